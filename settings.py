@@ -1,0 +1,241 @@
+"""Settings. Owns the environment: read once at an entry point, passed down from there."""
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PLACEHOLDERS = ("changeme", "placeholder", "example", "devkey", "secret", "bodh-dev")
+MIN_SECRET_BYTES = 32  # below this PyJWT and livekit-server warn on every token
+
+
+class Settings(BaseSettings):
+    """Every setting with a default that works offline; `.env.example` and the README list them."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
+
+    bodh_env: Literal["development", "production"] = "development"
+    bodh_home: Path = Path(".bodh")
+    host: str = "127.0.0.1"
+    port: int = 8080
+    allow_public_bind: bool = False
+    public_url: str = ""
+    log_format: Literal["text", "json"] = "text"
+
+    # media
+    livekit_url: str = Field("", validation_alias=AliasChoices("LIVEKIT_URL", "LIVEKIT_WS_URL"))
+    livekit_public_url: str = Field(
+        "", validation_alias=AliasChoices("LIVEKIT_PUBLIC_URL", "NEXT_PUBLIC_LIVEKIT_WS_URL")
+    )
+    livekit_port: int = 7880
+    livekit_media_host: str = "127.0.0.1"
+    livekit_api_key: str = ""
+    livekit_api_secret: SecretStr = SecretStr("")
+    livekit_webhook_secret: SecretStr = SecretStr("")
+
+    # data
+    database_url: str = ""
+    database_owner_url: str = ""
+    database_drain_url: str = ""
+    database_pool_size: int = 10
+
+    # sign-in
+    auth_secret: SecretStr = SecretStr("")
+    auth_issuer: str = "bodh"
+    auth_audience: str = "bodh"
+    oidc_jwks_url: str = ""
+    dev_login: bool = True
+
+    # rooms and tokens
+    room_scope: Literal["module", "learner"] = "module"
+    token_ttl: timedelta = timedelta(hours=24)
+    rate_token_per_minute: int = 30
+    empty_timeout: timedelta = timedelta(seconds=600)
+    departure_timeout: timedelta = timedelta(seconds=600)
+    greeting_pause: timedelta = timedelta(minutes=10)
+
+    # the worker
+    agent_name: str = "bodh-agent"
+    agent_port: int = 0
+    agent_max_jobs: int = 8
+    agent_idle_processes: int = 2
+    agent_memory_limit_mb: int = 1000
+    drain_timeout: timedelta = timedelta(seconds=600)
+
+    # models: the local ones unless a provider is named
+    whisper_model: str = "base.en"
+    whisper_threads: int = 1
+    speech_socket: str = ""
+    stt_base_url: str = ""
+    stt_model: str = ""
+    stt_api_key: SecretStr = SecretStr("")
+    llm_base_url: str = ""
+    llm_model: str = ""
+    llm_api_key: SecretStr = SecretStr("")
+    openai_api_key: SecretStr = SecretStr("")
+    tts_base_url: str = ""
+    tts_model: str = ""
+    tts_voice: str = ""
+    tts_api_key: SecretStr = SecretStr("")
+    espeak_voice: str = "en-us"
+    espeak_rate: int = 165
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        self.bodh_home = self.bodh_home.expanduser().absolute()
+        self.public_url = self.public_url or f"http://127.0.0.1:{self.port}"
+        return self
+
+    @property
+    def embedded_livekit(self) -> bool:
+        """True where no LIVEKIT_URL is set, so `make up` starts livekit-server itself."""
+        return not self.livekit_url
+
+    @property
+    def embedded_postgres(self) -> bool:
+        """True where no DATABASE_URL is set, so `python -m db serve` runs Postgres itself."""
+        return not self.database_url
+
+    @property
+    def livekit_internal_url(self) -> str:
+        """Where our own processes reach the media server."""
+        return self.livekit_url or f"ws://127.0.0.1:{self.livekit_port}"
+
+    @property
+    def livekit_client_url(self) -> str:
+        """Where a browser reaches the media server."""
+        if self.livekit_public_url:
+            return self.livekit_public_url
+        if self.livekit_url:
+            return self.livekit_url
+        return f"ws://{self.livekit_media_host}:{self.livekit_port}"
+
+    @property
+    def speech_address(self) -> Path:
+        """The Unix socket of the speech engine; short enough for the 108 bytes of the kernel."""
+        return Path(self.speech_socket) if self.speech_socket else self.run_dir / "speech.sock"
+
+    @property
+    def postgres_socket_dir(self) -> Path:
+        return self.run_dir / "pg"
+
+    @property
+    def run_dir(self) -> Path:
+        """Folder of sockets: in BODH_HOME, or a private one in /tmp where that path is too long."""
+        inside = self.bodh_home / "run"
+        if len(str(inside)) <= 70:  # 108 bytes less the longest name put behind it
+            return inside
+        digest = f"{abs(hash_path(self.bodh_home)):x}"[:12]
+        return Path("/tmp") / f"bodh-{os.getuid()}-{digest}"  # noqa: S108 made 0700, owner checked
+
+    @property
+    def spool_path(self) -> Path:
+        return self.bodh_home / "spool" / "spool.sqlite3"
+
+    @property
+    def app_dsn(self) -> str:
+        return self.database_url or self._embedded_dsn("bodh_app")
+
+    @property
+    def drain_dsn(self) -> str:
+        return self.database_drain_url or self.database_url or self._embedded_dsn("bodh_drain")
+
+    @property
+    def owner_dsn(self) -> str:
+        """Used by migrations only."""
+        return self.database_owner_url or self.database_url or self._embedded_dsn("bodh_owner")
+
+    def _embedded_dsn(self, role: str) -> str:
+        return f"postgresql://{role}@/bodh?host={self.postgres_socket_dir}"
+
+    @property
+    def llm_key(self) -> str:
+        """"none" for a local server, which wants a value and does not read it."""
+        return (
+            self.llm_api_key.get_secret_value() or self.openai_api_key.get_secret_value() or "none"
+        )
+
+    @property
+    def cloud_llm(self) -> bool:
+        """True where a language model is configured in place of the offline tutor."""
+        return bool(self.llm_base_url and self.llm_model) or bool(
+            self.openai_api_key.get_secret_value()
+        )
+
+
+def hash_path(path: Path) -> int:
+    """A number for a path that stays the same between processes."""
+    return int.from_bytes(str(path).encode(), "big") % (1 << 61)
+
+
+def load_settings() -> Settings:
+    """The settings of this process, with the development secrets of BODH_HOME filled in.
+
+    Raises SettingsError with one line that says what to do.
+    """
+    settings = Settings()
+    if settings.bodh_env == "production":
+        check_production(settings)
+        return settings
+    if not settings.allow_public_bind and settings.host not in ("127.0.0.1", "localhost", "::1"):
+        raise SettingsError(
+            f"HOST={settings.host} is open to others and BODH_ENV is development: "
+            "set ALLOW_PUBLIC_BIND=true to allow it, or BODH_ENV=production"
+        )
+    return with_development_secrets(settings)
+
+
+class SettingsError(Exception):
+    """A setting cannot be used; the message says what to set."""
+
+
+def check_production(settings: Settings) -> None:
+    """Refuses what only development may use."""
+    needed = {
+        "LIVEKIT_URL": settings.livekit_url,
+        "LIVEKIT_API_KEY": settings.livekit_api_key,
+        "LIVEKIT_API_SECRET": settings.livekit_api_secret.get_secret_value(),
+        "DATABASE_URL": settings.database_url,
+    }
+    if not settings.oidc_jwks_url:
+        needed["AUTH_SECRET"] = settings.auth_secret.get_secret_value()
+    for name, value in needed.items():
+        if not value:
+            raise SettingsError(f"{name} is not set: BODH_ENV=production needs it")
+        if name.endswith(("SECRET", "KEY")) and any(p in value.lower() for p in PLACEHOLDERS):
+            raise SettingsError(f"{name} is a placeholder: set the real one")
+        if name.endswith("SECRET") and len(value.encode()) < MIN_SECRET_BYTES:
+            raise SettingsError(f"{name} is shorter than {MIN_SECRET_BYTES} bytes: make a longer one")
+    settings.dev_login = False
+
+
+def with_development_secrets(settings: Settings) -> Settings:
+    """Fills empty secrets from BODH_HOME/secrets, made at the first start, readable by us only."""
+    folder = settings.bodh_home / "secrets"
+    if not settings.livekit_api_key:
+        settings.livekit_api_key = "bodhdev"
+    if not settings.livekit_api_secret.get_secret_value():
+        settings.livekit_api_secret = SecretStr(kept_secret(folder / "livekit"))
+    if not settings.auth_secret.get_secret_value():
+        settings.auth_secret = SecretStr(kept_secret(folder / "auth"))
+    return settings
+
+
+def kept_secret(path: Path) -> str:
+    """The secret in a file, made if missing; several processes may ask at once."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    if not path.exists():
+        draft.write_text(secrets.token_urlsafe(36))
+        draft.chmod(0o600)
+        try:
+            os.link(draft, path)  # atomic and never replaces the file of a faster process
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_text().strip()
