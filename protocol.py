@@ -19,7 +19,9 @@ RPC_SPEECH_STOP = "speech.stop"
 RPC_SPEECH_SET = "speech.set"
 ATTRIBUTE_MODELS = "bodh.models"
 
-SessionType = Literal["course_welcome", "course_welcome_back", "lesson_welcome", "lesson_welcome_back"]
+SessionType = Literal[
+    "course_welcome", "course_welcome_back", "lesson_welcome", "lesson_welcome_back"
+]
 Role = Literal["learner", "teacher", "admin"]
 
 
@@ -91,7 +93,7 @@ class SpeechSet(_Wire):
 
 
 def parse_metadata(text: str | None) -> RoomMetadata | None:
-    """Room or participant metadata; None for empty, broken, foreign or oversized text. Never raises."""
+    """Room or participant metadata; None where empty, broken, foreign or too long. Never raises."""
     data = _object(text)
     if data is None or data.get("agent_type", AGENT_TYPE) != AGENT_TYPE:
         return None

@@ -154,7 +154,7 @@ class Settings(BaseSettings):
 
     @property
     def llm_key(self) -> str:
-        """"none" for a local server, which wants a value and does not read it."""
+        """The key, or "none" for a local server, which wants a value but does not read it."""
         return (
             self.llm_api_key.get_secret_value() or self.openai_api_key.get_secret_value() or "none"
         )
@@ -209,7 +209,9 @@ def check_production(settings: Settings) -> None:
         if name.endswith(("SECRET", "KEY")) and any(p in value.lower() for p in PLACEHOLDERS):
             raise SettingsError(f"{name} is a placeholder: set the real one")
         if name.endswith("SECRET") and len(value.encode()) < MIN_SECRET_BYTES:
-            raise SettingsError(f"{name} is shorter than {MIN_SECRET_BYTES} bytes: make a longer one")
+            raise SettingsError(
+                f"{name} is shorter than {MIN_SECRET_BYTES} bytes: make a longer one"
+            )
     settings.dev_login = False
 
 
