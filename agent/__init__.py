@@ -1,0 +1,1 @@
+"""The bodh-agent worker: joins course-module rooms, teaches by voice, writes down what is said."""
