@@ -4,13 +4,26 @@ import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, Field, SecretStr, model_validator
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PLACEHOLDERS = ("changeme", "placeholder", "example", "devkey", "secret", "bodh-dev")
 MIN_SECRET_BYTES = 32  # below this PyJWT and livekit-server warn on every token
+
+
+def _seconds(value: Any) -> Any:
+    """A bare number is a count of seconds; pydantic itself wants `PT3S` or `00:00:03` in text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class Settings(BaseSettings):
@@ -52,11 +65,11 @@ class Settings(BaseSettings):
 
     # rooms and tokens
     room_scope: Literal["module", "learner"] = "module"
-    token_ttl: timedelta = timedelta(hours=24)
+    token_ttl: Duration = timedelta(hours=24)
     rate_token_per_minute: int = 30
-    empty_timeout: timedelta = timedelta(seconds=600)
-    departure_timeout: timedelta = timedelta(seconds=600)
-    greeting_pause: timedelta = timedelta(minutes=10)
+    empty_timeout: Duration = timedelta(seconds=600)
+    departure_timeout: Duration = timedelta(seconds=600)
+    greeting_pause: Duration = timedelta(minutes=10)
 
     # the worker
     agent_name: str = "bodh-agent"
@@ -64,7 +77,7 @@ class Settings(BaseSettings):
     agent_max_jobs: int = 8
     agent_idle_processes: int = 2
     agent_memory_limit_mb: int = 1000
-    drain_timeout: timedelta = timedelta(seconds=600)
+    drain_timeout: Duration = timedelta(seconds=600)
 
     # models: the local ones unless a provider is named
     whisper_model: str = "base.en"
