@@ -1,0 +1,70 @@
+"""`python -m speech` serves the engine; `python -m speech choose` decides on its model."""
+
+import asyncio
+import logging
+import os
+import sys
+
+from settings import Settings
+from speech.models import Choice, NoModel, choose, chosen
+
+USAGE = "usage: python -m speech [choose]"
+
+
+def main(arguments: list[str]) -> int:
+    """The exit status."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    logging.getLogger("faster_whisper").setLevel(logging.WARNING)  # it logs a line per decode
+    settings = Settings()
+    try:
+        match arguments:
+            case []:
+                return run(settings, chosen(settings.whisper_model, settings.bodh_home))
+            case ["choose"]:
+                tell(choose(settings.whisper_model, settings.bodh_home))
+                return 0
+            case _:
+                print(USAGE, file=sys.stderr)
+                return 2
+    except NoModel as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def tell(choice: Choice) -> None:
+    """One line about the model; a loud one where it is not the wanted one."""
+    if choice.test_model and choice.wanted != "test":
+        print(
+            f"*** SPEECH: {choice.reason}. Using the TEST MODEL, which knows 140 words and no "
+            "human voice. Run `python -m speech choose` with a network, or set WHISPER_MODEL. ***",
+            flush=True,
+        )
+    else:
+        print(f"speech model: {choice.model}", flush=True)
+
+
+def run(settings: Settings, choice: Choice) -> int:
+    # read by the libraries when they are loaded: one thread a decode, and never the network
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HF_HUB_OFFLINE"):
+        os.environ[name] = "1"
+    from speech.server import AlreadyServed, serve
+
+    address = settings.speech_address
+    tell(choice)
+    try:
+        asyncio.run(
+            serve(
+                choice,
+                address,
+                threads=settings.whisper_threads,
+                ready=lambda: print(f"speech ready: {choice.model} at {address}", flush=True),
+            )
+        )
+    except (AlreadyServed, PermissionError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

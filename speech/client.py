@@ -1,0 +1,164 @@
+"""The way from a job to the speech engine; imports neither the model nor livekit."""
+
+import asyncio
+import itertools
+import logging
+from pathlib import Path
+from typing import Literal
+
+from speech.wire import Header, Health, Recognition, WireError, frame, read_frame
+
+logger = logging.getLogger("bodh.speech")
+
+RETRY_S = 0.2  # an engine that was restarted answers within a second or two
+HEALTH_TIMEOUT_S = 2.0
+
+
+class SpeechError(Exception):
+    """The engine could not recognise this."""
+
+
+class SpeechTimeout(SpeechError):
+    """No answer in time, or no engine to ask."""
+
+
+class SpeechBusy(SpeechError):
+    """An interim was refused because others are being decoded; the next one may pass."""
+
+
+class ConnectionLost(Exception):
+    """The engine went away with the request; it can be sent again."""
+
+
+class Line:
+    """One open connection; answers are matched to requests by id."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+        self._ids = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[Header]] = {}
+        self._listener = asyncio.create_task(self._listen(reader), name="speech answers")
+
+    @property
+    def lost(self) -> bool:
+        return self._listener.done()
+
+    async def ask(self, header: Header, pcm: bytes) -> Header:
+        """The answer's header. Raises ConnectionLost."""
+        number = next(self._ids)
+        answer: asyncio.Future[Header] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        try:
+            if self.lost:
+                raise ConnectionLost
+            self._writer.write(frame({"id": number} | header, pcm))
+            await self._writer.drain()
+            return await answer
+        except ConnectionError as error:
+            raise ConnectionLost from error
+        finally:
+            self._waiting.pop(number, None)
+
+    async def _listen(self, reader: asyncio.StreamReader) -> None:
+        try:
+            while True:
+                header, _ = await read_frame(reader)
+                answer = self._waiting.get(header.get("id", 0))
+                if answer is not None and not answer.done():
+                    answer.set_result(header)
+        except (asyncio.IncompleteReadError, ConnectionError, WireError):
+            pass
+        finally:
+            self._writer.close()
+            for answer in self._waiting.values():
+                if not answer.done():
+                    answer.set_exception(ConnectionLost())
+
+    async def aclose(self) -> None:
+        self._listener.cancel()
+        await asyncio.gather(self._listener, return_exceptions=True)
+
+
+class SpeechClient:
+    """Asks the engine at a Unix socket; connects when needed and again when it was restarted."""
+
+    def __init__(self, address: Path) -> None:
+        self._address = address
+        self._line: Line | None = None
+        self._connecting = asyncio.Lock()
+
+    async def recognise(
+        self,
+        pcm: bytes,
+        *,
+        kind: Literal["final", "interim"] = "final",
+        language: str | None = "en",
+        hotwords: str | None = None,
+        words: bool = False,
+        timeout_s: float = 10.0,
+    ) -> Recognition:
+        """The text of int16 mono PCM at 16 kHz, at most 29.5 s.
+
+        A final is sent again to an engine that comes back in time. Raises SpeechTimeout,
+        SpeechBusy (interims only) or SpeechError.
+        """
+        header: Header = {
+            "kind": kind,
+            "language": language,
+            "hotwords": hotwords,
+            "words": words,
+            "timeout_s": timeout_s,
+        }
+        answer = await self._ask(header, pcm, timeout_s=timeout_s, again=kind == "final")
+        try:
+            return Recognition.from_json(answer)
+        except (KeyError, TypeError) as error:
+            raise SpeechError("the engine's answer is not a recognition") from error
+
+    async def health(self) -> Health:
+        """The engine's state. Raises SpeechTimeout where none answers within 2 s."""
+        answer = await self._ask({"kind": "health"}, b"", timeout_s=HEALTH_TIMEOUT_S, again=True)
+        return Health(
+            model=answer["model"],
+            test_model=answer["test_model"],
+            pid=answer["pid"],
+            waiting=answer["waiting"],
+        )
+
+    async def aclose(self) -> None:
+        """Closes the connection; a later call opens a new one."""
+        line, self._line = self._line, None
+        if line is not None:
+            await line.aclose()
+
+    async def _ask(self, header: Header, pcm: bytes, *, timeout_s: float, again: bool) -> Header:
+        try:
+            async with asyncio.timeout(timeout_s):
+                answer = await self._ask_until_answered(header, pcm, again=again)
+        except TimeoutError as error:
+            raise SpeechTimeout(f"no answer within {timeout_s:.1f} s") from error
+        match answer.get("error"):
+            case None:
+                return answer
+            case "timeout":
+                raise SpeechTimeout(answer.get("message", ""))
+            case "busy":
+                raise SpeechBusy(answer.get("message", ""))
+            case _:
+                raise SpeechError(answer.get("message", ""))
+
+    async def _ask_until_answered(self, header: Header, pcm: bytes, *, again: bool) -> Header:
+        while True:
+            try:
+                line = await self._connected()
+                return await line.ask(header, pcm)
+            except (ConnectionLost, OSError) as error:
+                if not again:
+                    raise SpeechTimeout("no speech engine answers") from error
+                await asyncio.sleep(RETRY_S)
+
+    async def _connected(self) -> Line:
+        async with self._connecting:
+            if self._line is None or self._line.lost:
+                self._line = Line(*await asyncio.open_unix_connection(self._address))
+            return self._line

@@ -1,0 +1,120 @@
+"""The model: PCM of one utterance in, believable text out."""
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.transcribe import Segment, Word
+
+from speech.guards import MIN_VOICED_S, Samples, believable, voiced_s
+from speech.wire import MAX_AUDIO_S, MAX_PCM_BYTES, RATE, Recognition, Span
+
+PAD_S = 0.25  # a word that begins with the first sample is heard wrong now and then
+
+
+class TooLong(ValueError):
+    """The audio does not fit into one window of the model."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How to decode: `language` None lets a multilingual model find out."""
+
+    language: str | None = "en"
+    hotwords: str | None = None
+    words: bool = False
+
+
+class Engine:
+    """One loaded model. `recognise` blocks and may be called from `threads` threads at once."""
+
+    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+        # one thread a decode and several decodes: more threads on one make short speech slower
+        self._model = WhisperModel(
+            str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=threads
+        )
+
+    def warm(self) -> None:
+        """Decodes a second of nothing, so that the first learner does not wait for it."""
+        self._decode(np.zeros(RATE, np.float32), Wish())
+
+    def recognise(self, pcm: bytes, wish: Wish) -> Recognition:
+        """The text of int16 mono PCM at 16 kHz. Raises TooLong above 29.5 s."""
+        if len(pcm) > MAX_PCM_BYTES:
+            raise TooLong(f"{len(pcm) / 2 / RATE:.1f} s of audio, at most {MAX_AUDIO_S} s")
+        began = time.perf_counter()
+        samples = to_samples(pcm)
+        voiced = voiced_s(samples)
+        segments: list[Segment] = []
+        language = wish.language or "en"
+        if voiced >= MIN_VOICED_S:
+            language, found = self._decode(samples, wish)
+            segments = [segment for segment in found if is_speech(segment, voiced)]
+        return Recognition(
+            text=" ".join(segment.text.strip() for segment in segments),
+            language=language,
+            confidence=confidence(segments),
+            audio_s=len(samples) / RATE,
+            decode_s=time.perf_counter() - began,
+            segments=spans(segments, len(samples) / RATE),
+            words=spans((word for s in segments for word in s.words or ()), len(samples) / RATE),
+        )
+
+    def _decode(self, samples: Samples, wish: Wish) -> tuple[str, list[Segment]]:
+        silence = np.zeros(int(PAD_S * RATE), np.float32)
+        segments, info = self._model.transcribe(
+            np.concatenate([silence, samples, silence]),
+            language=wish.language,
+            beam_size=1,
+            temperature=0.0,  # the guards drop what another temperature would guess at
+            without_timestamps=True,
+            condition_on_previous_text=False,
+            hotwords=wish.hotwords,
+            word_timestamps=wish.words,
+        )
+        return info.language, list(segments)
+
+
+def is_speech(segment: Segment, voiced: float) -> bool:
+    text = segment.text.strip()
+    return bool(text) and believable(
+        text,
+        no_speech=segment.no_speech_prob,
+        logprob=segment.avg_logprob,
+        compression=segment.compression_ratio,
+        voiced=voiced,
+    )
+
+
+def confidence(segments: list[Segment]) -> float:
+    """The mean probability of a token over all segments, 0 where there are none."""
+    if not segments:
+        return 0.0
+    tokens = [max(1, len(segment.tokens)) for segment in segments]
+    total = sum(s.avg_logprob * n for s, n in zip(segments, tokens, strict=True))
+    return min(1.0, math.exp(total / sum(tokens)))
+
+
+def spans(parts: Iterable[Segment | Word], audio_s: float) -> tuple[Span, ...]:
+    """Segments or words of the model on the time of the request, without the padding."""
+    return tuple(
+        Span(
+            text=(part.text if isinstance(part, Segment) else part.word).strip(),
+            start_s=clip(part.start - PAD_S, audio_s),
+            end_s=clip(part.end - PAD_S, audio_s),
+        )
+        for part in parts
+    )
+
+
+def clip(at_s: float, audio_s: float) -> float:
+    return round(min(max(at_s, 0.0), audio_s), 3)
+
+
+def to_samples(pcm: bytes) -> Samples:
+    """Int16 PCM as floats from -1 to 1; an odd last byte is dropped."""
+    return np.frombuffer(pcm[: len(pcm) & ~1], np.int16).astype(np.float32) / np.float32(32768)

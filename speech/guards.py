@@ -1,0 +1,65 @@
+"""What keeps silence and noise from becoming text. Pure functions over samples and figures."""
+
+import re
+
+import numpy as np
+import numpy.typing as npt
+
+from speech.wire import RATE
+
+Samples = npt.NDArray[np.float32]
+
+FRAME = RATE // 50  # 20 ms
+FLOOR_RMS = 10 ** (-50 / 20)  # of full scale: quieter is a microphone's own noise
+DYNAMIC_RANGE = 10 ** (-30 / 20)  # frames this far under the loudest one are pauses
+MIN_VOICED_S = 0.1  # the shortest word is about twice as long, a click much shorter
+SHORT_S = 0.3  # a sound as short as one syllable has to be heard very clearly
+
+MAX_NO_SPEECH = 0.6
+MIN_LOGPROB = -1.0
+MAX_NO_SPEECH_SHORT = 0.2
+MIN_LOGPROB_SHORT = -0.5
+MAX_COMPRESSION = 2.4
+MAX_WORDS_PER_S = 8.0
+MAX_REPEATS = 3  # "no no no" is said by people, a fourth time by a model in a loop
+
+
+def voiced_s(samples: Samples) -> float:
+    """Seconds that are louder than the room, counted in frames of 20 ms."""
+    count = len(samples) // FRAME
+    if count == 0:
+        return 0.0
+    frames = samples[: count * FRAME].reshape(count, FRAME)
+    level = np.sqrt(np.mean(np.square(frames), axis=1))
+    loud = level > max(FLOOR_RMS, float(level.max()) * DYNAMIC_RANGE)
+    return float(np.count_nonzero(loud)) * FRAME / RATE
+
+
+def believable(
+    text: str, *, no_speech: float, logprob: float, compression: float, voiced: float
+) -> bool:
+    """False where the model itself, or plain arithmetic, says that nobody said this.
+
+    `no_speech` is a probability, `logprob` the mean per token (0 is certain), `compression` the
+    ratio of gzip over the text, `voiced` the seconds of sound that it was heard in.
+    """
+    short = voiced < SHORT_S
+    if no_speech > (MAX_NO_SPEECH_SHORT if short else MAX_NO_SPEECH):
+        return False
+    if logprob < (MIN_LOGPROB_SHORT if short else MIN_LOGPROB):
+        return False
+    if compression > MAX_COMPRESSION or loops(text):
+        return False
+    return len(text.split()) <= max(1.0, voiced * MAX_WORDS_PER_S)
+
+
+def loops(text: str) -> bool:
+    """True where a group of one to five words comes more than three times in a row."""
+    words = re.findall(r"\w+", text.lower())
+    for size in range(1, 6):
+        streak = 0  # words equal to the one a group earlier: one repeat makes `size` of them
+        for word, earlier in zip(words[size:], words, strict=False):
+            streak = streak + 1 if word == earlier else 0
+            if streak >= size * MAX_REPEATS:
+                return True
+    return False

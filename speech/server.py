@@ -1,0 +1,192 @@
+"""The engine behind a Unix socket: finals in order of arrival, interims only while it is idle."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+
+from speech.engine import Engine, TooLong, Wish
+from speech.models import Choice
+from speech.wire import Failure, Header, Health, Recognition, WireError, frame, read_frame
+
+logger = logging.getLogger("bodh.speech")
+
+DEFAULT_TIMEOUT_S = 10.0
+MAX_TIMEOUT_S = 30.0
+
+
+class AlreadyServed(Exception):
+    """Another engine answers at this address."""
+
+
+class Desk:
+    """Shares the engine between rooms.
+
+    An interim is refused while anything is decoded or waiting, and for as long after the last one
+    as that one took: captions get half of a core at most, and a final waits for one of them at
+    most.
+    """
+
+    def __init__(self, engine: Engine, *, threads: int) -> None:
+        self._engine = engine
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        self._turns = asyncio.Semaphore(threads)  # wakes in order of arrival
+        self._active = 0
+        self._next_interim = 0.0
+
+    @property
+    def waiting(self) -> int:
+        """Requests that are decoded now or wait for it."""
+        return self._active
+
+    def takes_interim(self) -> bool:
+        return self._active == 0 and time.monotonic() >= self._next_interim
+
+    async def recognise(self, pcm: bytes, wish: Wish, *, final: bool) -> Recognition:
+        """Raises TooLong, and whatever the model raises."""
+        self._active += 1
+        try:
+            async with self._turns:
+                loop = asyncio.get_running_loop()
+                found = await loop.run_in_executor(self._pool, self._engine.recognise, pcm, wish)
+        finally:
+            self._active -= 1
+        if not final:
+            self._next_interim = time.monotonic() + found.decode_s
+        return found
+
+    def close(self) -> None:
+        """Ends the threads after the decode they are in."""
+        self._pool.shutdown(cancel_futures=True)
+
+
+class Connection:
+    """One client; its requests run side by side and end with it."""
+
+    def __init__(self, desk: Desk, choice: Choice, writer: asyncio.StreamWriter) -> None:
+        self._desk = desk
+        self._choice = choice
+        self._writer = writer
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def serve(self, reader: asyncio.StreamReader) -> None:
+        """Answers until the client goes or sends nonsense."""
+        try:
+            while True:
+                header, pcm = await read_frame(reader)
+                task = asyncio.create_task(self._answer(header, pcm))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        except WireError as error:
+            logger.warning("speech client sent nonsense", extra={"reason": str(error)})
+        finally:
+            for task in self._tasks:
+                task.cancel()
+            self._writer.close()
+
+    async def _answer(self, header: Header, pcm: bytes) -> None:
+        reply = {"id": header.get("id")} | await self._reply(header, pcm)
+        with contextlib.suppress(ConnectionError):
+            self._writer.write(frame(reply))
+            await self._writer.drain()
+
+    async def _reply(self, header: Header, pcm: bytes) -> Header:
+        if header.get("kind") == "health":
+            return self._health()
+        try:
+            final = header["kind"] == "final"
+            if not final and header["kind"] != "interim":
+                return failure("bad_request", "kind is final, interim or health")
+            wish = Wish(header.get("language"), header.get("hotwords"), bool(header.get("words")))
+            patience_s = min(float(header.get("timeout_s", DEFAULT_TIMEOUT_S)), MAX_TIMEOUT_S)
+        except (KeyError, TypeError, ValueError) as error:
+            return failure("bad_request", str(error))
+        if not final and not self._desk.takes_interim():
+            return failure("busy", "decoding for others")
+        return await self._recognise(pcm, wish, final=final, patience_s=patience_s)
+
+    async def _recognise(self, pcm: bytes, wish: Wish, *, final: bool, patience_s: float) -> Header:
+        try:
+            async with asyncio.timeout(patience_s):
+                found = await self._desk.recognise(pcm, wish, final=final)
+        except TimeoutError:
+            return failure("timeout", f"no turn within {patience_s:.1f} s")
+        except TooLong as error:
+            return failure("bad_request", str(error))
+        except Exception:  # the model's own errors: this request fails, the engine goes on
+            logger.exception("decoding failed", extra={"pcm_bytes": len(pcm)})
+            return failure("failed", "decoding failed")
+        return found.to_json()
+
+    def _health(self) -> Header:
+        choice = self._choice
+        return asdict(Health(choice.model, choice.test_model, os.getpid(), self._desk.waiting))
+
+
+def failure(error: Failure, message: str) -> Header:
+    return {"error": error, "message": message}
+
+
+async def serve(choice: Choice, address: Path, *, threads: int, ready: Callable[[], None]) -> None:
+    """Serves until SIGTERM or SIGINT; `ready` is called once it answers.
+
+    Raises AlreadyServed, PermissionError where the socket's folder belongs to another user.
+    """
+    await asyncio.to_thread(clear_address, address)
+    engine = await asyncio.to_thread(Engine, Path(choice.path), threads=threads)
+    await asyncio.to_thread(engine.warm)
+    desk = Desk(engine, threads=threads)
+    open_connections: set[asyncio.Task[None]] = set()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            open_connections.add(task)
+            task.add_done_callback(open_connections.discard)
+        with contextlib.suppress(asyncio.CancelledError):  # only the end below cancels it
+            await Connection(desk, choice, writer).serve(reader)
+
+    server = await asyncio.start_unix_server(accept, address)
+    await asyncio.to_thread(address.chmod, 0o600)
+    ready()
+    await ended()
+    server.close()
+    for task in tuple(open_connections):
+        task.cancel()
+    await asyncio.gather(*open_connections, return_exceptions=True)
+    await asyncio.to_thread(desk.close)
+    await asyncio.to_thread(address.unlink, missing_ok=True)
+
+
+async def ended() -> None:
+    """Returns at the first SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await stop.wait()
+
+
+def clear_address(address: Path) -> None:
+    """Makes the folder (0700) and removes the socket of an engine that is gone."""
+    address.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if address.parent.stat().st_uid not in (os.getuid(), 0):
+        raise PermissionError(f"{address.parent} belongs to another user")
+    if not address.exists():
+        return
+    with socket.socket(socket.AF_UNIX) as knock:
+        try:
+            knock.connect(str(address))
+        except OSError:
+            address.unlink(missing_ok=True)
+            return
+    raise AlreadyServed(f"another speech engine answers at {address}")

@@ -1,0 +1,96 @@
+"""What client and engine say to each other: a JSON header and PCM, both with their length.
+
+A frame is 4 bytes of header length (big endian), the header as JSON, and `bytes` bytes of PCM
+(int16, mono, 16 kHz). Every request has an `id`, which its answer repeats; answers may overtake
+one another.
+"""
+
+import asyncio
+import json
+import struct
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+RATE = 16_000
+MAX_HEADER_BYTES = 65_536
+MAX_AUDIO_S = 29.5  # with the silence put around it, what one window of the model holds
+MAX_PCM_BYTES = int(MAX_AUDIO_S * RATE) * 2
+
+Failure = Literal["busy", "timeout", "bad_request", "failed"]
+Header = dict[str, Any]
+
+
+class WireError(Exception):
+    """The other side sent what is not a frame; the connection cannot be used further."""
+
+
+@dataclass(frozen=True)
+class Span:
+    """Text between two moments, in seconds from the first sample of the request."""
+
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """What was heard; `text` is empty where nothing believable was said.
+
+    `confidence` is the mean probability of a token, 0 to 1; `words` is empty unless asked for.
+    """
+
+    text: str
+    language: str
+    confidence: float
+    audio_s: float
+    decode_s: float
+    segments: tuple[Span, ...] = ()
+    words: tuple[Span, ...] = ()
+
+    def to_json(self) -> Header:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, header: Header) -> Self:
+        """Raises KeyError or TypeError where a field is missing or odd."""
+        return cls(
+            text=header["text"],
+            language=header["language"],
+            confidence=header["confidence"],
+            audio_s=header["audio_s"],
+            decode_s=header["decode_s"],
+            segments=tuple(Span(**span) for span in header["segments"]),
+            words=tuple(Span(**span) for span in header["words"]),
+        )
+
+
+@dataclass(frozen=True)
+class Health:
+    """The state of the engine; `test_model` where it knows the words of the tests only."""
+
+    model: str
+    test_model: bool
+    pid: int
+    waiting: int
+
+
+async def read_frame(reader: asyncio.StreamReader) -> tuple[Header, bytes]:
+    """The next frame. Raises WireError, asyncio.IncompleteReadError at the end."""
+    (length,) = struct.unpack("!I", await reader.readexactly(4))
+    if length > MAX_HEADER_BYTES:
+        raise WireError(f"header of {length} bytes")
+    try:
+        header = json.loads(await reader.readexactly(length))
+        size = header.get("bytes", 0)
+    except (ValueError, AttributeError) as error:
+        raise WireError("header is not a JSON object") from error
+    if not isinstance(size, int) or not 0 <= size <= MAX_PCM_BYTES:
+        raise WireError(f"PCM of {size!r} bytes")
+    return header, await reader.readexactly(size)
+
+
+def frame(header: Header, pcm: bytes = b"") -> bytes:
+    """The bytes of one frame."""
+    head = json.dumps(header | {"bytes": len(pcm)}).encode()
+    return struct.pack("!I", len(head)) + head + pcm
