@@ -1,0 +1,148 @@
+"""eSpeak NG behind two pipes: run as a script, alone in its process (the library is GPL-3.0).
+
+Read from stdin, a frame each: 4 bytes of length (big endian) and JSON, either
+`{"id", "text", "voice", "rate_wpm"}` or `{"cancel": id}`. Written to stdout, a frame each:
+kind (1 byte), id (4 bytes), length (4 bytes), then the bytes of that length:
+`R` the library is ready (id 0, its sample rate as text), `A` audio (int16 mono), `E` the end of a
+request, `X` a failed request or, with id 0, no library (a message). Ends with its stdin.
+"""
+
+import ctypes
+import json
+import os
+import queue
+import signal
+import struct
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+Request = dict[str, Any]
+
+SYNCHRONOUS = 2  # espeak_AUDIO_OUTPUT: samples go to the callback
+DONT_EXIT = 0x8000  # else the library ends the process where its data is missing
+RATE_PARAMETER = 1
+UTF8_WITH_END_PAUSE = 1 | 0x1000
+SYSTEM_LIBRARIES = ("libespeak-ng.so.1", "libespeak-ng.so", "libespeak-ng.1.dylib", "espeak-ng.dll")
+
+Callback = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p
+)
+
+
+class Answers:
+    """Frames to the parent; one writer at a time."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        self._pipe = pipe
+
+    def send(self, kind: bytes, number: int, body: bytes = b"") -> None:
+        self._pipe.write(struct.pack("!cII", kind, number, len(body)) + body)
+        self._pipe.flush()
+
+
+class Voice:
+    """The loaded library; it has one voice and one text at a time."""
+
+    def __init__(self, library: ctypes.CDLL, answers: Answers) -> None:
+        self._library = library
+        self._answers = answers
+        self._number = 0
+        self._cancelled: set[int] = set()
+        self._callback = Callback(self._heard)  # kept: the library holds only its address
+        library.espeak_SetSynthCallback(self._callback)
+
+    def cancel(self, number: int) -> None:
+        """Stops a request, or lets it be skipped when its turn comes; from any thread."""
+        self._cancelled.add(number)
+
+    def say(self, request: Request) -> None:
+        """Speaks one text into `A` frames and ends it with `E` or `X`."""
+        self._number = number = request["id"]
+        if self._library.espeak_SetVoiceByName(request["voice"].encode()) != 0:
+            self._answers.send(b"X", number, f"no voice {request['voice']!r}".encode())
+            return
+        self._library.espeak_SetParameter(RATE_PARAMETER, request["rate_wpm"], 0)
+        text = request["text"].replace("\0", " ").encode()
+        size = ctypes.c_size_t(len(text) + 1)
+        flags = UTF8_WITH_END_PAUSE
+        if number not in self._cancelled:
+            self._library.espeak_Synth(text, size, 0, 1, 0, flags, None, None)
+            self._library.espeak_Synchronize()
+        self._cancelled.discard(number)
+        self._answers.send(b"E", number)
+
+    def _heard(self, samples: Any, count: int, _events: Any) -> int:
+        if self._number in self._cancelled:
+            return 1
+        if samples and count > 0:
+            self._answers.send(b"A", self._number, ctypes.string_at(samples, count * 2))
+        return 0
+
+
+def libraries() -> Iterator[tuple[str, bytes | None]]:
+    """Places of the library with the folder of its data: the system's first, then the wheel's."""
+    for name in SYSTEM_LIBRARIES:
+        yield name, None
+    try:
+        import espeakng_loader
+    except ImportError:
+        return
+    yield espeakng_loader.get_library_path(), espeakng_loader.get_data_path().encode()
+
+
+def load() -> tuple[ctypes.CDLL, int] | None:
+    """The first library that starts, and its sample rate in Hz."""
+    for path, data in libraries():
+        try:
+            library = ctypes.CDLL(path)
+        except OSError:
+            continue
+        rate = library.espeak_Initialize(SYNCHRONOUS, 0, data, DONT_EXIT)
+        if rate > 0:
+            return library, rate
+    return None
+
+
+def requests(pipe: BinaryIO) -> Iterator[Request]:
+    """What the parent sends, until it closes the pipe."""
+    while len(head := pipe.read(4)) == 4:
+        (length,) = struct.unpack("!I", head)
+        yield json.loads(pipe.read(length))
+
+
+def listen(pipe: BinaryIO, voice: Voice, todo: "queue.SimpleQueue[Request]") -> None:
+    """Queues texts and marks cancelled ones; ends the process when the parent is gone."""
+    try:
+        for request in requests(pipe):
+            if "cancel" in request:
+                voice.cancel(request["cancel"])
+            else:
+                todo.put(request)
+    finally:
+        os._exit(0)
+
+
+def main() -> int:
+    """Serves until stdin ends; 1 where there is no library."""
+    # Ctrl-C reaches the whole group: the tutor still says goodbye, then stdin ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    answers = Answers(sys.stdout.buffer)
+    loaded = load()
+    if loaded is None:
+        message = "no eSpeak NG: install the system package espeak-ng or the wheel espeakng-loader"
+        answers.send(b"X", 0, message.encode())
+        return 1
+    library, rate = loaded
+    voice = Voice(library, answers)
+    answers.send(b"R", 0, str(rate).encode())
+    todo: queue.SimpleQueue[Request] = queue.SimpleQueue()
+    threading.Thread(target=listen, args=(sys.stdin.buffer, voice, todo), daemon=True).start()
+    while True:
+        voice.say(todo.get())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
