@@ -1,0 +1,1 @@
+"""Set-up and process running for one host: what `make` calls."""

@@ -1,0 +1,70 @@
+"""Chromium for the browser tests: the machine's own, Debian's package, or playwright's.
+
+Standard library only: it runs before anything is installed.
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from scripts.steps import TOOLS, SetupError, Step, run_logged
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+BROWSERS = TOOLS / "browsers"
+LINK = TOOLS / "bin" / "chromium"
+
+
+def chromium_step(python: Path) -> Step:
+    return Step(
+        name="chromium",
+        what="Chromium for the browser tests (400 MB where the machine has none)",
+        product=LINK,
+        inputs="1",
+        disk_mb=10 if on_path() else 900,
+        run=lambda: install_chromium(python),
+    )
+
+
+def on_path() -> str | None:
+    return next((found for name in NAMES if (found := shutil.which(name))), None)
+
+
+def install_chromium(python: Path) -> None:
+    """Leaves `.tools/bin/chromium` pointing at a browser. Raises SetupError."""
+    found = on_path() or debian_package() or playwright_browser(python)
+    LINK.parent.mkdir(parents=True, exist_ok=True)
+    LINK.unlink(missing_ok=True)
+    LINK.symlink_to(found)
+
+
+def debian_package() -> str | None:
+    """Installs Debian's package where we may; None elsewhere."""
+    if os.getuid() != 0 or not shutil.which("apt-get"):
+        return None
+    env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        run_logged("apt-update", ["apt-get", "update"], env=env)
+        install = ["apt-get", "install", "-y", "--no-install-recommends", "chromium"]
+        run_logged("apt-chromium", install, env=env)
+    except SetupError:
+        return None
+    return on_path()
+
+
+def playwright_browser(python: Path) -> str:
+    env = os.environ | {"PLAYWRIGHT_BROWSERS_PATH": str(BROWSERS)}
+    script = (
+        "from playwright.sync_api import sync_playwright as p\n"
+        "with p() as x: print(x.chromium.executable_path)"
+    )
+    try:
+        run_logged("chromium", [python, "-m", "playwright", "install", "chromium"], env=env)
+        asked = [str(python), "-c", script]
+        answer = subprocess.run(asked, env=env, capture_output=True, text=True, check=True)
+    except (SetupError, subprocess.CalledProcessError) as error:
+        raise SetupError(
+            "the browser tests need Chromium: install it (Debian: apt install chromium; "
+            "macOS: brew install --cask chromium) and run the same command again"
+        ) from error
+    return answer.stdout.strip()

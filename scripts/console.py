@@ -1,0 +1,63 @@
+"""The console of `make up`: the logs of all processes, each line with the name of its process."""
+
+import sys
+import threading
+from pathlib import Path
+
+PERIOD_S = 0.2
+COLOURS = (36, 32, 33, 35, 34, 31)
+
+
+class Console:
+    """Follows log files from their present end, through rotation, until it is closed."""
+
+    def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
+        self._logs = [_Log(folder / f"{name}.log", _prefix(name, names)) for name in names]
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Prints what is there and ends."""
+        self._closed.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._closed.wait(PERIOD_S):
+            self._print()
+        self._print()
+
+    def _print(self) -> None:
+        lines = [line for log in self._logs for line in log.new_lines()]
+        if lines:
+            sys.stdout.write("".join(lines))
+            sys.stdout.flush()
+
+
+class _Log:
+    def __init__(self, path: Path, prefix: str) -> None:
+        self._path = path
+        self._prefix = prefix
+        self._offset = path.stat().st_size if path.exists() else 0
+        self._half = b""
+
+    def new_lines(self) -> list[str]:
+        """Whole lines since the last call; a half one waits for its end."""
+        try:
+            with self._path.open("rb") as file:
+                if file.seek(0, 2) < self._offset:  # rotated
+                    self._offset = 0
+                file.seek(self._offset)
+                data = file.read()
+        except FileNotFoundError:
+            return []
+        self._offset += len(data)
+        *whole, self._half = (self._half + data).split(b"\n")
+        return [f"{self._prefix}{line.decode(errors='replace')}\n" for line in whole]
+
+
+def _prefix(name: str, names: tuple[str, ...]) -> str:
+    text = f"{name:<{max(map(len, names))}} | "
+    if not sys.stdout.isatty():
+        return text
+    return f"\033[{COLOURS[names.index(name) % len(COLOURS)]}m{text}\033[0m"

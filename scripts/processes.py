@@ -1,0 +1,217 @@
+"""The processes of one BODH_HOME: supervisor, what it runs, and how all of it ends."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from xmlrpc.client import Fault, ServerProxy
+
+import psutil
+from supervisor.states import ProcessStates
+from supervisor.xmlrpc import SupervisorTransport
+
+from settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIG = ROOT / "processes.conf"
+LIVEKIT = ROOT / ".tools" / "bin" / "livekit-server"
+MARK = "BODH_RUN"  # in the environment of every process of a `make up`: its BODH_HOME
+STOP_S = 14.0  # from the signal to the last process
+ENDED = (
+    ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.FATAL, ProcessStates.UNKNOWN,
+)  # fmt: skip
+
+
+class ProcessError(Exception):
+    """A process does not run; the message is one line that says what to look at."""
+
+
+class Processes:
+    """Supervisor of one BODH_HOME and its processes, by name (processes.conf)."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._socket = settings.run_dir / "supervisor.sock"
+
+    def start_supervisor(self) -> None:
+        """Starts it in a session of its own: Ctrl-C reaches us alone, and we end it in order.
+
+        Raises ProcessError.
+        """
+        (self._settings.bodh_home / "log").mkdir(parents=True, exist_ok=True)
+        command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(CONFIG)]
+        supervisor = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(self._settings),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        if not wait_until(lambda: self.answers() or supervisor.poll() is not None, 10.0):
+            raise ProcessError("the process manager does not answer")
+        if supervisor.poll() is not None:
+            raise ProcessError("the process manager did not start: see the lines above")
+
+    def answers(self) -> bool:
+        try:
+            self._rpc.getState()
+        except (OSError, Fault):
+            return False
+        return True
+
+    def start(self, name: str) -> None:
+        self._rpc.startProcess(name, False)
+
+    def check(self, name: str, *, since_s: float) -> None:
+        """Raises ProcessError where a process does not stay up; `since_s` after its start."""
+        state = self._state(name)
+        if state == ProcessStates.FATAL or (state == ProcessStates.BACKOFF and since_s > 5):
+            log = self._settings.bodh_home / "log" / f"{name}.log"
+            raise ProcessError(f"{name} does not start: the end of {log} says why")
+
+    def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
+        """Ends everything within STOP_S: the worker first, so that it can say goodbye.
+
+        `hurry` is asked all the time; once it is true, what is left is killed.
+        """
+        deadline = time.monotonic() + STOP_S
+
+        def late() -> bool:
+            return hurry() or time.monotonic() > deadline
+
+        with contextlib.suppress(OSError, Fault):
+            self._stop_in_order(late)
+        wait_until(lambda: late() or not marked(self._settings), STOP_S)
+        sweep(self._settings)
+
+    def _stop_in_order(self, late: Callable[[], bool]) -> None:
+        self._end(["agent"], late)
+        self._end(["drain"], late)
+        self._end(["web", "speech", "livekit"], late)
+        self._end(["postgres"], late)
+        self._rpc.shutdown()
+
+    def _end(self, names: Iterable[str], late: Callable[[], bool]) -> None:
+        """Asks processes to end and waits for them; supervisor kills those that do not."""
+        for name in names:
+            if self._state(name) in ENDED:
+                continue
+            self._rpc.stopProcess(name, False)
+            if name == "livekit":  # at the first signal it serves on while people are in rooms
+                self._rpc.signalProcess(name, "TERM")
+        wait_until(lambda: late() or all(self._state(name) in ENDED for name in names), STOP_S)
+
+    def _state(self, name: str) -> int:
+        state: int = self._rpc.getProcessInfo(name)["state"]
+        return state
+
+    @property
+    def _rpc(self) -> Any:
+        transport = SupervisorTransport(None, None, f"unix://{self._socket}")
+        return ServerProxy("http://127.0.0.1", transport=transport).supervisor
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """What the processes inherit; the settings they share are spelled out."""
+    ours = {
+        MARK: str(settings.bodh_home),
+        "BODH_HOME": str(settings.bodh_home),
+        "BODH_RUN_DIR": str(settings.run_dir),
+        "BODH_PYTHON": sys.executable,
+        "BODH_LIVEKIT": str(LIVEKIT),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if settings.bodh_env == "development" and "DRAIN_TIMEOUT" not in os.environ:
+        ours["DRAIN_TIMEOUT"] = "3"
+    return os.environ | ours
+
+
+def marked(settings: Settings) -> list[psutil.Process]:
+    """Every living process of this BODH_HOME, whoever its parent is now; never ourselves."""
+    return [process for process in psutil.process_iter() if _is_ours(process, settings)]
+
+
+def _is_ours(process: psutil.Process, settings: Settings) -> bool:
+    if process.pid == os.getpid():
+        return False
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        mark: str | None = process.environ().get(MARK)
+    except (psutil.Error, OSError):
+        return False
+    return mark == str(settings.bodh_home)
+
+
+def sweep(settings: Settings) -> int:
+    """Kills what is left of this BODH_HOME; the answer is how many that were."""
+    found = marked(settings)
+    for process in found:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(found, timeout=2)
+    return len(found)
+
+
+def running_up(settings: Settings) -> int | None:
+    """The process id of the `make up` of this BODH_HOME; None where none runs."""
+    try:
+        pid = int(up_file(settings).read_text())
+        alive = psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+        ours = "scripts.up" in psutil.Process(pid).cmdline()
+    except (OSError, ValueError, psutil.Error):
+        return None
+    return pid if alive and ours and pid != os.getpid() else None
+
+
+def up_file(settings: Settings) -> Path:
+    return settings.run_dir / "up.pid"
+
+
+def end_leftovers(settings: Settings) -> int:
+    """Ends what a killed `make up` left behind, in order; the answer is how many that were."""
+    left = len(marked(settings))
+    if left:
+        Processes(settings).stop()
+    return left
+
+
+def end_all(settings: Settings) -> int:
+    """Ends a running `make up` and all that is left; the answer is how many processes that were."""
+    count = len(marked(settings))
+    pid = running_up(settings)
+    if pid is not None:
+        os.kill(pid, signal.SIGTERM)
+        wait_until(lambda: running_up(settings) is None, STOP_S + 3)
+        count += 1
+    end_leftovers(settings)
+    return count
+
+
+def wait_until(condition: Callable[[], bool], patience_s: float) -> bool:
+    """True as soon as the condition holds, False when the patience is over."""
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
+
+
+def taken(host: str, port: int, kind: socket.SocketKind) -> bool:
+    """Whether a port cannot be bound now."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return True
+    return False

@@ -1,0 +1,167 @@
+"""Set-up: brings all that Bodh needs into folders of the checkout, each part once.
+
+    python -m scripts.setup [--test]
+
+Standard library only: it runs before anything is installed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.chromium import chromium_step
+from scripts.steps import ROOT, TOOLS, SetupError, Step, fingerprint, run_logged, run_steps, say
+from scripts.toolchains import go, machine_go, machine_node, npm_environment, pip_install
+from scripts.toolchains import version_of as tool_version
+
+VENV = ROOT / ".venv"
+PYTHON = VENV / "bin" / "python"
+LIVEKIT = TOOLS / "bin" / "livekit-server"
+LIVEKIT_VERSION = (1, 13, 5)
+CLIENT = ROOT / "web" / "client"
+
+
+def main(arguments: list[str]) -> int:
+    """0 when everything is there; 1 and one line where it cannot be."""
+    common = [packages_step(), livekit_step(), client_step()]
+    try:
+        if "--test" in arguments:  # the tests bring their own speech model
+            run_steps([*common, test_packages_step(), chromium_step(PYTHON)])
+        else:
+            run_steps([*common, model_step()])
+    except SetupError as error:
+        say(str(error))
+        return 1
+    except KeyboardInterrupt:
+        say("stopped; run the same command again to go on")
+        return 130
+    return 0
+
+
+def packages_step() -> Step:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return Step(
+        name="packages",
+        what=f"Python packages for Python {python} into .venv (800 MB, one to three minutes)",
+        product=PYTHON,
+        inputs=fingerprint([ROOT / "requirements.lock"], python),
+        disk_mb=1200,
+        run=install_packages,
+    )
+
+
+def install_packages() -> None:
+    """Makes .venv and fills it; one of another Python is made anew."""
+    if PYTHON.exists() and tool_version(PYTHON, "--version")[:2] != sys.version_info[:2]:
+        shutil.rmtree(VENV)
+    run_logged("venv", [sys.executable, "-m", "venv", VENV])
+    pip_install(VENV, "requirements.lock")
+
+
+def test_packages_step() -> Step:
+    return Step(
+        name="test-packages",
+        what="Python packages of the tests into .venv (300 MB)",
+        product=VENV / "bin" / "pytest",
+        inputs=fingerprint([ROOT / "requirements.lock", ROOT / "requirements-test.lock"]),
+        disk_mb=500,
+        run=lambda: pip_install(VENV, "requirements-test.lock"),
+    )
+
+
+def livekit_step() -> Step:
+    version = ".".join(str(part) for part in LIVEKIT_VERSION)
+    return Step(
+        name="livekit",
+        what=f"livekit-server {version} (built from source the first time: three to six minutes)",
+        product=LIVEKIT,
+        inputs=version,
+        disk_mb=3000 if machine_go() else 3300,
+        run=install_livekit,
+    )
+
+
+def install_livekit() -> None:
+    """The machine's own server where it is new enough, else one built by Go. Raises SetupError."""
+    LIVEKIT.parent.mkdir(parents=True, exist_ok=True)
+    if tool_version(LIVEKIT, "--version") >= LIVEKIT_VERSION:
+        return
+    LIVEKIT.unlink(missing_ok=True)
+    found = shutil.which("livekit-server")
+    if found and tool_version(found, "--version") >= LIVEKIT_VERSION:
+        LIVEKIT.symlink_to(found)
+        return
+    build_livekit()
+
+
+def build_livekit() -> None:
+    """Builds into .tools/bin; the caches go again, they take more room than all the rest."""
+    work = TOOLS / "go"
+    version = ".".join(str(part) for part in LIVEKIT_VERSION)
+    env = os.environ | {
+        "GOPATH": str(work / "path"),
+        "GOCACHE": str(work / "cache"),
+        "GOBIN": str(work / "bin"),
+        "GOTOOLCHAIN": "local",
+        "GOFLAGS": "-modcacherw -trimpath",
+        "CGO_ENABLED": "0",
+    }
+    package = f"github.com/livekit/livekit-server/cmd/server@v{version}"
+    run_logged("livekit", [go(), "install", "-v", "-ldflags=-s -w", package], env=env)
+    (work / "bin" / "server").replace(LIVEKIT)
+    shutil.rmtree(work)
+
+
+def client_step() -> Step:
+    parts = [part for part in CLIENT.iterdir() if part.name not in ("node_modules", "dist")]
+    ours = [path for part in parts for path in (part, *part.rglob("*")) if path.is_file()]
+    return Step(
+        name="client",
+        what="the page, built by npm (100 MB, half a minute)",
+        product=CLIENT / "dist" / "index.html",
+        inputs=fingerprint(ours),
+        disk_mb=200 if machine_node() else 600,
+        run=build_client,
+    )
+
+
+def build_client() -> None:
+    env = npm_environment()
+    run_logged("npm-ci", ["npm", "ci", "--no-audit", "--no-fund"], env=env, cwd=CLIENT)
+    run_logged("npm-build", ["npm", "run", "build"], env=env, cwd=CLIENT)
+
+
+def model_step() -> Step:
+    home = ROOT / Path(setting("BODH_HOME", ".bodh")).expanduser()
+    return Step(
+        name="model",
+        what="the speech model (150 MB where the model hub answers)",
+        product=home / "models" / "choice.json",
+        inputs=setting("WHISPER_MODEL", ""),
+        disk_mb=400,
+        run=choose_model,
+    )
+
+
+def choose_model() -> None:
+    """The engine decides once which Whisper model it loads; nothing else asks the hub."""
+    if subprocess.run([PYTHON, "-m", "speech", "choose"], cwd=ROOT, check=False).returncode:
+        raise SetupError("no speech model could be chosen: see the lines above")
+
+
+def setting(name: str, default: str) -> str:
+    """A setting before the settings can be read: the environment, then .env."""
+    if name in os.environ:
+        return os.environ[name]
+    path = ROOT / ".env"
+    for line in path.read_text().splitlines() if path.exists() else []:
+        key, _, value = line.partition("=")
+        if key.strip() == name:
+            return value.strip().strip("\"'")
+    return default
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,145 @@
+"""Steps of the set-up: what is done once, when it is done again, and how a long one shows it lives.
+
+Standard library only: it runs before anything is installed.
+"""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TOOLS = ROOT / ".tools"
+STAMPS = TOOLS / "stamps"
+LOGS = TOOLS / "log"
+SIGN_OF_LIFE_S = 10.0
+
+NETWORK_WORDS = (
+    "name resolution", "could not resolve", "no such host", "connection refused", "dial tcp",
+    "network is unreachable", "timed out", "enotfound", "eai_again", "econnrefused", "etimedout",
+    "newconnectionerror", "proxyerror", "connection broken", "max retries", "econnreset",
+    "from versions: none",
+)  # fmt: skip
+
+
+class SetupError(Exception):
+    """The set-up cannot go on; the message is one line that says what to do."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing of the set-up. Done again when its inputs change or its product is gone."""
+
+    name: str
+    what: str
+    product: Path
+    inputs: str  # fingerprint
+    disk_mb: int
+    run: Callable[[], None]
+
+    @property
+    def stamp(self) -> Path:
+        return STAMPS / self.name
+
+    @property
+    def done(self) -> bool:
+        if not (self.product.exists() and self.stamp.exists()):
+            return False
+        return self.stamp.read_text() == self.inputs
+
+
+def run_steps(steps: Sequence[Step]) -> None:
+    """Runs what is not done yet, in order. Raises SetupError."""
+    todo = [step for step in steps if not step.done]
+    if not todo:
+        return
+    check_space(sum(step.disk_mb for step in todo), shutil.disk_usage(ROOT).free)
+    STAMPS.mkdir(parents=True, exist_ok=True)
+    for number, step in enumerate(todo, 1):
+        say(f"set-up {number}/{len(todo)}: {step.what}")
+        began = time.monotonic()
+        step.run()
+        step.stamp.write_text(step.inputs)
+        say(f"set-up {number}/{len(todo)}: done in {time.monotonic() - began:.0f} s")
+
+
+def check_space(needed_mb: int, free_bytes: int) -> None:
+    """Raises SetupError where the disk cannot hold what is to come."""
+    free_mb = free_bytes // 1_000_000
+    if free_mb < needed_mb:
+        raise SetupError(
+            f"no disk space: the set-up needs {needed_mb} MB in {ROOT} and {free_mb} MB are free: "
+            f"free {needed_mb - free_mb} MB and run the same command again"
+        )
+
+
+def run_logged(
+    name: str,
+    command: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path = ROOT,
+) -> None:
+    """Runs a long command with its output in a log and a sign of life on the console.
+
+    Raises SetupError with a hint where it fails.
+    """
+    LOGS.mkdir(parents=True, exist_ok=True)
+    log = LOGS / f"{name}.log"
+    began = time.monotonic()
+    with log.open("wb") as sink:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    try:
+        while True:
+            try:
+                status = process.wait(SIGN_OF_LIFE_S)
+                break
+            except subprocess.TimeoutExpired:
+                say(f"  {time.monotonic() - began:4.0f} s  {last_line(log)}")
+    except BaseException:  # Ctrl-C: nothing of ours goes on behind the user's back
+        process.terminate()
+        process.wait()
+        raise
+    if status:
+        raise SetupError(explain(name, log))
+
+
+def last_line(log: Path) -> str:
+    """The newest line of a log, short enough for a console."""
+    lines = log.read_text(errors="replace").replace("\r", "\n").split("\n")
+    return next((line.strip()[:80] for line in reversed(lines) if line.strip()), "still at it")
+
+
+def explain(name: str, log: Path) -> str:
+    """One line about a command that failed."""
+    text = log.read_text(errors="replace")
+    where = f"the output is in {log.relative_to(ROOT)}"
+    if "no space left" in text.lower():
+        return f"no disk space left while installing {name}: free some and run it again ({where})"
+    if any(word in text.lower() for word in NETWORK_WORDS):
+        return (
+            f"no network while installing {name}: the first set-up needs it, once; "
+            f"connect and run the same command again ({where})"
+        )
+    return f"installing {name} failed: {last_line(log)} ({where})"
+
+
+def fingerprint(paths: Iterable[Path], *extra: str) -> str:
+    """A digest of files and words that changes when one of them does."""
+    digest = hashlib.sha256("\0".join(extra).encode())
+    for path in sorted(paths):
+        digest.update(f"\0{path.relative_to(ROOT)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,76 @@
+"""Go and Node: the machine's own where they are new enough, else wheels in a folder of ours.
+
+Standard library only: it runs before anything is installed.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from scripts.steps import ROOT, TOOLS, run_logged, say
+
+GO = (1, 26)
+NODE = (20, 19)
+WHEELS = TOOLS / "toolchains"
+
+
+def version_of(command: str | Path, *arguments: str) -> tuple[int, ...]:
+    """The first version number that a command prints; empty where it does not run."""
+    try:
+        answer = subprocess.run(
+            [str(command), *arguments],
+            capture_output=True, text=True, timeout=20, check=True, cwd=ROOT,
+            env=os.environ | {"GOTOOLCHAIN": "local"},
+        )  # fmt: skip
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", answer.stdout)
+    return tuple(int(part) for part in found.groups() if part) if found else ()
+
+
+def machine_go() -> str | None:
+    go = shutil.which("go")
+    return go if go and version_of(go, "version") >= GO else None
+
+
+def machine_node() -> str | None:
+    """The machine's node, where npm is beside it."""
+    node = shutil.which("node")
+    return node if node and shutil.which("npm") and version_of(node, "--version") >= NODE else None
+
+
+def go() -> str:
+    """A Go command. Installs the wheel where the machine has none. Raises SetupError."""
+    return machine_go() or str(_wheel("go"))
+
+
+def npm_environment() -> dict[str, str]:
+    """The environment in which `npm` and `node` are found. Raises SetupError."""
+    env = dict(os.environ)
+    if machine_node() is None:
+        env["PATH"] = f"{_wheel('npm').parent}{os.pathsep}{env['PATH']}"
+    return env
+
+
+def _wheel(name: str) -> Path:
+    command = WHEELS / "bin" / name
+    if not command.exists():
+        say("  Go or Node is missing or too old here: taking them from wheels (400 MB)")
+        run_logged("toolchains-venv", [sys.executable, "-m", "venv", WHEELS])
+        pip_install(WHEELS, "requirements-tools.lock")
+    return command
+
+
+def pip_install(venv: Path, *locks: str) -> None:
+    """Installs exactly what the lock files name, from wheels, each checked by its hash."""
+    run_logged(
+        locks[0].removesuffix(".lock"),
+        [
+            venv / "bin" / "python", "-m", "pip", "install", "--disable-pip-version-check",
+            "--progress-bar", "off", "--no-deps", "--require-hashes", "--only-binary", ":all:",
+            *[part for lock in locks for part in ("-r", ROOT / lock)],
+        ],
+    )  # fmt: skip

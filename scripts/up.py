@@ -1,0 +1,234 @@
+"""`make up`: runs all of Bodh in the foreground until Ctrl-C or SIGTERM.
+
+python -m scripts.up
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import asyncpg
+
+from scripts.console import Console
+from scripts.livekit import MEDIA_OFFSET, write_livekit_config
+from scripts.processes import (
+    LIVEKIT,
+    ROOT,
+    ProcessError,
+    Processes,
+    end_leftovers,
+    environment,
+    running_up,
+    taken,
+    up_file,
+    wait_until,
+)
+from settings import Settings, SettingsError, load_settings
+
+NAMES = ("supervisor", "postgres", "livekit", "speech", "web", "drain", "agent")
+PATIENCE_S = 120.0  # for one part to answer; a cold disk and a busy machine take long
+
+
+class Stopped(Exception):
+    """Ctrl-C or SIGTERM came."""
+
+
+class Stop:
+    """The signals that end us; the second one kills."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.count += 1
+
+    def check(self) -> None:
+        if self.count:
+            raise Stopped
+
+    def hurry(self) -> bool:
+        return self.count > 1
+
+
+def main() -> int:
+    """0 after Ctrl-C or SIGTERM; 1 with one line where it cannot run."""
+    stop = Stop()
+    try:
+        settings = load_settings()
+        check_can_run(settings)
+    except (SettingsError, ProcessError) as error:
+        print(error, flush=True)
+        return 1
+    console = Console(settings.bodh_home / "log", NAMES)
+    processes = Processes(settings)
+    status = 0
+    try:
+        start(settings, processes, stop)
+        print(f"ready: {settings.public_url}", flush=True)
+        watch(processes, stop)
+    except Stopped:
+        print("stopping (once more kills)", flush=True)
+    except ProcessError as error:
+        print(error, flush=True)
+        status = 1
+    finally:
+        processes.stop(stop.hurry)
+        console.close()
+        up_file(settings).unlink(missing_ok=True)
+    return status
+
+
+def check_can_run(settings: Settings) -> None:
+    """Claims the BODH_HOME; ends what a killed run left in it. Raises ProcessError."""
+    settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
+    if settings.run_dir.stat().st_uid != os.getuid():
+        raise ProcessError(f"{settings.run_dir} belongs to another user: set BODH_HOME elsewhere")
+    pid = running_up(settings)
+    if pid is not None:
+        raise ProcessError(f"Bodh runs here already (process {pid}): `make down` ends it")
+    left = end_leftovers(settings)
+    if left:
+        print(f"ended {left} processes that an earlier run left", flush=True)
+    up_file(settings).write_text(str(os.getpid()))
+    check_ports(settings)
+    if settings.embedded_livekit and not LIVEKIT.exists():
+        raise ProcessError("livekit-server is not installed: run `make up`, or set LIVEKIT_URL")
+
+
+def check_ports(settings: Settings) -> None:
+    """Raises ProcessError for a port that another program holds."""
+    wanted = [("PORT", settings.port, socket.SOCK_STREAM)]
+    if settings.embedded_livekit:
+        media = settings.livekit_port + MEDIA_OFFSET
+        wanted += [("LIVEKIT_PORT", settings.livekit_port, socket.SOCK_STREAM)]
+        wanted += [("LIVEKIT_PORT + 2, UDP", media, socket.SOCK_DGRAM)]
+    for name, port, kind in wanted:
+        if taken("127.0.0.1", port, kind):
+            raise ProcessError(
+                f"port {port} ({name}) is taken: end the program that holds it, or choose "
+                f"another, as in `{name.split()[0]}={settings_port(settings, name) + 100} make up`"
+            )
+
+
+def settings_port(settings: Settings, name: str) -> int:
+    return settings.port if name == "PORT" else settings.livekit_port
+
+
+def start(settings: Settings, processes: Processes, stop: Stop) -> None:
+    """Starts everything, each part when what it needs answers. Raises ProcessError, Stopped."""
+    processes.start_supervisor()
+    if settings.embedded_livekit:
+        write_livekit_config(settings, settings.run_dir / "livekit.json")
+        processes.start("livekit")
+    processes.start("speech")
+    if settings.embedded_postgres:
+        processes.start("postgres")
+        await_part("postgres", lambda: database_answers(settings), processes, stop)
+    elif not database_answers(settings):
+        raise ProcessError("no database answers at DATABASE_URL: start it or correct the URL")
+    prepare_database(settings, stop)
+    agent_log = settings.bodh_home / "log" / "agent.log"
+    seen = agent_log.stat().st_size if agent_log.exists() else 0
+    for name in ("web", "drain", "agent"):
+        processes.start(name)
+    if settings.embedded_livekit:
+        livekit = f"http://127.0.0.1:{settings.livekit_port}/"
+        await_part("livekit", lambda: http_answers(livekit), processes, stop)
+    await_part("speech", lambda: socket_answers(settings.speech_address), processes, stop)
+    ready = f"http://127.0.0.1:{settings.port}/readyz"
+    await_part("web", lambda: http_answers(ready), processes, stop)
+    await_part("agent", lambda: registered(agent_log, seen), processes, stop)
+
+
+def await_part(name: str, answers: Callable[[], bool], processes: Processes, stop: Stop) -> None:
+    """Returns when a part answers. Raises ProcessError when it does not, Stopped at a signal."""
+    began = told = time.monotonic()
+    while not answers():
+        stop.check()
+        now = time.monotonic()
+        processes.check(name, since_s=now - began)
+        if now - began > PATIENCE_S:
+            raise ProcessError(
+                f"{name} does not answer after {PATIENCE_S:.0f} s: see its lines above"
+            )
+        if now - told > 10:
+            print(f"waiting for {name}, {now - began:.0f} s", flush=True)
+            told = now
+        time.sleep(0.1)
+    stop.check()
+
+
+def prepare_database(settings: Settings, stop: Stop) -> None:
+    """Migrations, then the sample course; both change nothing the second time."""
+    for command in ("migrate", "seed"):
+        stop.check()
+        done = subprocess.run(
+            [sys.executable, "-m", "db", command],
+            cwd=ROOT, env=environment(settings), stdin=subprocess.DEVNULL,
+            start_new_session=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise ProcessError(f"`python -m db {command}` failed: see the lines above")
+
+
+def database_answers(settings: Settings) -> bool:
+    async def connect() -> None:
+        db = await asyncpg.connect(settings.owner_dsn, timeout=5)
+        await db.close()
+
+    try:
+        asyncio.run(connect())
+    except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError):
+        return settings.embedded_postgres  # it answers; `db migrate` makes roles and database
+    except (OSError, asyncpg.PostgresError, TimeoutError):
+        return False
+    return True
+
+
+def http_answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 http on loopback
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def socket_answers(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+        probe.connect(str(path))
+        return True
+    return False
+
+
+def registered(log: Path, offset: int) -> bool:
+    """Whether the worker said so since it was started: nothing but its log tells."""
+    try:
+        with log.open("rb") as file:
+            file.seek(offset)
+            return b"registered worker" in file.read()
+    except FileNotFoundError:
+        return False
+
+
+def watch(processes: Processes, stop: Stop) -> None:
+    """Returns never: raises Stopped at a signal, ProcessError when supervisor died."""
+    while True:
+        stop.check()
+        if not processes.answers() and not wait_until(processes.answers, 3.0):
+            raise ProcessError("the process manager died: ending what is left")
+        time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
