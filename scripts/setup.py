@@ -1,6 +1,6 @@
 """Set-up: brings all that Bodh needs into folders of the checkout, each part once.
 
-    python -m scripts.setup [--test]
+    python -m scripts.setup [packages | quick | tests]
 
 Standard library only: it runs before anything is installed.
 """
@@ -25,12 +25,8 @@ CLIENT = ROOT / "web" / "client"
 
 def main(arguments: list[str]) -> int:
     """0 when everything is there; 1 and one line where it cannot be."""
-    common = [packages_step(), livekit_step(), client_step()]
     try:
-        if "--test" in arguments:  # the tests bring their own speech model
-            run_steps([*common, test_packages_step(), chromium_step(PYTHON)])
-        else:
-            run_steps([*common, model_step()])
+        run_steps(steps_for(arguments))
     except SetupError as error:
         say(str(error))
         return 1
@@ -38,6 +34,18 @@ def main(arguments: list[str]) -> int:
         say("stopped; run the same command again to go on")
         return 130
     return 0
+
+
+def steps_for(arguments: list[str]) -> list[Step]:
+    """What `make up` needs; or only the packages, those of the tests, all the tests need."""
+    if arguments == ["packages"]:
+        return [packages_step()]
+    if arguments == ["quick"]:
+        return [packages_step(), test_packages_step()]
+    common = [packages_step(), livekit_step(), client_step()]
+    if arguments == ["tests"]:  # they bring their own speech model
+        return [*common, test_packages_step(), chromium_step(PYTHON)]
+    return [*common, model_step()]
 
 
 def packages_step() -> Step:

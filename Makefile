@@ -1,0 +1,57 @@
+# The developer's interface; `make help` lists it. Needs Python 3.11 to 3.14, make and git.
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest -q
+SETUP = found=$$(scripts/python) && $$found -m scripts.setup
+LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
+	--no-annotate --no-emit-index-url --no-emit-find-links
+
+.DEFAULT_GOAL := help
+.PHONY: help up down console test quick soak bench check fix lock clean reset
+
+help: ## lists the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+up: ## installs what is missing, then runs everything until Ctrl-C
+	@$(SETUP) && exec $(PY) -m scripts.up
+
+down: ## ends what a killed `make up` left running
+	@$(PY) -m scripts.down
+
+console: ## the tutor in this terminal, typed, without any server
+	@$(SETUP) packages && exec $(PY) -m agent console --text
+
+test: ## installs what tests need, then runs all of them
+	@$(SETUP) tests && $(PYTEST) tests
+
+quick: ## only the unit and database tests, under a minute
+	@$(SETUP) quick && $(PYTEST) tests/unit tests/db
+
+soak: ## the same tests, longer: more phrases, joins, payloads
+	@$(SETUP) tests && BODH_SOAK=1 $(PYTEST) --timeout 1800 tests
+
+bench: ## measures lesson changes and first words (needs a quiet machine)
+	@$(SETUP) tests && $(PY) -m bench lesson && $(PY) -m bench first-words
+
+check: ## format, lint and types of Python and of the page
+	@$(SETUP) tests
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m mypy .
+	cd web/client && npm run check
+
+fix: ## formats, and mends what the linter can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+lock: ## writes the lock files anew from pyproject.toml (needs uv)
+	$(LOCK) pyproject.toml --group embedded --group voice --group up -o requirements.lock
+	$(LOCK) --group pyproject.toml:test -c requirements.lock -o requirements-test.lock
+	$(LOCK) --group pyproject.toml:web -c requirements.lock -o requirements-web.lock
+	$(LOCK) --group pyproject.toml:tools -o requirements-tools.lock
+
+clean: ## removes what was installed and built; keeps all data
+	rm -rf .venv .tools web/client/node_modules web/client/dist .*_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+reset: ## asks, then removes all data of this checkout (YES=1 does not ask)
+	@$(PY) -m scripts.reset

@@ -1,0 +1,44 @@
+"""`make reset`: asks, then removes all data of this BODH_HOME.
+
+python -m scripts.reset
+"""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from scripts.processes import end_all
+from settings import SettingsError, load_settings
+
+
+def main() -> int:
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error)
+        return 1
+    home = settings.bodh_home
+    if not (home / "secrets").is_dir():  # every run makes it: another folder is not ours to remove
+        print(f"nothing to remove: {home} holds no data of Bodh")
+        return 0
+    if not agreed(home):
+        print("kept: type yes, or set YES=1, to remove it")
+        return 1
+    end_all(settings)
+    shutil.rmtree(home)
+    shutil.rmtree(settings.run_dir, ignore_errors=True)
+    print(f"removed {home}")
+    return 0
+
+
+def agreed(home: Path) -> bool:
+    if os.environ.get("YES") == "1":
+        return True
+    if not sys.stdin.isatty():
+        return False
+    return input(f"Remove all accounts, transcripts and models in {home}? [yes/no] ") == "yes"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
