@@ -144,6 +144,11 @@ def dump_metadata(metadata: RoomMetadata, limit_bytes: int) -> str:
     return dump(metadata.model_copy(update={"learning_objectives": [], **cut}))
 
 
+def models_attribute(names: dict[str, str]) -> str:
+    """The agent attribute `bodh.models`: `{stt, llm, tts}`, names of models."""
+    return json.dumps(names)
+
+
 def room_name(course_id: UUID, module_id: UUID, suffix: str = "") -> str:
     """`{courseId}-{moduleId}`, with an opaque suffix for a learner's private room. Never parsed."""
     name = f"{course_id}-{module_id}" + (f"-{suffix}" if suffix else "")

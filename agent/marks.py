@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass, field
+from uuid import UUID
 
 _MARK = re.compile(r"\s?\[\[(\d{1,4})\.(\d{1,4})\]\]")
 _BEGIN = re.compile(r"\s?\[(?:\[[\d.]{0,9}\]?)?$|\s$")  # a text end that may become a mark
@@ -9,11 +10,20 @@ _BEGIN = re.compile(r"\s?\[(?:\[[\d.]{0,9}\]?)?$|\s$")  # a text end that may be
 
 @dataclass(frozen=True)
 class Mark:
-    """Passage `passage` of lesson number `lesson`, cited `offset` characters into the clean text."""
+    """Passage `passage` of lesson number `lesson`, cited `offset` characters into the text."""
 
     offset: int
     lesson: int
     passage: int
+
+
+@dataclass
+class Speech:
+    """One stretch of the tutor's speech: which lesson, what it answers, what it cites."""
+
+    lesson_id: UUID | None = None
+    in_reply_to: str | None = None  # id of the learner's transcript segment
+    marks: list[Mark] = field(default_factory=list)
 
 
 @dataclass

@@ -1,44 +1,34 @@
 """The tutor: grounds every answer in the lesson of whoever asked, and keeps what it cites."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable
-from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
-
-from livekit.agents import Agent, ModelSettings, llm
 
 import prompts
 import tools
-from agent.marks import Mark, MarkFilter
-from agent.plugins.offline_tutor import OfflineTutor
+from livekit.agents import Agent, ModelSettings, llm
 from tools.desk import Desk
 from tools.grounding import find_passages, grounding_text
+
+from agent.marks import MarkFilter, Speech
+from agent.plugins.offline_tutor import OfflineTutor
 
 ASKER = "identity"  # key in ChatMessage.extra: LiveKit identity of the learner who said it
 SEGMENT = "segment"  # key in ChatMessage.extra: id of the transcript segment that holds it
 
 
-@dataclass
-class Speech:
-    """One stretch of the tutor's speech: what it answers and what it cites."""
-
-    lesson_id: UUID | None = None
-    in_reply_to: str | None = None
-    marks: list[Mark] = field(default_factory=list)
-
-
 class Tutor(Agent):
     """The one brain of rooms and console; the desk says who is answered and about which lesson."""
 
-    def __init__(
-        self, desk: Desk, *, on_asker: Callable[[str], None] | None = None, **models: Any
-    ) -> None:
-        super().__init__(
-            instructions=prompts.render("tutor"), tools=tools.build_tools(desk), **models
-        )
+    def __init__(self, desk: Desk, *, on_asker: Callable[[str], None] | None = None) -> None:
+        super().__init__(instructions=prompts.render("tutor"), tools=tools.build_tools(desk))
         self.desk = desk
-        self.speech = Speech()
+        self.speech = Speech()  # under way
+        self._next_speech = Speech()  # generated, not yet begun
         self._on_asker = on_asker
+
+    def plan_speech(self, speech: Speech) -> None:
+        """What the next speech is about: called by llm_node, and before authored text is said."""
+        self._next_speech = speech
 
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
@@ -48,7 +38,7 @@ class Tutor(Agent):
         if question is not None and self._on_asker and ASKER in question.extra:
             self._on_asker(question.extra[ASKER])
         speech = Speech(self.desk.lesson_id, question.extra.get(SEGMENT) if question else None)
-        self.speech = speech
+        self.plan_speech(speech)
         grounded = await self._grounded(chat_ctx, question)
         replies = Agent.default.llm_node(self, grounded, tools, model_settings)
         marks = MarkFilter(marks=speech.marks)
@@ -56,6 +46,21 @@ class Tutor(Agent):
             yield chunk
         if marks.text.strip():
             self.desk.last_answer = marks.text.strip()
+
+    async def transcription_node(
+        self, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncIterator[str]:
+        """Passes the text on; its first word makes the planned speech the one under way."""
+        planned = ""
+        async for delta in text:
+            if not planned:
+                self.speech = self._next_speech
+            planned += delta
+            self.on_planned(planned)
+            yield delta
+
+    def on_planned(self, text: str) -> None:
+        """Told the whole text of the speech under way each time it grows."""
 
     async def _grounded(
         self, chat_ctx: llm.ChatContext, question: llm.ChatMessage | None

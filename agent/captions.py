@@ -1,0 +1,197 @@
+"""Captions: who said what, as it is said, on LiveKit's topic `lk.transcription`."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from livekit import rtc
+from livekit.agents import tokenize
+from livekit.agents.types import (
+    ATTRIBUTE_TRANSCRIPTION_FINAL,
+    ATTRIBUTE_TRANSCRIPTION_SEGMENT_ID,
+    ATTRIBUTE_TRANSCRIPTION_TRACK_ID,
+    TOPIC_TRANSCRIPTION,
+)
+from livekit.agents.voice import io
+
+from agent.marks import Mark, Speech
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of the tutor as it was heard; times are epoch seconds."""
+
+    id: str
+    text: str
+    started_at: float
+    ended_at: float
+    interrupted: bool
+    speech: Speech
+    marks: tuple[Mark, ...]
+
+
+class Captions:
+    """Writes caption streams into a room. A failed caption is logged and never stops the talk."""
+
+    def __init__(self, room: rtc.Room) -> None:
+        self._room = room
+
+    async def learner(self, identity: str, segment_id: str, text: str, *, final: bool) -> None:
+        """The whole text of a learner's utterance so far, under their own identity."""
+        try:
+            writer = await self.open(segment_id, identity, final=final)
+            await writer.write(text)
+            await writer.aclose()
+        except Exception:  # noqa: BLE001 the native layer raises it bare
+            logger.warning("caption not sent", extra={"segment": segment_id})
+
+    async def open(self, segment_id: str, identity: str, *, final: bool) -> rtc.TextStreamWriter:
+        attributes = {
+            ATTRIBUTE_TRANSCRIPTION_SEGMENT_ID: segment_id,
+            ATTRIBUTE_TRANSCRIPTION_FINAL: "true" if final else "false",
+        }
+        if track := self._microphone_of(identity):
+            attributes[ATTRIBUTE_TRANSCRIPTION_TRACK_ID] = track
+        return await self._room.local_participant.stream_text(
+            topic=TOPIC_TRANSCRIPTION, sender_identity=identity, attributes=attributes
+        )
+
+    def _microphone_of(self, identity: str) -> str | None:
+        local = self._room.local_participant
+        everybody = {**self._room.remote_participants, local.identity: local}
+        participant = everybody.get(identity)
+        publications = participant.track_publications.values() if participant else ()
+        for publication in publications:
+            if publication.source == rtc.TrackSource.SOURCE_MICROPHONE:
+                return publication.sid
+        return None
+
+
+class TutorCaptions(io.TextOutput):
+    """The end of the tutor's text: words arrive as they are spoken and leave as sentences.
+
+    `keep` makes a sentence durable; the caption is marked final only after it returned.
+    """
+
+    def __init__(
+        self,
+        captions: Captions,
+        room: rtc.Room,
+        *,
+        next_id: Callable[[], str],
+        speech: Callable[[], Speech],
+        keep: Callable[[Sentence], Awaitable[None]],
+    ) -> None:
+        super().__init__(label="bodh-captions", next_in_chain=None)
+        self._captions = captions
+        self._room = room
+        self._next_id = next_id
+        self._current_speech = speech
+        self._keep = keep
+        self._planned = ""
+        self._spoken: _Spoken | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def plan(self, text: str) -> None:
+        """The whole text of the speech under way, so that a cut can be told from an end."""
+        self._planned = text
+
+    async def capture_text(self, text: str) -> None:
+        if self._spoken is None:
+            self._spoken = _Spoken(self._current_speech())
+        spoken = self._spoken
+        spoken.text += text
+        sentences = split_sentences(spoken.text[spoken.done :])
+        for sentence in sentences[:-1]:
+            await self._end_sentence(spoken, sentence, interrupted=False)
+        await self._show(spoken)
+
+    def flush(self) -> None:
+        spoken, self._spoken = self._spoken, None
+        if spoken is not None:
+            cut = spoken.text.strip() != self._planned.strip()
+            self._planned = ""
+            task = asyncio.create_task(self._finish(spoken, cut=cut))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def drained(self) -> None:
+        """Returns when every sentence that was flushed is kept."""
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _finish(self, spoken: "_Spoken", *, cut: bool) -> None:
+        rest = spoken.text[spoken.done :]
+        if rest.strip():
+            await self._end_sentence(spoken, rest, interrupted=cut)
+
+    async def _show(self, spoken: "_Spoken") -> None:
+        rest = spoken.text[spoken.done + spoken.shown :]
+        if not rest.strip() and not spoken.shown:
+            return
+        try:
+            if spoken.writer is None:
+                spoken.sentence_id = self._next_id()
+                spoken.started_at = time.time()
+                identity = self._room.local_participant.identity
+                spoken.writer = await self._captions.open(spoken.sentence_id, identity, final=False)
+            await spoken.writer.write(rest)
+        except Exception:  # noqa: BLE001 the native layer raises it bare
+            logger.warning("caption not sent", extra={"segment": spoken.sentence_id})
+        spoken.shown += len(rest)
+
+    async def _end_sentence(self, spoken: "_Spoken", text: str, *, interrupted: bool) -> None:
+        shown_part = text[spoken.shown :]
+        begin, spoken.done = spoken.done, spoken.done + len(text)
+        marks = tuple(m for m in spoken.speech.marks if begin < m.offset <= spoken.done)
+        sentence = Sentence(
+            id=spoken.sentence_id or self._next_id(),
+            text=text.strip(),
+            started_at=spoken.started_at or time.time(),
+            ended_at=time.time(),
+            interrupted=interrupted,
+            speech=spoken.speech,
+            marks=marks,
+        )
+        writer, spoken.writer, spoken.sentence_id = spoken.writer, None, ""
+        spoken.shown, spoken.started_at = 0, 0.0
+        if sentence.text:
+            await self._keep(sentence)
+        await self._close(writer, sentence.id, shown_part)
+
+    async def _close(self, writer: rtc.TextStreamWriter | None, segment_id: str, rest: str) -> None:
+        try:
+            identity = self._room.local_participant.identity
+            writer = writer or await self._captions.open(segment_id, identity, final=False)
+            if rest:
+                await writer.write(rest)
+            await writer.aclose(attributes={ATTRIBUTE_TRANSCRIPTION_FINAL: "true"})
+        except Exception:  # noqa: BLE001 the native layer raises it bare
+            logger.warning("caption not ended", extra={"segment": segment_id})
+
+
+class _Spoken:
+    """The state of one speech: `done` characters stand in ended sentences, `shown` of the rest."""
+
+    def __init__(self, speech: Speech) -> None:
+        self.speech = speech
+        self.text = ""
+        self.done = 0
+        self.shown = 0
+        self.sentence_id = ""
+        self.started_at = 0.0
+        self.writer: rtc.TextStreamWriter | None = None
+
+
+def split_sentences(text: str) -> list[str]:
+    """Sentences that together are the text, the last one perhaps unfinished."""
+    return _splitter.tokenize(text) or [text]
+
+
+_splitter = tokenize.blingfire.SentenceTokenizer(
+    min_sentence_len=1, stream_context_len=1, retain_format=True
+)

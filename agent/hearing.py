@@ -1,0 +1,205 @@
+"""The room's one ear: gives the agent session the voice of one learner at a time, by name."""
+
+import asyncio
+import logging
+import time
+from bisect import bisect_right
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from livekit import rtc
+from livekit.agents import utils
+from livekit.agents.voice import io
+from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
+from livekit.rtc._proto.track_pb2 import AudioTrackFeature
+
+from agent.plugins.inline_vad import SpeechDetector
+
+SAMPLE_RATE = 16000
+FRAME_MS = 50
+MEMORY_S = 300  # how far back a segment may be traced to its speaker
+GAP_MS = 300  # silence between two speakers, so that the recogniser ends the first one's utterance
+MAX_WAITING_S = 30  # of a learner who speaks while another has the floor
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Heard:
+    """A frame handed to the session: where on the stream's clock, from whom, when it was spoken."""
+
+    at_s: float
+    identity: str
+    spoken_at: float  # epoch seconds
+
+
+class Hearing(io.AudioInput):
+    """An AudioInput over all microphones of a room.
+
+    One learner has the floor while they speak. Another's speech is kept from its onset on and
+    handed over when the floor is free, so every utterance is whole and belongs to one identity.
+    """
+
+    def __init__(self, room: rtc.Room) -> None:
+        super().__init__(label="bodh-hearing")
+        self._room = room
+        self._frames = utils.aio.Chan[rtc.AudioFrame]()
+        self._clock_s = 0.0
+        self._trace: deque[_Heard] = deque(maxlen=MEMORY_S * 1000 // FRAME_MS)
+        self._voices: dict[str, _Voice] = {}
+        self._holder: str | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._before = PreConnectAudioHandler(room=room, timeout=3.0)
+        self._before.register()
+        room.on("track_subscribed", self._on_track)
+        room.on("track_unsubscribed", self._on_track_gone)
+
+    async def __anext__(self) -> rtc.AudioFrame:
+        return await self._frames.__anext__()
+
+    @property
+    def clock_s(self) -> float:
+        """Seconds of sound handed to the session so far."""
+        return self._clock_s
+
+    def moment(self, at_s: float) -> tuple[str, float] | None:
+        """Who was heard at a time of the stream's clock, and when that was (epoch seconds)."""
+        if not self._trace:
+            return None
+        index = max(0, bisect_right(self._trace, at_s, key=lambda heard: heard.at_s) - 1)
+        heard = self._trace[index]
+        return heard.identity, heard.spoken_at + (at_s - heard.at_s)
+
+    def speaking(self, identity: str) -> bool:
+        """Whether this learner speaks right now, also while another has the floor."""
+        voice = self._voices.get(identity)
+        return voice is not None and voice.detector.speaking
+
+    async def close(self) -> None:
+        self._room.off("track_subscribed", self._on_track)
+        self._room.off("track_unsubscribed", self._on_track_gone)
+        await utils.aio.cancel_and_wait(*self._tasks)
+        await self._before.aclose()
+        self._frames.close()
+
+    def _on_track(self, track: rtc.Track, publication: Any, participant: Any) -> None:
+        if (
+            track.kind != rtc.TrackKind.KIND_AUDIO
+            or participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
+        ):
+            return
+        early = AudioTrackFeature.TF_PRECONNECT_BUFFER in publication.audio_features
+        voice = _Voice(participant.identity, track, early=early)
+        self._voices[participant.identity] = voice
+        task = asyncio.create_task(self._listen(voice))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _on_track_gone(self, track: rtc.Track, publication: Any, participant: Any) -> None:
+        voice = self._voices.get(participant.identity)
+        if voice is not None and voice.track.sid == track.sid:
+            del self._voices[participant.identity]
+            if self._holder == participant.identity:
+                self._holder = None
+
+    async def _listen(self, voice: "_Voice") -> None:
+        if voice.early:
+            for frame in await self._early_frames(voice):
+                self._take(voice, frame, time.time())
+        stream = rtc.AudioStream.from_track(
+            track=voice.track, sample_rate=SAMPLE_RATE, num_channels=1, frame_size_ms=FRAME_MS
+        )
+        try:
+            async for event in stream:
+                self._take(voice, event.frame, time.time() - event.frame.duration)
+        finally:
+            await stream.aclose()
+
+    async def _early_frames(self, voice: "_Voice") -> list[rtc.AudioFrame]:
+        """What the learner said before the agent came; empty where it did not arrive in time."""
+        try:
+            frames = await self._before.wait_for_data(voice.track.sid)
+        except (TimeoutError, ValueError) as error:
+            logger.warning("no sound from before the agent came", extra={"why": str(error)})
+            return []
+        return _resampled(frames)
+
+    def _take(self, voice: "_Voice", frame: rtc.AudioFrame, spoken_at: float) -> None:
+        change = voice.detector.push(frame)
+        if self._holder is None:
+            self._holder = voice.identity
+        if self._holder == voice.identity:
+            self._hand_over(voice.identity, frame, spoken_at)
+            if change == "end":
+                self._give_floor_to_next()
+            return
+        voice.keep(frame, spoken_at)
+        holder = self._voices.get(self._holder)
+        if voice.detector.speaking and (holder is None or not holder.detector.speaking):
+            self._switch_to(voice)
+
+    def _give_floor_to_next(self) -> None:
+        waiting = [v for v in self._voices.values() if v.identity != self._holder and v.spoke]
+        if waiting:
+            self._switch_to(min(waiting, key=lambda v: v.kept[0][1]))
+
+    def _switch_to(self, voice: "_Voice") -> None:
+        if self._holder is not None:
+            self._hand_over(self._holder, _silence(GAP_MS), time.time())
+        self._holder = voice.identity
+        for frame, spoken_at in voice.take_kept():
+            self._hand_over(voice.identity, frame, spoken_at)
+
+    def _hand_over(self, identity: str, frame: rtc.AudioFrame, spoken_at: float) -> None:
+        if self._frames.closed:
+            return
+        self._trace.append(_Heard(self._clock_s, identity, spoken_at))
+        self._clock_s += frame.duration
+        self._frames.send_nowait(frame)
+
+
+class _Voice:
+    """One learner's microphone, and what they said while another had the floor."""
+
+    def __init__(self, identity: str, track: rtc.Track, *, early: bool) -> None:
+        self.identity = identity
+        self.track = track
+        self.early = early
+        self.detector = SpeechDetector()
+        self.kept: deque[tuple[rtc.AudioFrame, float]] = deque()
+        self.spoke = False  # true once the kept sound holds speech
+
+    def keep(self, frame: rtc.AudioFrame, spoken_at: float) -> None:
+        """Keeps all sound since the onset of speech, else the last half second before it."""
+        self.kept.append((frame, spoken_at))
+        self.spoke = self.spoke or self.detector.speaking
+        limit_s = MAX_WAITING_S if self.spoke else 0.5
+        while len(self.kept) * FRAME_MS / 1000 > limit_s:
+            self.kept.popleft()
+
+    def take_kept(self) -> list[tuple[rtc.AudioFrame, float]]:
+        kept = list(self.kept)
+        self.kept.clear()
+        self.spoke = False
+        return kept
+
+
+def _silence(duration_ms: int) -> rtc.AudioFrame:
+    samples = SAMPLE_RATE * duration_ms // 1000
+    return rtc.AudioFrame(bytes(2 * samples), SAMPLE_RATE, 1, samples)
+
+
+def _resampled(frames: list[rtc.AudioFrame]) -> list[rtc.AudioFrame]:
+    if not frames or (frames[0].sample_rate == SAMPLE_RATE and frames[0].num_channels == 1):
+        return frames
+    mono = [frame if frame.num_channels == 1 else _mono(frame) for frame in frames]
+    resampler = rtc.AudioResampler(frames[0].sample_rate, SAMPLE_RATE)
+    return [out for frame in mono for out in resampler.push(frame)] + resampler.flush()
+
+
+def _mono(frame: rtc.AudioFrame) -> rtc.AudioFrame:
+    samples = np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)
+    left = np.ascontiguousarray(samples[:, 0])
+    return rtc.AudioFrame(left.tobytes(), frame.sample_rate, 1, len(left))

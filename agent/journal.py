@@ -1,0 +1,138 @@
+"""What is kept of a room: segments and presence go to the spool before they have an effect."""
+
+import logging
+import sqlite3
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any, Literal
+from uuid import UUID
+
+from db.rooms import Room
+from db.sessions import Session
+from db.transcripts import Presence, Segment
+from pydantic import TypeAdapter
+
+from agent.captions import Sentence
+from agent.lesson import LearnerLesson
+from agent.spool import Entry, Kind, Spool
+
+TUTOR_NAME = "Bodh"
+
+logger = logging.getLogger(__name__)
+_segments = TypeAdapter(Segment)
+_presences = TypeAdapter(Presence)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a job works: the rows behind its dispatch."""
+
+    tenant_id: UUID
+    room: Room
+    session: Session
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """What a learner said or typed; times are epoch seconds."""
+
+    segment_id: str
+    text: str
+    source: Literal["voice", "text"]
+    started_at: float
+    ended_at: float
+    language: str | None = None
+    confidence: float | None = None
+
+
+class Journal:
+    """Writes one session's entries. A disk that refuses is logged; the talk goes on."""
+
+    def __init__(self, spool: Spool, place: Place) -> None:
+        self._spool = spool
+        self._place = place
+        self._ids = count(1)
+        self._order = count(1)
+        self._arrived_at: dict[str, datetime] = {}  # participant sid -> joined
+
+    def next_id(self) -> str:
+        """A segment id that no other job of this session makes."""
+        return f"{self._place.epoch}-{next(self._ids)}"
+
+    async def learner_said(self, learner: LearnerLesson, said: Utterance) -> None:
+        await self._keep(
+            id=said.segment_id,
+            account_id=learner.account_id,
+            identity=learner.identity,
+            name=learner.name,
+            role="learner",
+            source=said.source,
+            text=said.text,
+            started_at=_utc(said.started_at),
+            ended_at=_utc(said.ended_at),
+            lesson_id=learner.lesson_id,
+            language=said.language,
+            confidence=said.confidence,
+        )
+
+    async def tutor_said(self, identity: str, sentence: Sentence) -> None:
+        await self._keep(
+            id=sentence.id,
+            account_id=None,
+            identity=identity,
+            name=TUTOR_NAME,
+            role="tutor",
+            source="voice",
+            text=sentence.text,
+            started_at=_utc(sentence.started_at),
+            ended_at=_utc(sentence.ended_at),
+            lesson_id=sentence.speech.lesson_id,
+            language="en",
+            interrupted=sentence.interrupted,
+            in_reply_to=sentence.speech.in_reply_to,
+        )
+
+    async def joined(self, learner: LearnerLesson, sid: str) -> None:
+        self._arrived_at[sid] = datetime.now(UTC)
+        await self._keep_presence(learner, sid, left_at=None)
+
+    async def left(self, learner: LearnerLesson, sid: str) -> None:
+        await self._keep_presence(learner, sid, left_at=datetime.now(UTC))
+
+    async def _keep(self, **columns: Any) -> None:
+        place = self._place
+        defaults = {"confidence": None, "interrupted": False, "in_reply_to": None}
+        segment = Segment(
+            tenant_id=place.tenant_id,
+            session_id=place.session.id,
+            epoch=place.epoch,
+            local_seq=next(self._order),
+            **(defaults | columns),
+        )
+        await self._put("segment", segment.id, _segments.dump_python(segment, mode="json"))
+
+    async def _keep_presence(
+        self, learner: LearnerLesson, sid: str, *, left_at: datetime | None
+    ) -> None:
+        presence = Presence(
+            session_id=self._place.session.id,
+            sid=sid,
+            account_id=learner.account_id,
+            joined_at=self._arrived_at.get(sid) or datetime.now(UTC),
+            left_at=left_at,
+        )
+        key = f"{sid}:{'left' if left_at else 'joined'}"
+        await self._put("participant", key, _presences.dump_python(presence, mode="json"))
+
+    async def _put(self, kind: Kind, key: str, payload: dict[str, Any]) -> None:
+        entry = Entry(self._place.tenant_id, self._place.session.id, kind, key, payload)
+        try:
+            await self._spool.put(entry)
+        except sqlite3.Error:
+            logger.exception("not kept", extra={"kind": kind, "key": key})
+
+
+def _utc(epoch_s: float) -> datetime:
+    return datetime.fromtimestamp(epoch_s, UTC)

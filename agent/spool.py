@@ -1,0 +1,133 @@
+"""The write-ahead spool: what was said is on this host's disk before it has any effect."""
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+from uuid import UUID
+
+Kind = Literal["segment", "participant"]
+KEEP_DRAINED_S = 24 * 3600  # drained entries stay a day, for an operator who has to look
+
+_SCHEMA = """
+create table if not exists entries (
+  seq integer primary key autoincrement,
+  tenant_id text not null,
+  session_id text not null,
+  kind text not null,
+  key text not null,
+  payload text not null,
+  created_at real not null,
+  drained_at real,
+  unique (session_id, kind, key)
+);
+create index if not exists entries_waiting on entries (seq) where drained_at is null;
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing to store; `key` is unique in its session and kind, so a repeat changes nothing."""
+
+    tenant_id: UUID
+    session_id: UUID
+    kind: Kind
+    key: str
+    payload: dict[str, Any]
+    seq: int = 0
+
+
+class Spool:
+    """One SQLite file per host, shared by all jobs and the drainer (WAL, synchronous FULL)."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
+        self._db = self._thread.submit(_open, path).result()
+
+    async def put(self, entry: Entry) -> None:
+        """Returns once the entry is on disk. Raises sqlite3.Error when it cannot be."""
+        await self._run(_insert, self._db, entry)
+
+    async def waiting(self, limit: int) -> list[Entry]:
+        """The oldest entries that are not drained yet, in the order of `put`."""
+        return await self._run(_select_waiting, self._db, limit)
+
+    async def mark_drained(self, entries: Iterable[Entry]) -> None:
+        await self._run(_mark_drained, self._db, [entry.seq for entry in entries])
+
+    async def oldest_waiting_s(self) -> float:
+        """Age in seconds of the oldest entry that is not drained; 0 when all are."""
+        return await self._run(_oldest_waiting_s, self._db)
+
+    async def forget_drained(self) -> None:
+        """Deletes entries drained more than KEEP_DRAINED_S ago."""
+        await self._run(_forget, self._db, time.time() - KEEP_DRAINED_S)
+
+    async def close(self) -> None:
+        await self._run(self._db.close)
+        self._thread.shutdown()
+
+    async def _run(self, function: Any, *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=10, isolation_level=None)
+    path.chmod(0o600)
+    db.execute("pragma journal_mode = wal")
+    db.execute("pragma synchronous = full")
+    db.execute("pragma secure_delete = on")  # erased words leave no trace in free pages
+    db.executescript(_SCHEMA)
+    return db
+
+
+def _insert(db: sqlite3.Connection, entry: Entry) -> None:
+    db.execute(
+        "insert or ignore into entries (tenant_id, session_id, kind, key, payload, created_at)"
+        " values (?, ?, ?, ?, ?, ?)",
+        (
+            str(entry.tenant_id),
+            str(entry.session_id),
+            entry.kind,
+            entry.key,
+            json.dumps(entry.payload),
+            time.time(),
+        ),
+    )
+
+
+def _select_waiting(db: sqlite3.Connection, limit: int) -> list[Entry]:
+    rows = db.execute(
+        "select tenant_id, session_id, kind, key, payload, seq from entries"
+        " where drained_at is null order by seq limit ?",
+        (limit,),
+    )
+    return [
+        Entry(UUID(tenant), UUID(session), kind, key, json.loads(payload), seq)
+        for tenant, session, kind, key, payload, seq in rows
+    ]
+
+
+def _mark_drained(db: sqlite3.Connection, seqs: list[int]) -> None:
+    db.execute("begin immediate")
+    db.executemany(
+        "update entries set drained_at = ? where seq = ?", [(time.time(), seq) for seq in seqs]
+    )
+    db.execute("commit")
+
+
+def _oldest_waiting_s(db: sqlite3.Connection) -> float:
+    (created_at,) = db.execute(
+        "select min(created_at) from entries where drained_at is null"
+    ).fetchone()
+    return 0.0 if created_at is None else max(0.0, time.time() - created_at)
+
+
+def _forget(db: sqlite3.Connection, drained_before: float) -> None:
+    db.execute("delete from entries where drained_at < ?", (drained_before,))
