@@ -168,7 +168,8 @@ create table livekit_rooms (
   revision bigint not null default 0,                  -- counter of lesson changes in this room
   created_at timestamptz not null default now(),
   primary key (tenant_id, id),
-  foreign key (tenant_id, module_id) references modules (tenant_id, id) on delete cascade,
+  foreign key (tenant_id, module_id) references modules (tenant_id, id)
+    on delete set null (module_id),                    -- what was said outlives the module
   foreign key (tenant_id, opener_account_id) references accounts (tenant_id, id)
 );
 
@@ -268,3 +269,38 @@ create table request_rates (
   primary key (tenant_id, account_id, name, minute),
   foreign key (tenant_id, account_id) references accounts (tenant_id, id) on delete cascade
 );
+
+-- Row-level security, the second lock behind the tenant predicates: forced, so that it also binds
+-- the owner. The sub-select makes Postgres read the setting once per statement.
+do $$
+declare name text;
+begin
+  for name in
+    select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid
+    where c.relnamespace = current_schema()::regnamespace and c.relkind = 'r'
+      and a.attname = 'tenant_id'
+  loop
+    execute format('alter table %I enable row level security', name);
+    execute format('alter table %I force row level security', name);
+    execute format(
+      'create policy tenant on %I using (tenant_id = (select current_tenant()))
+       with check (tenant_id = (select current_tenant()))', name);
+  end loop;
+end $$;
+
+-- What the processes may do; the roles are made before (db/embedded.py, or by an operator).
+-- Without them the tables' owner serves all, still bound by the policies.
+do $$
+begin
+  if exists (select from pg_roles where rolname = 'bodh_app') then
+    grant select, insert on tenants, enrollments, transcript_segments to bodh_app;
+    grant select, insert, update on accounts, lesson_progress, quiz_runs, livekit_rooms,
+      room_learners, sessions, livekit_participants to bodh_app;
+    grant select, insert, update, delete on courses, modules, lessons, passages,
+      quiz_questions, quiz_keys, request_rates to bodh_app;
+  end if;
+  if exists (select from pg_roles where rolname = 'bodh_drain') then
+    grant select, insert on transcript_segments, dead_letters to bodh_drain;
+    grant select, insert, update on livekit_participants to bodh_drain;
+  end if;
+end $$;

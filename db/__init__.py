@@ -1,0 +1,77 @@
+"""Durable state in Postgres. Owns the pool, the transaction with a tenant, the errors of db/."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+from uuid import UUID
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Pool: TypeAlias = asyncpg.Pool[asyncpg.Record]
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+else:
+    Pool: TypeAlias = asyncpg.Pool
+    Connection: TypeAlias = asyncpg.Connection
+
+# what a pooled connection raises once when the server was restarted behind it
+STALE = (
+    asyncpg.ConnectionDoesNotExistError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    ConnectionResetError,
+)
+
+
+class NotFound(Exception):
+    """There is no such thing in this tenant; "not there" and "not yours" are the same."""
+
+
+class Conflict(Exception):
+    """The thing is in a state that does not allow this."""
+
+
+class Forbidden(Exception):
+    """The account may see the thing but may not do this with it."""
+
+
+async def create_pool(dsn: str, *, max_size: int = 10) -> Pool:
+    """A pool that connects at first use, so a process starts while Postgres is away.
+
+    The caller closes it.
+    """
+    return await asyncpg.create_pool(dsn, min_size=0, max_size=max_size)
+
+
+@asynccontextmanager
+async def tenant_tx(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
+    """A transaction with the tenant set; without it row-level security shows no row.
+
+    Commits at its end, rolls back on an exception. A connection that went stale in the pool is
+    replaced before the body runs.
+    """
+    stack, db = await _begin(pool, tenant_id)
+    async with stack:
+        yield db
+
+
+async def _begin(pool: Pool, tenant_id: UUID) -> tuple[AsyncExitStack, Connection]:
+    for attempt in range(pool.get_max_size() + 1):
+        try:
+            async with AsyncExitStack() as stack:
+                db: Connection = await stack.enter_async_context(pool.acquire())
+                await stack.enter_async_context(db.transaction())
+                await set_tenant(db, tenant_id)
+                return stack.pop_all(), db
+        except STALE:
+            if attempt == pool.get_max_size():
+                raise
+    raise AssertionError
+
+
+async def set_tenant(db: Connection, tenant_id: UUID) -> None:
+    """Sets the tenant until the end of the running transaction."""
+    await db.execute("select set_config('app.tenant_id', $1, true)", str(tenant_id))

