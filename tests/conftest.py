@@ -1,0 +1,143 @@
+"""Fixtures for all tests: one real Postgres per run, a database or a rolled-back transaction each."""
+
+import secrets
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from db import Connection, Pool, create_pool, embedded, set_tenant
+from db.migrate import migrate
+from settings import Settings, with_development_secrets
+
+ROOT = Path(__file__).parent.parent
+TEMPLATE = "bodh_template"
+SAMPLE = "bodh_sample"
+SHARED = "bodh_shared"  # for tests that roll back
+FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """The server of this test run."""
+
+    cluster: embedded.Cluster
+    tenant_id: UUID
+
+    def dsn(self, role: str = "bodh_app", database: str = SHARED) -> str:
+        """How a role reaches one of its databases."""
+        return self.cluster.dsn(role, database)
+
+    async def clone(self, name: str, template: str) -> None:
+        """A new database, a copy of one that nobody is connected to."""
+        await self.admin(f"create database {name} template {template} owner bodh_owner")
+
+    async def drop(self, name: str) -> None:
+        """Removes a database and cuts who is still connected to it."""
+        await self.admin(f"drop database {name} with (force)")
+
+    async def admin(self, statement: str) -> None:
+        """Runs one statement as the superuser."""
+        db = await asyncpg.connect(self.dsn("postgres", "postgres"))
+        try:
+            await db.execute(statement)
+        finally:
+            await db.close()
+
+
+@dataclass(frozen=True)
+class Database:
+    """One test's own database."""
+
+    postgres: Postgres
+    name: str
+
+    def dsn(self, role: str = "bodh_app") -> str:
+        """How a role reaches it."""
+        return self.postgres.dsn(role, self.name)
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[Postgres]:
+    """The server, with a migrated template and an empty database for tests that roll back."""
+    home = Path(tempfile.mkdtemp(prefix="bodh-test-"))
+    home.chmod(0o711)
+    cluster = embedded.Cluster(home / "postgres", home / "pg", FAST)
+    await embedded.start(cluster)
+    try:
+        await embedded.ensure_database(cluster)
+        await migrate(cluster.dsn("bodh_owner"))
+        tenant_id = await _default_tenant(cluster)
+        server = Postgres(cluster, tenant_id)
+        await server.admin(f"alter database bodh rename to {TEMPLATE}")
+        await server.clone(SHARED, TEMPLATE)
+        yield server
+    finally:
+        await embedded.stop(cluster)
+        shutil.rmtree(home)
+
+
+async def _default_tenant(cluster: embedded.Cluster) -> UUID:
+    db = await asyncpg.connect(cluster.dsn("bodh_owner"))
+    try:
+        tenant_id: UUID = await db.fetchval("select id from tenants where slug = 'default'")
+    finally:
+        await db.close()
+    return tenant_id
+
+
+@pytest.fixture
+def tenant_id(postgres: Postgres) -> UUID:
+    """The default tenant, the same in every database of the run."""
+    return postgres.tenant_id
+
+
+@pytest.fixture
+async def db(postgres: Postgres) -> AsyncIterator[Connection]:
+    """A transaction as the application in the default tenant, rolled back at the end."""
+    connection = await asyncpg.connect(postgres.dsn("bodh_app"))
+    transaction = connection.transaction()
+    await transaction.start()
+    await set_tenant(connection, postgres.tenant_id)
+    try:
+        yield connection
+    finally:
+        await transaction.rollback()
+        await connection.close()
+
+
+@pytest.fixture
+async def database(postgres: Postgres) -> AsyncIterator[Database]:
+    """A database of this test's own, for tests where several connections meet."""
+    name = f"t_{secrets.token_hex(6)}"
+    await postgres.clone(name, TEMPLATE)
+    try:
+        yield Database(postgres, name)
+    finally:
+        await postgres.drop(name)
+
+
+@pytest.fixture
+async def pool(database: Database) -> AsyncIterator[Pool]:
+    """The application's pool on this test's own database."""
+    pool = await create_pool(database.dsn("bodh_app"))
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings that read nothing from this machine, with a BODH_HOME of their own."""
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("LIVEKIT_WS_URL", "NEXT_PUBLIC_LIVEKIT_WS_URL"):
+        monkeypatch.delenv(name, raising=False)
+    settings = Settings(_env_file=None, bodh_home=tmp_path / "bodh")
+    return with_development_secrets(settings)
