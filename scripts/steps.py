@@ -4,11 +4,12 @@ Standard library only: it runs before anything is installed.
 """
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ LOGS = TOOLS / "log"
 SIGN_OF_LIFE_S = 10.0
 
 NETWORK_WORDS = (
-    "name resolution", "could not resolve", "no such host", "connection refused", "dial tcp",
+    "name resolution", "could not resolve host", "no such host", "connection refused", "dial tcp",
     "network is unreachable", "timed out", "enotfound", "eai_again", "econnrefused", "etimedout",
     "newconnectionerror", "proxyerror", "connection broken", "max retries", "econnreset",
     "from versions: none",
@@ -81,7 +82,7 @@ def run_logged(
     name: str,
     command: Sequence[str | Path],
     *,
-    env: Mapping[str, str] | None = None,
+    env: dict[str, str] | None = None,
     cwd: Path = ROOT,
 ) -> None:
     """Runs a long command with its output in a log and a sign of life on the console.
@@ -94,7 +95,7 @@ def run_logged(
     with log.open("wb") as sink:
         process = subprocess.Popen(
             [str(part) for part in command],
-            cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
+            cwd=cwd, env=(env or os.environ) | {"NO_COLOR": "1"}, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
         while True:
@@ -128,7 +129,8 @@ def explain(name: str, log: Path) -> str:
             f"no network while installing {name}: the first set-up needs it, once; "
             f"connect and run the same command again ({where})"
         )
-    return f"installing {name} failed: {last_line(log)} ({where})"
+    errors = [line.strip()[:200] for line in text.splitlines() if "error" in line.lower()]
+    return f"{name} failed: {errors[0] if errors else last_line(log)} ({where})"
 
 
 def fingerprint(paths: Iterable[Path], *extra: str) -> str:
