@@ -1,0 +1,55 @@
+"""The application. Owns its parts while it runs: pool, media client, verifier."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+import rooms
+from db import create_pool
+from settings import Settings
+from web import classroom, errors, health, lessons, pages, sign_in, transcripts
+from web.auth import Verifier
+from web.context import Context, utc_now
+
+MAX_BODY_BYTES = 256 * 1024
+
+
+def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> FastAPI:
+    """The HTTP application. It connects when it starts and when first used, not here."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            pool = await create_pool(settings.app_dsn, max_size=settings.database_pool_size)
+            stack.push_async_callback(pool.close)
+            lk = rooms.connect(settings)
+            stack.push_async_callback(lk.aclose)
+            verifier = Verifier(settings)
+            stack.push_async_callback(verifier.aclose)
+            app.state.context = Context(settings, pool, lk, verifier, clock)
+            yield
+
+    app = FastAPI(
+        title="Bodh",
+        version="1",
+        lifespan=lifespan,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # both load scripts from elsewhere
+        redoc_url=None,
+        max_body_size=MAX_BODY_BYTES,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.settings = settings
+    app.add_middleware(pages.SecurityHeaders, headers=pages.security_headers(settings))
+    errors.register(app)
+    for part in (sign_in, lessons, classroom, transcripts, health, pages):
+        app.include_router(part.router)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Short names for generated clients: the function's own."""
+    return route.name

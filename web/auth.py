@@ -1,0 +1,217 @@
+"""Sign-in. Owns the check of a bearer JWT or cookie, its making in development, and CSRF."""
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx2
+import jwt
+from fastapi import Request, Response
+
+from db import Forbidden
+from protocol import Role
+from settings import Settings
+from web.errors import SignInRequired, SignInUnavailable
+
+COOKIE = "bodh_sign_in"
+SIGN_IN_LIFE = timedelta(days=7)
+DEFAULT_TENANT = "default"
+LEEWAY = timedelta(seconds=5)  # between the clocks of the provider and ours
+JWKS_MAX_AGE_S = 600
+JWKS_PAUSE_S = 10  # between two fetches that an unknown key id asks for
+ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+
+# the words of the source documents for the three roles of an account, strongest first
+ROLE_WORDS: dict[str, Role] = {
+    "admin": "admin",
+    "teacher": "teacher",
+    "mentor": "teacher",
+    "learner": "learner",
+    "mentee": "learner",
+    "student": "learner",
+}
+
+
+@dataclass(frozen=True)
+class Claims:
+    """Who a verified token speaks of; `tenant` is a slug."""
+
+    subject: str
+    name: str
+    role: Role
+    tenant: str
+
+
+def make_token(settings: Settings, claims: Claims, now: datetime) -> str:
+    """A sign-in token of our own key, for development sign-in and tests."""
+    payload = {
+        "iss": settings.auth_issuer,
+        "aud": settings.auth_audience,
+        "sub": claims.subject,
+        "name": claims.name,
+        "tenant": claims.tenant,
+        "roles": [claims.role],
+        "iat": now,
+        "exp": now + SIGN_IN_LIFE,
+    }
+    return jwt.encode(payload, settings.auth_secret.get_secret_value(), algorithm="HS256")
+
+
+class Verifier:
+    """Checks tokens against our own key or the provider's published keys, which it keeps."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Fetches nothing yet; `aclose` ends it."""
+        self._settings = settings
+        self._client = httpx2.AsyncClient(timeout=5, follow_redirects=False)
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._fetched_at: float | None = None
+        self._tried_at: float | None = None
+        self._lock = asyncio.Lock()
+
+    async def aclose(self) -> None:
+        """Closes the connections to the identity provider."""
+        await self._client.aclose()
+
+    async def verify(self, token: str) -> Claims:
+        """What a token says, once its signature, life, issuer and audience hold.
+
+        Raises SignInRequired, or SignInUnavailable where the provider's keys cannot be had.
+        """
+        try:
+            header = jwt.get_unverified_header(token)
+            key, algorithms = await self._key(header)
+            payload = jwt.decode(
+                token,
+                key,
+                algorithms=algorithms,
+                audience=self._settings.auth_audience,
+                issuer=self._settings.auth_issuer,
+                leeway=LEEWAY,
+                options={"require": ["exp", "aud", "iss", "sub"]},
+            )
+        except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
+            raise SignInRequired from error
+        return _claims(payload)
+
+    async def _key(self, header: dict[str, Any]) -> tuple[jwt.PyJWK | str, list[str]]:
+        """The key and the algorithms it may be used with: never chosen by the token alone."""
+        settings = self._settings
+        secret = settings.auth_secret.get_secret_value()
+        own_allowed = not settings.oidc_jwks_url or settings.bodh_env == "development"
+        if header.get("alg") == "HS256" and secret and own_allowed:
+            return secret, ["HS256"]
+        if settings.oidc_jwks_url and header.get("alg") in ASYMMETRIC:
+            key = await self._published_key(str(header.get("kid", "")))
+            return key, [key.algorithm_name]
+        raise SignInRequired
+
+    async def _published_key(self, kid: str) -> jwt.PyJWK:
+        async with self._lock:
+            if self._stale(kid):
+                await self._fetch()
+        if kid in self._keys:
+            return self._keys[kid]
+        if self._fetched_at is None:
+            raise SignInUnavailable
+        raise SignInRequired
+
+    def _stale(self, kid: str) -> bool:
+        now = time.monotonic()
+        if self._tried_at is not None and now - self._tried_at < JWKS_PAUSE_S:
+            return False
+        if self._fetched_at is None or kid not in self._keys:
+            return True
+        return now - self._fetched_at > JWKS_MAX_AGE_S
+
+    async def _fetch(self) -> None:
+        """Replaces the kept keys; keeps the old ones where the provider does not answer."""
+        self._tried_at = time.monotonic()
+        try:
+            answer = await self._client.get(self._settings.oidc_jwks_url)
+            answer.raise_for_status()
+            keys = jwt.PyJWKSet.from_dict(json.loads(answer.content)).keys
+        except (httpx2.HTTPError, jwt.PyJWTError, ValueError, AttributeError, TypeError):
+            return
+        self._keys = {key.key_id or "": key for key in keys if key.algorithm_name in ASYMMETRIC}
+        self._fetched_at = self._tried_at
+
+
+def _claims(payload: dict[str, Any]) -> Claims:
+    """Raises SignInRequired where a claim cannot name an account."""
+    subject, tenant = payload["sub"], payload.get("tenant") or DEFAULT_TENANT
+    name = payload.get("name") or "User"
+    roles = payload.get("roles") or []
+    if not (isinstance(roles, list) and all(_plain(text) for text in (subject, tenant, name))):
+        raise SignInRequired
+    held = {ROLE_WORDS[role] for role in roles if isinstance(role, str) and role in ROLE_WORDS}
+    strongest: Role = next((role for role in ROLE_WORDS.values() if role in held), "learner")
+    return Claims(subject=subject, name=name, role=strongest, tenant=tenant)
+
+
+def _plain(text: object) -> bool:
+    """Text that can be stored: no control characters, no lone surrogates, not endless."""
+    return isinstance(text, str) and 0 < len(text) <= 255 and text.isprintable()
+
+
+def token_of(request: Request) -> str:
+    """The token of a request: the Authorization header, else the cookie.
+
+    Raises SignInRequired, or Forbidden for a write by cookie that another site may have sent.
+    """
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and bearer.strip():
+        return bearer.strip()
+    cookie = request.cookies.get(COOKIE)
+    if not cookie:
+        raise SignInRequired
+    check_origin(request)
+    return cookie
+
+
+def check_origin(request: Request) -> None:
+    """Refuses a write sent by a page of another origin. Raises Forbidden.
+
+    Browsers name the origin of every write; a client that names none is not a browser.
+    """
+    if request.method in SAFE_METHODS:
+        return
+    origin = request.headers.get("origin")
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    settings: Settings = request.app.state.settings
+    if origin is None and site in ("same-origin", "none"):
+        return
+    if origin is None or origin not in own_origins(settings):
+        raise Forbidden("This request came from another site")
+
+
+def own_origins(settings: Settings) -> set[str]:
+    """The origins under which our page is served."""
+    parts = urlsplit(settings.public_url)
+    origins = {f"{parts.scheme}://{parts.netloc}"}
+    if settings.bodh_env == "development":
+        origins |= {f"http://{host}:{settings.port}" for host in ("127.0.0.1", "localhost")}
+    return origins
+
+
+def set_cookie(response: Response, settings: Settings, token: str) -> None:
+    """Keeps a token in the browser where no script can read it."""
+    response.set_cookie(
+        COOKIE,
+        token,
+        max_age=int(SIGN_IN_LIFE.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="lax",
+        secure=settings.public_url.startswith("https:"),
+    )
+
+
+def clear_cookie(response: Response) -> None:
+    """Signs the browser out."""
+    response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")

@@ -1,0 +1,217 @@
+"""The way into a room. Owns the module page's call, the token endpoint and the lesson change."""
+
+from typing import Annotated
+from uuid import UUID
+
+from db.courses import Lesson
+from db.progress import Visit
+from db.quizzes import Question, list_questions
+from db.rooms import find_room
+from fastapi import APIRouter, Depends, Query, Response
+
+import rooms
+from db import NotFound, tenant_tx
+from protocol import ProtocolError
+from web.context import Caller, Context, Running, SignedIn, take_token
+from web.errors import PROBLEMS
+from web.lessons import quiz_of
+from web.models import (
+    CourseProgress,
+    JoinToken,
+    LessonChanged,
+    LessonChoice,
+    LessonProgress,
+    ModulePage,
+    PageCourse,
+    PageLesson,
+    PageModule,
+    SessionTypeResult,
+    TokenRequest,
+)
+
+router = APIRouter(prefix="/api", tags=["rooms"], responses=PROBLEMS)
+
+LessonQuery = Annotated[str | None, Query(max_length=200, description="The id of a lesson")]
+Key = Annotated[str | None, Query(max_length=200)]
+
+
+@router.get("/v2/course/{course_id}/module/{module_id}", dependencies=[Depends(take_token)])
+async def get_module_page(
+    course_id: str,
+    module_id: str,
+    response: Response,
+    running: Running,
+    caller: Caller,
+    lesson: LessonQuery = None,
+) -> ModulePage:
+    """All that a module page needs in one trip: texts, room, session type and join token."""
+    opened = await _open(running, caller, course_id, module_id, lesson, stay=False)
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        quizzes = {x.id: await list_questions(db, caller.tenant_id, x.id) for x in opened.lessons}
+    response.headers["Cache-Control"] = "no-store"
+    return _page(running, caller, opened, quizzes)
+
+
+@router.post("/livekit/token", status_code=201, dependencies=[Depends(take_token)])
+async def post_token(
+    response: Response,
+    running: Running,
+    caller: Caller,
+    body: TokenRequest | None = None,
+    course_id: Annotated[Key, Query(alias="courseId")] = None,
+    module_id: Annotated[Key, Query(alias="moduleId")] = None,
+    lesson: LessonQuery = None,
+) -> JoinToken:
+    """LiveKit's standard token endpoint: by `room_name`, or by course and module.
+
+    Without `lesson` the learner stays on the lesson of the last visit to the room.
+    """
+    course_key, module_key = await _where(running, caller, body, course_id, module_id)
+    opened = await _open(running, caller, course_key, module_key, lesson, stay=True)
+    response.headers["Cache-Control"] = "no-store"
+    return JoinToken(
+        server_url=running.settings.livekit_client_url,
+        participant_token=opened.token,
+        room_name=opened.room.name,
+        session_id=opened.session.id,
+    )
+
+
+@router.post("/rooms/{room}/lesson")
+async def post_lesson(
+    room: str, body: LessonChoice, running: Running, caller: Caller
+) -> LessonChanged:
+    """Changes the caller's lesson in a room. The database decides, the room's metadata follows."""
+    tenant_id, account = caller.tenant_id, caller.account
+    async with tenant_tx(running.pool, tenant_id) as db:
+        found = await find_room(db, tenant_id, room)
+        if found is None:
+            raise NotFound("room")
+        revision, changed = await rooms.change_lesson(db, tenant_id, found, account, body.lesson_id)
+    if changed:
+        async with tenant_tx(running.pool, tenant_id) as db:
+            await rooms.publish_lesson(
+                running.lk, db, tenant_id, found, account, body.lesson_id, revision
+            )
+    return LessonChanged(lesson_id=body.lesson_id, revision=revision)
+
+
+async def _where(
+    running: Context,
+    caller: SignedIn,
+    body: TokenRequest | None,
+    course_id: str | None,
+    module_id: str | None,
+) -> tuple[str, str]:
+    """The course and module meant. Raises NotFound, ProtocolError where neither way names one."""
+    if body is None or not body.room_name:
+        if course_id and module_id:
+            return course_id, module_id
+        raise ProtocolError("room_name, or courseId and moduleId, is missing")
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        room = await find_room(db, caller.tenant_id, body.room_name)
+    if room is None or room.course_id is None or room.module_id is None:
+        raise NotFound("room")
+    # with room_scope = "learner" the room of another learner is not there
+    if room.name != rooms.name_of(running.settings, caller.account, room.course_id, room.module_id):
+        raise NotFound("room")
+    return str(room.course_id), str(room.module_id)
+
+
+async def _open(
+    running: Context,
+    caller: SignedIn,
+    course_key: str,
+    module_key: str,
+    lesson_key: str | None,
+    *,
+    stay: bool,
+) -> rooms.OpenedRoom:
+    module_id = _uuid(module_key)
+    if module_id is None:
+        raise NotFound("module")
+    return await rooms.open_room(
+        running.settings,
+        running.lk,
+        running.pool,
+        caller.account,
+        course_key,
+        module_id,
+        lesson_id=_uuid(lesson_key),
+        stay=stay,
+        now=running.clock(),
+    )
+
+
+def _uuid(text: str | None) -> UUID | None:
+    """An id from an address; odd text is the id of nothing."""
+    try:
+        return UUID(text)
+    except (ValueError, TypeError):
+        return None
+
+
+def _page(
+    running: Context,
+    caller: SignedIn,
+    opened: rooms.OpenedRoom,
+    quizzes: dict[UUID, list[Question]],
+) -> ModulePage:
+    course, module = opened.course, opened.module
+    return ModulePage(
+        course=PageCourse(
+            id=course.id,
+            title=course.title,
+            description=course.description,
+            learning_objectives=list(course.learning_objectives),
+        ),
+        module=PageModule(
+            id=module.id,
+            title=module.title,
+            lessons=[_lesson(lesson, quizzes[lesson.id]) for lesson in opened.lessons],
+        ),
+        user_id=caller.account.id,
+        user_name=caller.account.name,
+        lesson_id=opened.lesson.id if opened.lesson else None,
+        room_name=opened.room.name,
+        live_kit_token=opened.token,
+        ws_url=running.settings.livekit_client_url,
+        session_type=_session_type(opened.visit),
+        session_id=opened.session.id,
+    )
+
+
+def _lesson(lesson: Lesson, questions: list[Question]) -> PageLesson:
+    return PageLesson(
+        id=lesson.id,
+        title=lesson.title,
+        order_index=lesson.order_index,
+        kpoint_video_id=lesson.kpoint_video_id,
+        youtube_video_id=lesson.youtube_video_id,
+        description=lesson.description,
+        duration=lesson.duration_s,
+        quiz=quiz_of(questions),
+    )
+
+
+def _session_type(visit: Visit) -> SessionTypeResult:
+    course, lesson = visit.course_progress, visit.lesson_progress
+    return SessionTypeResult(
+        session_type=visit.session_type,
+        is_first_course_visit=visit.is_first_course_visit,
+        is_intro_lesson=visit.is_intro_lesson,
+        is_first_lesson_visit=visit.is_first_lesson_visit,
+        lesson_number=visit.lesson_number,
+        prev_lesson_title=visit.prev_lesson_title,
+        course_progress=CourseProgress(
+            completed_lessons=course.completed_lessons,
+            total_lessons=course.total_lessons,
+            last_lesson_title=course.last_lesson_title,
+        ),
+        lesson_progress=lesson
+        and LessonProgress(
+            completion_percentage=lesson.completion_percentage,
+            last_position=lesson.last_position,
+            status=lesson.status,
+        ),
+    )

@@ -1,0 +1,115 @@
+"""What every route is given: settings, pool, media client, clock and the signed-in account."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import UUID
+
+from db.accounts import Account, ensure_account
+from db.rates import hit
+from db.tenants import Tenant, ensure_tenant, find_tenant
+from fastapi import Depends, Request
+from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
+from livekit import api
+
+from db import Forbidden, Pool, tenant_tx
+from settings import Settings
+from web.auth import COOKIE, Claims, Verifier, token_of
+from web.errors import RateExceeded
+
+
+def utc_now() -> datetime:
+    """The clock of the process."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Context:
+    """What the application holds while it runs."""
+
+    settings: Settings
+    pool: Pool
+    lk: api.LiveKitAPI
+    verifier: Verifier
+    clock: Callable[[], datetime] = utc_now
+    tenants: dict[str, Tenant] = field(default_factory=dict)  # by slug; a tenant never changes
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A verified account in its tenant."""
+
+    account: Account
+    tenant: Tenant
+
+    @property
+    def tenant_id(self) -> UUID:
+        """First of every key."""
+        return self.tenant.id
+
+    @property
+    def staff(self) -> bool:
+        """Teachers and admins."""
+        return self.account.role != "learner"
+
+
+def context_of(request: Request) -> Context:
+    """The running application's context."""
+    held: Context = request.app.state.context
+    return held
+
+
+Running = Annotated[Context, Depends(context_of)]
+
+# read by token_of; named here so that the OpenAPI document tells both ways
+_bearer = HTTPBearer(auto_error=False, description="A sign-in JWT")
+_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The same JWT, set at sign-in")
+
+
+async def signed_in(
+    request: Request,
+    running: Running,
+    _by_bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    _by_cookie: Annotated[str | None, Depends(_cookie)],
+) -> SignedIn:
+    """The account behind a request; its first sight of a valid token makes it.
+
+    Raises SignInRequired, SignInUnavailable, Forbidden.
+    """
+    claims = await running.verifier.verify(token_of(request))
+    tenant = await _tenant(running, claims)
+    async with tenant_tx(running.pool, tenant.id) as db:
+        account = await ensure_account(
+            db, tenant.id, subject=claims.subject, name=claims.name, role=claims.role
+        )
+    return SignedIn(account, tenant)
+
+
+Caller = Annotated[SignedIn, Depends(signed_in)]
+
+
+async def _tenant(running: Context, claims: Claims) -> Tenant:
+    """The tenant a token names; development makes one that is missing. Raises Forbidden."""
+    tenant = running.tenants.get(claims.tenant)
+    if tenant is None:
+        async with running.pool.acquire() as db:
+            if running.settings.bodh_env == "development":
+                tenant = await ensure_tenant(db, claims.tenant, claims.tenant)
+            else:
+                tenant = await find_tenant(db, claims.tenant)
+        if tenant is None:
+            raise Forbidden("Your sign-in names no tenant of this server")
+        running.tenants[claims.tenant] = tenant
+    return tenant
+
+
+async def take_token(running: Running, caller: Caller) -> None:
+    """Counts a token against the account's minute. Raises RateExceeded."""
+    limit = running.settings.rate_token_per_minute
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        granted = await hit(
+            db, caller.tenant_id, caller.account.id, "token", limit, running.clock()
+        )
+    if not granted:
+        raise RateExceeded

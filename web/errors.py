@@ -1,0 +1,131 @@
+"""Errors. Owns the one translation of every failure to `{error, code}` and an HTTP status."""
+
+import logging
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException as StarletteHTTPException
+
+import db
+from protocol import ProtocolError
+from rooms import MediaUnavailable
+
+logger = logging.getLogger(__name__)
+
+
+class SignInRequired(Exception):
+    """No sign-in, or one that does not verify."""
+
+
+class RateExceeded(Exception):
+    """More requests in this minute than the account may make."""
+
+
+class SignInUnavailable(Exception):
+    """The identity provider's keys cannot be fetched."""
+
+
+class Problem(BaseModel):
+    """What every failed request answers: a sentence to show and a code to branch on."""
+
+    error: str
+    code: str
+
+
+class _Row(BaseModel):
+    status: int
+    code: str
+    error: str = ""  # empty: the exception's own message, written to be shown
+
+
+# "not there" and "not yours" read the same
+_TABLE: dict[type[Exception], _Row] = {
+    SignInRequired: _Row(status=401, code="unauthorized", error="Unauthorized"),
+    db.Forbidden: _Row(status=403, code="forbidden"),
+    db.NotFound: _Row(status=404, code="not_found", error="Not found"),
+    db.Conflict: _Row(status=409, code="conflict"),
+    ProtocolError: _Row(status=422, code="invalid"),
+    asyncpg.DataError: _Row(status=422, code="invalid", error="A value cannot be stored"),
+    RateExceeded: _Row(status=429, code="rate_exceeded", error="Too many requests, wait a minute"),
+    MediaUnavailable: _Row(
+        status=503, code="livekit_token_failed", error="Video service unavailable. Try again."
+    ),
+    SignInUnavailable: _Row(
+        status=503, code="sign_in_unavailable", error="Sign-in cannot be checked, try again"
+    ),
+    asyncpg.PostgresConnectionError: _Row(status=503, code="unavailable", error="Try again"),
+    asyncpg.OperatorInterventionError: _Row(status=503, code="unavailable", error="Try again"),
+    asyncpg.InterfaceError: _Row(status=503, code="unavailable", error="Try again"),
+    OSError: _Row(status=503, code="unavailable", error="Try again"),
+}
+_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "60"}}
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    status: {"model": Problem, "description": text}
+    for status, text in {
+        401: "Not signed in",
+        403: "Not allowed within the tenant",
+        404: "Not there, or not yours",
+        409: "In conflict with what is stored",
+        413: "A body above 256 KiB",
+        422: "A malformed body, parameter or id",
+        429: "Above the rate",
+        503: "The media server, the database or the identity provider does not answer",
+    }.items()
+}
+
+
+def register(app: FastAPI) -> None:
+    """Puts the translation into an application."""
+    for kind in _TABLE:
+        app.add_exception_handler(kind, _translate)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(StarletteHTTPException, _refused)
+    app.add_exception_handler(Exception, _failed)
+
+
+def problem(
+    status: int, code: str, error: str, headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """The answer of a failed request."""
+    return JSONResponse(
+        Problem(error=error, code=code).model_dump(),
+        status_code=status,
+        headers={"Cache-Control": "no-store", **_HEADERS.get(status, {}), **(headers or {})},
+    )
+
+
+async def _translate(_: Request, error: Exception) -> JSONResponse:
+    row = next(_TABLE[kind] for kind in type(error).__mro__ if kind in _TABLE)
+    if row.status >= 500:
+        logger.warning("request failed", extra={"code": row.code, "kind": type(error).__name__})
+    return problem(row.status, row.code, row.error or str(error))
+
+
+async def _malformed(_: Request, error: Exception) -> JSONResponse:
+    """Names the fields, never what was sent in them."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 registered for it alone
+    fields = sorted({".".join(str(part) for part in e["loc"]) for e in error.errors()})
+    return problem(422, "invalid", f"Wrong or missing: {', '.join(fields)}"[:500])
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, StarletteHTTPException)  # noqa: S101 registered for it alone
+    status = 422 if error.status_code == 400 else error.status_code  # a body of broken UTF-8
+    headers = dict(error.headers) if error.headers else None
+    return problem(status, _CODES.get(status, "invalid"), str(error.detail), headers)
+
+
+async def _failed(request: Request, error: Exception) -> JSONResponse:
+    """A mistake of ours. The server logs the trace; the answer holds no fact of it."""
+    logger.error(
+        "request failed",
+        exc_info=error,
+        extra={"route": getattr(request.scope.get("route"), "path", "")},
+    )
+    return problem(500, "internal", "Something went wrong on our side")

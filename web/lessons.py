@@ -1,0 +1,147 @@
+"""Courses and lessons to read. Owns /api/courses and /api/lessons."""
+
+from uuid import UUID
+
+from db.courses import (
+    Lesson,
+    find_captions,
+    find_course,
+    find_lesson,
+    list_courses,
+    list_lessons,
+    list_modules,
+    list_outline,
+    list_passages,
+)
+from db.progress import find_progress, update_progress
+from db.quizzes import Question, list_questions
+from fastapi import APIRouter, Response
+
+from db import Connection, NotFound, tenant_tx
+from rooms import sees
+from web.context import Caller, Running, SignedIn
+from web.errors import PROBLEMS
+from web.models import (
+    CourseLine,
+    CourseList,
+    CourseTree,
+    LessonLine,
+    LessonPassage,
+    LessonProgress,
+    LessonText,
+    ModuleLine,
+    ProgressChange,
+    QuizQuestion,
+)
+
+router = APIRouter(prefix="/api", tags=["courses"], responses=PROBLEMS)
+
+
+@router.get("/courses")
+async def get_courses(running: Running, caller: Caller) -> CourseList:
+    """The courses of the tenant."""
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        courses = await list_courses(db, caller.tenant_id)
+    return CourseList(courses=[CourseLine(id=c.id, slug=c.slug, title=c.title) for c in courses])
+
+
+@router.get("/courses/{course_id}")
+async def get_course(course_id: str, running: Running, caller: Caller) -> CourseTree:
+    """A course by its outside key, id or slug, with modules and lessons in order."""
+    tenant_id, staff = caller.tenant_id, caller.staff
+    async with tenant_tx(running.pool, tenant_id) as db:
+        course = await find_course(db, tenant_id, course_id)
+        if course is None:
+            raise NotFound("course")
+        modules = []
+        for module in await list_modules(db, tenant_id, course.id):
+            lessons = await list_lessons(db, tenant_id, module.id, unpublished=staff)
+            lines = [LessonLine(id=x.id, title=x.title, order_index=x.order_index) for x in lessons]
+            modules.append(ModuleLine(id=module.id, title=module.title, lessons=lines))
+    return CourseTree(id=course.id, slug=course.slug, title=course.title, modules=modules)
+
+
+@router.get("/lessons/{lesson_id}")
+async def get_lesson(lesson_id: UUID, running: Running, caller: Caller) -> LessonText:
+    """A lesson to read: objectives, numbered passages, captions, quiz questions."""
+    tenant_id = caller.tenant_id
+    async with tenant_tx(running.pool, tenant_id) as db:
+        lesson = await _lesson(db, caller, lesson_id)
+        outline = [x.id for x in await list_outline(db, tenant_id, lesson.course_id)]
+        passages = await list_passages(db, tenant_id, lesson_id)
+        captions = await find_captions(db, tenant_id, lesson_id)
+        questions = await list_questions(db, tenant_id, lesson_id)
+    return LessonText(
+        id=lesson.id,
+        course_id=lesson.course_id,
+        module_id=lesson.module_id,
+        number=outline.index(lesson.id) + 1 if lesson.id in outline else None,
+        title=lesson.title,
+        description=lesson.description,
+        objectives=list(lesson.objectives),
+        passages=[
+            LessonPassage(id=p.id, number=p.number, kind=p.kind, heading=p.heading, body=p.body)
+            for p in passages
+        ],
+        captions_url=f"/api/lessons/{lesson.id}/captions" if captions else None,
+        quiz=quiz_of(questions),
+    )
+
+
+@router.get(
+    "/lessons/{lesson_id}/captions",
+    response_class=Response,
+    responses={200: {"content": {"text/vtt": {"schema": {"type": "string"}}}}},
+)
+async def get_captions(lesson_id: UUID, running: Running, caller: Caller) -> Response:
+    """The captions of the lesson's video, WebVTT."""
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        await _lesson(db, caller, lesson_id)
+        captions = await find_captions(db, caller.tenant_id, lesson_id)
+    if not captions:
+        raise NotFound("captions")
+    return Response(captions, media_type="text/vtt")
+
+
+@router.put("/lessons/{lesson_id}/progress")
+async def put_progress(
+    lesson_id: UUID, body: ProgressChange, running: Running, caller: Caller
+) -> LessonProgress:
+    """Stores how far the learner is in a lesson; `completed` completes it."""
+    tenant_id, account_id = caller.tenant_id, caller.account.id
+    async with tenant_tx(running.pool, tenant_id) as db:
+        await _lesson(db, caller, lesson_id)
+        await update_progress(
+            db,
+            tenant_id,
+            account_id,
+            lesson_id,
+            percentage=body.percentage,
+            last_position=body.last_position,
+            completed=body.completed,
+            now=running.clock(),
+        )
+        stored = await find_progress(db, tenant_id, account_id, lesson_id)
+    return stored
+
+
+def quiz_of(questions: list[Question]) -> list[QuizQuestion]:
+    """Questions as learners see them."""
+    return [
+        QuizQuestion(
+            id=q.id,
+            number=q.number,
+            prompt=q.prompt,
+            options=list(q.options),
+            passage_number=q.passage_number,
+        )
+        for q in questions
+    ]
+
+
+async def _lesson(db: Connection, caller: SignedIn, lesson_id: UUID) -> Lesson:
+    """A lesson that the caller may see. Raises NotFound."""
+    lesson = await find_lesson(db, caller.tenant_id, lesson_id)
+    if lesson is None or not sees(caller.account, lesson):
+        raise NotFound("lesson")
+    return lesson

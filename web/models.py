@@ -1,0 +1,266 @@
+"""The JSON of the routes, camelCase. Owns their shapes; none has a field for a quiz key."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.alias_generators import to_camel
+
+from protocol import MAX_ROOM_NAME, Role, SessionType
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("control characters")
+    return text
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=80),
+    AfterValidator(_printable),
+]
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
+
+
+class Camel(BaseModel):
+    """Python's names inside, JavaScript's outside."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
+
+
+class Me(Camel):
+    """The signed-in account; `tenant` is a slug."""
+
+    id: UUID
+    name: str
+    role: Role
+    tenant: str
+
+
+class DevLogin(BaseModel):
+    """Sign-in without a password, development only. The same name is the same account."""
+
+    name: Name
+    role: Literal["learner", "teacher", "admin", "mentor", "mentee", "student"] = "learner"
+    tenant: Slug = "default"
+
+
+class SignedIn(BaseModel):
+    """A bearer token, set as a cookie as well."""
+
+    token: str
+
+
+class CourseLine(Camel):
+    """A course in a list."""
+
+    id: UUID
+    slug: str
+    title: str
+
+
+class CourseList(Camel):
+    """All courses of the tenant."""
+
+    courses: list[CourseLine]
+
+
+class LessonLine(Camel):
+    """A lesson in a course's tree."""
+
+    id: UUID
+    title: str
+    order_index: int
+
+
+class ModuleLine(Camel):
+    """A module with its lessons, in order."""
+
+    id: UUID
+    title: str
+    lessons: list[LessonLine]
+
+
+class CourseTree(CourseLine):
+    """A course with its modules, in order."""
+
+    modules: list[ModuleLine]
+
+
+class QuizQuestion(Camel):
+    """A question as a learner sees it."""
+
+    id: UUID
+    number: int
+    prompt: str
+    options: list[str]
+    passage_number: int | None
+
+
+class PageCourse(Camel):
+    """The course of a module page."""
+
+    id: UUID
+    title: str
+    description: str
+    learning_objectives: list[str]
+
+
+class PageLesson(Camel):
+    """A lesson of a module page; duration in seconds."""
+
+    id: UUID
+    title: str
+    order_index: int
+    kpoint_video_id: str | None
+    youtube_video_id: str | None
+    description: str
+    duration: int | None
+    quiz: list[QuizQuestion]
+
+
+class PageModule(Camel):
+    """The module of a module page, its lessons in order."""
+
+    id: UUID
+    title: str
+    lessons: list[PageLesson]
+
+
+class CourseProgress(Camel):
+    """Over the published lessons of the course."""
+
+    completed_lessons: int
+    total_lessons: int
+    last_lesson_title: str | None
+
+
+class LessonProgress(Camel):
+    """Position in seconds into the video."""
+
+    completion_percentage: int = Field(ge=0, le=100)
+    last_position: float
+    status: Literal["not_started", "in_progress", "completed"]
+
+
+class SessionTypeResult(Camel):
+    """Which greeting is due, and the facts it rests on. `lessonNumber` is null in a preview."""
+
+    session_type: SessionType
+    is_first_course_visit: bool
+    is_intro_lesson: bool
+    is_first_lesson_visit: bool
+    lesson_number: int | None
+    prev_lesson_title: str | None
+    course_progress: CourseProgress
+    lesson_progress: LessonProgress | None
+
+
+class ModulePage(Camel):
+    """All that a module page needs, the room and its token included."""
+
+    course: PageCourse
+    module: PageModule
+    user_id: UUID
+    user_name: str
+    lesson_id: UUID | None
+    room_name: str
+    live_kit_token: str
+    ws_url: str
+    session_type: SessionTypeResult
+    session_id: UUID
+
+
+class TokenRequest(BaseModel):
+    """LiveKit's standard token request.
+
+    Only the room is read: identity, metadata and agents of the request are not taken over.
+    """
+
+    room_name: str | None = Field(None, max_length=MAX_ROOM_NAME)
+
+
+class JoinToken(BaseModel):
+    """LiveKit's standard token answer, with the session."""
+
+    server_url: str
+    participant_token: str
+    room_name: str
+    session_id: UUID
+
+
+class LessonChoice(Camel):
+    """The lesson to change to."""
+
+    lesson_id: UUID
+
+
+class LessonChanged(Camel):
+    """The lesson the learner is on, and the number of that change in the room."""
+
+    lesson_id: UUID
+    revision: int
+
+
+class LessonPassage(Camel):
+    """One numbered passage of a lesson, Markdown."""
+
+    id: UUID
+    number: int
+    kind: Literal["text", "code", "formula"]
+    heading: str
+    body: str
+
+
+class LessonText(Camel):
+    """A lesson to read. `number` counts over the whole course, null for an unpublished one."""
+
+    id: UUID
+    course_id: UUID
+    module_id: UUID
+    number: int | None
+    title: str
+    description: str
+    objectives: list[str]
+    passages: list[LessonPassage]
+    captions_url: str | None
+    quiz: list[QuizQuestion]
+
+
+class ProgressChange(Camel):
+    """What to store; what is left out stays. Position in seconds into the video."""
+
+    percentage: int | None = Field(None, ge=0, le=100)
+    last_position: float | None = Field(None, ge=0, le=1_000_000, allow_inf_nan=False)
+    completed: bool | None = None
+
+
+class TranscriptSegment(Camel):
+    """One utterance; times in seconds on the session clock."""
+
+    id: str
+    speaker: str
+    name: str
+    role: Literal["learner", "tutor"]
+    source: Literal["voice", "text"]
+    text: str
+    start_s: float
+    end_s: float
+    lesson_id: UUID | None
+    language: str | None
+    confidence: float | None
+    interrupted: bool
+
+
+class Transcript(Camel):
+    """What was said in a session, in order of speaking."""
+
+    session_id: UUID
+    segments: list[TranscriptSegment]
+
+
+class Health(BaseModel):
+    """Alive."""
+
+    status: Literal["ok"]

@@ -1,0 +1,104 @@
+"""What was said in a session. Owns /api/sessions/{id}/transcript and its three forms."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from db.rooms import find_room_learner
+from db.sessions import Session, find_session
+from db.transcripts import Segment, list_segments
+from fastapi import APIRouter, Query, Response
+
+from db import Connection, NotFound, tenant_tx
+from web.context import Caller, Running, SignedIn
+from web.errors import PROBLEMS
+from web.models import Transcript, TranscriptSegment
+
+router = APIRouter(prefix="/api", tags=["transcripts"], responses=PROBLEMS)
+
+Format = Annotated[Literal["json", "txt", "vtt"], Query(alias="format")]
+_TEXT = {"schema": {"type": "string"}}
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "})
+
+
+@router.get(
+    "/sessions/{session_id}/transcript",
+    response_model=Transcript,
+    responses={200: {"content": {"text/plain": _TEXT, "text/vtt": _TEXT}}},
+)
+async def get_transcript(
+    session_id: UUID, running: Running, caller: Caller, form: Format = "json"
+) -> Response:
+    """In order of speaking: a learner what was said while they were there, staff all of it."""
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        session = await _session(db, caller, session_id)
+        present = None if caller.staff else caller.account
+        segments = await list_segments(db, caller.tenant_id, session_id, present=present)
+    said = [_segment(segment, session.started_at) for segment in segments]
+    headers = {"Cache-Control": "no-store"}
+    if form == "txt":
+        return Response(as_text(said), media_type="text/plain", headers=headers)
+    if form == "vtt":
+        return Response(as_vtt(said), media_type="text/vtt", headers=headers)
+    body = Transcript(session_id=session_id, segments=said).model_dump_json(by_alias=True)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+def as_text(segments: list[TranscriptSegment]) -> str:
+    """One line for each utterance: `[00:01:02] Amina: ...`."""
+    lines = (f"[{_stamp(s.start_s)[:8]}] {s.name}: {_line(s.text)}" for s in segments)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def as_vtt(segments: list[TranscriptSegment]) -> str:
+    """WebVTT, one cue for each utterance with its speaker as voice."""
+    cues = (
+        f"\n{number}\n{_stamp(s.start_s)} --> {_stamp(max(s.end_s, s.start_s + 0.001))}\n"
+        f"<v {_line(s.name).translate(_ESCAPES)}>{_line(s.text).translate(_ESCAPES)}\n"
+        for number, s in enumerate(segments, start=1)
+    )
+    return "WEBVTT\n" + "".join(cues)
+
+
+async def _session(db: Connection, caller: SignedIn, session_id: UUID) -> Session:
+    """A session of the tenant, for learners one of a room of theirs. Raises NotFound."""
+    session = await find_session(db, caller.tenant_id, session_id)
+    if session is None:
+        raise NotFound("session")
+    if not caller.staff and not await find_room_learner(
+        db, caller.tenant_id, session.room_id, caller.account.id
+    ):
+        raise NotFound("session")
+    return session
+
+
+def _segment(segment: Segment, zero: datetime) -> TranscriptSegment:
+    return TranscriptSegment(
+        id=segment.id,
+        speaker=segment.identity,
+        name=segment.name,
+        role=segment.role,
+        source=segment.source,
+        text=segment.text,
+        start_s=_seconds(segment.started_at, zero),
+        end_s=_seconds(segment.ended_at, zero),
+        lesson_id=segment.lesson_id,
+        language=segment.language,
+        confidence=segment.confidence,
+        interrupted=segment.interrupted,
+    )
+
+
+def _seconds(at: datetime, zero: datetime) -> float:
+    """On the session clock; what began just before the session's row counts from zero."""
+    return max(0.0, round((at - zero).total_seconds(), 3))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _stamp(seconds: float) -> str:
+    """`hh:mm:ss.mmm`, for WebVTT."""
+    ms = round(seconds * 1000)
+    return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}.{ms % 1000:03}"
