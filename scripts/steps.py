@@ -95,7 +95,8 @@ def run_logged(
     with log.open("wb") as sink:
         process = subprocess.Popen(
             [str(part) for part in command],
-            cwd=cwd, env=(env or os.environ) | {"NO_COLOR": "1"}, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
+            cwd=cwd, env=(env or os.environ) | {"NO_COLOR": "1"},
+            stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
         )  # fmt: skip
     try:
         while True:

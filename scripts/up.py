@@ -18,6 +18,7 @@ from types import FrameType
 
 import asyncpg
 
+from db.embedded import answers, cluster_of
 from scripts.console import Console
 from scripts.livekit import MEDIA_OFFSET, write_livekit_config
 from scripts.processes import (
@@ -134,7 +135,8 @@ def start(settings: Settings, processes: Processes, stop: Stop) -> None:
     processes.start("speech")
     if settings.embedded_postgres:
         processes.start("postgres")
-        await_part("postgres", lambda: database_answers(settings), processes, stop)
+        cluster = cluster_of(settings)
+        await_part("postgres", lambda: asyncio.run(answers(cluster)), processes, stop)
     elif not database_answers(settings):
         raise ProcessError("no database answers at DATABASE_URL: start it or correct the URL")
     prepare_database(settings, stop)
@@ -189,9 +191,7 @@ def database_answers(settings: Settings) -> bool:
 
     try:
         asyncio.run(connect())
-    except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError):
-        return settings.embedded_postgres  # it answers; `db migrate` makes roles and database
-    except (OSError, asyncpg.PostgresError, TimeoutError):
+    except (OSError, asyncpg.PostgresError, TimeoutError, ValueError):
         return False
     return True
 
