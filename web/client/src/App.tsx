@@ -1,0 +1,31 @@
+import { lazy, Suspense } from 'react';
+import { CoursesPage } from './pages/CoursesPage';
+import { ErrorPage } from './pages/ErrorPage';
+import { SignInPage } from './pages/SignInPage';
+import { Waiting } from './parts/Waiting';
+import { matchModule, useAddress } from './router';
+
+// the room brings the media library: sign-in and courses need not wait for it
+const RoomPage = lazy(() => import('./pages/RoomPage'));
+
+export function App() {
+  const address = useAddress();
+  const module = matchModule(address.pathname);
+  if (module) {
+    return (
+      <Suspense fallback={<Waiting />}>
+        <RoomPage key={`${module.courseId} ${module.moduleId}`} {...module} />
+      </Suspense>
+    );
+  }
+  switch (address.pathname) {
+    case '/':
+      return <CoursesPage courseId={address.searchParams.get('course')} />;
+    case '/auth/signin':
+      return <SignInPage returnTo={address.searchParams.get('return_to')} />;
+    case '/error':
+      return <ErrorPage reason={address.searchParams.get('reason') ?? 'unknown'} />;
+    default:
+      return <ErrorPage reason="not_found" />;
+  }
+}

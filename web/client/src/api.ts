@@ -1,0 +1,154 @@
+/** The token server's JSON, and the one door to it. */
+import { navigate, signInPath } from './router';
+
+export type Role = 'learner' | 'teacher' | 'admin';
+export type LessonStatus = 'not_started' | 'in_progress' | 'completed';
+
+export interface Me {
+  id: string;
+  name: string;
+  role: Role;
+  tenant: string;
+}
+
+export interface CourseEntry {
+  id: string;
+  slug: string;
+  title: string;
+  description?: string;
+}
+
+export interface LessonEntry {
+  id: string;
+  title: string;
+  orderIndex: number;
+  /** seconds */
+  duration?: number | null;
+  status?: LessonStatus | null;
+}
+
+export interface ModuleEntry {
+  id: string;
+  title: string;
+  description?: string;
+  lessons: LessonEntry[];
+}
+
+export interface CourseTree extends CourseEntry {
+  modules: ModuleEntry[];
+}
+
+export interface CourseProgress {
+  completedLessons: number;
+  totalLessons: number;
+  lastLessonTitle: string | null;
+}
+
+export interface ModulePage {
+  course: { id: string; title: string; description: string; learningObjectives: string[] };
+  module: ModuleEntry;
+  userId: string;
+  userName: string;
+  roomName: string;
+  liveKitToken: string;
+  wsUrl: string;
+  sessionId: string;
+  sessionType: string;
+  lessonId?: string | null;
+  lessonNumber?: number | null;
+  courseProgress?: CourseProgress | null;
+}
+
+export type PassageKind = 'text' | 'list' | 'code' | 'formula';
+
+export interface Passage {
+  id: string;
+  number: number;
+  kind: PassageKind;
+  heading: string | null;
+  /** Markdown of this passage alone */
+  body: string;
+}
+
+export interface LessonText {
+  id: string;
+  title: string;
+  lessonNumber?: number | null;
+  /** seconds */
+  duration?: number | null;
+  passages: Passage[];
+}
+
+export interface JoinTicket {
+  server_url: string;
+  participant_token: string;
+  room_name: string;
+  session_id: string;
+}
+
+/** An answer that is not 2xx; `status` 0 means there was no answer at all. */
+export class ApiError extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    message: string,
+  ) {
+    super(message);
+  }
+}
+
+/** The JSON answer. Raises ApiError; a lost sign-in leads to the sign-in page as well. */
+async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
+  let response: Response;
+  try {
+    response = await fetch(path, init);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'network', 'no answer');
+  }
+  const body: unknown = await response.json().catch(() => null);
+  if (response.status === 401 && path.startsWith('/api/')) navigate(signInPath(), { replace: true });
+  if (!response.ok) throw toError(response.status, body);
+  return body as T;
+}
+
+function toError(status: number, body: unknown): ApiError {
+  const { code, error } = (body ?? {}) as { code?: unknown; error?: unknown };
+  return new ApiError(
+    status,
+    typeof code === 'string' ? code : 'unknown',
+    typeof error === 'string' ? error : String(status),
+  );
+}
+
+function post<T>(path: string, body: unknown): Promise<T> {
+  const headers = { 'Content-Type': 'application/json' };
+  return request(path, { method: 'POST', headers, body: JSON.stringify(body) });
+}
+
+const segment = encodeURIComponent;
+
+export const api = {
+  signIn: (name: string, role: Role) => post<{ token: string }>('/auth/dev-login', { name, role }),
+  me: (signal?: AbortSignal) => get<Me>('/api/me', signal),
+  courses: (signal?: AbortSignal) => get<{ courses: CourseEntry[] }>('/api/courses', signal),
+  course: (id: string, signal?: AbortSignal) =>
+    get<CourseTree>(`/api/courses/${segment(id)}`, signal),
+  modulePage: (courseId: string, moduleId: string, lesson: string | null, signal?: AbortSignal) =>
+    get<ModulePage>(
+      `/api/v2/course/${segment(courseId)}/module/${segment(moduleId)}` +
+        (lesson ? `?lesson=${segment(lesson)}` : ''),
+      signal,
+    ),
+  lesson: (id: string, signal?: AbortSignal) => get<LessonText>(`/api/lessons/${segment(id)}`, signal),
+  joinTicket: (courseId: string, moduleId: string, lesson: string | null) => {
+    const query = new URLSearchParams({ courseId, moduleId, ...(lesson ? { lesson } : {}) });
+    return post<JoinTicket>(`/api/livekit/token?${query}`, {});
+  },
+  changeLesson: (room: string, lessonId: string) =>
+    post<{ lessonId: string; revision: number }>(`/api/rooms/${segment(room)}/lesson`, { lessonId }),
+};
+
+function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return request<T>(path, signal ? { signal } : {});
+}

@@ -1,0 +1,24 @@
+/** What a failed request means to the learner. */
+import { ApiError } from './api';
+import { texts } from './texts';
+
+/** One sentence for people. */
+export function explain(error: unknown): string {
+  if (!(error instanceof ApiError)) return texts.failures.other;
+  switch (error.status) {
+    case 0:
+      return texts.failures.network;
+    case 401:
+      return texts.failures.unauthorized;
+    case 403:
+      return texts.failures.forbidden;
+    case 404:
+      return texts.failures.notFound;
+    case 429:
+      return texts.failures.tooMany;
+    case 503:
+      return texts.failures.media;
+    default:
+      return texts.failures.other;
+  }
+}

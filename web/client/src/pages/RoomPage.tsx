@@ -1,0 +1,313 @@
+import { useCallback, useEffect, useMemo, useRef, useState, type MouseEvent } from 'react';
+import { api, ApiError, type CourseTree, type LessonEntry, type ModuleEntry, type ModulePage } from '../api';
+import { useLoaded } from '../load';
+import { Icon } from '../parts/Icon';
+import { TopBar } from '../parts/TopBar';
+import { Trouble } from '../parts/Trouble';
+import { media, useMedia } from '../parts/useMedia';
+import { useTitle } from '../parts/useTitle';
+import { Waiting } from '../parts/Waiting';
+import type { Cite } from '../room/captions';
+import { CourseNav } from '../room/CourseNav';
+import { LessonSheet, loadLesson } from '../room/LessonSheet';
+import { passageAnchor } from '../room/Passage';
+import { Strip } from '../room/Strip';
+import { TalkPanel, useMicrophone } from '../room/TalkPanel';
+import { useTutor } from '../room/tutor';
+import { useLesson } from '../room/useLesson';
+import { useRoomKeys } from '../room/useRoomKeys';
+import { useTalk } from '../room/useTalk';
+import { followLink, modulePath, navigate, useAddress } from '../router';
+import { texts } from '../texts';
+import { ErrorPage } from './ErrorPage';
+
+interface RoomPageProps {
+  courseId: string;
+  moduleId: string;
+}
+
+/** Loads what the room needs; the lesson of the address counts for this first call only. */
+export default function RoomPage({ courseId, moduleId }: RoomPageProps) {
+  const [firstLesson] = useState(() => new URL(window.location.href).searchParams.get('lesson'));
+  const [page, again] = useLoaded('page', (signal) => api.modulePage(courseId, moduleId, firstLesson, signal));
+  const [course] = useLoaded('course', (signal) => api.course(courseId, signal));
+  const noMedia = page.state === 'failed' && page.error instanceof ApiError && page.error.status === 503;
+  useEffect(() => {
+    if (noMedia) navigate('/error?reason=livekit_token_failed', { replace: true });
+  }, [noMedia]);
+  if (page.state === 'loading' || noMedia) return <Waiting />;
+  if (page.state === 'failed') {
+    if (page.error instanceof ApiError && page.error.status === 404) return <ErrorPage reason="not_found" />;
+    return (
+      <main className="page narrow stack">
+        <Trouble loaded={page} />
+        <button type="button" className="btn" onClick={again}>
+          {texts.error.again}
+        </button>
+      </main>
+    );
+  }
+  const tree = course.state === 'ready' ? course.value : null;
+  return <LearnerRoom courseId={courseId} page={page.value} modules={withDurations(tree, page.value)} />;
+}
+
+/** The course's modules; the open one with the lengths that only its own page tells. */
+function withDurations(tree: CourseTree | null, page: ModulePage): readonly ModuleEntry[] {
+  if (tree === null) return [page.module];
+  const known = new Map(page.module.lessons.map((lesson) => [lesson.id, lesson]));
+  return tree.modules.map((module) => ({
+    ...module,
+    lessons: module.lessons.map((lesson) => ({ ...known.get(lesson.id), ...lesson })),
+  }));
+}
+
+interface Place {
+  lesson: LessonEntry;
+  module: ModuleEntry;
+  /** over the whole course, from 1 */
+  number: number;
+}
+
+interface LearnerRoomProps {
+  courseId: string;
+  page: ModulePage;
+  modules: readonly ModuleEntry[];
+}
+
+function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
+  const address = useAddress();
+  const places = useMemo(() => toPlaces(modules), [modules]);
+  const asked = address.searchParams.get('lesson');
+  const place = findPlace(places, page, asked);
+  const lessonId = place?.lesson.id ?? null;
+  const pathOf = useCallback(
+    (id: string) => modulePath(courseId, moduleOf(places, id) ?? page.module.id, id),
+    [courseId, page, places],
+  );
+
+  const controls = useTalk(page, lessonId);
+  const tutor = useTutor(controls.room);
+  const microphone = useMicrophone(controls);
+  const lessonTrouble = useLesson({ page, controls, lessonId, pathOf });
+  const [lesson, again] = useLoaded(lessonId, loadLesson(lessonId ?? ''));
+
+  const [tab, setTab] = useState<'lesson' | 'talk'>('talk');
+  const [navOpen, setNavOpen] = useState(false);
+  const narrow = useMedia(media.drawer);
+  const phone = useMedia(media.phone);
+  const drawer = narrow && navOpen;
+  const root = useRef<HTMLDivElement>(null);
+  const menu = useRef<HTMLButtonElement>(null);
+  const title = useRef<HTMLHeadingElement>(null);
+  const box = useRef<HTMLTextAreaElement>(null);
+  useTitle(place?.lesson.title ?? page.module.title);
+
+  const closeNav = useCallback(() => {
+    setNavOpen(false);
+    menu.current?.focus();
+  }, []);
+  useEffect(() => {
+    if (drawer) root.current?.querySelector<HTMLElement>('.tree .close button')?.focus();
+  }, [drawer]);
+
+  const chosen = useRef(false);
+  const open = (event: MouseEvent<HTMLAnchorElement>) => {
+    followLink(event);
+    if (!event.defaultPrevented) return;
+    chosen.current = true;
+    setNavOpen(false);
+    setTab('lesson');
+  };
+  useEffect(() => {
+    document.getElementById('lesson')?.scrollTo({ top: 0 });
+    if (chosen.current) title.current?.focus();
+    chosen.current = false;
+  }, [lessonId]);
+
+  const numbers = useRef(new Map<string, number>());
+  if (lesson.state === 'ready') {
+    for (const passage of lesson.value.passages) numbers.current.set(passage.id, passage.number);
+  }
+  const showCite = (cite: Cite) => {
+    setTab('lesson');
+    if (cite.lessonId !== lessonId) return navigate(pathOf(cite.lessonId));
+    const number = numbers.current.get(cite.passageId);
+    // after the tab has been drawn
+    requestAnimationFrame(() => {
+      document.getElementById(passageAnchor(number ?? 1))?.scrollIntoView({ block: 'center' });
+    });
+  };
+  const renderCite = (cite: Cite) => {
+    const number = numbers.current.get(cite.passageId);
+    const here = cite.lessonId === lessonId && number !== undefined;
+    const other = places.find((known) => known.lesson.id === cite.lessonId)?.lesson.title;
+    return (
+      <a
+        className="cite"
+        key={cite.passageId}
+        href={here ? `#${passageAnchor(number)}` : pathOf(cite.lessonId)}
+        onClick={(event) => {
+          event.preventDefault();
+          showCite(cite);
+        }}
+      >
+        {here ? texts.talk.passage(number) : (other ?? texts.talk.elsewherePassage)}
+      </a>
+    );
+  };
+
+  const talking = controls.phase === 'connecting' || controls.phase === 'live' || controls.phase === 'lost';
+  useRoomKeys({
+    onMute: () => microphone.connected && microphone.onToggle(),
+    onStop: () => void controls.tell('speech.stop', {}),
+    onWrite: () => {
+      setTab('talk');
+      requestAnimationFrame(() => box.current?.focus());
+    },
+    onEscape: () => drawer && closeNav(),
+  });
+
+  const cites = controls.talk.cited?.cites ?? [];
+  const index = place ? places.indexOf(place) : -1;
+  const openModule = modules.find((module) => module.id === page.module.id) ?? page.module;
+  const panel = (name: 'lesson' | 'talk') =>
+    phone ? { role: 'tabpanel', 'aria-labelledby': `tab-${name}` } : { role: 'region' };
+
+  return (
+    <div className="room" data-tab={tab} data-nav={drawer ? 'open' : undefined} ref={root}>
+      <div className="skips" inert={drawer}>
+        <a className="skip" href="#lesson" onClick={() => setTab('lesson')}>
+          {texts.room.skipLesson}
+        </a>
+        <a className="skip" href="#talk" onClick={() => setTab('talk')}>
+          {texts.room.skipTalk}
+        </a>
+      </div>
+      <TopBar
+        userName={page.userName}
+        inert={drawer}
+        before={
+          <button
+            type="button"
+            className="btn bare square menu-btn"
+            aria-label={texts.room.menu}
+            aria-expanded={drawer}
+            onClick={() => setNavOpen(true)}
+            ref={menu}
+          >
+            <Icon name="menu" />
+          </button>
+        }
+      >
+        <div className="where">
+          <a href={`/?course=${encodeURIComponent(page.course.id)}`} onClick={followLink}>
+            {page.course.title}
+          </a>
+          <span className="sep" aria-hidden="true">
+            /
+          </span>
+          <a href={modulePath(courseId, page.module.id)} onClick={open}>
+            {openModule.title}
+          </a>
+          <span className="sep" aria-hidden="true">
+            /
+          </span>
+          <h1>{place?.lesson.title ?? openModule.title}</h1>
+        </div>
+      </TopBar>
+      <div className="veil" onClick={closeNav} />
+      <CourseNav
+        title={page.course.title}
+        modules={modules}
+        current={{ moduleId: page.module.id, lessonId }}
+        progress={page.courseProgress ?? null}
+        hrefOf={(entry, module) => modulePath(courseId, module.id, entry.id)}
+        onOpen={open}
+        onClose={closeNav}
+      />
+      <main className="both" inert={drawer}>
+        <div className="tabs" role="tablist" aria-label={texts.room.tabs}>
+          <Tab name="lesson" tab={tab} onTab={setTab} label={texts.room.lessonTab} />
+          <Tab name="talk" tab={tab} onTab={setTab} label={texts.room.talkTab} />
+        </div>
+        <section className="lesson" id="lesson" tabIndex={0} aria-label={texts.lesson.label} {...panel('lesson')}>
+          {place ? (
+            <LessonSheet
+              ref={title}
+              entry={place.lesson}
+              number={modules.length > 1 || modules[0] !== page.module ? place.number : null}
+              loaded={lesson}
+              again={again}
+              cites={cites.filter((cite) => cite.lessonId === lessonId)}
+              back={places[index - 1]?.lesson ?? null}
+              next={places[index + 1]?.lesson ?? null}
+              hrefOf={(entry) => pathOf(entry.id)}
+              onTurn={open}
+            />
+          ) : (
+            <p className="quiet">{texts.courses.moduleEmpty}</p>
+          )}
+        </section>
+        <section className="talk" id="talk" tabIndex={-1} aria-label={texts.talk.label} {...panel('talk')}>
+          <TalkPanel
+            controls={controls}
+            tutor={tutor}
+            microphone={microphone}
+            box={box}
+            renderCite={renderCite}
+            lessonTrouble={lessonTrouble}
+          />
+        </section>
+        {phone && talking ? (
+          <Strip newest={controls.talk.turns.at(-1) ?? null} microphone={microphone} renderCite={renderCite} />
+        ) : null}
+      </main>
+    </div>
+  );
+}
+
+interface TabProps {
+  name: 'lesson' | 'talk';
+  tab: 'lesson' | 'talk';
+  label: string;
+  onTab: (tab: 'lesson' | 'talk') => void;
+}
+
+function Tab({ name, tab, label, onTab }: TabProps) {
+  const other = name === 'lesson' ? 'talk' : 'lesson';
+  return (
+    <button
+      type="button"
+      role="tab"
+      id={`tab-${name}`}
+      aria-controls={name}
+      aria-selected={tab === name}
+      tabIndex={tab === name ? 0 : -1}
+      onClick={() => onTab(name)}
+      onKeyDown={(event) => {
+        if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
+        onTab(other);
+        document.getElementById(`tab-${other}`)?.focus();
+      }}
+    >
+      {label}
+    </button>
+  );
+}
+
+function toPlaces(modules: readonly ModuleEntry[]): readonly Place[] {
+  return modules
+    .flatMap((module) => module.lessons.map((lesson) => ({ lesson, module })))
+    .map((entry, index) => ({ ...entry, number: index + 1 }));
+}
+
+/** The lesson of the address if it is in this module, else the server's choice, else the first. */
+function findPlace(places: readonly Place[], page: ModulePage, asked: string | null): Place | null {
+  const own = places.filter((place) => place.module.id === page.module.id);
+  const byId = (id: string | null | undefined) => own.find((place) => place.lesson.id === id);
+  return byId(asked) ?? byId(page.lessonId) ?? own[0] ?? null;
+}
+
+function moduleOf(places: readonly Place[], lessonId: string): string | null {
+  return places.find((place) => place.lesson.id === lessonId)?.module.id ?? null;
+}

@@ -1,0 +1,18 @@
+import { useSyncExternalStore } from 'react';
+
+/** The design's widths, as in the style sheets. */
+export const media = {
+  drawer: '(max-width: 68.75em)',
+  phone: '(max-width: 48em)',
+} as const;
+
+export function useMedia(query: string): boolean {
+  return useSyncExternalStore(
+    (listener) => {
+      const list = window.matchMedia(query);
+      list.addEventListener('change', listener);
+      return () => list.removeEventListener('change', listener);
+    },
+    () => window.matchMedia(query).matches,
+  );
+}

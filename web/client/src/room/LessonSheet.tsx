@@ -1,0 +1,76 @@
+import { forwardRef, Fragment } from 'react';
+import { api, type LessonEntry, type LessonText } from '../api';
+import type { Loaded } from '../load';
+import { minutesOf } from '../parts/minutes';
+import { Trouble } from '../parts/Trouble';
+import { texts } from '../texts';
+import type { Cite } from './captions';
+import { Passage } from './Passage';
+
+export const loadLesson = (id: string) => (signal: AbortSignal) => api.lesson(id, signal);
+
+interface LessonSheetProps {
+  entry: LessonEntry;
+  number: number | null;
+  loaded: Loaded<LessonText>;
+  again: () => void;
+  cites: readonly Cite[];
+  back: LessonEntry | null;
+  next: LessonEntry | null;
+  hrefOf: (lesson: LessonEntry) => string;
+  onTurn: (event: React.MouseEvent<HTMLAnchorElement>, lesson: LessonEntry) => void;
+}
+
+/** The book: title, numbered passages, and the way to the lessons beside it. */
+export const LessonSheet = forwardRef<HTMLHeadingElement, LessonSheetProps>(function LessonSheet(
+  { entry, number, loaded, again, cites, back, next, hrefOf, onTurn },
+  title,
+) {
+  return (
+    <article className="sheet">
+      <p className="kicker num">{texts.lesson.kicker(number, minutesOf(entry.duration))}</p>
+      <h2 className="title" ref={title} tabIndex={-1}>
+        {entry.title}
+      </h2>
+      {loaded.state === 'ready' ? (
+        <Passages lesson={loaded.value} cites={cites} />
+      ) : (
+        <div className="unread">
+          <Trouble loaded={loaded} />
+          {loaded.state === 'failed' ? (
+            <button type="button" className="btn" onClick={again}>
+              {texts.lesson.again}
+            </button>
+          ) : null}
+        </div>
+      )}
+      <div className="turnpage">
+        {back ? (
+          <a className="btn" href={hrefOf(back)} onClick={(event) => onTurn(event, back)}>
+            {texts.lesson.back(back.title)}
+          </a>
+        ) : (
+          <span />
+        )}
+        {next ? (
+          <a className="btn" href={hrefOf(next)} onClick={(event) => onTurn(event, next)}>
+            {texts.lesson.next(next.title)}
+          </a>
+        ) : null}
+      </div>
+    </article>
+  );
+});
+
+function Passages({ lesson, cites }: { lesson: LessonText; cites: readonly Cite[] }) {
+  if (lesson.passages.length === 0) return <p className="unread quiet">{texts.lesson.empty}</p>;
+  return lesson.passages.map((passage, index) => {
+    const heading = passage.heading !== lesson.passages[index - 1]?.heading ? passage.heading : null;
+    return (
+      <Fragment key={passage.id}>
+        {heading ? <h3>{heading}</h3> : null}
+        <Passage passage={passage} cited={cites.some((cite) => cite.passageId === passage.id)} />
+      </Fragment>
+    );
+  });
+}

@@ -1,0 +1,46 @@
+import { useCallback, useRef } from 'react';
+import { useLevel, type AudioTrack } from './useLevel';
+
+const heights = [5, 9, 13, 16, 11];
+
+/** Five bars inside the microphone button. The bars are a picture: the button has the words. */
+export function Level({ track }: { track: AudioTrack | null }) {
+  const bars = useBars(heights.length, track);
+  return (
+    <span className="level" aria-hidden="true" ref={bars}>
+      {heights.map((height) => (
+        <i key={height} style={{ blockSize: `${height / 16}rem` }} />
+      ))}
+    </span>
+  );
+}
+
+const METER_BARS = 24;
+
+/** The wide level under the choice of the microphone. */
+export function Meter({ track, label }: { track: AudioTrack | null; label: string }) {
+  const bars = useBars(METER_BARS, track);
+  return (
+    <span className="meter" role="img" aria-label={label} ref={bars}>
+      {Array.from({ length: METER_BARS }, (_, index) => (
+        <i key={index} />
+      ))}
+    </span>
+  );
+}
+
+/** Lights the first bars of an element by loudness, past React: it happens 12 times a second. */
+function useBars(count: number, track: AudioTrack | null) {
+  const element = useRef<HTMLSpanElement>(null);
+  const light = useCallback(
+    (level: number) => {
+      const lit = Math.round(Math.min(1, level * 1.6) * count);
+      element.current?.childNodes.forEach((bar, index) => {
+        (bar as HTMLElement).classList.toggle('on', index < lit);
+      });
+    },
+    [count],
+  );
+  useLevel(track, light);
+  return element;
+}

@@ -1,0 +1,89 @@
+/** A passage's Markdown as React elements: no HTML of the author's ever reaches the page. */
+import MarkdownIt, { type Token } from 'markdown-it';
+import { createElement, Fragment, type ReactNode } from 'react';
+
+const parser = new MarkdownIt({ html: false, linkify: false, typographer: false });
+
+interface MarkdownProps {
+  source: string;
+  /** the whole text carries the highlighter */
+  marked: boolean;
+}
+
+export function Markdown({ source, marked }: MarkdownProps) {
+  return <>{new Walk(parser.parse(source, {}), marked).rest()}</>;
+}
+
+const blocks = new Set(['p', 'ul', 'ol', 'li', 'blockquote', 'table', 'thead', 'tbody', 'tr', 'th', 'td']);
+const inlines = new Set(['em', 'strong', 's']);
+
+/** Walks the parser's flat list of tokens; what it does not know becomes plain text. */
+class Walk {
+  private at = 0;
+
+  constructor(
+    private readonly tokens: readonly Token[],
+    private readonly marked: boolean,
+  ) {}
+
+  rest(): ReactNode[] {
+    const nodes: ReactNode[] = [];
+    for (let token = this.next(); token && token.nesting !== -1; token = this.next()) {
+      nodes.push(<Fragment key={this.at}>{this.node(token)}</Fragment>);
+    }
+    return nodes;
+  }
+
+  private next(): Token | undefined {
+    return this.tokens[this.at++];
+  }
+
+  private node(token: Token): ReactNode {
+    if (token.nesting === 1) return this.element(token, this.rest());
+    switch (token.type) {
+      case 'inline': {
+        const inside = new Walk(token.children ?? [], false).rest();
+        return this.marked ? <mark>{inside}</mark> : inside;
+      }
+      case 'fence':
+      case 'code_block':
+        return <Code source={token.content} />;
+      case 'code_inline':
+        return <code>{token.content}</code>;
+      case 'softbreak':
+        return ' ';
+      case 'hardbreak':
+        return <br />;
+      case 'hr':
+        return <hr />;
+      default:
+        return token.content; // pictures give their description: nothing is fetched
+    }
+  }
+
+  private element(token: Token, inside: ReactNode[]): ReactNode {
+    // a tight list hides its paragraphs
+    if (token.type === 'paragraph_open' && token.hidden) return inside;
+    if (token.type === 'link_open') return <Away href={token.attrGet('href')}>{inside}</Away>;
+    if (token.type === 'heading_open') return <h4>{inside}</h4>;
+    return blocks.has(token.tag) || inlines.has(token.tag) ? createElement(token.tag, null, inside) : inside;
+  }
+}
+
+/** A link that leaves for the web; every other scheme stays text. */
+function Away({ href, children }: { href: string | null; children: ReactNode }) {
+  if (href === null || !/^https?:\/\//i.test(href)) return children;
+  return (
+    <a href={href} target="_blank" rel="noreferrer noopener">
+      {children}
+    </a>
+  );
+}
+
+export function Code({ source, label }: { source: string; label?: string }) {
+  return (
+    <pre className="code" tabIndex={0} aria-label={label}>
+      <code>{source.replace(/\n$/, '')}</code>
+    </pre>
+  );
+}

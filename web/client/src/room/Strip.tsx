@@ -1,0 +1,28 @@
+import { texts } from '../texts';
+import type { Turn } from './captions';
+import { MicrophoneButton, type MicrophoneProps } from './MicrophoneButton';
+import type { RenderCite } from './Transcript';
+
+interface StripProps {
+  newest: Turn | null;
+  microphone: MicrophoneProps;
+  renderCite: RenderCite;
+}
+
+/** The talk in one line, at the foot of the lesson on a phone. */
+export function Strip({ newest, microphone, renderCite }: StripProps) {
+  const who = newest?.who === 'bodh' ? texts.talk.tutor : newest?.name || texts.talk.you;
+  return (
+    <div className="strip" role="group" aria-label={texts.talk.strip}>
+      <p className="line">
+        {newest ? (
+          <>
+            <b>{newest.who === 'me' ? texts.talk.you : who}</b> {newest.text}{' '}
+            {newest.cites.map((cite) => renderCite(cite))}
+          </>
+        ) : null}
+      </p>
+      <MicrophoneButton {...microphone} short />
+    </div>
+  );
+}

@@ -1,0 +1,168 @@
+import { RoomAudioRenderer, useAudioPlayback, useLocalParticipant } from '@livekit/components-react';
+import { Track, type LocalAudioTrack, type RemoteAudioTrack } from 'livekit-client';
+import { useEffect, useRef, useState, type RefObject } from 'react';
+import { texts } from '../texts';
+import { BackBanner, LostBanner } from './Banner';
+import type { MicrophoneProps } from './MicrophoneButton';
+import { Composer } from './Composer';
+import { Note } from './Note';
+import { MicrophoneRefused, OpenedElsewhere, StartOfTalk } from './StartOfTalk';
+import { Transcript, type RenderCite } from './Transcript';
+import type { Tutor } from './tutor';
+import type { AudioTrack } from './useLevel';
+import type { TalkControls } from './useTalk';
+import { VoiceLine, type VoiceState } from './VoiceLine';
+
+interface TalkPanelProps {
+  controls: TalkControls;
+  tutor: Tutor;
+  microphone: MicrophoneProps;
+  box: RefObject<HTMLTextAreaElement | null>;
+  renderCite: RenderCite;
+  lessonTrouble: string;
+}
+
+/** The talk in each of its phases. */
+export function TalkPanel({ controls, ...rest }: TalkPanelProps) {
+  const { phase, trouble, failure, start } = controls;
+  const withMicrophone = useRef(true);
+  const onStart: typeof start = (options) => {
+    withMicrophone.current = options.microphone;
+    return start(options);
+  };
+  switch (phase) {
+    case 'before':
+      return <StartOfTalk trouble={trouble} onStart={onStart} />;
+    case 'refused':
+      return <MicrophoneRefused failure={failure} onStart={onStart} />;
+    case 'elsewhere':
+      return <OpenedElsewhere onHere={() => void start({ microphone: withMicrophone.current })} />;
+    case 'connecting':
+    case 'live':
+    case 'lost':
+      return <Conversation controls={controls} {...rest} />;
+  }
+}
+
+function Conversation({ controls, tutor, microphone, box, renderCite, lessonTrouble }: TalkPanelProps) {
+  const { room, phase, back, talk, trouble, leave, retry, say } = controls;
+  const [voice, toggleVoice] = useVoice(controls, tutor);
+  const button = useRef<HTMLButtonElement>(null);
+  const live = phase === 'live';
+  const arrived = useRef(false);
+  useEffect(() => {
+    // the start button is gone: the microphone is what the learner wants next
+    if (live && !arrived.current && !document.activeElement?.matches('textarea')) button.current?.focus();
+    arrived.current ||= live;
+  }, [live]);
+  return (
+    <>
+      {phase === 'lost' ? (
+        <LostBanner onRetry={retry} onLeave={() => void leave()} />
+      ) : (
+        <>
+          {back ? <BackBanner /> : null}
+          <VoiceLine
+            state={lineOf(phase, tutor, microphone.on)}
+            microphone={microphone.track}
+            voice={voiceTrack(tutor)}
+          />
+        </>
+      )}
+      <Transcript
+        turns={talk.turns}
+        renderCite={renderCite}
+        notes={<Notes controls={controls} tutor={tutor} troubles={[trouble, lessonTrouble]} />}
+      />
+      <Composer
+        box={box}
+        microphone={{ ...microphone, ref: button }}
+        connected={live}
+        voice={voice}
+        say={say}
+        onVoice={toggleVoice}
+        onLeave={() => void leave()}
+      />
+      <RoomAudioRenderer room={room} />
+    </>
+  );
+}
+
+function lineOf(phase: TalkControls['phase'], tutor: Tutor, microphone: boolean): VoiceState {
+  if (phase !== 'live') return 'connecting';
+  return tutor.state === 'coming' && !microphone ? 'comingTyped' : tutor.state;
+}
+
+function voiceTrack({ participant }: Tutor): AudioTrack | null {
+  const track = participant?.getTrackPublication(Track.Source.Microphone)?.track;
+  return (track as RemoteAudioTrack | undefined) ?? null;
+}
+
+/** Voice on or off: the tutor is told, and this page is silent at once. */
+function useVoice({ tell }: TalkControls, { participant }: Tutor): [boolean, () => void] {
+  const [voice, setVoice] = useState(true);
+  useEffect(() => {
+    participant?.setVolume(voice ? 1 : 0);
+  }, [participant, voice]);
+  const toldOff = participant !== null && !voice;
+  useEffect(() => {
+    // a tutor that came anew does not know the choice yet
+    if (toldOff) void tell('speech.set', { voice: false });
+  }, [toldOff, participant, tell]);
+  const toggle = () => {
+    if (!voice) void tell('speech.set', { voice: true });
+    setVoice(!voice);
+  };
+  return [voice, toggle];
+}
+
+interface NotesProps {
+  controls: TalkControls;
+  tutor: Tutor;
+  troubles: string[];
+}
+
+function Notes({ controls, tutor, troubles }: NotesProps) {
+  const { room, phase, talk } = controls;
+  const { canPlayAudio, startAudio } = useAudioPlayback(room);
+  const { models } = tutor;
+  return (
+    <>
+      {models && /offline/i.test(models.llm) ? <Note icon="offline">{texts.notes.offline}</Note> : null}
+      {models && /test/i.test(models.stt) ? <Note icon="warn">{texts.notes.testModel}</Note> : null}
+      {phase === 'live' && tutor.state === 'coming' && talk.turns.length === 0 ? (
+        <Note icon="note">{texts.notes.waiting(1)}</Note>
+      ) : null}
+      {phase === 'live' && !canPlayAudio ? (
+        <div className="note held">
+          <span>{texts.notes.silent}</span>
+          <button type="button" className="btn" onClick={() => void startAudio()}>
+            {texts.notes.hear}
+          </button>
+        </div>
+      ) : null}
+      <div role="alert">
+        {troubles
+          .filter((trouble) => trouble !== '')
+          .map((trouble) => (
+            <p className="trouble" key={trouble}>
+              {trouble}
+            </p>
+          ))}
+      </div>
+    </>
+  );
+}
+
+/** The microphone as the buttons show it. */
+export function useMicrophone(controls: TalkControls): MicrophoneProps {
+  const { room, phase, setMicrophone } = controls;
+  const { isMicrophoneEnabled, microphoneTrack } = useLocalParticipant({ room });
+  const on = phase === 'live' && isMicrophoneEnabled;
+  return {
+    connected: phase === 'live',
+    on,
+    track: on ? ((microphoneTrack?.track as LocalAudioTrack | undefined) ?? null) : null,
+    onToggle: () => void setMicrophone(!isMicrophoneEnabled),
+  };
+}

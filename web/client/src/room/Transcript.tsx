@@ -1,0 +1,123 @@
+import { useCallback, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
+import { Icon } from '../parts/Icon';
+import { texts } from '../texts';
+import type { Cite, Turn } from './captions';
+
+export type RenderCite = (cite: Cite) => ReactNode;
+
+interface TranscriptProps {
+  turns: readonly Turn[];
+  notes: ReactNode;
+  renderCite: RenderCite;
+}
+
+/** What was said, newest last. It stays where the reader scrolled it. */
+export function Transcript({ turns, notes, renderCite }: TranscriptProps) {
+  const box = useRef<HTMLDivElement>(null);
+  const [atEnd, setAtEnd] = useState(true);
+  const follow = useRef(true);
+  const toEnd = useCallback(() => {
+    if (box.current) box.current.scrollTop = box.current.scrollHeight;
+  }, []);
+  const scrolled = () => {
+    const { scrollTop, scrollHeight, clientHeight } = box.current!;
+    follow.current = scrollHeight - scrollTop - clientHeight < 40;
+    setAtEnd(follow.current);
+  };
+  useLayoutEffect(() => {
+    if (follow.current) toEnd();
+  });
+  const forming = turns.filter((turn) => turn.who !== 'bodh' && !turn.final);
+  const settled = turns.filter((turn) => turn.who === 'bodh' || turn.final);
+  return (
+    <div className="turns-frame">
+      <div className="turns" tabIndex={0} role="region" aria-label={texts.talk.transcript} ref={box} onScroll={scrolled}>
+        {notes}
+        <div role="log" aria-label={texts.talk.transcript}>
+          {turns.length > 0 ? <p className="day">{texts.talk.today}</p> : null}
+          {groups(settled).map((group) => (
+            <TurnBlock key={group[0]!.key} group={group} renderCite={renderCite} />
+          ))}
+        </div>
+        <div aria-hidden="true">
+          {forming.map((turn) => (
+            <Forming key={turn.key} turn={turn} />
+          ))}
+        </div>
+      </div>
+      {atEnd ? null : (
+        <button type="button" className="btn newest" onClick={toEnd}>
+          <Icon name="down" />
+          {texts.talk.newest}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** The tutor's sentences come one by one; those without another voice between them are one turn. */
+function groups(turns: readonly Turn[]): Turn[][] {
+  const found: Turn[][] = [];
+  for (const turn of turns) {
+    const last = found.at(-1);
+    if (turn.who === 'bodh' && last?.[0]?.who === 'bodh' && gapOf(last.at(-1)!, turn) < SAME_TURN_MS) {
+      last.push(turn);
+    } else found.push([turn]);
+  }
+  return found;
+}
+
+const SAME_TURN_MS = 20_000;
+const gapOf = (before: Turn, after: Turn) => after.at.getTime() - before.at.getTime();
+
+function TurnBlock({ group, renderCite }: { group: Turn[]; renderCite: RenderCite }) {
+  const first = group[0]!;
+  // the tutor is heard: a screen reader that read its words too would talk over it
+  const live = first.who === 'bodh' ? 'off' : undefined;
+  return (
+    <div className={`turn ${first.who === 'bodh' ? 'bodh' : 'me'}`} aria-live={live}>
+      <p className="by">
+        <b>{nameOf(first)}</b>
+        <time className="num" dateTime={first.at.toISOString()}>
+          {clock.format(first.at)}
+        </time>
+      </p>
+      <p>
+        {group.map((turn) => (
+          <span key={turn.key} className="sentence" data-segment={turn.segmentId} data-final={turn.final}>
+            {turn.text.trim()}
+            {turn.cites.length > 0 ? ' ' : null}
+            {turn.cites.map((cite) => renderCite(cite))}{' '}
+          </span>
+        ))}
+      </p>
+    </div>
+  );
+}
+
+function Forming({ turn }: { turn: Turn }) {
+  return (
+    <div className="turn me">
+      <p className="by">
+        <b>{nameOf(turn)}</b>
+        <span className="meta">{texts.talk.speaking}</span>
+      </p>
+      <p>
+        <span className="forming">{turn.text}</span>
+      </p>
+    </div>
+  );
+}
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+
+function nameOf(turn: Turn): string {
+  switch (turn.who) {
+    case 'me':
+      return texts.talk.you;
+    case 'bodh':
+      return texts.talk.tutor;
+    case 'other':
+      return turn.name || texts.talk.someone;
+  }
+}

@@ -1,0 +1,91 @@
+import { useEffect, useRef, useState } from 'react';
+import { texts } from '../texts';
+import type { AgentState } from './tutor';
+import { useLevel, type AudioTrack } from './useLevel';
+
+export type VoiceState = AgentState | 'connecting' | 'comingTyped';
+
+const BARS = 44;
+const SAID_MS = 2_000; // at most one spoken change in this time
+const THINKING_MS = 1_500; // a shorter thought is not said
+
+interface VoiceLineProps {
+  state: VoiceState;
+  microphone: AudioTrack | null;
+  voice: AudioTrack | null;
+}
+
+/** The only live picture of the tutor: a line and two short sentences. */
+export function VoiceLine({ state, microphone, voice }: VoiceLineProps) {
+  const [word, hint] = texts.agent[state];
+  return (
+    <div className="agent">
+      <Wave state={state} track={trackOf(state, microphone, voice)} />
+      <div className="say" aria-hidden="true">
+        <b>{word}</b>
+        <span>{hint}</span>
+      </div>
+      <Spoken state={state} />
+    </div>
+  );
+}
+
+function trackOf(state: VoiceState, microphone: AudioTrack | null, voice: AudioTrack | null) {
+  if (state === 'listening') return microphone;
+  return state === 'speaking' ? voice : null;
+}
+
+/** What a screen reader hears of the state: fewer changes than the eye sees. */
+function Spoken({ state }: { state: VoiceState }) {
+  const [said, setSaid] = useState(state);
+  const last = useRef(0);
+  useEffect(() => {
+    const pause = Math.max(0, last.current + SAID_MS - Date.now());
+    const wait = Math.max(pause, state === 'thinking' ? THINKING_MS : 0);
+    const timer = window.setTimeout(() => {
+      last.current = Date.now();
+      setSaid(state);
+    }, wait);
+    return () => window.clearTimeout(timer);
+  }, [state]);
+  const [word, hint] = texts.agent[said];
+  return (
+    <span className="vh" role="status">
+      {`${word}. ${hint}`}
+    </span>
+  );
+}
+
+function Wave({ state, track }: { state: VoiceState; track: AudioTrack | null }) {
+  const line = useRef<HTMLDivElement>(null);
+  useLevel(track, (level) => {
+    line.current?.style.setProperty('--loud', Math.min(1, level * 1.8).toFixed(2));
+  });
+  const quiet = state === 'connecting' || state === 'comingTyped' ? 'coming' : state;
+  return (
+    <div className="wave" data-s={quiet} aria-hidden="true" ref={line}>
+      {profiles[quiet].map((height, index) => (
+        <i
+          key={index}
+          className={quiet === 'thinking' && index > 17 && index < 26 ? 'on' : undefined}
+          style={{ blockSize: `${height}px` }}
+        />
+      ))}
+    </div>
+  );
+}
+
+function profile(height: (index: number) => number): number[] {
+  return Array.from({ length: BARS }, (_, index) => Math.round(height(index) * 10) / 10);
+}
+
+const flat = profile(() => 3);
+const profiles: Record<AgentState, number[]> = {
+  coming: flat,
+  thinking: flat,
+  listening: profile((k) => (k > 27 ? 3 : 3 + 15 * Math.abs(Math.sin(k * 0.7) * Math.sin(k * 0.23 + 0.2)))),
+  speaking: profile((k) => {
+    const hull = Math.sin((Math.PI * (k + 0.5)) / BARS) ** 0.7;
+    return 4 + 26 * hull * (0.25 + 0.75 * Math.abs(Math.sin(k * 1.9) * Math.cos(k * 0.61 + 1)));
+  }),
+};

@@ -1,0 +1,144 @@
+/** The talk as data: turns of both sides, built from text streams. Pure. */
+export interface Cite {
+  passageId: string;
+  lessonId: string;
+}
+
+export interface Turn {
+  /** speaker and segment: a segment id alone could be taken by someone else */
+  key: string;
+  segmentId: string;
+  who: 'me' | 'bodh' | 'other';
+  name: string;
+  text: string;
+  final: boolean;
+  at: Date;
+  cites: Cite[];
+}
+
+export interface Citation {
+  segmentId: string;
+  lessonId: string;
+  passageIds: string[];
+}
+
+export interface Talk {
+  turns: readonly Turn[];
+  /** citations that came before their words */
+  early: readonly Citation[];
+  /** what the newest sentence that cites anything rests on: the lesson shows it */
+  cited: { segmentId: string; cites: Cite[] } | null;
+}
+
+/** Citations held for words that never come must not pile up. */
+const EARLY_LIMIT = 8;
+
+export const emptyTalk: Talk = { turns: [], early: [], cited: null };
+
+export type TalkEvent =
+  | { type: 'said'; turn: Omit<Turn, 'cites'> }
+  | { type: 'ended'; key: string }
+  | { type: 'unsaid'; key: string }
+  | { type: 'cited'; citation: Citation };
+
+export function talkReducer(talk: Talk, event: TalkEvent): Talk {
+  switch (event.type) {
+    case 'said':
+      return said(talk, event.turn);
+    case 'ended':
+      return { ...talk, turns: talk.turns.map((turn) => (turn.key === event.key ? close(turn) : turn)) };
+    case 'unsaid':
+      return { ...talk, turns: talk.turns.filter((turn) => turn.key !== event.key) };
+    case 'cited':
+      return cited(talk, event.citation);
+  }
+}
+
+function close(turn: Turn): Turn {
+  return { ...turn, final: true };
+}
+
+function said(talk: Talk, turn: Omit<Turn, 'cites'>): Talk {
+  const known = talk.turns.findIndex((other) => other.key === turn.key);
+  if (known >= 0) {
+    const turns = [...talk.turns];
+    const before = turns[known]!;
+    // an interim that was overtaken by the final words must not open the turn again
+    turns[known] = { ...before, ...turn, at: before.at, final: before.final || turn.final };
+    return { ...talk, turns };
+  }
+  const isMine = (citation: Citation) => turn.who === 'bodh' && citation.segmentId === turn.segmentId;
+  const cites = talk.early.filter(isMine).flatMap(toCites);
+  const early = talk.early.filter((citation) => !isMine(citation));
+  return { ...talk, early, turns: [...talk.turns, { ...turn, cites }] };
+}
+
+function cited(talk: Talk, citation: Citation): Talk {
+  const { segmentId } = citation;
+  const before = talk.cited?.segmentId === segmentId ? talk.cited.cites : [];
+  const newest = { segmentId, cites: merge(before, toCites(citation)) };
+  const target = talk.turns.findIndex((turn) => turn.who === 'bodh' && turn.segmentId === segmentId);
+  if (target < 0) {
+    return { ...talk, cited: newest, early: [...talk.early, citation].slice(-EARLY_LIMIT) };
+  }
+  const turns = [...talk.turns];
+  const turn = turns[target]!;
+  turns[target] = { ...turn, cites: merge(turn.cites, toCites(citation)) };
+  return { ...talk, turns, cited: newest };
+}
+
+function merge(before: Cite[], more: Cite[]): Cite[] {
+  const isNew = (cite: Cite) => !before.some((other) => other.passageId === cite.passageId);
+  return [...before, ...more.filter(isNew)];
+}
+
+function toCites({ lessonId, passageIds }: Citation): Cite[] {
+  return passageIds.map((passageId) => ({ lessonId, passageId }));
+}
+
+/** An `answer.cited` payload; null where it is not one. */
+export function parseCitation(payload: Uint8Array): Citation | null {
+  const data = parseObject(new TextDecoder().decode(payload));
+  if (typeof data?.segmentId !== 'string' || typeof data.lessonId !== 'string') return null;
+  if (!Array.isArray(data.passageIds)) return null;
+  const passageIds = data.passageIds.filter((id): id is string => typeof id === 'string');
+  return { segmentId: data.segmentId, lessonId: data.lessonId, passageIds };
+}
+
+export interface LessonMetadata {
+  lessonId: string;
+  revision: number;
+  userId: string;
+}
+
+/** Lesson and revision in a room's or participant's metadata; null for anything else. */
+export function parseMetadata(text: string | undefined): LessonMetadata | null {
+  const data = parseObject(text);
+  if (typeof data?.lessonId !== 'string' || typeof data.revision !== 'number') return null;
+  const userId = typeof data.userId === 'string' ? data.userId : '';
+  return { lessonId: data.lessonId, revision: data.revision, userId };
+}
+
+export interface ModelNames {
+  stt: string;
+  llm: string;
+  tts: string;
+}
+
+/** The agent attribute `bodh.models`; null where it is missing or broken. */
+export function parseModels(text: string | undefined): ModelNames | null {
+  const data = parseObject(text);
+  if (data === null) return null;
+  const name = (value: unknown) => (typeof value === 'string' ? value : '');
+  return { stt: name(data.stt), llm: name(data.llm), tts: name(data.tts) };
+}
+
+function parseObject(text: string | undefined): Record<string, unknown> | null {
+  if (!text) return null;
+  try {
+    const data: unknown = JSON.parse(text);
+    return typeof data === 'object' && data !== null ? (data as Record<string, unknown>) : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,87 @@
+/** Which lesson is open: the address says it, the server decides it, the tutor may change it. */
+import { RoomEvent, type Room } from 'livekit-client';
+import { useCallback, useEffect, useRef, useState } from 'react';
+import { api, type ModulePage } from '../api';
+import { explain } from '../failures';
+import { navigate } from '../router';
+import { texts } from '../texts';
+import { parseMetadata, type LessonMetadata } from './captions';
+import type { TalkControls } from './useTalk';
+
+const METHOD_CHANGE = 'lesson.change';
+
+interface LessonOptions {
+  page: ModulePage;
+  controls: TalkControls;
+  /** the lesson of the address */
+  lessonId: string | null;
+  pathOf: (lessonId: string) => string;
+}
+
+/** Keeps address, server and tutor on one lesson while there is a talk. Returns why it failed. */
+export function useLesson({ page, controls, lessonId, pathOf }: LessonOptions): string {
+  const { room, phase, tell } = controls;
+  const [trouble, setTrouble] = useState('');
+  const wanted = useRef(lessonId);
+  const agreed = useRef<{ lessonId: string | null; revision: number }>({ lessonId: null, revision: -1 });
+  const asking = useRef(false);
+  const live = phase === 'live';
+  useEffect(() => {
+    wanted.current = lessonId;
+  }, [lessonId]);
+
+  /** The page follows what the tutor, or another window, has changed. */
+  const follow = useCallback(() => {
+    const newest = newestMetadata(room, page.userId);
+    if (newest === null || newest.revision <= agreed.current.revision) return;
+    const isFirst = agreed.current.revision < 0;
+    agreed.current = newest;
+    if (asking.current || isFirst || newest.lessonId === wanted.current) return;
+    wanted.current = newest.lessonId;
+    navigate(pathOf(newest.lessonId));
+  }, [room, page, pathOf]);
+
+  /** Asks the server until it agrees with the address; one question at a time, the last wins. */
+  const ask = useCallback(async () => {
+    if (asking.current) return;
+    asking.current = true;
+    try {
+      while (wanted.current !== null && wanted.current !== agreed.current.lessonId) {
+        const changed = await api.changeLesson(page.roomName, wanted.current);
+        agreed.current = changed;
+        setTrouble('');
+        void tell(METHOD_CHANGE, { type: METHOD_CHANGE, ...changed });
+      }
+    } catch (error) {
+      setTrouble(`${texts.notes.lessonFailed} ${explain(error)}`);
+      const before = agreed.current.lessonId;
+      if (before !== null) navigate(pathOf(before), { replace: true });
+    } finally {
+      asking.current = false;
+    }
+    follow();
+  }, [page, pathOf, tell, follow]);
+
+  useEffect(() => {
+    if (!live) return;
+    follow();
+    void ask();
+  }, [live, lessonId, follow, ask]);
+
+  useEffect(() => {
+    room.on(RoomEvent.RoomMetadataChanged, follow).on(RoomEvent.ParticipantMetadataChanged, follow);
+    return () => {
+      room.off(RoomEvent.RoomMetadataChanged, follow).off(RoomEvent.ParticipantMetadataChanged, follow);
+    };
+  }, [room, follow]);
+
+  return trouble;
+}
+
+/** The larger revision of what the room says about this learner and what their own metadata says. */
+function newestMetadata(room: Room, userId: string): LessonMetadata | null {
+  const ofRoom = parseMetadata(room.metadata);
+  const own = parseMetadata(room.localParticipant.metadata);
+  const known = [ofRoom?.userId === userId ? ofRoom : null, own].filter((found) => found !== null);
+  return known.sort((a, b) => b.revision - a.revision)[0] ?? null;
+}

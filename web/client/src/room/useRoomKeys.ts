@@ -1,0 +1,33 @@
+import { useEffect, useRef } from 'react';
+
+interface RoomKeys {
+  onMute: () => void;
+  onStop: () => void;
+  onWrite: () => void;
+  onEscape: () => void;
+}
+
+/** The keys of the whole room. Single letters act only outside of fields. */
+export function useRoomKeys(keys: RoomKeys): void {
+  const current = useRef(keys);
+  useEffect(() => {
+    current.current = keys;
+  });
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      const command = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
+      if (command && event.key.toLowerCase() === 'd') current.current.onMute();
+      else if (event.ctrlKey && event.key === '.') current.current.onStop();
+      else if (event.key === '/' && !command && !inField(event.target)) current.current.onWrite();
+      else if (event.key === 'Escape') return current.current.onEscape();
+      else return;
+      event.preventDefault();
+    };
+    document.addEventListener('keydown', pressed);
+    return () => document.removeEventListener('keydown', pressed);
+  }, []);
+}
+
+function inField(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
+}

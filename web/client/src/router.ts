@@ -1,0 +1,64 @@
+/** The page's address: a tiny router over the history API. */
+import { useSyncExternalStore } from 'react';
+
+const listeners = new Set<() => void>();
+
+function announce(): void {
+  for (const listener of listeners) listener();
+}
+
+window.addEventListener('popstate', announce);
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  return () => listeners.delete(listener);
+}
+
+/** Path and query; a change of it renders again, also by the back button. */
+export function useAddress(): URL {
+  const href = useSyncExternalStore(subscribe, () => window.location.href);
+  return new URL(href);
+}
+
+export function navigate(to: string, { replace = false } = {}): void {
+  if (replace) window.history.replaceState(null, '', to);
+  else window.history.pushState(null, '', to);
+  announce();
+}
+
+/** Follows a link inside the page; new windows and modified clicks stay the browser's. */
+export function followLink(event: React.MouseEvent<HTMLAnchorElement>): void {
+  const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
+  if (!plain || event.defaultPrevented) return;
+  event.preventDefault();
+  navigate(event.currentTarget.getAttribute('href') ?? '/');
+}
+
+export function modulePath(courseId: string, moduleId: string, lesson?: string | null): string {
+  const path = `/v2/course/${encodeURIComponent(courseId)}/module/${encodeURIComponent(moduleId)}`;
+  return lesson ? `${path}?lesson=${encodeURIComponent(lesson)}` : path;
+}
+
+/** Decoded course and module of a room's path, or null. */
+export function matchModule(pathname: string): { courseId: string; moduleId: string } | null {
+  const found = /^\/v2\/course\/([^/]+)\/module\/([^/]+)\/?$/.exec(pathname);
+  if (!found?.[1] || !found[2]) return null;
+  try {
+    return { courseId: decodeURIComponent(found[1]), moduleId: decodeURIComponent(found[2]) };
+  } catch {
+    return null;
+  }
+}
+
+/** Where sign-in leads: only pages of our own, everything else is the start page. */
+export function safeReturn(wanted: string | null): string {
+  if (!wanted?.startsWith('/') || wanted.startsWith('//') || wanted.includes('\\')) return '/';
+  const url = new URL(wanted, window.location.origin);
+  const known = url.pathname === '/' || matchModule(url.pathname) !== null;
+  return url.origin === window.location.origin && known ? url.pathname + url.search : '/';
+}
+
+export function signInPath(): string {
+  const here = window.location.pathname + window.location.search;
+  return here === '/' ? '/auth/signin' : `/auth/signin?return_to=${encodeURIComponent(here)}`;
+}
