@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -75,3 +75,11 @@ async def _begin(pool: Pool, tenant_id: UUID) -> tuple[AsyncExitStack, Connectio
 async def set_tenant(db: Connection, tenant_id: UUID) -> None:
     """Sets the tenant until the end of the running transaction."""
     await db.execute("select set_config('app.tenant_id', $1, true)", str(tenant_id))
+
+
+async def fetch_one(db: Connection, query: str, *arguments: Any) -> asyncpg.Record:
+    """The row of a statement that gives one. Raises NotFound where it gives none."""
+    row = await db.fetchrow(query, *arguments)
+    if row is None:
+        raise NotFound("no such row")
+    return row

@@ -270,6 +270,14 @@ create table request_rates (
   foreign key (tenant_id, account_id) references accounts (tenant_id, id) on delete cascade
 );
 
+-- Lessons with their place in the course; published means that the module is as well.
+create view course_lessons with (security_invoker = true) as
+select l.tenant_id, l.id, l.module_id, m.course_id, l.title, l.order_index, l.description,
+       l.objectives, l.duration_s, l.kpoint_video_id, l.youtube_video_id,
+       m.order_index as module_index,
+       coalesce(l.is_published, true) and coalesce(m.is_published, true) as is_published
+from lessons l join modules m on m.tenant_id = l.tenant_id and m.id = l.module_id;
+
 -- Row-level security, the second lock behind the tenant predicates: forced, so that it also binds
 -- the owner. The sub-select makes Postgres read the setting once per statement.
 do $$
@@ -293,6 +301,7 @@ end $$;
 do $$
 begin
   if exists (select from pg_roles where rolname = 'bodh_app') then
+    grant select on course_lessons to bodh_app;
     grant select, insert on tenants, enrollments, transcript_segments to bodh_app;
     grant select, insert, update on accounts, lesson_progress, quiz_runs, livekit_rooms,
       room_learners, sessions, livekit_participants to bodh_app;

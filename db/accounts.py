@@ -1,0 +1,72 @@
+"""Accounts. Owns accounts and the making of LiveKit identities."""
+
+import secrets
+from dataclasses import dataclass
+from uuid import UUID
+
+from db import Connection, fetch_one
+from protocol import Role
+
+
+@dataclass(frozen=True)
+class Account:
+    """A person of a tenant; `identity` is what LiveKit and other participants see."""
+
+    id: UUID
+    tenant_id: UUID
+    subject: str
+    name: str
+    role: Role
+    identity: str
+
+
+async def ensure_account(
+    db: Connection, tenant_id: UUID, *, subject: str, name: str, role: Role
+) -> Account:
+    """The account of a sign-in, made if missing; name and role follow the sign-in.
+
+    The identity is minted once and never changes.
+    """
+    row = await fetch_one(
+        db,
+        """insert into accounts (tenant_id, subject, name, role, identity)
+           values ($1, $2, $3, $4, $5)
+           on conflict (tenant_id, subject)
+             do update set name = excluded.name, role = excluded.role
+           returning id, tenant_id, subject, name, role, identity""",
+        tenant_id,
+        subject,
+        name,
+        role,
+        mint_identity(role),
+    )
+    return Account(**row)
+
+
+async def find_account(db: Connection, tenant_id: UUID, account_id: UUID) -> Account | None:
+    """One account of the tenant."""
+    row = await db.fetchrow(
+        """select id, tenant_id, subject, name, role, identity
+           from accounts where tenant_id = $1 and id = $2""",
+        tenant_id,
+        account_id,
+    )
+    return None if row is None else Account(**row)
+
+
+async def find_account_by_identity(
+    db: Connection, tenant_id: UUID, identity: str
+) -> Account | None:
+    """The account behind a participant."""
+    row = await db.fetchrow(
+        """select id, tenant_id, subject, name, role, identity
+           from accounts where tenant_id = $1 and identity = $2""",
+        tenant_id,
+        identity,
+    )
+    return None if row is None else Account(**row)
+
+
+def mint_identity(role: Role) -> str:
+    """An opaque identity: `l_` for a learner, `m_` for who may host, and 144 random bits."""
+    return ("l_" if role == "learner" else "m_") + secrets.token_urlsafe(18)

@@ -1,0 +1,201 @@
+"""The course tree. Owns courses, modules, lessons, passages as readers see them."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from db import Connection
+
+PassageKind = Literal["text", "code", "formula"]
+
+
+@dataclass(frozen=True)
+class Course:
+    """A course; `course_id` is its key in another system, if it has one."""
+
+    id: UUID
+    course_id: str | None
+    slug: str
+    title: str
+    description: str
+    learning_objectives: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Module:
+    """A part of a course; `order_index` counts from 0."""
+
+    id: UUID
+    course_id: UUID
+    title: str
+    description: str
+    order_index: int
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A lesson; `order_index` counts from 0 in its module, published means its module is too."""
+
+    id: UUID
+    module_id: UUID
+    course_id: UUID
+    title: str
+    order_index: int
+    description: str
+    objectives: tuple[str, ...]
+    duration_s: int | None
+    kpoint_video_id: str | None
+    youtube_video_id: str | None
+    is_published: bool
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A paragraph, code block or formula of a lesson as Markdown; `number` counts from 1."""
+
+    id: UUID
+    lesson_id: UUID
+    number: int
+    kind: PassageKind
+    heading: str
+    body: str
+
+
+async def find_course(db: Connection, tenant_id: UUID, key: str) -> Course | None:
+    """The published course of a key: course_id before id before slug. Any text may be asked for."""
+    if not storable(key):
+        return None
+    row = await db.fetchrow(
+        """select id, course_id, slug, title, description, learning_objectives
+           from courses
+           where tenant_id = $1 and coalesce(is_published, true)
+             and (course_id = $2 or id::text = lower($2) or slug = $2)
+           order by course_id = $2 desc nulls last, id::text = lower($2) desc
+           limit 1""",
+        tenant_id,
+        key,
+    )
+    return None if row is None else _course(row)
+
+
+async def list_courses(db: Connection, tenant_id: UUID) -> list[Course]:
+    """The published courses by title."""
+    rows = await db.fetch(
+        """select id, course_id, slug, title, description, learning_objectives
+           from courses where tenant_id = $1 and coalesce(is_published, true)
+           order by title, id""",
+        tenant_id,
+    )
+    return [_course(row) for row in rows]
+
+
+async def find_module(
+    db: Connection, tenant_id: UUID, course_id: UUID, module_id: UUID, *, unpublished: bool = False
+) -> Module | None:
+    """A module that belongs to the course."""
+    row = await db.fetchrow(
+        """select id, course_id, title, description, order_index from modules
+           where tenant_id = $1 and course_id = $2 and id = $3
+             and ($4 or coalesce(is_published, true))""",
+        tenant_id,
+        course_id,
+        module_id,
+        unpublished,
+    )
+    return None if row is None else Module(**row)
+
+
+async def list_modules(
+    db: Connection, tenant_id: UUID, course_id: UUID, *, unpublished: bool = False
+) -> list[Module]:
+    """The modules of a course in order."""
+    rows = await db.fetch(
+        """select id, course_id, title, description, order_index from modules
+           where tenant_id = $1 and course_id = $2 and ($3 or coalesce(is_published, true))
+           order by order_index""",
+        tenant_id,
+        course_id,
+        unpublished,
+    )
+    return [Module(**row) for row in rows]
+
+
+async def list_lessons(
+    db: Connection, tenant_id: UUID, module_id: UUID, *, unpublished: bool = False
+) -> list[Lesson]:
+    """The lessons of a module in order."""
+    rows = await db.fetch(
+        """select id, module_id, course_id, title, order_index, description, objectives,
+                  duration_s, kpoint_video_id, youtube_video_id, is_published
+           from course_lessons
+           where tenant_id = $1 and module_id = $2 and ($3 or is_published)
+           order by order_index""",
+        tenant_id,
+        module_id,
+        unpublished,
+    )
+    return [_lesson(row) for row in rows]
+
+
+async def find_lesson(db: Connection, tenant_id: UUID, lesson_id: UUID) -> Lesson | None:
+    """One lesson, published or not: the caller looks at `is_published`."""
+    row = await db.fetchrow(
+        """select id, module_id, course_id, title, order_index, description, objectives,
+                  duration_s, kpoint_video_id, youtube_video_id, is_published
+           from course_lessons where tenant_id = $1 and id = $2""",
+        tenant_id,
+        lesson_id,
+    )
+    return None if row is None else _lesson(row)
+
+
+async def list_outline(db: Connection, tenant_id: UUID, course_id: UUID) -> list[Lesson]:
+    """The published lessons of a course in order: the lesson number is the index plus one."""
+    rows = await db.fetch(
+        """select id, module_id, course_id, title, order_index, description, objectives,
+                  duration_s, kpoint_video_id, youtube_video_id, is_published
+           from course_lessons
+           where tenant_id = $1 and course_id = $2 and is_published
+           order by module_index, order_index""",
+        tenant_id,
+        course_id,
+    )
+    return [_lesson(row) for row in rows]
+
+
+async def list_passages(db: Connection, tenant_id: UUID, lesson_id: UUID) -> list[Passage]:
+    """The passages of a lesson in order."""
+    rows = await db.fetch(
+        """select id, lesson_id, number, kind, heading, body from passages
+           where tenant_id = $1 and lesson_id = $2 order by number""",
+        tenant_id,
+        lesson_id,
+    )
+    return [Passage(**row) for row in rows]
+
+
+async def find_captions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> str | None:
+    """The lesson's captions as WebVTT, if it has any."""
+    captions: str | None = await db.fetchval(
+        "select captions_vtt from lessons where tenant_id = $1 and id = $2", tenant_id, lesson_id
+    )
+    return captions
+
+
+def initial_lesson(lessons: list[Lesson], asked: UUID | None) -> Lesson | None:
+    """The lesson asked for if it is among those of the module, else the first (A04)."""
+    chosen = [lesson for lesson in lessons if lesson.id == asked]
+    return next(iter(chosen or lessons), None)
+
+
+def storable(text: str) -> bool:
+    """Whether Postgres takes the text: no NUL, no half of a surrogate pair."""
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)
+
+
+def _course(row: Any) -> Course:
+    return Course(**{**row, "learning_objectives": tuple(row["learning_objectives"])})
+
+
+def _lesson(row: Any) -> Lesson:
+    return Lesson(**{**row, "objectives": tuple(row["objectives"])})

@@ -1,0 +1,216 @@
+"""Quizzes. Owns quiz_questions, quiz_keys, quiz_runs.
+
+The key of a question is read by `grade` alone and leaves it only as right or wrong.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from db import Conflict, Connection, NotFound, fetch_one
+from db.progress import update_progress
+
+PASS_PERCENT = 60
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question with its options, never its key; the passage is the one that answers it."""
+
+    id: UUID
+    lesson_id: UUID
+    number: int
+    prompt: str
+    options: tuple[str, ...]
+    passage_number: int | None
+
+
+@dataclass(frozen=True)
+class QuizRun:
+    """Where a learner stands in a lesson's quiz.
+
+    `attempts` counts wrong answers to the pending question, `hint_level` its hints, `correct` the
+    questions answered right at the first try.
+    """
+
+    pending: Question | None
+    hint_level: int
+    attempts: int
+    answered: int
+    correct: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Graded:
+    """The outcome of an answer; `why` explains a right one and is empty for a wrong one."""
+
+    right: bool
+    why: str
+    run: QuizRun
+
+
+def advance(run: QuizRun, right: bool, following: Question | None) -> QuizRun:
+    """The run after an answer: a wrong one leaves the question open."""
+    if not right:
+        return replace(run, attempts=run.attempts + 1)
+    return replace(
+        run,
+        pending=following,
+        hint_level=0,
+        attempts=0,
+        answered=run.answered + 1,
+        correct=run.correct + (run.attempts == 0),
+    )
+
+
+def passed(run: QuizRun) -> bool:
+    """Whether all questions are answered and at least 60 percent right at the first try."""
+    done = run.pending is None and run.answered >= run.total > 0
+    return done and run.correct * 100 >= run.total * PASS_PERCENT
+
+
+def hint_text(level: int, hint: str, passage: str | None) -> str:
+    """The first hint is the author's, a further one the passage that answers the question."""
+    if level > 1 or not hint:
+        return passage or hint or "Think of what the lesson says about it."
+    return hint
+
+
+def check_option(question: Question, option: int) -> None:
+    """Raises Conflict where the question has no such option (counted from 0)."""
+    if not 0 <= option < len(question.options):
+        raise Conflict(f"The question has {len(question.options)} options.")
+
+
+async def list_questions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> list[Question]:
+    """The questions of a lesson in order."""
+    rows = await db.fetch(
+        """select id, lesson_id, number, prompt, options, passage_number from quiz_questions
+           where tenant_id = $1 and lesson_id = $2 order by number""",
+        tenant_id,
+        lesson_id,
+    )
+    return [_question(row) for row in rows]
+
+
+async def find_run(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> QuizRun:
+    """Where the learner stands; a quiz never begun has no pending question.
+
+    The run is locked until the transaction ends: what changes it reads it by this first.
+    """
+    questions = await list_questions(db, tenant_id, lesson_id)
+    row = await db.fetchrow(
+        """select pending_question_id, hint_level, attempts, answered, correct from quiz_runs
+           where tenant_id = $1 and account_id = $2 and lesson_id = $3 for update""",
+        tenant_id,
+        account_id,
+        lesson_id,
+    )
+    if row is None:
+        return QuizRun(None, 0, 0, 0, 0, len(questions))
+    return QuizRun(
+        pending=next((q for q in questions if q.id == row["pending_question_id"]), None),
+        hint_level=row["hint_level"],
+        attempts=row["attempts"],
+        answered=row["answered"],
+        correct=row["correct"],
+        total=len(questions),
+    )
+
+
+async def start_quiz(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> QuizRun:
+    """Opens the first question, or goes on where one is open. Raises NotFound without a quiz."""
+    run = await find_run(db, tenant_id, account_id, lesson_id)
+    if run.pending is not None:
+        return run
+    questions = await list_questions(db, tenant_id, lesson_id)
+    if not questions:
+        raise NotFound("This lesson has no quiz.")
+    run = QuizRun(questions[0], 0, 0, 0, 0, len(questions))
+    await _store(db, tenant_id, account_id, lesson_id, run)
+    return run
+
+
+async def grade(
+    db: Connection,
+    tenant_id: UUID,
+    account_id: UUID,
+    lesson_id: UUID,
+    option: int,
+    now: datetime,
+) -> Graded:
+    """Grades an answer to the pending question, `option` counted from 0.
+
+    The last right answer of a passed quiz completes the lesson. Raises Conflict where no question
+    is open or it has no such option.
+    """
+    run = await find_run(db, tenant_id, account_id, lesson_id)
+    if run.pending is None:
+        raise Conflict("No question is open.")
+    check_option(run.pending, option)
+    key = await fetch_one(
+        db,
+        "select answer, why from quiz_keys where tenant_id = $1 and question_id = $2",
+        tenant_id,
+        run.pending.id,
+    )
+    right = key["answer"] == option
+    questions = await list_questions(db, tenant_id, lesson_id)
+    following = next((q for q in questions if q.number > run.pending.number), None)
+    run = advance(run, right, following)
+    await _store(db, tenant_id, account_id, lesson_id, run)
+    if passed(run):
+        await update_progress(db, tenant_id, account_id, lesson_id, completed=True, now=now)
+    return Graded(right, key["why"] if right else "", run)
+
+
+async def take_hint(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> str:
+    """The next hint to the pending question. Raises Conflict where none is open."""
+    run = await find_run(db, tenant_id, account_id, lesson_id)
+    if run.pending is None:
+        raise Conflict("No question is open.")
+    hinted = replace(run, hint_level=run.hint_level + 1)
+    await _store(db, tenant_id, account_id, lesson_id, hinted)
+    row = await fetch_one(
+        db,
+        """select q.hint, p.body from quiz_questions q
+           left join passages p on p.tenant_id = q.tenant_id and p.lesson_id = q.lesson_id
+             and p.number = q.passage_number
+           where q.tenant_id = $1 and q.id = $2""",
+        tenant_id,
+        run.pending.id,
+    )
+    return hint_text(hinted.hint_level, row["hint"], row["body"])
+
+
+async def _store(
+    db: Connection,
+    tenant_id: UUID,
+    account_id: UUID,
+    lesson_id: UUID,
+    run: QuizRun,
+) -> None:
+    await db.execute(
+        """insert into quiz_runs (tenant_id, account_id, lesson_id, pending_question_id,
+                                  hint_level, attempts, answered, correct)
+           values ($1, $2, $3, $4, $5, $6, $7, $8)
+           on conflict (tenant_id, account_id, lesson_id) do update set
+             pending_question_id = excluded.pending_question_id,
+             hint_level = excluded.hint_level, attempts = excluded.attempts,
+             answered = excluded.answered, correct = excluded.correct,
+             updated_at = now()""",
+        tenant_id,
+        account_id,
+        lesson_id,
+        None if run.pending is None else run.pending.id,
+        run.hint_level,
+        run.attempts,
+        run.answered,
+        run.correct,
+    )
+
+
+def _question(row: Any) -> Question:
+    return Question(**{**row, "options": tuple(row["options"])})

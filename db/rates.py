@@ -1,0 +1,39 @@
+"""Rates of requests. Owns request_rates."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from db import Connection
+
+KEPT = timedelta(hours=1)
+
+
+async def hit(
+    db: Connection, tenant_id: UUID, account_id: UUID, name: str, limit: int, now: datetime
+) -> bool:
+    """Counts one request in the minute of `now`; whether it is within the limit.
+
+    The count stands only where the caller's transaction commits, so refuse after it.
+    """
+    minute = now.replace(second=0, microsecond=0)
+    hits: int = await db.fetchval(
+        """insert into request_rates (tenant_id, account_id, name, minute, hits)
+           values ($1, $2, $3, $4, 1)
+           on conflict (tenant_id, account_id, name, minute)
+             do update set hits = request_rates.hits + 1
+           returning hits""",
+        tenant_id,
+        account_id,
+        name,
+        minute,
+    )
+    if hits == 1:
+        await db.execute(
+            """delete from request_rates
+               where tenant_id = $1 and account_id = $2 and name = $3 and minute < $4""",
+            tenant_id,
+            account_id,
+            name,
+            minute - KEPT,
+        )
+    return hits <= limit

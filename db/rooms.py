@@ -1,0 +1,196 @@
+"""Rooms and who learns in them. Owns livekit_rooms, room_learners."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from db import Conflict, Connection, NotFound
+
+RoomKind = Literal["tutor", "mentoring", "class"]
+
+
+@dataclass(frozen=True)
+class Room:
+    """A room's name and what it is for; `revision` counts the lesson changes in it."""
+
+    id: UUID
+    tenant_id: UUID
+    name: str
+    kind: RoomKind
+    course_id: UUID | None
+    module_id: UUID | None
+    opener_account_id: UUID | None
+    revision: int
+
+
+@dataclass(frozen=True)
+class RoomLearner:
+    """Which lesson a learner takes in a room, since which revision, when last greeted."""
+
+    room_id: UUID
+    account_id: UUID
+    lesson_id: UUID | None
+    revision: int
+    greeted_at: datetime | None
+
+
+async def lock_room(db: Connection, name: str) -> None:
+    """One writer per room name at a time, until the transaction ends."""
+    await db.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", name)
+
+
+async def ensure_room(
+    db: Connection, tenant_id: UUID, *, name: str, course_id: UUID, module_id: UUID
+) -> Room:
+    """The tutor room of that name. Raises Conflict where another tenant holds the name."""
+    await db.execute(
+        """insert into livekit_rooms (tenant_id, name, course_id, module_id)
+           values ($1, $2, $3, $4) on conflict (name) do nothing""",
+        tenant_id,
+        name,
+        course_id,
+        module_id,
+    )
+    room = await find_room(db, tenant_id, name)
+    if room is None:
+        raise Conflict("the room name is taken")
+    return room
+
+
+async def find_room(db: Connection, tenant_id: UUID, name: str) -> Room | None:
+    """The tenant's room of that name."""
+    row = await db.fetchrow(
+        """select id, tenant_id, name, kind, course_id, module_id, opener_account_id, revision
+           from livekit_rooms where tenant_id = $1 and name = $2""",
+        tenant_id,
+        name,
+    )
+    return None if row is None else Room(**row)
+
+
+async def find_room_by_id(db: Connection, tenant_id: UUID, room_id: UUID) -> Room | None:
+    """The tenant's room of that id."""
+    row = await db.fetchrow(
+        """select id, tenant_id, name, kind, course_id, module_id, opener_account_id, revision
+           from livekit_rooms where tenant_id = $1 and id = $2""",
+        tenant_id,
+        room_id,
+    )
+    return None if row is None else Room(**row)
+
+
+async def update_opener(
+    db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID | None
+) -> None:
+    """Whose keys the room metadata carries (K12)."""
+    await db.execute(
+        "update livekit_rooms set opener_account_id = $3 where tenant_id = $1 and id = $2",
+        tenant_id,
+        room_id,
+        account_id,
+    )
+
+
+async def ensure_room_learner(
+    db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, lesson_id: UUID | None
+) -> RoomLearner:
+    """The learner belongs to the room. The lesson is taken at the first time only.
+
+    Later changes go through `update_lesson`. Raises NotFound where there is no such room.
+    """
+    row = await db.fetchrow(
+        """insert into room_learners (tenant_id, room_id, account_id, lesson_id, revision)
+           select tenant_id, id, $3, $4, revision from livekit_rooms
+           where tenant_id = $1 and id = $2
+           on conflict (tenant_id, room_id, account_id) do update set token_at = now()
+           returning room_id, account_id, lesson_id, revision, greeted_at""",
+        tenant_id,
+        room_id,
+        account_id,
+        lesson_id,
+    )
+    if row is None:
+        raise NotFound(f"room {room_id}")
+    return RoomLearner(**row)
+
+
+async def find_room_learner(
+    db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID
+) -> RoomLearner | None:
+    """One learner of a room."""
+    row = await db.fetchrow(
+        """select room_id, account_id, lesson_id, revision, greeted_at from room_learners
+           where tenant_id = $1 and room_id = $2 and account_id = $3""",
+        tenant_id,
+        room_id,
+        account_id,
+    )
+    return None if row is None else RoomLearner(**row)
+
+
+async def list_room_learners(db: Connection, tenant_id: UUID, room_id: UUID) -> list[RoomLearner]:
+    """Everybody who ever got a token for the room, latest first."""
+    rows = await db.fetch(
+        """select room_id, account_id, lesson_id, revision, greeted_at from room_learners
+           where tenant_id = $1 and room_id = $2 order by token_at desc, account_id""",
+        tenant_id,
+        room_id,
+    )
+    return [RoomLearner(**row) for row in rows]
+
+
+async def update_lesson(
+    db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, lesson_id: UUID
+) -> int:
+    """Stores the learner's lesson and returns its revision, one more than the room's last.
+
+    The lesson the learner is on already leaves both as they are. Raises NotFound where the
+    account is no learner of the room.
+    """
+    learner = await _lock_learner(db, tenant_id, room_id, account_id)
+    if learner.lesson_id == lesson_id:
+        return learner.revision
+    revision: int = await db.fetchval(
+        """with room as (
+             update livekit_rooms set revision = revision + 1
+             where tenant_id = $1 and id = $2 returning revision
+           )
+           update room_learners l set lesson_id = $4, revision = room.revision from room
+           where l.tenant_id = $1 and l.room_id = $2 and l.account_id = $3
+           returning l.revision""",
+        tenant_id,
+        room_id,
+        account_id,
+        lesson_id,
+    )
+    return revision
+
+
+async def record_greeting(
+    db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, now: datetime
+) -> None:
+    """The learner was greeted in this room."""
+    await db.execute(
+        """update room_learners set greeted_at = $4
+           where tenant_id = $1 and room_id = $2 and account_id = $3""",
+        tenant_id,
+        room_id,
+        account_id,
+        now,
+    )
+
+
+async def _lock_learner(
+    db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID
+) -> RoomLearner:
+    row = await db.fetchrow(
+        """select room_id, account_id, lesson_id, revision, greeted_at from room_learners
+           where tenant_id = $1 and room_id = $2 and account_id = $3 for update""",
+        tenant_id,
+        room_id,
+        account_id,
+    )
+    if row is None:
+        raise NotFound(f"learner {account_id} in room {room_id}")
+    return RoomLearner(**row)

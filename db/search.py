@@ -1,0 +1,64 @@
+"""Search in the passages of a course. Owns the ranking in Postgres."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from db import Connection
+from db.courses import Passage, storable
+
+MAX_QUERY = 2000  # characters
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that shares words with a question; a higher score is a better one."""
+
+    passage: Passage
+    lesson_title: str
+    lesson_number: int
+    score: float
+
+
+async def search_passages(
+    db: Connection, tenant_id: UUID, course_id: UUID, query: str, *, limit: int = 8
+) -> list[Hit]:
+    """The passages of published lessons that share a word with the query, best first.
+
+    Any of the words may match: a spoken question holds more words than a passage answers.
+    """
+    words = "".join(char for char in query[:MAX_QUERY] if storable(char))
+    rows = await db.fetch(
+        """with question as (
+             select replace(plainto_tsquery('english', $3)::text, '&', '|')::tsquery as words
+           ), outline as (
+             select id, title, row_number() over (order by module_index, order_index) as number
+             from course_lessons where tenant_id = $1 and course_id = $2 and is_published
+           )
+           select p.id, p.lesson_id, p.number, p.kind, p.heading, p.body,
+                  o.title as lesson_title, o.number as lesson_number,
+                  ts_rank(p.search, q.words) as score
+           from question q, passages p join outline o on o.id = p.lesson_id
+           where p.tenant_id = $1 and p.search @@ q.words
+           order by score desc, o.number, p.number
+           limit $4""",
+        tenant_id,
+        course_id,
+        words,
+        limit,
+    )
+    return [
+        Hit(
+            Passage(
+                row["id"],
+                row["lesson_id"],
+                row["number"],
+                row["kind"],
+                row["heading"],
+                row["body"],
+            ),
+            row["lesson_title"],
+            row["lesson_number"],
+            row["score"],
+        )
+        for row in rows
+    ]

@@ -1,0 +1,140 @@
+"""Sessions and the agent job that serves each. Owns sessions."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import asyncpg
+
+from db import Conflict, Connection, NotFound, fetch_one
+from db.rooms import RoomKind
+
+SessionStatus = Literal["scheduled", "active", "completed", "cancelled", "no_show"]
+
+
+@dataclass(frozen=True)
+class Session:
+    """A conversation in a room; `started_at` is zero of its clock.
+
+    `agent_epoch` counts the dispatches; the job of the current one writes `agent_beat_at`.
+    """
+
+    id: UUID
+    tenant_id: UUID
+    room_id: UUID
+    kind: RoomKind
+    status: SessionStatus
+    started_at: datetime
+    ended_at: datetime | None
+    room_sid: str
+    agent_epoch: int
+    agent_dispatched_at: datetime | None
+    agent_beat_at: datetime | None
+
+
+async def find_active_session(db: Connection, tenant_id: UUID, room_id: UUID) -> Session | None:
+    """The running session of a room; there is at most one."""
+    row = await db.fetchrow(
+        """select id, tenant_id, room_id, kind, status, started_at, ended_at, room_sid,
+                  agent_epoch, agent_dispatched_at, agent_beat_at
+           from sessions where tenant_id = $1 and room_id = $2 and status = 'active'""",
+        tenant_id,
+        room_id,
+    )
+    return None if row is None else Session(**row)
+
+
+async def find_session(db: Connection, tenant_id: UUID, session_id: UUID) -> Session | None:
+    """One session of the tenant."""
+    row = await db.fetchrow(
+        """select id, tenant_id, room_id, kind, status, started_at, ended_at, room_sid,
+                  agent_epoch, agent_dispatched_at, agent_beat_at
+           from sessions where tenant_id = $1 and id = $2""",
+        tenant_id,
+        session_id,
+    )
+    return None if row is None else Session(**row)
+
+
+async def insert_session(
+    db: Connection, tenant_id: UUID, room_id: UUID, room_sid: str, now: datetime
+) -> Session:
+    """A new running session of the room. Raises Conflict where one runs already.
+
+    After a Conflict the transaction is lost: hold `rooms.lock_room` and look first.
+    """
+    try:
+        row = await fetch_one(
+            db,
+            """insert into sessions (tenant_id, room_id, room_sid, started_at)
+               values ($1, $2, $3, $4)
+               returning id, tenant_id, room_id, kind, status, started_at, ended_at, room_sid,
+                         agent_epoch, agent_dispatched_at, agent_beat_at""",
+            tenant_id,
+            room_id,
+            room_sid,
+            now,
+        )
+    except asyncpg.UniqueViolationError as error:
+        raise Conflict(f"room {room_id} has a running session") from error
+    return Session(**row)
+
+
+async def update_room_sid(db: Connection, tenant_id: UUID, session_id: UUID, room_sid: str) -> None:
+    """The session goes on in a LiveKit room made anew."""
+    await db.execute(
+        "update sessions set room_sid = $3 where tenant_id = $1 and id = $2",
+        tenant_id,
+        session_id,
+        room_sid,
+    )
+
+
+async def update_epoch(db: Connection, tenant_id: UUID, session_id: UUID, now: datetime) -> int:
+    """One dispatch more: returns its epoch. Raises NotFound where the session does not run."""
+    epoch: int | None = await db.fetchval(
+        """update sessions set agent_epoch = agent_epoch + 1, agent_dispatched_at = $3,
+                  agent_beat_at = null
+           where tenant_id = $1 and id = $2 and status = 'active'
+           returning agent_epoch""",
+        tenant_id,
+        session_id,
+        now,
+    )
+    if epoch is None:
+        raise NotFound(f"session {session_id}")
+    return epoch
+
+
+async def beat(
+    db: Connection, tenant_id: UUID, session_id: UUID, epoch: int, now: datetime
+) -> bool:
+    """The job of this epoch lives. False: a newer one serves, or the session has ended."""
+    status = await db.execute(
+        """update sessions set agent_beat_at = $4
+           where tenant_id = $1 and id = $2 and agent_epoch = $3 and status = 'active'""",
+        tenant_id,
+        session_id,
+        epoch,
+        now,
+    )
+    return status == "UPDATE 1"
+
+
+async def end_session(db: Connection, tenant_id: UUID, session_id: UUID, now: datetime) -> None:
+    """Completes a running session and closes what attendance was left open in it."""
+    await db.execute(
+        """update sessions set status = 'completed', ended_at = $3
+           where tenant_id = $1 and id = $2 and status = 'active'""",
+        tenant_id,
+        session_id,
+        now,
+    )
+    await db.execute(
+        """update livekit_participants set left_at = greatest($3, joined_at)
+           where tenant_id = $1 and session_id = $2 and left_at is null""",
+        tenant_id,
+        session_id,
+        now,
+    )

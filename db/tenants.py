@@ -1,0 +1,32 @@
+"""Tenants. Owns tenants, the one table that all tenants share."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from db import Connection, fetch_one
+
+DEFAULT = "default"  # made by the first migration
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An organisation whose rows nobody else sees."""
+
+    id: UUID
+    slug: str
+    name: str
+
+
+async def find_tenant(db: Connection, slug: str) -> Tenant | None:
+    """The tenant of that slug."""
+    row = await db.fetchrow("select id, slug, name from tenants where slug = $1", slug)
+    return None if row is None else Tenant(**row)
+
+
+async def ensure_tenant(db: Connection, slug: str, name: str) -> Tenant:
+    """The tenant of that slug, made if missing; an existing one keeps its name."""
+    await db.execute(
+        "insert into tenants (slug, name) values ($1, $2) on conflict (slug) do nothing", slug, name
+    )
+    row = await fetch_one(db, "select id, slug, name from tenants where slug = $1", slug)
+    return Tenant(**row)

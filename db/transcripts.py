@@ -1,0 +1,146 @@
+"""What was said, and who was there. Owns transcript_segments, livekit_participants, dead_letters.
+
+Rows come from the spool in batches and may come again: every write is idempotent.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from db import Connection
+from db.accounts import Account
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Something said or typed. `id` is the spool's natural key, unique in its session.
+
+    `account_id` is None for the tutor, `in_reply_to` the id of the segment answered, `local_seq`
+    the order of the spool within an epoch.
+    """
+
+    session_id: UUID
+    id: str
+    account_id: UUID | None
+    identity: str
+    name: str
+    role: Literal["learner", "tutor"]
+    source: Literal["voice", "text"]
+    text: str
+    started_at: datetime
+    ended_at: datetime
+    lesson_id: UUID | None
+    language: str | None
+    confidence: float | None
+    interrupted: bool
+    in_reply_to: str | None
+    provenance: Literal["content", "live", "final"]
+    epoch: int
+    local_seq: int
+
+
+@dataclass(frozen=True)
+class Participant:
+    """One connection of a person to a session; `left_at` is None while they are there."""
+
+    session_id: UUID
+    sid: str
+    account_id: UUID
+    joined_at: datetime
+    left_at: datetime | None
+
+
+COLUMNS = [field.name for field in fields(Segment)]
+
+
+async def insert_segments(db: Connection, tenant_id: UUID, segments: Sequence[Segment]) -> int:
+    """Stores what is not there yet; returns how many were new.
+
+    Raises asyncpg.ForeignKeyViolationError where a session is not there (then none is stored).
+    """
+    columns = [[_clean(getattr(segment, name)) for segment in segments] for name in COLUMNS]
+    status = await db.execute(
+        """insert into transcript_segments
+             (tenant_id, session_id, id, account_id, identity, name, role, source, text,
+              started_at, ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
+              provenance, epoch, local_seq)
+           select $1, * from unnest(
+             $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
+             $9::text[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::text[],
+             $14::real[], $15::bool[], $16::text[], $17::text[], $18::int[], $19::bigint[])
+           on conflict (tenant_id, session_id, id) do nothing""",
+        tenant_id,
+        *columns,
+    )
+    return int(status.split()[-1])
+
+
+async def list_segments(
+    db: Connection, tenant_id: UUID, session_id: UUID, *, present: Account | None
+) -> list[Segment]:
+    """The session's segments in order of speaking.
+
+    With `present` only that account's own, and what was said while they were there.
+    """
+    rows = await db.fetch(
+        """select session_id, id, account_id, identity, name, role, source, text, started_at,
+                  ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
+                  provenance, epoch, local_seq
+           from transcript_segments s
+           where tenant_id = $1 and session_id = $2
+             and ($3::uuid is null or account_id = $3 or exists (
+               select from livekit_participants p
+               where p.tenant_id = $1 and p.session_id = $2 and p.account_id = $3
+                 and p.joined_at <= s.ended_at
+                 and coalesce(p.left_at, 'infinity') >= s.started_at))
+           order by started_at, epoch, local_seq""",
+        tenant_id,
+        session_id,
+        None if present is None else present.id,
+    )
+    return [Segment(**row) for row in rows]
+
+
+async def upsert_participants(db: Connection, tenant_id: UUID, rows: Sequence[Participant]) -> None:
+    """Stores joins and departures in any order, each as often as it comes."""
+    await db.executemany(
+        """insert into livekit_participants as p
+             (tenant_id, session_id, sid, account_id, joined_at, left_at)
+           values ($1, $2, $3, $4, $5, $6)
+           on conflict (tenant_id, session_id, sid) do update set
+             joined_at = least(p.joined_at, excluded.joined_at),
+             left_at = coalesce(excluded.left_at, p.left_at)""",
+        [
+            (tenant_id, row.session_id, row.sid, row.account_id, row.joined_at, row.left_at)
+            for row in rows
+        ],
+    )
+
+
+async def insert_dead_letter(
+    db: Connection,
+    tenant_id: UUID,
+    *,
+    kind: str,
+    entry_key: str,
+    payload: Mapping[str, Any],
+    error: str,
+) -> None:
+    """Keeps what could not be stored, with the reason, once per entry; JSON-able payload."""
+    await db.execute(
+        """insert into dead_letters (tenant_id, kind, entry_key, payload, error)
+           values ($1, $2, $3, $4, $5) on conflict (tenant_id, kind, entry_key) do nothing""",
+        tenant_id,
+        kind,
+        entry_key,
+        json.dumps(payload).replace("\\u0000", ""),
+        _clean(error),
+    )
+
+
+def _clean(value: Any) -> Any:
+    """Postgres refuses NUL in text, and no word holds one."""
+    return value.replace("\0", "") if isinstance(value, str) else value
