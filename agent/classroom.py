@@ -226,10 +226,10 @@ class Classroom:
         place = self._place
         async with db.tenant_tx(self._pool, place.tenant_id) as conn:
             account = await find_account_by_identity(conn, place.tenant_id, identity)
-            row = account and await find_room_learner(
-                conn, place.tenant_id, place.room.id, account.id
-            )
-        if account is None or row is None:
+            if account is None:
+                raise RefusedError("you are not in this room")
+            row = await find_room_learner(conn, place.tenant_id, place.room.id, account.id)
+        if row is None:
             raise RefusedError("you are not in this room")
         return LearnerLesson(account.id, identity, account.name, row.lesson_id, row.revision)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from db.rooms import Room
 from db.sessions import Session
-from db.transcripts import Presence, Segment
+from db.transcripts import Participant, Segment
 from pydantic import TypeAdapter
 
 from agent.captions import Sentence
@@ -21,7 +21,7 @@ TUTOR_NAME = "Bodh"
 
 logger = logging.getLogger(__name__)
 _segments = TypeAdapter(Segment)
-_presences = TypeAdapter(Presence)
+_presences = TypeAdapter(Participant)
 
 
 @dataclass(frozen=True)
@@ -103,9 +103,13 @@ class Journal:
 
     async def _keep(self, **columns: Any) -> None:
         place = self._place
-        defaults = {"confidence": None, "interrupted": False, "in_reply_to": None}
+        defaults = {
+            "confidence": None,
+            "interrupted": False,
+            "in_reply_to": None,
+            "provenance": "live",
+        }
         segment = Segment(
-            tenant_id=place.tenant_id,
             session_id=place.session.id,
             epoch=place.epoch,
             local_seq=next(self._order),
@@ -116,7 +120,7 @@ class Journal:
     async def _keep_presence(
         self, learner: LearnerLesson, sid: str, *, left_at: datetime | None
     ) -> None:
-        presence = Presence(
+        presence = Participant(
             session_id=self._place.session.id,
             sid=sid,
             account_id=learner.account_id,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from livekit.agents import llm, stt, tts, vad
 from livekit.plugins import openai
@@ -20,8 +21,8 @@ LLM_TIMEOUT_S = 4.0  # to the first token; then the offline tutor answers
 class Models:
     """The models of one room. `set_rate` takes a factor of the normal speed of speech."""
 
-    stt: stt.STT
-    tts: tts.TTS
+    stt: stt.STT[Any]
+    tts: tts.TTS[Any]
     set_rate: Callable[[float], None]
     names: dict[str, str]
 
@@ -30,8 +31,8 @@ def build_models(settings: Settings, engine: SpeechClient, detector: vad.VAD) ->
     """Recogniser and voice for a room."""
     espeak = EspeakTTS(voice=settings.espeak_voice, rate_wpm=settings.espeak_rate)
     whisper = WhisperSTT(engine, detector)
-    recogniser: stt.STT = whisper
-    voice: tts.TTS = espeak
+    recogniser: stt.STT[Any] = whisper
+    voice: tts.TTS[Any] = espeak
     names = {"stt": whisper.model, "tts": espeak.model}
     if settings.stt_base_url:
         remote = openai.STT(
@@ -55,7 +56,7 @@ def build_models(settings: Settings, engine: SpeechClient, detector: vad.VAD) ->
     return Models(recogniser, voice, espeak.set_rate, names)
 
 
-def build_llm(settings: Settings, desk: Desk) -> tuple[llm.LLM, str]:
+def build_llm(settings: Settings, desk: Desk) -> tuple[llm.LLM[Any], str]:
     """The language model, or the offline tutor in its place, and its name."""
     offline = OfflineTutor(desk)
     if not settings.cloud_llm:

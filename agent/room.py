@@ -87,8 +87,7 @@ class RoomEvents:
 
     def _on_reconnected(self) -> None:
         for identity in set(self._present) - set(self._room.remote_participants):
-            sid = self._present.pop(identity)
-            self._put(lambda to, i=identity, s=sid: to.left(i, s))
+            self._put_left(identity, self._present.pop(identity))
         for participant in self._room.remote_participants.values():
             self._on_joined(participant)
         self._on_metadata(self._room.metadata)
@@ -103,7 +102,10 @@ class RoomEvents:
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
         if self._present.get(participant.identity) == participant.sid:
             del self._present[participant.identity]
-            self._put(lambda to: to.left(participant.identity, participant.sid))
+            self._put_left(participant.identity, participant.sid)
+
+    def _put_left(self, identity: str, sid: str) -> None:
+        self._put(lambda to: to.left(identity, sid))
 
     def _on_metadata(self, text: str) -> None:
         metadata = protocol.parse_metadata(text)

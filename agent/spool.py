@@ -56,14 +56,16 @@ class Spool:
 
     async def waiting(self, limit: int) -> list[Entry]:
         """The oldest entries that are not drained yet, in the order of `put`."""
-        return await self._run(_select_waiting, self._db, limit)
+        entries: list[Entry] = await self._run(_select_waiting, self._db, limit)
+        return entries
 
     async def mark_drained(self, entries: Iterable[Entry]) -> None:
         await self._run(_mark_drained, self._db, [entry.seq for entry in entries])
 
     async def oldest_waiting_s(self) -> float:
         """Age in seconds of the oldest entry that is not drained; 0 when all are."""
-        return await self._run(_oldest_waiting_s, self._db)
+        age_s: float = await self._run(_oldest_waiting_s, self._db)
+        return age_s
 
     async def forget_drained(self) -> None:
         """Deletes entries drained more than KEEP_DRAINED_S ago."""

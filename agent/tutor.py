@@ -20,7 +20,7 @@ class Tutor(Agent):
     """The one brain of rooms and console; the desk says who is answered and about which lesson."""
 
     def __init__(self, desk: Desk, *, on_asker: Callable[[str], None] | None = None) -> None:
-        super().__init__(instructions=prompts.render("tutor"), tools=tools.build_tools(desk))
+        super().__init__(instructions=prompts.render("tutor"), tools=[*tools.build_tools(desk)])
         self.desk = desk
         self.speech = Speech()  # under way
         self._next_speech = Speech()  # generated, not yet begun

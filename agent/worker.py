@@ -89,7 +89,7 @@ async def teach(ctx: JobContext) -> None:
         spool = Spool(settings.spool_path)
         stack.push_async_callback(spool.close)
         engine = SpeechClient(settings.speech_address)
-        stack.push_async_callback(engine.close)
+        stack.push_async_callback(engine.aclose)
         place = await _place(pool, dispatch)
         await _Job(ctx, settings, pool, spool, engine, place).run()
 
@@ -250,8 +250,8 @@ class _Job:
                 return
             await asyncio.sleep(BEAT_EVERY_S)
 
-    def _on_disconnected(self, reason: object) -> None:
-        self._reason = rtc.DisconnectReason.Name(reason) if isinstance(reason, int) else str(reason)
+    def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
+        self._reason = rtc.DisconnectReason.Name(reason)
         self._gone.set()
 
     async def _end_session(self) -> None:

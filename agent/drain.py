@@ -1,0 +1,160 @@
+"""The drainer: spool -> Postgres, in a process of its own, in batches, each entry once."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Iterable
+from itertools import groupby
+from uuid import UUID
+
+import asyncpg
+from pydantic import TypeAdapter, ValidationError
+
+import db
+from agent.spool import Entry, Spool
+from db.transcripts import (
+    Participant,
+    Segment,
+    insert_dead_letter,
+    insert_segments,
+    upsert_participants,
+)
+from settings import Settings
+
+BATCH = 200
+IDLE_S = 0.1  # between looks at an empty spool: a row is in Postgres within a fraction of a second
+RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last one repeats while Postgres is away
+FORGET_EVERY_S = 3600.0
+
+# what passes by itself: lost and refused connections, restarts, lack of resources, deadlocks
+RETRYABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+)
+
+logger = logging.getLogger("bodh.drain")
+_segments = TypeAdapter(Segment)
+_presences = TypeAdapter(Participant)
+
+
+class Drainer:
+    """Moves what waits in the spool to Postgres; an entry that cannot go becomes a dead letter."""
+
+    def __init__(self, spool: Spool, pool: db.Pool) -> None:
+        self._spool = spool
+        self._pool = pool
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Drains until cancelled; waits longer while Postgres is away, and loses nothing."""
+        forget_at = 0.0
+        clock = asyncio.get_running_loop().time
+        while True:
+            try:
+                moved = await self.drain_once()
+                self._failures = 0
+            except RETRYABLE as error:
+                await self._wait_out(error)
+                continue
+            if clock() >= forget_at:
+                await self._spool.forget_drained()
+                forget_at = clock() + FORGET_EVERY_S
+            if not moved:
+                await asyncio.sleep(IDLE_S)
+
+    async def drain_once(self) -> int:
+        """Moves one batch and returns its size. Raises what RETRYABLE names."""
+        entries = await self._spool.waiting(BATCH)
+        for tenant_id, group in groupby(entries, key=lambda entry: entry.tenant_id):
+            batch = list(group)
+            await self._store(tenant_id, batch)
+            await self._spool.mark_drained(batch)
+        return len(entries)
+
+    async def _wait_out(self, error: BaseException) -> None:
+        pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
+        self._failures += 1
+        logger.warning(
+            "Postgres does not take entries; they wait in the spool",
+            extra={"why": type(error).__name__, "retry_in_s": pause},
+        )
+        await asyncio.sleep(pause)
+
+    async def _store(self, tenant_id: UUID, batch: list[Entry]) -> None:
+        try:
+            await self._store_together(tenant_id, batch)
+        except RETRYABLE:
+            raise
+        except (asyncpg.PostgresError, ValidationError, ValueError):
+            for entry in batch:  # one of them is bad: find it, let the others pass
+                await self._store_alone(tenant_id, entry)
+
+    async def _store_together(self, tenant_id: UUID, batch: Iterable[Entry]) -> None:
+        entries = list(batch)
+        segments = [
+            _segments.validate_python(entry.payload) for entry in entries if entry.kind == "segment"
+        ]
+        presences = [
+            _presences.validate_python(entry.payload)
+            for entry in entries
+            if entry.kind == "participant"
+        ]
+        async with db.tenant_tx(self._pool, tenant_id) as conn:
+            if segments:
+                await insert_segments(conn, tenant_id, segments)
+            if presences:
+                await upsert_participants(conn, tenant_id, presences)
+
+    async def _store_alone(self, tenant_id: UUID, entry: Entry) -> None:
+        try:
+            await self._store_together(tenant_id, [entry])
+        except RETRYABLE:
+            raise
+        except (asyncpg.PostgresError, ValidationError, ValueError) as error:
+            logger.error(
+                "an entry cannot be stored and became a dead letter",
+                extra={"kind": entry.kind, "key": entry.key, "why": type(error).__name__},
+            )
+            async with db.tenant_tx(self._pool, tenant_id) as conn:
+                await insert_dead_letter(
+                    conn,
+                    tenant_id,
+                    kind=entry.kind,
+                    entry_key=f"{entry.session_id}:{entry.key}",
+                    payload=entry.payload,
+                    error=type(error).__name__,
+                )
+
+
+async def run_drainer(settings: Settings) -> None:
+    """Drains until SIGTERM or SIGINT, then once more what still waits."""
+    spool = Spool(settings.spool_path)
+    pool = await db.create_pool(settings.drain_dsn, max_size=2)
+    drainer = Drainer(spool, pool)
+    task = asyncio.create_task(drainer.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        await _last_drain(drainer)
+    finally:
+        await pool.close()
+        await spool.close()
+
+
+async def _last_drain(drainer: Drainer) -> None:
+    try:
+        while await drainer.drain_once():
+            pass
+    except RETRYABLE:
+        logger.warning("entries wait in the spool for the next start")

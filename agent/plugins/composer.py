@@ -1,0 +1,170 @@
+"""Answers without a language model: ranks the sentences of found passages, composes or refuses. Pure.
+
+The weights were tuned on the sample course and its spoken questions (tests/agent/test_offline_tutor
+_answers.py holds them).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import log
+
+from db.search import Hit
+
+from tools.lessons import cited
+from tools.words import content_words, lexemes, normal, sentences, spoken, stem
+
+CURRENT_LESSON = 1.25  # a passage of the lesson that the learner is in
+OPENS_WITH_TERM = 2.0  # a sentence that begins with what was asked for
+DEFINES_TERM = 1.5  # and goes on with "is" or "are"
+PHRASE = 0.75  # two asked words side by side, for each such pair
+HEADING = 0.5  # share of a word's weight added when the heading has it too
+MIN_EVIDENCE = 1.2  # summed weight of the asked words that the passage holds
+MIN_SHARE = 0.5  # of the weight of all asked words, so that one shared word is no answer
+MAX_SENTENCES = 3
+MAX_WORDS = 75
+
+_PRONOUN = re.compile(r"(it|its|this|that|these|those|they|he|she|such|both|here|there)\b", re.IGNORECASE)
+_EXAMPLE = re.compile(r"\b(for example|for instance|such as|suppose|imagine)\b", re.IGNORECASE)
+_IS = re.compile(r"\b(is|are|means|describes|says|measures)\b")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The lexemes of a course with their weights: rare ones say more (inverse passage counts)."""
+
+    weights: dict[str, float]
+    unknown: float
+
+    @classmethod
+    def of(cls, passages: Iterable[str]) -> "Vocabulary":
+        """Counts in how many passages each lexeme stands."""
+        counts: Counter[str] = Counter()
+        total = 0
+        for total, text in enumerate(passages, 1):  # noqa: B007 the last one is the count
+            counts.update(set(lexemes(text)))
+        return cls({word: log(1 + total / n) for word, n in counts.items()}, log(1 + total))
+
+    def weight(self, lexeme: str) -> float:
+        """The weight of a lexeme; the greatest of all for one that the course does not have."""
+        return self.weights.get(lexeme, self.unknown)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One to three sentences of one passage."""
+
+    hit: Hit
+    sentences: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """As it is spoken, the lesson named, each sentence with its mark."""
+        number, passage = self.hit.lesson_number, self.hit.passage.number
+        marked = " ".join(cited(one, number, passage) for one in self.sentences)
+        return f"Lesson {spoken(number)}, passage {spoken(passage)}: {marked}"
+
+
+@dataclass(frozen=True)
+class _Ranked:
+    score: float
+    hit: Hit
+    at: int  # index of the best sentence
+    sentences: list[str]
+
+
+def compose(
+    question: str,
+    hits: Sequence[Hit],
+    vocabulary: Vocabulary,
+    *,
+    lesson_number: int = 0,
+    example: bool = False,
+) -> Answer | None:
+    """The best answer that the passages hold, or None where they do not answer the question."""
+    asked = list(dict.fromkeys(lexemes(question)))
+    ranked = [_rank(asked, hit, vocabulary, lesson_number) for hit in hits]
+    ranked = [one for one in ranked if one.sentences and _enough(asked, one.hit, vocabulary)]
+    if not ranked:
+        return None
+    best = max(ranked, key=lambda one: one.score)
+    return Answer(best.hit, _choose(best, example=example))
+
+
+def about(hit: Hit) -> str:
+    """All the words of a passage."""
+    return f"{hit.passage.heading} {hit.passage.body}"
+
+
+def _enough(asked: list[str], hit: Hit, vocabulary: Vocabulary) -> bool:
+    held = set(lexemes(about(hit)))
+    known = [word for word in asked if word in vocabulary.weights]
+    found = sum(vocabulary.weight(word) for word in known if word in held)
+    total = sum(vocabulary.weight(word) for word in asked)
+    return found >= MIN_EVIDENCE and found >= MIN_SHARE * total
+
+
+def _rank(asked: list[str], hit: Hit, vocabulary: Vocabulary, lesson_number: int) -> _Ranked:
+    found = sentences(hit.passage.body) if hit.passage.kind == "text" else []
+    scores = [_sentence_score(asked, sentence, vocabulary) for sentence in found]
+    at = max(range(len(scores)), key=lambda i: (scores[i], -i), default=0)
+    held, heading = set(lexemes(hit.passage.body)), set(lexemes(hit.passage.heading))
+    score = max(scores, default=0.0)
+    score += 0.5 * sum(vocabulary.weight(word) for word in asked if word in held)
+    score += HEADING * sum(vocabulary.weight(word) for word in asked if word in heading)
+    score += CURRENT_LESSON if hit.lesson_number == lesson_number else 0.0
+    return _Ranked(score, hit, at, found)
+
+
+def _sentence_score(asked: list[str], sentence: str, vocabulary: Vocabulary) -> float:
+    words = lexemes(sentence)
+    score = sum(vocabulary.weight(word) for word in asked if word in words)
+    pairs = set(zip(words, words[1:], strict=False))
+    score += PHRASE * sum(pair in pairs for pair in zip(asked, asked[1:], strict=False))
+    if asked and words[: len(asked)] == asked:
+        score += OPENS_WITH_TERM
+        subject = _IS.split(normal(sentence), maxsplit=1)[0]
+        if lexemes(subject) == asked:
+            score += DEFINES_TERM
+    return score
+
+
+def _choose(best: _Ranked, *, example: bool) -> tuple[str, ...]:
+    """The best sentence, the one before where it opens with a pronoun, and the next."""
+    first = best.at
+    while first > 0 and best.at - first < 2 and _PRONOUN.match(best.sentences[first]):
+        first -= 1
+    chosen = best.sentences[first : best.at + 2]
+    if example and not any(_EXAMPLE.search(one) for one in chosen):
+        chosen = best.sentences[first : best.at + 1]
+        chosen += [one for one in best.sentences if _EXAMPLE.search(one)][:1]
+    chosen = chosen[:MAX_SENTENCES]
+    while len(chosen) > 1 and sum(len(one.split()) for one in chosen) > MAX_WORDS:
+        chosen = chosen[:-1]
+    return tuple(chosen)
+
+
+def corrected(question: str, vocabulary: Vocabulary) -> str:
+    """The question with words that the course does not know replaced by ones it nearly spells."""
+    return " ".join(
+        word if stem(word) in vocabulary.weights else _nearest(word, vocabulary)
+        for word in content_words(question)[:40]
+    )
+
+
+def _nearest(word: str, vocabulary: Vocabulary) -> str:
+    if len(word) < 6:
+        return word
+    stemmed = stem(word)
+    near = (known for known in vocabulary.weights if _one_apart(stemmed, known))
+    return min(near, default=word)
+
+
+def _one_apart(a: str, b: str) -> bool:
+    """True where one letter more, less, other, or two swapped ones, make `a` into `b`."""
+    if abs(len(a) - len(b)) > 1 or a[:2] != b[:2] or len(b) < 5:
+        return False
+    start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))
+    x, y = a[start:], b[start:]
+    return x[1:] == y[1:] or x[1:] == y or x == y[1:] or (x[1::-1] == y[:2] and x[2:] == y[2:])

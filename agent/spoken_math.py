@@ -1,0 +1,292 @@
+r"""Formulas in words: `\frac{1}{n} \sum_{i=1}^{n} x_i^2` as a lecturer would read it aloud."""
+
+import re
+from collections.abc import Callable
+
+TOKEN = re.compile(
+    r"\\[a-zA-Z]+\*?|\\.|\d+(?:[.,]\d+)*|\*\*|<=|>=|!=|==|->|=>|\+-|[A-Za-z]+|'+|\.\.\.|\S",
+    re.DOTALL,
+)
+
+GREEK_LETTERS = (
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi chi psi omega"
+)
+GREEK = {name: name for name in GREEK_LETTERS.split()} | {
+    "varepsilon": "epsilon",
+    "varphi": "phi",
+    "vartheta": "theta",
+}
+GREEK |= {name.capitalize(): f"capital {name}" for name in list(GREEK)}
+
+COMMANDS = GREEK | {
+    "cdot": "times", "times": "times", "div": "divided by", "pm": "plus or minus",
+    "le": "is at most", "leq": "is at most", "ge": "is at least", "geq": "is at least",
+    "ne": "is not equal to", "neq": "is not equal to", "approx": "is about",
+    "sim": "is distributed as", "equiv": "is equivalent to", "propto": "is proportional to",
+    "ll": "is much less than", "gg": "is much greater than", "in": "in", "notin": "not in",
+    "subset": "is a subset of", "cup": "union", "cap": "intersection", "emptyset": "the empty set",
+    "forall": "for all", "exists": "there exists", "neg": "not", "land": "and", "lor": "or",
+    "to": "goes to", "rightarrow": "goes to", "leftarrow": "becomes", "mapsto": "maps to",
+    "Rightarrow": "implies", "Leftrightarrow": "if and only if", "iff": "if and only if",
+    "infty": "infinity", "partial": "partial", "nabla": "the gradient of", "mid": "given",
+    "ldots": "and so on", "cdots": "and so on", "dots": "and so on", "degree": "degrees",
+    "circ": "composed with", "log": "log", "ln": "natural log", "exp": "exp", "sin": "sine",
+    "cos": "cosine", "tan": "tangent", "tanh": "hyperbolic tangent", "max": "the maximum",
+    "min": "the minimum", "arg": "the argument of", "argmax": "arg max", "argmin": "arg min",
+    "prime": "prime", "ell": "l", "odot": "times", "oplus": "plus", "star": "star", "top": "top",
+    "ast": "star", "%": "percent", "&": "and", "#": "number", "$": "dollars",
+}  # fmt: skip
+
+SYMBOLS = {
+    "+": "plus", "-": "minus", "−": "minus", "*": "times", "/": "over", "=": "equals",  # noqa: RUF001
+    "==": "is equal to", "<": "is less than", ">": "is greater than", "<=": "is at most",
+    ">=": "is at least", "!=": "is not equal to", "≤": "is at most", "≥": "is at least",
+    "≠": "is not equal to", "≈": "is about", "×": "times", "·": "times", "÷": "divided by",  # noqa: RUF001
+    "±": "plus or minus", "+-": "plus or minus", "->": "goes to", "→": "goes to",
+    "=>": "implies", "⇒": "implies", "∞": "infinity", "∈": "in", "∂": "partial",
+    "∇": "the gradient of", "∑": "the sum of", "Σ": "the sum of", "√": "the square root of",
+    "∏": "the product of", "%": "percent", "!": "factorial", "…": "and so on", "...": "and so on",
+    "²": "squared", "³": "cubed", "°": "degrees", "'": "prime", "''": "double prime", "~": "about",
+    "∝": "is proportional to", "∀": "for all", "∃": "there exists", "ᵀ": "transposed",
+    ",": ",", ";": ",", ":": ",", "π": "pi",
+}  # fmt: skip
+
+ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot", "ddot": "double dot",
+           "overline": "bar", "widehat": "hat"}  # fmt: skip
+PLAIN = {"text", "mathrm", "mathbf", "mathit", "mathcal", "mathsf", "operatorname", "boldsymbol",
+         "textbf", "mbox", "underline", "boxed"}  # fmt: skip
+BIG = {"sum": "the sum", "prod": "the product", "int": "the integral", "lim": "the limit"}
+SETS = {"R": "the real numbers", "N": "the natural numbers", "Z": "the integers",
+        "C": "the complex numbers", "Q": "the rationals"}  # fmt: skip
+FUNCTIONS = {"f", "g", "h", "F", "G", "P", "p", "E", "L", "J", "sigma", "phi", "exp", "log", "sine",
+             "cosine", "tangent", "natural log", "softmax", "relu", "sigmoid", "var"}  # fmt: skip
+FRACTIONS = {("1", "2"): "one half", ("1", "3"): "one third", ("2", "3"): "two thirds",
+             ("1", "4"): "one quarter", ("3", "4"): "three quarters"}  # fmt: skip
+POWERS = {"2": "squared", "3": "cubed", "T": "transposed", "top": "transposed", "star": "star",
+          "prime": "prime", "composed with": "degrees", "minus 1": "inverse"}  # fmt: skip
+CLOSING = {"(": ")", "[": "]", "|": "|", r"\{": r"\}", r"\|": r"\|", "{": "}"}
+SKIPPED = {r"\left", r"\right", r"\,", r"\;", r"\!", r"\:", r"\ ", r"\quad", r"\qquad", r"\\",
+           r"\displaystyle", r"\limits", r"\big", r"\Big", r"\bigl", r"\bigr", "&", "$", "}",
+           ")", "]", r"\}", "^", "_"}  # fmt: skip
+NAMED = {"a": "ay", "A": "ay"}  # a voice would read the article
+
+
+def spoken_formula(formula: str) -> str:
+    """The words of a TeX or plain formula; never raises, whatever the input."""
+    reader = Reader(TOKEN.findall(split_names(formula)))
+    try:
+        words = " ".join(reader.sequence(None))
+    except RecursionError:  # a thousand brackets in brackets: nothing to read aloud
+        return "the formula on your page"
+    words = re.sub(r"\s*,(?:\s*,)*\s*", ", ", words)
+    return re.sub(r"\s+", " ", words).strip(" ,")
+
+
+def split_names(formula: str) -> str:
+    """`2x` and `w1` get a space, so that number and letter are read apart."""
+    formula = re.sub(r"(?<![A-Za-z\\])(\d)([A-Za-z])", r"\1 \2", formula)
+    formula = re.sub(r"\bd([a-z])\b", r"d \1", formula)
+    return re.sub(r"\b([A-Za-z])(\d+)\b", r"\1 \2", formula)
+
+
+class Reader:
+    """Reads tokens from left to right; a missing bracket ends with the formula."""
+
+    def __init__(self, tokens: list[str]) -> None:
+        self._tokens = tokens
+        self._at = 0
+
+    def sequence(self, closing: str | None) -> list[str]:
+        """Words up to the closing sign, which is taken, or to the end."""
+        words: list[str] = []
+        while (sign := self._peek()) is not None:
+            if sign == closing:
+                self._at += 1
+                break
+            words += self._scripted(words)
+        return words
+
+    def _peek(self) -> str | None:
+        return self._tokens[self._at] if self._at < len(self._tokens) else None
+
+    def _take(self) -> str:
+        sign = self._peek()
+        self._at += 1
+        return sign or ""
+
+    def _scripted(self, before: list[str]) -> list[str]:
+        """One atom with its index and power."""
+        sign = self._peek() or ""
+        grouped = sign in ("(", "[")
+        name = sign[1:] if sign.startswith("\\") else ""
+        if name in BIG:
+            return self._big(name)
+        words = self._atom(before)
+        while (mark := self._peek()) in ("^", "_", "**") and mark is not None:
+            self._at += 1
+            script = " ".join(self._argument())
+            if mark == "_":
+                words += self._index(script, words)
+            else:
+                words += power(script, all_of=grouped and len(words) > 1)
+        return words
+
+    def _index(self, script: str, words: list[str]) -> list[str]:
+        if words in (["the maximum"], ["the minimum"], ["arg max"], ["arg min"]):
+            return ["over", script, "of"]
+        if words == ["log"]:
+            return ["base", script, "of"]
+        letters = script.split()
+        if len(letters) == 1 and letters[0].isalpha() and letters[0].islower():
+            small = letters[0]
+            script = " ".join(small) if len(small) == 2 else small
+        return ["sub", script]
+
+    def _big(self, name: str) -> list[str]:
+        """Sums, products, integrals and limits with their bounds."""
+        self._at += 1
+        low = high = ""
+        while (mark := self._peek()) in ("^", "_") and mark is not None:
+            self._at += 1
+            bound = " ".join(self._argument())
+            low, high = (bound, high) if mark == "_" else (low, bound)
+        if name == "lim":
+            return ["the limit as", low, "of"] if low else ["the limit of"]
+        low = low.replace(" equals ", " from ") if high else low
+        over = "over " if low and name != "int" else ""
+        start = "from " if low and high and " from " not in low else ""
+        words = [BIG[name], start or over, low]
+        return [*words, *(["to", high] if high else []), "of"]
+
+    def _argument(self) -> list[str]:
+        """A group in braces, or the one sign that follows."""
+        sign = self._peek()
+        if sign == "{":
+            self._at += 1
+            return self.sequence("}")
+        if sign in ("-", "+"):
+            self._at += 1
+            return [SYMBOLS[sign], *self._atom([])]
+        if sign == "(":
+            self._at += 1
+            return self.sequence(")")
+        return self._atom([]) if sign is not None else []
+
+    def _atom(self, before: list[str]) -> list[str]:
+        sign = self._take()
+        if sign in SKIPPED:
+            return []
+        if sign in CLOSING:
+            return self._group(sign, before)
+        if sign.startswith("\\"):
+            return self._command(sign[1:].rstrip("*"))
+        if sign in SYMBOLS:
+            return [SYMBOLS[sign]]
+        if sign in NAMED:
+            return [NAMED[sign]]
+        return [sign.replace(",", "") if sign[0].isdigit() else sign]
+
+    def _group(self, opening: str, before: list[str]) -> list[str]:
+        inner = self.sequence(CLOSING[opening])
+        if opening == "{":
+            return inner
+        if opening == "|":
+            return ["the absolute value of", *inner]
+        if opening == r"\|":
+            return ["the norm of", *inner]
+        if opening == r"\{":
+            return ["the set of", *inner]
+        callee = next((word for word in reversed(before) if "prime" not in word), "")
+        if callee in FUNCTIONS and inner:
+            return ["of", *inner, *("," for _ in inner[1:2])]
+        if len(inner) == 1 or not before:
+            return inner if "," in inner or len(inner) == 1 else [*inner, ","]
+        return [",", *inner, ","]
+
+    def _command(self, name: str) -> list[str]:
+        special: dict[str, Callable[[], list[str]]] = {
+            "frac": self._fraction, "dfrac": self._fraction, "tfrac": self._fraction,
+            "sqrt": self._root, "binom": self._binomial, "begin": self._matrix,
+            "mathbb": self._set, "vec": lambda: ["vector", *self._argument()],
+            "boldsymbol": self._argument, "end": lambda: self._argument()[:0],
+        }  # fmt: skip
+        if name in special:
+            return special[name]()
+        if name in ACCENTS:
+            return [*self._argument(), ACCENTS[name]]
+        if name in PLAIN:
+            return ["".join(self._raw_group())]
+        if "\\" + name in SKIPPED:
+            return []
+        if name in ("|", "{"):
+            return self._group("\\" + name, [])
+        return [COMMANDS.get(name, name if name.isalpha() else "")]
+
+    def _fraction(self) -> list[str]:
+        over, under = " ".join(self._argument()), " ".join(self._argument())
+        if derivative := re.fullmatch(
+            r"(?:d|partial) ?(.*)\|(?:d|partial) ?(.+)", f"{over}|{under}"
+        ):
+            partial = "partial " if over.startswith("partial") else ""
+            of, by = derivative.groups()
+            return [f"the {partial}derivative", *(["of", of] if of else []), "with respect to", by]
+        if (over, under) in FRACTIONS:
+            return [FRACTIONS[over, under]]
+        if len(over.split()) > 1 or len(under.split()) > 1:
+            return [",", over, ", over", under, ","]
+        return [over, "over", under]
+
+    def _root(self) -> list[str]:
+        degree = ""
+        if self._peek() == "[":
+            self._at += 1
+            degree = " ".join(self.sequence("]"))
+        kind = {"": "square", "2": "square", "3": "cube"}.get(degree, f"{degree}-th")
+        return [f"the {kind} root of", *self._argument()]
+
+    def _binomial(self) -> list[str]:
+        return [*self._argument(), "choose", *self._argument()]
+
+    def _set(self) -> list[str]:
+        letter = "".join(self._raw_group())
+        return [SETS.get(letter, letter)]
+
+    def _raw_group(self) -> list[str]:
+        """The tokens of a group as they stand, words apart."""
+        if self._peek() != "{":
+            return [self._take()]
+        self._at += 1
+        tokens: list[str] = []
+        while (sign := self._peek()) not in (None, "}") and sign is not None:
+            tokens += [" "] if tokens else []
+            tokens.append(self._take())
+        self._at += 1
+        return tokens
+
+    def _matrix(self) -> list[str]:
+        """The rows of a matrix environment, one after another."""
+        kind = "".join(self._raw_group())
+        rows: list[list[str]] = [[]]
+        while (sign := self._peek()) is not None and sign != r"\end":
+            if sign == r"\\":
+                self._at += 1
+                rows.append([])
+            elif sign == "&":
+                self._at += 1
+                rows[-1].append(",")
+            else:
+                rows[-1] += self._scripted(rows[-1])
+        self._at += 1
+        self._raw_group()
+        joined = " , and ".join(" ".join(row) for row in rows if row)
+        if "matrix" not in kind:
+            return [joined]
+        return ["the matrix with rows", joined] if len(rows) > 1 else ["the row", joined]
+
+
+def power(script: str, *, all_of: bool) -> list[str]:
+    """`squared`, `to the power of n`; of a whole bracket `all squared`."""
+    if script in POWERS:
+        return [", all", POWERS[script]] if all_of else [POWERS[script]]
+    return [", all to the power of" if all_of else "to the power of", script]

@@ -1,0 +1,141 @@
+"""Fixtures of the room tests: one running Bodh for all of them, learners that leave at the end."""
+
+import asyncio
+import contextlib
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+import pytest
+from livekit import api
+
+from settings import Settings, with_development_secrets
+from tests.learner import Account, Learner
+from tests.stack import Stack, running_stack
+
+SOAK = os.environ.get("BODH_SOAK") == "1"
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module of the sample course: its id, and its published lessons in order."""
+
+    id: str
+    lessons: list[dict[str, Any]]
+    first_number: int  # of its first lesson in the course
+
+
+@dataclass
+class Course:
+    """The sample course as its learners see it."""
+
+    id: str
+    modules: list[Module]
+
+    def room_name(self, module: Module) -> str:
+        return f"{self.id}-{module.id}"
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    with running_stack(RATE_TOKEN_PER_MINUTE="1000", AGENT_IDLE_PROCESSES="2") as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def stack_settings(stack: Stack) -> Settings:
+    """The settings of the running Bodh, its keys included."""
+    settings = Settings(
+        _env_file=None,
+        bodh_home=stack.home,
+        port=int(stack.environment["PORT"]),
+        livekit_port=int(stack.environment["LIVEKIT_PORT"]),
+    )
+    return with_development_secrets(settings)
+
+
+@pytest.fixture
+async def livekit(stack_settings: Settings) -> AsyncIterator[api.LiveKitAPI]:
+    """The media server's own API, with the operator's key."""
+    client = api.LiveKitAPI(
+        stack_settings.livekit_internal_url,
+        stack_settings.livekit_api_key,
+        stack_settings.livekit_api_secret.get_secret_value(),
+    )
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+@pytest.fixture
+async def rows(stack_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
+    """A look into the stack's database past row-level security, as its superuser."""
+    dsn = stack_settings.owner_dsn.replace("bodh_owner", "postgres")
+    connection = await asyncpg.connect(dsn)
+    try:
+        yield connection
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def course(stack: Stack) -> Course:
+    account = await Account(stack.url, "Course Reader").sign_in()
+    try:
+        shown = await account.course()
+    finally:
+        await account.close()
+    modules, number = [], 1
+    for module in shown["modules"]:
+        modules.append(Module(module["id"], module["lessons"], number))
+        number += len(module["lessons"])
+    return Course(shown["id"], modules)
+
+
+_names = itertools.count(1)
+
+
+@pytest.fixture
+async def person(stack: Stack) -> AsyncIterator[Callable[..., Any]]:
+    """Makes new signed-in accounts: `await person("Amina")`; their names are unique."""
+    accounts: list[Account] = []
+
+    async def make(name: str = "Amina", **sign_in: str) -> Account:
+        account = await Account(stack.url, f"{name} {next(_names)}", **sign_in).sign_in()
+        accounts.append(account)
+        return account
+
+    yield make
+    for account in accounts:
+        await account.close()
+
+
+@pytest.fixture
+async def learner(person: Callable[..., Any]) -> AsyncIterator[Callable[..., Any]]:
+    """Makes learners: `await learner()` is a Learner of a new account, or of the account given; not yet joined."""
+    learners: list[Learner] = []
+
+    async def make(account: Account | None = None, *, name: str = "Amina") -> Learner:
+        one = Learner(account or await person(name))
+        learners.append(one)
+        return one
+
+    yield make
+    await asyncio.gather(*(one.leave() for one in learners), return_exceptions=True)
+
+
+@pytest.fixture
+async def fresh_room(course: Course, livekit: api.LiveKitAPI) -> Callable[[Module], Any]:
+    """Resets a room: `await fresh_room(module)` closes the module's room, so that the next join makes it anew."""
+
+    async def close(module: Module) -> str:
+        name = course.room_name(module)
+        with contextlib.suppress(api.ServerError):
+            await livekit.room.delete_room(api.DeleteRoomRequest(room=name))
+        return name
+
+    return close

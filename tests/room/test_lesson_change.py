@@ -1,0 +1,146 @@
+"""The tutor follows the lesson, however the news of it comes."""
+
+import asyncio
+import itertools
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from livekit import api, rtc
+
+from tests.room.conftest import Course
+
+WAYS = ("metadata", "http", "data", "rpc")
+
+
+async def begin(learner: Any, course: Course, fresh_room: Any, index: int = 0) -> Any:
+    """A learner in module 1 whose greeting is over."""
+    module = course.modules[0]
+    await fresh_room(module)
+    joined = time.monotonic()
+    amina = await (await learner()).join(module.id, module.lessons[index]["id"])
+    await amina.tutor_done(joined)
+    return amina
+
+
+async def change(way: str, amina: Any, lesson_id: str, livekit: api.LiveKitAPI) -> None:
+    """Asks for a lesson in one of the four ways."""
+    if way == "http":
+        await amina.change_lesson(lesson_id)
+    elif way == "data":
+        await amina.data("lesson.change", {"type": "lesson.change", "lessonId": lesson_id})
+    elif way == "rpc":
+        answer = await amina.rpc("lesson.change", {"type": "lesson.change", "lessonId": lesson_id})
+        assert answer["lessonId"] == lesson_id
+    else:
+        metadata = json.loads(amina.room.metadata)
+        metadata |= {"lessonId": lesson_id, "revision": metadata["revision"] + 1}
+        await livekit.room.update_room_metadata(
+            api.UpdateRoomMetadataRequest(room=amina.room_name, metadata=json.dumps(metadata))
+        )
+
+
+async def announced(amina: Any, title: str, since: float) -> str:
+    """What was said from the change to the end of its announcement."""
+    await amina.until(
+        lambda: title in amina.tutor_text(since), 15, f"the announcement of {title!r}"
+    )
+    said: str = await amina.tutor_done(since)
+    return said
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_each_way_alone_suffices(
+    way: str,
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    livekit: api.LiveKitAPI,
+) -> None:
+    amina = await begin(learner, course, fresh_room)
+    lesson = course.modules[0].lessons[2]
+    since = time.monotonic()
+    await change(way, amina, lesson["id"], livekit)
+    said = await announced(amina, lesson["title"], since)
+    assert said.count(lesson["title"]) == 1
+    amina.cited.clear()
+    await amina.type("What is this lesson about?")
+    await amina.until(lambda: amina.cited, 15, "an answer that cites")
+    assert amina.cited[0]["lessonId"] == lesson["id"]
+
+
+async def test_the_four_ways_in_all_orders_end_on_the_last(
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    livekit: api.LiveKitAPI,
+) -> None:
+    amina = await begin(learner, course, fresh_room)
+    lessons = itertools.cycle(course.modules[0].lessons)
+    current = course.modules[0].lessons[0]
+    next(lessons)
+    for order in itertools.permutations(WAYS, 2):
+        for way in order:
+            current = next(lessons)
+            await change(way, amina, current["id"], livekit)
+            await amina.until(
+                lambda c=current: json.loads(amina.room.metadata)["lessonId"] == c["id"],
+                10,
+                f"metadata after {way}",
+            )
+    since = time.monotonic()
+    await amina.type("What is this lesson about?")
+    await amina.until(lambda: current["title"] in amina.tutor_text(since), 15, "the last lesson")
+
+
+async def test_ten_changes_in_a_second_are_announced_once(
+    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    amina = await begin(learner, course, fresh_room)
+    lessons = course.modules[0].lessons
+    since = time.monotonic()
+    for number in range(10):
+        await amina.change_lesson(lessons[(number + 1) % 3]["id"])
+        await asyncio.sleep(max(0.0, since + (number + 1) * 0.1 - time.monotonic()))
+    last = lessons[10 % 3]
+    said = await announced(amina, last["title"], since)
+    assert sum(said.count(lesson["title"]) for lesson in lessons) == 1
+
+
+async def test_change_in_mid_sentence_and_duplicates_bring_one_line(
+    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    amina = await begin(learner, course, fresh_room)
+    lesson = course.modules[0].lessons[1]
+    asked = time.monotonic()
+    await amina.type("Summarise this lesson")
+    await amina.until(lambda: amina.tutor_captions(asked), 10, "a long answer")
+    since = time.monotonic()
+    answer = await amina.change_lesson(lesson["id"])
+    hint = {"type": "lesson.change", "lessonId": lesson["id"], "revision": answer["revision"]}
+    for _ in range(3):
+        assert (await amina.rpc("lesson.change", hint))["revision"] == answer["revision"]
+        await amina.data("lesson.change", hint)
+    said = await announced(amina, lesson["title"], since)
+    assert said.count(lesson["title"]) == 1
+    assert "Hello" not in said
+
+
+async def test_refused_lesson_is_told_to_the_sender(
+    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    amina = await begin(learner, course, fresh_room)
+    foreign = course.modules[1].lessons[0]["id"]
+    wanted = {"type": "lesson.change", "lessonId": foreign}
+    with pytest.raises(rtc.RpcError) as refused:
+        await amina.rpc("lesson.change", wanted)
+    assert refused.value.code == 403
+    await amina.data("lesson.change", wanted)
+    await amina.until(
+        lambda: any(m.get("type") == "lesson.refused" for _, m in amina.messages),
+        10,
+        "a refusal",
+    )
+    assert json.loads(amina.room.metadata)["lessonId"] == course.modules[0].lessons[0]["id"]

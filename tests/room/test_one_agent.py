@@ -1,0 +1,124 @@
+"""Exactly one agent in each course-module room, whatever came first."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from livekit import api
+
+from tests.room.conftest import SOAK, Course
+
+SETTLE_S = 2.5  # a second agent, if there were one, would be here by then
+
+
+async def one_agent(learner: Any) -> str:
+    """The only agent that the learner sees, now and after a while."""
+    await learner.until(learner.agents, 15, "an agent")
+    await asyncio.sleep(SETTLE_S)
+    agents = learner.agents()
+    assert len(agents) == 1
+    return agents[0]
+
+
+@pytest.mark.parametrize("turn", range(10 if SOAK else 1))
+async def test_room_made_first_then_the_learner(
+    turn: int,
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    livekit: api.LiveKitAPI,
+) -> None:
+    module = course.modules[1]
+    name = await fresh_room(module)
+    await livekit.room.create_room(api.CreateRoomRequest(name=name, empty_timeout=600))
+    amina = await (await learner()).join(module.id)
+    await one_agent(amina)
+
+
+@pytest.mark.parametrize("turn", range(10 if SOAK else 1))
+async def test_learner_first_leaves_and_comes_back_while_the_room_lives(
+    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    amina = await (await learner()).join(module.id)
+    first = await one_agent(amina)
+    session = amina.session_id
+    await amina.leave()
+    again = await (await learner(amina.account)).join(module.id)
+    assert await one_agent(again) == first
+    assert again.session_id == session
+
+
+@pytest.mark.parametrize("turn", range(10 if SOAK else 1))
+async def test_learner_comes_back_after_the_room_died(
+    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    amina = await (await learner()).join(module.id)
+    first = await one_agent(amina)
+    await amina.leave()
+    await fresh_room(module)
+    again = await (await learner(amina.account)).join(module.id)
+    assert await one_agent(again) != first
+    assert again.session_id != amina.session_id
+
+
+async def test_reload_keeps_the_agent_and_brings_no_second_welcome(
+    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    joined = time.monotonic()
+    amina = await (await learner()).join(module.id)
+    welcome = await amina.tutor_done(joined)
+    first = await one_agent(amina)
+    await amina.leave()
+    reloaded = time.monotonic()
+    again = await (await learner(amina.account)).join(module.id)
+    line = await again.tutor_done(reloaded)
+    assert await one_agent(again) == first
+    assert line.startswith("I am back")
+    assert line != welcome
+    _, ended = await again.say("what is overfitting")
+    assert "overfitting" in (await again.tutor_done(ended)).lower()
+
+
+async def test_two_learners_at_once_share_one_agent(
+    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    amina, tomas = await learner(), await learner(name="Tomas")
+    await asyncio.gather(amina.join(module.id), tomas.join(module.id))
+    assert await one_agent(amina) == await one_agent(tomas)
+
+
+async def test_two_learners_are_both_heard_under_their_own_name_and_on_their_own_lesson(
+    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    first, second = module.lessons[0], module.lessons[1]
+    amina, tomas = await learner(), await learner(name="Tomas")
+    joined = time.monotonic()
+    await amina.join(module.id, first["id"])
+    await amina.tutor_done(joined)
+    joined = time.monotonic()
+    await tomas.join(module.id, second["id"])
+    await tomas.tutor_done(joined)
+    for one, lesson in ((tomas, second), (amina, first), (tomas, second)):
+        _, ended = await one.say("what is this lesson about")
+        answer = await one.tutor_done(ended)
+        assert lesson["title"].lower() in answer.lower()
+        captions = [c for c in one.own_captions() if c.final]
+        assert captions[-1].text == "what is this lesson about"
+    said = [s for s in await amina.account.transcript(amina.session_id) if s["role"] == "learner"]
+    assert [(s["speaker"], s["lessonId"]) for s in said] == [
+        (tomas.identity, second["id"]),
+        (amina.identity, first["id"]),
+        (tomas.identity, second["id"]),
+    ]

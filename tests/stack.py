@@ -1,0 +1,124 @@
+"""All of Bodh as `make up` runs it, on ports and a BODH_HOME of its own, for tests and bench."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+START_S = 180.0
+STOP_S = 40.0
+
+
+@dataclass
+class Stack:
+    """A running Bodh: where it answers, and what it prints."""
+
+    url: str
+    home: Path
+    environment: dict[str, str]
+    process: subprocess.Popen[str]
+    lines: list[str] = field(default_factory=list)
+
+    def pids(self, name: str) -> list[int]:
+        """Process ids of one of the processes of processes.conf, as the operating system has them."""
+        pattern = re.compile(name)
+        found = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                environ = (folder / "environ").read_bytes().decode(errors="replace")
+                if pattern.search(command) and f"BODH_HOME={self.home}" in environ:
+                    found.append(int(folder.name))
+        return found
+
+    def wait_for_line(self, text: str, timeout_s: float) -> None:
+        """Raises TimeoutError with the last lines where it is not printed in time."""
+        deadline = time.monotonic() + timeout_s
+        while not any(text in line for line in self.lines):
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                raise TimeoutError(f"no {text!r}; last lines:\n" + "\n".join(self.lines[-60:]))
+            time.sleep(0.05)
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.lines.append(line.rstrip("\n"))
+
+
+@contextlib.contextmanager
+def running_stack(**settings: str) -> Iterator[Stack]:
+    """Starts everything, yields when it is ready, ends it and checks that it ended by itself."""
+    with tempfile.TemporaryDirectory(prefix="bodh-stack-") as folder:
+        Path(folder).chmod(0o711)
+        port, livekit_port = free_port(), free_port(span=3)
+        environment = {
+            **os.environ,
+            "PORT": str(port),
+            "LIVEKIT_PORT": str(livekit_port),
+            "BODH_HOME": str(Path(folder) / "home"),
+            "WHISPER_MODEL": "test",
+            "PYTHONUNBUFFERED": "1",
+            **settings,
+        }
+        process = subprocess.Popen(
+            [sys.executable, "-m", "scripts.up"],
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        home = Path(environment["BODH_HOME"])
+        stack = Stack(f"http://127.0.0.1:{port}", home, environment, process)
+        reader = threading.Thread(target=stack._read, daemon=True)
+        reader.start()
+        try:
+            stack.wait_for_line("ready: ", START_S)
+            yield stack
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+            reader.join(5)
+            keep_log(stack)
+
+
+def keep_log(stack: Stack) -> None:
+    """Leaves what was printed in build/, where a failed run can be read."""
+    folder = ROOT / "build"
+    folder.mkdir(exist_ok=True)
+    (folder / "stack.log").write_text("\n".join(stack.lines) + "\n")
+
+
+def free_port(span: int = 1) -> int:
+    """A port with `span - 1` free ones behind it, TCP and UDP."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port + span < 65536 and all(_free(port + offset) for offset in range(span)):
+            return port
+
+
+def _free(port: int) -> bool:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                return False
+    return True
