@@ -14,6 +14,10 @@ from typing import TypeVar
 from uuid import UUID
 
 import aiohttp
+from livekit import api
+
+from db import Connection, Forbidden, NotFound, Pool, tenant_tx
+from db import rooms as stored
 from db.accounts import Account
 from db.courses import (
     Course,
@@ -22,6 +26,7 @@ from db.courses import (
     find_course,
     find_lesson,
     find_module,
+    initial_lesson,
     list_lessons,
 )
 from db.enrollments import ensure_enrollment
@@ -35,10 +40,6 @@ from db.sessions import (
     update_epoch,
     update_room_sid,
 )
-from livekit import api
-
-from db import Connection, Forbidden, NotFound, Pool, tenant_tx
-from db import rooms as stored
 from protocol import (
     MAX_ROOM_METADATA_BYTES,
     MAX_TOKEN_METADATA_BYTES,
@@ -124,12 +125,6 @@ def sees(account: Account, lesson: Lesson) -> bool:
     return lesson.is_published or account.role != "learner"
 
 
-def first_lesson(lessons: Sequence[Lesson], lesson_id: UUID | None) -> Lesson | None:
-    """The lesson asked for where it is in the module, else the first (A04)."""
-    asked = (lesson for lesson in lessons if lesson.id == lesson_id)
-    return next(asked, lessons[0] if lessons else None)
-
-
 async def learner_metadata(
     db: Connection,
     tenant_id: UUID,
@@ -142,7 +137,9 @@ async def learner_metadata(
     if room.course_id is None or room.module_id is None:
         raise NotFound("the room is not a module's")
     course = await find_course(db, tenant_id, str(room.course_id))
-    module = await find_module(db, tenant_id, room.course_id, room.module_id)
+    module = await find_module(
+        db, tenant_id, room.course_id, room.module_id, unpublished=account.role != "learner"
+    )
     if course is None or module is None:
         raise NotFound("the module of the room")
     lesson = await find_lesson(db, tenant_id, lesson_id) if lesson_id else None
@@ -299,10 +296,12 @@ async def _take_place(
     """Everything of an entry that Postgres keeps."""
     tenant_id = account.tenant_id
     course = await find_course(db, tenant_id, course_key)
-    module = await find_module(db, tenant_id, course.id, module_id) if course else None
-    if course is None or module is None:
-        raise NotFound("module")
+    if course is None:
+        raise NotFound("course")
     staff = account.role != "learner"
+    module = await find_module(db, tenant_id, course.id, module_id, unpublished=staff)
+    if module is None:
+        raise NotFound("module")
     lessons = await list_lessons(db, tenant_id, module.id, unpublished=staff)
     await ensure_enrollment(db, tenant_id, account.id, course.id)
     name = name_of(settings, account, course.id, module.id)
@@ -312,7 +311,7 @@ async def _take_place(
     )
     before = await stored.find_room_learner(db, tenant_id, room.id, account.id)
     last_id = before.lesson_id if before and stay else None
-    lesson = first_lesson(lessons, lesson_id or last_id)
+    lesson = initial_lesson(lessons, lesson_id or last_id)
     chosen_id = lesson.id if lesson else None
     learner = await stored.ensure_room_learner(db, tenant_id, room.id, account.id, chosen_id)
     if lesson and learner.lesson_id != lesson.id:
@@ -406,7 +405,8 @@ async def _session_of(
         session.agent_dispatched_at, ROOM_LOST, now
     ):
         await update_room_sid(db, tenant_id, session.id, room_sid)
-        return replace(session, room_sid=room_sid)
+        # its agent may not find the new room, and an older epoch that does is silenced
+        return replace(session, room_sid=room_sid, agent_beat_at=None, agent_dispatched_at=None)
     await end_session(db, tenant_id, session.id, now)
     return await insert_session(db, tenant_id, room.id, room_sid, now)
 

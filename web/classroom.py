@@ -3,24 +3,23 @@
 from typing import Annotated
 from uuid import UUID
 
-from db.courses import Lesson
-from db.progress import Visit
-from db.quizzes import Question, list_questions
-from db.rooms import find_room
 from fastapi import APIRouter, Depends, Query, Response
 
 import rooms
 from db import NotFound, tenant_tx
+from db.courses import Lesson
+from db.progress import Visit
+from db.quizzes import Question, list_questions
+from db.rooms import find_room
 from protocol import ProtocolError
 from web.context import Caller, Context, Running, SignedIn, take_token
 from web.errors import PROBLEMS
-from web.lessons import quiz_of
+from web.lessons import progress_of, quiz_of
 from web.models import (
     CourseProgress,
     JoinToken,
     LessonChanged,
     LessonChoice,
-    LessonProgress,
     ModulePage,
     PageCourse,
     PageLesson,
@@ -208,10 +207,5 @@ def _session_type(visit: Visit) -> SessionTypeResult:
             total_lessons=course.total_lessons,
             last_lesson_title=course.last_lesson_title,
         ),
-        lesson_progress=lesson
-        and LessonProgress(
-            completion_percentage=lesson.completion_percentage,
-            last_position=lesson.last_position,
-            status=lesson.status,
-        ),
+        lesson_progress=progress_of(lesson) if lesson else None,
     )

@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from db.accounts import Account, ensure_account
-from db.rates import hit
-from db.tenants import Tenant, ensure_tenant, find_tenant
 from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from livekit import api
 
 from db import Forbidden, Pool, tenant_tx
+from db.accounts import Account, ensure_account
+from db.rates import hit
+from db.tenants import Tenant, ensure_tenant, find_tenant
 from settings import Settings
 from web.auth import COOKIE, Claims, Verifier, token_of
 from web.errors import RateExceeded

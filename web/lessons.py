@@ -2,6 +2,9 @@
 
 from uuid import UUID
 
+from fastapi import APIRouter, Response
+
+from db import Connection, NotFound, progress, tenant_tx
 from db.courses import (
     Lesson,
     find_captions,
@@ -13,11 +16,7 @@ from db.courses import (
     list_outline,
     list_passages,
 )
-from db.progress import find_progress, update_progress
 from db.quizzes import Question, list_questions
-from fastapi import APIRouter, Response
-
-from db import Connection, NotFound, tenant_tx
 from rooms import sees
 from web.context import Caller, Running, SignedIn
 from web.errors import PROBLEMS
@@ -54,7 +53,7 @@ async def get_course(course_id: str, running: Running, caller: Caller) -> Course
         if course is None:
             raise NotFound("course")
         modules = []
-        for module in await list_modules(db, tenant_id, course.id):
+        for module in await list_modules(db, tenant_id, course.id, unpublished=staff):
             lessons = await list_lessons(db, tenant_id, module.id, unpublished=staff)
             lines = [LessonLine(id=x.id, title=x.title, order_index=x.order_index) for x in lessons]
             modules.append(ModuleLine(id=module.id, title=module.title, lessons=lines))
@@ -111,7 +110,7 @@ async def put_progress(
     tenant_id, account_id = caller.tenant_id, caller.account.id
     async with tenant_tx(running.pool, tenant_id) as db:
         await _lesson(db, caller, lesson_id)
-        await update_progress(
+        stored = await progress.update_progress(
             db,
             tenant_id,
             account_id,
@@ -121,8 +120,16 @@ async def put_progress(
             completed=body.completed,
             now=running.clock(),
         )
-        stored = await find_progress(db, tenant_id, account_id, lesson_id)
-    return stored
+    return progress_of(stored)
+
+
+def progress_of(stored: progress.LessonProgress) -> LessonProgress:
+    """How far a learner is."""
+    return LessonProgress(
+        completion_percentage=stored.completion_percentage,
+        last_position=stored.last_position,
+        status=stored.status,
+    )
 
 
 def quiz_of(questions: list[Question]) -> list[QuizQuestion]:
