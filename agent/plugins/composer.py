@@ -1,17 +1,17 @@
-"""Answers without a language model: ranks the sentences of found passages, composes or refuses. Pure.
+"""Answers without a language model: ranks sentences of found passages, composes or refuses. Pure.
 
-The weights were tuned on the sample course and its spoken questions (tests/agent/test_offline_tutor
-_answers.py holds them).
+The weights were tuned on the sample course; tests/agent/test_offline_tutor_answers.py holds the
+questions.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import log
 
 from db.search import Hit
-
 from tools.lessons import cited
 from tools.words import content_words, lexemes, normal, sentences, spoken, stem
 
@@ -25,7 +25,9 @@ MIN_SHARE = 0.5  # of the weight of all asked words, so that one shared word is 
 MAX_SENTENCES = 3
 MAX_WORDS = 75
 
-_PRONOUN = re.compile(r"(it|its|this|that|these|those|they|he|she|such|both|here|there)\b", re.IGNORECASE)
+_PRONOUN = re.compile(
+    r"(it|its|this|that|these|those|they|he|she|such|both|here|there)\b", re.IGNORECASE
+)
 _EXAMPLE = re.compile(r"\b(for example|for instance|such as|suppose|imagine)\b", re.IGNORECASE)
 _IS = re.compile(r"\b(is|are|means|describes|says|measures)\b")
 
@@ -120,8 +122,8 @@ def _rank(asked: list[str], hit: Hit, vocabulary: Vocabulary, lesson_number: int
 def _sentence_score(asked: list[str], sentence: str, vocabulary: Vocabulary) -> float:
     words = lexemes(sentence)
     score = sum(vocabulary.weight(word) for word in asked if word in words)
-    pairs = set(zip(words, words[1:], strict=False))
-    score += PHRASE * sum(pair in pairs for pair in zip(asked, asked[1:], strict=False))
+    pairs = set(pairwise(words))
+    score += PHRASE * sum(pair in pairs for pair in pairwise(asked))
     if asked and words[: len(asked)] == asked:
         score += OPENS_WITH_TERM
         subject = _IS.split(normal(sentence), maxsplit=1)[0]

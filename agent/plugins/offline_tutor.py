@@ -8,8 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from db.quizzes import Question
-from db.search import Hit
 from livekit.agents import APIConnectionError, llm, utils
 from livekit.agents.types import (
     DEFAULT_API_CONNECT_OPTIONS,
@@ -29,10 +27,12 @@ from agent.plugins.intents import (
     Recall,
     Repeat,
     Say,
+    Stuck,
     understand,
-    wants_quiz_answer,
 )
 from db import NotFound
+from db.quizzes import Question
+from db.search import Hit
 from tools.desk import Desk
 from tools.grounding import find_passages
 from tools.lessons import NO_LESSON, named
@@ -42,8 +42,8 @@ from tools.words import content_words, lexemes, normal, spoken
 CANDIDATES = 12
 VOCABULARY_LIFE = timedelta(minutes=5)  # an import changes the course while rooms are open
 REFUSAL = (
-    "I did not find that: the course does not contain it. I run without a language model and answer "
-    "only from the lessons. Ask me in other words, or say summarise this lesson."
+    "I did not find that: the course does not contain it. I run without a language model and "
+    "answer only from the lessons. Ask me in other words, or say summarise this lesson."
 )
 NO_SPOILERS = (
     "That is just what the open question asks, so I will not tell you. "
@@ -183,6 +183,8 @@ class Reply:
                 return intent
             case Say():
                 return intent.text
+            case Stuck():
+                return Call("take_hint") if pending else intent.text
             case Repeat():
                 return self._desk.last_answer or f"I have not said anything yet. {ASK_ME}"
             case Recall():
@@ -251,9 +253,7 @@ def last_turn(chat_ctx: llm.ChatContext) -> tuple[str, list[str]]:
 
 
 def answer_call(said: str, pending: Question) -> Call | None:
-    """The tool for an answer to the open question, or for being stuck at it."""
-    if wants_quiz_answer(said):
-        return Call("take_hint")
+    """The tool for an answer to the open question, or None where it was something else."""
     if is_position(said):
         return Call("answer_quiz", {"answer": said[:200]})
     option = match_option(said, pending.options)

@@ -1,0 +1,110 @@
+"""What a tutor can do, as LiveKit function tools over a desk.
+
+No tool takes a tenant, a learner or an address; every result can be spoken as it is.
+"""
+
+from typing import Any
+
+from livekit.agents import FunctionTool, function_tool
+
+from tools import lessons, pace, quiz
+from tools.desk import Desk
+
+
+def build_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
+    """The tools of one desk."""
+    return [*_lesson_tools(desk), *_quiz_tools(desk), *_pace_tools(desk)]
+
+
+def _lesson_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
+    @function_tool
+    async def change_lesson(target: str) -> str:
+        """Take the learner to another lesson of the course.
+
+        Args:
+            target: next, previous, first, last, a lesson number, or a lesson title
+        """
+        return await lessons.change(desk, target)
+
+    @function_tool
+    async def describe_lesson(target: str) -> str:
+        """Say what a lesson of the course is about, without going there.
+
+        Args:
+            target: this, next, previous, first, last, a lesson number, or a lesson title
+        """
+        return await lessons.describe(desk, target)
+
+    @function_tool
+    async def lesson_objectives() -> str:
+        """Say what the learner will be able to do after the present lesson."""
+        return await lessons.objectives(desk)
+
+    @function_tool
+    async def summarise_lesson(target: str = "this") -> str:
+        """Sum a lesson up in a few sentences.
+
+        Args:
+            target: this, next, previous, a lesson number, or a lesson title
+        """
+        return await lessons.summarise(desk, target)
+
+    @function_tool
+    async def read_lesson(part: str) -> str:
+        """Read a part of the present lesson aloud; "next" goes on from where the learner is.
+
+        Args:
+            part: next, previous, first, this, example, another example, or code
+        """
+        return await lessons.read(desk, part)
+
+    @function_tool
+    async def where_was_i() -> str:
+        """Say where the learner stands in the lesson and the course."""
+        return await lessons.where(desk)
+
+    return [
+        change_lesson,
+        describe_lesson,
+        lesson_objectives,
+        summarise_lesson,
+        read_lesson,
+        where_was_i,
+    ]
+
+
+def _quiz_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
+    @function_tool
+    async def start_quiz() -> str:
+        """Ask the learner the open quiz question, or start the quiz of the present lesson."""
+        return await quiz.start(desk)
+
+    @function_tool
+    async def answer_quiz(answer: str) -> str:
+        """Grade the learner's answer to the open quiz question.
+
+        Args:
+            answer: what the learner said, in their own words
+        """
+        return await quiz.answer(desk, answer)
+
+    @function_tool
+    async def take_hint() -> str:
+        """Give a hint for the open quiz question."""
+        return await quiz.hint(desk)
+
+    return [start_quiz, answer_quiz, take_hint]
+
+
+def _pace_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
+    @function_tool
+    async def speak_slower() -> str:
+        """Speak more slowly from now on."""
+        return pace.slower(desk)
+
+    @function_tool
+    async def speak_faster() -> str:
+        """Speak faster from now on."""
+        return pace.faster(desk)
+
+    return [speak_slower, speak_faster]

@@ -1,0 +1,49 @@
+"""Which passages an answer may rest on, and how a language model gets to see them."""
+
+import prompts
+from db.search import Hit
+from tools.desk import Desk
+from tools.words import content_words, listed
+
+QUERY_CHARS = 400
+_FENCES = ("BEGIN LESSON TEXT", "END LESSON TEXT")
+
+
+async def find_passages(desk: Desk, question: str, limit: int) -> list[Hit]:
+    """The passages of the course nearest to a question, best first; none for an empty one."""
+    query = " ".join(content_words(question))[:QUERY_CHARS]
+    if not query:
+        return []
+    return await desk.library.search(desk.course_id, query, limit)
+
+
+async def grounding_text(desk: Desk, hits: list[Hit]) -> str:
+    """The message before a question: who asks, in which lesson, and the passages with marks."""
+    found = await desk.lesson()
+    number, lesson = found or (None, None)
+    question = None
+    if desk.lesson_id is not None:
+        run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+        question = run.pending.prompt if run.pending else None
+    return prompts.render(
+        "grounding",
+        learner=" ".join(_fenced(desk.learner_name).split()),
+        number=number,
+        lesson=lesson.title if lesson else None,
+        objectives=listed(list(lesson.objectives)) if lesson and lesson.objectives else None,
+        question=question,
+        passages="\n\n".join(_shown(hit) for hit in hits) or "(none)",
+    )
+
+
+def _shown(hit: Hit) -> str:
+    mark = f"[[{hit.lesson_number}.{hit.passage.number}]]"
+    heading = f" {hit.passage.heading}:" if hit.passage.heading else ""
+    return _fenced(f"{mark} ({hit.lesson_title}){heading}\n{hit.passage.body}")
+
+
+def _fenced(text: str) -> str:
+    """A text that cannot close the fence around it."""
+    for fence in _FENCES:
+        text = text.replace(fence, fence.lower())
+    return text

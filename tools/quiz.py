@@ -1,0 +1,137 @@
+"""The quiz by voice: asks, understands an answer, grades by code. No text here holds a key."""
+
+import re
+from collections.abc import Sequence
+
+from db import NotFound
+from db.quizzes import Question, QuizRun
+from tools.desk import Desk
+from tools.lessons import NO_LESSON
+from tools.words import NUMBERS, ORDINALS, lexemes, normal, number_in, spoken
+
+LETTERS = "ABCDEFGH"
+NO_QUIZ = "This lesson has no quiz."
+NOT_OPEN = "No question is open. Say quiz me, and I will ask you one."
+_LEAD_IN = re.compile(
+    r"^(?:(?:um|uh|so|well|okay|ok|maybe|perhaps|yes|then|that is|is that|is it|it is|it must be|"
+    r"i think|i believe|i guess|i would say|i say|i choose|i pick|i take|i go with|"
+    r"my answer is|the answer is|answer is|my answer|the answer|answer|option|choice|number|"
+    r"letter|the) )+"
+)
+_HEARD_LETTERS = {"be": "b", "bee": "b", "see": "c", "sea": "c", "dee": "d", "ay": "a", "ef": "f"}
+_COUNTS = "|".join([*NUMBERS, *ORDINALS])
+_CHOICE = re.compile(rf"(?:\d{{1,2}}|{_COUNTS})(?: one| option| answer| choice)?")
+_FUZZY = 0.5  # share of words in common from which an answer in own words is taken
+
+
+def said_choice(answer: str) -> str:
+    """What is left of an answer without its lead-in: "my answer is three" -> "three"."""
+    return _LEAD_IN.sub("", normal(answer) + " ").strip()
+
+
+def match_option(answer: str, options: Sequence[str]) -> int | None:
+    """The index of the option that an answer means, by its text, letter, number or words."""
+    rest = said_choice(answer)
+    texts = [normal(option) for option in options]
+    if rest in texts or normal(answer) in texts:
+        return texts.index(rest if rest in texts else normal(answer))
+    index = _by_position(rest, len(options))
+    if index is not None or is_position(answer):
+        return index
+    return _by_words(rest, texts)
+
+
+def is_position(answer: str) -> bool:
+    """True for a letter, a number or an ordinal, in or out of range: surely meant as an answer."""
+    rest = said_choice(answer)
+    letter = _HEARD_LETTERS.get(rest, rest).upper()
+    return (len(letter) == 1 and letter in LETTERS) or bool(
+        _CHOICE.fullmatch(rest) or re.fullmatch(r"last( one| option| answer)?", rest)
+    )
+
+
+def _by_position(rest: str, total: int) -> int | None:
+    letter = _HEARD_LETTERS.get(rest, rest).upper()
+    if len(letter) == 1 and letter in LETTERS:
+        index = LETTERS.index(letter)
+    elif _CHOICE.fullmatch(rest):
+        index = (number_in(rest) or 0) - 1
+    elif rest.startswith("last"):
+        index = total - 1
+    else:
+        return None
+    return index if 0 <= index < total else None
+
+
+def _by_words(rest: str, options: Sequence[str]) -> int | None:
+    said = set(lexemes(rest))
+    scores = []
+    for option in options:
+        words = set(lexemes(option))
+        both = len(said & words)
+        scores.append(2 * both / (len(said) + len(words)) if both else 0.0)
+    best, second = sorted([*scores, 0.0, 0.0], reverse=True)[:2]
+    return scores.index(best) if best >= _FUZZY and best - second >= 0.15 else None
+
+
+def asked(question: Question, run: QuizRun) -> str:
+    """A question as it is spoken, with its options by letter."""
+    options = " ".join(
+        f"{letter}: {option.rstrip('.')}."
+        for letter, option in zip(LETTERS, question.options, strict=False)
+    )
+    count = f"Question {spoken(run.answered + 1)} of {spoken(run.total)}."
+    return f"{count} {question.prompt} {options}"
+
+
+async def start(desk: Desk) -> str:
+    """Asks the open question, or starts the quiz of the lesson."""
+    if desk.lesson_id is None:
+        return NO_LESSON
+    run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    if run.pending is None:
+        try:
+            run = await desk.library.start_quiz(desk.account_id, desk.lesson_id)
+        except NotFound:
+            return NO_QUIZ
+    return asked(run.pending, run) if run.pending else NO_QUIZ
+
+
+async def answer(desk: Desk, said: str) -> str:
+    """Grades an answer to the open question and asks the next one."""
+    if desk.lesson_id is None:
+        return NOT_OPEN
+    run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    if run.pending is None:
+        return NOT_OPEN
+    options = run.pending.options
+    option = match_option(said, options)
+    if option is None:
+        return (
+            "I did not catch which option you mean. "
+            f"Say a letter from A to {LETTERS[len(options) - 1]}, or say hint."
+        )
+    graded = await desk.library.grade(desk.account_id, desk.lesson_id, option, desk.now())
+    if not graded.right:
+        return f"Not quite: it is not {LETTERS[option]}. Try again, or say hint."
+    right = f"Yes, that is right. {graded.why}".strip()
+    if graded.run.pending is not None:
+        return f"{right} {asked(graded.run.pending, graded.run)}"
+    return f"{right} {_result(graded.run)}"
+
+
+async def hint(desk: Desk) -> str:
+    """A hint for the open question."""
+    if desk.lesson_id is None:
+        return NOT_OPEN
+    run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    if run.pending is None:
+        return NOT_OPEN
+    return f"A hint: {await desk.library.take_hint(desk.account_id, desk.lesson_id)}"
+
+
+def _result(run: QuizRun) -> str:
+    return (
+        f"That was the last question: {spoken(run.correct)} of {spoken(run.total)} right at the "
+        "first try. Say next lesson to go on, or quiz me to try again."
+    )
