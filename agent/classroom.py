@@ -2,21 +2,17 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
-import prompts
-from db.accounts import find_account, find_account_by_identity
-from db.library import PostgresLibrary
-from db.progress import Visit
-from db.rooms import find_room_learner, list_room_learners, record_greeting
 from livekit import api, rtc
 from livekit.agents import AgentSession, llm, utils
-from tools.desk import Desk
 
 import db
+import prompts
 import protocol
 import rooms
 from agent.captions import Captions, Sentence, TutorCaptions
@@ -25,7 +21,12 @@ from agent.lesson import LearnerLesson, apply
 from agent.marks import Speech
 from agent.room import Listener, RefusedError, RoomEvents, Typed
 from agent.tutor import ASKER, SEGMENT, Tutor
+from db.accounts import find_account, find_account_by_identity
+from db.library import PostgresLibrary
+from db.progress import Visit
+from db.rooms import find_room_learner, list_room_learners, record_greeting
 from settings import Settings
+from tools.desk import Desk
 
 ANNOUNCE_AFTER_S = 0.4  # quiet time after a lesson change, so that ten in a row are announced once
 REREAD_EVERY_S = 2.0  # the database is the truth about lessons; within 6 s whatever was lost
@@ -177,7 +178,7 @@ class Classroom:
                 await self._request_change(learner, lesson_id)
 
     async def _lesson_asked(self, identity: str, change: protocol.LessonChange) -> int:
-        """A request or a hint of a learner; returns the revision that holds now. Raises RefusedError."""
+        """A request or a hint; returns the revision that holds now. Raises RefusedError."""
         learner = self._learners.get(identity) or await self._learner_from_rows(identity)
         if change.revision is not None:
             await self._reread()
@@ -265,7 +266,10 @@ class Classroom:
         self._learners[moved.identity] = moved
         if self.desk.account_id == moved.account_id:
             self.desk.lesson_id = moved.lesson_id
-        logger.info("lesson changed", extra={"lesson_id": str(lesson_id), "revision": revision})
+        logger.info(
+            "lesson changed",
+            extra={"lesson_id": str(lesson_id), "revision": revision, "applied_at": time.time()},
+        )
         if announce and moved.lesson_id != known.lesson_id:
             self._announce_soon(moved.identity)
 

@@ -8,14 +8,14 @@ from itertools import count
 from typing import Any, Literal
 from uuid import UUID
 
-from db.rooms import Room
-from db.sessions import Session
-from db.transcripts import Participant, Segment
 from pydantic import TypeAdapter
 
 from agent.captions import Sentence
 from agent.lesson import LearnerLesson
 from agent.spool import Entry, Kind, Spool
+from db.rooms import Room
+from db.sessions import Session
+from db.transcripts import Participant, Segment
 
 TUTOR_NAME = "Bodh"
 

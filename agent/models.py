@@ -6,13 +6,13 @@ from typing import Any
 
 from livekit.agents import llm, stt, tts, vad
 from livekit.plugins import openai
-from tools.desk import Desk
 
 from agent.plugins.espeak import EspeakTTS
 from agent.plugins.offline_tutor import OfflineTutor
 from agent.plugins.whisper import WhisperSTT
 from settings import Settings
 from speech.client import SpeechClient
+from tools.desk import Desk
 
 LLM_TIMEOUT_S = 4.0  # to the first token; then the offline tutor answers
 

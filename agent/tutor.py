@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any
 
+from livekit.agents import Agent, ModelSettings, llm
+
 import prompts
 import tools
-from livekit.agents import Agent, ModelSettings, llm
-from tools.desk import Desk
-from tools.grounding import find_passages, grounding_text
-
 from agent.marks import MarkFilter, Speech
 from agent.plugins.offline_tutor import OfflineTutor
+from tools.desk import Desk
+from tools.grounding import find_passages, grounding_text
 
 ASKER = "identity"  # key in ChatMessage.extra: LiveKit identity of the learner who said it
 SEGMENT = "segment"  # key in ChatMessage.extra: id of the transcript segment that holds it

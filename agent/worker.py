@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
-from db.rooms import find_room_by_id
-from db.sessions import beat, end_session, find_session
 from livekit import rtc
 from livekit.agents import (
     AgentServer,
     AgentSession,
     AutoSubscribe,
+    ConversationItemAddedEvent,
     JobContext,
     JobProcess,
     JobRequest,
@@ -33,6 +32,8 @@ from agent.models import build_llm, build_models
 from agent.plugins.inline_vad import InlineVAD
 from agent.room_tutor import RoomTutor
 from agent.spool import Spool
+from db.rooms import find_room_by_id
+from db.sessions import beat, end_session, find_session
 from settings import Settings, load_settings
 from speech.client import SpeechClient
 
@@ -50,7 +51,7 @@ class Worker(AgentServer):
 
     async def drain(self, timeout: int | None = None) -> None:  # type: ignore[override]  # noqa: ASYNC109
         seconds = self._drain_timeout if timeout is None else timeout
-        Path(os.environ[DRAIN_FILE]).write_text(str(time.time() + seconds))
+        write_deadline(time.time() + seconds)
         await super().drain(timeout=seconds)
 
 
@@ -150,6 +151,7 @@ class _Job:
             aec_warmup_duration=None,
             user_away_timeout=None,
         )
+        self._session.on("conversation_item_added", log_latency)
         self._tutor = RoomTutor(self._classroom, journal, self._hearing)
         self._classroom.attach(self._tutor, self._session)
 
@@ -228,8 +230,10 @@ class _Job:
 
     async def _draining(self) -> None:
         """Returns when this job has to say goodbye, GOODBYE_S before the worker's deadline."""
-        path = Path(os.environ[DRAIN_FILE])
-        while not path.exists() or time.time() < float(path.read_text() or 0) - GOODBYE_S:
+        while True:  # the worker is another process: there is nothing to wait for but its file
+            deadline = read_deadline()
+            if deadline is not None and time.time() > deadline - GOODBYE_S:
+                return
             await asyncio.sleep(0.2)
 
     async def _beat(self) -> None:
@@ -261,6 +265,30 @@ class _Job:
         place = self._place
         async with db.tenant_tx(self._pool, place.tenant_id) as conn:
             await end_session(conn, place.tenant_id, place.session.id, datetime.now(UTC))
+
+
+def log_latency(event: ConversationItemAddedEvent) -> None:
+    """The delays of a turn, in seconds and without a word of it."""
+    metrics = getattr(event.item, "metrics", None) or {}
+    delays = {name: value for name, value in metrics.items() if isinstance(value, float)}
+    if delays:
+        logger.info("turn", extra={"role": getattr(event.item, "role", ""), **delays})
+
+
+def write_deadline(at: float) -> None:
+    """Tells the jobs of this worker by when (epoch seconds) they must be gone."""
+    path = Path(os.environ[DRAIN_FILE])
+    draft = path.with_suffix(".new")
+    draft.write_text(str(at))
+    draft.replace(path)
+
+
+def read_deadline() -> float | None:
+    """What `write_deadline` of this job's worker wrote, or None while it does not drain."""
+    try:
+        return float(Path(os.environ[DRAIN_FILE]).read_text())
+    except FileNotFoundError:
+        return None
 
 
 def build_server(settings: Settings) -> AgentServer:

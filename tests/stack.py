@@ -30,7 +30,7 @@ class Stack:
     lines: list[str] = field(default_factory=list)
 
     def pids(self, name: str) -> list[int]:
-        """Process ids of one of the processes of processes.conf, as the operating system has them."""
+        """Ids of the processes of this run whose command line matches."""
         pattern = re.compile(name)
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
@@ -67,6 +67,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             "LIVEKIT_PORT": str(livekit_port),
             "BODH_HOME": str(Path(folder) / "home"),
             "WHISPER_MODEL": "test",
+            "RATE_TOKEN_PER_MINUTE": "1000",
             "PYTHONUNBUFFERED": "1",
             **settings,
         }

@@ -41,7 +41,7 @@ class Course:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    with running_stack(RATE_TOKEN_PER_MINUTE="1000", AGENT_IDLE_PROCESSES="2") as stack:
+    with running_stack() as stack:
         yield stack
 
 
@@ -101,7 +101,7 @@ _names = itertools.count(1)
 
 @pytest.fixture
 async def person(stack: Stack) -> AsyncIterator[Callable[..., Any]]:
-    """Makes new signed-in accounts: `await person("Amina")`; their names are unique."""
+    """Makes new signed-in accounts, each with a name of its own."""
     accounts: list[Account] = []
 
     async def make(name: str = "Amina", **sign_in: str) -> Account:
@@ -116,7 +116,7 @@ async def person(stack: Stack) -> AsyncIterator[Callable[..., Any]]:
 
 @pytest.fixture
 async def learner(person: Callable[..., Any]) -> AsyncIterator[Callable[..., Any]]:
-    """Makes learners: `await learner()` is a Learner of a new account, or of the account given; not yet joined."""
+    """Makes learners of new accounts, or of the one given; they have not joined yet."""
     learners: list[Learner] = []
 
     async def make(account: Account | None = None, *, name: str = "Amina") -> Learner:
@@ -130,7 +130,7 @@ async def learner(person: Callable[..., Any]) -> AsyncIterator[Callable[..., Any
 
 @pytest.fixture
 async def fresh_room(course: Course, livekit: api.LiveKitAPI) -> Callable[[Module], Any]:
-    """Resets a room: `await fresh_room(module)` closes the module's room, so that the next join makes it anew."""
+    """Closes a module's room, so that the next join makes it anew."""
 
     async def close(module: Module) -> str:
         name = course.room_name(module)

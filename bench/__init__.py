@@ -1,0 +1,1 @@
+"""Benchmarks: figures of a running Bodh, reported and never asserted."""

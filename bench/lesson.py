@@ -1,0 +1,54 @@
+"""How long a lesson change takes until the tutor's next model request reads it."""
+
+import asyncio
+import contextlib
+import json
+import time
+from pathlib import Path
+
+from bench.figures import row
+from tests.learner import Account, Learner
+from tests.stack import running_stack
+
+
+async def run(changes: int) -> None:
+    """Publishes lesson changes by HTTP and reads from the worker's log when each was applied."""
+    with running_stack() as stack:
+        account = await Account(stack.url, "Bench").sign_in()
+        course = await account.course()
+        module = course["modules"][0]
+        learner = Learner(account)
+        began = time.monotonic()
+        await learner.join(module["id"])
+        await learner.tutor_done(began)
+        sent: dict[int, tuple[float, float]] = {}
+        for number in range(changes):
+            lesson = module["lessons"][(number + 1) % 3]
+            asked = time.time()
+            answer = await learner.change_lesson(lesson["id"])
+            sent[answer["revision"]] = (asked, time.time())
+            await asyncio.sleep(0.5)
+        await learner.leave()
+        await account.close()
+        applied = read_applied(stack.home / "log" / "agent.log")
+    both = [revision for revision in sent if revision in applied]
+    print(f"{len(both)} of {changes} changes were seen in the worker's log")
+    print(row("request sent -> state of the next model request", _since(sent, applied, 0)))
+    print(row("request answered -> state of the next request", _since(sent, applied, 1)))
+
+
+def _since(
+    sent: dict[int, tuple[float, float]], applied: dict[int, float], which: int
+) -> list[float]:
+    return [applied[r] - times[which] for r, times in sent.items() if r in applied]
+
+
+def read_applied(log: Path) -> dict[int, float]:
+    """Revision -> epoch seconds at which the agent held it."""
+    found: dict[int, float] = {}
+    with contextlib.suppress(FileNotFoundError):
+        for line in log.read_text().splitlines():
+            if '"message": "lesson changed"' in line:
+                change = json.loads(line)
+                found.setdefault(change["revision"], change["applied_at"])
+    return found

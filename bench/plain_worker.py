@@ -1,0 +1,131 @@
+"""A plain livekit-agents worker to compare with: VAD turns, our models inside the job.
+
+Run by `python -m bench first-words` in a process of its own; reads the course from files.
+"""
+
+import asyncio
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+from db.memory import MemoryLibrary
+from livekit import rtc
+from livekit.agents import (
+    DEFAULT_API_CONNECT_OPTIONS,
+    Agent,
+    AgentServer,
+    AgentSession,
+    APIConnectOptions,
+    JobContext,
+    LanguageCode,
+    cli,
+    inference,
+    room_io,
+    stt,
+    utils,
+)
+from livekit.agents.types import NOT_GIVEN, NotGivenOr
+
+import prompts
+from agent.plugins.espeak import EspeakTTS
+from agent.plugins.offline_tutor import OfflineTutor
+from agent.worker import log_latency
+from speech.engine import Engine, Wish
+from speech.models import chosen
+from tools.desk import Desk
+
+RATE = 16_000
+COURSE = Path(__file__).parent.parent / "db" / "sample"
+
+server = AgentServer(
+    host="127.0.0.1",
+    port=0,
+    num_idle_processes=2,
+    load_fnc=lambda: 0.0,
+    initialize_process_timeout=60,
+)
+
+
+class WholeUtterances(stt.STT[str]):
+    """Decodes each utterance with a model of its own, in a thread of the job."""
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(capabilities=stt.STTCapabilities(streaming=False, interim_results=False))
+        self._engine = engine
+
+    async def _recognize_impl(
+        self,
+        buffer: utils.AudioBuffer,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+    ) -> stt.SpeechEvent:
+        frame = rtc.combine_audio_frames(buffer)
+        pcm = np.frombuffer(frame.data, np.int16)
+        if frame.sample_rate != RATE:
+            resampler = rtc.AudioResampler(frame.sample_rate, RATE)
+            frames = [*resampler.push(frame), *resampler.flush()]
+            pcm = np.concatenate([np.frombuffer(one.data, np.int16) for one in frames])
+        heard = await asyncio.to_thread(self._engine.recognise, pcm.tobytes(), Wish())
+        return stt.SpeechEvent(
+            stt.SpeechEventType.FINAL_TRANSCRIPT,
+            alternatives=[stt.SpeechData(language=LanguageCode("en"), text=heard.text)],
+        )
+
+
+async def refuse(_lesson_id: UUID) -> None:
+    """The plain worker follows no lesson."""
+
+
+@server.rtc_session(agent_name="plain-agent")
+async def teach(ctx: JobContext) -> None:
+    engine = Engine(Path(chosen("test", Path(os.environ["BODH_HOME"])).path))
+    library = MemoryLibrary.from_folder(COURSE)
+    course = library.only_course()
+    lesson = (await library.outline(course.id))[0]
+    desk = Desk(
+        library=library,
+        course_id=course.id,
+        module_id=lesson.module_id,
+        account_id=UUID(int=1),
+        learner_name="Bench",
+        lesson_id=lesson.id,
+        change_lesson=refuse,
+        set_rate=lambda _factor: None,
+        now=lambda: datetime.now(UTC),
+    )
+    session: AgentSession[None] = AgentSession(
+        stt=WholeUtterances(engine),
+        vad=inference.VAD(model="silero"),
+        llm=OfflineTutor(desk),
+        tts=EspeakTTS(),
+        turn_handling={"turn_detection": "vad", "interruption": {"mode": "vad"}},
+        aec_warmup_duration=None,
+    )
+    session.on("conversation_item_added", log_latency)
+    await ctx.connect()
+    await session.start(
+        agent=Agent(instructions="You are a tutor."),
+        room=ctx.room,
+        room_options=room_io.RoomOptions(
+            audio_input=room_io.AudioInputOptions(sample_rate=RATE, auto_gain_control=False)
+        ),
+        session_host=False,
+        record=False,
+    )
+    await session.room_io.wait_for_ready()
+    greeting = prompts.render(
+        "course_welcome",
+        learner="Bench",
+        course=course.title,
+        number=1,
+        lesson=lesson.title,
+        previous=None,
+    )
+    session.say(greeting)
+
+
+if __name__ == "__main__":
+    cli.run_app(server)
