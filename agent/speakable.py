@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
+from html import unescape
 from re import Match
+from unicodedata import category
 
 from agent.spoken_math import FRACTIONS, GREEK_LETTERS, SYMBOLS, spoken_formula
 
@@ -30,11 +32,14 @@ ABBREVIATIONS = {
     r"e\.\s?g\.": "for example", r"i\.\s?e\.": "that is", r"w\.\s?r\.\s?t\.": "with respect to",
     r"a\.\s?k\.\s?a\.": "also known as", r"et al\.": "and others", r"vs\.?": "versus",
     r"cf\.": "compare", r"approx\.": "about", r"resp\.": "respectively", r"incl\.": "including",
-    r"w/o": "without", r"w/": "with", r"iff": "if and only if", r"Q&A": "questions and answers",
+    r"p\.\s?m\.": "P M", r"a\.\s?m\.": "A M", r"Dr\.": "Doctor", r"Mr\.": "Mister",
+    r"Prof\.": "Professor", r"C#": "C sharp", r"w/o": "without",
+    r"w/": "with", r"iff": "if and only if", r"Q&A": "questions and answers",
 }  # fmt: skip
 NUMBERED = {
     r"[Ff]igs?\.": "figure", r"[Ee]qs?\.": "equation", r"[Cc]h\.": "chapter",
-    r"[Ss]ec\.": "section", r"[Nn]o\.": "number", r"[Tt]ab\.": "table", r"pp?\.": "page",
+    r"[Ss]ec\.": "section", r"[Nn]o\.": "number", r"[Tt]ab\.": "table", r"p\.": "page",
+    r"pp\.": "pages",
     r"[Vv]ol\.": "volume", r"[Vv]er\.": "version",
 }  # fmt: skip
 SAID = {"LaTeX": "lay tech", "NumPy": "num pie", "PyTorch": "pie torch", "ReLU": "ray loo",
@@ -43,11 +48,11 @@ SAID = {"LaTeX": "lay tech", "NumPy": "num pie", "PyTorch": "pie torch", "ReLU":
 CODE_SIGNS = {
     "==": "is equal to", "!=": "is not equal to", "<=": "is at most", ">=": "is at least",
     "+=": "plus equals", "-=": "minus equals", "*=": "times equals", "**": "to the power of",
-    "//": "divided in whole numbers by", "->": "returns", "=": "equals", "+": "plus", "-": "minus",
+    "//": "divided in whole numbers by", "->": "gives", "=": "equals", "+": "plus", "-": "minus",
     "*": "times", "/": "divided by", "%": "modulo", "<": "is less than", ">": "is greater than",
     "&": "and", "|": "or", "@": "at", "#": "comment", ",": ",", ":": ",", "(": ",", "[": ",",
 }  # fmt: skip
-CODE_TOKEN = re.compile(r"\w+|--?(?=[A-Za-z])|[=!<>+\-*]=|\*\*|//|->|\.(?=\w)|\S")
+CODE_TOKEN = re.compile(r"\d+\.\d+|\w+|--?(?=[A-Za-z])|[=!<>+\-*]=|\*\*|//|->|\.(?=\w)|\S")
 
 
 def speakable(text: str) -> str:
@@ -59,7 +64,8 @@ def speakable(text: str) -> str:
     for pattern, replacement in RULES:
         body = pattern.sub(replacement, body)
     body = re.sub(r"\s*\n\s*", "\n", body).strip()
-    return lead + tidy(body) + tail
+    body = tidy(body)
+    return lead + (body if text.rstrip()[-1:] in ",;:" else body.rstrip(",;: ")) + tail
 
 
 def split_ends(text: str) -> tuple[str, str, str]:
@@ -78,7 +84,7 @@ def tidy(text: str) -> str:
     text = re.sub(r"([,;:])(?:\s*[,;:])+", r"\1", text)
     text = re.sub(r",\s*([.?!])", r"\1", text)
     text = re.sub(r"(^|\n)[,;:]\s*", r"\1", text)
-    return re.sub(r"([.?!,;:])(?=[^\W\d])", r"\1 ", text)
+    return re.sub(r"([?!,;:])(?=[^\W\d])|\.(?=[A-Z])", lambda m: f"{m[0]} ", text)
 
 
 def spoken_block(match: Match[str]) -> str:
@@ -140,7 +146,7 @@ def plural(unit: str) -> str:
 def spoken_money(match: Match[str]) -> str:
     whole, cents, scale = match["whole"].replace(",", ""), match["cents"], match["scale"] or ""
     name = CURRENCIES[match["sign"]]
-    name = name if (whole == "1" and not scale and not cents) or name == "yen" else f"{name}s"
+    name = name if (whole == "1" and not scale) or name == "yen" else f"{name}s"
     if scale:
         whole += f" point {' '.join(cents)}" if cents else ""
         return f"{whole} {scale.strip()} {name}"
@@ -184,9 +190,8 @@ def word_rules(table: dict[str, str], behind: str) -> list[Rule]:
 
 UNIT_NAMES = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 NUMBER = r"-?\d+(?:[.,]\d+)*"
-SIGNS_ALONE = {
-    sign: said for sign, said in SYMBOLS.items() if sign not in ",;:'!.…" and sign != "-"
-}
+QUIET = {",", ";", ":", "'", "''", "!", "…", "...", "-", "/", "*", "~"}  # have rules of their own
+SIGNS_ALONE = {sign: said for sign, said in SYMBOLS.items() if sign not in QUIET}
 
 GREEK_SIGNS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK_LETTERS.split(), strict=True))
 GREEK_SIGNS |= {"Δ": "delta", "Σ": "sigma", "Ω": "omega", "Θ": "theta", "Φ": "phi", "Π": "pi"}
@@ -214,7 +219,9 @@ MARKDOWN: list[Rule] = [
     rule(r"(\*\*|__|~~)(?=\S)(.+?)(?<=\S)\1", r"\2"),
     rule(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?!\w)", r"\1"),
     rule(r"(?<!\w)_(?=\S)([^_\n]+?)(?<=\S)_(?!\w)", r"\1"),
-    rule(r"</?[a-zA-Z][^<>\n]*>", ""),
+    rule(r"</?[a-zA-Z][^<>\n]*>", " "),
+    rule(r"&(?:amp|lt|gt|nbsp|quot|#39);", lambda m: unescape(m[0])),
+    rule(r"(?<!\w)[:;]-?[)(DP](?!\w)", ""),
 ]
 ADDRESSES: list[Rule] = [
     rule(r"(?:https?|wss?|ftp)://(?P<host>[\w.:-]*\w)(?:/[^\s)>\]]*[\w/])?", spoken_url),
@@ -228,8 +235,9 @@ WORDS: list[Rule] = [
     rule(r"(?<!\w)etc\.(?=\s+[A-Z]|\s*$)", "and so on."),
     rule(r"(?<!\w)etc\.?(?!\w)", "and so on"),
     *word_rules(ABBREVIATIONS, r"(?!\w)"),
-    *word_rules(NUMBERED, r"\s*(?=\d)"),
+    *word_rules({short: f"{said} " for short, said in NUMBERED.items()}, r"\s*(?=\d)"),
     rule(r"\b(?:" + "|".join(SAID) + r")\b", lambda m: SAID[m[0]]),
+    rule(r"\b(?:[A-Z]\.){2,}", lambda m: " ".join(m[0].replace(".", ""))),
     rule(r"\band/or\b", "and or"),
     rule(r"(?<!\w)#(?=\d)", "number "),
     rule(r"§+\s*(?=\d)", "section "),
@@ -239,10 +247,10 @@ NUMBERS: list[Rule] = [
          r"(?P<scale>\s(?:thousand|million|billion|trillion)\b)?", spoken_money),
     rule(r"(?<=\d),(?=\d{3}(?!\d))", ""),
     rule(r"\b(\d+(?:\.\d+)?)e([+-]?\d+)\b", lambda m: spoken_formula(f"{m[1]}*10^{{{m[2]}}}")),
-    rule(r"(?<![\w.])\d+(?:\s?[x×]\s?\d+)+\b",  # noqa: RUF001
+    rule(r"(?<![\w.])\d+(?:\s?[x×]\s?\d+)+\b(?!\s*=)",  # noqa: RUF001
          lambda m: re.sub(r"\s?[x×]\s?", " by ", m[0])),  # noqa: RUF001
     rule(r"\b(\d+)x(?!\w)", r"\1 times"),
-    rule(r"(?<![\w.-])(\d+(?:\.\d+)?\s?[%°]?[A-Za-z]{0,2})\s?[-\u2013]\s?(?=\d+(?:\.\d+)?(?![\d-]))",
+    rule(r"(?<![\w.-])(\d+(?:\.\d+)?\s?[%°]?[A-Za-z]{0,2})[-\u2013](?=\d+(?:\.\d+)?(?![\d-]))",
          r"\1 to "),
     rule(r"(?<=[\d%])\s?[\u2013]\s?(?=\d)", " to "),
     rule(r"(?<!\d)(\d{1,2}):([0-5]\d)(?!\d)", r"\1 \2"),
@@ -256,7 +264,7 @@ NUMBERS: list[Rule] = [
 FORMULAS: list[Rule] = [
     rule(r"(?<![\w\\])[A-Za-z0-9()]*\b[A-Za-z0-9)]+\^[\w{}()+-]+[.,;:?!]?", word_formula),
     rule(r"(?<!\w)[A-Za-z]_(?:\w+|\{[^}\s]*\})(?:\([\w, ]*\))?", lambda m: spoken_formula(m[0])),
-    rule(r"(?<![\w'])([fghFGPp]'?\([A-Za-z0-9](?:\s?[,|+*-]\s?[A-Za-z0-9])*\))",
+    rule(r"(?<![\w'])([fghFGPpO]'?\([A-Za-z0-9](?:\s?[,|+*-]\s?[A-Za-z0-9])*\))",
          lambda m: spoken_formula(m[1].replace("|", r"\mid "))),
     rule(r"\\[a-zA-Z]+(?:\{[^}\n]*\}|_\w|\^\w)*", lambda m: spoken_formula(m[0])),
     rule(r"\b([A-Za-z_]\w*)\(([\w, ]*)\)", lambda m: spoken_code(m[0])),
@@ -270,17 +278,20 @@ SIGNS: list[Rule] = [
     rule(r"\s+[-\u2013\u2014]+\s+|\u2014", ", "),
     rule(r"(?<![\d.])(\d+)\.(\d+)(?!\.?\d)", spoken_decimal),
     rule(r"(?<=\d)\.(?=\d)", " point "),
+    rule(r"(?<=\w)\.(?=[a-z]{2,4}\b)", " dot "),
     rule(r"\s*&\s*", " and "),
     rule(r"(?<=[A-Za-z\d])\s*([+*=<>]|==|<=|>=|!=|->|=>)\s*(?=[A-Za-z\d(-])",
          lambda m: f" {SYMBOLS[m[1]]} "),
-    rule("|".join(sorted(map(re.escape, set(SIGNS_ALONE) - {"/", "*", "~"}), key=len, reverse=True)),
+    rule("|".join(sorted(map(re.escape, SIGNS_ALONE), key=len, reverse=True)),
          lambda m: f" {SIGNS_ALONE[m[0]]} "),
     rule(r"(?<=[A-Za-z])/(?=[A-Za-z])", " or "),
     rule(r"(?<=\w)\s*/\s*(?=\w)", " over "),
     rule("[\u0370-\u03ff]", lambda m: f" {GREEK_SIGNS.get(m[0], '')} "),
     rule(r"…|\.{2,}", ","),
     rule(r"[\[\](){}]", ", "),
-    rule(r"[^\w\s.,;:?!'\"-]|_", " "),
+    rule(r"[\u200d\ufe0f]", ""),
+    rule(r"[#$%*+/<=>@\\^_`|~]", " "),
+    rule(r"[^\w\s]", lambda m: m[0] if category(m[0])[0] in "PM" else " "),
     rule(r'"', ""),
 ]  # fmt: skip
 

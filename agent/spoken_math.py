@@ -59,8 +59,8 @@ PLAIN = {"text", "mathrm", "mathbf", "mathit", "mathcal", "mathsf", "operatornam
 BIG = {"sum": "the sum", "prod": "the product", "int": "the integral", "lim": "the limit"}
 SETS = {"R": "the real numbers", "N": "the natural numbers", "Z": "the integers",
         "C": "the complex numbers", "Q": "the rationals"}  # fmt: skip
-FUNCTIONS = {"f", "g", "h", "F", "G", "P", "p", "E", "L", "J", "sigma", "phi", "exp", "log", "sine",
-             "cosine", "tangent", "natural log", "softmax", "relu", "sigmoid", "var"}  # fmt: skip
+FUNCTIONS = {"f", "g", "h", "F", "G", "P", "p", "E", "L", "J", "O", "sigma", "phi", "exp", "log",
+             "sine", "cosine", "tangent", "natural log", "softmax", "relu", "sigmoid"}  # fmt: skip
 FRACTIONS = {("1", "2"): "one half", ("1", "3"): "one third", ("2", "3"): "two thirds",
              ("1", "4"): "one quarter", ("3", "4"): "three quarters"}  # fmt: skip
 POWERS = {"2": "squared", "3": "cubed", "T": "transposed", "top": "transposed", "star": "star",
@@ -80,6 +80,7 @@ def spoken_formula(formula: str) -> str:
     except RecursionError:  # a thousand brackets in brackets: nothing to read aloud
         return "the formula on your page"
     words = re.sub(r"\s*,(?:\s*,)*\s*", ", ", words)
+    words = words.replace("equals,", "equals")
     return re.sub(r"\s+", " ", words).strip(" ,")
 
 
