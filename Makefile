@@ -6,7 +6,7 @@ LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --
 	--no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up down console test quick soak bench check fix lock clean reset
+.PHONY: help up down page console test quick soak bench check fix lock clean reset
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -16,6 +16,9 @@ up: ## installs what is missing, then runs everything until Ctrl-C
 
 down: ## ends what a killed `make up` left running
 	@$(PY) -m scripts.down
+
+page: ## builds the page anew after a change in web/client
+	@$(SETUP) page
 
 console: ## the tutor in this terminal, typed, without any server
 	@$(SETUP) packages && exec $(PY) -m agent console --text

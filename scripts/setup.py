@@ -1,6 +1,6 @@
 """Set-up: brings all that Bodh needs into folders of the checkout, each part once.
 
-    python -m scripts.setup [packages | quick | tests]
+    python -m scripts.setup [packages | page | quick | tests]
 
 Standard library only: it runs before anything is installed.
 """
@@ -37,9 +37,11 @@ def main(arguments: list[str]) -> int:
 
 
 def steps_for(arguments: list[str]) -> list[Step]:
-    """What `make up` needs; or only the packages, those of the tests, all the tests need."""
+    """What `make up` needs, or a part of it, or what the tests need."""
     if arguments == ["packages"]:
         return [packages_step()]
+    if arguments == ["page"]:
+        return [client_step()]
     if arguments == ["quick"]:
         return [packages_step(), test_packages_step()]
     common = [packages_step(), livekit_step(), client_step()]

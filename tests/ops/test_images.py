@@ -1,0 +1,161 @@
+"""Dockerfile and compose.yaml, held to the code; no container daemon is needed."""
+
+import re
+import shlex
+import subprocess
+import sys
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from scripts.venv import without_packages
+from settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
+SETTINGS = {name.upper() for name in Settings.model_fields}
+OF_OTHER_IMAGES = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "LIVEKIT_CONFIG"}
+TARGETS = ("token-server", "agent")
+
+# Imports with every installed file hidden that no package of a lock file owns.
+IMPORT_FROM_LOCK = """
+import importlib.machinery, importlib.metadata, re, sys
+
+locked = set(sys.argv[1].split())
+
+def name_of(distribution):
+    return re.sub("[-_.]+", "-", distribution.metadata["Name"]).lower()
+
+hidden = {{
+    str(file.locate())
+    for distribution in importlib.metadata.distributions()
+    if name_of(distribution) not in locked
+    for file in distribution.files or ()
+    if file.suffix in (".py", ".so")
+}}
+
+class Hide:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.origin in hidden:
+            raise ModuleNotFoundError(f"{{name}} is not in the lock file", name=name)
+
+sys.meta_path.insert(0, Hide)
+{imports}
+print(*sorted({{name.split(".")[0] for name in sys.modules}}))
+"""
+
+
+def stages() -> dict[str, list[str]]:
+    """Instructions of each stage, by its name."""
+    found: dict[str, list[str]] = {}
+    for line in DOCKERFILE.splitlines():
+        start = re.match(r"FROM (\S+) AS (\S+)", line)
+        if start:
+            found[start[2]] = list(found.get(start[1], []))
+        elif line and not line.startswith("#"):
+            found[list(found)[-1]].append(line)
+    return found
+
+
+def copied(target: str) -> set[str]:
+    """Paths of the checkout that a stage holds."""
+    lines = [line.split()[1:] for line in stages()[target] if line.startswith("COPY ")]
+    return {path for words in lines if not words[0].startswith("--") for path in words[:-1]}
+
+
+def modules_called(lines: list[str]) -> set[str]:
+    """What `python -m` is asked to run, in the instructions or the commands of compose.yaml."""
+    return {name for line in lines for name in re.findall(r"-m[\", ]+([\w.]+)", line)}
+
+
+def loaded(imports: str, lock: str) -> set[str]:
+    """Top-level names that are loaded when only the packages of a lock file are there."""
+    answer = subprocess.run(
+        [sys.executable, "-c", IMPORT_FROM_LOCK.format(imports=imports), " ".join(locked(lock))],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 0, answer.stderr
+    return set(answer.stdout.split())
+
+
+def locked(name: str) -> set[str]:
+    return set(re.findall(r"^([a-z0-9._-]+)==", (ROOT / name).read_text(), re.MULTILINE))
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether a pattern of .dockerignore covers a path, itself or by a folder above it."""
+    return any(fnmatch(str(part), pattern) for part in (Path(path), *Path(path).parents))
+
+
+def test_every_copied_path_exists_and_is_let_into_the_build() -> None:
+    patterns = (ROOT / ".dockerignore").read_text().splitlines()
+    let_in = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    paths = {path for stage in stages() for path in copied(stage)}
+    kept_out = {p for p in paths if not any(matches(p, pattern) for pattern in let_in)}
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
+    assert kept_out == set()
+
+
+def test_every_module_called_exists_in_its_stage() -> None:
+    for stage, lines in stages().items():
+        for module in modules_called(lines) - {"venv"}:
+            path = module.replace(".", "/")
+            assert (ROOT / f"{path}.py").exists() or (ROOT / path / "__main__.py").exists(), module
+            assert path.split("/")[0] in copied(stage), f"{stage} runs {module}"
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_image_runs_as_a_plain_user_without_a_compiler(target: str) -> None:
+    lines = stages()[target]
+    assert "USER 10001" in lines
+    assert not any(word in " ".join(lines) for word in ("apt-get", "gcc", "build-essential"))
+
+
+@pytest.mark.parametrize(
+    ("target", "imports", "lock"),
+    [
+        ("token-server", "import token_server, db.__main__", "requirements-web.lock"),
+        ("agent", "import agent.worker, agent.drain, speech.server", "requirements.lock"),
+    ],
+)
+def test_image_holds_everything_its_processes_import(target: str, imports: str, lock: str) -> None:
+    tops = loaded(imports, lock)
+    ours = {name for name in tops if (ROOT / name).is_dir() or (ROOT / f"{name}.py").is_file()}
+    assert ours <= {path.removesuffix(".py") for path in copied(target)}
+
+
+def test_a_lock_less_some_packages_keeps_all_others() -> None:
+    lock = (ROOT / "requirements.lock").read_text()
+    less = without_packages(lock, ["supervisor", "setuptools"])
+    names = set(re.findall(r"^([a-z0-9._-]+)==", less, re.MULTILINE))
+    assert names == locked("requirements.lock") - {"supervisor", "setuptools"}
+    assert without_packages(lock, []) == lock
+
+
+def test_compose_sets_settings_only() -> None:
+    set_here = {
+        name for service in COMPOSE["services"].values() for name in service.get("environment", {})
+    }
+    asked = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    assert set_here | asked <= SETTINGS | OF_OTHER_IMAGES
+
+
+def test_compose_runs_what_the_images_hold() -> None:
+    built = {name: s for name, s in COMPOSE["services"].items() if "build" in s}
+    assert set(built) == {"migrate", "token-server", "speech", "drain", "agent"}
+    for service in built.values():
+        called = modules_called([shlex.join(service.get("command", []))])
+        target = service["build"]["target"]
+        assert called <= copied(target)
+
+
+def test_compose_has_the_media_servers_two_rules() -> None:
+    config = yaml.safe_load(COMPOSE["services"]["livekit"]["environment"]["LIVEKIT_CONFIG"])
+    assert config["room"]["auto_create"] is False
+    assert config["agents"]["target_load"] == 1.0
