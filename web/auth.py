@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ LEEWAY = timedelta(seconds=5)  # between the clocks of the provider and ours
 JWKS_MAX_AGE_S = 600
 JWKS_PAUSE_S = 10  # between two fetches that an unknown key id asks for
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
+LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 # the words of the source documents for the three roles of an account, strongest first
@@ -183,19 +185,19 @@ def check_origin(request: Request) -> None:
         return
     origin = request.headers.get("origin")
     site = request.headers.get("sec-fetch-site", "same-origin")
-    settings: Settings = request.app.state.settings
     if origin is None and site in ("same-origin", "none"):
         return
-    if origin is None or origin not in own_origins(settings):
+    settings: Settings = request.app.state.settings
+    if origin not in own_origins(settings, request.headers.get("host", "")):
         raise Forbidden("This request came from another site")
 
 
-def own_origins(settings: Settings) -> set[str]:
-    """The origins under which our page is served."""
+def own_origins(settings: Settings, host: str) -> set[str]:
+    """The origins under which our page is served; in development also by its own dev server."""
     parts = urlsplit(settings.public_url)
     origins = {f"{parts.scheme}://{parts.netloc}"}
-    if settings.bodh_env == "development":
-        origins |= {f"http://{host}:{settings.port}" for host in ("127.0.0.1", "localhost")}
+    if settings.bodh_env == "development" and LOOPBACK_HOST.fullmatch(host):
+        origins.add(f"http://{host}")
     return origins
 
 
