@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import socket
 import subprocess
 import tempfile
 import time
@@ -65,8 +66,8 @@ def running_livekit(settings: Settings) -> Iterator[MediaServer]:
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=1):
-                return
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
         time.sleep(0.05)
     raise TimeoutError(f"livekit-server did not start:\n{log.read_text()[-2000:]}")

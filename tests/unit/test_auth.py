@@ -118,7 +118,7 @@ async def test_a_changed_payload_is_refused(verifier: Verifier) -> None:
 async def test_an_unsigned_token_is_refused(verifier: Verifier) -> None:
     claims = jwt.decode(signed(), options={"verify_signature": False})
     with pytest.raises(SignInRequired):
-        await verifier.verify(jwt.encode(claims, None, algorithm="none"))
+        await verifier.verify(jwt.encode(claims, "", algorithm="none"))
 
 
 @hypothesis_settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
