@@ -39,6 +39,7 @@ from speech.client import SpeechClient
 
 BEAT_EVERY_S = 0.5
 READY_WITHIN_S = 30.0
+PLACE_TRIES, PLACE_PAUSE_S = 30, 0.1
 GOODBYE_S = 4.0  # the longest a worker that ends waits for its goodbye line
 DRAIN_FILE = "BODH_DRAIN_FILE"  # environment name: a file with the time by which jobs must be gone
 MAX_BITRATE = 64_000  # halves the encoder's CPU; nothing of it is heard
@@ -96,12 +97,15 @@ async def teach(ctx: JobContext) -> None:
 
 
 async def _place(pool: db.Pool, dispatch: protocol.DispatchMetadata) -> Place:
-    async with db.tenant_tx(pool, dispatch.tenant_id) as conn:
-        room = await find_room_by_id(conn, dispatch.tenant_id, dispatch.room_id)
-        session = await find_session(conn, dispatch.tenant_id, dispatch.session_id)
-    if room is None or session is None:
-        raise db.NotFound("the room or session of this dispatch")
-    return Place(dispatch.tenant_id, room, session, dispatch.epoch)
+    """The rows behind a dispatch; its transaction may commit a moment after it was sent."""
+    for _ in range(PLACE_TRIES):
+        async with db.tenant_tx(pool, dispatch.tenant_id) as conn:
+            room = await find_room_by_id(conn, dispatch.tenant_id, dispatch.room_id)
+            session = await find_session(conn, dispatch.tenant_id, dispatch.session_id)
+        if room is not None and session is not None and session.agent_epoch >= dispatch.epoch:
+            return Place(dispatch.tenant_id, room, session, dispatch.epoch)
+        await asyncio.sleep(PLACE_PAUSE_S)
+    raise db.NotFound("the room or session of this dispatch")
 
 
 class _Job:

@@ -42,16 +42,15 @@ class Stack:
         return found
 
     def wait_for_line(self, text: str, timeout_s: float) -> None:
-        """Raises TimeoutError with the last lines where it is not printed in time."""
+        """Waits for a line that begins so. Raises TimeoutError with the last lines."""
         deadline = time.monotonic() + timeout_s
-        while not any(text in line for line in self.lines):
+        while not any(line.startswith(text) for line in self.lines):
             if time.monotonic() > deadline or self.process.poll() is not None:
                 raise TimeoutError(f"no {text!r}; last lines:\n" + "\n".join(self.lines[-60:]))
             time.sleep(0.05)
 
     def _read(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self.process.stdout or ():
             self.lines.append(line.rstrip("\n"))
 
 
@@ -86,7 +85,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
         reader = threading.Thread(target=stack._read, daemon=True)
         reader.start()
         try:
-            stack.wait_for_line("ready: ", START_S)
+            stack.wait_for_line("ready: http", START_S)
             yield stack
         finally:
             process.send_signal(signal.SIGTERM)
@@ -95,6 +94,8 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             except subprocess.TimeoutExpired:
                 process.kill()
             reader.join(5)
+            if process.stdout is not None:
+                process.stdout.close()
             keep_log(stack)
 
 
