@@ -6,7 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PLACEHOLDERS = ("changeme", "placeholder", "example", "devkey", "secret", "bodh-dev")
@@ -190,7 +197,7 @@ def load_settings() -> Settings:
 
     Raises SettingsError with one line that says what to do.
     """
-    settings = Settings()
+    settings = read_settings()
     if settings.bodh_env == "production":
         check_production(settings)
         return settings
@@ -200,6 +207,16 @@ def load_settings() -> Settings:
             "set ALLOW_PUBLIC_BIND=true to allow it, or BODH_ENV=production"
         )
     return with_development_secrets(settings)
+
+
+def read_settings() -> Settings:
+    """The settings as they are given, nothing filled in. Raises SettingsError."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0]).upper() if first["loc"] else "a setting"
+        raise SettingsError(f"{name} cannot be used: {first['msg']}") from error
 
 
 class SettingsError(Exception):

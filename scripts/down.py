@@ -6,12 +6,12 @@ python -m scripts.down
 import sys
 
 from scripts.processes import end_all
-from settings import SettingsError, load_settings
+from settings import SettingsError, read_settings
 
 
 def main() -> int:
     try:
-        count = end_all(load_settings())
+        count = end_all(read_settings())
     except SettingsError as error:
         print(error)
         return 1

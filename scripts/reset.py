@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from scripts.processes import end_all
-from settings import SettingsError, load_settings
+from settings import SettingsError, read_settings
 
 
 def main() -> int:
     try:
-        settings = load_settings()
+        settings = read_settings()
     except SettingsError as error:
         print(error)
         return 1

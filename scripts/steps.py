@@ -138,7 +138,7 @@ def fingerprint(paths: Iterable[Path], *extra: str) -> str:
     """A digest of files and words that changes when one of them does."""
     digest = hashlib.sha256("\0".join(extra).encode())
     for path in sorted(paths):
-        digest.update(f"\0{path.relative_to(ROOT)}\0".encode())
+        digest.update(f"\0{path}\0".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -1,0 +1,79 @@
+"""All of Bodh from start to end: ready, restarted, ended, nothing left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import psutil
+import pytest
+
+from scripts.processes import marked, wait_until
+from settings import Settings
+from tests.stack import ROOT, Stack, running_stack
+
+READY_S = 15.0
+ENDED_S = 15.0
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    with TemporaryDirectory(prefix="bodh-up-") as folder:
+        yield Path(folder) / "home"
+
+
+def family(stack: Stack) -> list[psutil.Process]:
+    """Every process of a stack: by its mark, and by descent in case one dropped the mark."""
+    found = {process.pid: process for process in marked(Settings(bodh_home=stack.home))}
+    for process in [psutil.Process(stack.process.pid), *found.values()]:
+        found |= {child.pid: child for child in process.children(recursive=True)}
+    return list(found.values())
+
+
+def alive(processes: list[psutil.Process]) -> list[str]:
+    return [str(p) for p in processes if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+
+
+@pytest.mark.timeout(300)
+def test_everything_starts_again_at_once_and_ends_without_a_trace(home: Path) -> None:
+    with running_stack(BODH_HOME=str(home)) as stack:
+        assert f"ready: {stack.url}" in stack.lines
+        processes = family(stack)
+        assert_ends(stack, signal.SIGINT, processes)
+    began = time.monotonic()
+    with running_stack(BODH_HOME=str(home)) as stack:
+        assert time.monotonic() - began < READY_S
+        assert_restarts(stack, "token_server.py")
+        processes = family(stack)
+        stack.process.kill()
+        stack.process.wait()
+        down(stack)
+        assert alive(processes) == []
+    with running_stack(BODH_HOME=str(home)) as stack:
+        assert_ends(stack, signal.SIGTERM, family(stack))
+
+
+def assert_ends(stack: Stack, number: signal.Signals, processes: list[psutil.Process]) -> None:
+    began = time.monotonic()
+    stack.process.send_signal(number)
+    assert stack.process.wait(2 * ENDED_S) == 0
+    assert time.monotonic() - began < ENDED_S
+    assert alive(processes) == []
+    assert marked(Settings(bodh_home=stack.home)) == []
+
+
+def assert_restarts(stack: Stack, command: str) -> None:
+    """A process that is killed is there again, another one."""
+    (old,) = stack.pids(command)
+    os.kill(old, signal.SIGKILL)
+    assert wait_until(lambda: stack.pids(command) not in ([], [old]), 20.0)
+
+
+def down(stack: Stack) -> None:
+    subprocess.run(
+        [sys.executable, "-m", "scripts.down"], cwd=ROOT, env=stack.environment, check=True
+    )
