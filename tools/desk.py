@@ -11,10 +11,11 @@ from db.library import Library
 
 @dataclass(frozen=True)
 class Place:
-    """The passage of a lesson that was spoken about last."""
+    """The passage that was spoken about last; it may stand in another lesson than the learner's."""
 
     lesson_id: UUID
     passage: int
+    learner_in: UUID | None  # the learner's own lesson at that moment
 
 
 @dataclass
@@ -35,21 +36,25 @@ class Desk:
     places: dict[UUID, Place] = field(default_factory=dict)  # by account
 
     @property
-    def place(self) -> Place | None:
-        """Where the learner is, or None when nothing of their lesson was spoken about yet."""
+    def topic(self) -> Place | None:
+        """What "this" and "it" mean, or None when nothing was spoken about in this lesson yet."""
         place = self.places.get(self.account_id)
-        return place if place and place.lesson_id == self.lesson_id else None
+        return place if place and place.learner_in == self.lesson_id else None
 
     def mark_place(self, lesson_id: UUID, passage: int) -> None:
         """Remembers the passage that the learner now hears about."""
-        self.places[self.account_id] = Place(lesson_id, passage)
+        self.places[self.account_id] = Place(lesson_id, passage, self.lesson_id)
 
-    async def lesson(self) -> tuple[int, Lesson] | None:
-        """The learner's lesson with its number in the course, or None without a lesson."""
-        if self.lesson_id is None:
+    async def lesson(self, lesson_id: UUID | None = None) -> tuple[int, Lesson] | None:
+        """A lesson, by default the learner's, with its number in the course; None without one.
+
+        A preview of an unpublished lesson has number 0.
+        """
+        wanted = lesson_id or self.lesson_id
+        if wanted is None:
             return None
         outline = await self.library.outline(self.course_id)
         for number, lesson in enumerate(outline, 1):
-            if lesson.id == self.lesson_id:
+            if lesson.id == wanted:
                 return number, lesson
-        return 0, await self.library.lesson(self.lesson_id)  # a preview: not published
+        return 0, await self.library.lesson(wanted)

@@ -9,7 +9,7 @@ import prompts
 from db import Forbidden, NotFound
 from db.courses import Lesson, Passage
 from tools.desk import Desk
-from tools.words import lexemes, listed, normal, number_in, sentences, spoken
+from tools.words import capital, lexemes, listed, normal, number_in, sentences, spoken
 
 NO_LESSON = "No lesson is chosen yet. Say go to lesson one, or choose a lesson on the page."
 SUMMARY_SENTENCES = 3
@@ -17,6 +17,7 @@ READ_SENTENCES = 4
 _EXAMPLE = re.compile(
     r"\b(for example|for instance|such as|suppose|imagine|picture|think of)\b", re.IGNORECASE
 )
+_OTHER_MODULE = re.compile(r"\b(next|following|previous) (?:module|chapter|unit)\b")
 _RELATIVE = {"next": 1, "following": 1, "previous": -1, "before": -1, "back": -1}
 
 
@@ -34,6 +35,8 @@ def match_lesson(target: str, outline: Sequence[Lesson], current: UUID | None) -
     """The index in the outline that "next", "first", "lesson two" or a title means, or None."""
     words = normal(target)
     here = next((i for i, lesson in enumerate(outline) if lesson.id == current), None)
+    if here is not None and (match := _OTHER_MODULE.search(words)):
+        return _first_of_module(outline, here, 1 if match[1] in ("next", "following") else -1)
     for word, step in _RELATIVE.items():
         if word in words.split():
             return _inside(step - 1 if here is None else here + step, outline)
@@ -46,6 +49,14 @@ def match_lesson(target: str, outline: Sequence[Lesson], current: UUID | None) -
     if number is not None and (by_title is None or "lesson" in words.split()):
         return _inside(number - 1, outline)
     return by_title
+
+
+def _first_of_module(outline: Sequence[Lesson], here: int, step: int) -> int | None:
+    modules = list(dict.fromkeys(lesson.module_id for lesson in outline))
+    wanted = modules.index(outline[here].module_id) + step
+    if not 0 <= wanted < len(modules):
+        return None
+    return next(i for i, lesson in enumerate(outline) if lesson.module_id == modules[wanted])
 
 
 def _inside(index: int, outline: Sequence[Lesson]) -> int | None:
@@ -90,7 +101,7 @@ async def describe(desk: Desk, target: str) -> str:
     if index is None:
         return f"There is no such lesson. This course has {spoken(len(outline))} lessons."
     lesson = outline[index]
-    return f"{_opening(named(index + 1, lesson.title))}: {lesson.description}".strip()
+    return f"{capital(named(index + 1, lesson.title))}: {lesson.description}".strip()
 
 
 async def objectives(desk: Desk) -> str:
@@ -100,7 +111,7 @@ async def objectives(desk: Desk) -> str:
         return NO_LESSON
     number, lesson = found
     if not lesson.objectives:
-        return f"{_opening(named(number, lesson.title))} names no objectives."
+        return f"{capital(named(number, lesson.title))} names no objectives."
     goals = [goal[:1].lower() + goal[1:].rstrip(".") for goal in lesson.objectives]
     return f"After {named(number, lesson.title)}, you can {listed(goals)}."
 
@@ -114,7 +125,7 @@ async def summarise(desk: Desk, target: str = "this") -> str:
     lesson, number = outline[index], index + 1
     openers = section_openers(await desk.library.passages(lesson.id))
     chosen = [cited(text, number, p.number) for p, text in openers[:SUMMARY_SENTENCES]]
-    return " ".join([f"{_opening(named(number, lesson.title))}: {lesson.description}", *chosen])
+    return " ".join([f"{capital(named(number, lesson.title))}: {lesson.description}", *chosen])
 
 
 def section_openers(passages: Sequence[Passage]) -> list[tuple[Passage, str]]:
@@ -136,7 +147,8 @@ async def where(desk: Desk) -> str:
         return NO_LESSON
     number, lesson = found
     parts = [f"You are in {named(number, lesson.title)}."]
-    if place := desk.place:
+    place = desk.topic
+    if place and place.lesson_id == lesson.id:
         passages = await desk.library.passages(lesson.id)
         heading = next((p.heading for p in passages if p.number == place.passage), "")
         parts.append(f"We last spoke about {heading[:1].lower() + heading[1:]}." if heading else "")
@@ -151,19 +163,22 @@ async def read(desk: Desk, part: str) -> str:
 
     `part` is next, previous, first, this (again), example, another example, or code.
     """
-    found = await desk.lesson()
+    topic, reading_on = desk.topic, part in ("next", "previous", "first")
+    if topic and reading_on and topic.lesson_id != desk.lesson_id:
+        topic = None  # an answer from elsewhere does not move the learner's own place
+    found = await desk.lesson(topic.lesson_id if topic else None)
     if found is None:
         return NO_LESSON
     number, lesson = found
     passages = await desk.library.passages(lesson.id)
-    passage = choose_passage(passages, desk.place.passage if desk.place else 0, normal(part))
+    passage = choose_passage(passages, topic.passage if topic else 0, normal(part))
     if passage is None:
         return _nothing_to_read(normal(part), named(number, lesson.title))
     desk.mark_place(lesson.id, passage.number)
     chosen = [cited(one, number, passage.number) for one in sentences(passage.body)]
     if "example" in part:
         chosen = [one for one in chosen if _EXAMPLE.search(one)][:2]
-    opening = f"{_opening(passage.heading)}. " if passage.heading else ""
+    opening = f"{capital(passage.heading)}. " if passage.heading else ""
     return opening + " ".join(chosen[:READ_SENTENCES])
 
 
@@ -197,7 +212,3 @@ def _nothing_to_read(part: str, lesson: str) -> str:
     if part == "code":
         return "There is no code in this lesson."
     return f"I found nothing to read in {lesson}."
-
-
-def _opening(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -20,7 +20,8 @@ _CONTRACTIONS = (
     (r"\bwon't\b", "will not"),
     (r"n't\b", " not"),
     (r"\b(what|that|it|who|where|how|here|there)'s\b", r"\1 is"),
-    (r"\blet's\b", "let us"),
+    (r"\b(what|that|who|where|how)s\b", r"\1 is"),
+    (r"\blet's\b|\blets\b", "let us"),
     (r"\bi'm\b", "i am"),
     (r"'re\b", " are"),
     (r"'ve\b", " have"),
@@ -65,7 +66,7 @@ def stem(word: str) -> str:
     word = re.sub(r"(?<=[^siu])s$|(?<=ss)es$", "", word)
     if match := re.fullmatch(r"(\w*[aeiouy]\w{1,})(?:ing|ed)", word):
         word = re.sub(r"([^aeiouylsz])\1$", r"\1", match[1])
-    return re.sub(r"e$", "", word) if len(word) > 3 else word
+    return re.sub(r"e$", "", word) if len(word) > 4 else word
 
 
 def plain(markdown: str) -> str:
@@ -110,3 +111,8 @@ def number_in(text: str) -> int | None:
 def listed(items: list[str]) -> str:
     """A spoken list: "a, b and c"."""
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
+
+
+def capital(text: str) -> str:
+    """The text with its first letter in upper case, the rest as it is."""
+    return text[:1].upper() + text[1:]

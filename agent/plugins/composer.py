@@ -38,15 +38,16 @@ class Vocabulary:
 
     weights: dict[str, float]
     unknown: float
+    once: float  # weight of a lexeme that stands in a single passage
 
     @classmethod
     def of(cls, passages: Iterable[str]) -> "Vocabulary":
         """Counts in how many passages each lexeme stands."""
-        counts: Counter[str] = Counter()
-        total = 0
-        for total, text in enumerate(passages, 1):  # noqa: B007 the last one is the count
-            counts.update(set(lexemes(text)))
-        return cls({word: log(1 + total / n) for word, n in counts.items()}, log(1 + total))
+        held = [set(lexemes(text)) for text in passages]
+        total = len(held)
+        counts = Counter(word for words in held for word in words)
+        weights = {word: log(1 + total / count) for word, count in counts.items()}
+        return cls(weights, unknown=log(1 + total), once=log(1 + total))
 
     def weight(self, lexeme: str) -> float:
         """The weight of a lexeme; the greatest of all for one that the course does not have."""
@@ -101,10 +102,18 @@ def about(hit: Hit) -> str:
 
 def _enough(asked: list[str], hit: Hit, vocabulary: Vocabulary) -> bool:
     held = set(lexemes(about(hit)))
-    known = [word for word in asked if word in vocabulary.weights]
-    found = sum(vocabulary.weight(word) for word in known if word in held)
+    found = [word for word in asked if word in held and word in vocabulary.weights]
+    evidence = sum(vocabulary.weight(word) for word in found)
     total = sum(vocabulary.weight(word) for word in asked)
-    return found >= MIN_EVIDENCE and found >= MIN_SHARE * total
+    if evidence < MIN_EVIDENCE or evidence < MIN_SHARE * total:
+        return False
+    return len(found) > 1 or vocabulary.weight(found[0]) < vocabulary.once or _is_about(found, hit)
+
+
+def _is_about(found: list[str], hit: Hit) -> bool:
+    """True where a heading or the start of a sentence names the word: more than a mention of it."""
+    starts = [lexemes(sentence)[:2] for sentence in sentences(hit.passage.body)]
+    return any(found[0] in words for words in [lexemes(hit.passage.heading), *starts])
 
 
 def _rank(asked: list[str], hit: Hit, vocabulary: Vocabulary, lesson_number: int) -> _Ranked:

@@ -73,10 +73,8 @@ HELP = (
     "where was I."
 )
 
-_COURTESY = re.compile(
-    r"\b(?:please|bodh|um|uh|erm|hmm|hey|right now|for me)\b"
-    r"|^(?:so|well|okay so|ok so|okay|ok|and|but|now)\b(?=.* )"
-)
+_COURTESY = re.compile(r"\b(?:please|bodh|um|uh|erm|hmm|hey|right now|for me)\b")
+_LEAD = re.compile(r"^(?:(?:so|well|okay|ok|and|but|now|like|you know) )+(?=.)")
 _REQUEST = re.compile(
     r"^(?:(?:can|could|would|will) you (?:also )?|(?:can|could|may) (?:we|i) "
     r"|i (?:want|would like) (?:you )?to |i would like |let us |you should )"
@@ -217,7 +215,7 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Stuck(NOTHING_OPEN),
+        Say(NOTHING_OPEN),
         (
             r"(?:is )?(?:that|this|it)(?: is)? (?:right|correct|wrong|true|false)",
             r"(?:i think )?(?:that|this|it) is not (?:right|correct|wrong|true|false)",
@@ -306,7 +304,7 @@ _ORDINAL = r"(?:next|previous|first|last|second|third|fourth|fifth|sixth)"
 _WHICH_LESSON = re.compile(
     rf"what is (?:the )?({_ORDINAL} lesson|lesson (?:number )?\w+)(?: about| called)?"
 )
-_NEIGHBOUR = re.compile(rf"(?:{_GO} )?(?:the |a )?(next|previous|following) {_LESSON}")
+_NEIGHBOUR = re.compile(rf"(?:{_GO} )?(?:the |a )?((?:next|previous|following) {_LESSON})")
 _GO_TO = re.compile(rf"{_GO} (?:the )?(.*\b{_LESSON}\b.*)")
 _GO_TO_TITLE = re.compile(r"(?:go|move|jump|skip|switch|take me|bring me|return)(?: back)? to (.+)")
 _WITH_EXAMPLE = re.compile(
@@ -323,7 +321,7 @@ _BARE_CHOICE = re.compile(
 def clean(text: str) -> str:
     """Normal text without courtesy and request words around it."""
     words = " ".join(_COURTESY.sub(" ", normal(text)).split())
-    return _REQUEST.sub("", words).strip() or normal(text)
+    return _REQUEST.sub("", _LEAD.sub("", words)).strip() or normal(text)
 
 
 def understand(text: str) -> Intent:
@@ -349,7 +347,7 @@ def _about_lesson(said: str) -> Intent | None:
     if match := _WHICH_LESSON.fullmatch(said):
         return Call("describe_lesson", {"target": match[1]})
     if match := _NEIGHBOUR.fullmatch(said):
-        return Call("change_lesson", {"target": f"{match[1]} lesson"})
+        return Call("change_lesson", {"target": match[1]})
     if match := _GO_TO.fullmatch(said) or _GO_TO_TITLE.fullmatch(said):
         return Call("change_lesson", {"target": _target(match[1]) or said})
     if re.fullmatch(r"lesson (?:number )?\w+", said) and number_in(said) is not None:

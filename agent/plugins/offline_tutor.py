@@ -19,6 +19,7 @@ from livekit.agents.types import (
 from agent.plugins.composer import Vocabulary, compose, corrected
 from agent.plugins.intents import (
     ASK_ME,
+    NOTHING_OPEN,
     Ask,
     Call,
     CourseAbout,
@@ -37,7 +38,7 @@ from tools.desk import Desk
 from tools.grounding import find_passages
 from tools.lessons import NO_LESSON, named
 from tools.quiz import is_position, match_option
-from tools.words import content_words, lexemes, normal, spoken
+from tools.words import capital, lexemes, normal, spoken
 
 CANDIDATES = 12
 VOCABULARY_LIFE = timedelta(minutes=5)  # an import changes the course while rooms are open
@@ -169,6 +170,8 @@ class Reply:
         intent = understand(said)
         if pending is not None and intent == Call("read_lesson", {"part": "next"}):
             return Call("start_quiz")  # "go on" means the open question
+        if pending is not None and intent == Say(NOTHING_OPEN):
+            return Call("answer_quiz", {"answer": said[:200]})  # which asks for a letter
         return await self._act(intent, pending)
 
     async def _pending(self) -> Question | None:
@@ -214,11 +217,11 @@ class Reply:
             return f"I do not know how long {named(number, lesson.title)} is."
         minutes = max(1, round(lesson.duration_s / 60))
         unit = "minute" if minutes == 1 else "minutes"
-        return f"{named(number, lesson.title).capitalize()}, takes about {spoken(minutes)} {unit}."
+        return f"{capital(named(number, lesson.title))}, takes about {spoken(minutes)} {unit}."
 
     async def _answer(self, ask: Ask, pending: Question | None) -> str:
         vocabulary = await self._tutor.vocabulary()
-        question = corrected(await self._with_topic(ask.text), vocabulary)
+        question = corrected(await self._with_topic(ask.text, vocabulary), vocabulary)
         hits = await find_passages(self._desk, question, CANDIDATES)
         found = await self._desk.lesson()
         number = found[0] if found else 0
@@ -230,15 +233,14 @@ class Reply:
         self._desk.mark_place(answer.hit.passage.lesson_id, answer.hit.passage.number)
         return ask.opening + answer.text
 
-    async def _with_topic(self, text: str) -> str:
-        """The question; one that says only "it" or "that" gets the last topic added."""
-        words = normal(text).split()
-        place = self._desk.places.get(self._desk.account_id)
-        if place is None or len(content_words(text)) > 1 or not {"it", "that", "this"} & set(words):
+    async def _with_topic(self, text: str, vocabulary: Vocabulary) -> str:
+        """The question; one that names nothing but "it" or "that" is about the last topic."""
+        known = [word for word in lexemes(text) if word in vocabulary.weights]
+        topic = self._desk.topic
+        if topic is None or known or not {"it", "that", "this", "they"} & set(normal(text).split()):
             return text
-        passages = await self._desk.library.passages(place.lesson_id)
-        heading = next((p.heading for p in passages if p.number == place.passage), "")
-        return f"{heading} {text}"
+        passages = await self._desk.library.passages(topic.lesson_id)
+        return next((p.heading for p in passages if p.number == topic.passage), "") or text
 
 
 def last_turn(chat_ctx: llm.ChatContext) -> tuple[str, list[str]]:

@@ -1,0 +1,61 @@
+"""Words as said and printed: normal form, stems, sentences, numbers."""
+
+import pytest
+
+from tools.words import lexemes, listed, normal, number_in, sentences, spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("What's gradient descent?!", "what is gradient descent"),
+        ("I don\u2019t understand", "i do not understand"),
+        ("  Let's   GO\n", "let us go"),
+        ("\U0001f600 ?? …", ""),
+    ],
+)
+def test_normal_form(text: str, expected: str) -> None:
+    assert normal(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("overfitting", "overfits"),
+        ("regularisation", "regularization"),
+        ("matrices", "matrix"),
+        ("squares", "squared"),
+        ("layers", "layer"),
+        ("training", "trained"),
+    ],
+)
+def test_forms_of_a_word_share_a_lexeme(one: str, other: str) -> None:
+    assert lexemes(one) == lexemes(other)
+
+
+def test_care_is_not_a_car() -> None:
+    assert lexemes("care") != lexemes("car")
+
+
+def test_sentences_keep_decimals_and_abbreviations_whole() -> None:
+    text = "A rate of 0.1 is common, e.g. Adam\nuses it. It **works**. Next is `x`."
+    assert sentences(text) == [
+        "A rate of 0.1 is common, e.g. Adam uses it.",
+        "It works.",
+        "Next is x.",
+    ]
+
+
+def test_list_items_are_sentences() -> None:
+    assert sentences("- one thing\n- another\n  thing.") == ["one thing.", "another thing."]
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("lesson two", 2), ("lesson 12", 12), ("the third", 3), ("none", None)]
+)
+def test_numbers_are_found_as_word_digits_or_ordinal(text: str, number: int | None) -> None:
+    assert number_in(text) == number
+
+
+def test_numbers_and_lists_are_spoken() -> None:
+    assert (spoken(4), spoken(40), listed(["a", "b", "c"])) == ("four", "40", "a, b and c")
