@@ -10,6 +10,6 @@ export default defineConfig({
   build: { assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 900 },
   server: {
     host: '127.0.0.1',
-    proxy: { '/api': tokenServer, '/auth/dev-login': tokenServer, '/auth/signout': tokenServer },
+    proxy: { '/api': tokenServer, '/auth/dev-login': tokenServer, '/auth/sign-out': tokenServer },
   },
 });

@@ -22,7 +22,7 @@ export interface LessonEntry {
   id: string;
   title: string;
   orderIndex: number;
-  /** seconds */
+  /** seconds; the course's tree may leave it out */
   duration?: number | null;
   status?: LessonStatus | null;
 }
@@ -53,19 +53,19 @@ export interface ModulePage {
   liveKitToken: string;
   wsUrl: string;
   sessionId: string;
-  sessionType: string;
-  lessonId?: string | null;
-  lessonNumber?: number | null;
-  courseProgress?: CourseProgress | null;
+  lessonId: string | null;
+  /** which greeting is due, and the facts it rests on */
+  sessionType: { sessionType: string; lessonNumber: number | null; courseProgress: CourseProgress };
 }
 
-export type PassageKind = 'text' | 'list' | 'code' | 'formula';
+export type PassageKind = 'text' | 'code' | 'formula';
 
 export interface Passage {
   id: string;
   number: number;
   kind: PassageKind;
-  heading: string | null;
+  /** empty where none is */
+  heading: string;
   /** Markdown of this passage alone */
   body: string;
 }
@@ -73,9 +73,8 @@ export interface Passage {
 export interface LessonText {
   id: string;
   title: string;
-  lessonNumber?: number | null;
-  /** seconds */
-  duration?: number | null;
+  /** over the whole course, from 1; null for an unpublished lesson */
+  number: number | null;
   passages: Passage[];
 }
 
@@ -130,6 +129,7 @@ const segment = encodeURIComponent;
 
 export const api = {
   signIn: (name: string, role: Role) => post<{ token: string }>('/auth/dev-login', { name, role }),
+  signOut: () => post<null>('/auth/sign-out', {}),
   me: (signal?: AbortSignal) => get<Me>('/api/me', signal),
   courses: (signal?: AbortSignal) => get<{ courses: CourseEntry[] }>('/api/courses', signal),
   course: (id: string, signal?: AbortSignal) =>

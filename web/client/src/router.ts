@@ -60,5 +60,6 @@ export function safeReturn(wanted: string | null): string {
 
 export function signInPath(): string {
   const here = window.location.pathname + window.location.search;
+  if (window.location.pathname === '/auth/signin') return here;
   return here === '/' ? '/auth/signin' : `/auth/signin?return_to=${encodeURIComponent(here)}`;
 }

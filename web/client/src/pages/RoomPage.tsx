@@ -64,7 +64,7 @@ function withDurations(tree: CourseTree | null, page: ModulePage): readonly Modu
 interface Place {
   lesson: LessonEntry;
   module: ModuleEntry;
-  /** over the whole course, from 1 */
+  /** over the course's tree, from 1 */
   number: number;
 }
 
@@ -220,7 +220,7 @@ function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
         title={page.course.title}
         modules={modules}
         current={{ moduleId: page.module.id, lessonId }}
-        progress={page.courseProgress ?? null}
+        progress={page.sessionType.courseProgress}
         hrefOf={(entry, module) => modulePath(courseId, module.id, entry.id)}
         onOpen={open}
         onClose={closeNav}
@@ -235,7 +235,7 @@ function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
             <LessonSheet
               ref={title}
               entry={place.lesson}
-              number={modules.length > 1 || modules[0] !== page.module ? place.number : null}
+              number={lesson.state === 'ready' ? lesson.value.number : place.number}
               loaded={lesson}
               again={again}
               cites={cites.filter((cite) => cite.lessonId === lessonId)}

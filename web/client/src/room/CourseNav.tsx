@@ -9,7 +9,7 @@ interface CourseNavProps {
   title: string;
   modules: readonly ModuleEntry[];
   current: { moduleId: string; lessonId: string | null };
-  progress: CourseProgress | null;
+  progress: CourseProgress;
   hrefOf: (lesson: LessonEntry, module: ModuleEntry) => string;
   onOpen: (event: React.MouseEvent<HTMLAnchorElement>, lesson: LessonEntry, module: ModuleEntry) => void;
   onClose: () => void;
@@ -27,7 +27,7 @@ export function CourseNav({ title, modules, current, progress, hrefOf, onOpen, o
       </p>
       <div className="head">
         <b>{title}</b>
-        {progress ? <Progress {...progress} /> : null}
+        <Progress {...progress} />
       </div>
       {modules.map((module) => (
         <Branch

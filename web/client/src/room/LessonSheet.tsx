@@ -65,10 +65,10 @@ export const LessonSheet = forwardRef<HTMLHeadingElement, LessonSheetProps>(func
 function Passages({ lesson, cites }: { lesson: LessonText; cites: readonly Cite[] }) {
   if (lesson.passages.length === 0) return <p className="unread quiet">{texts.lesson.empty}</p>;
   return lesson.passages.map((passage, index) => {
-    const heading = passage.heading !== lesson.passages[index - 1]?.heading ? passage.heading : null;
+    const isNew = passage.heading !== '' && passage.heading !== lesson.passages[index - 1]?.heading;
     return (
       <Fragment key={passage.id}>
-        {heading ? <h3>{heading}</h3> : null}
+        {isNew ? <h3>{passage.heading}</h3> : null}
         <Passage passage={passage} cited={cites.some((cite) => cite.passageId === passage.id)} />
       </Fragment>
     );

@@ -257,11 +257,19 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
 }
 
 function makeRoom(): Room {
-  return new Room({
-    // speech before the tutor came is kept and sent to it
-    publishDefaults: { preConnectBuffer: true, dtx: true, red: true },
-    disconnectOnPageLeave: true,
+  // not among the publish options of the microphone: there the library does not look
+  const room = new Room({ publishDefaults: { preConnectBuffer: true } });
+  room.on(RoomEvent.LocalTrackSubscribed, ({ track }) => {
+    // A tutor that waits in the room subscribes before the library listens for it (2.23.0): the
+    // buffer then would go on for 10 s and come too late. One tick later it has its reader.
+    window.setTimeout(() => (track as Buffering | undefined)?.stopPreConnectBuffer?.());
   });
+  return room;
+}
+
+/** Internal to the library, so not in its types. */
+interface Buffering {
+  stopPreConnectBuffer?: () => void;
 }
 
 /** The browser gave no microphone. */
