@@ -1,12 +1,29 @@
-"""`python -m db serve|migrate|url`: the embedded server, migrations, the DSN."""
+"""`python -m db serve|migrate|seed|import|url`: the embedded server, migrations, courses."""
 
 import argparse
 import asyncio
 import logging
 import sys
+from pathlib import Path
 
+import asyncpg
+
+from db import Conflict, create_pool, tenant_tx
+from db.course_files import CourseFolderError, read_course
+from db.course_tree import build_tree
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve
+from db.importing import import_course
+from db.tenants import DEFAULT, ensure_tenant
 from settings import Settings, SettingsError, load_settings
+
+SAMPLE = Path(__file__).parent / "sample"
+PROBLEMS = (EmbeddedError, SettingsError, CourseFolderError, Conflict)
+
+UNMIGRATED = (
+    asyncpg.InvalidCatalogNameError,  # no database
+    asyncpg.InvalidAuthorizationSpecificationError,  # no role
+    asyncpg.UndefinedTableError,
+)
 
 
 def main() -> int:
@@ -16,8 +33,14 @@ def main() -> int:
     arguments = parse_arguments()
     try:
         asyncio.run(run(arguments, load_settings()))
-    except (EmbeddedError, SettingsError) as error:
+    except PROBLEMS as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except UNMIGRATED:
+        sys.stderr.write("the database is empty: run `python -m db migrate` first\n")
+        return 1
+    except (OSError, asyncpg.PostgresConnectionError) as error:
+        sys.stderr.write(f"the database does not answer ({error}): start `python -m db serve`\n")
         return 1
     return 0
 
@@ -28,6 +51,10 @@ def parse_arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the embedded Postgres until Ctrl-C")
     commands.add_parser("migrate", help="bring the database to this code's revision")
+    commands.add_parser("seed", help="import the sample course")
+    importing = commands.add_parser("import", help="import a course folder, or update it")
+    importing.add_argument("folder", type=Path)
+    importing.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
     commands.add_parser("url", help="print the DSN of the application's role")
     return parser.parse_args()
 
@@ -39,6 +66,10 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> None:
             await serve_embedded(settings)
         case "migrate":
             await migrate_database(settings)
+        case "seed":
+            await import_folder(settings, SAMPLE, DEFAULT)
+        case "import":
+            await import_folder(settings, arguments.folder, arguments.tenant)
         case "url":
             sys.stdout.write(f"{settings.app_dsn}\n")
 
@@ -60,6 +91,21 @@ async def migrate_database(settings: Settings) -> None:
         await migrate(settings.owner_dsn)
     except MigrationError as error:
         raise EmbeddedError(str(error)) from error
+
+
+async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> None:
+    """Imports a course into a tenant, which is made if missing. Raises CourseFolderError."""
+    file = read_course(folder)
+    pool = await create_pool(settings.app_dsn, max_size=1)
+    try:
+        async with pool.acquire() as db:
+            tenant = await ensure_tenant(db, tenant_slug, tenant_slug)
+        async with tenant_tx(pool, tenant.id) as db:
+            course = await import_course(db, tenant.id, build_tree(file, tenant.id))
+    finally:
+        await pool.close()
+    lessons = sum(len(module.lessons) for module in file.modules)
+    sys.stdout.write(f"{course.title}: {len(file.modules)} modules, {lessons} lessons\n")
 
 
 if __name__ == "__main__":

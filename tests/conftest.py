@@ -1,4 +1,4 @@
-"""Fixtures for all tests: one real Postgres per run, a database or a rolled-back transaction each."""
+"""Fixtures for all tests: one Postgres per run; a database or a rolled-back transaction each."""
 
 import secrets
 import shutil
@@ -11,7 +11,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from db import Connection, Pool, create_pool, embedded, set_tenant
+from db import Connection, Pool, create_pool, embedded, set_tenant, tenant_tx
+from db.course_files import read_course
+from db.course_tree import build_tree
+from db.courses import Course, list_courses
+from db.importing import import_course
 from db.migrate import migrate
 from settings import Settings, with_development_secrets
 
@@ -65,8 +69,7 @@ class Database:
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[Postgres]:
     """The server, with a migrated template and an empty database for tests that roll back."""
-    home = Path(tempfile.mkdtemp(prefix="bodh-test-"))
-    home.chmod(0o711)
+    home = _make_home()
     cluster = embedded.Cluster(home / "postgres", home / "pg", FAST)
     await embedded.start(cluster)
     try:
@@ -76,10 +79,26 @@ async def postgres() -> AsyncIterator[Postgres]:
         server = Postgres(cluster, tenant_id)
         await server.admin(f"alter database bodh rename to {TEMPLATE}")
         await server.clone(SHARED, TEMPLATE)
+        await _seed(server)
         yield server
     finally:
         await embedded.stop(cluster)
         shutil.rmtree(home)
+
+
+def _make_home() -> Path:
+    home = Path(tempfile.mkdtemp(prefix="bodh-test-"))
+    home.chmod(0o711)  # where we are root, the server's user must pass it
+    return home
+
+
+async def _seed(postgres: Postgres) -> None:
+    await postgres.clone(SAMPLE, TEMPLATE)
+    pool = await create_pool(postgres.dsn(database=SAMPLE), max_size=1)
+    tree = build_tree(read_course(ROOT / "db" / "sample"), postgres.tenant_id)
+    async with tenant_tx(pool, postgres.tenant_id) as db:
+        await import_course(db, postgres.tenant_id, tree)
+    await pool.close()
 
 
 async def _default_tenant(cluster: embedded.Cluster) -> UUID:
@@ -112,10 +131,10 @@ async def db(postgres: Postgres) -> AsyncIterator[Connection]:
 
 
 @pytest.fixture
-async def database(postgres: Postgres) -> AsyncIterator[Database]:
+async def database(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncIterator[Database]:
     """A database of this test's own, for tests where several connections meet."""
     name = f"t_{secrets.token_hex(6)}"
-    await postgres.clone(name, TEMPLATE)
+    await postgres.clone(name, SAMPLE if "sample" in request.fixturenames else TEMPLATE)
     try:
         yield Database(postgres, name)
     finally:
@@ -130,6 +149,14 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
         yield pool
     finally:
         await pool.close()
+
+
+@pytest.fixture
+async def sample(pool: Pool, tenant_id: UUID) -> Course:
+    """The sample course; the pool's database holds it."""
+    async with tenant_tx(pool, tenant_id) as db:
+        (course,) = await list_courses(db, tenant_id)
+    return course
 
 
 @pytest.fixture

@@ -1,0 +1,244 @@
+"""Courses as folders of Markdown. Owns the format of docs/courses.md: all errors, file and line."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from db.course_page import CourseFileError, Page, read_page
+from db.courses import PassageKind
+from db.markdown import split_passages
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+CUE = re.compile(r"((?:\d+:)?\d\d:\d\d\.\d{3}) +--> +((?:\d+:)?\d\d:\d\d\.\d{3})( .*)?")
+ORDER_PREFIX = re.compile(r"^\d+[-_ ]+")
+
+
+@dataclass(frozen=True)
+class PassageFile:
+    """A paragraph, list, code block or formula as authored."""
+
+    kind: PassageKind
+    heading: str
+    body: str
+
+
+@dataclass(frozen=True)
+class QuestionFile:
+    """A quiz question; `answer` counts options from 0, `passage_number` passages from 1."""
+
+    prompt: str
+    options: tuple[str, ...]
+    answer: int
+    why: str
+    hint: str
+    passage_number: int | None
+
+
+@dataclass(frozen=True)
+class LessonFile:
+    """A lesson; `key` is its path without numbers and endings, so a new order keeps progress."""
+
+    key: str
+    title: str
+    description: str
+    objectives: tuple[str, ...]
+    is_published: bool
+    duration_s: int | None
+    kpoint_video_id: str | None
+    youtube_video_id: str | None
+    captions_vtt: str | None
+    passages: tuple[PassageFile, ...]
+    quiz: tuple[QuestionFile, ...]
+
+
+@dataclass(frozen=True)
+class ModuleFile:
+    """A module with its lessons in order."""
+
+    key: str
+    title: str
+    description: str
+    is_published: bool
+    lessons: tuple[LessonFile, ...]
+
+
+@dataclass(frozen=True)
+class CourseFile:
+    """A course folder, read."""
+
+    course_id: str | None
+    slug: str
+    title: str
+    description: str
+    objectives: tuple[str, ...]
+    modules: tuple[ModuleFile, ...]
+
+
+class CourseFolderError(Exception):
+    """The folder holds no course that can be taken; the message has one error a line."""
+
+    def __init__(self, errors: list[CourseFileError]) -> None:
+        """Sorted by file and line, each once."""
+        self.errors = sorted(set(errors), key=lambda error: (error.path, error.line))
+        super().__init__("\n".join(str(error) for error in self.errors))
+
+
+@dataclass
+class _Reader:
+    """The folder and the errors found so far."""
+
+    folder: Path
+    errors: list[CourseFileError] = field(default_factory=list)
+
+    def page(self, path: Path) -> Page:
+        return read_page(path, str(path.relative_to(self.folder)), self.errors)
+
+    def error(self, path: Path, line: int, message: str) -> None:
+        self.errors.append(CourseFileError(str(path.relative_to(self.folder)), line, message))
+
+
+def read_course(folder: Path) -> CourseFile:
+    """The course in a folder. Raises CourseFolderError with everything that is wrong."""
+    if not (folder / "course.md").is_file():
+        raise CourseFolderError([CourseFileError("course.md", 1, f"is missing in {folder}")])
+    reader = _Reader(folder)
+    page = reader.page(folder / "course.md")
+    modules = tuple(_read_module(reader, path) for path in _folders(folder))
+    _check_keys(reader, folder / "course.md", [module.key for module in modules])
+    if not modules:
+        reader.error(folder / "course.md", 1, "the course has no folder with a module")
+    course = CourseFile(
+        course_id=page.text("courseId") or None,
+        slug=page.required("slug"),
+        title=page.required("title"),
+        description=page.body.strip(),
+        objectives=page.texts("objectives"),
+        modules=modules,
+    )
+    if course.slug and not SLUG.fullmatch(course.slug):
+        page.error("slug", "slug must be small letters, digits and hyphens")
+    page.finish()
+    if reader.errors:
+        raise CourseFolderError(reader.errors)
+    return course
+
+
+def _read_module(reader: _Reader, folder: Path) -> ModuleFile:
+    key = _key(folder.name)
+    if not (folder / "module.md").is_file():
+        reader.error(folder / "module.md", 1, "is missing")
+        return ModuleFile(key, "", "", True, ())
+    page = reader.page(folder / "module.md")
+    paths = sorted(path for path in folder.glob("*.md") if path.name != "module.md")
+    lessons = tuple(_read_lesson(reader, path, key) for path in paths)
+    _check_keys(reader, folder / "module.md", [lesson.key for lesson in lessons])
+    for captions in sorted(folder.glob("*.vtt")):
+        if not captions.with_suffix(".md").exists():
+            reader.error(captions, 1, f"there is no lesson {captions.stem}.md")
+    module = ModuleFile(
+        key=key,
+        title=page.required("title"),
+        description=page.body.strip(),
+        is_published=page.flag("published", default=True),
+        lessons=lessons,
+    )
+    page.finish()
+    return module
+
+
+def _read_lesson(reader: _Reader, path: Path, module_key: str) -> LessonFile:
+    page = reader.page(path)
+    passages = tuple(_passages(page))
+    lesson = LessonFile(
+        key=f"{module_key}/{_key(path.stem)}",
+        title=page.required("title"),
+        description=page.text("description"),
+        objectives=page.texts("objectives"),
+        is_published=page.flag("published", default=True),
+        duration_s=page.number("duration"),
+        kpoint_video_id=page.text("kpointVideoId") or None,
+        youtube_video_id=page.text("youtubeVideoId") or None,
+        captions_vtt=_captions(reader, path.with_suffix(".vtt")),
+        passages=passages,
+        quiz=tuple(_questions(page, len(passages))),
+    )
+    page.finish()
+    return lesson
+
+
+def _passages(page: Page) -> Iterator[PassageFile]:
+    found = split_passages(page.body)
+    for line, message in found.errors:
+        page.error_at(page.body_line + line, message)
+    if not found.passages and not found.errors and page.readable:
+        page.error_at(page.body_line, "the lesson has no text")
+    for kind, heading, body in found.passages:
+        yield PassageFile(kind, heading, body)
+
+
+def _questions(page: Page, passages: int) -> Iterator[QuestionFile]:
+    for item in page.items("quiz"):
+        options = item.texts("options")
+        if not 2 <= len(options) <= 8:
+            item.error("options", "a question needs 2 to 8 options")
+        letter = item.required("answer").upper()
+        answer = ord(letter) - ord("A") if len(letter) == 1 else -1
+        if letter and not 0 <= answer < len(options):
+            item.error("answer", "answer must be the letter of an option, A for the first")
+        number = item.number("passage")
+        if number is not None and not 1 <= number <= passages:
+            item.error("passage", f"the lesson has passages 1 to {passages}")
+        yield QuestionFile(
+            prompt=item.required("question"),
+            options=options,
+            answer=answer,
+            why=item.text("why"),
+            hint=item.text("hint"),
+            passage_number=number,
+        )
+        item.finish()
+
+
+def _captions(reader: _Reader, path: Path) -> str | None:
+    if not path.exists():
+        return None
+    page = reader.page(path)
+    lines = page.body.split("\n")
+    if not lines[0].startswith("WEBVTT") and page.readable:
+        page.error_at(1, "captions must begin with WEBVTT")
+    last = 0.0
+    for number, line in enumerate(lines, start=1):
+        if "-->" not in line:
+            continue
+        match = CUE.fullmatch(line.strip())
+        if match is None:
+            page.error_at(number, "a cue's times must look like 00:01.000 --> 00:04.500")
+        elif not last <= _seconds(match[1]) < _seconds(match[2]):
+            page.error_at(number, "a cue must end after it starts, and start after the one before")
+        else:
+            last = _seconds(match[1])
+    return page.body
+
+
+def _seconds(time: str) -> float:
+    seconds = 0.0
+    for part in time.split(":"):
+        seconds = seconds * 60 + float(part)
+    return seconds
+
+
+def _folders(folder: Path) -> list[Path]:
+    return sorted(
+        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))
+    )
+
+
+def _check_keys(reader: _Reader, path: Path, keys: list[str]) -> None:
+    for key in {key for key in keys if keys.count(key) > 1}:
+        reader.error(path, 1, f"two entries are named {key}")
+
+
+def _key(name: str) -> str:
+    """The name without its number for the order: `02-matrices` is `matrices`."""
+    return ORDER_PREFIX.sub("", name) or name

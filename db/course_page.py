@@ -1,0 +1,176 @@
+"""One file of a course: YAML front matter with line numbers, and the text below it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+
+
+@dataclass(frozen=True)
+class CourseFileError:
+    """What is wrong in a file of a course; lines count from 1."""
+
+    path: str
+    line: int
+    message: str
+
+    def __str__(self) -> str:
+        """As compilers write it."""
+        return f"{self.path}:{self.line}: {self.message}"
+
+
+@dataclass
+class Fields:
+    """A mapping of the front matter. Reading a field checks it; `finish` names what nobody read.
+
+    Texts are taken as written: `options: [4, yes]` gives the texts 4 and yes.
+    """
+
+    path: str
+    line: int
+    nodes: dict[str, yaml.Node]
+    lines: dict[str, int]
+    errors: list[CourseFileError]
+    read: set[str] = field(default_factory=set)
+
+    def text(self, name: str) -> str:
+        """A text; empty where the field is missing."""
+        node = self._node(name)
+        if node is None:
+            return ""
+        if not isinstance(node, yaml.ScalarNode):
+            self.error(name, f"{name} must be a text")
+            return ""
+        return str(node.value).strip()
+
+    def required(self, name: str) -> str:
+        """A text that must be there."""
+        value = self.text(name)
+        if not value and isinstance(self._node(name), yaml.ScalarNode | None):
+            self.error(name, f"{name} is missing")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts; empty where the field is missing."""
+        node = self._node(name)
+        if node is None:
+            return ()
+        values = node.value if isinstance(node, yaml.SequenceNode) else [node]
+        is_list = isinstance(node, yaml.SequenceNode)
+        if not is_list or not all(isinstance(v, yaml.ScalarNode) and v.value for v in values):
+            self.error(name, f"{name} must be a list of texts (quote a text that holds ': ')")
+            return ()
+        return tuple(str(value.value).strip() for value in values)
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self.text(name).lower()
+        if value not in ("", "true", "false"):
+            self.error(name, f"{name} must be true or false")
+        return default if value == "" else value == "true"
+
+    def number(self, name: str) -> int | None:
+        """A whole number from 1 on; None where the field is missing."""
+        value = self.text(name)
+        if value and not (value.isascii() and value.isdigit() and 0 < int(value) < 2**31):
+            self.error(name, f"{name} must be a whole number from 1 on")
+            return None
+        return int(value) if value else None
+
+    def items(self, name: str) -> Iterator["Fields"]:
+        """The mappings of a list."""
+        node = self._node(name)
+        if node is None:
+            return
+        for item in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            line = self.lines[name] - node.start_mark.line + item.start_mark.line
+            if isinstance(item, yaml.MappingNode):
+                yield _fields(self.path, item, line - item.start_mark.line, self.errors)
+            else:
+                self.error(name, f"{name} must be a list of mappings")
+
+    def error(self, name: str, message: str) -> None:
+        """Notes an error at the line of a field, or of the mapping where it is missing."""
+        self.error_at(self.lines.get(name, self.line), message)
+
+    def error_at(self, line: int, message: str) -> None:
+        """Notes an error at a line."""
+        self.errors.append(CourseFileError(self.path, line, message))
+
+    def finish(self) -> None:
+        """Notes the fields that do not belong to the format, most often misspelled."""
+        for name in self.nodes.keys() - self.read:
+            self.error(name, f"unknown field {name}")
+
+    def _node(self, name: str) -> yaml.Node | None:
+        self.read.add(name)
+        return self.nodes.get(name)
+
+
+@dataclass
+class Page(Fields):
+    """The front matter of a file and the text below it, which begins at `body_line`."""
+
+    body: str = ""
+    body_line: int = 1
+    readable: bool = True
+
+
+def read_page(path: Path, name: str, errors: list[CourseFileError]) -> Page:
+    """A file, under the name its errors carry; what cannot be read is an error and empty."""
+    page = Page(name, 1, {}, {}, errors)
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        page.error_at(raw[: error.start].count(b"\n") + 1, "not UTF-8 text")
+        page.readable = False
+        return page
+    if "\0" in text:
+        page.error_at(text[: text.index("\0")].count("\n") + 1, "a NUL character")
+    if path.suffix != ".md":
+        page.body = text
+        return page
+    return _split(page, text)
+
+
+def _split(page: Page, text: str) -> Page:
+    """Takes the front matter between two lines of `---` from the text."""
+    lines = text.split("\n")
+    ends = [n for n, line in enumerate(lines) if n > 0 and line.rstrip() == "---"]
+    if lines[0].rstrip() != "---" or not ends:
+        page.error_at(1, "the file must begin with front matter between two lines of ---")
+        page.readable = False
+        return page
+    page.body_line = ends[0] + 2
+    page.body = "\n".join(lines[ends[0] + 1 :])
+    try:
+        node = yaml.compose("\n".join(lines[1 : ends[0]]), Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        page.error_at(2 + (mark.line if mark else 0), f"not YAML: {error.problem}")
+        page.nodes, page.readable = {}, False
+        return page
+    if not isinstance(node, yaml.MappingNode):
+        page.error_at(2, "the front matter must be lines of `name: value`")
+        page.readable = False
+        return page
+    fields = _fields(page.path, node, 2, page.errors)
+    page.nodes, page.lines = fields.nodes, fields.lines
+    return page
+
+
+def _fields(
+    path: str, node: yaml.MappingNode, offset: int, errors: list[CourseFileError]
+) -> Fields:
+    """A mapping; `offset` is the line of the file at the first line of the YAML text."""
+    nodes: dict[str, yaml.Node] = {}
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        name = str(key.value)
+        line = offset + key.start_mark.line
+        if name in nodes:
+            errors.append(CourseFileError(path, line, f"{name} stands here twice"))
+        nodes[name], lines[name] = value, line
+    return Fields(path, offset + node.start_mark.line, nodes, lines, errors)

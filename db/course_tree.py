@@ -1,0 +1,113 @@
+"""A course folder as rows. Owns the ids of what is imported: the same file, the same id."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from db.course_files import CourseFile, LessonFile, ModuleFile
+from db.courses import Course, Lesson, Module, Passage
+from db.quizzes import Question
+
+
+@dataclass(frozen=True)
+class Key:
+    """What is secret of a question: the right option counted from 0, why it is right, the hint."""
+
+    question_id: UUID
+    answer: int
+    why: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class CourseTree:
+    """The rows of a course; a lesson is published here as its file says, whatever its module."""
+
+    course: Course
+    modules: tuple[Module, ...]
+    unpublished: frozenset[UUID]  # modules
+    lessons: tuple[Lesson, ...]
+    captions: dict[UUID, str | None]
+    passages: tuple[Passage, ...]
+    questions: tuple[Question, ...]
+    keys: tuple[Key, ...]
+
+
+def build_tree(file: CourseFile, tenant_id: UUID) -> CourseTree:
+    """The rows of a course in a tenant; ids follow from tenant, slug and path alone."""
+    course = Course(
+        uuid5(tenant_id, file.slug),
+        file.course_id,
+        file.slug,
+        file.title,
+        file.description,
+        file.objectives,
+    )
+    modules = [_module(course, index, module) for index, module in enumerate(file.modules)]
+    pairs = [
+        (_lesson(module, index, lesson), lesson)
+        for module, module_file in zip(modules, file.modules, strict=True)
+        for index, lesson in enumerate(module_file.lessons)
+    ]
+    return CourseTree(
+        course=course,
+        modules=tuple(modules),
+        unpublished=frozenset(
+            module.id
+            for module, module_file in zip(modules, file.modules, strict=True)
+            if not module_file.is_published
+        ),
+        lessons=tuple(lesson for lesson, _ in pairs),
+        captions={lesson.id: lesson_file.captions_vtt for lesson, lesson_file in pairs},
+        passages=tuple(passage for pair in pairs for passage in _passages(*pair)),
+        questions=tuple(question for pair in pairs for question, _ in _questions(*pair)),
+        keys=tuple(key for pair in pairs for _, key in _questions(*pair)),
+    )
+
+
+def _module(course: Course, index: int, file: ModuleFile) -> Module:
+    return Module(uuid5(course.id, file.key), course.id, file.title, file.description, index)
+
+
+def _lesson(module: Module, index: int, file: LessonFile) -> Lesson:
+    return Lesson(
+        id=uuid5(module.course_id, file.key),
+        module_id=module.id,
+        course_id=module.course_id,
+        title=file.title,
+        order_index=index,
+        description=file.description,
+        objectives=file.objectives,
+        duration_s=file.duration_s,
+        kpoint_video_id=file.kpoint_video_id,
+        youtube_video_id=file.youtube_video_id,
+        is_published=file.is_published,
+    )
+
+
+def _passages(lesson: Lesson, file: LessonFile) -> list[Passage]:
+    return [
+        Passage(
+            uuid5(lesson.id, f"passage {number}"),
+            lesson.id,
+            number,
+            passage.kind,
+            passage.heading,
+            passage.body,
+        )
+        for number, passage in enumerate(file.passages, start=1)
+    ]
+
+
+def _questions(lesson: Lesson, file: LessonFile) -> list[tuple[Question, Key]]:
+    pairs = []
+    for number, entry in enumerate(file.quiz, start=1):
+        question = Question(
+            uuid5(lesson.id, f"question {number}"),
+            lesson.id,
+            number,
+            entry.prompt,
+            entry.options,
+            entry.passage_number,
+        )
+        pairs.append((question, Key(question.id, entry.answer, entry.why, entry.hint)))
+    return pairs

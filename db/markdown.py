@@ -1,0 +1,70 @@
+"""Markdown into passages. Owns what counts as one passage of a lesson."""
+
+from dataclasses import dataclass
+
+from markdown_it import MarkdownIt
+from markdown_it.rules_block import StateBlock
+from markdown_it.token import Token
+
+from db.courses import PassageKind
+
+KINDS: dict[str, PassageKind] = {"fence": "code", "code_block": "code", "formula": "formula"}
+SKIPPED = ("hr", "html_block", "heading_open")
+
+
+@dataclass(frozen=True)
+class Passages:
+    """(kind, heading, body) in order, and (line from 0, message) of what cannot be split."""
+
+    passages: list[tuple[PassageKind, str, str]]
+    errors: list[tuple[int, str]]
+
+
+def split_passages(text: str) -> Passages:
+    """Every paragraph, list, table, quotation, code block and `$$` formula is a passage.
+
+    A heading names the passages after it and is none itself; so is a comment.
+    """
+    lines = text.split("\n")
+    found = Passages([], [])
+    heading = ""
+    tokens = _parser().parse(text)
+    for index, token in enumerate(tokens):
+        if token.level != 0 or token.map is None:
+            continue
+        if token.type == "heading_open":
+            heading = tokens[index + 1].content
+        if token.type in SKIPPED:
+            continue
+        body = "\n".join(lines[token.map[0] : token.map[1]]).strip("\n").rstrip()
+        if _unclosed(token, body):
+            found.errors.append((token.map[0], f"{token.markup or '$$'} is never closed"))
+        else:
+            found.passages.append((KINDS.get(token.type, "text"), heading, body))
+    return found
+
+
+def _unclosed(token: Token, body: str) -> bool:
+    if token.type == "fence":
+        return "\n" not in body or not body.rsplit("\n", 1)[1].strip().startswith(token.markup)
+    return token.type == "paragraph_open" and body.startswith("$$")
+
+
+def _parser() -> MarkdownIt:
+    parser = MarkdownIt("commonmark").enable("table")
+    parser.block.ruler.before("fence", "formula", _formula, {"alt": ["paragraph", "list"]})
+    return parser
+
+
+def _formula(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """The block rule of a formula: from a line that begins with $$ to one that ends with it."""
+    for line in range(start, end):
+        text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()
+        if line == start and not text.startswith("$$"):
+            return False
+        if text.endswith("$$") and (line > start or len(text) > 3):
+            if not silent:
+                state.line = line + 1
+                state.push("formula", "", 0).map = [start, line + 1]
+            return True
+    return False
