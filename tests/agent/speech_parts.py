@@ -1,0 +1,118 @@
+"""Parts of the speech tests: an engine process, phrases as PCM, frames in real time."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import wave
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from livekit import rtc
+
+from agent.plugins.espeak import RATE as VOICE_RATE
+from agent.plugins.espeak import EspeakTTS
+from speech.models import TEST_MODEL_FOLDER
+from speech.wire import RATE
+from tests.voices import resampled
+
+ROOT = Path(__file__).parents[2]
+WAVS = {
+    "repeat-last-part": "can you repeat the last part",
+    "what-is-gradient-descent": "what is gradient descent",
+    "my-answer-is-three": "my answer is three",
+}
+FRAME_S = 0.05
+
+
+def recorded(name: str) -> bytes:
+    """PCM at 16 kHz of an example of the test model."""
+    with wave.open(str(TEST_MODEL_FOLDER / f"{name}.wav")) as file:
+        return file.readframes(file.getnframes())
+
+
+def silence(seconds: float) -> bytes:
+    return bytes(2 * int(seconds * RATE))
+
+
+def noise(seconds: float, level: float, seed: int = 1) -> bytes:
+    """White noise; `level` is the standard deviation of its samples."""
+    samples = np.random.default_rng(seed).normal(0, level, int(seconds * RATE))
+    return np.clip(samples, -32768, 32767).astype(np.int16).tobytes()
+
+
+async def said(voice: EspeakTTS, text: str) -> bytes:
+    """PCM at 16 kHz of a text, spoken by eSpeak."""
+    pcm = b"".join([chunk async for chunk in voice.speak(text)])
+    samples: npt.NDArray[np.int16] = np.frombuffer(pcm, np.int16)
+    return bytes(resampled(samples, VOICE_RATE, RATE))
+
+
+def frames(pcm: bytes) -> list[rtc.AudioFrame]:
+    """PCM at 16 kHz in frames of 50 ms; what is left over is dropped."""
+    size = 2 * int(FRAME_S * RATE)
+    return [
+        rtc.AudioFrame(pcm[at : at + size], RATE, 1, size // 2)
+        for at in range(0, len(pcm) - size + 1, size)
+    ]
+
+
+@dataclass
+class EngineProcess:
+    """`python -m speech` with a home of its own."""
+
+    home: Path
+    process: asyncio.subprocess.Process | None = None
+
+    @property
+    def address(self) -> Path:
+        return self.home / "run" / "speech.sock"
+
+    async def start(self) -> None:
+        """Returns when it answers."""
+        self.process = await run_speech(self.home)
+        assert self.process.stdout is not None
+        async with asyncio.timeout(30):
+            while b"speech ready" not in (line := await self.process.stdout.readline()):
+                assert line, "the engine ended before it was ready"
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """The exit status after a signal."""
+        assert self.process is not None
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+        async with asyncio.timeout(10):
+            await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+
+async def run_speech(home: Path, *arguments: str, **settings: str) -> asyncio.subprocess.Process:
+    """`python -m speech` with the test model, its output in pipes."""
+    environment = os.environ | {"BODH_HOME": str(home), "WHISPER_MODEL": "test"} | settings
+    environment.pop("SPEECH_SOCKET", None)
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "speech",
+        *arguments,
+        cwd=ROOT,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running_engine(home: Path) -> AsyncIterator[EngineProcess]:
+    """An engine that ends with the block."""
+    engine = EngineProcess(home)
+    await engine.start()
+    try:
+        yield engine
+    finally:
+        await engine.end()

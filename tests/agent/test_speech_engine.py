@@ -1,0 +1,124 @@
+"""The engine itself: what it hears, and that it hears nothing where nobody speaks."""
+
+import asyncio
+import time
+
+import numpy as np
+import pytest
+
+from speech.engine import Engine, TooLong, Wish
+from speech.guards import believable, loops, voiced_s
+from speech.models import TEST_MODEL_FOLDER
+from speech.wire import RATE
+from tests.agent.speech_parts import WAVS, noise, recorded, silence
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    return Engine(TEST_MODEL_FOLDER)
+
+
+@pytest.mark.parametrize(("name", "text"), WAVS.items())
+def test_recorded_phrases_are_heard_exactly(engine: Engine, name: str, text: str) -> None:
+    found = engine.recognise(recorded(name), Wish())
+    assert (found.text, found.language) == (text, "en")
+    assert found.confidence > 0.8
+
+
+def test_words_have_times_in_order_within_the_audio(engine: Engine) -> None:
+    found = engine.recognise(recorded("repeat-last-part"), Wish(words=True))
+    times = [at for word in found.words for at in (word.start_s, word.end_s)]
+    assert [word.text for word in found.words] == found.text.split()
+    assert times == sorted(times)
+    assert times[-1] <= found.audio_s
+
+
+@pytest.mark.parametrize(
+    "pcm",
+    [
+        b"",
+        b"\x01",
+        silence(0.02),
+        silence(29.0),
+        noise(0.3, 300),
+        noise(1.0, 20),
+        noise(3.0, 1000),
+        noise(10.0, 6000),
+        silence(0.5) + noise(0.29, 3000) + silence(0.5),
+        silence(0.3) + b"\x00\x40" * 30 + silence(0.3),
+        (3000 * np.sin(np.arange(2 * RATE) * 0.05)).astype(np.int16).tobytes(),
+    ],
+    ids=["nothing", "a byte", "a frame", "silence", "short noise", "microphone", "noise",
+         "loud noise", "burst", "click", "hum"],
+)  # fmt: skip
+def test_where_nobody_speaks_there_is_no_text(engine: Engine, pcm: bytes) -> None:
+    found = engine.recognise(pcm, Wish())
+    assert (found.text, found.segments, found.confidence) == ("", (), 0.0)
+
+
+def test_ten_minutes_of_silence_and_noise_give_no_text(engine: Engine) -> None:
+    heard = [engine.recognise(silence(29), Wish()).text for _ in range(13)]
+    heard += [
+        engine.recognise(noise(29, level, seed), Wish()).text
+        for seed, level in enumerate([30, 100, 300, 1000, 3000, 50, 150, 600])
+    ]
+    assert "".join(heard) == ""
+
+
+def test_more_than_a_window_is_refused(engine: Engine) -> None:
+    with pytest.raises(TooLong):
+        engine.recognise(silence(29.6), Wish())
+
+
+async def test_the_loop_goes_on_while_the_model_decodes(engine: Engine) -> None:
+    pcm = recorded("repeat-last-part")
+    decode = asyncio.create_task(asyncio.to_thread(engine.recognise, pcm, Wish()))
+    late = []
+    while not decode.done():
+        before = time.perf_counter()
+        await asyncio.sleep(0.005)
+        late.append(time.perf_counter() - before - 0.005)
+    assert (await decode).text == WAVS["repeat-last-part"]
+    assert sorted(late)[len(late) * 9 // 10] < 0.05
+
+
+def test_voiced_seconds_count_sound_and_not_pauses() -> None:
+    samples = np.zeros(RATE, np.float32)
+    samples[4000:8000] = 0.1
+    assert voiced_s(samples) == pytest.approx(0.25, abs=0.021)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no no no", False),
+        ("no no no no", True),
+        ("one two three one two three", False),
+        ("thank you thank you thank you thank you", True),
+        ("i see you see we see they see", False),
+        ("", False),
+    ],
+)
+def test_a_group_of_words_four_times_is_a_loop(text: str, expected: bool) -> None:
+    assert loops(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "no_speech", "logprob", "compression", "voiced", "expected"),
+    [
+        ("what is a vector", 0.01, -0.1, 0.8, 1.0, True),
+        ("what is a vector", 0.7, -0.1, 0.8, 1.0, False),
+        ("what is a vector", 0.01, -1.2, 0.8, 1.0, False),
+        ("what is a vector", 0.01, -0.1, 2.5, 1.0, False),
+        ("one", 0.01, -0.1, 0.4, 0.29, True),
+        ("one", 0.3, -0.1, 0.4, 0.29, False),
+        ("one", 0.01, -0.6, 0.4, 0.29, False),
+        ("thank you for watching this video", 0.01, -0.1, 0.9, 0.4, False),
+    ],
+)
+def test_what_nobody_could_have_said_is_not_believed(
+    text: str, no_speech: float, logprob: float, compression: float, voiced: float, expected: bool
+) -> None:
+    assert expected is believable(
+        text, no_speech=no_speech, logprob=logprob, compression=compression, voiced=voiced
+    )

@@ -1,0 +1,186 @@
+"""The engine's process: its protocol, its death and return, and the choice of its model."""
+
+import asyncio
+import json
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from speech.client import SpeechBusy, SpeechClient, SpeechError, SpeechTimeout
+from speech.models import TEST_MODEL_FOLDER, NoModel, choose, chosen
+from speech.wire import frame, read_frame
+from tests.agent.speech_parts import (
+    ROOT,
+    WAVS,
+    EngineProcess,
+    recorded,
+    run_speech,
+    running_engine,
+    silence,
+)
+
+PHRASE = "repeat-last-part"
+
+
+@pytest.fixture(scope="module")
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EngineProcess]:
+    async with running_engine(tmp_path_factory.mktemp("speech")) as process:
+        yield process
+
+
+@pytest.fixture
+async def client(engine: EngineProcess) -> AsyncIterator[SpeechClient]:
+    client = SpeechClient(engine.address)
+    yield client
+    await client.aclose()
+
+
+async def test_health_names_the_model(client: SpeechClient) -> None:
+    health = await client.health()
+    assert (health.model, health.test_model, health.waiting) == ("whisper-lecture", True, 0)
+
+
+async def test_several_requests_of_one_connection_are_answered_each_with_its_own(
+    client: SpeechClient,
+) -> None:
+    found = await asyncio.gather(*(client.recognise(recorded(name)) for name in WAVS))
+    assert [one.text for one in found] == list(WAVS.values())
+
+
+async def test_an_interim_is_refused_while_a_final_is_decoded(client: SpeechClient) -> None:
+    final = asyncio.create_task(client.recognise(recorded(PHRASE)))
+    await asyncio.sleep(0)  # the final is written first
+    with pytest.raises(SpeechBusy):
+        await client.recognise(recorded(PHRASE), kind="interim")
+    assert (await final).text == WAVS[PHRASE]
+
+
+async def test_a_request_without_time_left_is_a_timeout(client: SpeechClient) -> None:
+    with pytest.raises(SpeechTimeout):
+        await client.recognise(recorded(PHRASE), timeout_s=0.02)
+    assert (await client.recognise(recorded(PHRASE))).text == WAVS[PHRASE]
+
+
+@pytest.mark.parametrize(
+    "header", [{"kind": "sing"}, {}, {"kind": "final", "timeout_s": "soon"}, {"kind": None}]
+)
+async def test_an_odd_request_is_refused_and_the_next_one_answered(
+    engine: EngineProcess, header: dict[str, object]
+) -> None:
+    reader, writer = await asyncio.open_unix_connection(engine.address)
+    writer.write(frame({"id": 1} | header))
+    answer, _ = await read_frame(reader)
+    writer.write(frame({"id": 2, "kind": "health"}))
+    health, _ = await read_frame(reader)
+    writer.close()
+    assert (answer["id"], answer["error"]) == (1, "bad_request")
+    assert (health["id"], health["test_model"]) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [b"GET / HTTP/1.1\r\n\r\n", struct.pack("!I", 5) + b"[1,2]", struct.pack("!I", 2) + b"no"],
+)
+async def test_nonsense_closes_its_own_connection_only(
+    engine: EngineProcess, client: SpeechClient, sent: bytes
+) -> None:
+    reader, writer = await asyncio.open_unix_connection(engine.address)
+    writer.write(sent)
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    writer.close()
+    assert (await client.health()).test_model
+
+
+async def test_socket_is_ours_alone(engine: EngineProcess) -> None:
+    assert stat.S_IMODE(engine.address.stat().st_mode) == 0o600
+    assert stat.S_IMODE(engine.address.parent.stat().st_mode) == 0o700
+
+
+async def test_a_second_engine_at_the_same_address_says_so_and_ends(engine: EngineProcess) -> None:
+    second = await run_speech(engine.home)
+    output, _ = await asyncio.wait_for(second.communicate(), 20)
+    assert second.returncode == 1
+    assert b"another speech engine answers" in output
+
+
+async def test_without_an_engine_the_error_is_typed(tmp_path: Path) -> None:
+    client = SpeechClient(tmp_path / "none.sock")
+    with pytest.raises(SpeechTimeout):
+        await client.recognise(silence(1), timeout_s=0.5)
+    assert issubclass(SpeechTimeout, SpeechError)
+
+
+async def test_a_killed_engine_is_found_again_and_the_request_sent_again(tmp_path: Path) -> None:
+    engine = EngineProcess(tmp_path)
+    await engine.start()
+    client = SpeechClient(engine.address)
+    try:
+        assert (await client.recognise(recorded(PHRASE))).text == WAVS[PHRASE]
+        asked = asyncio.create_task(client.recognise(recorded(PHRASE)))
+        await asyncio.sleep(0)
+        assert await engine.end(signal.SIGKILL) == -signal.SIGKILL
+        await engine.start()  # on the socket that the dead one left
+        ready = time.monotonic()
+        assert (await asked).text == WAVS[PHRASE]
+        assert time.monotonic() - ready < 3.0
+        assert await engine.end() == 0
+        assert not engine.address.exists()
+    finally:
+        await client.aclose()
+        await engine.end(signal.SIGKILL)
+
+
+def test_the_client_needs_neither_model_nor_livekit() -> None:
+    program = (
+        "import sys, speech.client; "
+        "print([name for name in ('faster_whisper', 'ctranslate2', 'livekit') if name in "
+        "sys.modules])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+async def test_without_the_hub_the_test_model_is_taken_with_a_loud_line(tmp_path: Path) -> None:
+    process = await run_speech(
+        tmp_path, "choose", WHISPER_MODEL="base.en", HF_ENDPOINT="http://127.0.0.1:9"
+    )
+    output, _ = await asyncio.wait_for(process.communicate(), 20)
+    choice = json.loads((tmp_path / "models" / "choice.json").read_text())
+    assert process.returncode == 0
+    assert output.count(b"\n") == 1
+    assert b"TEST MODEL" in output
+    assert (choice["wanted"], choice["model"], choice["test_model"]) == (
+        "base.en",
+        "whisper-lecture",
+        True,
+    )
+
+
+def test_a_folder_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
+    choice = choose(str(TEST_MODEL_FOLDER), tmp_path)
+    assert (choice.path, choice.test_model) == (str(TEST_MODEL_FOLDER), False)
+    assert chosen(str(TEST_MODEL_FOLDER), tmp_path) == choice
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(NoModel):
+        choose(str(tmp_path), tmp_path)
+
+
+def test_another_setting_than_at_set_up_is_not_fetched_at_start(tmp_path: Path) -> None:
+    choose("test", tmp_path)
+    choice = chosen("small.en", tmp_path)
+    assert (choice.wanted, choice.test_model, choice.reason) == (
+        "small.en",
+        True,
+        "small.en is not on this machine",
+    )
