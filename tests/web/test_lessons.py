@@ -1,0 +1,185 @@
+"""Courses and lessons to read: shapes, order, who sees what, and never a key."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from db import tenant_tx
+from tests.web.conftest import School
+
+ODD_KEYS = ["nothing", "%00", "a%00b", "%ed%a0%80", "..%2F..", "%F0%9F%98%80", "x" * 3000, "'--"]
+
+
+async def test_courses_are_listed_by_id_slug_and_title(school: School) -> None:
+    course = school.course
+    assert await school.get("/api/courses", "Amina") == {
+        "courses": [{"id": str(course.id), "slug": course.slug, "title": course.title}]
+    }
+
+
+async def test_a_course_comes_with_its_published_lessons_in_order(school: School) -> None:
+    course = await school.get(f"/api/courses/{school.course.slug}", "Amina")
+    assert course == {
+        "id": str(school.course.id),
+        "slug": school.course.slug,
+        "title": school.course.title,
+        "modules": [
+            {
+                "id": str(module.id),
+                "title": module.title,
+                "lessons": [
+                    {"id": str(x.id), "title": x.title, "orderIndex": x.order_index}
+                    for x in lessons
+                    if x.is_published
+                ],
+            }
+            for module, lessons in zip(school.modules, school.lessons, strict=True)
+        ],
+    }
+
+
+async def test_staff_sees_the_unpublished_lessons_too(school: School) -> None:
+    path = f"/api/courses/{school.course.id}"
+    seen = {
+        role: sum(len(m["lessons"]) for m in (await school.get(path, role, role))["modules"])
+        for role in ("learner", "teacher", "admin")
+    }
+    assert seen == {"learner": 6, "teacher": 8, "admin": 8}
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+async def test_an_odd_course_key_is_not_found(school: School, key: str) -> None:
+    answer = await school.client.get(f"/api/courses/{key}", headers=school.auth("Amina"))
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_a_lesson_is_read_whole(school: School) -> None:
+    lesson = school.lessons[1][0]
+    read = await school.get(f"/api/lessons/{lesson.id}", "Amina")
+    expected = {"id": str(lesson.id), "number": 4, "title": lesson.title}
+    assert {name: read[name] for name in expected} == expected
+    assert read["objectives"] == list(lesson.objectives)
+    assert [p["number"] for p in read["passages"]] == list(range(1, len(read["passages"]) + 1))
+    assert set(read["passages"][0]) == {"id", "number", "kind", "heading", "body"}
+    assert read["captionsUrl"] == f"/api/lessons/{lesson.id}/captions"
+    assert set(read["quiz"][0]) == {"id", "number", "prompt", "options", "passageNumber"}
+
+
+async def test_captions_are_webvtt(school: School) -> None:
+    path = f"/api/lessons/{school.lessons[0][0].id}/captions"
+    answer = await school.client.get(path, headers=school.auth("Amina"))
+    assert answer.headers["content-type"].startswith("text/vtt")
+    assert answer.text.startswith("WEBVTT")
+
+
+async def test_an_unpublished_lesson_is_there_for_staff_alone(school: School) -> None:
+    path = f"/api/lessons/{school.lessons[0][-1].id}"
+    learner = await school.client.get(path, headers=school.auth("Amina"))
+    assert learner.status_code == 404
+    assert (await school.get(path, "Otto", "teacher"))["number"] is None
+
+
+async def test_a_lesson_without_captions_has_no_address_for_them(school: School) -> None:
+    path = f"/api/lessons/{school.lessons[0][-1].id}"
+    read = await school.get(path, "Otto", "teacher")
+    answer = await school.client.get(f"{path}/captions", headers=school.auth("Otto", "teacher"))
+    assert (read["captionsUrl"], answer.status_code) == (None, 404)
+
+
+async def test_progress_is_kept_and_a_completed_lesson_counts(school: School) -> None:
+    path = f"/api/lessons/{school.lessons[0][0].id}/progress"
+    headers = school.auth("Amina")
+    first = await school.client.put(path, headers=headers, json={"lastPosition": 12.5})
+    second = await school.client.put(path, headers=headers, json={"completed": True})
+    assert first.json() == {
+        "completionPercentage": 0,
+        "lastPosition": 12.5,
+        "status": "in_progress",
+    }
+    assert second.json() == {
+        "completionPercentage": 100,
+        "lastPosition": 12.5,
+        "status": "completed",
+    }
+    progress = (await school.open("Amina"))["sessionType"]["courseProgress"]
+    assert (progress["completedLessons"], progress["totalLessons"]) == (1, 6)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"percentage": 101},
+        {"percentage": -1},
+        {"percentage": "many"},
+        {"lastPosition": -1},
+        {"lastPosition": "NaN"},
+        {"lastPosition": 1e300},
+        {"completed": "perhaps"},
+        [],
+    ],
+)
+async def test_malformed_progress_is_422(school: School, body: Any) -> None:
+    answer = await school.client.put(
+        f"/api/lessons/{school.lessons[0][0].id}/progress",
+        headers=school.auth("Amina"),
+        json=body,
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+async def test_what_another_tenant_has_is_not_there(school: School) -> None:
+    headers = school.auth("Amina", tenant="other-school")
+    lesson, room = school.lessons[0][0].id, school.room()
+    session = (await school.open("Amina"))["sessionId"]
+    answers = [
+        await school.client.request(method, path, headers=headers, json=body)
+        for method, path, body in (
+            ("GET", f"/api/courses/{school.course.id}", None),
+            ("GET", f"/api/courses/{school.course.slug}", None),
+            ("GET", school.page(), None),
+            ("GET", f"/api/v2/course/{school.course.id}/module/{school.modules[0].id}", None),
+            ("POST", "/api/livekit/token", {"room_name": room}),
+            (
+                "POST",
+                f"/api/livekit/token?courseId={school.course.id}&moduleId={school.modules[0].id}",
+                {},
+            ),
+            ("POST", f"/api/rooms/{room}/lesson", {"lessonId": str(lesson)}),
+            ("GET", f"/api/lessons/{lesson}", None),
+            ("GET", f"/api/lessons/{lesson}/captions", None),
+            ("PUT", f"/api/lessons/{lesson}/progress", {"completed": True}),
+            ("GET", f"/api/sessions/{session}/transcript", None),
+        )
+    ]
+    teacher = school.auth("Otto", "admin", tenant="other-school")
+    answers.append(await school.client.get(f"/api/sessions/{session}/transcript", headers=teacher))
+    assert {(a.status_code, a.text) for a in answers} == {
+        (404, '{"error":"Not found","code":"not_found"}')
+    }
+    listed = await school.client.get("/api/courses", headers=headers)
+    assert listed.json() == {"courses": []}
+
+
+async def test_no_answer_holds_a_quiz_key(school: School) -> None:
+    async with tenant_tx(school.pool, school.tenant.id) as db:
+        whys = [row["why"] for row in await db.fetch("select why from quiz_keys where why <> ''")]
+    paths = [f"/api/lessons/{x.id}" for module in school.lessons for x in module]
+    paths += [school.page(0), school.page(1), f"/api/courses/{school.course.id}"]
+    text = "".join(
+        [
+            (await school.client.get(path, headers=school.auth("Otto", "teacher"))).text
+            for path in paths
+        ]
+    )
+    assert len(whys) > 10
+    assert [why for why in whys if why in text] == []
+    for field in ("answer", "why", "hint", "correct"):
+        assert f'"{field}":' not in text
+
+
+async def test_an_unknown_lesson_is_not_found_and_an_odd_id_malformed(school: School) -> None:
+    headers = school.auth("Amina")
+    unknown = await school.client.get(f"/api/lessons/{uuid4()}", headers=headers)
+    odd = await school.client.get("/api/lessons/%00", headers=headers)
+    assert (unknown.status_code, odd.status_code) == (404, 422)
