@@ -32,6 +32,7 @@ class Fields:
     nodes: dict[str, yaml.Node]
     lines: dict[str, int]
     errors: list[CourseFileError]
+    offset: int = 2  # the line of the file where the YAML text begins
     read: set[str] = field(default_factory=set)
 
     def text(self, name: str) -> str:
@@ -84,9 +85,8 @@ class Fields:
         if node is None:
             return
         for item in node.value if isinstance(node, yaml.SequenceNode) else [node]:
-            line = self.lines[name] - node.start_mark.line + item.start_mark.line
             if isinstance(item, yaml.MappingNode):
-                yield _fields(self.path, item, line - item.start_mark.line, self.errors)
+                yield _fields(self.path, item, self.offset, self.errors)
             else:
                 self.error(name, f"{name} must be a list of mappings")
 
@@ -149,14 +149,14 @@ def _split(page: Page, text: str) -> Page:
         node = yaml.compose("\n".join(lines[1 : ends[0]]), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        page.error_at(2 + (mark.line if mark else 0), f"not YAML: {error.problem}")
+        page.error_at(page.offset + (mark.line if mark else 0), f"not YAML: {error.problem}")
         page.nodes, page.readable = {}, False
         return page
     if not isinstance(node, yaml.MappingNode):
         page.error_at(2, "the front matter must be lines of `name: value`")
         page.readable = False
         return page
-    fields = _fields(page.path, node, 2, page.errors)
+    fields = _fields(page.path, node, page.offset, page.errors)
     page.nodes, page.lines = fields.nodes, fields.lines
     return page
 
@@ -164,7 +164,6 @@ def _split(page: Page, text: str) -> Page:
 def _fields(
     path: str, node: yaml.MappingNode, offset: int, errors: list[CourseFileError]
 ) -> Fields:
-    """A mapping; `offset` is the line of the file at the first line of the YAML text."""
     nodes: dict[str, yaml.Node] = {}
     lines: dict[str, int] = {}
     for key, value in node.value:
@@ -173,4 +172,4 @@ def _fields(
         if name in nodes:
             errors.append(CourseFileError(path, line, f"{name} stands here twice"))
         nodes[name], lines[name] = value, line
-    return Fields(path, offset + node.start_mark.line, nodes, lines, errors)
+    return Fields(path, offset + node.start_mark.line, nodes, lines, errors, offset)

@@ -1,0 +1,179 @@
+"""A library without Postgres, over a course folder: the console's. Forgotten at the end."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from db import Conflict, NotFound
+from db.course_files import read_course
+from db.course_tree import CourseTree, build_tree
+from db.courses import Course, Lesson, Passage
+from db.progress import (
+    CourseProgress,
+    LessonProgress,
+    ProgressStatus,
+    Visit,
+    VisitedLesson,
+    VisitFacts,
+    visit,
+)
+from db.quizzes import Graded, Question, QuizRun, advance, check_option, hint_text, passed
+from db.search import Hit
+from db.words import lexemes
+
+NIL = UUID(int=0)  # the tenant
+HEADING_WEIGHT, BODY_WEIGHT = 1.0, 0.4  # Postgres' A and B
+
+
+class MemoryLibrary:
+    """The Library of one course for any number of learners, in this process only."""
+
+    def __init__(self, tree: CourseTree) -> None:
+        """The tree's ids are those that every call takes and gives."""
+        self.tree = tree
+        published = [
+            replace(lesson, is_published=lesson.is_published and module.id not in tree.unpublished)
+            for module in tree.modules
+            for lesson in tree.lessons
+            if lesson.module_id == module.id
+        ]
+        self._lessons = {lesson.id: lesson for lesson in published}
+        self._outline = [lesson for lesson in published if lesson.is_published]
+        self._keys = {key.question_id: key for key in tree.keys}
+        self._index = [(passage, _weights(passage)) for passage in tree.passages]
+        self._runs: dict[tuple[UUID, UUID], QuizRun] = {}
+        self._status: dict[tuple[UUID, UUID], tuple[ProgressStatus, datetime]] = {}
+
+    @classmethod
+    def from_folder(cls, folder: Path) -> "MemoryLibrary":
+        """Reads a course folder. Raises CourseFolderError."""
+        return cls(build_tree(read_course(folder), NIL))
+
+    async def course(self, course_id: UUID) -> Course:
+        """Raises NotFound."""
+        if course_id != self.tree.course.id:
+            raise NotFound(f"course {course_id}")
+        return self.tree.course
+
+    async def lesson(self, lesson_id: UUID) -> Lesson:
+        """A lesson, published or not. Raises NotFound."""
+        if lesson_id not in self._lessons:
+            raise NotFound(f"lesson {lesson_id}")
+        return self._lessons[lesson_id]
+
+    async def outline(self, course_id: UUID) -> list[Lesson]:
+        """The published lessons in order."""
+        return list(self._outline) if course_id == self.tree.course.id else []
+
+    async def passages(self, lesson_id: UUID) -> list[Passage]:
+        """The passages of a lesson in order."""
+        return [passage for passage in self.tree.passages if passage.lesson_id == lesson_id]
+
+    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[Hit]:
+        """Passages that share words with the query, ranked as Postgres' `ts_rank` does."""
+        words = set(lexemes(query))
+        hits = []
+        for number, lesson in enumerate(await self.outline(course_id), start=1):
+            for passage, weights in self._index:
+                score = sum(weights.get(word, 0.0) for word in words)
+                if passage.lesson_id == lesson.id and score > 0:
+                    hits.append(Hit(passage, lesson.title, number, score / len(words)))
+        hits.sort(key=lambda hit: (-hit.score, hit.lesson_number, hit.passage.number))
+        return hits[:limit]
+
+    async def questions(self, lesson_id: UUID) -> Sequence[Question]:
+        """The quiz of a lesson; empty where it has none."""
+        return [question for question in self.tree.questions if question.lesson_id == lesson_id]
+
+    async def quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
+        """Where the learner stands in the quiz."""
+        total = len(await self.questions(lesson_id))
+        return self._runs.get((account_id, lesson_id), QuizRun(None, 0, 0, 0, 0, total))
+
+    async def start_quiz(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
+        """Opens the quiz or goes on with it. Raises NotFound where the lesson has none."""
+        run = await self.quiz_run(account_id, lesson_id)
+        if run.pending is None:
+            questions = await self.questions(lesson_id)
+            if not questions:
+                raise NotFound("This lesson has no quiz.")
+            run = QuizRun(questions[0], 0, 0, 0, 0, len(questions))
+            self._runs[account_id, lesson_id] = run
+        return run
+
+    async def grade(self, account_id: UUID, lesson_id: UUID, option: int, now: datetime) -> Graded:
+        """Grades an answer, counted from 0. Raises Conflict where no question is open."""
+        run = await self.quiz_run(account_id, lesson_id)
+        if run.pending is None:
+            raise Conflict("No question is open.")
+        check_option(run.pending, option)
+        key = self._keys[run.pending.id]
+        right = key.answer == option
+        later = (q for q in await self.questions(lesson_id) if q.number > run.pending.number)
+        run = advance(run, right, next(later, None))
+        self._runs[account_id, lesson_id] = run
+        if passed(run):
+            self._status[account_id, lesson_id] = ("completed", now)
+        return Graded(right, key.why if right else "", run)
+
+    async def take_hint(self, account_id: UUID, lesson_id: UUID) -> str:
+        """The next hint. Raises Conflict where no question is open."""
+        run = await self.quiz_run(account_id, lesson_id)
+        if run.pending is None:
+            raise Conflict("No question is open.")
+        question, level = run.pending, run.hint_level + 1
+        self._runs[account_id, lesson_id] = replace(run, hint_level=level)
+        passages = await self.passages(lesson_id)
+        bodies = (p.body for p in passages if p.number == question.passage_number)
+        return hint_text(level, self._keys[question.id].hint, next(bodies, None))
+
+    async def visit(self, account_id: UUID, course_id: UUID, lesson_id: UUID | None) -> Visit:
+        """How the learner comes to the lesson."""
+        mine = {key[1]: row for key, row in self._status.items() if key[0] == account_id}
+        latest = max(mine, key=lambda lesson: mine[lesson][1], default=None)
+        completed = [x for x in self._outline if mine.get(x.id, ("",))[0] == "completed"]
+        row = None if lesson_id is None else mine.get(lesson_id)
+        facts = VisitFacts(
+            visited_lessons=len(mine),
+            course=CourseProgress(
+                completed_lessons=len(completed),
+                total_lessons=len(self._outline),
+                last_lesson_title=None if latest is None else self._lessons[latest].title,
+            ),
+            lesson=self._visited(lesson_id),
+            progress=row and LessonProgress(100 if row[0] == "completed" else 0, 0.0, row[0]),
+        )
+        return visit(facts)
+
+    async def record_visit(self, account_id: UUID, lesson_id: UUID, now: datetime) -> None:
+        """The learner was greeted in the lesson."""
+        status, _ = self._status.get((account_id, lesson_id), ("in_progress", now))
+        self._status[account_id, lesson_id] = (status, now)
+
+    def _visited(self, lesson_id: UUID | None) -> VisitedLesson | None:
+        lesson = self._lessons.get(lesson_id) if lesson_id else None
+        if lesson is None:
+            return None
+        first = [m.id for m in self.tree.modules if m.id not in self.tree.unpublished][:1]
+        place = self._outline.index(lesson) if lesson in self._outline else None
+        return VisitedLesson(
+            order_index=lesson.order_index,
+            in_first_module=lesson.module_id in first,
+            number=None if place is None else place + 1,
+            prev_title=self._outline[place - 1].title if place else None,
+        )
+
+
+def _weights(passage: Passage) -> dict[str, float]:
+    """What each word of a passage adds to its rank: repeated words count less and less."""
+    found: dict[str, list[float]] = {}
+    for text, weight in ((passage.heading, HEADING_WEIGHT), (passage.body, BODY_WEIGHT)):
+        for word, count in Counter(lexemes(text)).items():
+            found.setdefault(word, []).extend([weight] * count)
+    return {
+        word: sum(weight / place**2 for place, weight in enumerate(weights, start=1))
+        for word, weights in found.items()
+    }
