@@ -69,7 +69,6 @@ export const texts = {
     tabs: 'Lesson or talk',
     lessonTab: 'Lesson',
     talkTab: 'Talk',
-    newWords: 'new words',
   },
   tree: {
     label: 'Course',
@@ -94,7 +93,6 @@ export const texts = {
     formula: (tex: string) => `Formula: ${tex}`,
     back: (title: string) => `Back: ${title}`,
     next: (title: string) => `Next: ${title}`,
-    failed: 'The lesson could not be loaded.',
     again: 'Try again',
     empty: 'This lesson has no text yet. You can talk about it all the same.',
   },
@@ -184,6 +182,5 @@ export const texts = {
     voiceOffLabel: 'Voice off, Bodh is silent',
     leave: 'Leave',
     leaveLabel: 'Leave the talk',
-    comma: ', ',
   },
 } as const;

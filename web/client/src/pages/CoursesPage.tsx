@@ -24,7 +24,14 @@ export function CoursesPage({ courseId }: { courseId: string | null }) {
       <a className="skip" href="#main">
         {texts.courses.skip}
       </a>
-      <TopBar userName={me.state === 'ready' ? me.value.name : null}>
+      <TopBar
+        userName={me.state === 'ready' ? me.value.name : null}
+        after={
+          <button type="button" className="btn bare" onClick={() => void signOut()}>
+            {texts.signOut}
+          </button>
+        }
+      >
         <nav className="where" aria-label={texts.courses.main}>
           <a href="/" onClick={followLink} aria-current={courseId === null ? 'page' : undefined}>
             <b>{texts.courses.all}</b>
@@ -36,6 +43,11 @@ export function CoursesPage({ courseId }: { courseId: string | null }) {
       </main>
     </>
   );
+}
+
+async function signOut() {
+  await api.signOut().catch(() => undefined);
+  navigate('/auth/signin');
 }
 
 function CourseList({ courses }: { courses: Loaded<CourseEntry[]> }) {

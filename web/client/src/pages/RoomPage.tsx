@@ -33,7 +33,7 @@ export default function RoomPage({ courseId, moduleId }: RoomPageProps) {
   const [course] = useLoaded('course', (signal) => api.course(courseId, signal));
   const noMedia = page.state === 'failed' && page.error instanceof ApiError && page.error.status === 503;
   useEffect(() => {
-    if (noMedia) navigate('/error?reason=livekit_token_failed', { replace: true });
+    if (noMedia) navigate('/error?reason=livekit_token_failed');
   }, [noMedia]);
   if (page.state === 'loading' || noMedia) return <Waiting />;
   if (page.state === 'failed') {

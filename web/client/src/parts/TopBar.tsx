@@ -37,9 +37,10 @@ interface TopBarProps {
   children: ReactNode;
   userName: string | null;
   inert?: boolean;
+  after?: ReactNode;
 }
 
-export function TopBar({ before, children, userName, inert = false }: TopBarProps) {
+export function TopBar({ before, children, userName, inert = false, after }: TopBarProps) {
   return (
     <header className="top" inert={inert}>
       {before}
@@ -50,6 +51,7 @@ export function TopBar({ before, children, userName, inert = false }: TopBarProp
       {children}
       <ThemeButton />
       {userName ? <Who name={userName} /> : null}
+      {after}
     </header>
   );
 }

@@ -1,7 +1,7 @@
 import { texts } from '../texts';
 import type { Turn } from './captions';
 import { MicrophoneButton, type MicrophoneProps } from './MicrophoneButton';
-import type { RenderCite } from './Transcript';
+import { nameOf, type RenderCite } from './Transcript';
 
 interface StripProps {
   newest: Turn | null;
@@ -11,13 +11,12 @@ interface StripProps {
 
 /** The talk in one line, at the foot of the lesson on a phone. */
 export function Strip({ newest, microphone, renderCite }: StripProps) {
-  const who = newest?.who === 'bodh' ? texts.talk.tutor : newest?.name || texts.talk.you;
   return (
     <div className="strip" role="group" aria-label={texts.talk.strip}>
       <p className="line">
         {newest ? (
           <>
-            <b>{newest.who === 'me' ? texts.talk.you : who}</b> {newest.text}{' '}
+            <b>{nameOf(newest)}</b> {newest.text}{' '}
             {newest.cites.map((cite) => renderCite(cite))}
           </>
         ) : null}

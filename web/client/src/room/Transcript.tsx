@@ -111,7 +111,7 @@ function Forming({ turn }: { turn: Turn }) {
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
-function nameOf(turn: Turn): string {
+export function nameOf(turn: Turn): string {
   switch (turn.who) {
     case 'me':
       return texts.talk.you;
