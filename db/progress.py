@@ -181,7 +181,8 @@ async def update_progress(
         """insert into lesson_progress as p
              (tenant_id, account_id, lesson_id, status, percentage, last_position, last_accessed_at)
            select tenant_id, $2, id, case when $6 then 'completed' else 'in_progress' end,
-                  case when $6 then 100 else coalesce($4, 0) end, coalesce($5::double precision, 0), $7
+                  case when $6 then 100 else coalesce($4, 0) end,
+                  coalesce($5::double precision, 0), $7
            from lessons where tenant_id = $1 and id = $3
            on conflict (tenant_id, account_id, lesson_id) do update set
              status = case when coalesce($6, p.status = 'completed') then 'completed'
