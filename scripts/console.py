@@ -1,11 +1,19 @@
 """The console of `make up`: the logs of all processes, each line with the name of its process."""
 
+import contextlib
 import sys
 import threading
 from pathlib import Path
 
 PERIOD_S = 0.2
 COLOURS = (36, 32, 33, 35, 34, 31)
+
+
+def tell(text: str) -> None:
+    """Prints; a console that went away is no reason to stop, or to fail at the end."""
+    with contextlib.suppress(OSError, ValueError):
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
 
 
 class Console:
@@ -30,8 +38,7 @@ class Console:
     def _print(self) -> None:
         lines = [line for log in self._logs for line in log.new_lines()]
         if lines:
-            sys.stdout.write("".join(lines))
-            sys.stdout.flush()
+            tell("".join(lines))
 
 
 class _Log:

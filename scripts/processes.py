@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "processes.conf"
 LIVEKIT = ROOT / ".tools" / "bin" / "livekit-server"
 MARK = "BODH_RUN"  # in the environment of every process of a `make up`: its BODH_HOME
-STOP_S = 14.0  # from the signal to the last process
+STOP_S = 13.0  # from the signal to the last process
 ENDED = (
     ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.FATAL, ProcessStates.UNKNOWN,
 )  # fmt: skip
@@ -52,12 +53,13 @@ class Processes:
             env=environment(self._settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
         if not wait_until(lambda: self.answers() or supervisor.poll() is not None, 10.0):
             raise ProcessError("the process manager does not answer")
         if supervisor.poll() is not None:
-            raise ProcessError("the process manager did not start: see the lines above")
+            raise ProcessError(f"the process manager did not start: try `{shlex.join(command)}`")
 
     def answers(self) -> bool:
         try:
@@ -92,9 +94,8 @@ class Processes:
         sweep(self._settings)
 
     def _stop_in_order(self, late: Callable[[], bool]) -> None:
-        self._end(["agent"], late)
-        self._end(["drain"], late)
-        self._end(["web", "speech", "livekit"], late)
+        self._end(["agent", "web"], late)
+        self._end(["drain", "speech", "livekit"], late)
         self._end(["postgres"], late)
         self._rpc.shutdown()
 

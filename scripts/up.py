@@ -19,7 +19,7 @@ from types import FrameType
 import asyncpg
 
 from db.embedded import answers, cluster_of
-from scripts.console import Console
+from scripts.console import Console, tell
 from scripts.livekit import MEDIA_OFFSET, write_livekit_config
 from scripts.processes import (
     LIVEKIT,
@@ -35,7 +35,7 @@ from scripts.processes import (
 )
 from settings import Settings, SettingsError, load_settings
 
-NAMES = ("supervisor", "postgres", "livekit", "speech", "web", "drain", "agent")
+NAMES = ("postgres", "livekit", "speech", "web", "drain", "agent")
 PATIENCE_S = 120.0  # for one part to answer; a cold disk and a busy machine take long
 
 
@@ -69,21 +69,21 @@ def main() -> int:
         settings = load_settings()
         check_can_run(settings)
     except (SettingsError, ProcessError) as error:
-        print(error, flush=True)
+        tell(str(error))
         return 1
     processes = Processes(settings)
     console = None
     status = 0
     try:
         processes.start_supervisor()
-        console = Console(settings.bodh_home / "log", NAMES)
+        console = Console(settings.bodh_home / "log", ("supervisor", "database", *NAMES))
         start(settings, processes, stop)
-        print(f"ready: {settings.public_url}", flush=True)
+        tell(f"ready: {settings.public_url}")
         watch(processes, stop)
     except Stopped:
-        print("stopping (once more kills)", flush=True)
+        tell("stopping (once more kills)")
     except ProcessError as error:
-        print(error, flush=True)
+        tell(str(error))
         status = 1
     finally:
         processes.stop(stop.hurry)
@@ -103,7 +103,7 @@ def check_can_run(settings: Settings) -> None:
         raise ProcessError(f"Bodh runs here already (process {pid}): `make down` ends it")
     left = end_leftovers(settings)
     if left:
-        print(f"ended {left} processes that an earlier run left", flush=True)
+        tell(f"ended {left} processes that an earlier run left")
     up_file(settings).write_text(str(os.getpid()))
     check_ports(settings)
     if settings.embedded_livekit and not LIVEKIT.exists():
@@ -167,7 +167,7 @@ def await_part(name: str, answers: Callable[[], bool], processes: Processes, sto
                 f"{name} does not answer after {PATIENCE_S:.0f} s: see its lines above"
             )
         if now - told > 10:
-            print(f"waiting for {name}, {now - began:.0f} s", flush=True)
+            tell(f"waiting for {name}, {now - began:.0f} s")
             told = now
         time.sleep(0.1)
     stop.check()
@@ -175,15 +175,17 @@ def await_part(name: str, answers: Callable[[], bool], processes: Processes, sto
 
 def prepare_database(settings: Settings, stop: Stop) -> None:
     """Migrations, then the sample course; both change nothing the second time."""
+    log = settings.bodh_home / "log" / "database.log"
     for command in ("migrate", "seed"):
         stop.check()
-        done = subprocess.run(
-            [sys.executable, "-m", "db", command],
-            cwd=ROOT, env=environment(settings), stdin=subprocess.DEVNULL,
-            start_new_session=True, check=False,
-        )  # fmt: skip
+        with log.open("ab") as sink:
+            done = subprocess.run(
+                [sys.executable, "-m", "db", command],
+                cwd=ROOT, env=environment(settings), start_new_session=True, check=False,
+                stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
+            )  # fmt: skip
         if done.returncode:
-            raise ProcessError(f"`python -m db {command}` failed: see the lines above")
+            raise ProcessError(f"`python -m db {command}` failed: the end of {log} says why")
 
 
 def database_answers(settings: Settings) -> bool:

@@ -56,7 +56,7 @@ def test_every_process_is_started_and_described() -> None:
     named = [name.removeprefix("program:") for name in config.sections() if "program:" in name]
     table = (ROOT / "docs/architecture.md").read_text().split("## Layers")[0]
     described = re.findall(r"^\| (\w+) \| `", table, re.MULTILINE)
-    assert named == [name for name in NAMES if name != "supervisor"]
+    assert named == list(NAMES)
     assert described == named
 
 
