@@ -13,8 +13,7 @@ from settings import Settings
 from web import classroom, errors, health, lessons, pages, sign_in, transcripts
 from web.auth import Verifier
 from web.context import Context, utc_now
-
-MAX_BODY_BYTES = 256 * 1024
+from web.middleware import BodyLimit, SecurityHeaders, security_headers
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> FastAPI:
@@ -39,11 +38,12 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         openapi_url="/api/openapi.json",
         docs_url=None,  # both load scripts from elsewhere
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
+        redirect_slashes=False,
         generate_unique_id_function=_operation_id,
     )
     app.state.settings = settings
-    app.add_middleware(pages.SecurityHeaders, headers=pages.security_headers(settings))
+    app.add_middleware(BodyLimit)
+    app.add_middleware(SecurityHeaders, headers=security_headers(settings))
     errors.register(app)
     for part in (sign_in, lessons, classroom, transcripts, health, pages):
         app.include_router(part.router)

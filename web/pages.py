@@ -1,15 +1,11 @@
-"""The page. Owns the built client: its files, the addresses it answers, the security headers."""
+"""The page. Owns the built client: its files and the addresses it answers."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
-from starlette.datastructures import MutableHeaders
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from db import NotFound
-from settings import Settings
 from web.auth import COOKIE
 from web.context import Running
 from web.errors import SignInRequired, SignInUnavailable
@@ -66,53 +62,3 @@ def _file(folder: Path, name: str, cache: str) -> Response:
     if not folder.is_dir() or name not in {p.name for p in folder.iterdir() if p.is_file()}:
         raise NotFound("file")
     return FileResponse(folder / name, headers={"Cache-Control": cache})
-
-
-def security_headers(settings: Settings) -> dict[str, str]:
-    """On every answer: scripts and styles of ours only, connections to us and the media server."""
-    media = urlsplit(settings.livekit_client_url)
-    secure = media.scheme in ("wss", "https")
-    schemes = ("wss", "https") if secure else ("ws", "http")
-    policy = {
-        "default-src": "'none'",
-        "script-src": "'self'",
-        "style-src": "'self'",
-        "font-src": "'self'",
-        "img-src": "'self' data:",
-        "media-src": "'self' blob: mediastream:",
-        "worker-src": "'self' blob:",
-        "manifest-src": "'self'",
-        "connect-src": " ".join(["'self'", *(f"{s}://{media.netloc}" for s in schemes)]),
-        "base-uri": "'none'",
-        "form-action": "'self'",
-        "frame-ancestors": "'none'",
-    }
-    return {
-        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
-        "Referrer-Policy": "strict-origin-when-cross-origin",
-        "X-Content-Type-Options": "nosniff",
-        "X-Frame-Options": "DENY",
-        "Cross-Origin-Opener-Policy": "same-origin",
-        "Permissions-Policy": "microphone=(self), camera=(self), geolocation=()",
-    }
-
-
-class SecurityHeaders:
-    """Puts the headers on every answer, errors included."""
-
-    def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
-        """Wraps an application."""
-        self._app = app
-        self._headers = headers
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-
-        async def with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)

@@ -1,0 +1,130 @@
+"""Broken requests and a broken house: always `{error, code}`, never a trace."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from db import create_pool
+from tests.web.conftest import School
+
+JSON = {"Content-Type": "application/json"}
+BROKEN = [
+    b"{",
+    b"[]",
+    b"7",
+    b'"text"',
+    b"\xff\xfe{}",
+    b'{"lessonId": "\xc3\x28"}',
+    b'{"lessonId": "\\ud800"}',
+    b'{"lessonId": "\\u0000"}',
+    b"[" * 20_000,
+    b'{"lessonId": NaN}',
+    b"\x00",
+]
+
+
+async def send(school: School, method: str, path: str, body: bytes) -> Any:
+    headers = {**school.auth("Amina"), **JSON}
+    return await school.client.request(method, path, headers=headers, content=body)
+
+
+@pytest.mark.parametrize("body", BROKEN)
+async def test_a_broken_body_is_422_on_every_route_that_takes_one(
+    school: School, body: bytes
+) -> None:
+    lesson = school.lessons[0][0].id
+    answers = [
+        await send(school, method, path, body)
+        for method, path in (
+            ("POST", "/auth/dev-login"),
+            ("POST", "/api/livekit/token"),
+            ("POST", f"/api/rooms/{school.room()}/lesson"),
+            ("PUT", f"/api/lessons/{lesson}/progress"),
+        )
+    ]
+    # an object without the fields of progress changes nothing and is well formed
+    answers = [a for a in answers if not (a.status_code == 200 and a.request.method == "PUT")]
+    assert {(a.status_code, a.json()["code"]) for a in answers} == {(422, "invalid")}
+
+
+@pytest.mark.parametrize("text", ["a\\u0000b", "\\ud800"])
+async def test_a_text_that_cannot_be_stored_is_422(school: School, text: str) -> None:
+    answer = await send(
+        school, "POST", "/api/livekit/token", b'{"room_name": "%s"}' % text.encode()
+    )
+    assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
+
+
+async def test_what_was_sent_is_not_told_back(school: School) -> None:
+    answer = await send(school, "POST", "/auth/dev-login", b'{"name": ["my-secret-words"]}')
+    assert answer.status_code == 422
+    assert "my-secret-words" not in answer.text
+
+
+async def test_a_body_above_256_kib_is_413(school: School) -> None:
+    path = f"/api/lessons/{school.lessons[0][0].id}/progress"
+    small = await send(school, "PUT", path, b'{"percentage": 1%s}' % (b" " * 200_000))
+    large = await send(school, "PUT", path, b'{"percentage": 1%s}' % (b" " * 300_000))
+    assert small.status_code == 200
+    assert (large.status_code, large.json()["code"]) == (413, "too_large")
+
+
+async def test_a_body_of_many_parts_is_counted(school: School) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        for _ in range(30):
+            yield b" " * 10_000
+
+    answer = await school.client.put(
+        f"/api/lessons/{school.lessons[0][0].id}/progress",
+        headers={**school.auth("Amina"), **JSON},
+        content=parts(),
+    )
+    assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/api/nothing", (404, "not_found")),
+        ("GET", "/nothing/at/all", (404, "not_found")),
+        ("DELETE", "/api/courses", (405, "method_not_allowed")),
+        ("PATCH", "/auth/dev-login", (405, "method_not_allowed")),
+    ],
+)
+async def test_an_unknown_route_or_method_has_the_same_form(
+    school: School, method: str, path: str, expected: tuple[int, str]
+) -> None:
+    answer = await school.client.request(method, path, headers=school.auth("Amina"))
+    assert (answer.status_code, answer.json()["code"]) == expected
+
+
+async def test_without_the_database_answers_are_503(school: School) -> None:
+    context = school.app.state.context
+    working = context.pool
+    context.pool = await create_pool("postgresql://bodh_app@/bodh?host=/nonexistent")
+    context.tenants.clear()
+    try:
+        me = await school.client.get("/api/me", headers=school.auth("Amina"))
+        ready = await school.client.get("/readyz")
+        alive = await school.client.get("/healthz")
+    finally:
+        await context.pool.close()
+        context.pool = working
+    assert [(a.status_code, a.json()["code"]) for a in (me, ready)] == [(503, "unavailable")] * 2
+    assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+
+
+async def test_ready_when_both_answer(school: School) -> None:
+    answer = await school.client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_a_mistake_of_ours_tells_nothing(school: School) -> None:
+    school.app.state.context.tenants["default"] = None  # looked up, and no tenant at all
+    school.app.state.context.verifier = None
+    answer = await school.client.get("/api/me", headers=school.auth("Amina"))
+    assert (answer.status_code, answer.json()) == (
+        500,
+        {"error": "Something went wrong on our side", "code": "internal"},
+    )

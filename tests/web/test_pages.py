@@ -1,0 +1,103 @@
+"""The served page: which addresses answer it, its files, its security headers."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from settings import Settings
+from tests.web.conftest import ORIGIN
+from web import pages
+from web.app import create_app
+from web.middleware import security_headers
+
+
+@pytest.fixture
+async def client(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """The application with a small built page; nothing of it needs the database."""
+    dist = tmp_path / "dist"
+    (dist / "assets").mkdir(parents=True)
+    (dist / "index.html").write_text("<!doctype html><title>Bodh</title>")
+    (dist / "icon.svg").write_text("<svg/>")
+    (dist / "assets" / "index-abc.js").write_text("export {}")
+    (tmp_path / "secret.txt").write_text("secret")
+    monkeypatch.setattr(pages, "DIST", dist)
+    app = create_app(settings)
+    transport = httpx2.ASGITransport(app=app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client,
+    ):
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/", "/auth/signin", "/error", "/session/1", "/session/1/x"])
+async def test_an_address_of_the_client_answers_the_page(
+    client: httpx2.AsyncClient, path: str
+) -> None:
+    answer = await client.get(path)
+    assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
+    assert "<title>Bodh</title>" in answer.text
+
+
+async def test_the_module_page_is_404_until_signed_in(client: httpx2.AsyncClient) -> None:
+    path = "/v2/course/intro/module/1"
+    outside = await client.get(path)
+    await client.post("/auth/dev-login", json={"name": "Amina"})
+    inside = await client.get(path)
+    assert (outside.status_code, inside.status_code) == (404, 200)
+    assert outside.text == inside.text
+
+
+async def test_files_with_a_hash_are_kept_for_good(client: httpx2.AsyncClient) -> None:
+    script = await client.get("/assets/index-abc.js")
+    icon = await client.get("/icon.svg")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert "immutable" in script.headers["cache-control"]
+    assert (icon.status_code, icon.headers["cache-control"]) == (200, "no-cache")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/assets/none.js",
+        "/assets/..%2f..%2fsecret.txt",
+        "/assets/%00",
+        "/..%2fsecret.txt",
+        "/.env",
+        "/assets",
+        "/assets/",
+    ],
+)
+async def test_what_was_not_built_is_not_served(client: httpx2.AsyncClient, path: str) -> None:
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert "secret" not in answer.text
+
+
+async def test_every_answer_keeps_foreign_scripts_out(client: httpx2.AsyncClient) -> None:
+    for path in ("/", "/assets/index-abc.js", "/healthz", "/api/me", "/nothing/here"):
+        headers = (await client.get(path)).headers
+        policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
+        assert policy["default-src"] == "'none'"
+        assert policy["script-src"] == policy["style-src"] == "'self'"
+        assert policy["frame-ancestors"] == "'none'"
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
+
+
+def test_the_page_may_reach_the_media_server(settings: Settings) -> None:
+    settings.livekit_url = "wss://media.example:7443/path"
+    policy = security_headers(settings)["Content-Security-Policy"]
+    assert "connect-src 'self' wss://media.example:7443 https://media.example:7443;" in policy
+
+
+async def test_an_unbuilt_page_says_what_to_do(
+    client: httpx2.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "DIST", tmp_path / "nowhere")
+    answer = await client.get("/")
+    assert (answer.status_code, answer.text) == (503, pages.NOT_BUILT)

@@ -1,0 +1,92 @@
+"""What wraps the application. Owns the limit of a body and the security headers."""
+
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from settings import Settings
+from web.errors import problem
+
+MAX_BODY_BYTES = 256 * 1024
+TOO_LARGE = "A body holds 256 KiB at most"
+
+
+class BodyLimit:
+    """Answers 413 to a larger body, before or while it comes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wraps an application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        length = Headers(scope=scope).get("content-length", "")
+        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+            await problem(413, "too_large", TOO_LARGE)(scope, receive, send)
+            return
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MAX_BODY_BYTES:
+                raise HTTPException(413, TOO_LARGE)
+            return message
+
+        await self._app(scope, counted, send)
+
+
+def security_headers(settings: Settings) -> dict[str, str]:
+    """On every answer: scripts and styles of ours only, connections to us and the media server."""
+    media = urlsplit(settings.livekit_client_url)
+    secure = media.scheme in ("wss", "https")
+    schemes = ("wss", "https") if secure else ("ws", "http")
+    policy = {
+        "default-src": "'none'",
+        "script-src": "'self'",
+        "style-src": "'self'",
+        "font-src": "'self'",
+        "img-src": "'self' data:",
+        "media-src": "'self' blob: mediastream:",
+        "worker-src": "'self' blob:",
+        "manifest-src": "'self'",
+        "connect-src": " ".join(["'self'", *(f"{s}://{media.netloc}" for s in schemes)]),
+        "base-uri": "'none'",
+        "form-action": "'self'",
+        "frame-ancestors": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "Referrer-Policy": "strict-origin-when-cross-origin",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Permissions-Policy": "microphone=(self), camera=(self), geolocation=()",
+    }
+
+
+class SecurityHeaders:
+    """Puts the headers on every answer, errors included."""
+
+    def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
+        """Wraps an application."""
+        self._app = app
+        self._headers = headers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
