@@ -10,10 +10,11 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, Word
 
-from speech.guards import MIN_VOICED_S, Samples, believable, voiced_s
+from speech.guards import MIN_VOICED_S, Samples, Sound, believable, find_sound
 from speech.wire import MAX_AUDIO_S, MAX_PCM_BYTES, RATE, Recognition, Span
 
-PAD_S = 0.25  # a word that begins with the first sample is heard wrong now and then
+# around the sound: without it a first word is lost, with more a last word is heard twice
+MARGIN = RATE // 4
 
 
 class TooLong(ValueError):
@@ -48,26 +49,26 @@ class Engine:
             raise TooLong(f"{len(pcm) / 2 / RATE:.1f} s of audio, at most {MAX_AUDIO_S} s")
         began = time.perf_counter()
         samples = to_samples(pcm)
-        voiced = voiced_s(samples)
+        sound = find_sound(samples)
         segments: list[Segment] = []
         language = wish.language or "en"
-        if voiced >= MIN_VOICED_S:
-            language, found = self._decode(samples, wish)
-            segments = [segment for segment in found if is_speech(segment, voiced)]
+        if sound.voiced_s >= MIN_VOICED_S:
+            language, found = self._decode(framed(samples, sound), wish)
+            segments = [segment for segment in found if is_speech(segment, sound.voiced_s)]
+        audio_s, offset_s = len(samples) / RATE, (sound.start - MARGIN) / RATE
         return Recognition(
             text=" ".join(segment.text.strip() for segment in segments),
             language=language,
             confidence=confidence(segments),
-            audio_s=len(samples) / RATE,
+            audio_s=audio_s,
             decode_s=time.perf_counter() - began,
-            segments=spans(segments, len(samples) / RATE),
-            words=spans((word for s in segments for word in s.words or ()), len(samples) / RATE),
+            segments=spans(segments, offset_s, audio_s),
+            words=spans((word for s in segments for word in s.words or ()), offset_s, audio_s),
         )
 
     def _decode(self, samples: Samples, wish: Wish) -> tuple[str, list[Segment]]:
-        silence = np.zeros(int(PAD_S * RATE), np.float32)
         segments, info = self._model.transcribe(
-            np.concatenate([silence, samples, silence]),
+            samples,
             language=wish.language,
             beam_size=1,
             temperature=0.0,  # the guards drop what another temperature would guess at
@@ -77,6 +78,13 @@ class Engine:
             word_timestamps=wish.words,
         )
         return info.language, list(segments)
+
+
+def framed(samples: Samples, sound: Sound) -> Samples:
+    """The sound with exactly a margin before and behind it, silence where there is too little."""
+    start, end = sound.start - MARGIN, sound.end + MARGIN
+    kept = samples[max(0, start) : end]
+    return np.pad(kept, (max(0, -start), max(0, end - len(samples))))
 
 
 def is_speech(segment: Segment, voiced: float) -> bool:
@@ -99,13 +107,13 @@ def confidence(segments: list[Segment]) -> float:
     return min(1.0, math.exp(total / sum(tokens)))
 
 
-def spans(parts: Iterable[Segment | Word], audio_s: float) -> tuple[Span, ...]:
-    """Segments or words of the model on the time of the request, without the padding."""
+def spans(parts: Iterable[Segment | Word], offset_s: float, audio_s: float) -> tuple[Span, ...]:
+    """Segments or words of the model on the time of the request."""
     return tuple(
         Span(
             text=(part.text if isinstance(part, Segment) else part.word).strip(),
-            start_s=clip(part.start - PAD_S, audio_s),
-            end_s=clip(part.end - PAD_S, audio_s),
+            start_s=clip(part.start + offset_s, audio_s),
+            end_s=clip(part.end + offset_s, audio_s),
         )
         for part in parts
     )

@@ -1,6 +1,7 @@
 """What keeps silence and noise from becoming text. Pure functions over samples and figures."""
 
 import re
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -24,15 +25,27 @@ MAX_WORDS_PER_S = 8.0
 MAX_REPEATS = 3  # "no no no" is said by people, a fourth time by a model in a loop
 
 
-def voiced_s(samples: Samples) -> float:
-    """Seconds that are louder than the room, counted in frames of 20 ms."""
+@dataclass(frozen=True)
+class Sound:
+    """What is louder than the room: its seconds, its first sample and the one behind its last."""
+
+    voiced_s: float
+    start: int
+    end: int
+
+
+def find_sound(samples: Samples) -> Sound:
+    """Where there is sound, in frames of 20 ms; silence gives 0 s."""
     count = len(samples) // FRAME
     if count == 0:
-        return 0.0
+        return Sound(0.0, 0, 0)
     frames = samples[: count * FRAME].reshape(count, FRAME)
     level = np.sqrt(np.mean(np.square(frames), axis=1))
-    loud = level > max(FLOOR_RMS, float(level.max()) * DYNAMIC_RANGE)
-    return float(np.count_nonzero(loud)) * FRAME / RATE
+    loud = np.flatnonzero(level > max(FLOOR_RMS, float(level.max()) * DYNAMIC_RANGE))
+    if not len(loud):
+        return Sound(0.0, 0, 0)
+    end = (int(loud[-1]) + 1) * FRAME
+    return Sound(len(loud) * FRAME / RATE, int(loud[0]) * FRAME, end)
 
 
 def believable(

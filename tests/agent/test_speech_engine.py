@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from speech.engine import Engine, TooLong, Wish
-from speech.guards import believable, loops, voiced_s
+from speech.guards import believable, find_sound, loops
 from speech.models import TEST_MODEL_FOLDER
 from speech.wire import RATE
 from tests.agent.speech_parts import WAVS, noise, recorded, silence
@@ -85,7 +85,17 @@ async def test_the_loop_goes_on_while_the_model_decodes(engine: Engine) -> None:
 def test_voiced_seconds_count_sound_and_not_pauses() -> None:
     samples = np.zeros(RATE, np.float32)
     samples[4000:8000] = 0.1
-    assert voiced_s(samples) == pytest.approx(0.25, abs=0.021)
+    sound = find_sound(samples)
+    assert sound.voiced_s == pytest.approx(0.25, abs=0.021)
+    assert (sound.start, sound.end) == pytest.approx((4000, 8000), abs=320)
+
+
+@pytest.mark.parametrize(("before_s", "after_s"), [(0.0, 0.0), (0.56, 0.25), (2.0, 2.0)])
+def test_silence_around_a_phrase_does_not_change_what_is_heard(
+    engine: Engine, before_s: float, after_s: float
+) -> None:
+    pcm = silence(before_s) + recorded("my-answer-is-three") + silence(after_s)
+    assert engine.recognise(pcm, Wish()).text == "my answer is three"
 
 
 @pytest.mark.parametrize(
