@@ -1,29 +1,13 @@
 """Rooms, sessions, rates and accounts as the database keeps them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
-from db import Conflict, Connection, NotFound, Pool, accounts, rates, rooms, sessions, tenant_tx
-from db.courses import Course, list_lessons, list_modules
-
-NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-
-
-async def make_room(db: Connection, tenant_id: UUID, course: Course) -> rooms.Room:
-    """A room of the course's first module."""
-    (module, *_) = await list_modules(db, tenant_id, course.id)
-    return await rooms.ensure_room(
-        db, tenant_id, name=f"{course.id}-{module.id}", course_id=course.id, module_id=module.id
-    )
-
-
-async def make_learner(db: Connection, tenant_id: UUID, name: str = "Amina") -> accounts.Account:
-    """A learner's account."""
-    return await accounts.ensure_account(
-        db, tenant_id, subject=f"dev:{name}", name=name, role="learner"
-    )
+from db import Conflict, Connection, NotFound, accounts, rates, rooms, sessions
+from db.courses import list_lessons
+from tests.db.rows import NOW, make_learner, make_room
 
 
 async def test_an_account_keeps_its_identity_when_name_and_role_change(
@@ -40,87 +24,76 @@ async def test_an_account_keeps_its_identity_when_name_and_role_change(
     assert await accounts.find_account_by_identity(db, tenant_id, first.identity) == again
 
 
-async def test_a_room_is_made_once_under_its_name(
-    pool: Pool, tenant_id: UUID, sample: Course
-) -> None:
-    async with tenant_tx(pool, tenant_id) as db:
-        room = await make_room(db, tenant_id, sample)
-        assert await make_room(db, tenant_id, sample) == room
-        assert await rooms.find_room(db, tenant_id, room.name) == room
-        assert await rooms.find_room_by_id(db, tenant_id, room.id) == room
+async def test_a_room_is_made_once_under_its_name(db: Connection, tenant_id: UUID) -> None:
+    room = await make_room(db, tenant_id)
+    assert await make_room(db, tenant_id) == room
+    assert await rooms.find_room(db, tenant_id, room.name) == room
+    assert await rooms.find_room_by_id(db, tenant_id, room.id) == room
 
 
 async def test_a_lesson_change_raises_the_revision_and_the_same_lesson_does_not(
-    pool: Pool, tenant_id: UUID, sample: Course
+    db: Connection, tenant_id: UUID
 ) -> None:
-    async with tenant_tx(pool, tenant_id) as db:
-        room = await make_room(db, tenant_id, sample)
-        assert room.module_id is not None
-        first, second, *_ = await list_lessons(db, tenant_id, room.module_id)
-        amina, badr = [await make_learner(db, tenant_id, name) for name in ("Amina", "Badr")]
-        for account in (amina, badr):
-            await rooms.ensure_room_learner(db, tenant_id, room.id, account.id, first.id)
-        steps = [(amina, second), (amina, second), (badr, second), (amina, first)]
-        revisions = [
-            await rooms.update_lesson(db, tenant_id, room.id, account.id, lesson.id)
-            for account, lesson in steps
-        ]
-        learner = await rooms.find_room_learner(db, tenant_id, room.id, amina.id)
+    room = await make_room(db, tenant_id)
+    assert room.module_id is not None
+    first, second, *_ = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
+    amina, badr = [await make_learner(db, tenant_id, name) for name in ("Amina", "Badr")]
+    for account in (amina, badr):
+        await rooms.ensure_room_learner(db, tenant_id, room.id, account.id, first.id)
+    steps = [(amina, second), (amina, second), (badr, second), (amina, first)]
+    revisions = [
+        await rooms.update_lesson(db, tenant_id, room.id, account.id, lesson.id)
+        for account, lesson in steps
+    ]
+    learner = await rooms.find_room_learner(db, tenant_id, room.id, amina.id)
     assert revisions == [1, 1, 2, 3]
     assert learner == rooms.RoomLearner(room.id, amina.id, first.id, 3, None)
 
 
 async def test_joining_again_keeps_the_lesson_and_the_greeting(
-    pool: Pool, tenant_id: UUID, sample: Course
+    db: Connection, tenant_id: UUID
 ) -> None:
-    async with tenant_tx(pool, tenant_id) as db:
-        room = await make_room(db, tenant_id, sample)
-        assert room.module_id is not None
-        first, second, *_ = await list_lessons(db, tenant_id, room.module_id)
-        amina = await make_learner(db, tenant_id)
-        await rooms.ensure_room_learner(db, tenant_id, room.id, amina.id, first.id)
-        await rooms.record_greeting(db, tenant_id, room.id, amina.id, NOW)
-        again = await rooms.ensure_room_learner(db, tenant_id, room.id, amina.id, second.id)
-        assert again == rooms.RoomLearner(room.id, amina.id, first.id, 0, NOW)
-        assert await rooms.list_room_learners(db, tenant_id, room.id) == [again]
+    room = await make_room(db, tenant_id)
+    assert room.module_id is not None
+    first, second, *_ = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
+    amina = await make_learner(db, tenant_id)
+    await rooms.ensure_room_learner(db, tenant_id, room.id, amina.id, first.id)
+    await rooms.record_greeting(db, tenant_id, room.id, amina.id, NOW)
+    again = await rooms.ensure_room_learner(db, tenant_id, room.id, amina.id, second.id)
+    assert again == rooms.RoomLearner(room.id, amina.id, first.id, 0, NOW)
+    assert await rooms.list_room_learners(db, tenant_id, room.id) == [again]
 
 
 async def test_who_is_not_in_the_room_cannot_change_its_lesson(
-    pool: Pool, tenant_id: UUID, sample: Course
+    db: Connection, tenant_id: UUID
 ) -> None:
-    async with tenant_tx(pool, tenant_id) as db:
-        room = await make_room(db, tenant_id, sample)
-        amina = await make_learner(db, tenant_id)
-        with pytest.raises(NotFound):
-            await rooms.update_lesson(db, tenant_id, room.id, amina.id, uuid4())
+    room = await make_room(db, tenant_id)
+    amina = await make_learner(db, tenant_id)
+    with pytest.raises(NotFound):
+        await rooms.update_lesson(db, tenant_id, room.id, amina.id, uuid4())
 
 
-async def test_only_the_job_of_the_newest_epoch_beats(
-    pool: Pool, tenant_id: UUID, sample: Course
-) -> None:
-    async with tenant_tx(pool, tenant_id) as db:
-        room = await make_room(db, tenant_id, sample)
-        session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
-        assert await sessions.update_epoch(db, tenant_id, session.id, NOW) == 1
-        assert await sessions.beat(db, tenant_id, session.id, 1, NOW)
-        assert await sessions.update_epoch(db, tenant_id, session.id, NOW) == 2
-        assert not await sessions.beat(db, tenant_id, session.id, 1, NOW)
-        assert await sessions.beat(db, tenant_id, session.id, 2, NOW)
-        await sessions.end_session(db, tenant_id, session.id, NOW)
-        assert not await sessions.beat(db, tenant_id, session.id, 2, NOW)
-        assert await sessions.find_active_session(db, tenant_id, room.id) is None
-        ended = await sessions.find_session(db, tenant_id, session.id)
+async def test_only_the_job_of_the_newest_epoch_beats(db: Connection, tenant_id: UUID) -> None:
+    room = await make_room(db, tenant_id)
+    session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
+    assert await sessions.update_epoch(db, tenant_id, session.id, NOW) == 1
+    assert await sessions.beat(db, tenant_id, session.id, 1, NOW)
+    assert await sessions.update_epoch(db, tenant_id, session.id, NOW) == 2
+    assert not await sessions.beat(db, tenant_id, session.id, 1, NOW)
+    assert await sessions.beat(db, tenant_id, session.id, 2, NOW)
+    await sessions.end_session(db, tenant_id, session.id, NOW)
+    assert not await sessions.beat(db, tenant_id, session.id, 2, NOW)
+    assert await sessions.find_active_session(db, tenant_id, room.id) is None
+    ended = await sessions.find_session(db, tenant_id, session.id)
     assert ended is not None
     assert (ended.status, ended.ended_at) == ("completed", NOW)
 
 
-async def test_a_room_has_one_running_session(pool: Pool, tenant_id: UUID, sample: Course) -> None:
-    async with tenant_tx(pool, tenant_id) as db:
-        room = await make_room(db, tenant_id, sample)
-        await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
+async def test_a_room_has_one_running_session(db: Connection, tenant_id: UUID) -> None:
+    room = await make_room(db, tenant_id)
+    await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
     with pytest.raises(Conflict):
-        async with tenant_tx(pool, tenant_id) as db:
-            await sessions.insert_session(db, tenant_id, room.id, "RM_2", NOW)
+        await sessions.insert_session(db, tenant_id, room.id, "RM_2", NOW)
 
 
 async def test_the_rate_counts_each_minute_for_itself(db: Connection, tenant_id: UUID) -> None:

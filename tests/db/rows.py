@@ -1,0 +1,72 @@
+"""Rows that the tests of db/ begin with."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from db import Connection, accounts, courses, rooms, sessions
+from db.accounts import Account
+from db.course_files import read_course
+from db.course_tree import build_tree
+from db.courses import Course
+from db.importing import import_course
+from db.transcripts import Segment
+
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+TINY = Path(__file__).parent / "tiny"
+
+
+def at(second: float) -> datetime:
+    """A moment of the session, counted from its start."""
+    return NOW + timedelta(seconds=second)
+
+
+async def take_in(db: Connection, tenant_id: UUID, folder: Path = TINY) -> Course:
+    """Imports a course folder."""
+    return await import_course(db, tenant_id, build_tree(read_course(folder), tenant_id))
+
+
+async def make_learner(db: Connection, tenant_id: UUID, name: str = "Amina") -> Account:
+    """A learner's account."""
+    return await accounts.ensure_account(
+        db, tenant_id, subject=f"dev:{name}", name=name, role="learner"
+    )
+
+
+async def make_room(db: Connection, tenant_id: UUID) -> rooms.Room:
+    """A room of the tiny course's first module."""
+    course = await take_in(db, tenant_id)
+    (module, _) = await courses.list_modules(db, tenant_id, course.id)
+    return await rooms.ensure_room(
+        db, tenant_id, name=f"{course.id}-{module.id}", course_id=course.id, module_id=module.id
+    )
+
+
+async def make_session(db: Connection, tenant_id: UUID) -> UUID:
+    """A running session in such a room."""
+    room = await make_room(db, tenant_id)
+    return (await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)).id
+
+
+def segment(session_id: UUID, key: str, start: float, account: Account | None) -> Segment:
+    """Two seconds of speech by a learner, or by the tutor."""
+    return Segment(
+        session_id=session_id,
+        id=key,
+        account_id=None if account is None else account.id,
+        identity="a_1" if account is None else account.identity,
+        name="Bodh" if account is None else account.name,
+        role="tutor" if account is None else "learner",
+        source="voice",
+        text=f"words {key}",
+        started_at=at(start),
+        ended_at=at(start + 2),
+        lesson_id=None,
+        language="en",
+        confidence=0.5,
+        interrupted=False,
+        in_reply_to=None,
+        provenance="live",
+        epoch=1,
+        local_seq=int(start * 10),
+    )

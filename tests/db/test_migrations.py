@@ -1,0 +1,75 @@
+"""Migrations: together, once, never edited after they landed, never backwards."""
+
+import asyncio
+import hashlib
+import sys
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from db.migrate import FOLDER, MigrationError, migrate
+from tests.conftest import ROOT, Postgres
+
+# an applied revision is not run again: write a new one in place of an edit
+LANDED = {"0001_classroom.sql": "3bd463a81ec20a8b"}
+EMPTY = "t_empty"
+
+
+@pytest.fixture
+async def empty(postgres: Postgres) -> str:
+    """The owner's DSN of an empty database."""
+    await postgres.admin(f"drop database if exists {EMPTY} with (force)")
+    await postgres.admin(f"create database {EMPTY} owner bodh_owner")
+    return postgres.dsn("bodh_owner", EMPTY)
+
+
+async def test_four_processes_migrate_an_empty_database_together(empty: str) -> None:
+    script = (
+        "import asyncio, sys; from db.migrate import migrate; asyncio.run(migrate(sys.argv[1]))"
+    )
+    processes = [
+        await asyncio.create_subprocess_exec(sys.executable, "-c", script, empty, cwd=ROOT)
+        for _ in range(4)
+    ]
+    assert [await process.wait() for process in processes] == [0, 0, 0, 0]
+    db = await asyncpg.connect(empty)
+    assert await db.fetchval("select count(*) from tenants") == 1
+    await db.close()
+
+
+async def test_a_database_ahead_of_the_code_is_refused(postgres: Postgres) -> None:
+    dsn = postgres.dsn("bodh_owner")
+    db = await asyncpg.connect(dsn)
+    await db.execute("update alembic_version set version_num = '9999'")
+    try:
+        with pytest.raises(MigrationError, match=r"ahead of this code \(revision 9999\)"):
+            await migrate(dsn)
+    finally:
+        await db.execute("update alembic_version set version_num = '0001'")
+        await db.close()
+
+
+def test_landed_revisions_are_never_edited() -> None:
+    found = {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        for path in sorted((FOLDER / "versions").glob("*.sql"))
+    }
+    assert found == LANDED
+
+
+async def test_a_failing_revision_leaves_nothing_behind(
+    empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "migrations"
+    (folder / "versions").mkdir(parents=True)
+    (folder / "env.py").write_text((FOLDER / "env.py").read_text())
+    (folder / "versions" / "0001_broken.sql").write_text("create table a (); select 1 / 0;")
+    page = (FOLDER / "versions" / "0001_classroom.py").read_text()
+    (folder / "versions" / "0001_broken.py").write_text(page)
+    monkeypatch.setattr("db.migrate.FOLDER", folder)
+    with pytest.raises(asyncpg.DivisionByZeroError):
+        await migrate(empty)
+    db = await asyncpg.connect(empty)
+    assert await db.fetch("select * from pg_tables where schemaname = 'public'") == []
+    await db.close()

@@ -1,0 +1,177 @@
+"""Quizzes, by the same story on both libraries: Postgres and in memory."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import pytest
+
+from db import Conflict, NotFound, Pool, create_pool, tenant_tx
+from db.library import Library, PostgresLibrary
+from db.memory import MemoryLibrary
+from db.progress import LessonProgress
+from db.quizzes import QuizRun, passed
+from db.tenants import ensure_tenant
+from tests.conftest import TEMPLATE, Postgres
+from tests.db.rows import NOW, TINY, make_learner, take_in
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A learner at the quiz of the tiny course's first lesson."""
+
+    library: Library
+    account_id: UUID
+    course_id: UUID
+    lesson_id: UUID
+    without_quiz: UUID
+
+
+@pytest.fixture(scope="module")
+async def shared_pool(postgres: Postgres) -> AsyncIterator[Pool]:
+    """One database for this file; each test has a tenant of its own in it."""
+    await postgres.clone("t_quizzes", TEMPLATE)
+    pool = await create_pool(postgres.dsn(database="t_quizzes"))
+    yield pool
+    await pool.close()
+    await postgres.drop("t_quizzes")
+
+
+@pytest.fixture(params=["postgres", "memory"])
+def store(request: pytest.FixtureRequest) -> Pool | None:
+    """A pool, or None for the library in memory."""
+    return None if request.param == "memory" else request.getfixturevalue("shared_pool")
+
+
+@pytest.fixture
+async def desk(store: Pool | None) -> Desk:
+    """The same learner and course on either library."""
+    if store is None:
+        memory = MemoryLibrary.from_folder(TINY)
+        return await seat(memory, uuid4(), memory.tree.course.id)
+    async with store.acquire() as connection:
+        tenant = await ensure_tenant(connection, f"t-{uuid4()}", "of one test")
+    async with tenant_tx(store, tenant.id) as db:
+        course = await take_in(db, tenant.id)
+        account = await make_learner(db, tenant.id)
+    return await seat(PostgresLibrary(store, tenant.id), account.id, course.id)
+
+
+async def seat(library: Library, account_id: UUID, course_id: UUID) -> Desk:
+    """The learner at the first lesson."""
+    apples, bananas = await library.outline(course_id)
+    return Desk(library, account_id, course_id, apples.id, bananas.id)
+
+
+async def answer(desk: Desk, option: int) -> tuple[bool, str]:
+    """Answers the open question."""
+    graded = await desk.library.grade(desk.account_id, desk.lesson_id, option, NOW)
+    return graded.right, graded.why
+
+
+async def test_a_wrong_answer_leaves_the_question_open_and_says_nothing(desk: Desk) -> None:
+    run = await desk.library.start_quiz(desk.account_id, desk.lesson_id)
+    assert run.pending is not None
+    assert (run.pending.prompt, run.total) == ("What colour is a ripe apple?", 2)
+    assert await answer(desk, 0) == (False, "")
+    again = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    assert again == QuizRun(run.pending, 0, 1, 0, 0, 2)
+    assert await answer(desk, 1) == (True, "Ripe apples are red.")
+    third = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    assert third.pending is not None
+    assert (third.pending.number, third.attempts, third.answered, third.correct) == (2, 0, 1, 0)
+
+
+async def test_a_passed_quiz_completes_the_lesson(desk: Desk) -> None:
+    await desk.library.start_quiz(desk.account_id, desk.lesson_id)
+    assert await answer(desk, 1) == (True, "Ripe apples are red.")
+    assert await answer(desk, 1) == (True, "Five chambers hold one each.")
+    run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    assert run == QuizRun(None, 0, 0, 2, 2, 2)
+    visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
+    assert visit.lesson_progress == LessonProgress(100, 0.0, "completed")
+    assert visit.course_progress.completed_lessons == 1
+
+
+async def test_a_quiz_with_too_many_second_tries_does_not_complete_the_lesson(desk: Desk) -> None:
+    await desk.library.start_quiz(desk.account_id, desk.lesson_id)
+    for option in (0, 1, 1):
+        await answer(desk, option)
+    visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
+    assert visit.lesson_progress is None
+
+
+async def test_hints_go_from_the_authors_to_the_passage(desk: Desk) -> None:
+    await desk.library.start_quiz(desk.account_id, desk.lesson_id)
+    hints = [await desk.library.take_hint(desk.account_id, desk.lesson_id) for _ in range(2)]
+    assert hints == ["Think of fire.", "A ripe apple is red."]
+    run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    assert run.hint_level == 2
+
+
+async def test_starting_again_goes_on_with_the_open_question(desk: Desk) -> None:
+    await desk.library.start_quiz(desk.account_id, desk.lesson_id)
+    await answer(desk, 1)
+    run = await desk.library.start_quiz(desk.account_id, desk.lesson_id)
+    assert run.pending is not None
+    assert (run.pending.number, run.answered, run.correct) == (2, 1, 1)
+
+
+async def test_after_the_last_question_the_quiz_begins_anew(desk: Desk) -> None:
+    await desk.library.start_quiz(desk.account_id, desk.lesson_id)
+    await answer(desk, 1)
+    await answer(desk, 1)
+    run = await desk.library.start_quiz(desk.account_id, desk.lesson_id)
+    assert run.pending is not None
+    assert (run.pending.number, run.answered, run.correct) == (1, 0, 0)
+
+
+async def test_without_an_open_question_there_is_nothing_to_grade_or_hint(desk: Desk) -> None:
+    with pytest.raises(Conflict):
+        await answer(desk, 0)
+    with pytest.raises(Conflict):
+        await desk.library.take_hint(desk.account_id, desk.lesson_id)
+    with pytest.raises(NotFound):
+        await desk.library.start_quiz(desk.account_id, desk.without_quiz)
+
+
+@pytest.mark.parametrize("option", [-1, 3])
+async def test_an_option_that_is_not_there_is_no_attempt(desk: Desk, option: int) -> None:
+    await desk.library.start_quiz(desk.account_id, desk.lesson_id)
+    with pytest.raises(Conflict):
+        await answer(desk, option)
+    assert (await desk.library.quiz_run(desk.account_id, desk.lesson_id)).attempts == 0
+
+
+async def test_both_libraries_tell_the_same_visit_and_find_the_same_passages(desk: Desk) -> None:
+    library = desk.library
+    first = await library.visit(desk.account_id, desk.course_id, desk.without_quiz)
+    await library.record_visit(desk.account_id, desk.without_quiz, NOW)
+    second = await library.visit(desk.account_id, desk.course_id, desk.without_quiz)
+    hits = await library.search(desk.course_id, "what is a ripe, yellow berry?")
+    assert (first.session_type, first.lesson_number, first.prev_lesson_title) == (
+        "lesson_welcome",
+        2,
+        "Apples",
+    )
+    assert (second.session_type, second.lesson_progress) == (
+        "lesson_welcome_back",
+        LessonProgress(0, 0.0, "in_progress"),
+    )
+    assert [(hit.lesson_title, hit.passage.number) for hit in hits] == [
+        ("Bananas", 1),
+        ("Apples", 1),
+    ]
+    with pytest.raises(NotFound):
+        await library.lesson(uuid4())
+    with pytest.raises(NotFound):
+        await library.course(uuid4())
+
+
+@pytest.mark.parametrize(
+    ("correct", "total", "expected"), [(3, 5, True), (2, 5, False), (0, 0, False), (1, 1, True)]
+)
+def test_sixty_percent_right_at_the_first_try_passes(
+    correct: int, total: int, expected: bool
+) -> None:
+    assert passed(QuizRun(None, 0, 0, total, correct, total)) is expected

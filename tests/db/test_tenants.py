@@ -1,0 +1,210 @@
+"""Two tenants: row-level security alone, the predicates alone, and both."""
+
+import inspect
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+import db as database_package
+from db import (
+    Connection,
+    Pool,
+    accounts,
+    courses,
+    create_pool,
+    enrollments,
+    progress,
+    quizzes,
+    rates,
+    rooms,
+    search,
+    sessions,
+    set_tenant,
+    tenant_tx,
+    tenants,
+    transcripts,
+)
+from db.transcripts import Participant
+from tests.conftest import Database
+from tests.db.rows import NOW, make_learner, make_session, segment
+
+
+@dataclass(frozen=True)
+class Ids:
+    """What there is of a tenant, by the names that the functions of db/ use for it."""
+
+    tenant_id: UUID
+    account_id: UUID
+    course_id: UUID
+    module_id: UUID
+    lesson_id: UUID
+    room_id: UUID
+    session_id: UUID
+    room_name: str
+    identity: str
+
+
+async def fill(pool: Pool, slug: str) -> Ids:
+    """A tenant with a row in every table that a learner's session writes."""
+    async with pool.acquire() as connection:
+        tenant = await tenants.ensure_tenant(connection, slug, slug)
+    async with tenant_tx(pool, tenant.id) as db:
+        session_id = await make_session(db, tenant.id)
+        (course,) = await courses.list_courses(db, tenant.id)
+        (lesson, _) = await courses.list_outline(db, tenant.id, course.id)
+        room = await rooms.ensure_room(
+            db,
+            tenant.id,
+            name=f"{course.id}-{lesson.module_id}",
+            course_id=course.id,
+            module_id=lesson.module_id,
+        )
+        account = await make_learner(db, tenant.id, f"learner of {slug}")
+        await rooms.ensure_room_learner(db, tenant.id, room.id, account.id, lesson.id)
+        await enrollments.ensure_enrollment(db, tenant.id, account.id, course.id)
+        await progress.record_visit(db, tenant.id, account.id, lesson.id, NOW)
+        await quizzes.start_quiz(db, tenant.id, account.id, lesson.id)
+        await rates.hit(db, tenant.id, account.id, "token", 1, NOW)
+        await transcripts.insert_segments(db, tenant.id, [segment(session_id, "s", 0, account)])
+        stay = Participant(session_id, "PA_1", account.id, NOW, None)
+        await transcripts.upsert_participants(db, tenant.id, [stay])
+    return Ids(
+        tenant.id,
+        account.id,
+        course.id,
+        lesson.module_id,
+        lesson.id,
+        room.id,
+        session_id,
+        room.name,
+        account.identity,
+    )
+
+
+@pytest.fixture
+async def ours(pool: Pool) -> Ids:
+    """The tenant that asks."""
+    return await fill(pool, "ours")
+
+
+@pytest.fixture
+async def theirs(pool: Pool) -> Ids:
+    """The tenant that is asked for."""
+    return await fill(pool, "theirs")
+
+
+READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
+    (accounts.find_account, ("account_id",), {}),
+    (accounts.find_account_by_identity, ("identity",), {}),
+    (courses.find_lesson, ("lesson_id",), {}),
+    (courses.find_module, ("course_id", "module_id"), {}),
+    (courses.list_modules, ("course_id",), {}),
+    (courses.list_lessons, ("module_id",), {}),
+    (courses.list_outline, ("course_id",), {}),
+    (courses.list_passages, ("lesson_id",), {}),
+    (courses.find_captions, ("lesson_id",), {}),
+    (search.search_passages, ("course_id",), {"query": "apple"}),
+    (quizzes.list_questions, ("lesson_id",), {}),
+    (rooms.find_room, ("room_name",), {}),
+    (rooms.find_room_by_id, ("room_id",), {}),
+    (rooms.find_room_learner, ("room_id", "account_id"), {}),
+    (rooms.list_room_learners, ("room_id",), {}),
+    (sessions.find_active_session, ("room_id",), {}),
+    (sessions.find_session, ("session_id",), {}),
+    (transcripts.list_segments, ("session_id",), {"present": None}),
+]
+
+
+@pytest.fixture
+async def unguarded(database: Database) -> AsyncIterator[Connection]:
+    """A connection that row-level security does not bind: only the predicates hold."""
+    connection = await asyncpg.connect(database.dsn("postgres"))
+    yield connection
+    await connection.close()
+
+
+async def call(db: Connection, read: Any, tenant_id: UUID, ids: Ids) -> Any:
+    """One read of `READS` in a tenant, with the ids of any."""
+    function, names, extra = read
+    return await function(db, tenant_id, *(getattr(ids, name) for name in names), **extra)
+
+
+async def test_no_read_gives_rows_of_another_tenant(
+    pool: Pool, unguarded: Connection, ours: Ids, theirs: Ids
+) -> None:
+    for read in READS:
+        async with tenant_tx(pool, ours.tenant_id) as db:
+            assert await call(db, read, ours.tenant_id, ours), read[0].__name__
+            assert not await call(db, read, ours.tenant_id, theirs), read[0].__name__
+            # the second lock alone: a statement that names the other tenant
+            assert not await call(db, read, theirs.tenant_id, theirs), read[0].__name__
+        # the first lock alone: a role that row-level security does not bind
+        assert not await call(unguarded, read, ours.tenant_id, theirs), read[0].__name__
+
+
+async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Ids) -> None:
+    async def refused(function: Any, *arguments: Any, **options: Any) -> None:
+        try:
+            async with tenant_tx(pool, ours.tenant_id) as db:
+                assert not await function(db, ours.tenant_id, *arguments, **options)
+        except (database_package.NotFound, asyncpg.ForeignKeyViolationError):
+            pass
+
+    foreign = (theirs.account_id, theirs.lesson_id)
+    before = await dump(pool, theirs.tenant_id)
+    await refused(sessions.beat, theirs.session_id, 0, NOW)
+    await refused(sessions.end_session, theirs.session_id, NOW)
+    await refused(sessions.update_epoch, theirs.session_id, NOW)
+    await refused(sessions.update_room_sid, theirs.session_id, "RM_2")
+    await refused(rooms.update_opener, theirs.room_id, ours.account_id)
+    await refused(rooms.update_lesson, theirs.room_id, theirs.account_id, ours.lesson_id)
+    await refused(rooms.record_greeting, theirs.room_id, theirs.account_id, NOW)
+    await refused(rooms.ensure_room_learner, theirs.room_id, ours.account_id, None)
+    await refused(enrollments.ensure_enrollment, theirs.account_id, theirs.course_id)
+    await refused(progress.record_visit, *foreign, NOW)
+    await refused(progress.update_progress, *foreign, completed=True, now=NOW)
+    said = segment(theirs.session_id, "foreign", 0, None)
+    await refused(transcripts.insert_segments, [said])
+    assert await dump(pool, theirs.tenant_id) == before
+
+
+async def dump(pool: Pool, tenant_id: UUID) -> dict[str, list[str]]:
+    """All rows of a tenant by table, as text."""
+    async with tenant_tx(pool, tenant_id) as db:
+        tables = await db.fetch(
+            "select c.relname from pg_class c join pg_attribute a on a.attrelid = c.oid "
+            "where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' "
+            "and a.attname = 'tenant_id' and has_table_privilege(c.oid, 'select')"
+        )
+        return {
+            table: [row[0] for row in await db.fetch(f"select t::text from {table} t order by 1")]  # noqa: S608
+            for (table,) in tables
+        }
+
+
+async def test_every_table_the_application_reads_has_a_row_to_guard(pool: Pool, ours: Ids) -> None:
+    assert [name for name, rows in (await dump(pool, ours.tenant_id)).items() if not rows] == []
+
+
+async def test_without_a_tenant_there_is_no_row(database: Database, ours: Ids) -> None:
+    pool = await create_pool(database.dsn())
+    async with pool.acquire() as connection:
+        assert await connection.fetch("select id from courses") == []
+        async with connection.transaction():
+            await set_tenant(connection, ours.tenant_id)
+            assert len(await connection.fetch("select id from courses")) == 1
+        assert await connection.fetch("select id from courses") == []
+    await pool.close()
+
+
+def test_every_function_of_a_table_takes_connection_and_tenant_first() -> None:
+    modules = (accounts, courses, enrollments, progress, quizzes, rates, rooms, search, sessions)
+    for module in (*modules, transcripts):
+        for name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
+            if function.__module__ == module.__name__ and not name.startswith("_"):
+                names = list(inspect.signature(function).parameters)[:2]
+                assert names == ["db", "tenant_id"] or name == "lock_room", name
