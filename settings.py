@@ -1,10 +1,12 @@
 """Settings. Owns the environment: read once at an entry point, passed down from there."""
 
+import hashlib
 import os
 import secrets
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import quote
 
 from pydantic import (
     AliasChoices,
@@ -149,7 +151,7 @@ class Settings(BaseSettings):
         inside = self.bodh_home / "run"
         if len(str(inside)) <= 70:  # 108 bytes less the longest name put behind it
             return inside
-        digest = f"{abs(hash_path(self.bodh_home)):x}"[:12]
+        digest = hashlib.sha256(os.fsencode(self.bodh_home)).hexdigest()[:12]
         return Path("/tmp") / f"bodh-{os.getuid()}-{digest}"  # noqa: S108 made 0700, owner checked
 
     @property
@@ -170,7 +172,7 @@ class Settings(BaseSettings):
         return self.database_owner_url or self.database_url or self._embedded_dsn("bodh_owner")
 
     def _embedded_dsn(self, role: str) -> str:
-        return f"postgresql://{role}@/bodh?host={self.postgres_socket_dir}"
+        return f"postgresql://{role}@/bodh?host={quote(str(self.postgres_socket_dir))}"
 
     @property
     def llm_key(self) -> str:
@@ -185,11 +187,6 @@ class Settings(BaseSettings):
         return bool(self.llm_base_url and self.llm_model) or bool(
             self.openai_api_key.get_secret_value()
         )
-
-
-def hash_path(path: Path) -> int:
-    """A number for a path that stays the same between processes."""
-    return int.from_bytes(str(path).encode(), "big") % (1 << 61)
 
 
 def load_settings() -> Settings:
