@@ -2,8 +2,8 @@ import { useSyncExternalStore } from 'react';
 
 /** The design's widths, as in the style sheets. */
 export const media = {
-  drawer: '(max-width: 68.75em)',
-  phone: '(max-width: 48em)',
+  drawer: '(width < 68.75em)',
+  phone: '(width < 48em)',
 } as const;
 
 export function useMedia(query: string): boolean {
