@@ -32,7 +32,7 @@ FRAME_S = 0.05
 def recorded(name: str) -> bytes:
     """PCM at 16 kHz of an example of the test model."""
     with wave.open(str(TEST_MODEL_FOLDER / f"{name}.wav")) as file:
-        return file.readframes(file.getnframes())
+        return bytes(file.readframes(file.getnframes()))
 
 
 def silence(seconds: float) -> bytes:
