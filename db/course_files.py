@@ -1,4 +1,4 @@
-"""Courses as folders of Markdown. Owns the format of docs/courses.md: all errors, file and line."""
+"""Courses as folders of Markdown. Owns the format that db/sample/README.md tells."""
 
 import re
 from collections.abc import Iterator

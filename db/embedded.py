@@ -1,7 +1,7 @@
 """Embedded Postgres. Owns the server that runs from the wheel's binaries, and its folders.
 
 The wheel's own `get_server` is not used: it loses track of its server after a kill, fails on a
-path with a space and opens parent folders to everybody (docs/decisions).
+path with a space and opens parent folders (docs/decisions/0002-embedded-postgres.md).
 """
 
 import asyncio
