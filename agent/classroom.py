@@ -2,40 +2,37 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-import asyncpg
 from livekit import api, rtc
 from livekit.agents import AgentSession, llm, utils
 
 import db
 import prompts
 import protocol
-import rooms
 from agent.captions import Captions, Sentence, TutorCaptions
 from agent.journal import Journal, Place, Utterance
-from agent.lesson import LearnerLesson, apply
+from agent.lesson import LearnerLesson
+from agent.lessons import Lessons
 from agent.marks import Speech
 from agent.room import Listener, RefusedError, RoomEvents, Typed
 from agent.tutor import ASKER, SEGMENT, Tutor
-from db.accounts import find_account, find_account_by_identity
 from db.library import PostgresLibrary
 from db.progress import Visit
-from db.rooms import find_room_learner, list_room_learners, record_greeting
+from db.rooms import find_room_learner, record_greeting
 from settings import Settings
 from tools.desk import Desk
 
 ANNOUNCE_AFTER_S = 0.4  # quiet time after a lesson change, so that ten in a row are announced once
-REREAD_EVERY_S = 2.0  # the database is the truth about lessons; within 6 s whatever was lost
 
 logger = logging.getLogger(__name__)
 
 
 class Classroom:
-    """Wires a room's events to the tutor, and all that is said to the spool."""
+    """Wires a room's events to the tutor, and all that is said to the journal."""
 
     def __init__(
         self,
@@ -55,9 +52,9 @@ class Classroom:
         self._room = room
         self._pool = pool
         self._journal = journal
-        self._livekit = livekit
-        self._learners: dict[str, LearnerLesson] = {}
-        self._announced: dict[str, UUID | None] = {}
+        self._lessons = Lessons(place, pool, livekit, self._moved)
+        self._here: dict[str, str] = {}  # identity -> participant sid
+        self._announced: dict[str, UUID | None] = {}  # the lesson each learner was told last
         self._announcements: dict[str, asyncio.Task[None]] = {}
         self._unanswered: list[tuple[str, str, str]] = []  # identity, segment, text
         self._speaking_turn = asyncio.Lock()  # one greeting or announcement at a time
@@ -96,8 +93,8 @@ class Classroom:
         listener = Listener(
             joined=self._joined,
             left=self._left,
-            lesson_news=self._lesson_news,
-            lesson_asked=self._lesson_asked,
+            lesson_news=self._lessons.news,
+            lesson_asked=self._lessons.asked,
             typed=self._typed,
             stop_speech=self._stop_speech,
             set_speech=self._set_speech,
@@ -105,25 +102,27 @@ class Classroom:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.events.run(listener))
-                tasks.create_task(self._reread_lessons())
+                tasks.create_task(self._lessons.reread_forever())
         finally:
             await utils.aio.cancel_and_wait(*self._tasks)
 
     # who is here
 
     async def _joined(self, learner: LearnerLesson, sid: str) -> None:
-        known = self._learners.get(learner.identity)
-        if known is not None:
-            learner = apply(known, learner.lesson_id, learner.revision)
-        self._learners[learner.identity] = learner
+        learner = self._lessons.add(learner)
+        self._here[learner.identity] = sid
         await self._journal.joined(learner, sid)
-        self._point_desk(learner.identity)
+        self.point_desk_at(learner.identity)
         self._spawn(self._greet(learner))
 
     async def _left(self, identity: str, sid: str) -> None:
-        learner = self._learners.get(identity)
-        if learner is not None:
-            await self._journal.left(learner, sid)
+        learner = self._lessons.get(identity)
+        if learner is None or self._here.get(identity) != sid:
+            return
+        del self._here[identity]
+        await self._journal.left(learner, sid)
+        if not self._here:
+            await self.session.interrupt(force=True)  # nobody hears it
 
     async def _greet(self, learner: LearnerLesson) -> None:
         """Welcomes once by session type; a learner back within the pause hears one short line."""
@@ -131,8 +130,9 @@ class Classroom:
             return
         text = await self._greeting(learner, learner.lesson_id)
         self._announced[learner.identity] = learner.lesson_id
-        await self._say(text, learner)
+        # recorded before it is heard: a reload in mid-greeting must not bring a second welcome
         await self._record_visit(learner, greeted=True)
+        await self._say(text, learner)
 
     async def _greeting(self, learner: LearnerLesson, lesson_id: UUID) -> str:
         place = self._place
@@ -166,142 +166,54 @@ class Classroom:
 
     # which lesson
 
-    async def _lesson_news(self, news: LearnerLesson, revised: bool) -> None:
-        """Metadata of the room or a participant; only our server can write either."""
-        for learner in list(self._learners.values()):
-            if learner.account_id != news.account_id:
-                continue
-            lesson_id = news.lesson_id
-            if revised:
-                self._apply(learner, lesson_id, news.revision)
-            elif lesson_id is not None and lesson_id != learner.lesson_id:
-                await self._request_change(learner, lesson_id)
-
-    async def _lesson_asked(self, identity: str, change: protocol.LessonChange) -> int:
-        """A request or a hint; returns the revision that holds now. Raises RefusedError."""
-        learner = self._learners.get(identity) or await self._learner_from_rows(identity)
-        if change.revision is not None:
-            await self._reread()
-            return self._learners.get(identity, learner).revision
-        return await self._request_change(learner, change.lesson_id)
-
-    async def _request_change(
-        self, learner: LearnerLesson, lesson_id: UUID, *, announce: bool = True
-    ) -> int:
-        place = self._place
-        try:
-            async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-                account = await find_account(conn, place.tenant_id, learner.account_id)
-                if account is None:
-                    raise db.NotFound("account")
-                revision, changed = await rooms.change_lesson(
-                    conn, place.tenant_id, place.room, account, lesson_id
-                )
-        except (db.NotFound, db.Forbidden) as error:
-            raise RefusedError("that lesson is not in this module") from error
-        if changed:
-            self._apply(learner, lesson_id, revision, announce=announce)
-            async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-                await rooms.publish_lesson(
-                    self._livekit, conn, place.tenant_id, place.room, account, lesson_id, revision
-                )
-        return revision
-
     async def _change_lesson_by_voice(self, lesson_id: UUID) -> None:
-        learner = next(
-            (one for one in self._learners.values() if one.account_id == self.desk.account_id),
-            None,
-        )
+        learner = self._lessons.of_account(self.desk.account_id)
         if learner is None:
             raise db.NotFound("learner")
         try:
-            await self._request_change(learner, lesson_id, announce=False)
+            await self._lessons.request(learner, lesson_id, announce=False)
         except RefusedError as error:
             raise db.Forbidden(str(error)) from error
-        self.desk.lesson_id = lesson_id
         self._announced[learner.identity] = lesson_id  # the tool's own answer tells it
-        await self._record_visit(learner, greeted=False)
+        await self._record_visit(replace(learner, lesson_id=lesson_id), greeted=False)
 
-    async def _learner_from_rows(self, identity: str) -> LearnerLesson:
-        """A sender whom the media server has not announced yet. Raises RefusedError."""
-        place = self._place
-        async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-            account = await find_account_by_identity(conn, place.tenant_id, identity)
-            if account is None:
-                raise RefusedError("you are not in this room")
-            row = await find_room_learner(conn, place.tenant_id, place.room.id, account.id)
-        if row is None:
-            raise RefusedError("you are not in this room")
-        return LearnerLesson(account.id, identity, account.name, row.lesson_id, row.revision)
-
-    async def _reread_lessons(self) -> None:
-        while True:
-            await asyncio.sleep(REREAD_EVERY_S)
-            try:
-                await self._reread()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                logger.warning("lessons not read again: the database does not answer")
-
-    async def _reread(self) -> None:
-        place = self._place
-        async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-            rows = await list_room_learners(conn, place.tenant_id, place.room.id)
-        by_account = {row.account_id: row for row in rows}
-        for learner in list(self._learners.values()):
-            if row := by_account.get(learner.account_id):
-                self._apply(learner, row.lesson_id, row.revision)
-
-    def _apply(
-        self,
-        learner: LearnerLesson,
-        lesson_id: UUID | None,
-        revision: int,
-        *,
-        announce: bool = True,
-    ) -> None:
-        known = self._learners.get(learner.identity, learner)
-        moved = apply(known, lesson_id, revision)
-        if moved is known:
+    def _moved(self, learner: LearnerLesson, announce: bool) -> None:
+        if self.desk.account_id == learner.account_id:
+            self.desk.lesson_id = learner.lesson_id
+        if not announce:
             return
-        self._learners[moved.identity] = moved
-        if self.desk.account_id == moved.account_id:
-            self.desk.lesson_id = moved.lesson_id
-        logger.info(
-            "lesson changed",
-            extra={"lesson_id": str(lesson_id), "revision": revision, "applied_at": time.time()},
-        )
-        if announce and moved.lesson_id != known.lesson_id:
-            self._announce_soon(moved.identity)
-
-    def _announce_soon(self, identity: str) -> None:
-        if waiting := self._announcements.pop(identity, None):
+        if waiting := self._announcements.pop(learner.identity, None):
             waiting.cancel()
-        self._announcements[identity] = self._spawn(self._announce(identity))
+        announcing = self._spawn(self._announce(learner.identity))
+        self._announcements[learner.identity] = announcing
 
     async def _announce(self, identity: str) -> None:
         await asyncio.sleep(ANNOUNCE_AFTER_S)
-        learner = self._learners[identity]
         self._announcements.pop(identity, None)
-        lesson_id = learner.lesson_id
-        if lesson_id is None or self._announced.get(identity) == lesson_id:
+        learner = self._lessons.get(identity)
+        if learner is None or identity not in self._here or learner.lesson_id is None:
             return
-        self._announced[identity] = lesson_id
-        outline = await self.library.outline(self.desk.course_id)
-        number = next((n for n, one in enumerate(outline, 1) if one.id == lesson_id), None)
-        if number is not None:
-            text = prompts.render("lesson_changed", number=number, title=outline[number - 1].title)
+        if self._announced.get(identity) == learner.lesson_id:
+            return
+        self._announced[identity] = learner.lesson_id
+        await self._record_visit(learner, greeted=False)
+        if text := await self._announcement(learner.lesson_id):
             await self.session.interrupt()
             await self._say(text, learner)
-        await self._record_visit(learner, greeted=False)
+
+    async def _announcement(self, lesson_id: UUID) -> str:
+        """The one line for a new lesson; empty for one that is not published."""
+        outline = await self.library.outline(self.desk.course_id)
+        for number, lesson in enumerate(outline, 1):
+            if lesson.id == lesson_id:
+                return prompts.render("lesson_changed", number=number, title=lesson.title)
+        return ""
 
     # what is said
 
     def point_desk_at(self, identity: str) -> None:
         """The tutor answers this learner now."""
-        self._point_desk(identity)
-
-    def _point_desk(self, identity: str) -> None:
-        learner = self._learners.get(identity)
+        learner = self._lessons.get(identity)
         if learner is not None:
             self.desk.account_id = learner.account_id
             self.desk.learner_name = learner.name
@@ -315,13 +227,14 @@ class Classroom:
 
     async def say_goodbye(self) -> None:
         """One line before the worker goes; returns when it was played."""
-        if self._learners and self._room.remote_participants:
+        learner = next((self._lessons.get(identity) for identity in self._here), None)
+        if learner is not None:
             await self.session.interrupt(force=True)
-            await self._say(prompts.render("goodbye"), next(iter(self._learners.values())))
+            await self._say(prompts.render("goodbye"), learner)
 
     async def learner_said(self, identity: str, said: Utterance) -> None:
         """A final of the recogniser: kept first, then shown, then a turn to answer."""
-        learner = self._learners.get(identity)
+        learner = self._lessons.get(identity)
         if learner is None:
             return
         await self._journal.learner_said(learner, said)
@@ -344,8 +257,9 @@ class Classroom:
                 self._answer(identity, segment_id, text)
 
     async def _typed(self, typed: Typed) -> None:
-        learner = self._learners.get(typed.identity)
-        if learner is None:
+        try:
+            learner = await self._lessons.find(typed.identity)
+        except RefusedError:
             return
         now = datetime.now(UTC).timestamp()
         await self._journal.learner_said(learner, Utterance(typed.id, typed.text, "text", now, now))

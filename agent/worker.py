@@ -35,7 +35,7 @@ from agent.spool import Spool
 from db.rooms import find_room_by_id
 from db.sessions import beat, end_session, find_session
 from settings import Settings, load_settings
-from speech.client import SpeechClient
+from speech.client import SpeechClient, SpeechError
 
 BEAT_EVERY_S = 0.5
 READY_WITHIN_S = 30.0
@@ -123,6 +123,7 @@ class _Job:
         self._ctx = ctx
         self._settings = settings
         self._pool = pool
+        self._engine = engine
         self._place = place
         self._gone = asyncio.Event()
         self._reason = ""
@@ -195,9 +196,20 @@ class _Job:
             record=False,
         )
         self._caption_in_time()
+        names = self._names | await self._recogniser_name()
         await ctx.room.local_participant.set_attributes(
-            {protocol.ATTRIBUTE_MODELS: protocol.models_attribute(self._names)}
+            {protocol.ATTRIBUTE_MODELS: protocol.models_attribute(names)}
         )
+
+    async def _recogniser_name(self) -> dict[str, str]:
+        """`test` where the test model listens, so that the page can say so."""
+        if self._settings.stt_base_url:
+            return {}
+        try:
+            health = await self._engine.health()
+        except SpeechError:
+            return {}
+        return {"stt": "test" if health.test_model else health.model}
 
     def _caption_in_time(self) -> None:
         """Captions leave word by word as the sound is played, and stop where it is cut."""
