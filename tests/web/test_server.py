@@ -1,0 +1,85 @@
+"""The process: its port, its end, and the sign-in it prints."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import jwt
+import pytest
+
+from settings import Settings, with_development_secrets
+from tests.stack import ROOT, free_port
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    """A BODH_HOME and a port of this test's own."""
+    own = {"BODH_HOME": str(tmp_path), "PORT": str(free_port()), "LIVEKIT_PORT": str(free_port())}
+    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **own}
+
+
+def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, ROOT / "token_server.py", *arguments],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_server_with_0(
+    environment: dict[str, str], number: signal.Signals
+) -> None:
+    process = start(environment, "serve")
+    try:
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline:
+            try:
+                url = f"http://127.0.0.1:{environment['PORT']}/healthz"
+                with urllib.request.urlopen(url, timeout=5) as answer:
+                    assert answer.status == 200
+                break
+            except OSError:
+                assert process.poll() is None, process.communicate()
+                time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_taken_port_is_told_in_one_line(environment: dict[str, str]) -> None:
+    with socket.create_server(("127.0.0.1", int(environment["PORT"]))):
+        process = start(environment)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert told.count("\n") == 1
+    assert f"127.0.0.1:{environment['PORT']}" in told
+    assert "set PORT" in told
+
+
+def test_login_prints_a_token_of_this_home(environment: dict[str, str], tmp_path: Path) -> None:
+    process = start(environment, "login", "--name", "Amina", "--role", "mentor")
+    token, _ = process.communicate(timeout=30)
+    settings = with_development_secrets(Settings(_env_file=None, bodh_home=tmp_path))
+    claims = jwt.decode(
+        token.strip(), settings.auth_secret.get_secret_value(), ["HS256"], audience="bodh"
+    )
+    assert (claims["sub"], claims["roles"], claims["tenant"]) == ("Amina", ["teacher"], "default")
+    assert set(claims) == {"iss", "aud", "sub", "name", "tenant", "roles", "iat", "exp"}
+
+
+def test_without_development_sign_in_login_prints_nothing(environment: dict[str, str]) -> None:
+    process = start({**environment, "DEV_LOGIN": "false"}, "login", "--name", "Amina")
+    printed, told = process.communicate(timeout=30)
+    assert (process.returncode, printed) == (1, "")
+    assert "development sign-in is off" in told
