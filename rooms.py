@@ -339,10 +339,10 @@ async def _enter(
     )
     try:
         session = await _settle(settings, lk, db, account, room, metadata, now)
-    except api.ServerError as error:
-        if error.code != "not_found":
+    except (api.ServerError, NotFound) as error:
+        if isinstance(error, api.ServerError) and error.code != "not_found":
             raise
-        # it closed between two calls: made anew, once
+        # the room closed, or its agent ended the session, between two calls: made anew, once
         session = await _settle(settings, lk, db, account, room, metadata, now)
     token = join_token(settings, account, room.name, metadata)
     return OpenedRoom(

@@ -275,12 +275,16 @@ class _Job:
         self._gone.set()
 
     async def _end_session(self) -> None:
-        """The server closed the room: the session is over. A lost server does not end it."""
+        """The server closed the room: the session is over. A lost server does not end it.
+
+        Nor does a closed room that a learner came back to at once: a newer agent serves it then.
+        """
         if self._reason not in ("ROOM_CLOSED", "ROOM_DELETED"):
             return
-        place = self._place
+        place, now = self._place, datetime.now(UTC)
         async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-            await end_session(conn, place.tenant_id, place.session.id, datetime.now(UTC))
+            if await beat(conn, place.tenant_id, place.session.id, place.epoch, now):
+                await end_session(conn, place.tenant_id, place.session.id, now)
 
 
 def log_latency(event: ConversationItemAddedEvent) -> None:
