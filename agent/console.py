@@ -10,14 +10,15 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from getpass import getuser
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid5
 
-from db.memory import MemoryLibrary
-from livekit.agents import AgentSession, APIError, llm
+from livekit.agents import AgentSession, APIError, RunResult, llm
 
 import prompts
 from agent.plugins.offline_tutor import OfflineTutor
 from agent.tutor import Tutor
+from db.memory import MemoryLibrary
 from settings import Settings
 from tools.desk import Desk
 from tools.greeting import greeting
@@ -42,7 +43,7 @@ async def run_text_console(settings: Settings) -> None:
 
 async def open_desk(library: MemoryLibrary) -> Desk:
     """The desk of one learner at the first lesson of the course."""
-    outline = await library.outline(library.course_id)
+    outline = await library.outline(library.tree.course.id)
 
     async def change_lesson(lesson_id: UUID) -> None:
         lesson = await library.lesson(lesson_id)
@@ -51,7 +52,7 @@ async def open_desk(library: MemoryLibrary) -> Desk:
 
     desk = Desk(
         library=library,
-        course_id=library.course_id,
+        course_id=library.tree.course.id,
         module_id=outline[0].module_id,
         account_id=LEARNER_ID,
         learner_name=learner_name(),
@@ -71,7 +72,7 @@ def learner_name() -> str:
         return "Learner"
 
 
-def choose_llm(settings: Settings, desk: Desk) -> llm.LLM:
+def choose_llm(settings: Settings, desk: Desk) -> llm.LLM[Any]:
     """The language model of the settings, else the offline tutor."""
     if not settings.cloud_llm:
         return OfflineTutor(desk)
@@ -92,7 +93,7 @@ async def greet(desk: Desk) -> None:
 
 async def reply(session: AgentSession[None], line: str) -> str:
     """What the tutor says to a line."""
-    result = session.run(user_input=line.strip() or NOTHING_SAID)
+    result: RunResult[None] = session.run(user_input=line.strip() or NOTHING_SAID)
     try:
         await result
     except (APIError, RuntimeError):

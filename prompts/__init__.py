@@ -1,7 +1,8 @@
 """Every authored text that is spoken or shown to a language model, as Markdown files.
 
 A file begins with the line `values: a, b` and a line `---`; the rest is its text. `{a}` is replaced
-by the value. A part in `[?` and `?]` is left out where one of its values is None.
+by the value; a full stop behind it goes where the value itself ends a sentence. A part in `[?` and
+`?]` is left out where one of its values is None.
 """
 
 import re
@@ -10,6 +11,7 @@ from pathlib import Path
 
 _FOLDER = Path(__file__).parent
 _PLACE = re.compile(r"\{([a-z_]+)\}")
+_FILLED = re.compile(r"\{([a-z_]+)\}(\.?)")
 _OPTIONAL = re.compile(r"\[\?(.*?)\?\]", re.DOTALL)
 
 
@@ -43,9 +45,10 @@ def _fill(text: str, name: str, values: dict[str, object]) -> str:
     def value(place: re.Match[str]) -> str:
         if values.get(place[1]) is None:
             raise PromptError(f"{name}: {place[1]} is not given")
-        return str(values[place[1]])
+        given = str(values[place[1]])
+        return given if given.endswith((".", "?", "!")) else given + place[2]
 
-    return _PLACE.sub(value, text)
+    return _FILLED.sub(value, text)
 
 
 @cache

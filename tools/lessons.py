@@ -28,6 +28,7 @@ def cited(sentence: str, lesson_number: int, passage_number: int) -> str:
 
 def named(number: int, title: str) -> str:
     """How a lesson is called in speech; a preview outside the course order has no number."""
+    title = title.rstrip(".?! ")
     return f"lesson {spoken(number)}, {title}" if number else f"the lesson {title}"
 
 

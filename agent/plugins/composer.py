@@ -24,6 +24,7 @@ MIN_EVIDENCE = 1.2  # summed weight of the asked words that the passage holds
 MIN_SHARE = 0.5  # of the weight of all asked words, so that one shared word is no answer
 MAX_SENTENCES = 3
 MAX_WORDS = 75
+MAX_ASKED = 40  # words of a question that are looked at
 
 _PRONOUN = re.compile(
     r"(it|its|this|that|these|those|they|he|she|such|both|here|there)\b", re.IGNORECASE
@@ -37,17 +38,25 @@ class Vocabulary:
     """The lexemes of a course with their weights: rare ones say more (inverse passage counts)."""
 
     weights: dict[str, float]
+    forms: dict[str, frozenset[str]]  # the words of the course behind each lexeme
     unknown: float
     once: float  # weight of a lexeme that stands in a single passage
 
     @classmethod
     def of(cls, passages: Iterable[str]) -> "Vocabulary":
         """Counts in how many passages each lexeme stands."""
-        held = [set(lexemes(text)) for text in passages]
+        held = [set(content_words(text)) for text in passages]
         total = len(held)
-        counts = Counter(word for words in held for word in words)
-        weights = {word: log(1 + total / count) for word, count in counts.items()}
-        return cls(weights, unknown=log(1 + total), once=log(1 + total))
+        counts = Counter(lexeme for words in held for lexeme in {stem(word) for word in words})
+        forms: dict[str, set[str]] = {}
+        for word in sorted(set().union(*held)):
+            forms.setdefault(stem(word), set()).add(word)
+        return cls(
+            {lexeme: log(1 + total / count) for lexeme, count in counts.items()},
+            {lexeme: frozenset(words) for lexeme, words in forms.items()},
+            unknown=log(1 + total),
+            once=log(1 + total),
+        )
 
     def weight(self, lexeme: str) -> float:
         """The weight of a lexeme; the greatest of all for one that the course does not have."""
@@ -157,19 +166,25 @@ def _choose(best: _Ranked, *, example: bool) -> tuple[str, ...]:
 
 
 def corrected(question: str, vocabulary: Vocabulary) -> str:
-    """The question with words that the course does not know replaced by ones it nearly spells."""
-    return " ".join(
-        word if stem(word) in vocabulary.weights else _nearest(word, vocabulary)
-        for word in content_words(question)[:40]
-    )
+    """The content words of a question, those that the course nearly spells put right."""
+    return " ".join(_known(word, vocabulary) for word in content_words(question)[:MAX_ASKED])
 
 
-def _nearest(word: str, vocabulary: Vocabulary) -> str:
-    if len(word) < 6:
+def search_words(question: str, vocabulary: Vocabulary) -> str:
+    """All forms in which the course has the words of a question, for a search by another stemmer.
+
+    Empty where the course has none of them.
+    """
+    forms = [vocabulary.forms.get(lexeme, ()) for lexeme in dict.fromkeys(lexemes(question))]
+    return " ".join(word for words in forms for word in sorted(words))
+
+
+def _known(word: str, vocabulary: Vocabulary) -> str:
+    if stem(word) in vocabulary.weights or len(word) < 6:
         return word
-    stemmed = stem(word)
-    near = (known for known in vocabulary.weights if _one_apart(stemmed, known))
-    return min(near, default=word)
+    near = (lexeme for lexeme in vocabulary.weights if _one_apart(stem(word), lexeme))
+    lexeme = min(near, default=None)
+    return word if lexeme is None else min(vocabulary.forms[lexeme])
 
 
 def _one_apart(a: str, b: str) -> bool:

@@ -16,7 +16,7 @@ from livekit.agents.types import (
     NotGivenOr,
 )
 
-from agent.plugins.composer import Vocabulary, compose, corrected
+from agent.plugins.composer import Vocabulary, compose, corrected, search_words
 from agent.plugins.intents import (
     ASK_ME,
     NOTHING_OPEN,
@@ -40,7 +40,7 @@ from tools.lessons import NO_LESSON, named
 from tools.quiz import is_position, match_option
 from tools.words import capital, lexemes, normal, spoken
 
-CANDIDATES = 12
+CANDIDATES = 24
 VOCABULARY_LIFE = timedelta(minutes=5)  # an import changes the course while rooms are open
 REFUSAL = (
     "I did not find that: the course does not contain it. I run without a language model and "
@@ -51,8 +51,8 @@ NO_SPOILERS = (
     "Say hint for a hint, or give me a letter."
 )
 _QUESTION = re.compile(
-    r"(what|why|how|who|when|where|which|explain|tell me|describe|define|can|could|does|is|are"
-    r"|i do not|repeat|say|slow|speak|summari|next|previous|go|hint|give)\b"
+    r"(what|why|how|who|when|where|which|explain|tell me|describe|define|can|could|does|are"
+    r"|is(?! it| that)|i do not|repeat|say|slow|speak|summari|next|previous|go|hint|give)\b"
 )
 
 
@@ -171,7 +171,7 @@ class Reply:
         if pending is not None and intent == Call("read_lesson", {"part": "next"}):
             return Call("start_quiz")  # "go on" means the open question
         if pending is not None and intent == Say(NOTHING_OPEN):
-            return Call("answer_quiz", {"answer": said[:200]})  # which asks for a letter
+            return Call("answer_quiz", {"answer": said})  # which asks for a letter
         return await self._act(intent, pending)
 
     async def _pending(self) -> Question | None:
@@ -222,7 +222,8 @@ class Reply:
     async def _answer(self, ask: Ask, pending: Question | None) -> str:
         vocabulary = await self._tutor.vocabulary()
         question = corrected(await self._with_topic(ask.text, vocabulary), vocabulary)
-        hits = await find_passages(self._desk, question, CANDIDATES)
+        words = search_words(question, vocabulary)
+        hits = await find_passages(self._desk, words, CANDIDATES)
         found = await self._desk.lesson()
         number = found[0] if found else 0
         if pending is not None and spoils(question, pending, hits, self._desk.lesson_id):

@@ -72,3 +72,8 @@ def test_a_greeting_without_a_lesson_is_whole() -> None:
 
 def test_the_change_of_lesson_is_one_line() -> None:
     assert render("lesson_changed", number=2, title="Data") == "Now we are in lesson 2, Data."
+
+
+def test_a_title_that_ends_a_sentence_gets_no_second_stop() -> None:
+    text = render("lesson_changed", number=1, title="What is machine learning?")
+    assert text == "Now we are in lesson 1, What is machine learning?"

@@ -1,0 +1,84 @@
+"""A desk over the sample course in memory, and an agent session that speaks from it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from uuid import UUID
+
+from livekit.agents import AgentSession, RunResult, llm
+
+from agent.plugins.offline_tutor import OfflineTutor
+from agent.tutor import Tutor
+from db import Forbidden
+from db.course_files import read_course
+from db.course_tree import CourseTree, build_tree
+from db.memory import NIL, MemoryLibrary
+from tools.desk import Desk
+
+SAMPLE = Path(__file__).parent.parent.parent / "db" / "sample"
+NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+CLOSED = "That lesson belongs to another module."
+
+
+@cache
+def sample_tree() -> CourseTree:
+    """The sample course, read once for all tests."""
+    return build_tree(read_course(SAMPLE), NIL)
+
+
+async def open_desk(lesson_number: int = 1, *, one_module: bool = False) -> Desk:
+    """Amina's desk. `one_module` refuses lessons of other modules, as a room does."""
+    library = MemoryLibrary(sample_tree())
+    outline = await library.outline(library.tree.course.id)
+    lesson = outline[lesson_number - 1]
+
+    async def change_lesson(lesson_id: UUID) -> None:
+        if one_module and (await library.lesson(lesson_id)).module_id != lesson.module_id:
+            raise Forbidden(CLOSED)
+        desk.lesson_id = lesson_id
+
+    desk = Desk(
+        library=library,
+        course_id=library.tree.course.id,
+        module_id=lesson.module_id,
+        account_id=UUID(int=7),
+        learner_name="Amina",
+        lesson_id=lesson.id,
+        change_lesson=change_lesson,
+        set_rate=lambda _: None,
+        now=lambda: NOW,
+    )
+    return desk
+
+
+@asynccontextmanager
+async def talk(desk: Desk) -> AsyncIterator[AgentSession[None]]:
+    """A started agent session of the tutor without a model; no server, no sound."""
+    session: AgentSession[None] = AgentSession(llm=OfflineTutor(desk))
+    await session.start(Tutor(desk), record=False)
+    try:
+        yield session
+    finally:
+        await session.aclose()
+
+
+async def ask(session: AgentSession[None], text: str) -> str:
+    """What the tutor says to a text, as the learner hears it."""
+    result: RunResult[None] = session.run(user_input=text)
+    await result
+    return " ".join(
+        event.item.text_content or ""
+        for event in result.events
+        if event.type == "message" and event.item.role == "assistant"
+    )
+
+
+async def raw_reply(desk: Desk, text: str) -> tuple[str, list[llm.FunctionToolCall]]:
+    """What the offline tutor generates for a text, with its marks, and the tools it calls."""
+    context = llm.ChatContext.empty()
+    context.add_message(role="user", content=text)
+    async with OfflineTutor(desk).chat(chat_ctx=context) as stream:
+        response = await stream.collect()
+    return response.text, response.tool_calls
