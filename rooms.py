@@ -448,6 +448,37 @@ async def ensure_agent(
     )
 
 
+async def recheck_agent(
+    settings: Settings,
+    lk: api.LiveKitAPI,
+    pool: Pool,
+    tenant_id: UUID,
+    room_id: UUID,
+    now: datetime,
+) -> bool:
+    """Asks for an agent again where learners wait without one: no worker took the last dispatch.
+
+    True where no further look is needed: the agent lives, or nobody waits. Raises MediaUnavailable.
+    """
+    async with tenant_tx(pool, tenant_id) as db:
+        room = await stored.find_room_by_id(db, tenant_id, room_id)
+        if room is None:
+            return True
+        await stored.lock_room(db, room.name)
+        session = await find_active_session(db, tenant_id, room_id)
+        if session is None or _younger(session.agent_beat_at, BEAT_FRESH, now):
+            return True
+        try:
+            if not await _list_learners(lk, room.name):
+                return True
+            await ensure_agent(settings, lk, db, tenant_id, room, session, now)
+        except _MEDIA_ERRORS as error:
+            if isinstance(error, api.ServerError) and error.code == "not_found":
+                return True
+            raise MediaUnavailable from error
+    return False
+
+
 async def check_media(lk: api.LiveKitAPI) -> None:
     """Asks the media server for a room that is not there. Raises MediaUnavailable."""
     try:

@@ -29,6 +29,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             verifier = Verifier(settings)
             stack.push_async_callback(verifier.aclose)
             app.state.context = Context(settings, pool, lk, verifier, clock)
+            stack.push_async_callback(app.state.context.aclose)
             yield
 
     app = FastAPI(

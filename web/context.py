@@ -1,6 +1,7 @@
 """What every route is given: settings, pool, media client, clock and the signed-in account."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
@@ -34,6 +35,15 @@ class Context:
     verifier: Verifier
     clock: Callable[[], datetime] = utc_now
     tenants: dict[str, Tenant] = field(default_factory=dict)  # by slug; a tenant never changes
+    rechecks: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)  # by room
+    recheck_after_s: Sequence[float] = (9.0, 9.0, 9.0)
+
+    async def aclose(self) -> None:
+        """Ends what still runs for rooms."""
+        tasks = list(self.rechecks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 @dataclass(frozen=True)

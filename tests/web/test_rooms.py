@@ -530,6 +530,40 @@ async def test_a_dispatch_that_nobody_took_is_asked_for_again(school: School) ->
     assert (epochs, again["sessionId"]) == ([1, 2], page["sessionId"])
 
 
+async def test_a_learner_who_waits_gets_another_dispatch(school: School, joined: Any) -> None:
+    context = school.app.state.context
+    context.recheck_after_s = (0.0,)
+    page = await school.open("Amina")
+    await asyncio.gather(*context.rechecks.values())
+    assert len(await school.dispatches()) == 1
+    await joined(page)
+    school.clock.pass_(seconds=9)
+    await ask_token(school, "Bilal", {"room_name": page["roomName"]})
+    school.clock.pass_(seconds=9)
+    await asyncio.gather(*context.rechecks.values())
+    assert len(await school.dispatches()) == 3
+
+
+@pytest.mark.parametrize("state", ["living", "on its way", "nobody waits", "closed"])
+async def test_a_second_look_asks_for_no_agent_that_is_not_missed(
+    school: School, joined: Any, state: str
+) -> None:
+    page = await school.open("Amina")
+    (row,) = await school.rows("select id from livekit_rooms")
+    if state in ("living", "on its way"):
+        await joined(page)
+    school.clock.pass_(seconds=7 if state == "on its way" else 9)
+    if state == "living":
+        await live_agent(school, page["sessionId"])
+    if state == "closed":
+        await rooms.close_room(school.lk, page["roomName"])
+    done = await rooms.recheck_agent(
+        school.settings, school.lk, school.pool, school.tenant.id, row["id"], school.clock.now
+    )
+    (session,) = await school.rows("select agent_epoch from sessions")
+    assert (done, session["agent_epoch"]) == (state != "on its way", 1)
+
+
 async def test_an_agent_that_lives_is_left_alone(school: School) -> None:
     page = await school.open("Amina")
     school.clock.pass_(seconds=60)
