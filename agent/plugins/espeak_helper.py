@@ -31,6 +31,22 @@ Callback = ctypes.CFUNCTYPE(
 )
 
 
+class VoiceRecord(ctypes.Structure):
+    """`espeak_VOICE`: a voice, or a search for one by its language."""
+
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_char_p),
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("unused", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
+    )
+
+
 class Answers:
     """Frames to the parent; one writer at a time."""
 
@@ -52,6 +68,7 @@ class Voice:
         self._cancelled: set[int] = set()
         self._callback = Callback(self._heard)  # kept: the library holds only its address
         library.espeak_SetSynthCallback(self._callback)
+        library.espeak_GetCurrentVoice.restype = ctypes.POINTER(VoiceRecord)
 
     def cancel(self, number: int) -> None:
         """Stops a request, or lets it be skipped when its turn comes; from any thread."""
@@ -60,7 +77,7 @@ class Voice:
     def say(self, request: Request) -> None:
         """Speaks one text into `A` frames and ends it with `E` or `X`."""
         self._number = number = request["id"]
-        if self._library.espeak_SetVoiceByName(request["voice"].encode()) != 0:
+        if not self._choose(request["voice"].encode()):
             self._answers.send(b"X", number, f"no voice {request['voice']!r}".encode())
             return
         self._library.espeak_SetParameter(RATE_PARAMETER, request["rate_wpm"], 0)
@@ -72,6 +89,14 @@ class Voice:
             self._library.espeak_Synchronize()
         self._cancelled.discard(number)
         self._answers.send(b"E", number)
+
+    def _choose(self, voice: bytes) -> bool:
+        """Takes a voice by its name, `en-us`, or by its language, `en-gb`."""
+        if self._library.espeak_SetVoiceByName(voice) == 0:
+            return True
+        self._library.espeak_SetVoiceByProperties(ctypes.byref(VoiceRecord(languages=voice)))
+        found: bytes = self._library.espeak_GetCurrentVoice().contents.languages or b""
+        return found[1:] == voice  # behind a byte of priority; another one is the nearest guess
 
     def _heard(self, samples: Any, count: int, _events: Any) -> int:
         if self._number in self._cancelled:

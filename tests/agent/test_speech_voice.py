@@ -46,6 +46,13 @@ async def test_what_is_spoken_is_heard_exactly(
     assert engine.recognise(await said(voice, phrase), Wish()).text == phrase
 
 
+async def test_a_voice_may_be_named_by_its_language(engine: Engine) -> None:
+    voice = EspeakTTS(voice="en-gb")
+    heard = engine.recognise(await said(voice, "what is a vector"), Wish())
+    await voice.aclose()
+    assert heard.text == "what is a vector"
+
+
 async def test_frames_are_22050_hz_mono(voice: EspeakTTS) -> None:
     frame = await voice.synthesize("what is a vector").collect()
     assert (frame.sample_rate, frame.num_channels) == (22_050, 1)
