@@ -88,7 +88,7 @@ def livekit_step() -> Step:
         what=f"livekit-server {version} (built from source the first time: three to six minutes)",
         product=LIVEKIT,
         inputs=version,
-        disk_mb=3000 if machine_go() else 3300,
+        disk_mb=1500 if machine_go() else 1900,
         run=install_livekit,
     )
 

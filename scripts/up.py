@@ -135,6 +135,9 @@ def start(settings: Settings, processes: Processes, stop: Stop) -> None:
         write_livekit_config(settings, settings.run_dir / "livekit.json")
         processes.start("livekit")
     processes.start("speech")
+    agent_log = settings.bodh_home / "log" / "agent.log"
+    seen = agent_log.stat().st_size if agent_log.exists() else 0
+    processes.start("agent")  # takes longest, and asks the database for nothing until a room opens
     if settings.embedded_postgres:
         processes.start("postgres")
         cluster = cluster_of(settings)
@@ -142,9 +145,7 @@ def start(settings: Settings, processes: Processes, stop: Stop) -> None:
     elif not database_answers(settings):
         raise ProcessError("no database answers at DATABASE_URL: start it or correct the URL")
     prepare_database(settings, stop)
-    agent_log = settings.bodh_home / "log" / "agent.log"
-    seen = agent_log.stat().st_size if agent_log.exists() else 0
-    for name in ("web", "drain", "agent"):
+    for name in ("web", "drain"):
         processes.start(name)
     if settings.embedded_livekit:
         livekit = f"http://127.0.0.1:{settings.livekit_port}/"
