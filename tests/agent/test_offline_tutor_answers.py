@@ -1,10 +1,14 @@
 """Questions to the tutor without a model: answered from the right lesson, or refused."""
 
 import re
+from uuid import UUID
 
 import pytest
 
 from agent.plugins.offline_tutor import REFUSAL
+from db import Pool
+from db.courses import Course
+from db.library import PostgresLibrary
 from tests.agent.desk_parts import open_desk, raw_reply
 
 SPOKEN = [
@@ -110,3 +114,19 @@ async def test_a_question_about_it_means_the_last_topic() -> None:
 async def test_an_example_is_given_with_the_explanation() -> None:
     text, _ = await raw_reply(await open_desk(), "explain regression with an example")
     assert "For example" in text
+
+
+async def test_postgres_search_leads_to_the_same_answers(
+    pool: Pool, sample: Course, tenant_id: UUID
+) -> None:
+    desk = await open_desk(1)
+    library = PostgresLibrary(pool, tenant_id)
+    desk.library, desk.course_id = library, sample.id
+    desk.lesson_id = (await library.outline(sample.id))[0].id
+    wrong = [
+        (question, text)
+        for question, lesson in SPOKEN + TYPED
+        if cited_lessons(text := (await raw_reply(desk, question))[0]) != {lesson}
+    ]
+    refused = [(await raw_reply(desk, question))[0] == REFUSAL for question in OUTSIDE]
+    assert (wrong, all(refused)) == ([], True)
