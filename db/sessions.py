@@ -122,15 +122,24 @@ async def beat(
     return status == "UPDATE 1"
 
 
-async def end_session(db: Connection, tenant_id: UUID, session_id: UUID, now: datetime) -> None:
-    """Completes a running session and closes what attendance was left open in it."""
-    await db.execute(
+async def end_session(
+    db: Connection, tenant_id: UUID, session_id: UUID, now: datetime, *, epoch: int | None = None
+) -> None:
+    """Completes a running session and closes what attendance was left open in it.
+
+    With an epoch only while that agent is the newest: the session may go on in a room made anew.
+    """
+    status = await db.execute(
         """update sessions set status = 'completed', ended_at = $3
-           where tenant_id = $1 and id = $2 and status = 'active'""",
+           where tenant_id = $1 and id = $2 and status = 'active'
+             and ($4::int is null or agent_epoch = $4)""",
         tenant_id,
         session_id,
         now,
+        epoch,
     )
+    if status == "UPDATE 0":
+        return
     await db.execute(
         """update livekit_participants set left_at = greatest($3, joined_at)
            where tenant_id = $1 and session_id = $2 and left_at is null""",

@@ -80,6 +80,16 @@ class Account:
         segments: list[dict[str, Any]] = answer["segments"]
         return segments
 
+    async def kept(self, session_id: str, count: int) -> list[dict[str, Any]]:
+        """What learners said, once that many segments are in Postgres or 10 s went by."""
+        deadline = time.monotonic() + 10
+        while True:
+            segments = await self.transcript(session_id)
+            said = [one for one in segments if one["role"] == "learner"]
+            if len(said) >= count or time.monotonic() > deadline:
+                return said
+            await asyncio.sleep(0.1)
+
     async def close(self) -> None:
         await self.http.aclose()
 

@@ -16,6 +16,8 @@ from settings import Settings, with_development_secrets
 from tests.learner import Account, Learner
 from tests.stack import Stack, running_stack
 
+RUNNING = """select count(*) from sessions join livekit_rooms on livekit_rooms.id = room_id
+             where name = $1 and status = 'active'"""
 SOAK = os.environ.get("BODH_SOAK") == "1"
 
 
@@ -129,13 +131,18 @@ async def learner(person: Callable[..., Any]) -> AsyncIterator[Callable[..., Any
 
 
 @pytest.fixture
-async def fresh_room(course: Course, livekit: api.LiveKitAPI) -> Callable[[Module], Any]:
-    """Closes a module's room, so that the next join makes it anew."""
+async def fresh_room(
+    course: Course, livekit: api.LiveKitAPI, rows: asyncpg.Connection
+) -> Callable[[Module], Any]:
+    """Closes a module's room, so that the next join makes it anew in a session of its own."""
 
     async def close(module: Module) -> str:
         name = course.room_name(module)
         with contextlib.suppress(api.ServerError):
             await livekit.room.delete_room(api.DeleteRoomRequest(room=name))
+        async with asyncio.timeout(20):
+            while await rows.fetchval(RUNNING, name):  # until its agent has left and ended it
+                await asyncio.sleep(0.1)
         return name
 
     return close

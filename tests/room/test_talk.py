@@ -67,8 +67,8 @@ async def test_spoken_phrases_are_captioned_answered_and_kept_once(
         )
         assert await amina.tutor_done(ended, quiet_s=0.7)
     await amina.leave()
-    segments = await kept(amina, len(PHRASES))
-    said = [one for one in segments if one["role"] == "learner"]
+    said = await amina.account.kept(amina.session_id, len(PHRASES))
+    segments = await amina.account.transcript(amina.session_id)
     assert [one["text"] for one in said] == PHRASES
     assert len({one["id"] for one in segments}) == len(segments)
     assert {one["speaker"] for one in said} == {amina_identity(segments)}
@@ -112,16 +112,6 @@ async def test_commands_that_are_typed(
         answers[command] = await amina.tutor_done(asked, quiet_s=0.7)
     assert module.lessons[1]["title"] in answers["Next lesson"]
     assert len(set(answers.values())) == len(answers)
-
-
-async def kept(learner: Any, spoken_count: int) -> list[dict[str, Any]]:
-    """The transcript once all that was said is in Postgres."""
-    deadline = time.monotonic() + 10
-    while True:
-        segments = await learner.account.transcript(learner.session_id)
-        said = [one for one in segments if one["role"] == "learner"]
-        if len(said) >= spoken_count or time.monotonic() > deadline:
-            return segments
 
 
 def amina_identity(segments: list[dict[str, Any]]) -> str:
