@@ -21,10 +21,10 @@ from agent.marks import Speech
 from agent.room import Listener, RefusedError, RoomEvents, Typed
 from agent.tutor import ASKER, SEGMENT, Tutor
 from db.library import PostgresLibrary
-from db.progress import Visit
 from db.rooms import find_room_learner, record_greeting
 from settings import Settings
 from tools.desk import Desk
+from tools.greeting import back_again, greeting
 
 ANNOUNCE_AFTER_S = 0.4  # quiet time after a lesson change, so that ten in a row are announced once
 
@@ -140,9 +140,12 @@ class Classroom:
             row = await find_room_learner(conn, place.tenant_id, place.room.id, learner.account_id)
         pause = self._settings.greeting_pause
         if row and row.greeted_at and datetime.now(UTC) - row.greeted_at < pause:
-            return await back_again(self.desk, learner.name, lesson_id)
-        visit = await self.library.visit(learner.account_id, self.desk.course_id, lesson_id)
-        return await greeting(self.desk, learner.name, lesson_id, visit)
+            return await back_again(self.library, learner=learner.name, lesson_id=lesson_id)
+        course_id = self.desk.course_id
+        visit = await self.library.visit(learner.account_id, course_id, lesson_id)
+        return await greeting(
+            self.library, course_id, learner=learner.name, lesson_id=lesson_id, visit=visit
+        )
 
     async def _record_visit(self, learner: LearnerLesson, *, greeted: bool) -> None:
         now = datetime.now(UTC)
@@ -222,6 +225,7 @@ class Classroom:
     async def _say(self, text: str, learner: LearnerLesson) -> None:
         """Says authored text and returns when it was played or cut."""
         async with self._speaking_turn:
+            self.desk.last_answer = text
             self.tutor.plan_speech(Speech(lesson_id=learner.lesson_id))
             await self.session.say(text).wait_for_playout()
 
@@ -305,23 +309,3 @@ class Classroom:
             await self._room.local_participant.publish_data(
                 protocol.dump(message), topic=protocol.TOPIC_ANSWER_CITED
             )
-
-
-async def greeting(desk: Desk, learner_name: str, lesson_id: UUID, visit: Visit) -> str:
-    """The words of a first greeting: one template for each session type."""
-    lesson = await desk.library.lesson(lesson_id)
-    course = await desk.library.course(desk.course_id)
-    return prompts.render(
-        visit.session_type,
-        learner=learner_name,
-        course=course.title,
-        number=visit.lesson_number,
-        lesson=lesson.title,
-        previous=visit.prev_lesson_title,
-    )
-
-
-async def back_again(desk: Desk, learner_name: str, lesson_id: UUID) -> str:
-    """The one line for a learner who was away for less than the greeting pause."""
-    lesson = await desk.library.lesson(lesson_id)
-    return prompts.render("back_again", learner=learner_name, lesson=lesson.title)

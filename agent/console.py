@@ -84,7 +84,13 @@ def choose_llm(settings: Settings, desk: Desk) -> llm.LLM[Any]:
 async def greet(desk: Desk) -> None:
     """Says the greeting of the session type and records the visit."""
     visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
-    text = await greeting(desk, visit)
+    text = await greeting(
+        desk.library,
+        desk.course_id,
+        learner=desk.learner_name,
+        lesson_id=desk.lesson_id,
+        visit=visit,
+    )
     if desk.lesson_id is not None:
         await desk.library.record_visit(desk.account_id, desk.lesson_id, desk.now())
     desk.last_answer = text

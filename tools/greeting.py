@@ -1,19 +1,29 @@
-"""The first words to a learner, by session type."""
+"""The first words to a learner: by session type, or one short line after a short absence."""
+
+from uuid import UUID
 
 import prompts
+from db.library import Library
 from db.progress import Visit
-from tools.desk import Desk
 
 
-async def greeting(desk: Desk, visit: Visit) -> str:
-    """The greeting of the learner at the desk; without a lesson it names the course alone."""
-    course = await desk.library.course(desk.course_id)
-    found = await desk.lesson()
+async def greeting(
+    library: Library, course_id: UUID, *, learner: str, lesson_id: UUID | None, visit: Visit
+) -> str:
+    """The greeting of a learner by name; without a lesson it names the course alone."""
+    course = await library.course(course_id)
+    lesson = await library.lesson(lesson_id) if lesson_id else None
     return prompts.render(
         visit.session_type,
-        learner=desk.learner_name,
+        learner=learner,
         course=course.title,
-        number=visit.lesson_number if found else None,
-        lesson=found[1].title if found else None,
+        number=visit.lesson_number if lesson else None,
+        lesson=lesson.title if lesson else None,
         previous=visit.prev_lesson_title,
     )
+
+
+async def back_again(library: Library, *, learner: str, lesson_id: UUID) -> str:
+    """The one line for a learner who was away for less than the greeting pause."""
+    lesson = await library.lesson(lesson_id)
+    return prompts.render("back_again", learner=learner, lesson=lesson.title)

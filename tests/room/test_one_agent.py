@@ -19,7 +19,8 @@ async def one_agent(learner: Any) -> str:
     await asyncio.sleep(SETTLE_S)
     agents = learner.agents()
     assert len(agents) == 1
-    return agents[0]
+    found: str = agents[0]
+    return found
 
 
 @pytest.mark.parametrize("turn", range(10 if SOAK else 1))

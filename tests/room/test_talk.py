@@ -117,7 +117,8 @@ async def test_commands_that_are_typed(
 def amina_identity(segments: list[dict[str, Any]]) -> str:
     identities = {one["speaker"] for one in segments if one["role"] == "learner"}
     assert len(identities) == 1
-    return identities.pop()
+    found: str = identities.pop()
+    return found
 
 
 def envelope(samples: np.ndarray, window: int = 320) -> np.ndarray:
