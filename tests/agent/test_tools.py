@@ -4,8 +4,10 @@ import inspect
 
 import pytest
 
+from db.progress import Visit
 from tests.agent.desk_parts import CLOSED, NOW, open_desk
 from tools import build_tools, lessons, pace, quiz
+from tools.desk import Desk
 from tools.greeting import greeting
 from tools.grounding import find_passages, grounding_text
 from tools.quiz import match_option
@@ -174,14 +176,24 @@ async def test_lesson_text_and_names_can_not_close_the_fence() -> None:
     assert text.count("END LESSON TEXT") == 1
 
 
+async def greeting_of(desk: Desk, visit: Visit) -> str:
+    return await greeting(
+        desk.library,
+        desk.course_id,
+        learner=desk.learner_name,
+        lesson_id=desk.lesson_id,
+        visit=visit,
+    )
+
+
 async def test_greeting_names_learner_and_lesson_and_then_welcomes_back() -> None:
     desk = await open_desk(2)
     assert desk.lesson_id is not None
     first = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
-    assert await greeting(desk, first) == (
+    assert await greeting_of(desk, first) == (
         "Hello Amina, this is lesson 2, Data, features and vectors, which follows What is machine "
         "learning? Shall we look at it together, or do you have a question already?"
     )
     await desk.library.record_visit(desk.account_id, desk.lesson_id, NOW)
     again = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
-    assert (await greeting(desk, again)).startswith("Good to see you again, Amina")
+    assert (await greeting_of(desk, again)).startswith("Good to see you again, Amina")

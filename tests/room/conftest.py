@@ -141,7 +141,7 @@ async def fresh_room(
         with contextlib.suppress(api.ServerError):
             await livekit.room.delete_room(api.DeleteRoomRequest(room=name))
         async with asyncio.timeout(20):
-            while await rows.fetchval(RUNNING, name):  # until its agent has left and ended it
+            while await rows.fetchval(RUNNING, name):  # noqa: ASYNC110 another process ends it
                 await asyncio.sleep(0.1)
         return name
 

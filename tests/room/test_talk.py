@@ -124,7 +124,8 @@ def amina_identity(segments: list[dict[str, Any]]) -> str:
 def envelope(samples: np.ndarray, window: int = 320) -> np.ndarray:
     """Loudness in steps of 20 ms at 16 kHz."""
     whole = samples[: len(samples) // window * window].reshape(-1, window)
-    return np.sqrt(np.mean(whole**2, axis=1))
+    loudness: np.ndarray = np.sqrt(np.mean(whole**2, axis=1))
+    return loudness
 
 
 def best_correlation(first: np.ndarray, second: np.ndarray, shift: int = 25) -> float:
