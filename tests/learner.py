@@ -230,6 +230,12 @@ class Learner:
         text: str = await self.until(done, timeout_s, "an end of the tutor's speech")
         return text
 
+    async def settled(self, after: float) -> None:
+        """Returns once the greeting has begun, was stopped, and the room is quiet."""
+        await self.until(lambda: self.tutor_captions(after), 25, "a greeting")
+        await self.rpc("speech.stop", {})
+        await self.tutor_done(after, quiet_s=0.8)
+
     def last_sound(self) -> float:
         return next((at for at, level in reversed(self.levels) if level > LOUD), 0.0)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 START_S = 180.0
 STOP_S = 40.0
+TUTOR_WPM = 240  # the tutor speaks fast, so that tests do not wait for it
 
 
 @dataclass
@@ -67,6 +68,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             "BODH_HOME": str(Path(folder) / "home"),
             "WHISPER_MODEL": "test",
             "RATE_TOKEN_PER_MINUTE": "1000",
+            "ESPEAK_RATE": str(TUTOR_WPM),
             "PYTHONUNBUFFERED": "1",
             **settings,
         }

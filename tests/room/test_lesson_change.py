@@ -21,7 +21,7 @@ async def begin(learner: Any, course: Course, fresh_room: Any, index: int = 0) -
     await fresh_room(module)
     joined = time.monotonic()
     amina = await (await learner()).join(module.id, module.lessons[index]["id"])
-    await amina.tutor_done(joined)
+    await amina.settled(joined)
     return amina
 
 

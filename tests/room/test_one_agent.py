@@ -107,10 +107,10 @@ async def test_two_learners_are_both_heard_under_their_own_name_and_on_their_own
     amina, tomas = await learner(), await learner(name="Tomas")
     joined = time.monotonic()
     await amina.join(module.id, first["id"])
-    await amina.tutor_done(joined)
+    await amina.settled(joined)
     joined = time.monotonic()
     await tomas.join(module.id, second["id"])
-    await tomas.tutor_done(joined)
+    await tomas.settled(joined)
     for one, lesson in ((tomas, second), (amina, first), (tomas, second)):
         _, ended = await one.say("what is this lesson about")
         answer = await one.tutor_done(ended)

@@ -18,7 +18,7 @@ async def joined(learner: Any, course: Course, fresh_room: Any) -> Any:
     await fresh_room(module)
     began = time.monotonic()
     amina = await (await learner()).join(module.id)
-    await amina.tutor_done(began)
+    await amina.settled(began)
     return amina
 
 

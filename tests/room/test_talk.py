@@ -8,6 +8,7 @@ import numpy as np
 
 from agent.speakable import speakable
 from tests.room.conftest import SOAK, Course
+from tests.stack import TUTOR_WPM
 from tests.voices import resampled, spoken, trimmed
 
 PHRASES = [
@@ -44,7 +45,9 @@ async def test_greeting_is_heard_as_it_is_captioned(
     await amina.join(course.modules[0].id)
     text = await amina.tutor_done(joined)
     heard = trimmed(amina.take_sound()).astype(np.float64)
-    again = trimmed(resampled(await spoken(speakable(text)), 22_050, 16_000)).astype(np.float64)
+    again = trimmed(
+        resampled(await spoken(speakable(text), rate_wpm=TUTOR_WPM), 22_050, 16_000)
+    ).astype(np.float64)
     assert 0.8 <= len(heard) / len(again) <= 1.2
     assert best_correlation(envelope(heard), envelope(again)) >= 0.8
 
@@ -56,7 +59,7 @@ async def test_spoken_phrases_are_captioned_answered_and_kept_once(
     amina = await learner()
     joined = time.monotonic()
     await amina.join(course.modules[0].id)
-    await amina.tutor_done(joined)
+    await amina.settled(joined)
     for phrase in PHRASES:
         _, ended = await amina.say(phrase)
         await amina.until(
@@ -85,7 +88,7 @@ async def test_typed_and_spoken_questions_are_answered_alike(
     amina = await learner()
     joined = time.monotonic()
     await amina.join(course.modules[0].id)
-    await amina.tutor_done(joined)
+    await amina.settled(joined)
     asked = time.monotonic()
     await amina.type("What is the loss function?")
     typed = await amina.tutor_done(asked)
@@ -104,7 +107,7 @@ async def test_commands_that_are_typed(
     amina = await learner()
     joined = time.monotonic()
     await amina.join(module.id)
-    await amina.tutor_done(joined)
+    await amina.settled(joined)
     answers = {}
     for command in ("What are the objectives?", "Next lesson", "Quiz me", "Give me a hint"):
         asked = time.monotonic()
