@@ -1,6 +1,7 @@
 """Fixtures of the HTTP tests: the real application on a real Postgres and a real livekit-server."""
 
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,10 +13,11 @@ from livekit import api, rtc
 
 from db import Pool, tenant_tx
 from db.accounts import Account, find_account
-from db.courses import Course, Lesson, Module, list_lessons, list_modules
+from db.courses import Course, Lesson, Module, list_courses, list_lessons, list_modules
 from db.tenants import Tenant, ensure_tenant
+from rooms import close_room
 from settings import Settings, with_development_secrets
-from tests.conftest import Database
+from tests.conftest import SAMPLE, Database, Postgres
 from tests.livekit import MediaServer, running_livekit
 from web.app import create_app
 from web.auth import ROLE_WORDS, Claims, make_token
@@ -126,11 +128,34 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MediaServer]:
 
 @pytest.fixture
 async def school(
-    settings: Settings, database: Database, pool: Pool, sample: Course, media: MediaServer
+    settings: Settings, database: Database, sample: Course, media: MediaServer
 ) -> AsyncIterator[School]:
     """The application with the sample course, in a database of this test's own."""
-    settings.database_url = database.dsn()
     media.configure(settings)
+    async with open_school(settings, database) as school:
+        yield school
+        for module in range(len(school.modules)):
+            await close_room(school.lk, school.room(module))  # the next test uses the name
+
+
+@pytest.fixture(scope="session")
+async def library(
+    postgres: Postgres, media: MediaServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[School]:
+    """The same for tests that only read or are refused: one for all of them, and no rooms."""
+    settings = Settings(_env_file=None, bodh_home=tmp_path_factory.mktemp("library"))
+    settings = with_development_secrets(settings)
+    media.configure(settings)
+    await postgres.clone("library", SAMPLE)
+    async with open_school(settings, Database(postgres, "library")) as school:
+        yield school
+    await postgres.drop("library")
+
+
+@asynccontextmanager
+async def open_school(settings: Settings, database: Database) -> AsyncIterator[School]:
+    """The application on a database that holds the sample course."""
+    settings.database_url = database.dsn()
     clock = Clock()
     app = create_app(settings, clock=clock)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
@@ -138,21 +163,11 @@ async def school(
         app.router.lifespan_context(app),
         httpx2.AsyncClient(transport=transport, base_url=ORIGIN) as client,
     ):
+        pool = app.state.context.pool
         async with pool.acquire() as db:
             tenant = await ensure_tenant(db, "default", "Bodh")
         async with tenant_tx(pool, tenant.id) as db:
-            modules = await list_modules(db, tenant.id, sample.id)
+            (course,) = await list_courses(db, tenant.id)
+            modules = await list_modules(db, tenant.id, course.id)
             lessons = [await list_lessons(db, tenant.id, m.id, unpublished=True) for m in modules]
-        school = School(app, settings, client, pool, clock, tenant, sample, modules, lessons)
-        yield school
-        for module in range(len(modules)):
-            await _close(school, module)
-
-
-async def _close(school: School, module: int) -> None:
-    """The room's name is the same in the next test: it must not find this one's."""
-    try:
-        await school.lk.room.delete_room(api.DeleteRoomRequest(room=school.room(module)))
-    except api.ServerError as error:
-        if error.code != "not_found":
-            raise
+        yield School(app, settings, client, pool, clock, tenant, course, modules, lessons)

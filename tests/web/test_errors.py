@@ -31,15 +31,15 @@ async def send(school: School, method: str, path: str, body: bytes) -> Any:
 
 @pytest.mark.parametrize("body", BROKEN)
 async def test_a_broken_body_is_422_on_every_route_that_takes_one(
-    school: School, body: bytes
+    library: School, body: bytes
 ) -> None:
-    lesson = school.lessons[0][0].id
+    lesson = library.lessons[0][0].id
     answers = [
-        await send(school, method, path, body)
+        await send(library, method, path, body)
         for method, path in (
             ("POST", "/auth/dev-login"),
             ("POST", "/api/livekit/token"),
-            ("POST", f"/api/rooms/{school.room()}/lesson"),
+            ("POST", f"/api/rooms/{library.room()}/lesson"),
             ("PUT", f"/api/lessons/{lesson}/progress"),
         )
     ]
@@ -49,35 +49,35 @@ async def test_a_broken_body_is_422_on_every_route_that_takes_one(
 
 
 @pytest.mark.parametrize("text", ["a\\u0000b", "\\ud800"])
-async def test_a_text_that_cannot_be_stored_is_422(school: School, text: str) -> None:
+async def test_a_text_that_cannot_be_stored_is_422(library: School, text: str) -> None:
     answer = await send(
-        school, "POST", "/api/livekit/token", b'{"room_name": "%s"}' % text.encode()
+        library, "POST", "/api/livekit/token", b'{"room_name": "%s"}' % text.encode()
     )
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
-async def test_what_was_sent_is_not_told_back(school: School) -> None:
-    answer = await send(school, "POST", "/auth/dev-login", b'{"name": ["my-secret-words"]}')
+async def test_what_was_sent_is_not_told_back(library: School) -> None:
+    answer = await send(library, "POST", "/auth/dev-login", b'{"name": ["my-secret-words"]}')
     assert answer.status_code == 422
     assert "my-secret-words" not in answer.text
 
 
-async def test_a_body_above_256_kib_is_413(school: School) -> None:
-    path = f"/api/lessons/{school.lessons[0][0].id}/progress"
-    small = await send(school, "PUT", path, b'{"percentage": 1%s}' % (b" " * 200_000))
-    large = await send(school, "PUT", path, b'{"percentage": 1%s}' % (b" " * 300_000))
+async def test_a_body_above_256_kib_is_413(library: School) -> None:
+    path = f"/api/lessons/{library.lessons[0][0].id}/progress"
+    small = await send(library, "PUT", path, b'{"percentage": 1%s}' % (b" " * 200_000))
+    large = await send(library, "PUT", path, b'{"percentage": 1%s}' % (b" " * 300_000))
     assert small.status_code == 200
     assert (large.status_code, large.json()["code"]) == (413, "too_large")
 
 
-async def test_a_body_of_many_parts_is_counted(school: School) -> None:
+async def test_a_body_of_many_parts_is_counted(library: School) -> None:
     async def parts() -> AsyncIterator[bytes]:
         for _ in range(30):
             yield b" " * 10_000
 
-    answer = await school.client.put(
-        f"/api/lessons/{school.lessons[0][0].id}/progress",
-        headers={**school.auth("Amina"), **JSON},
+    answer = await library.client.put(
+        f"/api/lessons/{library.lessons[0][0].id}/progress",
+        headers={**library.auth("Amina"), **JSON},
         content=parts(),
     )
     assert (answer.status_code, answer.json()["code"]) == (413, "too_large")
@@ -93,9 +93,9 @@ async def test_a_body_of_many_parts_is_counted(school: School) -> None:
     ],
 )
 async def test_an_unknown_route_or_method_has_the_same_form(
-    school: School, method: str, path: str, expected: tuple[int, str]
+    library: School, method: str, path: str, expected: tuple[int, str]
 ) -> None:
-    answer = await school.client.request(method, path, headers=school.auth("Amina"))
+    answer = await library.client.request(method, path, headers=library.auth("Amina"))
     assert (answer.status_code, answer.json()["code"]) == expected
 
 
@@ -115,8 +115,8 @@ async def test_without_the_database_answers_are_503(school: School) -> None:
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
 
 
-async def test_ready_when_both_answer(school: School) -> None:
-    answer = await school.client.get("/readyz")
+async def test_ready_when_both_answer(library: School) -> None:
+    answer = await library.client.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 

@@ -11,19 +11,19 @@ from tests.web.conftest import School
 ODD_KEYS = ["nothing", "%00", "a%00b", "%ed%a0%80", "..%2F..", "%F0%9F%98%80", "x" * 3000, "'--"]
 
 
-async def test_courses_are_listed_by_id_slug_and_title(school: School) -> None:
-    course = school.course
-    assert await school.get("/api/courses", "Amina") == {
+async def test_courses_are_listed_by_id_slug_and_title(library: School) -> None:
+    course = library.course
+    assert await library.get("/api/courses", "Amina") == {
         "courses": [{"id": str(course.id), "slug": course.slug, "title": course.title}]
     }
 
 
-async def test_a_course_comes_with_its_published_lessons_in_order(school: School) -> None:
-    course = await school.get(f"/api/courses/{school.course.slug}", "Amina")
+async def test_a_course_comes_with_its_published_lessons_in_order(library: School) -> None:
+    course = await library.get(f"/api/courses/{library.course.slug}", "Amina")
     assert course == {
-        "id": str(school.course.id),
-        "slug": school.course.slug,
-        "title": school.course.title,
+        "id": str(library.course.id),
+        "slug": library.course.slug,
+        "title": library.course.title,
         "modules": [
             {
                 "id": str(module.id),
@@ -34,29 +34,29 @@ async def test_a_course_comes_with_its_published_lessons_in_order(school: School
                     if x.is_published
                 ],
             }
-            for module, lessons in zip(school.modules, school.lessons, strict=True)
+            for module, lessons in zip(library.modules, library.lessons, strict=True)
         ],
     }
 
 
-async def test_staff_sees_the_unpublished_lessons_too(school: School) -> None:
-    path = f"/api/courses/{school.course.id}"
+async def test_staff_sees_the_unpublished_lessons_too(library: School) -> None:
+    path = f"/api/courses/{library.course.id}"
     seen = {
-        role: sum(len(m["lessons"]) for m in (await school.get(path, role, role))["modules"])
+        role: sum(len(m["lessons"]) for m in (await library.get(path, role, role))["modules"])
         for role in ("learner", "teacher", "admin")
     }
     assert seen == {"learner": 6, "teacher": 8, "admin": 8}
 
 
 @pytest.mark.parametrize("key", ODD_KEYS)
-async def test_an_odd_course_key_is_not_found(school: School, key: str) -> None:
-    answer = await school.client.get(f"/api/courses/{key}", headers=school.auth("Amina"))
+async def test_an_odd_course_key_is_not_found(library: School, key: str) -> None:
+    answer = await library.client.get(f"/api/courses/{key}", headers=library.auth("Amina"))
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_a_lesson_is_read_whole(school: School) -> None:
-    lesson = school.lessons[1][0]
-    read = await school.get(f"/api/lessons/{lesson.id}", "Amina")
+async def test_a_lesson_is_read_whole(library: School) -> None:
+    lesson = library.lessons[1][0]
+    read = await library.get(f"/api/lessons/{lesson.id}", "Amina")
     expected = {"id": str(lesson.id), "number": 4, "title": lesson.title}
     assert {name: read[name] for name in expected} == expected
     assert read["objectives"] == list(lesson.objectives)
@@ -66,24 +66,24 @@ async def test_a_lesson_is_read_whole(school: School) -> None:
     assert set(read["quiz"][0]) == {"id", "number", "prompt", "options", "passageNumber"}
 
 
-async def test_captions_are_webvtt(school: School) -> None:
-    path = f"/api/lessons/{school.lessons[0][0].id}/captions"
-    answer = await school.client.get(path, headers=school.auth("Amina"))
+async def test_captions_are_webvtt(library: School) -> None:
+    path = f"/api/lessons/{library.lessons[0][0].id}/captions"
+    answer = await library.client.get(path, headers=library.auth("Amina"))
     assert answer.headers["content-type"].startswith("text/vtt")
     assert answer.text.startswith("WEBVTT")
 
 
-async def test_an_unpublished_lesson_is_there_for_staff_alone(school: School) -> None:
-    path = f"/api/lessons/{school.lessons[0][-1].id}"
-    learner = await school.client.get(path, headers=school.auth("Amina"))
+async def test_an_unpublished_lesson_is_there_for_staff_alone(library: School) -> None:
+    path = f"/api/lessons/{library.lessons[0][-1].id}"
+    learner = await library.client.get(path, headers=library.auth("Amina"))
     assert learner.status_code == 404
-    assert (await school.get(path, "Otto", "teacher"))["number"] is None
+    assert (await library.get(path, "Otto", "teacher"))["number"] is None
 
 
-async def test_a_lesson_without_captions_has_no_address_for_them(school: School) -> None:
-    path = f"/api/lessons/{school.lessons[0][-1].id}"
-    read = await school.get(path, "Otto", "teacher")
-    answer = await school.client.get(f"{path}/captions", headers=school.auth("Otto", "teacher"))
+async def test_a_lesson_without_captions_has_no_address_for_them(library: School) -> None:
+    path = f"/api/lessons/{library.lessons[0][-1].id}"
+    read = await library.get(path, "Otto", "teacher")
+    answer = await library.client.get(f"{path}/captions", headers=library.auth("Otto", "teacher"))
     assert (read["captionsUrl"], answer.status_code) == (None, 404)
 
 
@@ -119,10 +119,10 @@ async def test_progress_is_kept_and_a_completed_lesson_counts(school: School) ->
         [],
     ],
 )
-async def test_malformed_progress_is_422(school: School, body: Any) -> None:
-    answer = await school.client.put(
-        f"/api/lessons/{school.lessons[0][0].id}/progress",
-        headers=school.auth("Amina"),
+async def test_malformed_progress_is_422(library: School, body: Any) -> None:
+    answer = await library.client.put(
+        f"/api/lessons/{library.lessons[0][0].id}/progress",
+        headers=library.auth("Amina"),
         json=body,
     )
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
@@ -178,8 +178,8 @@ async def test_no_answer_holds_a_quiz_key(school: School) -> None:
         assert f'"{field}":' not in text
 
 
-async def test_an_unknown_lesson_is_not_found_and_an_odd_id_malformed(school: School) -> None:
-    headers = school.auth("Amina")
-    unknown = await school.client.get(f"/api/lessons/{uuid4()}", headers=headers)
-    odd = await school.client.get("/api/lessons/%00", headers=headers)
+async def test_an_unknown_lesson_is_not_found_and_an_odd_id_malformed(library: School) -> None:
+    headers = library.auth("Amina")
+    unknown = await library.client.get(f"/api/lessons/{uuid4()}", headers=headers)
+    odd = await library.client.get("/api/lessons/%00", headers=headers)
     assert (unknown.status_code, odd.status_code) == (404, 422)

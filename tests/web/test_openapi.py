@@ -30,7 +30,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-EXAMPLES = 8  # for each route and way of making requests
+EXAMPLES = 6  # for each route and way of making requests
 
 
 @pytest.fixture

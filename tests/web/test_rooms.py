@@ -197,12 +197,14 @@ async def test_a_module_without_lessons_opens_with_none(school: School) -> None:
 
 
 @pytest.mark.parametrize("key", ["course", "module"])
-async def test_an_unknown_or_odd_id_in_the_page_call_is_not_found(school: School, key: str) -> None:
+async def test_an_unknown_or_odd_id_in_the_page_call_is_not_found(
+    library: School, key: str
+) -> None:
     for odd in (str(uuid4()), "%00", "x" * 500, "%ed%a0%80"):
-        course, module = school.course.slug, str(school.modules[0].id)
+        course, module = library.course.slug, str(library.modules[0].id)
         path = f"/api/v2/course/{odd if key == 'course' else course}/module/"
         path += odd if key == "module" else module
-        answer = await school.client.get(path, headers=school.auth("Amina"))
+        answer = await library.client.get(path, headers=library.auth("Amina"))
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
@@ -267,14 +269,14 @@ async def test_nothing_that_the_client_chose_is_taken_over(school: School) -> No
 
 
 @pytest.mark.parametrize("body", [None, {}, {"room_config": {}}, {"room_name": None}])
-async def test_a_token_request_that_names_no_room_is_422(school: School, body: Any) -> None:
-    answer = await ask_token(school, "Amina", body)
+async def test_a_token_request_that_names_no_room_is_422(library: School, body: Any) -> None:
+    answer = await ask_token(library, "Amina", body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
 @pytest.mark.parametrize("name", ["nothing", "a\0b", "x" * 256])
-async def test_an_unknown_room_is_refused(school: School, name: str) -> None:
-    answer = await ask_token(school, "Amina", {"room_name": name})
+async def test_an_unknown_room_is_refused(library: School, name: str) -> None:
+    answer = await ask_token(library, "Amina", {"room_name": name})
     assert answer.status_code in (404, 422)
 
 

@@ -34,8 +34,8 @@ async def test_the_same_name_is_the_same_account_in_its_tenant_only(school: Scho
     assert ids[0] == ids[1] != ids[2]
 
 
-async def test_many_first_requests_make_one_account(school: School) -> None:
-    mine = await asyncio.gather(*(school.get("/api/me", "Amina") for _ in range(20)))
+async def test_many_first_requests_make_one_account(library: School) -> None:
+    mine = await asyncio.gather(*(library.get("/api/me", "Amina") for _ in range(20)))
     assert len({me["id"] for me in mine}) == 1
 
 
@@ -96,8 +96,8 @@ async def test_production_knows_only_the_tenants_that_are_there(school: School) 
         {"name": "Amina", "tenant": "../x"},
     ],
 )
-async def test_a_malformed_sign_in_is_422(school: School, body: dict[str, object]) -> None:
-    answer = await school.client.post("/auth/dev-login", json=body)
+async def test_a_malformed_sign_in_is_422(library: School, body: dict[str, object]) -> None:
+    answer = await library.client.post("/auth/dev-login", json=body)
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
@@ -112,21 +112,21 @@ async def test_a_malformed_sign_in_is_422(school: School, body: dict[str, object
     ],
 )
 async def test_without_a_good_sign_in_every_route_is_401(
-    school: School, headers: dict[str, str]
+    library: School, headers: dict[str, str]
 ) -> None:
     answers: list[httpx2.Response] = [
-        await school.client.request(method, path, headers=headers, json=body)
+        await library.client.request(method, path, headers=headers, json=body)
         for method, path, body in (
             ("GET", "/api/me", None),
             ("GET", "/api/courses", None),
-            ("GET", f"/api/courses/{school.course.slug}", None),
-            ("GET", school.page(), None),
-            ("POST", "/api/livekit/token", {"room_name": school.room()}),
-            ("POST", f"/api/rooms/{school.room()}/lesson", {"lessonId": str(school.course.id)}),
-            ("GET", f"/api/lessons/{school.lessons[0][0].id}", None),
-            ("GET", f"/api/lessons/{school.lessons[0][0].id}/captions", None),
-            ("PUT", f"/api/lessons/{school.lessons[0][0].id}/progress", {}),
-            ("GET", f"/api/sessions/{school.course.id}/transcript", None),
+            ("GET", f"/api/courses/{library.course.slug}", None),
+            ("GET", library.page(), None),
+            ("POST", "/api/livekit/token", {"room_name": library.room()}),
+            ("POST", f"/api/rooms/{library.room()}/lesson", {"lessonId": str(library.course.id)}),
+            ("GET", f"/api/lessons/{library.lessons[0][0].id}", None),
+            ("GET", f"/api/lessons/{library.lessons[0][0].id}/captions", None),
+            ("PUT", f"/api/lessons/{library.lessons[0][0].id}/progress", {}),
+            ("GET", f"/api/sessions/{library.course.id}/transcript", None),
         )
     ]
     assert {(a.status_code, a.text) for a in answers} == {

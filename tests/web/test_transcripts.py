@@ -163,6 +163,6 @@ async def test_the_text_of_a_session_has_a_line_for_each_utterance(
         (f"/api/sessions/{uuid4()}/transcript?format=pdf", 422),
     ],
 )
-async def test_odd_requests_for_a_transcript(school: School, path: str, expected: int) -> None:
-    answer = await school.client.get(path, headers=school.auth("Amina"))
+async def test_odd_requests_for_a_transcript(library: School, path: str, expected: int) -> None:
+    answer = await library.client.get(path, headers=library.auth("Amina"))
     assert answer.status_code == expected
