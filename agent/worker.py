@@ -283,8 +283,7 @@ class _Job:
             return
         place, now = self._place, datetime.now(UTC)
         async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-            if await beat(conn, place.tenant_id, place.session.id, place.epoch, now):
-                await end_session(conn, place.tenant_id, place.session.id, now, epoch=place.epoch)
+            await end_session(conn, place.tenant_id, place.session.id, now, epoch=place.epoch)
 
 
 def log_latency(event: ConversationItemAddedEvent) -> None:

@@ -1,0 +1,113 @@
+"""Everything from outside that protocol.py reads: round trips, limits, and 10,000 odd payloads."""
+
+import contextlib
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import protocol
+from protocol import LessonChange, ProtocolError, RoomMetadata
+
+CASES = 10_000 if os.environ.get("BODH_SOAK") == "1" else 1_000
+KEYS = [
+    "agent_type", "courseId", "courseTitle", "moduleId", "lessonId", "lessonTitle",
+    "lessonNumber", "videoIds", "learningObjectives", "userId", "userName", "sessionType",
+    "isFirstCourseVisit", "prevLessonTitle", "revision", "type", "rate", "voice", "tenantId",
+    "roomId", "sessionId", "epoch",
+]  # fmt: skip
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40) | st.uuids(),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+objects = st.dictionaries(st.sampled_from(KEYS) | st.text(max_size=12), values, max_size=12)
+payloads = (
+    objects.map(lambda value: json.dumps(value, default=str))
+    | values.map(lambda value: json.dumps(value, default=str))
+    | st.text(max_size=200)
+    | st.sampled_from(["", "{", "[" * 5000, '{"a":' * 3000, "nul", '{"revision": 1e400}', "\x00"])
+)
+
+
+def bounded(test: Callable[..., Any]) -> Any:
+    return settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck))(
+        test
+    )
+
+
+@bounded
+@given(payloads)
+def test_odd_metadata_is_ignored_and_never_raises(text: str) -> None:
+    found = protocol.parse_metadata(text)
+    assert found is None or found.agent_type == protocol.AGENT_TYPE
+    dispatch = protocol.parse_dispatch(text)
+    assert dispatch is None or isinstance(dispatch.session_id, UUID)
+
+
+@bounded
+@given(payloads | st.binary(max_size=200))
+def test_odd_messages_raise_only_a_protocol_error(payload: str | bytes) -> None:
+    for parse in (protocol.parse_lesson_change, protocol.parse_speech_set):
+        with contextlib.suppress(ProtocolError):
+            parse(payload)
+
+
+def test_metadata_round_trip_keeps_the_keys_of_the_document_and_unknown_ones() -> None:
+    text = json.dumps(
+        {
+            "agent_type": "bodh-agent", "courseId": "c", "courseTitle": "C", "moduleId": "m",
+            "moduleTitle": "M", "lessonId": "l", "lessonTitle": "L", "lessonNumber": 2,
+            "videoIds": ["v"], "learningObjectives": ["o"], "userId": "u", "userName": "U",
+            "sessionType": "lesson_welcome", "isFirstCourseVisit": False, "isIntroLesson": False,
+            "prevLessonTitle": "P", "revision": 3, "unknown": {"kept": True},
+        }
+    )  # fmt: skip
+    metadata = protocol.parse_metadata(text)
+    assert metadata is not None
+    assert json.loads(protocol.dump(metadata)) == json.loads(text)
+
+
+@pytest.mark.parametrize("limit", [protocol.MAX_ROOM_METADATA_BYTES, 4096])
+def test_long_metadata_is_shortened_below_its_limit(limit: int) -> None:
+    metadata = RoomMetadata(
+        course_title="ü" * 3000,
+        lesson_title="t" * 9000,
+        learning_objectives=["learn " * 40 for _ in range(200)],
+    )
+    text = protocol.dump_metadata(metadata, limit)
+    assert len(text.encode()) <= limit
+    assert protocol.parse_metadata(text) is not None
+
+
+def test_metadata_of_another_agent_is_not_ours() -> None:
+    assert protocol.parse_metadata('{"agent_type": "other-agent"}') is None
+
+
+def test_half_a_megabyte_of_metadata_is_read_without_a_fall() -> None:
+    text = json.dumps({"learningObjectives": ["x" * 100] * 4900})
+    assert protocol.parse_metadata(text) is not None
+    assert protocol.parse_metadata(text * 3) is None
+
+
+def test_room_name_is_course_and_module_and_never_too_long() -> None:
+    course, module = uuid4(), uuid4()
+    assert protocol.room_name(course, module) == f"{course}-{module}"
+    with pytest.raises(ProtocolError):
+        protocol.room_name(course, module, "x" * 200)
+
+
+def test_lesson_change_needs_a_lesson_and_takes_a_revision() -> None:
+    lesson = uuid4()
+    change = protocol.parse_lesson_change(json.dumps({"lessonId": str(lesson), "revision": 4}))
+    assert change == LessonChange(lesson_id=lesson, revision=4)
+    with pytest.raises(ProtocolError, match="lessonId"):
+        protocol.parse_lesson_change(b'{"revision": 4}')
