@@ -16,7 +16,7 @@ from agent.journal import Place
 from agent.lesson import LearnerLesson, apply
 from agent.room import RefusedError
 from db.accounts import find_account, find_account_by_identity
-from db.rooms import find_room_learner, list_room_learners
+from db.rooms import adopt_lesson, find_room_learner, list_room_learners
 
 REREAD_EVERY_S = 2.0  # the database is the truth about lessons; within 6 s whatever was lost
 
@@ -79,10 +79,24 @@ class Lessons:
         learner = self.of_account(news.account_id)
         if learner is None or news.lesson_id is None:
             return
-        if revised:
+        if revised and news.revision > learner.revision:
             self._apply(learner, news.lesson_id, news.revision)
-        elif news.lesson_id != learner.lesson_id:
+            await self._adopt(learner, news.lesson_id, news.revision)
+        elif not revised and news.lesson_id != learner.lesson_id:
             await self.request(learner, news.lesson_id)
+
+    async def _adopt(self, learner: LearnerLesson, lesson_id: UUID, revision: int) -> None:
+        """Keeps the database's counter level with metadata that another program wrote."""
+        place = self._place
+        async with db.tenant_tx(self._pool, place.tenant_id) as conn:
+            await adopt_lesson(
+                conn,
+                place.tenant_id,
+                place.room.id,
+                learner.account_id,
+                lesson_id=lesson_id,
+                revision=revision,
+            )
 
     async def asked(self, identity: str, change: protocol.LessonChange) -> int:
         """A learner's request or hint; returns the revision that holds now. Raises RefusedError."""

@@ -167,6 +167,41 @@ async def update_lesson(
     return revision
 
 
+async def adopt_lesson(
+    db: Connection,
+    tenant_id: UUID,
+    room_id: UUID,
+    account_id: UUID,
+    *,
+    lesson_id: UUID,
+    revision: int,
+) -> None:
+    """Takes over a change that another program published in the metadata, with its revision.
+
+    Older news, and a lesson that is not in the room's module, change nothing.
+    """
+    changed = await db.execute(
+        """update room_learners l set lesson_id = $4, revision = $5
+           from livekit_rooms r, lessons
+           where l.tenant_id = $1 and l.room_id = $2 and l.account_id = $3 and l.revision < $5
+             and r.tenant_id = $1 and r.id = $2
+             and lessons.tenant_id = $1 and lessons.id = $4 and lessons.module_id = r.module_id""",
+        tenant_id,
+        room_id,
+        account_id,
+        lesson_id,
+        revision,
+    )
+    if changed != "UPDATE 0":
+        await db.execute(
+            """update livekit_rooms set revision = greatest(revision, $3)
+               where tenant_id = $1 and id = $2""",
+            tenant_id,
+            room_id,
+            revision,
+        )
+
+
 async def record_greeting(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, now: datetime
 ) -> None:

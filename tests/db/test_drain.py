@@ -31,7 +31,8 @@ def segment(session_id: UUID, number: int, **changes: Any) -> dict[str, Any]:
         lesson_id=None, language="en", confidence=None, interrupted=False, in_reply_to=None,
         provenance="live", epoch=1, local_seq=number,
     )  # fmt: skip
-    return _segments.dump_python(made, mode="json") | changes
+    payload: dict[str, Any] = _segments.dump_python(made, mode="json")
+    return payload | changes
 
 
 @pytest.fixture
