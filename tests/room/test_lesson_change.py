@@ -92,7 +92,8 @@ async def test_the_four_ways_in_all_orders_end_on_the_last(
             )
     since = time.monotonic()
     await amina.type("What is this lesson about?")
-    await amina.until(lambda: current["title"] in amina.tutor_text(since), 15, "the last lesson")
+    title = current["title"].rstrip("?")  # a spoken title ends as its sentence does
+    await amina.until(lambda: title in amina.tutor_text(since), 15, "the last lesson")
 
 
 async def test_ten_changes_in_a_second_are_announced_once(

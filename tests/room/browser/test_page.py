@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from tests.room.conftest import Course
 
 PHRASES = [
-    "what is regression",
+    "what is machine learning",
     "what is the loss function",
     "give me an example please",
     "thank you bodh",
