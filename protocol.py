@@ -11,6 +11,7 @@ AGENT_TYPE = "bodh-agent"
 MAX_ROOM_METADATA_BYTES = 8 * 1024
 MAX_TOKEN_METADATA_BYTES = 4 * 1024
 MAX_PARSED_BYTES = 1024 * 1024  # above this a payload is not even looked at
+MAX_REVISION = 2**53  # what JavaScript counts exactly
 MAX_ROOM_NAME = 256  # LiveKit's limit
 
 TOPIC_LESSON_CHANGE = "lesson.change"  # also the name of the RPC method
@@ -55,7 +56,7 @@ class RoomMetadata(_Wire):
     is_first_course_visit: bool = True
     is_intro_lesson: bool = False
     prev_lesson_title: str | None = None
-    revision: int = 0
+    revision: int = Field(0, ge=0, le=MAX_REVISION)
 
 
 class DispatchMetadata(_Wire):
@@ -73,7 +74,31 @@ class LessonChange(_Wire):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
     type: Literal["lesson.change"] = "lesson.change"
     lesson_id: UUID
-    revision: int | None = Field(None, ge=0, le=2**53)
+    revision: int | None = Field(None, ge=0, le=MAX_REVISION)
+
+
+class LessonHeld(_Wire):
+    """The answer to RPC `lesson.change`: the lesson and the revision that hold now."""
+
+    lesson_id: UUID
+    revision: int
+
+
+class LessonRefused(_Wire):
+    """To the sender alone: the lesson of their `lesson.change` may not be taken."""
+
+    type: Literal["lesson.refused"] = "lesson.refused"
+    lesson_id: UUID
+    error: str
+
+
+class LessonAgain(_Wire):
+    """To all: somebody's `lesson.change` came before the server had announced them.
+
+    Whoever sent one and sees no change sends it again, best by RPC, which names its caller.
+    """
+
+    type: Literal["lesson.again"] = "lesson.again"
 
 
 class AnswerCited(_Wire):

@@ -28,9 +28,12 @@ def main() -> int:
         return asyncio.run(run_text_console(settings)) or 0
     from livekit.agents import cli
 
-    from agent.worker import build_server
+    from agent.worker import build_server, forget_deadline
 
-    cli.run_app(build_server(settings))
+    try:
+        cli.run_app(build_server(settings))
+    finally:
+        forget_deadline()
     return 0
 
 

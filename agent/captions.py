@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from livekit.agents.types import (
 )
 from livekit.agents.voice import io
 
-from agent.marks import Mark, Speech
+from agent.marks import Line, Mark
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Sentence:
     started_at: float
     ended_at: float
     interrupted: bool
-    speech: Speech
+    line: Line
     marks: tuple[Mark, ...]
 
 
@@ -39,15 +40,33 @@ class Captions:
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room
+        self._waiting: deque[tuple[str, str, str, bool]] = deque()
+        self._sender: asyncio.Task[None] | None = None
 
-    async def learner(self, identity: str, segment_id: str, text: str, *, final: bool) -> None:
-        """The whole text of a learner's utterance so far, under their own identity."""
-        try:
-            writer = await self.open(segment_id, identity, final=final)
-            await writer.write(text)
-            await writer.aclose()
-        except Exception:  # noqa: BLE001 the native layer raises it bare
-            logger.warning("caption not sent", extra={"segment": segment_id})
+    def learner(self, identity: str, segment_id: str, text: str, *, final: bool) -> None:
+        """The whole text of a learner's utterance so far, under their own identity.
+
+        Returns at once: the turn does not wait for its caption. Captions leave in order.
+        """
+        self._waiting.append((identity, segment_id, text, final))
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_waiting(), name="captions")
+
+    async def close(self) -> None:
+        """Returns when what waits was sent, or after 2 s."""
+        if self._sender is not None:
+            await asyncio.wait({self._sender}, timeout=2.0)
+            self._sender.cancel()
+
+    async def _send_waiting(self) -> None:
+        while self._waiting:
+            identity, segment_id, text, final = self._waiting.popleft()
+            try:
+                writer = await self.open(segment_id, identity, final=final)
+                await writer.write(text)
+                await writer.aclose()
+            except Exception:  # noqa: BLE001 the native layer raises it bare
+                logger.warning("caption not sent", extra={"segment": segment_id})
 
     async def open(self, segment_id: str, identity: str, *, final: bool) -> rtc.TextStreamWriter:
         attributes = {
@@ -83,26 +102,24 @@ class TutorCaptions(io.TextOutput):
         room: rtc.Room,
         *,
         next_id: Callable[[], str],
-        speech: Callable[[], Speech],
         keep: Callable[[Sentence], Awaitable[None]],
     ) -> None:
         super().__init__(label="bodh-captions", next_in_chain=None)
         self._captions = captions
         self._room = room
         self._next_id = next_id
-        self._current_speech = speech
         self._keep = keep
-        self._planned = ""
+        self._lines: deque[Line] = deque()
         self._spoken: _Spoken | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def plan(self, text: str) -> None:
-        """The whole text of the speech under way, so that a cut can be told from an end."""
-        self._planned = text
+    def expect(self, line: Line) -> None:
+        """A line that comes next; one that is cut before its first word never comes."""
+        self._lines.append(line)
 
     async def capture_text(self, text: str) -> None:
         if self._spoken is None:
-            self._spoken = _Spoken(self._current_speech())
+            self._spoken = _Spoken(self._line_of(text))
         spoken = self._spoken
         spoken.text += text
         sentences = split_sentences(spoken.text[spoken.done :])
@@ -113,11 +130,18 @@ class TutorCaptions(io.TextOutput):
     def flush(self) -> None:
         spoken, self._spoken = self._spoken, None
         if spoken is not None:
-            cut = spoken.text.strip() != self._planned.strip()
-            self._planned = ""
+            cut = spoken.text.strip() != spoken.line.text.strip()
             task = asyncio.create_task(self._finish(spoken, cut=cut))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _line_of(self, first_words: str) -> Line:
+        """The expected line that begins so; those before it were never heard."""
+        while self._lines:
+            line = self._lines.popleft()
+            if line.text.strip().startswith(first_words.strip()):
+                return line
+        return Line(text=first_words)
 
     async def drained(self) -> None:
         """Returns when every sentence that was flushed is kept."""
@@ -147,14 +171,14 @@ class TutorCaptions(io.TextOutput):
     async def _end_sentence(self, spoken: "_Spoken", text: str, *, interrupted: bool) -> None:
         shown_part = text[spoken.shown :]
         begin, spoken.done = spoken.done, spoken.done + len(text)
-        marks = tuple(m for m in spoken.speech.marks if begin < m.offset <= spoken.done)
+        marks = tuple(m for m in spoken.line.marks if begin < max(m.offset, 1) <= spoken.done)
         sentence = Sentence(
             id=spoken.sentence_id or self._next_id(),
             text=text.strip(),
             started_at=spoken.started_at or time.time(),
             ended_at=time.time(),
             interrupted=interrupted,
-            speech=spoken.speech,
+            line=spoken.line,
             marks=marks,
         )
         writer, spoken.writer, spoken.sentence_id = spoken.writer, None, ""
@@ -177,8 +201,8 @@ class TutorCaptions(io.TextOutput):
 class _Spoken:
     """The state of one speech: `done` characters stand in ended sentences, `shown` of the rest."""
 
-    def __init__(self, speech: Speech) -> None:
-        self.speech = speech
+    def __init__(self, line: Line) -> None:
+        self.line = line
         self.text = ""
         self.done = 0
         self.shown = 0

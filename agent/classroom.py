@@ -1,25 +1,27 @@
 """One room's lesson: who is here, on which lesson, what is said to whom, and what is kept of it."""
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from livekit import api, rtc
-from livekit.agents import AgentSession, llm, utils
+from livekit.agents import AgentSession, SpeechHandle, llm, utils
 
 import db
 import prompts
 import protocol
 from agent.captions import Captions, Sentence, TutorCaptions
-from agent.journal import Journal, Place, Utterance
+from agent.journal import Dispatched, Journal, Utterance
 from agent.lesson import LearnerLesson
 from agent.lessons import Lessons
-from agent.marks import Speech
+from agent.marks import SPEECH, Speech
 from agent.room import Listener, RefusedError, RoomEvents, Typed
-from agent.tutor import ASKER, SEGMENT, Tutor
 from db.library import PostgresLibrary
 from db.rooms import find_room_learner, record_greeting
 from settings import Settings
@@ -37,7 +39,7 @@ class Classroom:
     def __init__(
         self,
         settings: Settings,
-        place: Place,
+        place: Dispatched,
         *,
         room: rtc.Room,
         pool: db.Pool,
@@ -57,12 +59,14 @@ class Classroom:
         self._announced: dict[str, UUID | None] = {}  # the lesson each learner was told last
         self._announcements: dict[str, asyncio.Task[None]] = {}
         self._unanswered: list[tuple[str, str, str]] = []  # identity, segment, text
+        self._said_to: dict[str, SpeechHandle] = {}  # what each learner hears last
         self._speaking_turn = asyncio.Lock()  # one greeting or announcement at a time
         self._tasks: set[asyncio.Task[None]] = set()
         self.events = RoomEvents(room)
         self.captions = Captions(room)
         self.library = PostgresLibrary(pool, place.tenant_id)
-        self.desk = Desk(
+        self.desk = RoomDesk(
+            self._asker,
             library=self.library,
             course_id=place.room.course_id,
             module_id=place.room.module_id,
@@ -74,19 +78,13 @@ class Classroom:
             now=lambda: datetime.now(UTC),
         )
         self.tutor_captions = TutorCaptions(
-            self.captions,
-            room,
-            next_id=self._journal.next_id,
-            speech=lambda: self.tutor.speech,
-            keep=self._tutor_said,
+            self.captions, room, next_id=self._journal.next_id, keep=self._tutor_said
         )
-        self.tutor: Tutor
-        self.session: AgentSession[None]
+        self.agent_session: AgentSession[None]
 
-    def attach(self, tutor: Tutor, session: AgentSession[None]) -> None:
+    def attach(self, agent_session: AgentSession[None]) -> None:
         """The agent session that speaks here; called once before `run`."""
-        self.tutor = tutor
-        self.session = session
+        self.agent_session = agent_session
 
     async def run(self) -> None:
         """Teaches until cancelled."""
@@ -112,7 +110,6 @@ class Classroom:
         learner = self._lessons.add(learner)
         self._here[learner.identity] = sid
         await self._journal.joined(learner, sid)
-        self.point_desk_at(learner.identity)
         self._spawn(self._greet(learner))
 
     async def _left(self, identity: str, sid: str) -> None:
@@ -122,7 +119,7 @@ class Classroom:
         del self._here[identity]
         await self._journal.left(learner, sid)
         if not self._here:
-            await self.session.interrupt(force=True)  # nobody hears it
+            await self.agent_session.interrupt(force=True)  # nobody hears it
 
     async def _greet(self, learner: LearnerLesson) -> None:
         """Welcomes once by session type; a learner back within the pause hears one short line."""
@@ -170,19 +167,19 @@ class Classroom:
     # which lesson
 
     async def _change_lesson_by_voice(self, lesson_id: UUID) -> None:
-        learner = self._lessons.of_account(self.desk.account_id)
+        learner = self._asker()
         if learner is None:
             raise db.NotFound("learner")
+        before = self._announced.get(learner.identity)
+        self._announced[learner.identity] = lesson_id  # the tool's own answer tells it
         try:
             await self._lessons.request(learner, lesson_id, announce=False)
         except RefusedError as error:
+            self._announced[learner.identity] = before
             raise db.Forbidden(str(error)) from error
-        self._announced[learner.identity] = lesson_id  # the tool's own answer tells it
         await self._record_visit(replace(learner, lesson_id=lesson_id), greeted=False)
 
     def _moved(self, learner: LearnerLesson, announce: bool) -> None:
-        if self.desk.account_id == learner.account_id:
-            self.desk.lesson_id = learner.lesson_id
         if not announce:
             return
         if waiting := self._announcements.pop(learner.identity, None):
@@ -201,7 +198,7 @@ class Classroom:
         self._announced[identity] = learner.lesson_id
         await self._record_visit(learner, greeted=False)
         if text := await self._announcement(learner.lesson_id):
-            await self.session.interrupt()
+            self._hush(identity)
             await self._say(text, learner)
 
     async def _announcement(self, lesson_id: UUID) -> str:
@@ -214,51 +211,58 @@ class Classroom:
 
     # what is said
 
-    def point_desk_at(self, identity: str) -> None:
-        """The tutor answers this learner now."""
-        learner = self._lessons.get(identity)
-        if learner is not None:
-            self.desk.account_id = learner.account_id
-            self.desk.learner_name = learner.name
-            self.desk.lesson_id = learner.lesson_id
+    def _asker(self) -> LearnerLesson | None:
+        """Whom the running reply answers, as they are now."""
+        speech = SPEECH.get()
+        return self._lessons.get(speech.identity) if speech and speech.identity else None
 
     async def _say(self, text: str, learner: LearnerLesson) -> None:
-        """Says authored text and returns when it was played or cut."""
+        """Says authored text to a learner and returns when it was played or cut."""
         async with self._speaking_turn:
             self.desk.last_answer = text
-            self.tutor.plan_speech(Speech(lesson_id=learner.lesson_id))
-            await self.session.say(text).wait_for_playout()
+            speech = Speech(learner.identity, lesson_id=learner.lesson_id)
+            handle = _in_context(speech, self.agent_session.say, text)
+            self._said_to[learner.identity] = handle
+            await handle.wait_for_playout()
+
+    def _hush(self, identity: str) -> None:
+        """Ends what is being said to this learner; others are heard out."""
+        handle = self._said_to.get(identity)
+        if handle is not None and not handle.done():
+            handle.interrupt()
 
     async def say_goodbye(self) -> None:
         """One line before the worker goes; returns when it was played."""
         learner = next((self._lessons.get(identity) for identity in self._here), None)
         if learner is not None:
-            await self.session.interrupt(force=True)
+            await utils.aio.cancel_and_wait(*self._tasks)
+            await self.agent_session.interrupt(force=True)
             await self._say(prompts.render("goodbye"), learner)
 
-    async def learner_said(self, identity: str, said: Utterance) -> None:
-        """A final of the recogniser: kept first, then shown, then a turn to answer."""
-        learner = self._lessons.get(identity)
-        if learner is None:
-            return
+    async def learner_said(self, identity: str, said: Utterance) -> bool:
+        """A final of the recogniser: kept first, then shown. False where it is not to count."""
+        try:
+            learner = await self._lessons.find(identity)
+        except RefusedError:
+            return False
         await self._journal.learner_said(learner, said)
-        await self.captions.learner(identity, said.segment_id, said.text, final=True)
+        self.captions.learner(identity, said.segment_id, said.text, final=True)
         self._unanswered.append((identity, said.segment_id, said.text))
+        return True
 
     def take_turn(self, message: llm.ChatMessage) -> None:
-        """Marks a voice turn with who said it; what a second learner said is answered after."""
+        """Tells this turn's reply whom it answers; what a second learner said comes after it."""
         said, self._unanswered = self._unanswered, []
         if not said:
             return
         first = said[0][0]
         mine = [entry for entry in said if entry[0] == first]
-        message.extra[ASKER] = first
-        message.extra[SEGMENT] = mine[-1][1]
+        SPEECH.set(Speech(first, in_reply_to=mine[-1][1]))
         others = [entry for entry in said if entry[0] != first]
         if others:
             message.content = [" ".join(text for _, _, text in mine)]
-            for identity, segment_id, text in others:
-                self._answer(identity, segment_id, text)
+            for entry in others:
+                asyncio.get_running_loop().call_soon(self._answer, *entry)
 
     async def _typed(self, typed: Typed) -> None:
         try:
@@ -267,23 +271,29 @@ class Classroom:
             return
         now = datetime.now(UTC).timestamp()
         await self._journal.learner_said(learner, Utterance(typed.id, typed.text, "text", now, now))
-        await self.session.interrupt()
+        self._hush(typed.identity)
         self._answer(typed.identity, typed.id, typed.text)
 
     def _answer(self, identity: str, segment_id: str, text: str) -> None:
-        message = llm.ChatMessage(
-            role="user", content=[text], extra={ASKER: identity, SEGMENT: segment_id}
-        )
-        self.session.generate_reply(user_input=message)
+        speech = Speech(identity, in_reply_to=segment_id)
+        reply = partial(self.agent_session.generate_reply, user_input=text)
+        self._said_to[identity] = _in_context(speech, reply)
+
+    def answering(self, handle: SpeechHandle) -> None:
+        """A reply to a spoken turn begins; its learner may cut it by typing."""
+        learner = self._asker()
+        if learner is not None:
+            self._said_to[learner.identity] = handle
 
     async def _stop_speech(self) -> None:
-        await self.session.interrupt(force=True)
+        await self.agent_session.interrupt(force=True)
 
     async def _set_speech(self, wanted: protocol.SpeechSet) -> None:
         if wanted.rate is not None:
+            self.desk.rate = wanted.rate
             self.desk.set_rate(wanted.rate)
         if wanted.voice is not None:
-            self.session.output.set_audio_enabled(wanted.voice)
+            self.agent_session.output.set_audio_enabled(wanted.voice)
 
     # what is cited
 
@@ -309,3 +319,45 @@ class Classroom:
             await self._room.local_participant.publish_data(
                 protocol.dump(message), topic=protocol.TOPIC_ANSWER_CITED
             )
+
+
+class RoomDesk(Desk):
+    """A desk that always shows whoever the running reply answers, also with several at once."""
+
+    def __init__(self, asker: Callable[[], LearnerLesson | None], **fields: Any) -> None:
+        self._asker = asker
+        super().__init__(**fields)
+
+    @property
+    def account_id(self) -> UUID:
+        learner = self._asker()
+        return learner.account_id if learner else UUID(int=0)
+
+    @account_id.setter
+    def account_id(self, value: UUID) -> None:
+        """Follows the asker alone."""
+
+    @property
+    def learner_name(self) -> str:
+        learner = self._asker()
+        return learner.name if learner else ""
+
+    @learner_name.setter
+    def learner_name(self, value: str) -> None:
+        """Follows the asker alone."""
+
+    @property
+    def lesson_id(self) -> UUID | None:
+        learner = self._asker()
+        return learner.lesson_id if learner else None
+
+    @lesson_id.setter
+    def lesson_id(self, value: UUID | None) -> None:
+        """Follows the asker alone; `change_lesson` moves them."""
+
+
+def _in_context(speech: Speech, begin: Callable[..., SpeechHandle], *args: Any) -> SpeechHandle:
+    """Begins a speech whose tasks all see whom it is said to."""
+    context = contextvars.copy_context()
+    context.run(SPEECH.set, speech)
+    return context.run(begin, *args)

@@ -13,7 +13,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from livekit.agents import AgentSession, APIError, RunResult, llm
+from livekit.agents import (
+    AgentSession,
+    APIError,
+    JobContext,
+    RunResult,
+    TurnHandlingOptions,
+    llm,
+)
 
 import prompts
 from agent.plugins.offline_tutor import OfflineTutor
@@ -34,11 +41,36 @@ async def run_text_console(settings: Settings) -> None:
     session: AgentSession[None] = AgentSession(llm=choose_llm(settings, desk))
     await session.start(Tutor(desk), record=False)
     try:
-        await greet(desk)
+        say(await first_words(desk))
         async for line in typed_lines():
             say(await reply(session, line))
     finally:
         await session.aclose()
+
+
+async def converse(ctx: JobContext, settings: Settings) -> None:
+    """LiveKit's own console, by sound or text: the same brain over the sample course.
+
+    Hearing needs a running speech engine (`make up`, or `python -m speech`).
+    """
+    from agent.models import build_llm, build_models
+    from agent.plugins.inline_vad import InlineVAD
+    from speech.client import SpeechClient
+
+    desk = await open_desk(MemoryLibrary.from_folder(SAMPLE))
+    engine, detector = SpeechClient(settings.speech_address), InlineVAD()
+    ctx.add_shutdown_callback(engine.aclose)
+    models = build_models(settings, engine, detector)
+    desk.set_rate = models.set_rate
+    session: AgentSession[None] = AgentSession(
+        stt=models.stt,
+        vad=detector,
+        llm=build_llm(settings, desk)[0],
+        tts=models.tts,
+        turn_handling=TurnHandlingOptions(turn_detection="vad", interruption={"mode": "vad"}),
+    )
+    await session.start(Tutor(desk), record=False)
+    session.say(await first_words(desk))
 
 
 async def open_desk(library: MemoryLibrary) -> Desk:
@@ -81,8 +113,8 @@ def choose_llm(settings: Settings, desk: Desk) -> llm.LLM[Any]:
     return build_llm(settings, desk)[0]
 
 
-async def greet(desk: Desk) -> None:
-    """Says the greeting of the session type and records the visit."""
+async def first_words(desk: Desk) -> str:
+    """The greeting of the session type; records the visit."""
     visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
     text = await greeting(
         desk.library,
@@ -94,7 +126,7 @@ async def greet(desk: Desk) -> None:
     if desk.lesson_id is not None:
         await desk.library.record_visit(desk.account_id, desk.lesson_id, desk.now())
     desk.last_answer = text
-    say(text)
+    return text
 
 
 async def reply(session: AgentSession[None], line: str) -> str:

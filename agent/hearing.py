@@ -12,6 +12,8 @@ import numpy as np
 from livekit import rtc
 from livekit.agents import utils
 from livekit.agents.voice import io
+
+# private, and the only reader of the buffer that LiveKit's clients send; the versions are pinned
 from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
 from livekit.rtc._proto.track_pb2 import AudioTrackFeature
 
@@ -20,6 +22,8 @@ from agent.plugins.inline_vad import SpeechDetector
 SAMPLE_RATE = 16000
 FRAME_MS = 50
 MEMORY_S = 300  # how far back a segment may be traced to its speaker
+MICROPHONES = (rtc.TrackSource.SOURCE_MICROPHONE, rtc.TrackSource.SOURCE_UNKNOWN)
+END_MS = 500  # of silence where a microphone was switched off
 GAP_MS = 300  # silence between two speakers, so that the recogniser ends the first one's utterance
 MAX_WAITING_S = 30  # of a learner who speaks while another has the floor
 
@@ -55,6 +59,7 @@ class Hearing(io.AudioInput):
         self._before.register()
         room.on("track_subscribed", self._on_track)
         room.on("track_unsubscribed", self._on_track_gone)
+        room.on("track_muted", self._on_muted)
 
     async def __anext__(self) -> rtc.AudioFrame:
         return await self._frames.__anext__()
@@ -80,6 +85,7 @@ class Hearing(io.AudioInput):
     async def close(self) -> None:
         self._room.off("track_subscribed", self._on_track)
         self._room.off("track_unsubscribed", self._on_track_gone)
+        self._room.off("track_muted", self._on_muted)
         await utils.aio.cancel_and_wait(*self._tasks)
         await self._before.aclose()
         self._frames.close()
@@ -87,6 +93,7 @@ class Hearing(io.AudioInput):
     def _on_track(self, track: rtc.Track, publication: Any, participant: Any) -> None:
         if (
             track.kind != rtc.TrackKind.KIND_AUDIO
+            or publication.source not in MICROPHONES
             or participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
         ):
             return
@@ -95,23 +102,39 @@ class Hearing(io.AudioInput):
         self._voices[participant.identity] = voice
         task = asyncio.create_task(self._listen(voice))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("a microphone is not heard any more", exc_info=error)
+
+    def _on_muted(self, participant: rtc.Participant, publication: Any) -> None:
+        voice = self._voices.get(participant.identity)
+        if voice is not None and voice.track.sid == publication.sid:
+            self._end_of_sound(participant.identity)
+
+    def _end_of_sound(self, identity: str) -> None:
+        """Silence behind a voice that stops in mid-word, so that its utterance ends."""
+        if self._holder == identity:
+            self._hand_over(identity, _silence(END_MS), time.time())
+            self._holder = None
+            self._give_floor_to_next()
 
     def _on_track_gone(self, track: rtc.Track, publication: Any, participant: Any) -> None:
         voice = self._voices.get(participant.identity)
         if voice is not None and voice.track.sid == track.sid:
             del self._voices[participant.identity]
-            if self._holder == participant.identity:
-                self._holder = None
+            self._end_of_sound(participant.identity)
 
     async def _listen(self, voice: "_Voice") -> None:
-        if voice.early:
-            for frame in await self._early_frames(voice):
-                self._take(voice, frame, time.time())
+        # opened first: it keeps what is said while the sound from before is on its way
         stream = rtc.AudioStream.from_track(
             track=voice.track, sample_rate=SAMPLE_RATE, num_channels=1, frame_size_ms=FRAME_MS
         )
         try:
+            if voice.early:
+                self._take_early(voice, await self._early_frames(voice))
             async for event in stream:
                 self._take(voice, event.frame, time.time() - event.frame.duration)
         finally:
@@ -121,10 +144,18 @@ class Hearing(io.AudioInput):
         """What the learner said before the agent came; empty where it did not arrive in time."""
         try:
             frames = await self._before.wait_for_data(voice.track.sid)
-        except (TimeoutError, ValueError) as error:
-            logger.warning("no sound from before the agent came", extra={"why": str(error)})
+            return _resampled(frames)
+        except Exception as error:  # noqa: BLE001 a client's own bytes, through a decoder
+            logger.warning(
+                "no sound from before the agent came", extra={"why": type(error).__name__}
+            )
             return []
-        return _resampled(frames)
+
+    def _take_early(self, voice: "_Voice", frames: list[rtc.AudioFrame]) -> None:
+        at = time.time() - sum(frame.duration for frame in frames)
+        for frame in frames:
+            self._take(voice, frame, at)
+            at += frame.duration
 
     def _take(self, voice: "_Voice", frame: rtc.AudioFrame, spoken_at: float) -> None:
         change = voice.detector.push(frame)

@@ -25,7 +25,7 @@ _presences = TypeAdapter(Participant)
 
 
 @dataclass(frozen=True)
-class Place:
+class Dispatched:
     """Where a job works: the rows behind its dispatch."""
 
     tenant_id: UUID
@@ -50,7 +50,7 @@ class Utterance:
 class Journal:
     """Writes one session's entries. A disk that refuses is logged; the talk goes on."""
 
-    def __init__(self, spool: Spool, place: Place) -> None:
+    def __init__(self, spool: Spool, place: Dispatched) -> None:
         self._spool = spool
         self._place = place
         self._ids = count(1)
@@ -88,10 +88,10 @@ class Journal:
             text=sentence.text,
             started_at=_utc(sentence.started_at),
             ended_at=_utc(sentence.ended_at),
-            lesson_id=sentence.speech.lesson_id,
+            lesson_id=sentence.line.lesson_id,
             language="en",
             interrupted=sentence.interrupted,
-            in_reply_to=sentence.speech.in_reply_to,
+            in_reply_to=sentence.line.in_reply_to,
         )
 
     async def joined(self, learner: LearnerLesson, sid: str) -> None:

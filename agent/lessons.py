@@ -12,7 +12,7 @@ from livekit import api
 import db
 import protocol
 import rooms
-from agent.journal import Place
+from agent.journal import Dispatched
 from agent.lesson import LearnerLesson, apply
 from agent.room import RefusedError
 from db.accounts import find_account, find_account_by_identity
@@ -28,7 +28,7 @@ class Lessons:
 
     def __init__(
         self,
-        place: Place,
+        place: Dispatched,
         pool: db.Pool,
         livekit: api.LiveKitAPI,
         moved: Callable[[LearnerLesson, bool], None],
@@ -80,8 +80,8 @@ class Lessons:
         if learner is None or news.lesson_id is None:
             return
         if revised and news.revision > learner.revision:
-            self._apply(learner, news.lesson_id, news.revision)
             await self._adopt(learner, news.lesson_id, news.revision)
+            await self.reread()  # nothing counts but what the database took
         elif not revised and news.lesson_id != learner.lesson_id:
             await self.request(learner, news.lesson_id)
 

@@ -1,6 +1,8 @@
-"""Citation marks `[[L.P]]` in generated text: taken out before speech, kept with their place."""
+"""What is said to whom, and the citation marks `[[L.P]]` that are taken out before it is said."""
 
 import re
+from collections import deque
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -17,13 +19,29 @@ class Mark:
     passage: int
 
 
-@dataclass
-class Speech:
-    """One stretch of the tutor's speech: which lesson, what it answers, what it cites."""
+@dataclass(eq=False)
+class Line:
+    """One text of the tutor as it is planned: `text` grows while it is generated."""
 
     lesson_id: UUID | None = None
     in_reply_to: str | None = None  # id of the learner's transcript segment
+    text: str = ""
     marks: list[Mark] = field(default_factory=list)
+
+
+@dataclass
+class Speech:
+    """What one reply or authored text is for: whom it is said to, and what it answers."""
+
+    identity: str | None = None
+    in_reply_to: str | None = None
+    lesson_id: UUID | None = None  # of authored text; a reply takes the learner's present one
+    generated: deque[Line] = field(default_factory=deque)  # texts that are not spoken yet
+
+
+# The speech that the running task belongs to: livekit-agents copies the context into the tasks
+# of a reply, so its model call, tools and captions all see the learner whom it answers.
+SPEECH: ContextVar[Speech | None] = ContextVar("speech", default=None)
 
 
 @dataclass

@@ -1,11 +1,11 @@
 """Room events in; learners, lesson news and typed text out, in order and without repeats."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 from livekit import rtc
 from livekit.agents.types import TOPIC_CHAT
@@ -25,7 +25,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class Typed:
-    """A typed turn; `id` is the stream's and the same for every copy of it."""
+    """A typed turn; `id` is the same for every copy of it, and of no other turn."""
 
     id: str
     identity: str
@@ -54,7 +54,6 @@ class RoomEvents:
         self._present: dict[str, str] = {}  # identity -> sid
         self._seen: set[str] = set()  # ids of typed turns
         self._tasks: set[asyncio.Task[None]] = set()
-        self._listener: Listener | None = None
         room.on("participant_connected", self._on_joined)
         room.on("participant_disconnected", self._on_left)
         room.on("room_metadata_changed", lambda _old, new: self._on_metadata(new))
@@ -66,21 +65,18 @@ class RoomEvents:
 
     async def run(self, listener: Listener) -> None:
         """Hands on who is there already, then all news, until cancelled."""
-        self._listener = listener
         self._register_rpc(listener)
         self._on_reconnected()
-        while True:
-            news = await self._queue.get()
-            try:
-                await news(listener)
-            except Exception:
-                logger.exception("a room event failed")
-
-    async def send(self, identity: str, topic: str, message: dict[str, Any]) -> None:
-        """A reliable data message to one participant."""
-        await self._room.local_participant.publish_data(
-            json.dumps(message), topic=topic, destination_identities=[identity]
-        )
+        try:
+            while True:
+                news = await self._queue.get()
+                try:
+                    await news(listener)
+                except Exception:
+                    logger.exception("a room event failed")
+        finally:
+            for task in self._tasks:
+                task.cancel()
 
     def _put(self, news: Callable[[Listener], Awaitable[None]]) -> None:
         self._queue.put_nowait(news)
@@ -94,8 +90,11 @@ class RoomEvents:
 
     def _on_joined(self, participant: rtc.RemoteParticipant) -> None:
         learner = _learner(participant)
-        if learner is None or self._present.get(participant.identity) == participant.sid:
+        before = self._present.get(participant.identity)
+        if learner is None or before == participant.sid:
             return
+        if before is not None:  # back before the server told that they had gone
+            self._put_left(participant.identity, before)
         self._present[participant.identity] = participant.sid
         self._put(lambda to: to.joined(learner, participant.sid))
 
@@ -133,7 +132,7 @@ class RoomEvents:
         self._put(lambda to: self._answer_data(to, identity, change))
 
     def _ask_again(self) -> None:
-        again = json.dumps({"type": "lesson.again"})
+        again = protocol.dump(protocol.LessonAgain())
         self._spawn(
             self._room.local_participant.publish_data(again, topic=protocol.TOPIC_LESSON_CHANGE)
         )
@@ -144,12 +143,12 @@ class RoomEvents:
         try:
             await listener.lesson_asked(identity, change)
         except RefusedError as error:
-            refusal = {
-                "type": "lesson.refused",
-                "lessonId": str(change.lesson_id),
-                "error": str(error),
-            }
-            await self.send(identity, protocol.TOPIC_LESSON_CHANGE, refusal)
+            refused = protocol.LessonRefused(lesson_id=change.lesson_id, error=str(error))
+            await self._room.local_participant.publish_data(
+                protocol.dump(refused),
+                topic=protocol.TOPIC_LESSON_CHANGE,
+                destination_identities=[identity],
+            )
 
     def _on_chat(self, reader: rtc.TextStreamReader, identity: str) -> None:
         self._spawn(self._read_chat(reader, identity))
@@ -158,10 +157,11 @@ class RoomEvents:
         text, size = "", 0
         async for chunk in reader:
             size += len(chunk)
-            if size > MAX_TYPED_BYTES:
-                break
-            text += chunk
-        typed = Typed(reader.info.stream_id, identity, text.strip()[:MAX_TYPED_CHARS])
+            if size <= MAX_TYPED_BYTES:  # the rest is read and dropped
+                text += chunk
+        # the sender chose the stream's id: mixed with who they are it cannot be another's segment
+        segment_id = f"t-{uuid5(NAMESPACE_OID, f'{identity}/{reader.info.stream_id}')}"
+        typed = Typed(segment_id, identity, text.strip()[:MAX_TYPED_CHARS])
         if typed.text and typed.id not in self._seen:
             self._seen.add(typed.id)
             self._put(lambda to: to.typed(typed))
@@ -175,7 +175,8 @@ class RoomEvents:
                 revision = await listener.lesson_asked(call.caller_identity, change)
             except RefusedError as error:
                 raise rtc.RpcError(403, str(error)) from error
-            return json.dumps({"lessonId": str(change.lesson_id), "revision": revision})
+            held = protocol.LessonHeld(lesson_id=change.lesson_id, revision=revision)
+            return protocol.dump(held)
 
         async def stop(call: rtc.RpcInvocationData) -> str:
             self._must_be_here(call)

@@ -5,12 +5,13 @@ from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 
 from livekit import rtc
-from livekit.agents import ModelSettings, llm, stt
+from livekit.agents import ModelSettings, llm, stt, utils
 
 from agent.captions import split_sentences
 from agent.classroom import Classroom
 from agent.hearing import Hearing
 from agent.journal import Journal, Utterance
+from agent.marks import Line
 from agent.speakable import speakable
 from agent.tutor import Tutor
 
@@ -19,36 +20,38 @@ class RoomTutor(Tutor):
     """A Tutor whose turns come from several microphones, each under its own name."""
 
     def __init__(self, classroom: Classroom, journal: Journal, hearing: Hearing) -> None:
-        super().__init__(classroom.desk, on_asker=classroom.point_desk_at)
+        super().__init__(classroom.desk)
         self._classroom = classroom
         self._journal = journal
         self._hearing = hearing
         self._interim: _Interim | None = None
+        self._fed_s = 0.0  # sound that the recogniser got so far, over all its streams
+        self._span_s = (0.0, 0.0)  # of the last speech, where a recogniser tells no times
 
     async def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncIterator[stt.SpeechEvent]:
-        """Recognises; a final leaves this node only after it was kept and shown."""
+        """Recognises; a final leaves this node only after it was kept."""
         recogniser = self.session.stt
         if recogniser is None:
             raise RuntimeError("a room needs a recogniser")
-        zero_s = self._hearing.clock_s
+        zero_s = self._fed_s
         async with recogniser.stream() as stream:
-            feeding = asyncio.create_task(_feed(audio, stream))
+            feeding = asyncio.create_task(self._feed(audio, stream))
             try:
                 async for event in stream:
-                    await self._heard(event, zero_s)
-                    yield event
+                    if await self._counts(event, zero_s):
+                        yield event
             finally:
-                feeding.cancel()
+                await utils.aio.cancel_and_wait(feeding)
 
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
     ) -> None:
         self._classroom.take_turn(new_message)
 
-    def on_planned(self, text: str) -> None:
-        self._classroom.tutor_captions.plan(text)
+    def on_line(self, line: Line) -> None:
+        self._classroom.tutor_captions.expect(line)
 
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
@@ -57,34 +60,49 @@ class RoomTutor(Tutor):
         async for frame in Tutor.default.tts_node(self, _spoken(text), model_settings):
             yield frame
 
-    async def _heard(self, event: stt.SpeechEvent, zero_s: float) -> None:
+    async def _feed(
+        self, audio: AsyncIterable[rtc.AudioFrame], stream: stt.RecognizeStream
+    ) -> None:
+        async for frame in audio:
+            stream.push_frame(frame)
+            self._fed_s += frame.duration
+        stream.end_input()
+
+    async def _counts(self, event: stt.SpeechEvent, zero_s: float) -> bool:
+        """Shows and keeps what was heard; False for words of somebody who is not of this room."""
+        if event.type == stt.SpeechEventType.START_OF_SPEECH:
+            self._span_s = (self._fed_s, self._fed_s)
+        elif event.type == stt.SpeechEventType.END_OF_SPEECH:
+            self._span_s = (self._span_s[0], self._fed_s)
         if not event.alternatives or not event.alternatives[0].text:
-            return
+            return True
         best = event.alternatives[0]
-        begun = self._hearing.moment(zero_s + best.start_time)
-        ended = self._hearing.moment(zero_s + best.end_time)
+        from_s, to_s = self._span_s
+        if best.end_time > 0:
+            from_s, to_s = zero_s + best.start_time, zero_s + best.end_time
+        begun, ended = self._hearing.moment(from_s), self._hearing.moment(to_s)
         if begun is None or ended is None:
-            return
+            return False
         identity, started_at = begun
         if self._interim is None or self._interim.identity != identity:
             self._interim = _Interim(identity, self._journal.next_id())
-        interim = self._interim
+        segment_id = self._interim.segment_id
         if event.type == stt.SpeechEventType.INTERIM_TRANSCRIPT:
-            await self._classroom.captions.learner(
-                identity, interim.segment_id, best.text, final=False
-            )
-        elif event.type == stt.SpeechEventType.FINAL_TRANSCRIPT:
-            self._interim = None
-            said = Utterance(
-                interim.segment_id,
-                best.text,
-                "voice",
-                started_at,
-                max(started_at, ended[1]),
-                best.language or None,
-                best.confidence or None,
-            )
-            await self._classroom.learner_said(identity, said)
+            self._classroom.captions.learner(identity, segment_id, best.text, final=False)
+            return True
+        if event.type != stt.SpeechEventType.FINAL_TRANSCRIPT:
+            return True
+        self._interim = None
+        said = Utterance(
+            segment_id,
+            best.text,
+            "voice",
+            started_at,
+            max(started_at, ended[1]),
+            best.language or None,
+            best.confidence or None,
+        )
+        return await self._classroom.learner_said(identity, said)
 
 
 @dataclass(frozen=True)
@@ -93,12 +111,6 @@ class _Interim:
 
     identity: str
     segment_id: str
-
-
-async def _feed(audio: AsyncIterable[rtc.AudioFrame], stream: stt.RecognizeStream) -> None:
-    async for frame in audio:
-        stream.push_frame(frame)
-    stream.end_input()
 
 
 async def _spoken(text: AsyncIterable[str]) -> AsyncIterator[str]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from uuid import UUID
 
 import numpy as np
-from db.memory import MemoryLibrary
 from livekit import rtc
 from livekit.agents import (
     DEFAULT_API_CONNECT_OPTIONS,
@@ -29,9 +28,10 @@ from livekit.agents import (
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
 
 import prompts
+from agent.job import log_latency
 from agent.plugins.espeak import EspeakTTS
 from agent.plugins.offline_tutor import OfflineTutor
-from agent.worker import log_latency
+from db.memory import MemoryLibrary
 from speech.engine import Engine, Wish
 from speech.models import chosen
 from tools.desk import Desk
@@ -83,7 +83,7 @@ async def refuse(_lesson_id: UUID) -> None:
 async def teach(ctx: JobContext) -> None:
     engine = Engine(Path(chosen("test", Path(os.environ["BODH_HOME"])).path))
     library = MemoryLibrary.from_folder(COURSE)
-    course = library.only_course()
+    course = library.tree.course
     lesson = (await library.outline(course.id))[0]
     desk = Desk(
         library=library,

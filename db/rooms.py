@@ -178,14 +178,15 @@ async def adopt_lesson(
 ) -> None:
     """Takes over a change that another program published in the metadata, with its revision.
 
-    Older news, and a lesson that is not in the room's module, change nothing.
+    Older news, and a lesson that is not published in the room's module, change nothing.
     """
     changed = await db.execute(
         """update room_learners l set lesson_id = $4, revision = $5
            from livekit_rooms r, lessons
            where l.tenant_id = $1 and l.room_id = $2 and l.account_id = $3 and l.revision < $5
              and r.tenant_id = $1 and r.id = $2
-             and lessons.tenant_id = $1 and lessons.id = $4 and lessons.module_id = r.module_id""",
+             and lessons.tenant_id = $1 and lessons.id = $4 and lessons.module_id = r.module_id
+             and coalesce(lessons.is_published, true)""",
         tenant_id,
         room_id,
         account_id,

@@ -1,6 +1,7 @@
 """Speech to text for one voice: voice activity cuts utterances, the speech engine hears them."""
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,8 @@ from livekit.agents.types import (
 
 from speech.client import SpeechClient, SpeechError
 from speech.wire import RATE, Recognition
+
+logger = logging.getLogger("bodh.speech")
 
 MAX_UTTERANCE_S = 29.0  # endless speech is cut here, within what the engine takes
 CUT_SEARCH_S = 5.0  # the cut falls on the quietest moment of the last seconds
@@ -223,9 +226,14 @@ class WhisperStream(stt.RecognizeStream):
 
     async def _finish(self, finished: utils.aio.Chan[Utterance]) -> None:
         async for utterance in finished:
-            found = await self._client.recognise(
-                bytes(utterance.pcm), language=self._language, timeout_s=TIMEOUT_S
-            )
+            try:
+                found = await self._client.recognise(
+                    bytes(utterance.pcm), language=self._language, timeout_s=TIMEOUT_S
+                )
+            except SpeechError as error:
+                # the stream goes on: what is being said now must not be lost with it
+                logger.warning("an utterance was not recognised", extra={"why": str(error)})
+                found = Recognition("", self._language or "", 0.0, utterance.audio_s, 0.0)
             self._say(utterance, found)
 
     def _say(self, utterance: Utterance, found: Recognition) -> None:
