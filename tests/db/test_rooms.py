@@ -50,21 +50,22 @@ async def test_a_lesson_change_raises_the_revision_and_the_same_lesson_does_not(
     assert learner == rooms.RoomLearner(room.id, amina.id, first.id, 3, None)
 
 
-async def test_a_change_from_the_metadata_is_adopted_unless_it_is_older_or_foreign(
+async def test_a_change_from_the_metadata_is_adopted_unless_it_is_older_or_no_lesson_here(
     db: Connection, tenant_id: UUID
 ) -> None:
     room = await make_room(db, tenant_id)
     assert room.module_id is not None
-    first, second, *_ = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
+    first, draft, *_ = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
     amina = await make_learner(db, tenant_id, "Amina")
-    await rooms.ensure_room_learner(db, tenant_id, room.id, amina.id, first.id)
-    for lesson_id, revision in ((second.id, 7), (first.id, 6), (uuid4(), 9)):
+    await rooms.ensure_room_learner(db, tenant_id, room.id, amina.id, draft.id)
+    for lesson_id, revision in ((first.id, 7), (first.id, 6), (draft.id, 8), (uuid4(), 9)):
         await rooms.adopt_lesson(
             db, tenant_id, room.id, amina.id, lesson_id=lesson_id, revision=revision
         )
     learner = await rooms.find_room_learner(db, tenant_id, room.id, amina.id)
-    assert learner == rooms.RoomLearner(room.id, amina.id, second.id, 7, None)
-    assert await rooms.update_lesson(db, tenant_id, room.id, amina.id, first.id) == 8
+    assert not draft.is_published
+    assert learner == rooms.RoomLearner(room.id, amina.id, first.id, 7, None)
+    assert await rooms.update_lesson(db, tenant_id, room.id, amina.id, draft.id) == 8
 
 
 async def test_joining_again_keeps_the_lesson_and_the_greeting(
