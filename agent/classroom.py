@@ -11,7 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from livekit import api, rtc
-from livekit.agents import AgentSession, SpeechHandle, llm, utils
+from livekit.agents import AgentSession, llm, utils
+from livekit.agents.voice import SpeechHandle
 
 import db
 import prompts
