@@ -1,13 +1,17 @@
 """The event log over HTTP: what an entry writes, and that admins alone read it."""
 
+import asyncio
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
+from db import tenant_tx
 from db.event_kinds import parse_event
 from db.events import SessionEvent, verify_chain
+from db.session_view import fold
+from db.transcripts import Participant, upsert_participants
 from rooms import close_room
 from tests.web.conftest import School
 
@@ -103,6 +107,54 @@ async def test_a_room_lost_and_a_room_closed_are_told_apart(school: School) -> N
         "agent.dispatched",
         "session.ended",
     ]
+
+
+async def test_entries_lesson_changes_and_the_drainer_together_block_nobody(
+    school: School,
+) -> None:
+    names = ("Amina", "Bilal", "Chen")
+    page = await school.open("Amina")
+    people = [await school.account(name) for name in names]
+    for name in names:
+        await school.open(name)
+
+    async def change(name: str, number: int) -> int:
+        answer = await school.client.post(
+            f"/api/rooms/{school.room()}/lesson",
+            headers=school.auth(name),
+            json={"lessonId": str(school.lessons[0][number % 3].id)},
+        )
+        return answer.status_code
+
+    async def enter(name: str, number: int) -> int:
+        if number == 3:  # the room is lost once on the way
+            await close_room(school.lk, page["roomName"])
+        return (await school.client.get(school.page(), headers=school.auth(name))).status_code
+
+    async def drain(number: int) -> int:
+        at = school.clock.now
+        session_id = UUID(page["sessionId"])
+        rows = [
+            Participant(session_id, f"PA_{who}_{number}", person.id, at, at if number % 2 else None)
+            for who, person in enumerate(people)
+        ]
+        async with tenant_tx(school.pool, school.tenant.id) as db:
+            await upsert_participants(db, school.tenant.id, rows)
+        return 200
+
+    codes = await asyncio.gather(
+        *(change(name, number) for name in names for number in range(8)),
+        *(enter(name, number) for name in names for number in range(5)),
+        *(drain(number) for number in range(8)),
+    )
+    assert set(codes) == {200}
+    rows = rows_of(await read(school, page))
+    view = fold(rows)
+    assert verify_chain(rows) is None
+    present = await school.rows("select sid from livekit_participants where left_at is null")
+    learners = await school.rows("select account_id, lesson_id from room_learners")
+    assert sorted(view.present) == sorted(row["sid"] for row in present)
+    assert view.lessons == {row["account_id"]: row["lesson_id"] for row in learners}
 
 
 @pytest.mark.parametrize(
