@@ -30,8 +30,10 @@ from db.courses import (
     list_lessons,
 )
 from db.enrollments import ensure_enrollment
+from db.event_kinds import LessonChanged
+from db.events import append_event
 from db.progress import Visit, select_visit_facts, visit
-from db.rooms import Room
+from db.rooms import Room, RoomLearner
 from db.sessions import (
     Session,
     end_session,
@@ -188,7 +190,13 @@ def _metadata(
 
 
 async def change_lesson(
-    db: Connection, tenant_id: UUID, room: Room, account: Account, lesson_id: UUID
+    db: Connection,
+    tenant_id: UUID,
+    room: Room,
+    account: Account,
+    lesson_id: UUID,
+    *,
+    now: datetime,
 ) -> tuple[int, bool]:
     """Moves a learner to another lesson of the room's module: (revision, whether it changed).
 
@@ -201,8 +209,35 @@ async def change_lesson(
     lesson = await find_lesson(db, tenant_id, lesson_id)
     if lesson is None or lesson.module_id != room.module_id or not sees(account, lesson):
         raise NotFound("This module has no such lesson")
-    revision = await stored.update_lesson(db, tenant_id, room.id, account.id, lesson_id)
-    return revision, revision != learner.revision
+    moved = await _move(db, tenant_id, learner, lesson_id, now)
+    return moved.revision, moved.revision != learner.revision
+
+
+async def _move(
+    db: Connection, tenant_id: UUID, learner: RoomLearner, lesson_id: UUID, now: datetime
+) -> RoomLearner:
+    """The learner on that lesson, logged in the room's session if one runs."""
+    revision = await stored.update_lesson(
+        db, tenant_id, learner.room_id, learner.account_id, lesson_id
+    )
+    moved = replace(learner, lesson_id=lesson_id, revision=revision)
+    session = await find_active_session(db, tenant_id, learner.room_id)
+    if session is not None:
+        await _log_lesson(db, tenant_id, session.id, moved, now)
+    return moved
+
+
+async def _log_lesson(
+    db: Connection, tenant_id: UUID, session_id: UUID, learner: RoomLearner, now: datetime
+) -> None:
+    """The lesson a learner is on, once in a session for each change."""
+    if learner.lesson_id is None:
+        return
+    event = LessonChanged(
+        account_id=learner.account_id, lesson_id=learner.lesson_id, revision=learner.revision
+    )
+    key = f"lesson:{learner.account_id}:{learner.revision}"
+    await append_event(db, tenant_id, session_id, event, now, key=key)
 
 
 async def publish_lesson(
@@ -259,7 +294,7 @@ async def open_room(
     async with tenant_tx(pool, account.tenant_id) as db:
         # committed before anything is published: the agent reads the database on the news
         place = await _take_place(
-            settings, db, account, course_key, module_id, lesson_id=lesson_id, stay=stay
+            settings, db, account, course_key, module_id, lesson_id=lesson_id, stay=stay, now=now
         )
     try:
         async with tenant_tx(pool, account.tenant_id) as db:
@@ -292,6 +327,7 @@ async def _take_place(
     *,
     lesson_id: UUID | None,
     stay: bool,
+    now: datetime,
 ) -> _Place:
     """Everything of an entry that Postgres keeps."""
     tenant_id = account.tenant_id
@@ -315,7 +351,7 @@ async def _take_place(
     chosen_id = lesson.id if lesson else None
     learner = await stored.ensure_room_learner(db, tenant_id, room.id, account.id, chosen_id)
     if lesson and learner.lesson_id != lesson.id:
-        await stored.update_lesson(db, tenant_id, room.id, account.id, lesson.id)
+        await _move(db, tenant_id, learner, lesson.id, now)
     seen = await see_lesson(db, tenant_id, account, course.id, lesson)
     return _Place(course, module, lessons, lesson, seen, room)
 
@@ -331,9 +367,7 @@ async def _enter(
     """Everything of an entry that LiveKit keeps; the caller holds the room's lock."""
     tenant_id = account.tenant_id
     room = await stored.find_room_by_id(db, tenant_id, place.room.id) or place.room
-    learner = await stored.find_room_learner(db, tenant_id, room.id, account.id)
-    if learner is None:
-        raise NotFound("room")
+    learner = await stored.lock_learner(db, tenant_id, room.id, account.id)
     metadata = await learner_metadata(
         db, tenant_id, room, account, learner.lesson_id, learner.revision
     )
@@ -344,6 +378,7 @@ async def _enter(
             raise
         # the room closed, or its agent ended the session, between two calls: made anew, once
         session = await _settle(settings, lk, db, account, room, metadata, now)
+    await _log_lesson(db, tenant_id, session.id, learner, now)
     token = join_token(settings, account, room.name, metadata)
     return OpenedRoom(
         course=place.course,
@@ -372,7 +407,6 @@ async def _settle(
     text = dump_metadata(metadata, MAX_ROOM_METADATA_BYTES)
     live = await _create_room(lk, settings, room.name, text)
     before = await find_active_session(db, tenant_id, room.id)
-    session = await _session_of(db, tenant_id, room, live.sid, before, now)
     made = before is None or before.room_sid != live.sid
     present = {} if made else await _list_learners(lk, room.name)
     others = present.keys() - {account.identity}
@@ -384,6 +418,7 @@ async def _settle(
         own = dump_metadata(metadata, MAX_TOKEN_METADATA_BYTES)
         if present[account.identity].metadata != own:
             await _update_participant(lk, room.name, account.identity, own)
+    session = await _session_of(db, tenant_id, room, live.sid, before, now)
     await ensure_agent(settings, lk, db, tenant_id, room, session, now)
     return session
 
@@ -404,7 +439,7 @@ async def _session_of(
     if _younger(session.agent_beat_at, ROOM_LOST, now) or _younger(
         session.agent_dispatched_at, ROOM_LOST, now
     ):
-        await update_room_sid(db, tenant_id, session.id, room_sid)
+        await update_room_sid(db, tenant_id, session.id, room_sid, now)
         # its agent may not find the new room, and an older epoch that does is silenced
         return replace(session, room_sid=room_sid, agent_beat_at=None, agent_dispatched_at=None)
     await end_session(db, tenant_id, session.id, now)

@@ -40,6 +40,9 @@ RETRYABLE = (
     asyncpg.DeadlockDetectedError,
 )
 
+# what does not: the entry itself cannot be stored
+BAD = (asyncpg.PostgresError, ValidationError, ValueError, db.NotFound)
+
 logger = logging.getLogger("bodh.drain")
 _segments = TypeAdapter(Segment)
 _presences = TypeAdapter(Participant)
@@ -93,7 +96,7 @@ class Drainer:
             await self._store_together(tenant_id, batch)
         except RETRYABLE:
             raise
-        except (asyncpg.PostgresError, ValidationError, ValueError):
+        except BAD:
             for entry in batch:  # one of them is bad: find it, let the others pass
                 await self._store_alone(tenant_id, entry)
 
@@ -118,7 +121,7 @@ class Drainer:
             await self._store_together(tenant_id, [entry])
         except RETRYABLE:
             raise
-        except (asyncpg.PostgresError, ValidationError, ValueError) as error:
+        except BAD as error:
             logger.error(
                 "an entry cannot be stored and became a dead letter",
                 extra={"kind": entry.kind, "key": entry.key, "why": type(error).__name__},

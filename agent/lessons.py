@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
@@ -120,7 +121,7 @@ class Lessons:
                 if account is None:
                     raise RefusedError("you are not in this room")
                 revision, changed = await rooms.change_lesson(
-                    conn, place.tenant_id, place.room, account, lesson_id
+                    conn, place.tenant_id, place.room, account, lesson_id, now=datetime.now(UTC)
                 )
         except (db.NotFound, db.Forbidden) as error:
             raise RefusedError("that lesson is not in this module") from error

@@ -148,7 +148,7 @@ async def update_lesson(
     The lesson the learner is on already leaves both as they are. Raises NotFound where the
     account is no learner of the room.
     """
-    learner = await _lock_learner(db, tenant_id, room_id, account_id)
+    learner = await lock_learner(db, tenant_id, room_id, account_id)
     if learner.lesson_id == lesson_id:
         return learner.revision
     revision: int = await db.fetchval(
@@ -217,9 +217,10 @@ async def record_greeting(
     )
 
 
-async def _lock_learner(
+async def lock_learner(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID
 ) -> RoomLearner:
+    """One learner, whose lesson nobody changes until the transaction ends. Raises NotFound."""
     row = await db.fetchrow(
         """select room_id, account_id, lesson_id, revision, greeted_at from room_learners
            where tenant_id = $1 and room_id = $2 and account_id = $3 for update""",

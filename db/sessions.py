@@ -1,4 +1,4 @@
-"""Sessions and the agent job that serves each. Owns sessions."""
+"""Sessions and the agent job that serves each. Owns sessions; every change is logged with it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,6 +8,15 @@ from uuid import UUID
 import asyncpg
 
 from db import Conflict, Connection, NotFound, fetch_one
+from db.event_kinds import (
+    AgentDispatched,
+    AgentLost,
+    ParticipantLeft,
+    SessionEnded,
+    SessionResumed,
+    SessionStarted,
+)
+from db.events import append_event
 from db.rooms import RoomKind
 
 SessionStatus = Literal["scheduled", "active", "completed", "cancelled", "no_show"]
@@ -78,21 +87,30 @@ async def insert_session(
         )
     except asyncpg.UniqueViolationError as error:
         raise Conflict(f"room {room_id} has a running session") from error
-    return Session(**row)
+    session = Session(**row)
+    started = SessionStarted(kind=session.kind, room_id=room_id, room_sid=room_sid)
+    await append_event(db, tenant_id, session.id, started, now)
+    return session
 
 
-async def update_room_sid(db: Connection, tenant_id: UUID, session_id: UUID, room_sid: str) -> None:
-    """The session goes on in a LiveKit room made anew."""
+async def update_room_sid(
+    db: Connection, tenant_id: UUID, session_id: UUID, room_sid: str, now: datetime
+) -> None:
+    """The session goes on in a LiveKit room made anew. Raises NotFound."""
     await db.execute(
         "update sessions set room_sid = $3 where tenant_id = $1 and id = $2",
         tenant_id,
         session_id,
         room_sid,
     )
+    await append_event(db, tenant_id, session_id, SessionResumed(room_sid=room_sid), now)
 
 
 async def update_epoch(db: Connection, tenant_id: UUID, session_id: UUID, now: datetime) -> int:
-    """One dispatch more: returns its epoch. Raises NotFound where the session does not run."""
+    """One dispatch more: returns its epoch. Raises NotFound where the session does not run.
+
+    The agent before it is lost, unless the log has it under the key `gone:<epoch>` already.
+    """
     epoch: int | None = await db.fetchval(
         """update sessions set agent_epoch = agent_epoch + 1, agent_dispatched_at = $3,
                   agent_beat_at = null
@@ -104,6 +122,10 @@ async def update_epoch(db: Connection, tenant_id: UUID, session_id: UUID, now: d
     )
     if epoch is None:
         raise NotFound(f"session {session_id}")
+    if epoch > 1:
+        lost = AgentLost(epoch=epoch - 1)
+        await append_event(db, tenant_id, session_id, lost, now, key=f"gone:{lost.epoch}")
+    await append_event(db, tenant_id, session_id, AgentDispatched(epoch=epoch), now)
     return epoch
 
 
@@ -140,10 +162,15 @@ async def end_session(
     )
     if status == "UPDATE 0":
         return
-    await db.execute(
+    rows = await db.fetch(
         """update livekit_participants set left_at = greatest($3, joined_at)
-           where tenant_id = $1 and session_id = $2 and left_at is null""",
+           where tenant_id = $1 and session_id = $2 and left_at is null
+           returning account_id, sid, left_at""",
         tenant_id,
         session_id,
         now,
     )
+    for account_id, sid, left_at in rows:
+        left = ParticipantLeft(account_id=account_id, sid=sid)
+        await append_event(db, tenant_id, session_id, left, left_at, key=f"left:{sid}")
+    await append_event(db, tenant_id, session_id, SessionEnded(status="completed"), now)

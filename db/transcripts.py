@@ -12,6 +12,8 @@ from uuid import UUID
 
 from db import Connection
 from db.accounts import Account
+from db.event_kinds import ParticipantJoined, ParticipantLeft
+from db.events import append_event
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,8 @@ async def list_segments(
 
 
 async def upsert_participants(db: Connection, tenant_id: UUID, rows: Sequence[Participant]) -> None:
-    """Stores joins and departures in any order, each as often as it comes."""
+    """Stores joins and departures in any order, each as often as it comes; logs each once."""
+    rows = sorted(rows, key=lambda row: row.session_id)  # the order in which all take heads
     await db.executemany(
         """insert into livekit_participants as p
              (tenant_id, session_id, sid, account_id, joined_at, left_at)
@@ -118,6 +121,18 @@ async def upsert_participants(db: Connection, tenant_id: UUID, rows: Sequence[Pa
             for row in rows
         ],
     )
+    for row in rows:
+        await _log_presence(db, tenant_id, row)
+
+
+async def _log_presence(db: Connection, tenant_id: UUID, row: Participant) -> None:
+    """A departure is never logged before its join, though it may be stored before."""
+    session_id, account_id, sid = row.session_id, row.account_id, row.sid
+    joined = ParticipantJoined(account_id=account_id, sid=sid)
+    await append_event(db, tenant_id, session_id, joined, row.joined_at, key=f"joined:{sid}")
+    if row.left_at is not None:
+        left = ParticipantLeft(account_id=account_id, sid=sid)
+        await append_event(db, tenant_id, session_id, left, row.left_at, key=f"left:{sid}")
 
 
 async def insert_dead_letter(

@@ -90,7 +90,9 @@ async def post_lesson(
         found = await find_room(db, tenant_id, room)
         if found is None:
             raise NotFound("room")
-        revision, changed = await rooms.change_lesson(db, tenant_id, found, account, body.lesson_id)
+        revision, changed = await rooms.change_lesson(
+            db, tenant_id, found, account, body.lesson_id, now=running.clock()
+        )
     if changed:
         async with tenant_tx(running.pool, tenant_id) as db:
             await rooms.publish_lesson(

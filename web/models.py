@@ -1,5 +1,6 @@
 """The JSON of the routes, camelCase. Owns their shapes; none has a field for a quiz key."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -258,6 +259,24 @@ class Transcript(Camel):
 
     session_id: UUID
     segments: list[TranscriptSegment]
+
+
+class LoggedEvent(Camel):
+    """One event of a session. The payload is as it was hashed: ids and numbers, in snake_case."""
+
+    seq: int
+    type: str
+    version: int
+    at: datetime
+    payload: dict[str, str | int | None]
+    hash: str = Field(description="SHA-256, hexadecimal, over this event and the hash before it")
+
+
+class EventLog(Camel):
+    """All events of a session, `seq` from 1 without gaps."""
+
+    session_id: UUID
+    events: list[LoggedEvent]
 
 
 class Health(BaseModel):

@@ -2,17 +2,23 @@
 
 import asyncio
 import hashlib
+import shutil
 import sys
 from pathlib import Path
 
 import asyncpg
 import pytest
 
+from db.events import find_head, list_events, verify_chain
 from db.migrate import FOLDER, MigrationError, migrate
+from db.session_view import fold
 from tests.conftest import ROOT, Postgres
 
 # an applied revision is not run again: write a new one in place of an edit
-LANDED = {"0001_classroom.sql": "3bd463a81ec20a8b"}
+LANDED = {
+    "0001_classroom.sql": "3bd463a81ec20a8b",
+    "0002_events.sql": "4ee859dcd2388c3c",
+}
 EMPTY = "t_empty"
 
 
@@ -41,12 +47,13 @@ async def test_four_processes_migrate_an_empty_database_together(empty: str) -> 
 async def test_a_database_ahead_of_the_code_is_refused(postgres: Postgres) -> None:
     dsn = postgres.dsn("bodh_owner")
     db = await asyncpg.connect(dsn)
+    newest = await db.fetchval("select version_num from alembic_version")
     await db.execute("update alembic_version set version_num = '9999'")
     try:
         with pytest.raises(MigrationError, match=r"ahead of this code \(revision 9999\)"):
             await migrate(dsn)
     finally:
-        await db.execute("update alembic_version set version_num = '0001'")
+        await db.execute("update alembic_version set version_num = $1", newest)
         await db.close()
 
 
@@ -56,6 +63,34 @@ def test_landed_revisions_are_never_edited() -> None:
         for path in sorted((FOLDER / "versions").glob("*.sql"))
     }
     assert found == LANDED
+
+
+async def test_sessions_from_before_the_log_get_a_whole_one(
+    empty: str, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(FOLDER, tmp_path / "migrations", ignore=shutil.ignore_patterns("0002*"))
+    with monkeypatch.context() as before:
+        before.setattr("db.migrate.FOLDER", tmp_path / "migrations")
+        await migrate(empty)
+    db = await asyncpg.connect(postgres.dsn("postgres", EMPTY))
+    tenant_id = await db.fetchval("select id from tenants")
+    room_id = await db.fetchval(
+        "insert into livekit_rooms (tenant_id, name) values ($1, 'a') returning id", tenant_id
+    )
+    await db.execute(
+        """insert into sessions (tenant_id, room_id, room_sid, started_at, status, ended_at)
+           values ($1, $2, 'RM_1', '2026-01-02 03:04:05.006+05', 'completed', now()),
+                  ($1, $2, 'RM_2', now(), 'active', null)""",
+        tenant_id,
+        room_id,
+    )
+    await migrate(empty)
+    for session in await db.fetch("select id, status, ended_at from sessions"):
+        events = await list_events(db, tenant_id, session["id"])
+        assert verify_chain(events, await find_head(db, tenant_id, session["id"])) is None
+        view = fold(events)
+        assert (view.status, view.ended_at) == (session["status"], session["ended_at"])
+    await db.close()
 
 
 async def test_a_failing_revision_leaves_nothing_behind(

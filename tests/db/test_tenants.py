@@ -17,6 +17,7 @@ from db import (
     courses,
     create_pool,
     enrollments,
+    events,
     progress,
     quizzes,
     rates,
@@ -28,6 +29,7 @@ from db import (
     tenants,
     transcripts,
 )
+from db.event_kinds import AgentDispatched
 from db.transcripts import Participant
 from tests.conftest import Database
 from tests.db.rows import NOW, make_learner, make_session, segment
@@ -115,6 +117,8 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (rooms.list_room_learners, ("room_id",), {}),
     (sessions.find_active_session, ("room_id",), {}),
     (sessions.find_session, ("session_id",), {}),
+    (events.list_events, ("session_id",), {}),
+    (events.find_head, ("session_id",), {}),
     (transcripts.list_segments, ("session_id",), {"present": None}),
 ]
 
@@ -159,7 +163,8 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(sessions.beat, theirs.session_id, 0, NOW)
     await refused(sessions.end_session, theirs.session_id, NOW)
     await refused(sessions.update_epoch, theirs.session_id, NOW)
-    await refused(sessions.update_room_sid, theirs.session_id, "RM_2")
+    await refused(sessions.update_room_sid, theirs.session_id, "RM_2", NOW)
+    await refused(events.append_event, theirs.session_id, AgentDispatched(epoch=1), NOW)
     await refused(rooms.update_opener, theirs.room_id, ours.account_id)
     await refused(rooms.update_lesson, theirs.room_id, theirs.account_id, ours.lesson_id)
     await refused(rooms.record_greeting, theirs.room_id, theirs.account_id, NOW)
@@ -203,7 +208,7 @@ async def test_without_a_tenant_there_is_no_row(database: Database, ours: Ids) -
 
 def test_every_function_of_a_table_takes_connection_and_tenant_first() -> None:
     modules = (accounts, courses, enrollments, progress, quizzes, rates, rooms, search, sessions)
-    for module in (*modules, transcripts):
+    for module in (*modules, events, transcripts):
         for name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
             if function.__module__ == module.__name__ and not name.startswith("_"):
                 names = list(inspect.signature(function).parameters)[:2]

@@ -1,0 +1,193 @@
+"""The event log of a session. Owns session_state_events and session_event_heads.
+
+Gapless, because the counter row and the event are written by one statement; append-only, by
+grants and a trigger; chained, so that a row changed behind the trigger's back is found.
+
+Whoever appends holds the session's head until the transaction ends. Locks are taken in the order
+room_learners, livekit_rooms, sessions, livekit_participants, heads, and several heads by id.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from db import Conflict, Connection, NotFound
+from db.event_kinds import Event, SessionStarted, payload_of
+
+GENESIS = bytes(32)  # what the first event is chained to
+
+
+@dataclass(frozen=True)
+class SessionEvent:
+    """One row of a log; `seq` counts from 1 without gaps, `at` need not grow with it."""
+
+    session_id: UUID
+    seq: int
+    type: str
+    version: int
+    at: datetime
+    payload: Mapping[str, Any]
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class Appended:
+    """Where an event stands in its log."""
+
+    seq: int
+    hash: bytes
+
+
+async def append_event(
+    db: Connection,
+    tenant_id: UUID,
+    session_id: UUID,
+    event: Event,
+    now: datetime,
+    *,
+    key: str | None = None,
+) -> Appended:
+    """Appends in the caller's transaction; a repeated `key` changes nothing, it answers the first.
+
+    Raises NotFound where session.started has not opened the log, Conflict where it has already
+    (after which the transaction is lost).
+    """
+    if key is not None:
+        earlier = await _find_keyed(db, tenant_id, session_id, key)
+        if earlier is not None:
+            return earlier
+    insert = _insert_first if isinstance(event, SessionStarted) else _insert_next
+    payload = canonical(payload_of(event))
+    row = await insert(
+        db,
+        tenant_id,
+        session_id,
+        event.type,
+        event.version,
+        now,
+        payload,
+        f"{event.type}\n{event.version}\n{_stamp(now)}\n{payload}",
+        key,
+    )
+    if row is None:
+        raise NotFound(f"log of session {session_id}")
+    return Appended(**row)
+
+
+async def _find_keyed(
+    db: Connection, tenant_id: UUID, session_id: UUID, key: str
+) -> Appended | None:
+    """The event of that key. Locks the head before it looks, so nobody adds the key meanwhile."""
+    await db.execute(
+        """select from session_event_heads where tenant_id = $1 and session_id = $2 for update""",
+        tenant_id,
+        session_id,
+    )
+    row = await db.fetchrow(
+        """select seq, hash from session_state_events
+           where tenant_id = $1 and session_id = $2 and idempotency_key = $3""",
+        tenant_id,
+        session_id,
+        key,
+    )
+    return None if row is None else Appended(**row)
+
+
+async def _insert_first(db: Connection, *values: Any) -> asyncpg.Record | None:
+    try:
+        return await db.fetchrow(
+            r"""with head as (
+                 insert into session_event_heads (tenant_id, session_id, last_seq, last_hash)
+                 values ($1, $2, 1, sha256(decode(repeat('00', 32), 'hex')
+                   || convert_to(($2::uuid)::text || E'\n1\n' || $7::text, 'UTF8')))
+                 returning last_seq, last_hash
+               )
+               insert into session_state_events
+                 (tenant_id, session_id, seq, type, version, at, payload, hash, idempotency_key)
+               select $1, $2, last_seq, $3, $4, $5, $6, last_hash, $8 from head
+               returning seq, hash""",
+            *values,
+        )
+    except asyncpg.UniqueViolationError as error:
+        raise Conflict("the log has begun") from error
+
+
+async def _insert_next(db: Connection, *values: Any) -> asyncpg.Record | None:
+    return await db.fetchrow(
+        r"""with head as (
+             update session_event_heads
+             set last_seq = last_seq + 1,
+                 last_hash = sha256(last_hash || convert_to(
+                   session_id::text || E'\n' || last_seq + 1 || E'\n' || $7::text, 'UTF8'))
+             where tenant_id = $1 and session_id = $2
+             returning last_seq, last_hash
+           )
+           insert into session_state_events
+             (tenant_id, session_id, seq, type, version, at, payload, hash, idempotency_key)
+           select $1, $2, last_seq, $3, $4, $5, $6, last_hash, $8 from head
+           returning seq, hash""",
+        *values,
+    )
+
+
+async def list_events(db: Connection, tenant_id: UUID, session_id: UUID) -> list[SessionEvent]:
+    """The whole log of a session, in order."""
+    rows = await db.fetch(
+        """select session_id, seq, type, version, at, payload, hash from session_state_events
+           where tenant_id = $1 and session_id = $2 order by seq""",
+        tenant_id,
+        session_id,
+    )
+    return [SessionEvent(**{**row, "payload": json.loads(row["payload"])}) for row in rows]
+
+
+async def find_head(db: Connection, tenant_id: UUID, session_id: UUID) -> Appended | None:
+    """Where the log of a session ends."""
+    row = await db.fetchrow(
+        """select last_seq as seq, last_hash as hash from session_event_heads
+           where tenant_id = $1 and session_id = $2""",
+        tenant_id,
+        session_id,
+    )
+    return None if row is None else Appended(**row)
+
+
+def verify_chain(events: Sequence[SessionEvent], head: Appended | None = None) -> int | None:
+    """The seq at which a log is not as it was appended; None where it is whole.
+
+    Without its head, which may be kept elsewhere, a log cut off at its end looks whole.
+    """
+    last = Appended(0, GENESIS)
+    for seq, event in enumerate(events, start=1):
+        if event.seq != seq or event.hash != _hash(last.hash, event):
+            return seq
+        last = Appended(seq, event.hash)
+    return last.seq + 1 if head is not None and head != last else None
+
+
+def canonical(payload: Mapping[str, Any]) -> str:
+    """The one text of a payload: keys sorted, no spaces, ASCII."""
+    return json.dumps(payload, sort_keys=True, separators=(",", ":"))
+
+
+def _hash(previous: bytes, event: SessionEvent) -> bytes:
+    """As the statements above have it."""
+    lines = (
+        event.session_id,
+        event.seq,
+        event.type,
+        event.version,
+        _stamp(event.at),
+        canonical(event.payload),
+    )
+    return hashlib.sha256(previous + "\n".join(map(str, lines)).encode()).digest()
+
+
+def _stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")

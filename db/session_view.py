@@ -1,0 +1,130 @@
+"""The state of a session as a fold of its log; pure, so every recorded log can be replayed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import reduce
+from typing import Literal, assert_never
+from uuid import UUID
+
+from db.event_kinds import (
+    AgentDispatched,
+    AgentEvent,
+    AgentLeft,
+    AgentLost,
+    BothPresent,
+    ChatMessage,
+    LessonChanged,
+    LifeEvent,
+    ParticipantJoined,
+    ParticipantLeft,
+    PresenceEvent,
+    SceneSwitched,
+    SessionEnded,
+    SessionResumed,
+    SessionStarted,
+    SlideAdvanced,
+    StageEvent,
+    parse_event,
+)
+from db.events import SessionEvent
+from db.rooms import RoomKind
+
+
+@dataclass(frozen=True)
+class SessionView:
+    """What a log says of its session.
+
+    `present` maps participant sids to accounts, `lessons` accounts to lessons. `agent_epoch` is 0
+    before the first dispatch; `agent_gone` tells that this agent was lost or left.
+    """
+
+    kind: RoomKind
+    room_id: UUID
+    room_sid: str
+    started_at: datetime
+    status: Literal["active", "completed", "cancelled", "no_show"] = "active"
+    both_present_at: datetime | None = None
+    ended_at: datetime | None = None
+    present: Mapping[str, UUID] = field(default_factory=dict)
+    lessons: Mapping[UUID, UUID] = field(default_factory=dict)
+    agent_epoch: int = 0
+    agent_gone: bool = False
+    chat_messages: int = 0
+    scene_id: UUID | None = None
+    slide: tuple[UUID, int] | None = None  # asset, number
+
+
+def fold(events: Sequence[SessionEvent]) -> SessionView:
+    """The state after a log from its first event on.
+
+    Raises ValueError where it does not begin with session.started, or holds an unknown kind.
+    """
+    if not events:
+        raise ValueError("an empty log")
+    first = parse_event(events[0].type, events[0].version, events[0].payload)
+    if not isinstance(first, SessionStarted):
+        raise ValueError("the log does not begin with session.started")
+    view = SessionView(first.kind, first.room_id, first.room_sid, events[0].at)
+    return reduce(_apply, events[1:], view)
+
+
+def _apply(view: SessionView, row: SessionEvent) -> SessionView:
+    event = parse_event(row.type, row.version, row.payload)
+    if isinstance(event, LifeEvent):
+        return _live(view, event, row.at)
+    if isinstance(event, PresenceEvent):
+        return _meet(view, event)
+    if isinstance(event, AgentEvent):
+        return _serve(view, event)
+    return _stage(view, event)
+
+
+def _live(view: SessionView, event: LifeEvent, at: datetime) -> SessionView:
+    match event:
+        case SessionStarted():
+            raise ValueError("a second session.started")
+        case BothPresent():
+            return replace(view, both_present_at=view.both_present_at or at)
+        case SessionResumed():
+            return replace(view, room_sid=event.room_sid)
+        case SessionEnded():
+            return replace(view, status=event.status, ended_at=at)
+        case _:
+            assert_never(event)
+
+
+def _meet(view: SessionView, event: PresenceEvent) -> SessionView:
+    match event:
+        case ParticipantJoined():
+            return replace(view, present={**view.present, event.sid: event.account_id})
+        case ParticipantLeft():
+            left = {sid: who for sid, who in view.present.items() if sid != event.sid}
+            return replace(view, present=left)
+        case _:
+            assert_never(event)
+
+
+def _serve(view: SessionView, event: AgentEvent) -> SessionView:
+    match event:
+        case AgentDispatched():
+            return replace(view, agent_epoch=event.epoch, agent_gone=False)
+        case AgentLost() | AgentLeft():
+            gone = view.agent_gone or event.epoch == view.agent_epoch
+            return replace(view, agent_gone=gone)
+        case _:
+            assert_never(event)
+
+
+def _stage(view: SessionView, event: StageEvent) -> SessionView:
+    match event:
+        case LessonChanged():
+            return replace(view, lessons={**view.lessons, event.account_id: event.lesson_id})
+        case ChatMessage():
+            return replace(view, chat_messages=view.chat_messages + 1)
+        case SceneSwitched():
+            return replace(view, scene_id=event.scene_id)
+        case SlideAdvanced():
+            return replace(view, slide=(event.asset_id, event.slide))
+        case _:
+            assert_never(event)

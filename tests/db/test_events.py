@@ -1,0 +1,516 @@
+"""The event log: gapless, append-only, chained, typed; written once with each row, and foldable."""
+
+import asyncio
+import os
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, get_args
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as limits
+from hypothesis import strategies as st
+
+import rooms
+from db import (
+    Conflict,
+    Connection,
+    NotFound,
+    Pool,
+    create_pool,
+    sessions,
+    set_tenant,
+    tenant_tx,
+    transcripts,
+)
+from db import rooms as stored
+from db.accounts import Account
+from db.courses import Lesson, list_lessons
+from db.event_kinds import (
+    KINDS,
+    AgentDispatched,
+    AgentLeft,
+    EventType,
+    SessionStarted,
+    parse_event,
+)
+from db.events import SessionEvent, append_event, find_head, list_events, verify_chain
+from db.rooms import Room
+from db.session_view import fold
+from db.transcripts import Participant
+from tests.conftest import Database
+from tests.db.rows import NOW, at, make_learner, make_room, make_session
+
+SOAK = os.environ.get("BODH_SOAK") == "1"
+WRITING_S = 60.0 if SOAK else 3.0
+HASHED = ["session.started", *["agent.dispatched"] * 3]
+
+
+async def types(db: Connection, tenant_id: UUID, session_id: UUID) -> list[str]:
+    """The kinds of a log in order."""
+    return [event.type for event in await list_events(db, tenant_id, session_id)]
+
+
+@pytest.fixture
+async def session_id(pool: Pool, tenant_id: UUID) -> UUID:
+    """A running session that several connections write to."""
+    async with tenant_tx(pool, tenant_id) as db:
+        return await make_session(db, tenant_id)
+
+
+# the models
+
+
+def test_every_kind_has_a_model_of_its_own() -> None:
+    assert sorted(kind for kind, _ in KINDS) == sorted(get_args(EventType))
+    for (kind, version), model in KINDS.items():
+        fields = model.model_fields
+        assert (get_args(fields["type"].annotation), get_args(fields["version"].annotation)) == (
+            (kind,),
+            (version,),
+        )
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_payloads_have_room_for_ids_and_numbers_only(kind: tuple[str, int]) -> None:
+    for name, field in KINDS[kind].model_json_schema()["properties"].items():
+        for shape in field.get("anyOf", [field]):
+            narrow = {"const", "enum", "pattern"} & shape.keys() or shape.get("format") == "uuid"
+            assert narrow or shape["type"] in ("integer", "null"), name
+
+
+def test_what_no_model_describes_is_refused() -> None:
+    for row in (("session.paused", 1, {}), ("agent.lost", 9, {}), ("agent.lost", 1, {"text": "x"})):
+        with pytest.raises(ValueError):  # noqa: PT011 pydantic's own is one
+            parse_event(*row)
+
+
+# appending
+
+
+async def test_a_log_begins_with_its_session(db: Connection, tenant_id: UUID) -> None:
+    session_id = await make_session(db, tenant_id)
+    await append_event(db, tenant_id, session_id, AgentDispatched(epoch=1), at(1))
+    events = await list_events(db, tenant_id, session_id)
+    assert [(e.seq, e.type, e.at) for e in events] == [
+        (1, "session.started", NOW),
+        (2, "agent.dispatched", at(1)),
+    ]
+
+
+async def test_nothing_is_appended_to_a_log_that_has_not_begun(
+    db: Connection, tenant_id: UUID
+) -> None:
+    for key in (None, "a"):
+        with pytest.raises(NotFound):
+            await append_event(db, tenant_id, uuid4(), AgentDispatched(epoch=1), NOW, key=key)
+
+
+async def test_a_log_begins_once(db: Connection, tenant_id: UUID) -> None:
+    session_id = await make_session(db, tenant_id)
+    started = SessionStarted(kind="tutor", room_id=uuid4(), room_sid="RM_2")
+    with pytest.raises(Conflict):
+        await append_event(db, tenant_id, session_id, started, NOW)
+
+
+async def test_the_database_itself_wants_session_started_first(
+    db: Connection, tenant_id: UUID
+) -> None:
+    session_id = await make_session(db, tenant_id)
+    with pytest.raises(asyncpg.CheckViolationError, match="session_started_opens_the_log"):
+        await db.execute(
+            """insert into session_state_events
+                 (tenant_id, session_id, seq, type, version, at, payload, hash)
+               values ($1, $2, 2, 'session.started', 1, now(), '{}', $3)""",
+            tenant_id,
+            session_id,
+            bytes(32),
+        )
+
+
+async def test_a_repeated_key_answers_the_first_event(db: Connection, tenant_id: UUID) -> None:
+    session_id = await make_session(db, tenant_id)
+    first = await append_event(
+        db, tenant_id, session_id, AgentDispatched(epoch=1), NOW, key="agent"
+    )
+    await append_event(db, tenant_id, session_id, AgentDispatched(epoch=2), NOW, key="other")
+    again = await append_event(
+        db, tenant_id, session_id, AgentDispatched(epoch=3), at(9), key="agent"
+    )
+    assert again == first
+    assert len(await list_events(db, tenant_id, session_id)) == 3
+
+
+async def test_one_key_appended_by_eight_at_once_is_one_event(
+    pool: Pool, tenant_id: UUID, session_id: UUID
+) -> None:
+    async def append() -> int:
+        async with tenant_tx(pool, tenant_id) as db:
+            event = AgentDispatched(epoch=1)
+            return (await append_event(db, tenant_id, session_id, event, NOW, key="one")).seq
+
+    assert await asyncio.gather(*(append() for _ in range(8))) == [2] * 8
+    async with tenant_tx(pool, tenant_id) as db:
+        assert await types(db, tenant_id, session_id) == ["session.started", "agent.dispatched"]
+
+
+async def test_fifty_writers_leave_no_gap(
+    database: Database, tenant_id: UUID, session_id: UUID
+) -> None:
+    acknowledged = await write(database, tenant_id, session_id, writers=50, each=4)
+    assert len(acknowledged) == 200
+    await check_log(database, tenant_id, session_id, acknowledged)
+
+
+async def test_sixteen_writers_that_roll_back_leave_no_gap(
+    database: Database, tenant_id: UUID, session_id: UUID
+) -> None:
+    acknowledged = await write(
+        database, tenant_id, session_id, writers=16, within_s=WRITING_S, lost=0.1
+    )
+    assert len(acknowledged) > 500 * WRITING_S or not SOAK
+    await check_log(database, tenant_id, session_id, acknowledged)
+
+
+async def write(
+    database: Database,
+    tenant_id: UUID,
+    session_id: UUID,
+    *,
+    writers: int,
+    each: int = 1_000_000,
+    within_s: float = 60.0,
+    lost: float = 0.0,
+) -> list[tuple[int, int]]:
+    """Appends from that many connections, a part rolled back: (seq, epoch) of what committed."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + within_s
+    pool = await create_pool(database.dsn(), max_size=writers)
+    chance = random.Random(1)  # noqa: S311 no secret
+    acknowledged: list[tuple[int, int]] = []
+
+    async def writer(number: int) -> None:
+        for epoch in range(number * each, (number + 1) * each):
+            if clock() > until:
+                return
+            try:
+                async with tenant_tx(pool, tenant_id) as db:
+                    event = AgentDispatched(epoch=epoch)
+                    done = await append_event(db, tenant_id, session_id, event, NOW)
+                    if chance.random() < lost:
+                        raise InterruptedError
+            except InterruptedError:
+                continue
+            acknowledged.append((done.seq, epoch))
+
+    await asyncio.gather(*(writer(number) for number in range(writers)))
+    await pool.close()
+    return acknowledged
+
+
+async def check_log(
+    database: Database, tenant_id: UUID, session_id: UUID, acknowledged: list[tuple[int, int]]
+) -> None:
+    """What was acknowledged is there, in its place, and nothing else."""
+    pool = await create_pool(database.dsn())
+    async with tenant_tx(pool, tenant_id) as db:
+        events = await list_events(db, tenant_id, session_id)
+        head = await find_head(db, tenant_id, session_id)
+    await pool.close()
+    assert [event.seq for event in events] == list(range(1, len(acknowledged) + 2))
+    assert [(e.seq, e.payload["epoch"]) for e in events[1:]] == sorted(acknowledged)
+    assert verify_chain(events, head) is None
+
+
+# append-only
+
+
+@pytest.mark.parametrize("role", ["bodh_app", "bodh_drain", "bodh_owner", "postgres"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update session_state_events set payload = '{}'",
+        "delete from session_state_events",
+        "truncate session_state_events",
+        "truncate session_event_heads cascade",
+        """insert into session_state_events select * from session_state_events
+           on conflict (tenant_id, session_id, seq) do update set payload = '{}'""",
+    ],
+)
+async def test_nobody_changes_what_was_logged(
+    database: Database, tenant_id: UUID, session_id: UUID, role: str, change: str
+) -> None:
+    connection = await asyncpg.connect(database.dsn(role))
+    transaction = connection.transaction()
+    await transaction.start()
+    await set_tenant(connection, tenant_id)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute(change)
+    await transaction.rollback()
+    await connection.close()
+
+
+async def test_a_replica_role_does_not_pass_the_trigger(
+    database: Database, session_id: UUID
+) -> None:
+    connection = await asyncpg.connect(database.dsn("postgres"))
+    await connection.execute("set session_replication_role = replica")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+        await connection.execute("delete from session_state_events")
+    await connection.close()
+
+
+async def test_the_tables_belong_to_the_migrations_role(db: Connection) -> None:
+    owners = await db.fetch(
+        "select tableowner from pg_tables where tablename like any ($1)",
+        ["session_event_heads", "session_state_events"],
+    )
+    assert [owner for (owner,) in owners] == ["bodh_owner"] * 2
+
+
+# the chain
+
+
+@pytest.mark.parametrize(
+    ("change", "found_at"),
+    [
+        ("update session_state_events set payload = '{\"epoch\": 7}' where seq = 2", 2),
+        ("update session_state_events set at = at + interval '1 microsecond' where seq = 3", 3),
+        ("update session_state_events set type = 'agent.left' where seq = 4", 4),
+        ("delete from session_state_events where seq = 3", 3),
+        ("delete from session_state_events where seq = 4", 4),
+        (
+            """update session_state_events e set payload = o.payload, hash = o.hash
+               from session_state_events o where (e.seq, o.seq) in ((2, 3), (3, 2))""",
+            2,
+        ),
+    ],
+)
+async def test_tampering_is_found(
+    database: Database, tenant_id: UUID, session_id: UUID, change: str, found_at: int
+) -> None:
+    superuser = await asyncpg.connect(database.dsn("postgres"))
+    for epoch in (1, 2, 3):
+        await append_event(superuser, tenant_id, session_id, AgentDispatched(epoch=epoch), NOW)
+    head = await find_head(superuser, tenant_id, session_id)
+    whole = await list_events(superuser, tenant_id, session_id)
+    await superuser.execute("alter table session_state_events disable trigger append_only")
+    await superuser.execute(change)
+    events = await list_events(superuser, tenant_id, session_id)
+    await superuser.close()
+    assert [event.type for event in whole] == HASHED
+    assert (verify_chain(whole, head), verify_chain(events, head)) == (None, found_at)
+
+
+# who writes
+
+
+async def enter(db: Connection, tenant_id: UUID) -> tuple[Room, list[Account], list[Lesson]]:
+    """A room with three learners on the first of its lessons."""
+    room = await make_room(db, tenant_id)
+    assert room.module_id is not None
+    lessons = await list_lessons(db, tenant_id, room.module_id, unpublished=False)
+    accounts = [await make_learner(db, tenant_id, name) for name in ("Amina", "Badr", "Chen")]
+    for account in accounts:
+        await stored.ensure_room_learner(db, tenant_id, room.id, account.id, lessons[0].id)
+    return room, accounts, lessons
+
+
+async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> None:
+    room = await make_room(db, tenant_id)
+    assert room.module_id is not None
+    first, second = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
+    amina = replace(await make_learner(db, tenant_id), role="teacher")
+    await stored.ensure_room_learner(db, tenant_id, room.id, amina.id, first.id)
+    await rooms.change_lesson(db, tenant_id, room, amina, second.id, now=NOW)  # in no session
+    session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
+    joined = Participant(session.id, "PA_1", amina.id, at(1), None)
+    for _ in range(2):
+        await sessions.update_epoch(db, tenant_id, session.id, at(2))
+        await rooms.change_lesson(db, tenant_id, room, amina, first.id, now=at(3))
+        await transcripts.upsert_participants(db, tenant_id, [joined])
+    await sessions.update_room_sid(db, tenant_id, session.id, "RM_2", at(4))
+    left = [replace(joined, left_at=at(5)), Participant(session.id, "PA_2", amina.id, at(6), None)]
+    await transcripts.upsert_participants(db, tenant_id, left)
+    await sessions.end_session(db, tenant_id, session.id, at(7), epoch=1)  # an older agent
+    for _ in range(2):
+        await sessions.end_session(db, tenant_id, session.id, at(8))
+        await transcripts.upsert_participants(db, tenant_id, left)
+    events = await list_events(db, tenant_id, session.id)
+    assert [(event.type, (event.at - NOW).total_seconds()) for event in events] == [
+        ("session.started", 0),
+        ("agent.dispatched", 2),
+        ("lesson.changed", 3),
+        ("participant.joined", 1),
+        ("agent.lost", 2),
+        ("agent.dispatched", 2),
+        ("session.resumed", 4),
+        ("participant.left", 5),
+        ("participant.joined", 6),
+        ("participant.left", 8),
+        ("session.ended", 8),
+    ]
+
+
+async def test_an_agent_that_left_is_not_lost_as_well(db: Connection, tenant_id: UUID) -> None:
+    session_id = await make_session(db, tenant_id)
+    await sessions.update_epoch(db, tenant_id, session_id, NOW)
+    await append_event(db, tenant_id, session_id, AgentLeft(epoch=1), NOW, key="gone:1")
+    await sessions.update_epoch(db, tenant_id, session_id, NOW)
+    assert await types(db, tenant_id, session_id) == [
+        "session.started",
+        "agent.dispatched",
+        "agent.left",
+        "agent.dispatched",
+    ]
+
+
+async def test_a_departure_stored_first_is_logged_behind_its_join(
+    db: Connection, tenant_id: UUID
+) -> None:
+    session_id = await make_session(db, tenant_id)
+    amina = await make_learner(db, tenant_id)
+    stay = Participant(session_id, "PA_1", amina.id, at(1), at(5))
+    await transcripts.upsert_participants(db, tenant_id, [stay, replace(stay, left_at=None)])
+    assert (await types(db, tenant_id, session_id))[1:] == [
+        "participant.joined",
+        "participant.left",
+    ]
+
+
+async def test_a_row_that_rolls_back_takes_its_event_along(
+    pool: Pool, tenant_id: UUID, session_id: UUID
+) -> None:
+    async def dispatch_in_vain() -> None:
+        async with tenant_tx(pool, tenant_id) as db:
+            await sessions.update_epoch(db, tenant_id, session_id, NOW)
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        await dispatch_in_vain()
+    async with tenant_tx(pool, tenant_id) as db:
+        assert await types(db, tenant_id, session_id) == ["session.started"]
+
+
+async def test_the_drainer_logs_who_came_and_went(
+    pool: Pool, database: Database, tenant_id: UUID, session_id: UUID
+) -> None:
+    async with tenant_tx(pool, tenant_id) as db:
+        amina = await make_learner(db, tenant_id)
+    drain = await create_pool(database.dsn("bodh_drain"))
+    stay = Participant(session_id, "PA_1", amina.id, at(1), None)
+    for row in (stay, replace(stay, left_at=at(2)), replace(stay, left_at=at(2))):
+        async with tenant_tx(drain, tenant_id) as db:
+            await transcripts.upsert_participants(db, tenant_id, [row])
+    await drain.close()
+    async with tenant_tx(pool, tenant_id) as db:
+        events = await list_events(db, tenant_id, session_id)
+    assert [event.type for event in events[1:]] == ["participant.joined", "participant.left"]
+    assert events[1].payload == {"account_id": str(amina.id), "sid": "PA_1"}
+
+
+# the fold
+
+WHO = st.integers(0, 2)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("joins"), WHO, st.integers(1, 4)),
+        st.tuples(st.just("leaves"), WHO, st.integers(1, 4)),
+        st.tuples(st.just("changes lesson"), WHO, st.integers(0, 1)),
+        st.tuples(st.sampled_from(["dispatches", "resumes"]), WHO, WHO),
+        st.tuples(st.just("ends"), st.just(0), st.just(0)),
+    ),
+    max_size=20,
+)
+
+
+@given(steps=STEPS)
+@limits(
+    max_examples=30,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+async def test_the_fold_of_a_log_is_what_the_rows_say(
+    db: Connection, tenant_id: UUID, steps: list[tuple[str, int, int]]
+) -> None:
+    example = db.transaction()
+    await example.start()
+    room, accounts, lessons = await enter(db, tenant_id)
+    accounts = [replace(account, role="teacher") for account in accounts]
+    lessons = await list_lessons(db, tenant_id, lessons[0].module_id, unpublished=True)
+    session = await sessions.insert_session(db, tenant_id, room.id, "RM_0", NOW)
+    for second, (what, who, which) in enumerate(steps, start=1):
+        now = at(second)
+        sid = f"PA_{who}_{which}"
+        if what in ("joins", "leaves"):
+            left_at = now if what == "leaves" else None
+            row = Participant(session.id, sid, accounts[who].id, now, left_at)
+            await transcripts.upsert_participants(db, tenant_id, [row])
+        elif what == "changes lesson":
+            lesson = lessons[which]
+            await rooms.change_lesson(db, tenant_id, room, accounts[who], lesson.id, now=now)
+        elif what == "ends":
+            await sessions.end_session(db, tenant_id, session.id, now)
+        elif await sessions.find_active_session(db, tenant_id, room.id) is None:
+            continue
+        elif what == "dispatches":
+            await sessions.update_epoch(db, tenant_id, session.id, now)
+        else:
+            await sessions.update_room_sid(db, tenant_id, session.id, f"RM_{second}", now)
+    events = await list_events(db, tenant_id, session.id)
+    assert verify_chain(events, await find_head(db, tenant_id, session.id)) is None
+    assert folded(events) == await live(db, tenant_id, session.id)
+    await example.rollback()
+
+
+def folded(events: Sequence[SessionEvent]) -> dict[str, Any]:
+    """What the log says."""
+    view = fold(events)
+    return {
+        "status": view.status,
+        "kind": view.kind,
+        "room_id": view.room_id,
+        "room_sid": view.room_sid,
+        "started_at": view.started_at,
+        "ended_at": view.ended_at,
+        "agent_epoch": view.agent_epoch,
+        "present": dict(view.present),
+        "lessons": dict(view.lessons),
+    }
+
+
+async def live(db: Connection, tenant_id: UUID, session_id: UUID) -> dict[str, Any]:
+    """What the rows say; a lesson counts from its first change in the room."""
+    session = await sessions.find_session(db, tenant_id, session_id)
+    assert session is not None
+    present = await db.fetch(
+        """select sid, account_id from livekit_participants
+           where session_id = $1 and left_at is null""",
+        session_id,
+    )
+    changed = {
+        UUID(event.payload["account_id"])
+        for event in await list_events(db, tenant_id, session_id)
+        if event.type == "lesson.changed"
+    }
+    learners = await stored.list_room_learners(db, tenant_id, session.room_id)
+    names = ("status", "kind", "room_id", "room_sid", "started_at", "ended_at", "agent_epoch")
+    return {name: getattr(session, name) for name in names} | {
+        "present": {row["sid"]: row["account_id"] for row in present},
+        "lessons": {x.account_id: x.lesson_id for x in learners if x.account_id in changed},
+    }
+
+
+@pytest.mark.parametrize("begin", [0, 1])
+async def test_a_log_without_its_beginning_has_no_state(
+    db: Connection, tenant_id: UUID, begin: int
+) -> None:
+    session_id = await make_session(db, tenant_id)
+    await sessions.update_epoch(db, tenant_id, session_id, NOW)
+    events = await list_events(db, tenant_id, session_id)
+    with pytest.raises(ValueError, match="log"):
+        fold(events[1:] if begin else [])
