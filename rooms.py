@@ -213,6 +213,28 @@ async def change_lesson(
     return moved.revision, moved.revision != learner.revision
 
 
+async def adopt_lesson(
+    db: Connection,
+    tenant_id: UUID,
+    room: Room,
+    account_id: UUID,
+    lesson_id: UUID,
+    *,
+    revision: int,
+    now: datetime,
+) -> None:
+    """Takes over a change that another program published in the metadata.
+
+    Older news, and a lesson that is not published in the room's module, change nothing.
+    """
+    learner = await stored.adopt_lesson(
+        db, tenant_id, room.id, account_id, lesson_id=lesson_id, revision=revision
+    )
+    session = await find_active_session(db, tenant_id, room.id)
+    if learner is not None and session is not None:
+        await _log_lesson(db, tenant_id, session.id, learner, now)
+
+
 async def _move(
     db: Connection, tenant_id: UUID, learner: RoomLearner, lesson_id: UUID, now: datetime
 ) -> RoomLearner:

@@ -30,6 +30,8 @@ from agent.models import build_llm, build_models
 from agent.plugins.inline_vad import InlineVAD
 from agent.room_tutor import RoomTutor
 from agent.spool import Spool
+from db.event_kinds import AgentLeft
+from db.events import append_event
 from db.rooms import find_room_by_id
 from db.sessions import beat, end_session, find_session
 from settings import Settings
@@ -191,6 +193,7 @@ class AgentJob:
             if draining.done() and not gone.done():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._classroom.say_goodbye(), GOODBYE_S)
+                await self._log_left()
             if teaching.done():
                 teaching.result()
         finally:
@@ -251,6 +254,18 @@ class AgentJob:
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self._reason = rtc.DisconnectReason.Name(reason)
         self._gone.set()
+
+    async def _log_left(self) -> None:
+        """The event log tells this agent, which went on purpose, from one that was lost."""
+        place, now = self._place, datetime.now(UTC)
+        left = AgentLeft(epoch=place.epoch)
+        try:
+            async with db.tenant_tx(self._pool, place.tenant_id) as conn:
+                await append_event(
+                    conn, place.tenant_id, place.session.id, left, now, key=f"gone:{place.epoch}"
+                )
+        except DATABASE_AWAY:
+            logger.warning("agent.left was not logged: the database does not answer")
 
     async def _end_session(self) -> None:
         """The server closed the room: the session is over. A lost server does not end it.

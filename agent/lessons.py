@@ -17,7 +17,7 @@ from agent.journal import Dispatched
 from agent.lesson import LearnerLesson, apply
 from agent.room import RefusedError
 from db.accounts import find_account, find_account_by_identity
-from db.rooms import adopt_lesson, find_room_learner, list_room_learners
+from db.rooms import find_room_learner, list_room_learners
 
 REREAD_EVERY_S = 2.0  # the database is the truth about lessons; within 6 s whatever was lost
 
@@ -90,13 +90,14 @@ class Lessons:
         """Keeps the database's counter level with metadata that another program wrote."""
         place = self._place
         async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-            await adopt_lesson(
+            await rooms.adopt_lesson(
                 conn,
                 place.tenant_id,
-                place.room.id,
+                place.room,
                 learner.account_id,
-                lesson_id=lesson_id,
+                lesson_id,
                 revision=revision,
+                now=datetime.now(UTC),
             )
 
     async def asked(self, identity: str, change: protocol.LessonChange) -> int:

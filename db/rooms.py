@@ -175,32 +175,35 @@ async def adopt_lesson(
     *,
     lesson_id: UUID,
     revision: int,
-) -> None:
-    """Takes over a change that another program published in the metadata, with its revision.
+) -> RoomLearner | None:
+    """Stores a lesson with a revision from outside, and raises the room's counter to it.
 
-    Older news, and a lesson that is not published in the room's module, change nothing.
+    None, and nothing changed, for older news or a lesson not published in the room's module.
     """
-    changed = await db.execute(
+    row = await db.fetchrow(
         """update room_learners l set lesson_id = $4, revision = $5
            from livekit_rooms r, lessons
            where l.tenant_id = $1 and l.room_id = $2 and l.account_id = $3 and l.revision < $5
              and r.tenant_id = $1 and r.id = $2
              and lessons.tenant_id = $1 and lessons.id = $4 and lessons.module_id = r.module_id
-             and coalesce(lessons.is_published, true)""",
+             and coalesce(lessons.is_published, true)
+           returning l.room_id, l.account_id, l.lesson_id, l.revision, l.greeted_at""",
         tenant_id,
         room_id,
         account_id,
         lesson_id,
         revision,
     )
-    if changed != "UPDATE 0":
-        await db.execute(
-            """update livekit_rooms set revision = greatest(revision, $3)
-               where tenant_id = $1 and id = $2""",
-            tenant_id,
-            room_id,
-            revision,
-        )
+    if row is None:
+        return None
+    await db.execute(
+        """update livekit_rooms set revision = greatest(revision, $3)
+           where tenant_id = $1 and id = $2""",
+        tenant_id,
+        room_id,
+        revision,
+    )
+    return RoomLearner(**row)
 
 
 async def record_greeting(
