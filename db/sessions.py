@@ -147,3 +147,44 @@ async def end_session(
         session_id,
         now,
     )
+
+
+async def end_session_in_room(
+    db: Connection, tenant_id: UUID, room_sid: str, ended_at: datetime
+) -> None:
+    """Completes the running session that is held in this LiveKit room, and closes who is open.
+
+    A session that went on in a room made anew does not end with the old one.
+    """
+    await db.execute(
+        """with ended as (
+             update sessions set status = 'completed', ended_at = greatest($3, started_at)
+             where tenant_id = $1 and room_sid = $2 and status = 'active'
+             returning id, ended_at
+           )
+           update livekit_participants p set left_at = greatest(ended.ended_at, p.joined_at)
+           from ended where p.tenant_id = $1 and p.session_id = ended.id and p.left_at is null""",
+        tenant_id,
+        room_sid,
+        ended_at,
+    )
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running session, by the LiveKit room it is held in."""
+
+    session_id: UUID
+    room_name: str
+    room_sid: str
+
+
+async def list_running(db: Connection, tenant_id: UUID) -> list[Running]:
+    """The running sessions of the tenant that ever had a LiveKit room."""
+    rows = await db.fetch(
+        """select s.id as session_id, r.name as room_name, s.room_sid
+           from sessions s join livekit_rooms r on r.tenant_id = s.tenant_id and r.id = s.room_id
+           where s.tenant_id = $1 and s.status = 'active' and s.room_sid <> '' order by r.name""",
+        tenant_id,
+    )
+    return [Running(**row) for row in rows]
