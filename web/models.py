@@ -260,6 +260,12 @@ class Transcript(Camel):
     segments: list[TranscriptSegment]
 
 
+class Received(BaseModel):
+    """An event is on disk; `repeated` where it was before."""
+
+    status: Literal["ok", "repeated"]
+
+
 class Health(BaseModel):
     """Alive."""
 
