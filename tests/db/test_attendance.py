@@ -267,6 +267,19 @@ async def test_the_agent_and_the_media_server_agree_in_any_order(
         await transaction.rollback()
 
 
+async def test_of_two_agents_the_later_departure_holds(db: Database, tenant_id: UUID) -> None:
+    session_id, accounts = await begin(db, tenant_id)
+    amina = accounts["l_amina"].id
+    first = Participant(session_id, "PA_1", amina, at(3.1), at(60))
+    second = Participant(session_id, "PA_1", amina, at(20), at(61.5))
+    for order in ([first, second], [second, first], [second, first, second]):
+        transaction = db.transaction()
+        await transaction.start()
+        await upsert_participants(db, tenant_id, order)
+        assert await stored(db, tenant_id) == [("PA_1", "l_amina", 3.1, 61.5)]
+        await transaction.rollback()
+
+
 async def test_a_second_delivery_has_no_second_effect(db: Database, tenant_id: UUID) -> None:
     _, accounts = await begin(db, tenant_id)
     events = of_accounts(recorded(), accounts)
