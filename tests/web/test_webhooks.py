@@ -6,6 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -245,7 +246,7 @@ def odd(random: Random, number: int) -> bytes:
         part = random.choice([event, event.get("room"), event.get("participant")])
         if isinstance(part, dict) and part:
             keys = [*part, "joinedAtMs", "kind", "tracks", "egressInfo", "unknown"]
-            part[random.choice(keys)] = random.choice(VALUES)
+            part[random.choice(keys)] = deepcopy(random.choice(VALUES))
     return json.dumps(event).encode()
 
 
