@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 AGENT_TYPE = "bodh-agent"
+AGENT_PREFIX = "a_"  # of identities; people have l_ or m_
 MAX_ROOM_METADATA_BYTES = 8 * 1024
 MAX_TOKEN_METADATA_BYTES = 4 * 1024
 MAX_PARSED_BYTES = 1024 * 1024  # above this a payload is not even looked at
@@ -184,7 +185,7 @@ def room_name(course_id: UUID, module_id: UUID, suffix: str = "") -> str:
 
 def agent_identity(session_id: UUID, epoch: int) -> str:
     """A new identity for every dispatch: the server ends the newer job of two with one identity."""
-    return f"a_{session_id}_{epoch}"
+    return f"{AGENT_PREFIX}{session_id}_{epoch}"
 
 
 def _object(text: str | bytes | None) -> dict[str, Any] | None:

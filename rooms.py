@@ -9,16 +9,18 @@ import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
 import aiohttp
 from livekit import api
 
-from db import Connection, Forbidden, NotFound, Pool, tenant_tx
+from db import RETRYABLE, Connection, Forbidden, NotFound, Pool, tenant_tx
 from db import rooms as stored
 from db.accounts import Account
+from db.attendance import Connection as Attended
+from db.attendance import close_ended, reconcile
 from db.courses import (
     Course,
     Lesson,
@@ -35,13 +37,16 @@ from db.events import append_event
 from db.progress import Visit, select_visit_facts, visit
 from db.rooms import Room, RoomLearner
 from db.sessions import (
+    Running,
     Session,
     end_session,
     find_active_session,
     insert_session,
+    list_running,
     update_epoch,
     update_room_sid,
 )
+from db.tenants import list_tenants
 from protocol import (
     MAX_ROOM_METADATA_BYTES,
     MAX_TOKEN_METADATA_BYTES,
@@ -59,6 +64,7 @@ logger = logging.getLogger(__name__)
 BEAT_FRESH = timedelta(seconds=2.5)  # five missed beats: the agent job is gone
 DISPATCH_YOUNG = timedelta(seconds=8)  # from a dispatch to the first beat, with room to spare
 ROOM_LOST = timedelta(seconds=60)  # an agent seen within this: its room was lost, not left
+RECONCILE_S = 15.0  # the media server gives an event up after five tries within as long
 TIMEOUT_S = 3.0
 PAUSES_S = (0.1, 0.3)  # between the tries of an idempotent call
 
@@ -536,6 +542,46 @@ async def recheck_agent(
     return False
 
 
+async def keep_attendance(lk: api.LiveKitAPI, pool: Pool, clock: Callable[[], datetime]) -> None:
+    """Reconciles attendance every 15 s until cancelled: the media server drops webhooks."""
+    while True:
+        await asyncio.sleep(RECONCILE_S)
+        try:
+            await reconcile_attendance(lk, pool, clock)
+        except (*_MEDIA_ERRORS, *RETRYABLE) as error:
+            logger.warning("attendance not reconciled", extra={"kind": type(error).__name__})
+        except Exception:
+            logger.exception("attendance not reconciled")
+
+
+async def reconcile_attendance(
+    lk: api.LiveKitAPI, pool: Pool, clock: Callable[[], datetime]
+) -> None:
+    """Closes who left running sessions unnoticed, adds who came so.
+
+    Raises the errors of the media server and of the database.
+    """
+    async with pool.acquire() as db:
+        tenants = await list_tenants(db)
+    for tenant in tenants:
+        async with tenant_tx(pool, tenant.id) as db:
+            await close_ended(db, tenant.id)
+            running = await list_running(db, tenant.id)
+        names = [session.room_name for session in running]
+        live = await _list_room_sids(lk, names) if names else {}
+        for session in running:
+            at = clock()
+            here = live.get(session.room_name) == session.room_sid
+            present = await _list_present(lk, session) if here else []
+            async with tenant_tx(pool, tenant.id) as db:
+                closed = await reconcile(db, tenant.id, session.session_id, present, at)
+            if closed:
+                logger.info(
+                    "attendance closed",
+                    extra={"session_id": str(session.session_id), "count": closed},
+                )
+
+
 async def check_media(lk: api.LiveKitAPI) -> None:
     """Asks the media server for a room that is not there. Raises MediaUnavailable."""
     try:
@@ -596,6 +642,32 @@ async def _list_learners(lk: api.LiveKitAPI, name: str) -> dict[str, api.Partici
     )
     people = (p for p in answer.participants if p.kind != api.ParticipantInfo.Kind.AGENT)
     return {p.identity: p for p in people if p.state != api.ParticipantInfo.State.DISCONNECTED}
+
+
+async def _list_room_sids(lk: api.LiveKitAPI, names: Sequence[str]) -> dict[str, str]:
+    """The LiveKit rooms that live under these names."""
+    answer = await _repeat(lambda: lk.room.list_rooms(api.ListRoomsRequest(names=names)))
+    return {room.name: room.sid for room in answer.rooms}
+
+
+async def _list_present(lk: api.LiveKitAPI, session: Running) -> list[Attended]:
+    """The people who are in the session's room; nobody where it closed just now."""
+    try:
+        people = await _list_learners(lk, session.room_name)
+    except api.ServerError as error:
+        if error.code != "not_found":
+            raise
+        return []
+    return [
+        Attended(
+            sid=one.sid,
+            room_sid=session.room_sid,
+            identity=one.identity,
+            joined_at=datetime.fromtimestamp(one.joined_at_ms / 1000 or one.joined_at, UTC),
+        )
+        for one in people.values()
+        if one.state == api.ParticipantInfo.State.ACTIVE
+    ]
 
 
 async def _remove_participant(lk: api.LiveKitAPI, name: str, identity: str) -> None:

@@ -159,6 +159,10 @@ class Settings(BaseSettings):
         return self.bodh_home / "spool" / "spool.sqlite3"
 
     @property
+    def inbox_path(self) -> Path:
+        return self.bodh_home / "inbox" / "inbox.sqlite3"
+
+    @property
     def app_dsn(self) -> str:
         return self.database_url or self._embedded_dsn("bodh_app")
 

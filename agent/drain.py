@@ -12,33 +12,15 @@ from pydantic import TypeAdapter, ValidationError
 
 import db
 from agent.spool import Entry, Spool
-from db.transcripts import (
-    Participant,
-    Segment,
-    insert_dead_letter,
-    insert_segments,
-    upsert_participants,
-)
+from db import RETRYABLE
+from db.attendance import Participant, upsert_participants
+from db.transcripts import Segment, insert_dead_letter, insert_segments
 from settings import Settings
 
 BATCH = 200
 IDLE_S = 0.1  # between looks at an empty spool: a row is in Postgres within a fraction of a second
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last one repeats while Postgres is away
 FORGET_EVERY_S = 3600.0
-
-# what passes by itself: lost and refused connections, restarts, lack of resources, deadlocks
-RETRYABLE = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.SerializationError,
-    asyncpg.DeadlockDetectedError,
-)
 
 # what does not: the entry itself cannot be stored
 BAD = (asyncpg.PostgresError, ValidationError, ValueError, db.NotFound)

@@ -13,9 +13,10 @@ from pydantic import TypeAdapter
 from agent.captions import Sentence
 from agent.lesson import LearnerLesson
 from agent.spool import Entry, Kind, Spool
+from db.attendance import Participant
 from db.rooms import Room
 from db.sessions import Session
-from db.transcripts import Participant, Segment
+from db.transcripts import Segment
 
 TUTOR_NAME = "Bodh"
 

@@ -26,6 +26,21 @@ STALE = (
 )
 
 
+# what passes by itself: lost and refused connections, restarts, lack of resources, deadlocks
+RETRYABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.SerializationError,
+    asyncpg.DeadlockDetectedError,
+)
+
+
 class NotFound(Exception):
     """There is no such thing in this tenant; "not there" and "not yours" are the same."""
 

@@ -1,5 +1,6 @@
 """Rooms and who learns in them. Owns livekit_rooms, room_learners."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -67,6 +68,16 @@ async def find_room(db: Connection, tenant_id: UUID, name: str) -> Room | None:
         name,
     )
     return None if row is None else Room(**row)
+
+
+async def list_names(db: Connection, tenant_id: UUID, names: Collection[str]) -> list[str]:
+    """Those of the names that are rooms of the tenant."""
+    rows = await db.fetch(
+        "select name from livekit_rooms where tenant_id = $1 and name = any($2)",
+        tenant_id,
+        list(names),
+    )
+    return [row["name"] for row in rows]
 
 
 async def find_room_by_id(db: Connection, tenant_id: UUID, room_id: UUID) -> Room | None:

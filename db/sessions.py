@@ -8,10 +8,10 @@ from uuid import UUID
 import asyncpg
 
 from db import Conflict, Connection, NotFound, fetch_one
+from db.attendance import close_session
 from db.event_kinds import (
     AgentDispatched,
     AgentLost,
-    ParticipantLeft,
     SessionEnded,
     SessionResumed,
     SessionStarted,
@@ -151,26 +151,60 @@ async def end_session(
 
     With an epoch only while that agent is the newest: the session may go on in a room made anew.
     """
-    status = await db.execute(
+    ended = await db.fetchval(
         """update sessions set status = 'completed', ended_at = $3
            where tenant_id = $1 and id = $2 and status = 'active'
-             and ($4::int is null or agent_epoch = $4)""",
+             and ($4::int is null or agent_epoch = $4)
+           returning id""",
         tenant_id,
         session_id,
         now,
         epoch,
     )
-    if status == "UPDATE 0":
-        return
-    rows = await db.fetch(
-        """update livekit_participants set left_at = greatest($3, joined_at)
-           where tenant_id = $1 and session_id = $2 and left_at is null
-           returning account_id, sid, left_at""",
+    if ended is not None:
+        await _log_end(db, tenant_id, session_id, now)
+
+
+async def end_session_in_room(
+    db: Connection, tenant_id: UUID, room_sid: str, ended_at: datetime
+) -> None:
+    """Completes the running session that is held in this LiveKit room, and closes who is open.
+
+    A session that went on in a room made anew does not end with the old one.
+    """
+    row = await db.fetchrow(
+        """update sessions set status = 'completed', ended_at = greatest($3, started_at)
+           where tenant_id = $1 and room_sid = $2 and status = 'active'
+           returning id, ended_at""",
         tenant_id,
-        session_id,
-        now,
+        room_sid,
+        ended_at,
     )
-    for account_id, sid, left_at in rows:
-        left = ParticipantLeft(account_id=account_id, sid=sid)
-        await append_event(db, tenant_id, session_id, left, left_at, key=f"left:{sid}")
-    await append_event(db, tenant_id, session_id, SessionEnded(status="completed"), now)
+    if row is not None:
+        await _log_end(db, tenant_id, row["id"], row["ended_at"])
+
+
+async def _log_end(db: Connection, tenant_id: UUID, session_id: UUID, ended_at: datetime) -> None:
+    """The end of a session that was just completed, behind the departures it brings."""
+    await close_session(db, tenant_id, session_id, ended_at)
+    await append_event(db, tenant_id, session_id, SessionEnded(status="completed"), ended_at)
+
+
+@dataclass(frozen=True)
+class Running:
+    """A running session, by the LiveKit room it is held in."""
+
+    session_id: UUID
+    room_name: str
+    room_sid: str
+
+
+async def list_running(db: Connection, tenant_id: UUID) -> list[Running]:
+    """The running sessions of the tenant that ever had a LiveKit room."""
+    rows = await db.fetch(
+        """select s.id as session_id, r.name as room_name, s.room_sid
+           from sessions s join livekit_rooms r on r.tenant_id = s.tenant_id and r.id = s.room_id
+           where s.tenant_id = $1 and s.status = 'active' and s.room_sid <> '' order by r.name""",
+        tenant_id,
+    )
+    return [Running(**row) for row in rows]

@@ -23,6 +23,12 @@ async def find_tenant(db: Connection, slug: str) -> Tenant | None:
     return None if row is None else Tenant(**row)
 
 
+async def list_tenants(db: Connection) -> list[Tenant]:
+    """All tenants, for what runs without anybody's request."""
+    rows = await db.fetch("select id, slug, name from tenants order by slug")
+    return [Tenant(**row) for row in rows]
+
+
 async def ensure_tenant(db: Connection, slug: str, name: str) -> Tenant:
     """The tenant of that slug, made if missing; an existing one keeps its name."""
     await db.execute(

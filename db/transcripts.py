@@ -1,4 +1,4 @@
-"""What was said, and who was there. Owns transcript_segments, livekit_participants, dead_letters.
+"""What was said. Owns transcript_segments, dead_letters.
 
 Rows come from the spool in batches and may come again: every write is idempotent.
 """
@@ -12,8 +12,6 @@ from uuid import UUID
 
 from db import Connection
 from db.accounts import Account
-from db.event_kinds import ParticipantJoined, ParticipantLeft
-from db.events import append_event
 
 
 @dataclass(frozen=True)
@@ -42,17 +40,6 @@ class Segment:
     provenance: Literal["content", "live", "final"]
     epoch: int
     local_seq: int
-
-
-@dataclass(frozen=True)
-class Participant:
-    """One connection of a person to a session; `left_at` is None while they are there."""
-
-    session_id: UUID
-    sid: str
-    account_id: UUID
-    joined_at: datetime
-    left_at: datetime | None
 
 
 COLUMNS = [field.name for field in fields(Segment)]
@@ -104,35 +91,6 @@ async def list_segments(
         None if present is None else present.id,
     )
     return [Segment(**row) for row in rows]
-
-
-async def upsert_participants(db: Connection, tenant_id: UUID, rows: Sequence[Participant]) -> None:
-    """Stores joins and departures in any order, each as often as it comes; logs each once."""
-    rows = sorted(rows, key=lambda row: row.session_id)  # the order in which all take heads
-    await db.executemany(
-        """insert into livekit_participants as p
-             (tenant_id, session_id, sid, account_id, joined_at, left_at)
-           values ($1, $2, $3, $4, $5, $6)
-           on conflict (tenant_id, session_id, sid) do update set
-             joined_at = least(p.joined_at, excluded.joined_at),
-             left_at = coalesce(excluded.left_at, p.left_at)""",
-        [
-            (tenant_id, row.session_id, row.sid, row.account_id, row.joined_at, row.left_at)
-            for row in rows
-        ],
-    )
-    for row in rows:
-        await _log_presence(db, tenant_id, row)
-
-
-async def _log_presence(db: Connection, tenant_id: UUID, row: Participant) -> None:
-    """A departure is never logged before its join, though it may be stored before."""
-    session_id, account_id, sid = row.session_id, row.account_id, row.sid
-    joined = ParticipantJoined(account_id=account_id, sid=sid)
-    await append_event(db, tenant_id, session_id, joined, row.joined_at, key=f"joined:{sid}")
-    if row.left_at is not None:
-        left = ParticipantLeft(account_id=account_id, sid=sid)
-        await append_event(db, tenant_id, session_id, left, row.left_at, key=f"left:{sid}")
 
 
 async def insert_dead_letter(

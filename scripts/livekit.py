@@ -32,6 +32,10 @@ def livekit_config(settings: Settings) -> dict[str, Any]:
         "room": {"auto_create": False},
         # below 1 the server drops jobs for a worker that would still take them
         "agents": {"target_load": 1.0},
+        "webhook": {
+            "api_key": settings.livekit_api_key,
+            "urls": [f"http://127.0.0.1:{settings.port}/api/webhooks/livekit"],
+        },
         "logging": {"level": "info", "pion_level": "error", "json": settings.log_format == "json"},
     }
 

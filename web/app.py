@@ -1,5 +1,6 @@
-"""The application. Owns its parts while it runs: pool, media client, verifier."""
+"""The application. Owns its parts while it runs: pool, media client, verifier, inbox."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -9,8 +10,20 @@ from fastapi.routing import APIRoute
 
 import rooms
 from db import create_pool
+from db.inbox import Inbox
+from db.webhooks import Intake
 from settings import Settings
-from web import classroom, errors, events, health, lessons, pages, sign_in, transcripts
+from web import (
+    classroom,
+    errors,
+    events,
+    health,
+    lessons,
+    pages,
+    sign_in,
+    transcripts,
+    webhooks,
+)
 from web.auth import Verifier
 from web.context import Context, utc_now
 from web.middleware import BodyLimit, SecurityHeaders, security_headers
@@ -28,8 +41,13 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             stack.push_async_callback(lk.aclose)
             verifier = Verifier(settings)
             stack.push_async_callback(verifier.aclose)
-            app.state.context = Context(settings, pool, lk, verifier, clock)
-            stack.push_async_callback(app.state.context.aclose)
+            inbox = Inbox(settings.inbox_path)
+            stack.push_async_callback(inbox.close)
+            context = Context(settings, pool, lk, verifier, inbox, clock)
+            stack.push_async_callback(context.aclose)
+            for work in (Intake(inbox, pool).run(), rooms.keep_attendance(lk, pool, clock)):
+                context.background.append(asyncio.create_task(work))
+            app.state.context = context
             yield
 
     app = FastAPI(
@@ -46,7 +64,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders, headers=security_headers(settings))
     errors.register(app)
-    for part in (sign_in, lessons, classroom, transcripts, events, health, pages):
+    for part in (sign_in, lessons, classroom, transcripts, events, webhooks, health, pages):
         app.include_router(part.router)
     return app
 

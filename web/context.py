@@ -13,6 +13,7 @@ from livekit import api
 
 from db import Forbidden, Pool, tenant_tx
 from db.accounts import Account, ensure_account
+from db.inbox import Inbox
 from db.rates import hit
 from db.tenants import Tenant, ensure_tenant, find_tenant
 from settings import Settings
@@ -33,14 +34,16 @@ class Context:
     pool: Pool
     lk: api.LiveKitAPI
     verifier: Verifier
+    inbox: Inbox
     clock: Callable[[], datetime] = utc_now
     tenants: dict[str, Tenant] = field(default_factory=dict)  # by slug; a tenant never changes
     rechecks: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)  # by room
     recheck_after_s: Sequence[float] = (9.0, 9.0, 9.0)
+    background: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def aclose(self) -> None:
-        """Ends what still runs for rooms."""
-        tasks = list(self.rechecks.values())
+        """Ends what still runs beside the requests."""
+        tasks = [*self.rechecks.values(), *self.background]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

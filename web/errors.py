@@ -1,6 +1,7 @@
 """Errors. Owns the one translation of every failure to `{error, code}` and an HTTP status."""
 
 import logging
+import sqlite3
 from typing import Any
 
 import asyncpg
@@ -60,6 +61,7 @@ _TABLE: dict[type[Exception], _Row] = {
     asyncpg.PostgresConnectionError: _Row(status=503, code="unavailable", error="Try again"),
     asyncpg.OperatorInterventionError: _Row(status=503, code="unavailable", error="Try again"),
     asyncpg.InterfaceError: _Row(status=503, code="unavailable", error="Try again"),
+    sqlite3.Error: _Row(status=503, code="unavailable", error="Try again"),
     OSError: _Row(status=503, code="unavailable", error="Try again"),
 }
 _HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "60"}}

@@ -279,6 +279,12 @@ class EventLog(Camel):
     events: list[LoggedEvent]
 
 
+class Received(BaseModel):
+    """An event is on disk; `repeated` where it was before."""
+
+    status: Literal["ok", "repeated"]
+
+
 class Health(BaseModel):
     """Alive."""
 

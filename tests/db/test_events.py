@@ -24,10 +24,10 @@ from db import (
     sessions,
     set_tenant,
     tenant_tx,
-    transcripts,
 )
 from db import rooms as stored
 from db.accounts import Account
+from db.attendance import Participant, close_ended, upsert_participants
 from db.courses import Lesson, list_lessons
 from db.event_kinds import (
     KINDS,
@@ -40,7 +40,6 @@ from db.event_kinds import (
 from db.events import SessionEvent, append_event, find_head, list_events, verify_chain
 from db.rooms import Room
 from db.session_view import fold
-from db.transcripts import Participant
 from tests.conftest import Database
 from tests.db.rows import NOW, at, make_learner, make_room, make_session
 
@@ -331,14 +330,14 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
     for _ in range(2):
         await sessions.update_epoch(db, tenant_id, session.id, at(2))
         await rooms.change_lesson(db, tenant_id, room, amina, first.id, now=at(3))
-        await transcripts.upsert_participants(db, tenant_id, [joined])
+        await upsert_participants(db, tenant_id, [joined])
     await sessions.update_room_sid(db, tenant_id, session.id, "RM_2", at(4))
     left = [replace(joined, left_at=at(5)), Participant(session.id, "PA_2", amina.id, at(6), None)]
-    await transcripts.upsert_participants(db, tenant_id, left)
+    await upsert_participants(db, tenant_id, left)
     await sessions.end_session(db, tenant_id, session.id, at(7), epoch=1)  # an older agent
     for _ in range(2):
         await sessions.end_session(db, tenant_id, session.id, at(8))
-        await transcripts.upsert_participants(db, tenant_id, left)
+        await upsert_participants(db, tenant_id, left)
     events = await list_events(db, tenant_id, session.id)
     assert [(event.type, (event.at - NOW).total_seconds()) for event in events] == [
         ("session.started", 0),
@@ -374,7 +373,7 @@ async def test_a_departure_stored_first_is_logged_behind_its_join(
     session_id = await make_session(db, tenant_id)
     amina = await make_learner(db, tenant_id)
     stay = Participant(session_id, "PA_1", amina.id, at(1), at(5))
-    await transcripts.upsert_participants(db, tenant_id, [stay, replace(stay, left_at=None)])
+    await upsert_participants(db, tenant_id, [stay, replace(stay, left_at=None)])
     assert (await types(db, tenant_id, session_id))[1:] == [
         "participant.joined",
         "participant.left",
@@ -404,7 +403,7 @@ async def test_the_drainer_logs_who_came_and_went(
     stay = Participant(session_id, "PA_1", amina.id, at(1), None)
     for row in (stay, replace(stay, left_at=at(2)), replace(stay, left_at=at(2))):
         async with tenant_tx(drain, tenant_id) as db:
-            await transcripts.upsert_participants(db, tenant_id, [row])
+            await upsert_participants(db, tenant_id, [row])
     await drain.close()
     async with tenant_tx(pool, tenant_id) as db:
         events = await list_events(db, tenant_id, session_id)
@@ -421,7 +420,7 @@ STEPS = st.lists(
         st.tuples(st.just("leaves"), WHO, st.integers(1, 4)),
         st.tuples(st.just("changes lesson"), WHO, st.integers(0, 1)),
         st.tuples(st.sampled_from(["dispatches", "resumes"]), WHO, WHO),
-        st.tuples(st.just("ends"), st.just(0), st.just(0)),
+        st.tuples(st.sampled_from(["ends", "room closes", "closes ended"]), WHO, WHO),
     ),
     max_size=20,
 )
@@ -449,14 +448,18 @@ async def test_the_fold_of_a_log_is_what_the_rows_say(
         if what in ("joins", "leaves"):
             left_at = now if what == "leaves" else None
             row = Participant(session.id, sid, accounts[who].id, now, left_at)
-            await transcripts.upsert_participants(db, tenant_id, [row])
+            await upsert_participants(db, tenant_id, [row])
+        elif what == "ends":
+            await sessions.end_session(db, tenant_id, session.id, now)
+        elif what == "room closes":
+            await sessions.end_session_in_room(db, tenant_id, f"RM_{which}", now)
+        elif what == "closes ended":
+            await close_ended(db, tenant_id)
+        elif await sessions.find_active_session(db, tenant_id, room.id) is None:
+            continue
         elif what == "changes lesson":
             lesson = lessons[which]
             await rooms.change_lesson(db, tenant_id, room, accounts[who], lesson.id, now=now)
-        elif what == "ends":
-            await sessions.end_session(db, tenant_id, session.id, now)
-        elif await sessions.find_active_session(db, tenant_id, room.id) is None:
-            continue
         elif what == "dispatches":
             await sessions.update_epoch(db, tenant_id, session.id, now)
         else:

@@ -14,6 +14,7 @@ from db import (
     Connection,
     Pool,
     accounts,
+    attendance,
     courses,
     create_pool,
     enrollments,
@@ -28,11 +29,13 @@ from db import (
     tenant_tx,
     tenants,
     transcripts,
+    webhooks,
 )
+from db.attendance import Participant
 from db.event_kinds import AgentDispatched
-from db.transcripts import Participant
+from db.inbox import Event
 from tests.conftest import Database
-from tests.db.rows import NOW, make_learner, make_session, segment
+from tests.db.rows import NOW, at, make_learner, make_session, segment
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,8 @@ class Ids:
     session_id: UUID
     room_name: str
     identity: str
+    room_names: list[str]
+    identities: list[str]
 
 
 async def fill(pool: Pool, slug: str) -> Ids:
@@ -73,7 +78,8 @@ async def fill(pool: Pool, slug: str) -> Ids:
         await rates.hit(db, tenant.id, account.id, "token", 1, NOW)
         await transcripts.insert_segments(db, tenant.id, [segment(session_id, "s", 0, account)])
         stay = Participant(session_id, "PA_1", account.id, NOW, None)
-        await transcripts.upsert_participants(db, tenant.id, [stay])
+        await attendance.upsert_participants(db, tenant.id, [stay])
+        await webhooks.insert_events(db, tenant.id, [Event("EV_1", "room_started", NOW)])
     return Ids(
         tenant.id,
         account.id,
@@ -84,6 +90,8 @@ async def fill(pool: Pool, slug: str) -> Ids:
         session_id,
         room.name,
         account.identity,
+        [room.name],
+        [account.identity],
     )
 
 
@@ -119,6 +127,9 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (sessions.find_session, ("session_id",), {}),
     (events.list_events, ("session_id",), {}),
     (events.find_head, ("session_id",), {}),
+    (accounts.list_account_ids, ("identities",), {}),
+    (attendance.list_durations, ("session_id",), {"now": NOW}),
+    (rooms.list_names, ("room_names",), {}),
     (transcripts.list_segments, ("session_id",), {"present": None}),
 ]
 
@@ -174,6 +185,10 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(progress.update_progress, *foreign, completed=True, now=NOW)
     said = segment(theirs.session_id, "foreign", 0, None)
     await refused(transcripts.insert_segments, [said])
+    stay = Participant(theirs.session_id, "PA_2", ours.account_id, NOW, None)
+    await refused(attendance.upsert_participants, [stay])
+    await refused(attendance.reconcile, theirs.session_id, [], at(60))
+    await refused(attendance.close_ended)
     assert await dump(pool, theirs.tenant_id) == before
 
 
@@ -208,7 +223,7 @@ async def test_without_a_tenant_there_is_no_row(database: Database, ours: Ids) -
 
 def test_every_function_of_a_table_takes_connection_and_tenant_first() -> None:
     modules = (accounts, courses, enrollments, progress, quizzes, rates, rooms, search, sessions)
-    for module in (*modules, events, transcripts):
+    for module in (*modules, attendance, events, transcripts, webhooks):
         for name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
             if function.__module__ == module.__name__ and not name.startswith("_"):
                 names = list(inspect.signature(function).parameters)[:2]

@@ -6,8 +6,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from db import Connection, Pool, create_pool, tenant_tx, transcripts
-from db.transcripts import Participant
+from db import Connection, Pool, attendance, create_pool, tenant_tx, transcripts
+from db.attendance import Participant
 from tests.conftest import Database
 from tests.db.rows import at, make_learner, make_session, segment
 
@@ -55,7 +55,7 @@ async def test_a_learner_sees_what_was_said_while_they_were_there_and_their_own(
     stays = [Participant(session_id, "PA_1", badr.id, at(10), at(20))]
     stays.append(Participant(session_id, "PA_2", badr.id, at(30), None))
     stays.append(Participant(session_id, "PA_3", amina.id, at(0), None))
-    await transcripts.upsert_participants(db, tenant_id, stays)
+    await attendance.upsert_participants(db, tenant_id, stays)
     found = await transcripts.list_segments(db, tenant_id, session_id, present=badr)
     everything = await transcripts.list_segments(db, tenant_id, session_id, present=amina)
     assert [one.id for one in found] == ["own", "entering", "there", "again"]
@@ -68,7 +68,7 @@ async def test_a_departure_may_be_stored_before_and_after_its_join(
     session_id = await make_session(db, tenant_id)
     amina = await make_learner(db, tenant_id)
     join = Participant(session_id, "PA_1", amina.id, at(1), None)
-    await transcripts.upsert_participants(db, tenant_id, [replace(join, left_at=at(5)), join])
+    await attendance.upsert_participants(db, tenant_id, [replace(join, left_at=at(5)), join])
     row = await db.fetchrow("select joined_at, left_at from livekit_participants")
     assert row is not None
     assert tuple(row) == (at(1), at(5))

@@ -19,6 +19,7 @@ from rooms import close_room
 from settings import Settings, with_development_secrets
 from tests.conftest import SAMPLE, Database, Postgres
 from tests.livekit import MediaServer, running_livekit
+from tests.stack import free_port
 from web.app import create_app
 from web.auth import ROLE_WORDS, Claims, make_token
 
@@ -122,6 +123,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MediaServer]:
     """One livekit-server for all tests; each room in it is named after a course of its own."""
     home = tmp_path_factory.mktemp("media")
     settings = with_development_secrets(Settings(_env_file=None, bodh_home=home))
+    settings.port = free_port()  # nobody takes its webhooks
     with running_livekit(settings) as server:
         yield server
 

@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from db import tenant_tx
+from db.attendance import Participant, upsert_participants
 from db.event_kinds import parse_event
 from db.events import SessionEvent, verify_chain
 from db.session_view import fold
-from db.transcripts import Participant, upsert_participants
 from rooms import close_room
 from tests.web.conftest import School
 

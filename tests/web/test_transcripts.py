@@ -10,7 +10,8 @@ import webvtt
 
 from db import tenant_tx
 from db.accounts import Account
-from db.transcripts import Participant, Segment, insert_segments, upsert_participants
+from db.attendance import Participant, upsert_participants
+from db.transcripts import Segment, insert_segments
 from tests.web.conftest import School
 
 SAID = [

@@ -1,0 +1,13 @@
+"""Webhooks of the media server, the LiveKit rooms of a session, who told that somebody left."""
+
+from pathlib import Path
+
+from db.migrate import run_script
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Runs the file of the same name."""
+    run_script(Path(__file__).with_suffix(".sql"))
