@@ -1,11 +1,13 @@
 """The JSON of the routes, camelCase. Owns their shapes; none has a field for a quiz key."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from db.progress import ProgressStatus
 from protocol import MAX_ROOM_NAME, Role, SessionType
 
 
@@ -67,11 +69,13 @@ class CourseList(Camel):
 
 
 class LessonLine(Camel):
-    """A lesson in a course's tree."""
+    """A lesson in a course's tree with the caller's mark; duration in seconds."""
 
     id: UUID
     title: str
     order_index: int
+    duration: int | None
+    status: ProgressStatus
 
 
 class ModuleLine(Camel):
@@ -82,10 +86,30 @@ class ModuleLine(Camel):
     lessons: list[LessonLine]
 
 
-class CourseTree(CourseLine):
-    """A course with its modules, in order."""
+class CourseProgress(Camel):
+    """Over the published lessons of the course."""
 
+    completed_lessons: int
+    total_lessons: int
+    last_lesson_title: str | None
+
+
+class LastLesson(Camel):
+    """Where the caller left off: the lesson opened latest, position in seconds into its video."""
+
+    lesson_id: UUID
+    module_id: UUID
+    last_position: float
+    last_accessed_at: datetime
+
+
+class CourseTree(CourseLine):
+    """A course with its modules, in order; `last` is null before the first visit."""
+
+    description: str
     modules: list[ModuleLine]
+    progress: CourseProgress
+    last: LastLesson | None
 
 
 class QuizQuestion(Camel):
@@ -128,20 +152,12 @@ class PageModule(Camel):
     lessons: list[PageLesson]
 
 
-class CourseProgress(Camel):
-    """Over the published lessons of the course."""
-
-    completed_lessons: int
-    total_lessons: int
-    last_lesson_title: str | None
-
-
 class LessonProgress(Camel):
     """Position in seconds into the video."""
 
     completion_percentage: int = Field(ge=0, le=100)
     last_position: float
-    status: Literal["not_started", "in_progress", "completed"]
+    status: ProgressStatus
 
 
 class SessionTypeResult(Camel):
