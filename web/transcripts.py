@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from db.rooms import find_room_learner
-from db.sessions import Session, find_session
-from db.transcripts import Segment, list_segments
 from fastapi import APIRouter, Query, Response
 
 from db import Connection, NotFound, tenant_tx
+from db.rooms import find_room_learner
+from db.sessions import Session, find_session
+from db.transcripts import Segment, list_segments
 from web.context import Caller, Running, SignedIn
 from web.errors import PROBLEMS
 from web.models import Transcript, TranscriptSegment
