@@ -10,7 +10,17 @@ from fastapi.routing import APIRoute
 import rooms
 from db import create_pool
 from settings import Settings
-from web import classroom, errors, health, lessons, pages, sign_in, transcripts
+from web import (
+    account_settings,
+    classroom,
+    errors,
+    health,
+    lessons,
+    pages,
+    sign_in,
+    transcripts,
+    words,
+)
 from web.auth import Verifier
 from web.context import Context, utc_now
 from web.middleware import BodyLimit, SecurityHeaders, security_headers
@@ -46,7 +56,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders, headers=security_headers(settings))
     errors.register(app)
-    for part in (sign_in, lessons, classroom, transcripts, health, pages):
+    accounts = (sign_in, account_settings, words)
+    for part in (*accounts, lessons, classroom, transcripts, health, pages):
         app.include_router(part.router)
     return app
 

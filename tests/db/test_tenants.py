@@ -13,10 +13,13 @@ import db as database_package
 from db import (
     Connection,
     Pool,
+    account_settings,
     accounts,
     courses,
     create_pool,
     enrollments,
+    erasing,
+    heard,
     progress,
     quizzes,
     rates,
@@ -30,7 +33,7 @@ from db import (
 )
 from db.transcripts import Participant
 from tests.conftest import Database
-from tests.db.rows import NOW, make_learner, make_session, segment
+from tests.db.rows import NOW, at, make_learner, make_session, segment
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,13 @@ async def fill(pool: Pool, slug: str) -> Ids:
         await progress.record_visit(db, tenant.id, account.id, lesson.id, NOW)
         await quizzes.start_quiz(db, tenant.id, account.id, lesson.id)
         await rates.hit(db, tenant.id, account.id, "token", 1, NOW)
-        await transcripts.insert_segments(db, tenant.id, [segment(session_id, "s", 0, account)])
         stay = Participant(session_id, "PA_1", account.id, NOW, None)
         await transcripts.upsert_participants(db, tenant.id, [stay])
+        await account_settings.update_settings(db, tenant.id, account.id, {})
+        erased = segment(session_id, "e", -5, account)
+        await transcripts.insert_segments(db, tenant.id, [erased])
+        await erasing.erase_words(db, tenant.id, session_id, account.id, at(-1))
+        await transcripts.insert_segments(db, tenant.id, [segment(session_id, "s", 0, account)])
     return Ids(
         tenant.id,
         account.id,
@@ -116,6 +123,10 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (sessions.find_active_session, ("room_id",), {}),
     (sessions.find_session, ("session_id",), {}),
     (transcripts.list_segments, ("session_id",), {"present": None}),
+    (heard.list_talks, ("account_id",), {}),
+    (heard.search_heard, ("account_id",), {"query": "words"}),
+    (rooms.list_running_rooms, ("account_id",), {}),
+    (progress.list_marked_modules, ("account_id", "course_id"), {}),
 ]
 
 
@@ -169,6 +180,8 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(progress.update_progress, *foreign, completed=True, now=NOW)
     said = segment(theirs.session_id, "foreign", 0, None)
     await refused(transcripts.insert_segments, [said])
+    await refused(erasing.erase_words, theirs.session_id, theirs.account_id, NOW)
+    await refused(account_settings.update_settings, theirs.account_id, {"theme": "dark"})
     assert await dump(pool, theirs.tenant_id) == before
 
 
@@ -203,7 +216,7 @@ async def test_without_a_tenant_there_is_no_row(database: Database, ours: Ids) -
 
 def test_every_function_of_a_table_takes_connection_and_tenant_first() -> None:
     modules = (accounts, courses, enrollments, progress, quizzes, rates, rooms, search, sessions)
-    for module in (*modules, transcripts):
+    for module in (*modules, account_settings, erasing, heard, transcripts):
         for name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
             if function.__module__ == module.__name__ and not name.startswith("_"):
                 names = list(inspect.signature(function).parameters)[:2]
