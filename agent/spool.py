@@ -175,8 +175,10 @@ def _erase(
     )
     said = [(seq, json.loads(payload)) for seq, payload in rows]
     own = {seq for seq, payload in said if _is_own(payload, account_id, until)}
-    ids = {*answered, *(payload["id"] for seq, payload in said if seq in own)}
-    gone = own | {seq for seq, payload in said if {payload["id"], payload["in_reply_to"]} & ids}
+    ids = {*answered, *(payload.get("id") for seq, payload in said if seq in own)} - {None}
+    gone = own | {
+        seq for seq, payload in said if {payload.get("id"), payload.get("in_reply_to")} & ids
+    }
     db.execute("begin immediate")
     db.executemany("delete from entries where seq = ?", [(seq,) for seq in gone])
     db.execute("commit")
@@ -186,7 +188,9 @@ def _erase(
 
 
 def _is_own(payload: dict[str, Any], account_id: UUID, until: datetime) -> bool:
-    return (
-        payload["account_id"] == str(account_id)
-        and datetime.fromisoformat(payload["started_at"]) <= until
-    )
+    if payload.get("account_id") != str(account_id):
+        return False
+    try:
+        return datetime.fromisoformat(payload["started_at"]) <= until
+    except (KeyError, TypeError, ValueError):
+        return True  # an entry that became a dead letter may have no moment

@@ -139,6 +139,17 @@ async def test_dead_letters_hold_no_erased_word(talk: Talk, database: Database) 
     assert await planted_in_postgres(database) == []
 
 
+async def test_an_entry_that_could_not_be_stored_is_erased_too(
+    talk: Talk, database: Database
+) -> None:
+    await talk.erase(talk.amina, 0)
+    odd = {"account_id": str(talk.amina.id), "session_id": str(talk.session_id), "text": PLANTED}
+    await talk.spool.put(Entry(talk.tenant_id, talk.session_id, "segment", "odd", odd))
+    await talk.drain()
+    assert (await talk.stored(), talk.on_disk()) == ([], False)
+    assert await planted_in_postgres(database) == []
+
+
 async def test_erasing_in_one_session_leaves_the_others(talk: Talk) -> None:
     async with tenant_tx(talk.pool, talk.tenant_id) as db:
         await db.execute("update sessions set status = 'completed'")
