@@ -66,6 +66,7 @@ export const texts = {
     link: (time: string) => `Link to this moment, ${time}`,
     search: 'Search what was said',
     found: (at: number, count: number) => (count === 0 ? 'Nothing found' : `${at} of ${count}`),
+    foundInAll: (count: number) => (count === 0 ? 'Nothing found' : `${count} found`),
     foundElsewhere: (count: number) => `${count} in other talks`,
     next: 'Next result',
     scope: 'Search in',

@@ -34,7 +34,7 @@ export function TranscriptsPage() {
         <Find
           text={text}
           onText={setText}
-          status={found?.state === 'ready' ? texts.transcripts.found(hits.length, hits.length) : ''}
+          status={found?.state === 'ready' ? texts.transcripts.foundInAll(hits.length) : ''}
           onNext={null}
         />
         <Scope>
