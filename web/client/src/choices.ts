@@ -13,6 +13,8 @@ const defaults: AccountSettings = {
   theme: 'system',
 };
 
+let stored = defaults;
+let pending: Partial<AccountSettings>[] = []; // chosen, and not answered yet
 let current = defaults;
 let loading: Promise<void> | null = null;
 let saving: Promise<unknown> = Promise.resolve();
@@ -34,8 +36,9 @@ function subscribe(listener: () => void): () => void {
 export function loadChoices(): void {
   loading ??= api.settings().then(
     (found) => {
-      hold(found);
-      if (found.theme !== 'system') applyTheme(found.theme);
+      stored = found;
+      show();
+      if (current.theme !== 'system') applyTheme(current.theme);
     },
     () => {
       loading = null;
@@ -45,20 +48,24 @@ export function loadChoices(): void {
 
 export function forgetChoices(): void {
   loading = null;
-  hold(defaults);
+  stored = defaults;
+  show();
 }
 
 /** Shows the choice at once and stores it; takes it back, and raises, where it was not stored. */
 export function change(changes: Partial<AccountSettings>): Promise<void> {
-  const before = current;
-  hold({ ...current, ...changes });
+  pending = [...pending, changes];
+  show();
   if (changes.theme) applyTheme(changes.theme);
   const saved = Promise.allSettled([loading, saving])
     .then(() => api.changeSettings(changes))
-    .then(hold, (error: unknown) => {
-      hold({ ...current, ...pick(before, changes) });
-      if (changes.theme) applyTheme(before.theme);
-      throw error;
+    .then((answer) => {
+      stored = answer;
+    })
+    .finally(() => {
+      pending = pending.filter((one) => one !== changes);
+      show();
+      if (changes.theme) applyTheme(current.theme);
     });
   saving = saved;
   if (changes.storeWords !== undefined) storing = saved;
@@ -75,12 +82,9 @@ export async function storingSettled(): Promise<void> {
   await last;
 }
 
-function hold(found: AccountSettings): void {
-  current = found;
-  document.documentElement.dataset.captions = found.captionSize;
+/** What is stored, and over it what is on its way. */
+function show(): void {
+  current = Object.assign({}, stored, ...pending);
+  document.documentElement.dataset.captions = current.captionSize;
   for (const listener of listeners) listener();
-}
-
-function pick(from: AccountSettings, names: Partial<AccountSettings>): Partial<AccountSettings> {
-  return Object.fromEntries(Object.entries(from).filter(([name]) => name in names));
 }
