@@ -39,7 +39,7 @@ class _Wire(BaseModel):
 
 
 class RoomMetadata(_Wire):
-    """Metadata of a tutor room and of a learner's token: document 000's keys, plus `revision`."""
+    """Metadata of a tutor room and of a learner's token: 000's keys, `revision`, `storeWords`."""
 
     agent_type: str = Field(AGENT_TYPE, alias="agent_type")
     course_id: str = ""
@@ -58,6 +58,7 @@ class RoomMetadata(_Wire):
     is_intro_lesson: bool = False
     prev_lesson_title: str | None = None
     revision: int = Field(0, ge=0, le=MAX_REVISION)
+    store_words: bool = True  # False: nothing that this learner says may be kept
 
 
 class DispatchMetadata(_Wire):

@@ -18,6 +18,7 @@ from livekit import api
 
 from db import RETRYABLE, Connection, Forbidden, NotFound, Pool, tenant_tx
 from db import rooms as stored
+from db.account_settings import select_settings
 from db.accounts import Account
 from db.attendance import Connection as Attended
 from db.attendance import close_ended, reconcile
@@ -152,7 +153,9 @@ async def learner_metadata(
         raise NotFound("the module of the room")
     lesson = await find_lesson(db, tenant_id, lesson_id) if lesson_id else None
     seen = await see_lesson(db, tenant_id, account, course.id, lesson)
-    return _metadata(course, module, lesson, seen, account, revision)
+    chosen = await select_settings(db, tenant_id, account.id)
+    metadata = _metadata(course, module, lesson, seen, account, revision)
+    return metadata.model_copy(update={"store_words": chosen.store_words})
 
 
 async def see_lesson(
@@ -300,6 +303,24 @@ async def publish_lesson(
         return False
     logger.info("lesson published", extra=facts)
     return True
+
+
+async def publish_choices(lk: api.LiveKitAPI, pool: Pool, account: Account) -> None:
+    """Tells the agents of the account's running rooms what it chose, in its metadata there.
+
+    Call it after the choice was committed. Never raises over the media server: the agent of a room
+    that was not told reads the choice at the next join.
+    """
+    tenant_id = account.tenant_id
+    async with tenant_tx(pool, tenant_id) as db:
+        places = await stored.list_running_rooms(db, tenant_id, account.id)
+    for room in places:
+        async with tenant_tx(pool, tenant_id) as db:
+            learner = await stored.find_room_learner(db, tenant_id, room.id, account.id)
+            if learner is not None and learner.lesson_id is not None:
+                await publish_lesson(
+                    lk, db, tenant_id, room, account, learner.lesson_id, learner.revision
+                )
 
 
 async def open_room(

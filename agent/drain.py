@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Iterable
+from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
@@ -14,6 +15,7 @@ import db
 from agent.spool import Entry, Spool
 from db import RETRYABLE
 from db.attendance import Participant, upsert_participants
+from db.erasing import Erased, list_erased
 from db.transcripts import Segment, insert_dead_letter, insert_segments
 from settings import Settings
 
@@ -21,6 +23,7 @@ BATCH = 200
 IDLE_S = 0.1  # between looks at an empty spool: a row is in Postgres within a fraction of a second
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last one repeats while Postgres is away
 FORGET_EVERY_S = 3600.0
+SWEEP_EVERY_S = 2.0  # between looks for words that their learner erased
 
 # what does not: the entry itself cannot be stored
 BAD = (asyncpg.PostgresError, ValidationError, ValueError, db.NotFound)
@@ -37,14 +40,18 @@ class Drainer:
         self._spool = spool
         self._pool = pool
         self._failures = 0
+        self._swept: dict[tuple[UUID, UUID], tuple[datetime, int]] = {}
 
     async def run(self) -> None:
         """Drains until cancelled; waits longer while Postgres is away, and loses nothing."""
-        forget_at = 0.0
+        forget_at = sweep_at = 0.0
         clock = asyncio.get_running_loop().time
         while True:
             try:
                 moved = await self.drain_once()
+                if clock() >= sweep_at:
+                    await self.sweep_once()
+                    sweep_at = clock() + SWEEP_EVERY_S
                 self._failures = 0
             except RETRYABLE as error:
                 await self._wait_out(error)
@@ -63,6 +70,24 @@ class Drainer:
             await self._store(tenant_id, batch)
             await self._spool.mark_drained(batch)
         return len(entries)
+
+    async def sweep_once(self) -> None:
+        """Takes out of the spool what learners have erased. Raises what RETRYABLE names."""
+        newest = await self._spool.last_drained()
+        for tenant_id in {tenant for tenant, _ in newest}:
+            sessions = [session for tenant, session in newest if tenant == tenant_id]
+            async with db.tenant_tx(self._pool, tenant_id) as conn:
+                erased = await list_erased(conn, tenant_id, sessions)
+            for one in erased:
+                await self._sweep(one, newest[tenant_id, one.session_id])
+
+    async def _sweep(self, erased: Erased, newest: int) -> None:
+        key, state = (erased.session_id, erased.account_id), (erased.erased_at, newest)
+        if self._swept.get(key) == state:
+            return
+        if await self._spool.erase(*key, erased.erased_at, erased.segment_ids):
+            self._swept[key] = state
+            logger.info("erased from the spool", extra={"session_id": str(erased.session_id)})
 
     async def _wait_out(self, error: BaseException) -> None:
         pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
@@ -141,5 +166,6 @@ async def _last_drain(drainer: Drainer) -> None:
     try:
         while await drainer.drain_once():
             pass
+        await drainer.sweep_once()
     except RETRYABLE:
         logger.warning("entries wait in the spool for the next start")

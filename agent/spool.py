@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from uuid import UUID
@@ -71,6 +72,23 @@ class Spool:
         """Deletes entries drained more than KEEP_DRAINED_S ago."""
         await self._run(_forget, self._db, time.time() - KEEP_DRAINED_S)
 
+    async def last_drained(self) -> dict[tuple[UUID, UUID], int]:
+        """Tenant and session -> the newest drained entry, of all sessions that have one."""
+        found: dict[tuple[UUID, UUID], int] = await self._run(_last_drained, self._db)
+        return found
+
+    async def erase(
+        self, session_id: UUID, account_id: UUID, until: datetime, answered: Iterable[str]
+    ) -> bool:
+        """Deletes what the account said in a session until then, and the answers to it.
+
+        `answered` are ids of erased segments whose entries may be gone already. Only drained
+        entries go: Postgres refuses the waiting ones and remembers their ids. True once no byte of
+        them is left on disk; else a reader held the log: call again.
+        """
+        erased: bool = await self._run(_erase, self._db, session_id, account_id, until, answered)
+        return erased
+
     async def close(self) -> None:
         await self._run(self._db.close)
         self._thread.shutdown()
@@ -133,3 +151,46 @@ def _oldest_waiting_s(db: sqlite3.Connection) -> float:
 
 def _forget(db: sqlite3.Connection, drained_before: float) -> None:
     db.execute("delete from entries where drained_at < ?", (drained_before,))
+
+
+def _last_drained(db: sqlite3.Connection) -> dict[tuple[UUID, UUID], int]:
+    rows = db.execute(
+        "select tenant_id, session_id, max(seq) from entries where drained_at is not null"
+        " group by tenant_id, session_id"
+    )
+    return {(UUID(tenant), UUID(session)): seq for tenant, session, seq in rows}
+
+
+def _erase(
+    db: sqlite3.Connection,
+    session_id: UUID,
+    account_id: UUID,
+    until: datetime,
+    answered: Iterable[str],
+) -> bool:
+    rows = db.execute(
+        "select seq, payload from entries"
+        " where session_id = ? and kind = 'segment' and drained_at is not null",
+        (str(session_id),),
+    )
+    said = [(seq, json.loads(payload)) for seq, payload in rows]
+    own = {seq for seq, payload in said if _is_own(payload, account_id, until)}
+    ids = {*answered, *(payload.get("id") for seq, payload in said if seq in own)} - {None}
+    gone = own | {
+        seq for seq, payload in said if {payload.get("id"), payload.get("in_reply_to")} & ids
+    }
+    db.execute("begin immediate")
+    db.executemany("delete from entries where seq = ?", [(seq,) for seq in gone])
+    db.execute("commit")
+    # the log holds the pages as they were: only an empty one holds nothing
+    (busy, _, _) = db.execute("pragma wal_checkpoint(truncate)").fetchone()
+    return not busy
+
+
+def _is_own(payload: dict[str, Any], account_id: UUID, until: datetime) -> bool:
+    if payload.get("account_id") != str(account_id):
+        return False
+    try:
+        return datetime.fromisoformat(payload["started_at"]) <= until
+    except (KeyError, TypeError, ValueError):
+        return True  # an entry that became a dead letter may have no moment

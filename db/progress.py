@@ -1,8 +1,10 @@
 """Progress of learners. Owns lesson_progress and the rules of a visit."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from itertools import groupby
+from typing import Any, Literal
 from uuid import UUID
 
 from db import Connection, NotFound, fetch_one
@@ -27,6 +29,30 @@ class LessonProgress:
     completion_percentage: int
     last_position: float
     status: ProgressStatus
+
+
+@dataclass(frozen=True)
+class MarkedLesson:
+    """A lesson with how far a learner is in it; never opened: no `last_accessed_at`."""
+
+    id: UUID
+    module_id: UUID
+    title: str
+    order_index: int
+    duration_s: int | None
+    is_published: bool
+    status: ProgressStatus
+    last_position: float
+    last_accessed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class MarkedModule:
+    """A module with its lessons in order."""
+
+    id: UUID
+    title: str
+    lessons: tuple[MarkedLesson, ...]
 
 
 @dataclass(frozen=True)
@@ -89,6 +115,66 @@ def session_type(is_intro: bool, first_in_course: bool, first_in_lesson: bool) -
     if is_intro:
         return "course_welcome" if first_in_course else "course_welcome_back"
     return "lesson_welcome" if first_in_lesson else "lesson_welcome_back"
+
+
+def summarize(modules: Sequence[MarkedModule]) -> CourseProgress:
+    """The figures of a course by its marks, as `select_visit_facts` counts them."""
+    lessons = [lesson for module in modules for lesson in module.lessons]
+    published = [lesson for lesson in lessons if lesson.is_published]
+    last = last_visited(modules)
+    return CourseProgress(
+        completed_lessons=sum(lesson.status == "completed" for lesson in published),
+        total_lessons=len(published),
+        last_lesson_title=last.title if last else None,
+    )
+
+
+def last_visited(modules: Sequence[MarkedModule]) -> MarkedLesson | None:
+    """Where the learner left off: the lesson opened latest."""
+    visited = [
+        (lesson.last_accessed_at, lesson)
+        for module in modules
+        for lesson in module.lessons
+        if lesson.last_accessed_at is not None
+    ]
+    return max(visited, key=lambda one: one[0])[1] if visited else None
+
+
+async def list_marked_modules(
+    db: Connection,
+    tenant_id: UUID,
+    account_id: UUID,
+    course_id: UUID,
+    *,
+    unpublished: bool = False,
+) -> list[MarkedModule]:
+    """A course's modules and lessons in order, with the account's marks, in one query."""
+    rows = await db.fetch(
+        """select m.id as module_id, m.title as module_title, l.id, l.title, l.order_index,
+                  l.duration_s, l.is_published, coalesce(p.status, 'not_started') as status,
+                  coalesce(p.last_position, 0) as last_position, p.last_accessed_at
+           from modules m
+           left join course_lessons l
+             on l.tenant_id = m.tenant_id and l.module_id = m.id and ($4 or l.is_published)
+           left join lesson_progress p
+             on p.tenant_id = l.tenant_id and p.lesson_id = l.id and p.account_id = $2
+           where m.tenant_id = $1 and m.course_id = $3 and ($4 or coalesce(m.is_published, true))
+           order by m.order_index, l.order_index""",
+        tenant_id,
+        account_id,
+        course_id,
+        unpublished,
+    )
+    return [
+        MarkedModule(module_id, title, tuple(_marked(row) for row in group if row["id"]))
+        for (module_id, title), group in groupby(
+            rows, key=lambda row: (row["module_id"], row["module_title"])
+        )
+    ]
+
+
+def _marked(row: Any) -> MarkedLesson:
+    return MarkedLesson(**{name: value for name, value in row.items() if name != "module_title"})
 
 
 async def select_visit_facts(

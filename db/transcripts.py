@@ -12,6 +12,7 @@ from uuid import UUID
 
 from db import Connection
 from db.accounts import Account
+from db.erasing import hold_sessions, note_erased
 
 
 @dataclass(frozen=True)
@@ -46,20 +47,31 @@ COLUMNS = [field.name for field in fields(Segment)]
 
 
 async def insert_segments(db: Connection, tenant_id: UUID, segments: Sequence[Segment]) -> int:
-    """Stores what is not there yet; returns how many were new.
+    """Stores what is not there yet and was not erased; returns how many were new.
 
     Raises asyncpg.ForeignKeyViolationError where a session is not there (then none is stored).
     """
     columns = [[_clean(getattr(segment, name)) for segment in segments] for name in COLUMNS]
+    session_ids, ids, account_ids = columns[:3]
+    await hold_sessions(db, tenant_id, session_ids)
+    started_at = columns[COLUMNS.index("started_at")]
+    await note_erased(db, tenant_id, session_ids, ids, account_ids, started_at)
     status = await db.execute(
         """insert into transcript_segments
              (tenant_id, session_id, id, account_id, identity, name, role, source, text,
               started_at, ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
               provenance, epoch, local_seq)
-           select $1, * from unnest(
+           select $1, s.* from unnest(
              $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
              $9::text[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::text[],
              $14::real[], $15::bool[], $16::text[], $17::text[], $18::int[], $19::bigint[])
+             as s (session_id, id, account_id, identity, name, role, source, text, started_at,
+                   ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
+                   provenance, epoch, local_seq)
+           where not exists (
+             select from erased_segments e
+             where e.tenant_id = $1 and e.session_id = s.session_id
+               and e.id in (s.id, s.in_reply_to))
            on conflict (tenant_id, session_id, id) do nothing""",
         tenant_id,
         *columns,
@@ -102,10 +114,22 @@ async def insert_dead_letter(
     payload: Mapping[str, Any],
     error: str,
 ) -> None:
-    """Keeps what could not be stored, with the reason, once per entry; JSON-able payload."""
+    """Keeps what could not be stored, with the reason, once per entry; JSON-able payload.
+
+    Words of a session in which their account has erased are not kept.
+    """
     await db.execute(
         """insert into dead_letters (tenant_id, kind, entry_key, payload, error)
-           values ($1, $2, $3, $4, $5) on conflict (tenant_id, kind, entry_key) do nothing""",
+           select $1, $2, $3, $4, $5
+           where not exists (
+             select from erased_words
+             where tenant_id = $1 and session_id::text = $4::jsonb ->> 'session_id'
+               and account_id::text = $4::jsonb ->> 'account_id')
+           and not exists (
+             select from erased_segments
+             where tenant_id = $1 and session_id::text = $4::jsonb ->> 'session_id'
+               and id = $4::jsonb ->> 'in_reply_to')
+           on conflict (tenant_id, kind, entry_key) do nothing""",
         tenant_id,
         kind,
         entry_key,

@@ -14,6 +14,7 @@ from db.inbox import Inbox
 from db.webhooks import Intake
 from settings import Settings
 from web import (
+    account_settings,
     classroom,
     errors,
     events,
@@ -23,6 +24,7 @@ from web import (
     sign_in,
     transcripts,
     webhooks,
+    words,
 )
 from web.auth import Verifier
 from web.context import Context, utc_now
@@ -64,7 +66,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders, headers=security_headers(settings))
     errors.register(app)
-    for part in (sign_in, lessons, classroom, transcripts, events, webhooks, health, pages):
+    accounts = (sign_in, account_settings, words)
+    sessions = (classroom, transcripts, events, webhooks)
+    for part in (*accounts, lessons, *sessions, health, pages):
         app.include_router(part.router)
     return app
 

@@ -17,9 +17,8 @@ from db.rooms import Room, find_room
 from protocol import ProtocolError
 from web.context import Caller, Context, Running, SignedIn, take_token
 from web.errors import PROBLEMS
-from web.lessons import progress_of, quiz_of
+from web.lessons import course_progress_of, progress_of, quiz_of
 from web.models import (
-    CourseProgress,
     JoinToken,
     LessonChanged,
     LessonChoice,
@@ -229,7 +228,7 @@ def _lesson(lesson: Lesson, questions: list[Question]) -> PageLesson:
 
 
 def _session_type(visit: Visit) -> SessionTypeResult:
-    course, lesson = visit.course_progress, visit.lesson_progress
+    lesson = visit.lesson_progress
     return SessionTypeResult(
         session_type=visit.session_type,
         is_first_course_visit=visit.is_first_course_visit,
@@ -237,10 +236,6 @@ def _session_type(visit: Visit) -> SessionTypeResult:
         is_first_lesson_visit=visit.is_first_lesson_visit,
         lesson_number=visit.lesson_number,
         prev_lesson_title=visit.prev_lesson_title,
-        course_progress=CourseProgress(
-            completed_lessons=course.completed_lessons,
-            total_lessons=course.total_lessons,
-            last_lesson_title=course.last_lesson_title,
-        ),
+        course_progress=course_progress_of(visit.course_progress),
         lesson_progress=progress_of(lesson) if lesson else None,
     )

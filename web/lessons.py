@@ -1,5 +1,6 @@
 """Courses and lessons to read. Owns /api/courses and /api/lessons."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -11,8 +12,6 @@ from db.courses import (
     find_course,
     find_lesson,
     list_courses,
-    list_lessons,
-    list_modules,
     list_outline,
     list_passages,
 )
@@ -23,7 +22,9 @@ from web.errors import PROBLEMS
 from web.models import (
     CourseLine,
     CourseList,
+    CourseProgress,
     CourseTree,
+    LastLesson,
     LessonLine,
     LessonPassage,
     LessonProgress,
@@ -46,18 +47,23 @@ async def get_courses(running: Running, caller: Caller) -> CourseList:
 
 @router.get("/courses/{course_id}")
 async def get_course(course_id: str, running: Running, caller: Caller) -> CourseTree:
-    """A course by its outside key, id or slug, with modules and lessons in order."""
-    tenant_id, staff = caller.tenant_id, caller.staff
-    async with tenant_tx(running.pool, tenant_id) as db:
-        course = await find_course(db, tenant_id, course_id)
+    """A course by its outside key, id or slug, with modules, lessons and the caller's marks."""
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        course = await find_course(db, caller.tenant_id, course_id)
         if course is None:
             raise NotFound("course")
-        modules = []
-        for module in await list_modules(db, tenant_id, course.id, unpublished=staff):
-            lessons = await list_lessons(db, tenant_id, module.id, unpublished=staff)
-            lines = [LessonLine(id=x.id, title=x.title, order_index=x.order_index) for x in lessons]
-            modules.append(ModuleLine(id=module.id, title=module.title, lessons=lines))
-    return CourseTree(id=course.id, slug=course.slug, title=course.title, modules=modules)
+        modules = await progress.list_marked_modules(
+            db, caller.tenant_id, caller.account.id, course.id, unpublished=caller.staff
+        )
+    return CourseTree(
+        id=course.id,
+        slug=course.slug,
+        title=course.title,
+        description=course.description,
+        modules=[_module_line(module) for module in modules],
+        progress=course_progress_of(progress.summarize(modules)),
+        last=_last_lesson(modules),
+    )
 
 
 @router.get("/lessons/{lesson_id}")
@@ -121,6 +127,41 @@ async def put_progress(
             now=running.clock(),
         )
     return progress_of(stored)
+
+
+def course_progress_of(stored: progress.CourseProgress) -> CourseProgress:
+    """The figures of a course."""
+    return CourseProgress(
+        completed_lessons=stored.completed_lessons,
+        total_lessons=stored.total_lessons,
+        last_lesson_title=stored.last_lesson_title,
+    )
+
+
+def _module_line(module: progress.MarkedModule) -> ModuleLine:
+    lines = [
+        LessonLine(
+            id=lesson.id,
+            title=lesson.title,
+            order_index=lesson.order_index,
+            duration=lesson.duration_s,
+            status=lesson.status,
+        )
+        for lesson in module.lessons
+    ]
+    return ModuleLine(id=module.id, title=module.title, lessons=lines)
+
+
+def _last_lesson(modules: Sequence[progress.MarkedModule]) -> LastLesson | None:
+    lesson = progress.last_visited(modules)
+    if lesson is None or lesson.last_accessed_at is None:
+        return None
+    return LastLesson(
+        lesson_id=lesson.id,
+        module_id=lesson.module_id,
+        last_position=lesson.last_position,
+        last_accessed_at=lesson.last_accessed_at,
+    )
 
 
 def progress_of(stored: progress.LessonProgress) -> LessonProgress:

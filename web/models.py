@@ -7,6 +7,8 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from db.account_settings import CaptionSize, Theme
+from db.progress import ProgressStatus
 from protocol import MAX_ROOM_NAME, Role, SessionType
 
 
@@ -68,11 +70,13 @@ class CourseList(Camel):
 
 
 class LessonLine(Camel):
-    """A lesson in a course's tree."""
+    """A lesson in a course's tree with the caller's mark; duration in seconds."""
 
     id: UUID
     title: str
     order_index: int
+    duration: int | None
+    status: ProgressStatus
 
 
 class ModuleLine(Camel):
@@ -83,10 +87,30 @@ class ModuleLine(Camel):
     lessons: list[LessonLine]
 
 
-class CourseTree(CourseLine):
-    """A course with its modules, in order."""
+class CourseProgress(Camel):
+    """Over the published lessons of the course."""
 
+    completed_lessons: int
+    total_lessons: int
+    last_lesson_title: str | None
+
+
+class LastLesson(Camel):
+    """Where the caller left off: the lesson opened latest, position in seconds into its video."""
+
+    lesson_id: UUID
+    module_id: UUID
+    last_position: float
+    last_accessed_at: datetime
+
+
+class CourseTree(CourseLine):
+    """A course with its modules, in order; `last` is null before the first visit."""
+
+    description: str
     modules: list[ModuleLine]
+    progress: CourseProgress
+    last: LastLesson | None
 
 
 class QuizQuestion(Camel):
@@ -129,20 +153,12 @@ class PageModule(Camel):
     lessons: list[PageLesson]
 
 
-class CourseProgress(Camel):
-    """Over the published lessons of the course."""
-
-    completed_lessons: int
-    total_lessons: int
-    last_lesson_title: str | None
-
-
 class LessonProgress(Camel):
     """Position in seconds into the video."""
 
     completion_percentage: int = Field(ge=0, le=100)
     last_position: float
-    status: Literal["not_started", "in_progress", "completed"]
+    status: ProgressStatus
 
 
 class SessionTypeResult(Camel):
@@ -238,7 +254,7 @@ class ProgressChange(Camel):
 
 
 class TranscriptSegment(Camel):
-    """One utterance; times in seconds on the session clock."""
+    """One utterance; times in seconds on the session clock; `mine`: the caller said it."""
 
     id: str
     speaker: str
@@ -252,12 +268,14 @@ class TranscriptSegment(Camel):
     language: str | None
     confidence: float | None
     interrupted: bool
+    mine: bool
 
 
 class Transcript(Camel):
-    """What was said in a session, in order of speaking."""
+    """What was said in a session, in order of speaking; `startedAt` is zero of its clock."""
 
     session_id: UUID
+    started_at: datetime
     segments: list[TranscriptSegment]
 
 
@@ -283,6 +301,82 @@ class Received(BaseModel):
     """An event is on disk; `repeated` where it was before."""
 
     status: Literal["ok", "repeated"]
+
+
+class HeardTalk(Camel):
+    """What the caller heard of one session about one lesson; `firstId` is its first segment."""
+
+    session_id: UUID
+    course_id: UUID | None
+    module_id: UUID | None
+    module_title: str | None
+    lesson_id: UUID | None
+    lesson_title: str | None
+    first_id: str
+    started_at: datetime
+    ended_at: datetime
+    segments: int
+
+
+class Highlight(Camel):
+    """A found word: from, to in UTF-16 units of the text, as JavaScript counts them."""
+
+    start: int
+    end: int
+
+
+class HeardSegment(Camel):
+    """An utterance that a search found; `startS` in seconds on the session clock."""
+
+    session_id: UUID
+    segment_id: str
+    module_id: UUID | None
+    lesson_id: UUID | None
+    lesson_title: str | None
+    name: str
+    role: Literal["learner", "tutor"]
+    mine: bool
+    text: str
+    started_at: datetime
+    start_s: float
+    highlights: list[Highlight]
+
+
+class OwnTranscripts(Camel):
+    """The caller's talks, newest first, or what a search found in them, in order of speaking."""
+
+    talks: list[HeardTalk] = []
+    hits: list[HeardSegment] = []
+
+
+class WordsErased(Camel):
+    """How many utterances of the caller were erased."""
+
+    erased: int
+
+
+class AccountSettings(Camel):
+    """What an account chose; `speechRate` is a factor of the tutor's normal speed."""
+
+    store_words: bool
+    speech_rate: float
+    voice: bool
+    caption_size: CaptionSize
+    read_tutor: bool
+    single_keys: bool
+    theme: Theme
+
+
+class SettingsChange(Camel):
+    """What to store; what is left out stays."""
+
+    store_words: bool | None = None
+    speech_rate: float | None = Field(None, ge=0.5, le=2, allow_inf_nan=False)
+    voice: bool | None = None
+    caption_size: CaptionSize | None = None
+    read_tutor: bool | None = None
+    single_keys: bool | None = None
+    theme: Theme | None = None
 
 
 class Health(BaseModel):

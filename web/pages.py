@@ -21,6 +21,8 @@ router = APIRouter(include_in_schema=False)
 @router.get("/auth/signin")
 @router.get("/error")
 @router.get("/session/{rest:path}")
+@router.get("/transcripts")
+@router.get("/transcripts/{session_id}")
 def get_shell() -> Response:
     """The client's one page; its script reads the address."""
     return _shell(200)

@@ -1,22 +1,22 @@
-"""What was said in a session. Owns /api/sessions/{id}/transcript and its three forms."""
+"""What was said in a session. Owns /api/sessions/{id}/transcript and its four forms."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from db.rooms import find_room_learner
-from db.sessions import Session, find_session
-from db.transcripts import Segment, list_segments
 from fastapi import APIRouter, Query, Response
 
 from db import Connection, NotFound, tenant_tx
+from db.rooms import find_room_learner
+from db.sessions import Session, find_session
+from db.transcripts import Segment, list_segments
 from web.context import Caller, Running, SignedIn
 from web.errors import PROBLEMS
 from web.models import Transcript, TranscriptSegment
 
 router = APIRouter(prefix="/api", tags=["transcripts"], responses=PROBLEMS)
 
-Format = Annotated[Literal["json", "txt", "vtt"], Query(alias="format")]
+Format = Annotated[Literal["json", "txt", "vtt", "feed"], Query(alias="format")]
 _TEXT = {"schema": {"type": "string"}}
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "})
 
@@ -31,22 +31,35 @@ async def get_transcript(
 ) -> Response:
     """In order of speaking: a learner what was said while they were there, staff all of it."""
     async with tenant_tx(running.pool, caller.tenant_id) as db:
-        session = await _session(db, caller, session_id)
+        session = await session_of(db, caller, session_id)
         present = None if caller.staff else caller.account
         segments = await list_segments(db, caller.tenant_id, session_id, present=present)
-    said = [_segment(segment, session.started_at) for segment in segments]
+    said = [_segment(segment, session.started_at, caller.account.id) for segment in segments]
     headers = {"Cache-Control": "no-store"}
     if form == "txt":
         return Response(as_text(said), media_type="text/plain", headers=headers)
+    if form == "feed":
+        return Response(as_feed(said), media_type="text/plain", headers=headers)
     if form == "vtt":
         return Response(as_vtt(said), media_type="text/vtt", headers=headers)
-    body = Transcript(session_id=session_id, segments=said).model_dump_json(by_alias=True)
-    return Response(body, media_type="application/json", headers=headers)
+    body = Transcript(session_id=session_id, started_at=session.started_at, segments=said)
+    text = body.model_dump_json(by_alias=True)
+    return Response(text, media_type="application/json", headers=headers)
 
 
 def as_text(segments: list[TranscriptSegment]) -> str:
     """One line for each utterance: `[00:01:02] Amina: ...`."""
     lines = (f"[{_stamp(s.start_s)[:8]}] {s.name}: {_line(s.text)}" for s in segments)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def as_feed(segments: list[TranscriptSegment]) -> str:
+    """For a braille display: who speaks is told when it changes, no times, one line each."""
+    names = ["", *(s.name for s in segments)]
+    lines = (
+        _line(s.text) if s.name == before else f"{s.name}: {_line(s.text)}"
+        for s, before in zip(segments, names, strict=False)
+    )
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -60,7 +73,7 @@ def as_vtt(segments: list[TranscriptSegment]) -> str:
     return "WEBVTT\n" + "".join(cues)
 
 
-async def _session(db: Connection, caller: SignedIn, session_id: UUID) -> Session:
+async def session_of(db: Connection, caller: SignedIn, session_id: UUID) -> Session:
     """A session of the tenant, for learners one of a room of theirs. Raises NotFound."""
     session = await find_session(db, caller.tenant_id, session_id)
     if session is None:
@@ -72,7 +85,7 @@ async def _session(db: Connection, caller: SignedIn, session_id: UUID) -> Sessio
     return session
 
 
-def _segment(segment: Segment, zero: datetime) -> TranscriptSegment:
+def _segment(segment: Segment, zero: datetime, account_id: UUID) -> TranscriptSegment:
     return TranscriptSegment(
         id=segment.id,
         speaker=segment.identity,
@@ -80,16 +93,17 @@ def _segment(segment: Segment, zero: datetime) -> TranscriptSegment:
         role=segment.role,
         source=segment.source,
         text=segment.text,
-        start_s=_seconds(segment.started_at, zero),
-        end_s=_seconds(segment.ended_at, zero),
+        start_s=seconds_of(segment.started_at, zero),
+        end_s=seconds_of(segment.ended_at, zero),
         lesson_id=segment.lesson_id,
         language=segment.language,
         confidence=segment.confidence,
         interrupted=segment.interrupted,
+        mine=segment.account_id == account_id,
     )
 
 
-def _seconds(at: datetime, zero: datetime) -> float:
+def seconds_of(at: datetime, zero: datetime) -> float:
     """On the session clock; what began just before the session's row counts from zero."""
     return max(0.0, round((at - zero).total_seconds(), 3))
 

@@ -19,6 +19,7 @@ LANDED = {
     "0001_classroom.sql": "3bd463a81ec20a8b",
     "0002_events.sql": "4ee859dcd2388c3c",
     "0003_webhooks.sql": "944b179fc0b3a6ad",
+    "0004_own_words.sql": "1bb65d253c3ab3dd",
 }
 EMPTY = "t_empty"
 

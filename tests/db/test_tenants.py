@@ -13,12 +13,15 @@ import db as database_package
 from db import (
     Connection,
     Pool,
+    account_settings,
     accounts,
     attendance,
     courses,
     create_pool,
     enrollments,
+    erasing,
     events,
+    heard,
     progress,
     quizzes,
     rates,
@@ -76,10 +79,14 @@ async def fill(pool: Pool, slug: str) -> Ids:
         await progress.record_visit(db, tenant.id, account.id, lesson.id, NOW)
         await quizzes.start_quiz(db, tenant.id, account.id, lesson.id)
         await rates.hit(db, tenant.id, account.id, "token", 1, NOW)
-        await transcripts.insert_segments(db, tenant.id, [segment(session_id, "s", 0, account)])
         stay = Participant(session_id, "PA_1", account.id, NOW, None)
         await attendance.upsert_participants(db, tenant.id, [stay])
         await webhooks.insert_events(db, tenant.id, [Event("EV_1", "room_started", NOW)])
+        await account_settings.update_settings(db, tenant.id, account.id, {})
+        erased = segment(session_id, "e", -5, account)
+        await transcripts.insert_segments(db, tenant.id, [erased])
+        await erasing.erase_words(db, tenant.id, session_id, account.id, at(-1))
+        await transcripts.insert_segments(db, tenant.id, [segment(session_id, "s", 0, account)])
     return Ids(
         tenant.id,
         account.id,
@@ -131,6 +138,10 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (attendance.list_durations, ("session_id",), {"now": NOW}),
     (rooms.list_names, ("room_names",), {}),
     (transcripts.list_segments, ("session_id",), {"present": None}),
+    (heard.list_talks, ("account_id",), {}),
+    (heard.search_heard, ("account_id",), {"query": "words"}),
+    (rooms.list_running_rooms, ("account_id",), {}),
+    (progress.list_marked_modules, ("account_id", "course_id"), {}),
 ]
 
 
@@ -189,6 +200,8 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(attendance.upsert_participants, [stay])
     await refused(attendance.reconcile, theirs.session_id, [], at(60))
     await refused(attendance.close_ended)
+    await refused(erasing.erase_words, theirs.session_id, theirs.account_id, NOW)
+    await refused(account_settings.update_settings, theirs.account_id, {"theme": "dark"})
     assert await dump(pool, theirs.tenant_id) == before
 
 
@@ -223,7 +236,8 @@ async def test_without_a_tenant_there_is_no_row(database: Database, ours: Ids) -
 
 def test_every_function_of_a_table_takes_connection_and_tenant_first() -> None:
     modules = (accounts, courses, enrollments, progress, quizzes, rates, rooms, search, sessions)
-    for module in (*modules, attendance, events, transcripts, webhooks):
+    tables = (account_settings, attendance, erasing, events, heard, transcripts, webhooks)
+    for module in (*modules, *tables):
         for name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
             if function.__module__ == module.__name__ and not name.startswith("_"):
                 names = list(inspect.signature(function).parameters)[:2]

@@ -68,7 +68,7 @@ def test_metadata_round_trip_keeps_the_keys_of_the_document_and_unknown_ones() -
             "moduleTitle": "M", "lessonId": "l", "lessonTitle": "L", "lessonNumber": 2,
             "videoIds": ["v"], "learningObjectives": ["o"], "userId": "u", "userName": "U",
             "sessionType": "lesson_welcome", "isFirstCourseVisit": False, "isIntroLesson": False,
-            "prevLessonTitle": "P", "revision": 3, "unknown": {"kept": True},
+            "prevLessonTitle": "P", "revision": 3, "storeWords": False, "unknown": {"kept": True},
         }
     )  # fmt: skip
     metadata = protocol.parse_metadata(text)

@@ -1,5 +1,6 @@
 """Courses and lessons to read: shapes, order, who sees what, and never a key."""
 
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -24,12 +25,21 @@ async def test_a_course_comes_with_its_published_lessons_in_order(library: Schoo
         "id": str(library.course.id),
         "slug": library.course.slug,
         "title": library.course.title,
+        "description": library.course.description,
+        "progress": {"completedLessons": 0, "totalLessons": 6, "lastLessonTitle": None},
+        "last": None,
         "modules": [
             {
                 "id": str(module.id),
                 "title": module.title,
                 "lessons": [
-                    {"id": str(x.id), "title": x.title, "orderIndex": x.order_index}
+                    {
+                        "id": str(x.id),
+                        "title": x.title,
+                        "orderIndex": x.order_index,
+                        "duration": x.duration_s,
+                        "status": "not_started",
+                    }
                     for x in lessons
                     if x.is_published
                 ],
@@ -46,6 +56,40 @@ async def test_staff_sees_the_unpublished_lessons_too(library: School) -> None:
         for role in ("learner", "teacher", "admin")
     }
     assert seen == {"learner": 6, "teacher": 8, "admin": 8}
+
+
+async def test_a_course_shows_the_callers_own_marks_and_where_they_left_off(
+    school: School,
+) -> None:
+    first, second = school.lessons[0][0], school.lessons[1][1]
+    steps = [(second, {"lastPosition": 134.5}), (first, {"completed": True})]
+    steps.append((second, {"percentage": 40}))
+    for lesson, body in steps:
+        school.clock.pass_(minutes=1)
+        path = f"/api/lessons/{lesson.id}/progress"
+        await school.client.put(path, headers=school.auth("Amina"), json=body)
+    path = f"/api/courses/{school.course.id}"
+    course, other = await school.get(path, "Amina"), await school.get(path, "Bilal")
+    marks = {x["id"]: x["status"] for m in course["modules"] for x in m["lessons"]}
+    assert {key: mark for key, mark in marks.items() if mark != "not_started"} == {
+        str(first.id): "completed",
+        str(second.id): "in_progress",
+    }
+    assert course["progress"] == {
+        "completedLessons": 1,
+        "totalLessons": 6,
+        "lastLessonTitle": second.title,
+    }
+    at = datetime.fromisoformat(course["last"].pop("lastAccessedAt"))
+    assert (course["last"], at) == (
+        {
+            "lessonId": str(second.id),
+            "moduleId": str(second.module_id),
+            "lastPosition": 134.5,
+        },
+        school.clock.now,
+    )
+    assert (other["progress"]["completedLessons"], other["last"]) == (0, None)
 
 
 @pytest.mark.parametrize("key", ODD_KEYS)

@@ -34,7 +34,10 @@ async def client(
         yield client
 
 
-@pytest.mark.parametrize("path", ["/", "/auth/signin", "/error", "/session/1", "/session/1/x"])
+@pytest.mark.parametrize(
+    "path",
+    ["/", "/auth/signin", "/error", "/session/1", "/session/1/x", "/transcripts", "/transcripts/1"],
+)
 async def test_an_address_of_the_client_answers_the_page(
     client: httpx2.AsyncClient, path: str
 ) -> None:

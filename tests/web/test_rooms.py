@@ -146,6 +146,7 @@ async def test_the_metadata_holds_all_keys_and_no_more(school: School) -> None:
         "isIntroLesson": False,
         "prevLessonTitle": school.lessons[1][0].title,
         "revision": 0,
+        "storeWords": True,
     }
     assert json.loads((await school.live_room(1)).metadata) == expected
     assert json.loads(decoded(school, page["liveKitToken"])["metadata"]) == expected

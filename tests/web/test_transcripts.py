@@ -106,7 +106,10 @@ async def test_a_transcript_is_in_order_with_times_on_the_session_clock(
         "language": "en",
         "confidence": 0.5,
         "interrupted": False,
+        "mine": False,
     }
+    own = await school.get(f"/api/sessions/{session_id}/transcript", "Amina")
+    assert [s["mine"] for s in own["segments"]] == [True, False, False]
 
 
 async def test_a_learner_reads_what_was_said_while_they_were_there(
@@ -152,6 +155,19 @@ async def test_the_text_of_a_session_has_a_line_for_each_utterance(
         "[00:00:01] Amina: What is a <label> & why?\n"
         "[00:00:03] Bodh: A label is the right answer.\n"
         "[01:01:40] Bilal: May I ask something?\n"
+    )
+
+
+async def test_the_feed_for_braille_names_who_speaks_when_it_changes(
+    school: School, session_id: str
+) -> None:
+    answer = await school.client.get(
+        f"/api/sessions/{session_id}/transcript?format=feed", headers=school.auth("Amina")
+    )
+    assert answer.headers["content-type"].startswith("text/plain")
+    assert answer.text == (
+        "Amina: What is a <label> & why?\nBodh: A label is the right answer.\n"
+        "Bilal: May I ask something?\n"
     )
 
 

@@ -2,8 +2,10 @@ import { lazy, Suspense } from 'react';
 import { CoursesPage } from './pages/CoursesPage';
 import { ErrorPage } from './pages/ErrorPage';
 import { SignInPage } from './pages/SignInPage';
+import { TranscriptPage } from './pages/TranscriptPage';
+import { TranscriptsPage } from './pages/TranscriptsPage';
 import { Waiting } from './parts/Waiting';
-import { matchModule, useAddress } from './router';
+import { matchModule, matchTranscript, useAddress } from './router';
 
 // the room brings the media library: sign-in and courses need not wait for it
 const RoomPage = lazy(() => import('./pages/RoomPage'));
@@ -18,6 +20,9 @@ export function App() {
       </Suspense>
     );
   }
+  const session = matchTranscript(address.pathname);
+  if (session === '') return <TranscriptsPage />;
+  if (session !== null) return <TranscriptPage key={session} sessionId={session} />;
   switch (address.pathname) {
     case '/':
       return <CoursesPage courseId={address.searchParams.get('course')} />;

@@ -15,16 +15,16 @@ export interface CourseEntry {
   id: string;
   slug: string;
   title: string;
-  description?: string;
 }
 
 export interface LessonEntry {
   id: string;
   title: string;
   orderIndex: number;
-  /** seconds; the course's tree may leave it out */
-  duration?: number | null;
-  status?: LessonStatus | null;
+  /** seconds */
+  duration: number | null;
+  /** of whoever is signed in; a module's own page leaves it out */
+  status?: LessonStatus;
 }
 
 export interface ModuleEntry {
@@ -35,13 +35,100 @@ export interface ModuleEntry {
 }
 
 export interface CourseTree extends CourseEntry {
+  description: string;
   modules: ModuleEntry[];
+  progress: CourseProgress;
+  /** where the learner left off; null before the first visit */
+  last: LastLesson | null;
 }
 
 export interface CourseProgress {
   completedLessons: number;
   totalLessons: number;
   lastLessonTitle: string | null;
+}
+
+export interface LastLesson {
+  lessonId: string;
+  moduleId: string;
+  /** seconds into the video */
+  lastPosition: number;
+  lastAccessedAt: string;
+}
+
+export interface TranscriptSegment {
+  id: string;
+  name: string;
+  role: 'learner' | 'tutor';
+  text: string;
+  /** seconds on the session clock */
+  startS: number;
+  endS: number;
+  lessonId: string | null;
+  interrupted: boolean;
+  mine: boolean;
+}
+
+export interface Transcript {
+  sessionId: string;
+  /** zero of the session clock */
+  startedAt: string;
+  segments: TranscriptSegment[];
+}
+
+export type TranscriptForm = 'vtt' | 'txt' | 'json' | 'feed';
+
+/** What the learner heard of one session about one lesson. */
+export interface HeardTalk {
+  sessionId: string;
+  courseId: string | null;
+  moduleId: string | null;
+  moduleTitle: string | null;
+  lessonId: string | null;
+  lessonTitle: string | null;
+  firstId: string;
+  startedAt: string;
+  endedAt: string;
+  segments: number;
+}
+
+/** Positions in a text, as JavaScript counts them. */
+export interface Highlight {
+  start: number;
+  end: number;
+}
+
+export interface HeardSegment {
+  sessionId: string;
+  segmentId: string;
+  moduleId: string | null;
+  lessonId: string | null;
+  lessonTitle: string | null;
+  name: string;
+  role: 'learner' | 'tutor';
+  mine: boolean;
+  text: string;
+  startedAt: string;
+  startS: number;
+  highlights: Highlight[];
+}
+
+export interface HeardQuery {
+  q?: string;
+  lessonId?: string;
+  moduleId?: string;
+  mine?: boolean;
+}
+
+export interface AccountSettings {
+  storeWords: boolean;
+  /** factor of the tutor's normal speed, 0.5 to 2 */
+  speechRate: number;
+  voice: boolean;
+  captionSize: 'small' | 'normal' | 'large' | 'largest';
+  readTutor: boolean;
+  singleKeys: boolean;
+  theme: 'light' | 'dark' | 'system';
 }
 
 export interface ModulePage {
@@ -120,9 +207,13 @@ function toError(status: number, body: unknown): ApiError {
   );
 }
 
-function post<T>(path: string, body: unknown): Promise<T> {
+function send<T>(method: 'POST' | 'PATCH', path: string, body: unknown): Promise<T> {
   const headers = { 'Content-Type': 'application/json' };
-  return request(path, { method: 'POST', headers, body: JSON.stringify(body) });
+  return request(path, { method, headers, body: JSON.stringify(body) });
+}
+
+function post<T>(path: string, body: unknown): Promise<T> {
+  return send('POST', path, body);
 }
 
 const segment = encodeURIComponent;
@@ -145,9 +236,24 @@ export const api = {
     const query = new URLSearchParams({ courseId, moduleId, ...(lesson ? { lesson } : {}) });
     return post<JoinTicket>(`/api/livekit/token?${query}`, {});
   },
+  transcript: (sessionId: string, signal?: AbortSignal) =>
+    get<Transcript>(transcriptPath(sessionId, 'json'), signal),
+  heard: ({ mine = false, ...query }: HeardQuery, signal?: AbortSignal) => {
+    const asked = new URLSearchParams({ ...query, ...(mine ? { mine: 'true' } : {}) });
+    return get<{ talks: HeardTalk[]; hits: HeardSegment[] }>(`/api/me/transcripts?${asked}`, signal);
+  },
+  eraseWords: (sessionId: string) =>
+    request<{ erased: number }>(`/api/me/words?sessionId=${segment(sessionId)}`, { method: 'DELETE' }),
+  settings: (signal?: AbortSignal) => get<AccountSettings>('/api/me/settings', signal),
+  changeSettings: (changes: Partial<AccountSettings>) =>
+    send<AccountSettings>('PATCH', '/api/me/settings', changes),
   changeLesson: (room: string, lessonId: string) =>
     post<{ lessonId: string; revision: number }>(`/api/rooms/${segment(room)}/lesson`, { lessonId }),
 };
+
+export function transcriptPath(sessionId: string, form: TranscriptForm): string {
+  return `/api/sessions/${segment(sessionId)}/transcript?format=${form}`;
+}
 
 function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   return request<T>(path, signal ? { signal } : {});

@@ -50,16 +50,30 @@ export function matchModule(pathname: string): { courseId: string; moduleId: str
   }
 }
 
+/** The session of a transcript's path, the empty text for the list of all, else null. */
+export function matchTranscript(pathname: string): string | null {
+  const found = /^\/transcripts(?:\/([0-9a-fA-F-]{36}))?\/?$/.exec(pathname);
+  return found ? (found[1] ?? '') : null;
+}
+
+export function transcriptPagePath(sessionId: string, lesson?: string | null, segment?: string): string {
+  const query = lesson ? `?lesson=${encodeURIComponent(lesson)}` : '';
+  return `/transcripts/${sessionId}${query}${segment ? `#${segmentAnchor(segment)}` : ''}`;
+}
+
+export const segmentAnchor = (id: string) => `segment-${encodeURIComponent(id)}`;
+
 /** Where sign-in leads: only pages of our own, everything else is the start page. */
 export function safeReturn(wanted: string | null): string {
   if (!wanted?.startsWith('/') || wanted.startsWith('//') || wanted.includes('\\')) return '/';
   const url = new URL(wanted, window.location.origin);
-  const known = url.pathname === '/' || matchModule(url.pathname) !== null;
-  return url.origin === window.location.origin && known ? url.pathname + url.search : '/';
+  const known =
+    url.pathname === '/' || matchModule(url.pathname) !== null || matchTranscript(url.pathname) !== null;
+  return url.origin === window.location.origin && known ? url.pathname + url.search + url.hash : '/';
 }
 
 export function signInPath(): string {
-  const here = window.location.pathname + window.location.search;
+  const here = window.location.pathname + window.location.search + window.location.hash;
   if (window.location.pathname === '/auth/signin') return here;
   return here === '/' ? '/auth/signin' : `/auth/signin?return_to=${encodeURIComponent(here)}`;
 }

@@ -1,4 +1,6 @@
-/** Light or dark: the system's choice until the learner makes one, kept in this browser. */
+/** Light or dark: the system's choice until the learner makes one, kept in this browser as well. */
+export type Theme = 'light' | 'dark' | 'system';
+
 const KEY = 'bodh.theme';
 
 export function applyStoredTheme(): void {
@@ -6,15 +8,20 @@ export function applyStoredTheme(): void {
   if (stored === 'light' || stored === 'dark') document.documentElement.dataset.theme = stored;
 }
 
-export function toggleTheme(): void {
-  const dark = getComputedStyle(document.documentElement).colorScheme === 'dark';
-  const next = dark ? 'light' : 'dark';
-  document.documentElement.dataset.theme = next;
+export function applyTheme(theme: Theme): void {
+  if (theme === 'system') delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = theme;
   try {
-    localStorage.setItem(KEY, next);
+    if (theme === 'system') localStorage.removeItem(KEY);
+    else localStorage.setItem(KEY, theme);
   } catch {
     // without storage the choice holds until the page is closed
   }
+}
+
+/** The other one of light and dark than what is shown. */
+export function otherTheme(): Theme {
+  return getComputedStyle(document.documentElement).colorScheme === 'dark' ? 'light' : 'dark';
 }
 
 function read(): string | null {

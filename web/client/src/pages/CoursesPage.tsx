@@ -1,8 +1,18 @@
 import { useEffect } from 'react';
-import { api, type CourseEntry, type CourseTree, type ModuleEntry } from '../api';
+import {
+  api,
+  type CourseEntry,
+  type CourseProgress,
+  type CourseTree,
+  type LastLesson,
+  type LessonEntry,
+  type ModuleEntry,
+} from '../api';
+import { agoOf, timeOf } from '../dates';
 import { useLoaded, type Loaded } from '../load';
 import { Icon } from '../parts/Icon';
 import { LessonMark } from '../parts/LessonMark';
+import { MainNav } from '../parts/MainNav';
 import { minutesOf } from '../parts/minutes';
 import { TopBar } from '../parts/TopBar';
 import { Trouble } from '../parts/Trouble';
@@ -24,30 +34,14 @@ export function CoursesPage({ courseId }: { courseId: string | null }) {
       <a className="skip" href="#main">
         {texts.courses.skip}
       </a>
-      <TopBar
-        userName={me.state === 'ready' ? me.value.name : null}
-        after={
-          <button type="button" className="btn bare" onClick={() => void signOut()}>
-            {texts.signOut}
-          </button>
-        }
-      >
-        <nav className="where" aria-label={texts.courses.main}>
-          <a href="/" onClick={followLink} aria-current={courseId === null ? 'page' : undefined}>
-            <b>{texts.courses.all}</b>
-          </a>
-        </nav>
+      <TopBar userName={me.state === 'ready' ? me.value.name : null}>
+        <MainNav here="/" />
       </TopBar>
       <main className="page" id="main" tabIndex={-1}>
         {courseId === null ? <CourseList courses={courses} /> : <Course key={courseId} id={courseId} />}
       </main>
     </>
   );
-}
-
-async function signOut() {
-  await api.signOut().catch(() => undefined);
-  navigate('/auth/signin');
 }
 
 function CourseList({ courses }: { courses: Loaded<CourseEntry[]> }) {
@@ -83,7 +77,9 @@ function Course({ id }: { id: string }) {
   useTitle(loaded.state === 'ready' ? loaded.value.title : '');
   if (loaded.state !== 'ready') return <Trouble loaded={loaded} />;
   const course = loaded.value;
-  const first = course.modules.find((module) => module.lessons.length > 0);
+  const places = course.modules.flatMap((module) => module.lessons.map((lesson) => ({ module, lesson })));
+  const at = places.findIndex(({ lesson }) => lesson.id === course.last?.lessonId);
+  const place = places[Math.max(0, at)];
   return (
     <>
       <div className="course-head">
@@ -91,56 +87,93 @@ function Course({ id }: { id: string }) {
           <h1>{course.title}</h1>
           {course.description ? <p className="quiet lead">{course.description}</p> : null}
         </div>
+        <Sum {...course.progress} />
       </div>
-      {first ? <Beginning course={course} module={first} /> : null}
+      {place ? (
+        <Resume course={course} {...place} number={Math.max(0, at) + 1} last={at < 0 ? null : course.last} />
+      ) : null}
       <section className="mods" aria-label={texts.courses.modules}>
         {course.modules.map((module, index) => (
-          <Module key={module.id} course={course} module={module} number={index + 1} />
+          <Module
+            key={module.id}
+            course={course}
+            module={module}
+            number={index + 1}
+            startOpen={module === place?.module}
+          />
         ))}
       </section>
     </>
   );
 }
 
-function Beginning({ course, module }: { course: CourseTree; module: ModuleEntry }) {
-  const lesson = module.lessons[0];
-  if (!lesson) return null;
+function Sum({ completedLessons, totalLessons }: CourseProgress) {
+  const part = totalLessons ? (100 * completedLessons) / totalLessons : 0;
+  return (
+    <p className="sum">
+      <b className="num">{texts.courses.percent(part)}</b>
+      <span className="bar">
+        <i style={{ inlineSize: `${part}%` }} />
+      </span>
+      <span className="meta num">{texts.courses.doneLessons(completedLessons, totalLessons)}</span>
+    </p>
+  );
+}
+
+interface ResumeProps {
+  course: CourseTree;
+  module: ModuleEntry;
+  lesson: LessonEntry;
+  /** of the lesson, over the course */
+  number: number;
+  last: LastLesson | null;
+}
+
+/** Where the learner left off, or the first lesson. */
+function Resume({ course, module, lesson, number, last }: ResumeProps) {
   return (
     <section className="resume" aria-labelledby="resume-kicker">
       <div>
         <p className="meta num" id="resume-kicker">
-          {texts.lesson.kicker(1, minutesOf(lesson.duration))}
+          {last ? stoppedAt(number, last) : texts.lesson.kicker(number, minutesOf(lesson.duration))}
         </p>
         <h2>{lesson.title}</h2>
         <p className="quiet">{module.title}</p>
       </div>
       <a className="btn main big" href={modulePath(course.id, module.id, lesson.id)} onClick={followLink}>
-        {texts.courses.start}
+        {last ? texts.courses.resume : texts.courses.start}
       </a>
     </section>
   );
+}
+
+function stoppedAt(number: number, { lastAccessedAt, lastPosition }: LastLesson): string {
+  const when = agoOf(new Date(lastAccessedAt), new Date());
+  return texts.courses.stopped(number, when, lastPosition >= 1 ? timeOf(lastPosition) : null);
 }
 
 interface ModuleProps {
   course: CourseTree;
   module: ModuleEntry;
   number: number;
+  startOpen: boolean;
 }
 
-function Module({ course, module, number }: ModuleProps) {
+function Module({ course, module, number, startOpen }: ModuleProps) {
+  const done = module.lessons.filter((lesson) => lesson.status === 'completed').length;
   return (
-    <details className="mod-d" open>
+    <details className="mod-d" open={startOpen}>
       <summary>
         <Icon name="next" />
         <h2>
           {number}. {module.title}
         </h2>
-        <span className="meta num">{texts.courses.lessons(module.lessons.length)}</span>
+        <span className="meta num">{texts.courses.doneInModule(done, module.lessons.length)}</span>
       </summary>
       {module.lessons.length === 0 ? <p className="quiet">{texts.courses.moduleEmpty}</p> : null}
       <ol className="rows">
         {module.lessons.map((lesson) => (
-          <li key={lesson.id}>
+          <li key={lesson.id} className={lesson.id === course.last?.lessonId ? 'now' : undefined}>
             <LessonMark status={lesson.status ?? null} />
             <a href={modulePath(course.id, module.id, lesson.id)} onClick={followLink}>
               {lesson.title}
@@ -153,7 +186,7 @@ function Module({ course, module, number }: ModuleProps) {
   );
 }
 
-function Minutes({ seconds }: { seconds: number | null | undefined }) {
+function Minutes({ seconds }: { seconds: number | null }) {
   const count = minutesOf(seconds);
   return count === null ? null : <span className="meta num">{texts.tree.minutes(count)}</span>;
 }

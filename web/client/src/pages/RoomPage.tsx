@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useMemo, useRef, useState, type MouseEvent } from 'react';
-import { api, ApiError, type CourseTree, type LessonEntry, type ModuleEntry, type ModulePage } from '../api';
+import { api, ApiError, type LessonEntry, type ModuleEntry, type ModulePage } from '../api';
 import { useLoaded } from '../load';
 import { Icon } from '../parts/Icon';
 import { TopBar } from '../parts/TopBar';
@@ -47,18 +47,8 @@ export default function RoomPage({ courseId, moduleId }: RoomPageProps) {
       </main>
     );
   }
-  const tree = course.state === 'ready' ? course.value : null;
-  return <LearnerRoom courseId={courseId} page={page.value} modules={withDurations(tree, page.value)} />;
-}
-
-/** The course's modules; the open one with the lengths that only its own page tells. */
-function withDurations(tree: CourseTree | null, page: ModulePage): readonly ModuleEntry[] {
-  if (tree === null) return [page.module];
-  const known = new Map(page.module.lessons.map((lesson) => [lesson.id, lesson]));
-  return tree.modules.map((module) => ({
-    ...module,
-    lessons: module.lessons.map((lesson) => ({ ...known.get(lesson.id), ...lesson })),
-  }));
+  const modules = course.state === 'ready' ? course.value.modules : [page.value.module];
+  return <LearnerRoom courseId={courseId} page={page.value} modules={modules} />;
 }
 
 interface Place {

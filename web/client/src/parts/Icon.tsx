@@ -4,6 +4,7 @@ const paths = {
   close: <path d="M6 6l12 12M18 6L6 18" />,
   down: <path d="M5 9l7 7 7-7" />,
   leave: <path d="M14 4h4a1 1 0 0 1 1 1v14a1 1 0 0 1-1 1h-4M4.5 12H14M8 8l-4 4 4 4" />,
+  load: <path d="M12 4v11M7.5 11l4.5 4.5 4.5-4.5M5 20h14" />,
   menu: <path d="M4 7h16M4 12h16M4 17h10" />,
   mic: (
     <>
@@ -18,6 +19,12 @@ const paths = {
   note: <path d="M6 3.5h9l4 4v13H6zM9.5 11h6M9.5 15h6" />,
   offline: (
     <path d="M4 4l16 16M8.5 15.5a5 5 0 0 1 6 -.6M5.5 12a9.5 9.5 0 0 1 3.7-2.2M18.5 12a9.5 9.5 0 0 0-5.5-2.8M12 19v.1" />
+  ),
+  search: (
+    <>
+      <circle cx="11" cy="11" r="6" />
+      <path d="M15.5 15.5L20 20" />
+    </>
   ),
   send: <path d="M5 12h13M12.5 6l6 6-6 6" />,
   tabs: (

@@ -1,8 +1,10 @@
-import type { ReactNode } from 'react';
+import { useEffect, useState, type ReactNode } from 'react';
+import { change, loadChoices } from '../choices';
 import { followLink } from '../router';
 import { texts } from '../texts';
-import { toggleTheme } from '../theme';
+import { applyTheme, otherTheme } from '../theme';
 import { Icon } from './Icon';
+import { SettingsPanel } from './SettingsPanel';
 
 export function BrandMark() {
   return (
@@ -13,22 +15,38 @@ export function BrandMark() {
   );
 }
 
-export function ThemeButton() {
+/** Changes the shown theme; `keep` stores it for whoever is signed in. */
+export function ThemeButton({ keep = false }: { keep?: boolean }) {
+  const toggle = () => {
+    const theme = otherTheme();
+    // where it cannot be stored it holds in this browser all the same
+    if (keep) change({ theme }).catch(() => applyTheme(theme));
+    else applyTheme(theme);
+  };
   return (
-    <button type="button" className="btn bare square theme" aria-label={texts.theme} onClick={toggleTheme}>
+    <button type="button" className="btn bare square theme" aria-label={texts.theme} onClick={toggle}>
       <Icon name="theme" />
     </button>
   );
 }
 
-export function Who({ name }: { name: string }) {
+/** Who is signed in, and the way to their settings. */
+function Who({ name }: { name: string }) {
+  const [open, setOpen] = useState(false);
+  useEffect(loadChoices, []);
   return (
-    <span className="who">
-      <span className="initial" aria-hidden="true">
-        {[...name.trim()][0]?.toUpperCase() ?? ''}
-      </span>
-      <span className="name">{name}</span>
-    </span>
+    <>
+      <button type="button" className="btn bare who" aria-haspopup="dialog" onClick={() => setOpen(true)}>
+        <span className="initial" aria-hidden="true">
+          {[...name.trim()][0]?.toUpperCase() ?? ''}
+        </span>
+        <span className="name" aria-hidden="true">
+          {name}
+        </span>
+        <span className="vh">{texts.settings.of(name)}</span>
+      </button>
+      {open ? <SettingsPanel onClose={() => setOpen(false)} /> : null}
+    </>
   );
 }
 
@@ -37,10 +55,9 @@ interface TopBarProps {
   children: ReactNode;
   userName: string | null;
   inert?: boolean;
-  after?: ReactNode;
 }
 
-export function TopBar({ before, children, userName, inert = false, after }: TopBarProps) {
+export function TopBar({ before, children, userName, inert = false }: TopBarProps) {
   return (
     <header className="top" inert={inert}>
       {before}
@@ -49,9 +66,8 @@ export function TopBar({ before, children, userName, inert = false, after }: Top
         <span className="word">{texts.brand}</span>
       </a>
       {children}
-      <ThemeButton />
+      <ThemeButton keep={userName !== null} />
       {userName ? <Who name={userName} /> : null}
-      {after}
     </header>
   );
 }

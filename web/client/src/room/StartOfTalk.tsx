@@ -1,6 +1,7 @@
 import { MediaDeviceFailure } from 'livekit-client';
 import { useId, useState } from 'react';
 import { Icon } from '../parts/Icon';
+import { StoreSwitch } from '../parts/StoreSwitch';
 import { texts } from '../texts';
 import { Meter } from './Level';
 import { useMicrophones } from './microphones';
@@ -48,6 +49,7 @@ export function StartOfTalk({ trouble, onStart }: { trouble: string; onStart: On
       </div>
       <div className="agree">
         <Note icon="note">{texts.start.consent}</Note>
+        <StoreSwitch />
       </div>
       <p className="trouble" role="alert">
         {trouble}

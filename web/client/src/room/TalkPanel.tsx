@@ -1,6 +1,7 @@
 import { RoomAudioRenderer, useAudioPlayback, useLocalParticipant } from '@livekit/components-react';
 import { Track, type LocalAudioTrack, type RemoteAudioTrack } from 'livekit-client';
-import { useEffect, useRef, useState, type RefObject } from 'react';
+import { useEffect, useRef, type RefObject } from 'react';
+import { change, useChoices } from '../choices';
 import { texts } from '../texts';
 import { BackBanner, LostBanner } from './Banner';
 import type { MicrophoneProps } from './MicrophoneButton';
@@ -98,21 +99,21 @@ function voiceTrack({ participant }: Tutor): AudioTrack | null {
   return (track as RemoteAudioTrack | undefined) ?? null;
 }
 
-/** Voice on or off: the tutor is told, and this page is silent at once. */
+/** Voice and rate as chosen: the tutor is told, and this page is silent at once. */
 function useVoice({ tell }: TalkControls, { participant }: Tutor): [boolean, () => void] {
-  const [voice, setVoice] = useState(true);
+  const { voice, speechRate } = useChoices();
   useEffect(() => {
     participant?.setVolume(voice ? 1 : 0);
   }, [participant, voice]);
-  const toldOff = participant !== null && !voice;
+  const told = useRef(false);
   useEffect(() => {
-    // a tutor that came anew does not know the choice yet
-    if (toldOff) void tell('speech.set', { voice: false });
-  }, [toldOff, participant, tell]);
-  const toggle = () => {
-    if (!voice) void tell('speech.set', { voice: true });
-    setVoice(!voice);
-  };
+    // a tutor that came anew does not know the choice; the usual one needs no word
+    if (participant === null || (voice && speechRate === 1 && !told.current)) return;
+    told.current = true;
+    void tell('speech.set', { voice, rate: speechRate });
+  }, [participant, voice, speechRate, tell]);
+  // where it cannot be stored the button goes back by itself
+  const toggle = () => void change({ voice: !voice }).catch(() => undefined);
   return [voice, toggle];
 }
 

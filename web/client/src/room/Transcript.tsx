@@ -1,4 +1,5 @@
 import { useCallback, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
+import { useChoices } from '../choices';
 import { Icon } from '../parts/Icon';
 import { texts } from '../texts';
 import type { Cite, Turn } from './captions';
@@ -72,8 +73,9 @@ const gapOf = (before: Turn, after: Turn) => after.at.getTime() - before.at.getT
 
 function TurnBlock({ group, renderCite }: { group: Turn[]; renderCite: RenderCite }) {
   const first = group[0]!;
+  const { readTutor } = useChoices();
   // the tutor is heard: a screen reader that read its words too would talk over it
-  const live = first.who === 'bodh' ? 'off' : undefined;
+  const live = first.who === 'bodh' && !readTutor ? 'off' : undefined;
   return (
     <div className={`turn ${first.who === 'bodh' ? 'bodh' : 'me'}`} aria-live={live}>
       <p className="by">

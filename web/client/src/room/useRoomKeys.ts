@@ -1,4 +1,5 @@
 import { useEffect, useRef } from 'react';
+import { choices } from '../choices';
 
 interface RoomKeys {
   onMute: () => void;
@@ -18,7 +19,7 @@ export function useRoomKeys(keys: RoomKeys): void {
       const command = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
       if (command && event.key.toLowerCase() === 'd') current.current.onMute();
       else if (event.ctrlKey && event.key === '.') current.current.onStop();
-      else if (event.key === '/' && !command && !inField(event.target)) current.current.onWrite();
+      else if (event.key === '/' && !command && choices().singleKeys && !inField(event.target)) current.current.onWrite();
       else if (event.key === 'Escape') return current.current.onEscape();
       else return;
       event.preventDefault();

@@ -11,6 +11,7 @@ import {
 } from 'livekit-client';
 import { useCallback, useEffect, useReducer, useRef, useState } from 'react';
 import { api, ApiError, type ModulePage } from '../api';
+import { storingSettled } from '../choices';
 import { explain } from '../failures';
 import { texts } from '../texts';
 import { emptyTalk, parseCitation, talkReducer, type Talk, type TalkEvent } from './captions';
@@ -72,6 +73,7 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
 
   /** Connects with a token of this moment: the room may have been closed since the last one. */
   const join = useCallback(async () => {
+    await storingSettled();
     const ticket = await api.joinTicket(page.course.id, page.module.id, lesson.current);
     await room.connect(ticket.server_url, ticket.participant_token);
   }, [room, page]);

@@ -1,0 +1,79 @@
+"""How an account wants to be taught and shown. Owns account_settings."""
+
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+from uuid import UUID
+
+from db import Connection, fetch_one
+
+CaptionSize = Literal["small", "normal", "large", "largest"]
+Theme = Literal["light", "dark", "system"]
+
+
+@dataclass(frozen=True)
+class AccountSettings:
+    """Who never chose has the defaults; `speech_rate` is a factor of the tutor's normal speed."""
+
+    store_words: bool = True
+    speech_rate: float = 1.0
+    voice: bool = True
+    caption_size: CaptionSize = "normal"
+    read_tutor: bool = False
+    single_keys: bool = True
+    theme: Theme = "system"
+
+
+class Changes(TypedDict, total=False):
+    """What to change; None leaves it too."""
+
+    store_words: bool | None
+    speech_rate: float | None
+    voice: bool | None
+    caption_size: CaptionSize | None
+    read_tutor: bool | None
+    single_keys: bool | None
+    theme: Theme | None
+
+
+async def select_settings(db: Connection, tenant_id: UUID, account_id: UUID) -> AccountSettings:
+    """The account's choices."""
+    row = await db.fetchrow(
+        """select store_words, speech_rate, voice, caption_size, read_tutor, single_keys, theme
+           from account_settings where tenant_id = $1 and account_id = $2""",
+        tenant_id,
+        account_id,
+    )
+    return AccountSettings() if row is None else AccountSettings(**row)
+
+
+async def update_settings(
+    db: Connection, tenant_id: UUID, account_id: UUID, changes: Changes
+) -> AccountSettings:
+    """Stores what is given and leaves the rest."""
+    await db.execute(
+        """insert into account_settings (tenant_id, account_id) values ($1, $2)
+           on conflict (tenant_id, account_id) do nothing""",
+        tenant_id,
+        account_id,
+    )
+    row = await fetch_one(
+        db,
+        """update account_settings
+           set store_words = coalesce($3, store_words), speech_rate = coalesce($4, speech_rate),
+               voice = coalesce($5, voice), caption_size = coalesce($6, caption_size),
+               read_tutor = coalesce($7, read_tutor), single_keys = coalesce($8, single_keys),
+               theme = coalesce($9, theme)
+           where tenant_id = $1 and account_id = $2
+           returning store_words, speech_rate, voice, caption_size, read_tutor, single_keys,
+                     theme""",
+        tenant_id,
+        account_id,
+        changes.get("store_words"),
+        changes.get("speech_rate"),
+        changes.get("voice"),
+        changes.get("caption_size"),
+        changes.get("read_tutor"),
+        changes.get("single_keys"),
+        changes.get("theme"),
+    )
+    return AccountSettings(**row)

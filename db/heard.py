@@ -1,0 +1,153 @@
+"""A learner's own transcripts: by lesson and date, and by what was said.
+
+Reads transcript_segments by the rule of `db.transcripts.list_segments`: what the account said, and
+what was said while it was there.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from db import Connection
+
+MOST_TALKS = 500
+MOST_HITS = 200
+_START, _END = "\x02", "\x03"  # around a found word; in the text itself they become spaces
+
+
+@dataclass(frozen=True)
+class Talk:
+    """What an account heard of one session about one lesson; `first_id` is its first segment."""
+
+    session_id: UUID
+    course_id: UUID | None
+    module_id: UUID | None
+    module_title: str | None
+    lesson_id: UUID | None
+    lesson_title: str | None
+    first_id: str
+    started_at: datetime
+    ended_at: datetime
+    segments: int
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A segment in which a word was found; `marked` is its text with signs around each of them."""
+
+    session_id: UUID
+    session_started_at: datetime
+    id: str
+    account_id: UUID | None
+    name: str
+    role: Literal["learner", "tutor"]
+    text: str
+    marked: str
+    started_at: datetime
+    module_id: UUID | None
+    lesson_id: UUID | None
+    lesson_title: str | None
+
+    @property
+    def highlights(self) -> list[tuple[int, int]]:
+        """Where the found words stand in the text: from, to, in UTF-16 units as browsers count."""
+        found, position = [], 0
+        start = 0
+        for char in self.marked:
+            if char == _START:
+                start = position
+            elif char == _END:
+                found.append((start, position))
+            else:
+                position += 1 if ord(char) < 0x10000 else 2
+        return found
+
+
+async def list_talks(
+    db: Connection,
+    tenant_id: UUID,
+    account_id: UUID,
+    *,
+    lesson_id: UUID | None = None,
+    module_id: UUID | None = None,
+    mine: bool = False,
+) -> list[Talk]:
+    """Newest first. With `mine` only those in which the account itself spoke."""
+    rows = await db.fetch(
+        """select s.session_id, r.course_id, r.module_id, m.title as module_title, s.lesson_id,
+                  l.title as lesson_title, min(s.started_at) as started_at,
+                  max(s.ended_at) as ended_at, count(*) as segments,
+                  (array_agg(s.id order by s.started_at, s.epoch, s.local_seq))[1] as first_id
+           from room_learners k
+           join livekit_rooms r on r.tenant_id = k.tenant_id and r.id = k.room_id
+           join sessions x on x.tenant_id = k.tenant_id and x.room_id = k.room_id
+           join transcript_segments s on s.tenant_id = x.tenant_id and s.session_id = x.id
+           left join modules m on m.tenant_id = r.tenant_id and m.id = r.module_id
+           left join lessons l on l.tenant_id = s.tenant_id and l.id = s.lesson_id
+           where k.tenant_id = $1 and k.account_id = $2
+             and ($3::uuid is null or s.lesson_id = $3) and ($4::uuid is null or r.module_id = $4)
+             and (s.account_id = $2 or not $5 and exists (
+               select from livekit_participants p
+               where p.tenant_id = $1 and p.session_id = s.session_id and p.account_id = $2
+                 and p.joined_at <= s.ended_at
+                 and coalesce(p.left_at, 'infinity') >= s.started_at))
+           group by s.session_id, r.course_id, r.module_id, m.title, s.lesson_id, l.title
+           order by min(s.started_at) desc limit $6""",
+        tenant_id,
+        account_id,
+        lesson_id,
+        module_id,
+        mine,
+        MOST_TALKS,
+    )
+    return [Talk(**row) for row in rows]
+
+
+async def search_heard(
+    db: Connection,
+    tenant_id: UUID,
+    account_id: UUID,
+    query: str,
+    *,
+    lesson_id: UUID | None = None,
+    module_id: UUID | None = None,
+    mine: bool = False,
+) -> list[Hit]:
+    """The segments that a web-style query finds, in order of speaking, at most MOST_HITS."""
+    rows = await db.fetch(
+        """with q as (select websearch_to_tsquery('english', $6) as words), found as (
+             select s.session_id, x.started_at as session_started_at, s.id, s.account_id, s.name,
+                    s.role, s.text, s.started_at, s.epoch, s.local_seq, r.module_id, s.lesson_id,
+                    l.title as lesson_title
+             from room_learners k
+             join livekit_rooms r on r.tenant_id = k.tenant_id and r.id = k.room_id
+             join sessions x on x.tenant_id = k.tenant_id and x.room_id = k.room_id
+             join transcript_segments s on s.tenant_id = x.tenant_id and s.session_id = x.id
+             left join lessons l on l.tenant_id = s.tenant_id and l.id = s.lesson_id
+             where k.tenant_id = $1 and k.account_id = $2 and s.search @@ (select words from q)
+               and ($3::uuid is null or s.lesson_id = $3)
+               and ($4::uuid is null or r.module_id = $4)
+               and (s.account_id = $2 or not $5 and exists (
+                 select from livekit_participants p
+                 where p.tenant_id = $1 and p.session_id = s.session_id and p.account_id = $2
+                   and p.joined_at <= s.ended_at
+                   and coalesce(p.left_at, 'infinity') >= s.started_at))
+             order by s.started_at, s.epoch, s.local_seq limit $7
+           )
+           select session_id, session_started_at, id, account_id, name, role, text, started_at,
+                  module_id, lesson_id, lesson_title,
+                  ts_headline('english', translate(text, $8 || $9, '  '), (select words from q),
+                    'HighlightAll=true, StartSel=' || $8 || ', StopSel=' || $9) as marked
+           from found order by started_at, epoch, local_seq""",
+        tenant_id,
+        account_id,
+        lesson_id,
+        module_id,
+        mine,
+        query,
+        MOST_HITS,
+        _START,
+        _END,
+    )
+    return [Hit(**row) for row in rows]

@@ -1,0 +1,13 @@
+"""What a learner took back and what they chose: erased words, account settings."""
+
+from pathlib import Path
+
+from db.migrate import run_script
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    """Runs the file of the same name."""
+    run_script(Path(__file__).with_suffix(".sql"))

@@ -1,0 +1,221 @@
+import { useEffect, useMemo, useRef, useState } from 'react';
+import { api, ApiError, type HeardQuery, type HeardTalk, type Transcript, type TranscriptSegment } from '../api';
+import { clockOf, longDayOf } from '../dates';
+import { useLoaded } from '../load';
+import { MainNav } from '../parts/MainNav';
+import { TopBar } from '../parts/TopBar';
+import { Trouble } from '../parts/Trouble';
+import { useTitle } from '../parts/useTitle';
+import { followLink, modulePath, segmentAnchor, useAddress } from '../router';
+import { texts } from '../texts';
+import { ExportMenu } from '../transcripts/ExportMenu';
+import { Chip, Find, Scope } from '../transcripts/Find';
+import { Lines, type Chapter } from '../transcripts/Lines';
+import { Results } from '../transcripts/Results';
+import { speakerOf } from '../transcripts/speaker';
+import { TalkList } from '../transcripts/TalkList';
+import { useSearch } from '../transcripts/useSearch';
+import { ErrorPage } from './ErrorPage';
+
+/** One talk: what was said, a search in it and around it, its exports. */
+export function TranscriptPage({ sessionId }: { sessionId: string }) {
+  const lessonId = useAddress().searchParams.get('lesson');
+  const [me] = useLoaded('me', (signal) => api.me(signal));
+  const [erased, setErased] = useState(0);
+  const [loaded] = useLoaded(`${sessionId} ${erased}`, (signal) => api.transcript(sessionId, signal));
+  const [heard] = useLoaded(`talks ${erased}`, async (signal) => (await api.heard({}, signal)).talks);
+  const talks = heard.state === 'ready' ? heard.value : [];
+  const own = talks.filter((talk) => talk.sessionId === sessionId);
+  const talk = own.find((one) => one.lessonId === lessonId) ?? own.at(-1) ?? null;
+  const beside = talks.filter((one) => one.moduleId === talk?.moduleId).reverse(); // oldest first
+  const ready = loaded.state === 'ready' && heard.state === 'ready';
+  useTitle(ready ? (talk?.lessonTitle ?? texts.transcripts.title) : '');
+  if (loaded.state === 'failed' && loaded.error instanceof ApiError && loaded.error.status === 404) {
+    return <ErrorPage reason="not_found" />;
+  }
+  return (
+    <div className="tr">
+      <a className="skip" href="#main">
+        {texts.transcripts.skip}
+      </a>
+      <TopBar userName={me.state === 'ready' ? me.value.name : null}>
+        <MainNav here="/transcripts" />
+      </TopBar>
+      <div className="tr-grid">
+        <nav className="tr-side" aria-label={texts.transcripts.lessons} tabIndex={0}>
+          <TalkList talks={beside} current={talk} />
+        </nav>
+        <main id="main" className="tr-main" tabIndex={-1}>
+          <p role="status" className={erased ? 'said-erased' : 'vh'}>
+            {erased ? texts.transcripts.erased : ''}
+          </p>
+          {ready ? (
+            <Talk
+              transcript={loaded.value}
+              talk={talk}
+              titles={new Map(own.map((one) => [one.lessonId, one.lessonTitle]))}
+              onErased={() => setErased(erased + 1)}
+            />
+          ) : (
+            <Trouble loaded={loaded.state === 'ready' ? heard : loaded} />
+          )}
+        </main>
+      </div>
+    </div>
+  );
+}
+
+interface TalkProps {
+  transcript: Transcript;
+  talk: HeardTalk | null;
+  titles: ReadonlyMap<string | null, string | null>;
+  onErased: () => void;
+}
+
+function Talk({ transcript, talk, titles, onErased }: TalkProps) {
+  const address = useAddress();
+  const [text, setText] = useState(address.searchParams.get('q') ?? '');
+  const [wide, setWide] = useState(false);
+  const [mine, setMine] = useState(false);
+  const [at, setAt] = useState(0);
+  const found = useSearch(text, scopeOf(talk, wide, mine));
+  const all = found?.state === 'ready' ? found.value : [];
+  const here = all.filter((hit) => hit.sessionId === transcript.sessionId);
+  const others = all.filter((hit) => hit.sessionId !== transcript.sessionId);
+  const current = here.length ? here[at % here.length]! : null;
+  const marks = new Map(here.map((hit) => [hit.segmentId, hit.highlights]));
+  const chapters = useMemo(
+    () => chaptersOf(transcript.segments.filter((one) => !mine || one.mine), titles),
+    [transcript, titles, mine],
+  );
+  const linked = linkedSegment(address.hash, transcript.segments);
+  useScroll(linked, talk?.lessonId ?? null, transcript.segments);
+
+  const typed = (words: string) => {
+    setText(words);
+    setAt(0);
+  };
+  const next = () => {
+    const to = (at + 1) % here.length;
+    setAt(to);
+    scrollTo(here[to]!.segmentId);
+  };
+  const counted = [
+    texts.transcripts.found(here.length ? (at % here.length) + 1 : 0, here.length),
+    ...(others.length ? [texts.transcripts.foundElsewhere(others.length)] : []),
+  ];
+  return (
+    <>
+      <Head transcript={transcript} talk={talk} onErased={onErased} />
+      <Find
+        text={text}
+        onText={typed}
+        status={found?.state === 'ready' ? (here.length || !others.length ? counted : counted.slice(1)).join(', ') : ''}
+        onNext={here.length > 1 ? next : null}
+      />
+      <Scope>
+        <Chip on={!wide} onPress={() => setWide(false)}>
+          {texts.transcripts.thisLesson}
+        </Chip>
+        <Chip on={wide} onPress={() => setWide(true)}>
+          {texts.transcripts.module}
+        </Chip>
+        <Chip on={mine} onPress={() => setMine(!mine)}>
+          {texts.transcripts.mine}
+        </Chip>
+      </Scope>
+      {found?.state === 'failed' ? <Trouble loaded={found} /> : null}
+      {others.length ? <Results title={texts.transcripts.elsewhere} hits={others} text={text} /> : null}
+      {chapters.length === 0 ? (
+        <p className="quiet">{mine ? texts.transcripts.noneMine : texts.transcripts.none}</p>
+      ) : null}
+      {chapters.map((chapter) => (
+        <Lines
+          key={chapter.segments[0]!.id}
+          chapter={chapter}
+          marks={marks}
+          currentHit={current?.segmentId ?? null}
+          linked={linked}
+        />
+      ))}
+    </>
+  );
+}
+
+function Head({ transcript, talk, onErased }: Omit<TalkProps, 'titles'>) {
+  const { segments, sessionId } = transcript;
+  const zero = Date.parse(transcript.startedAt);
+  const [from, to] = [segments[0]?.startS ?? 0, segments.at(-1)?.endS ?? 0].map((s) => new Date(zero + 1000 * s));
+  const people = [...new Set(segments.map(speakerOf))].sort((a, b) => rank(a) - rank(b));
+  return (
+    <div className="tr-head">
+      <div>
+        <h1>{talk?.lessonTitle ?? texts.transcripts.title}</h1>
+        <p className="meta num">
+          {texts.transcripts.facts(longDayOf(from!), clockOf(from!), clockOf(to!), texts.transcripts.people(people))}
+        </p>
+        <p className="tr-ways">
+          <a href="/transcripts" onClick={followLink}>
+            {texts.transcripts.all}
+          </a>
+          {talk?.courseId && talk.moduleId && talk.lessonId ? (
+            <a href={modulePath(talk.courseId, talk.moduleId, talk.lessonId)} onClick={followLink}>
+              {texts.transcripts.open}
+            </a>
+          ) : null}
+        </p>
+      </div>
+      <ExportMenu
+        sessionId={sessionId}
+        fileName={`bodh-${transcript.startedAt.slice(0, 10)}`}
+        onErased={onErased}
+      />
+    </div>
+  );
+}
+
+/** You first, then other learners, Bodh last. */
+function rank(speaker: string): number {
+  return speaker === texts.talk.you ? 0 : speaker === texts.talk.tutor ? 2 : 1;
+}
+
+function scopeOf(talk: HeardTalk | null, wide: boolean, mine: boolean): HeardQuery {
+  if (wide && talk?.moduleId) return { moduleId: talk.moduleId, mine };
+  return talk?.lessonId ? { lessonId: talk.lessonId, mine } : { mine };
+}
+
+/** A chapter for each stretch about one lesson. */
+function chaptersOf(
+  segments: readonly TranscriptSegment[],
+  titles: ReadonlyMap<string | null, string | null>,
+): Chapter[] {
+  const chapters: Chapter[] = [];
+  let lessonId: string | null | undefined;
+  for (const segment of segments) {
+    if (segment.lessonId === lessonId) chapters.at(-1)!.segments.push(segment);
+    else chapters.push({ title: titles.get(segment.lessonId) ?? texts.transcripts.noLesson, segments: [segment] });
+    lessonId = segment.lessonId;
+  }
+  return chapters;
+}
+
+function linkedSegment(hash: string, segments: readonly TranscriptSegment[]): string | null {
+  return segments.find((segment) => `#${segmentAnchor(segment.id)}` === hash)?.id ?? null;
+}
+
+/** Brings the segment of the address into view, or the first one of its lesson. */
+function useScroll(linked: string | null, lessonId: string | null, segments: readonly TranscriptSegment[]): void {
+  const drawn = useRef('');
+  const first = segments.find((segment) => segment.lessonId === lessonId)?.id ?? null;
+  const target = linked ?? (first === segments[0]?.id ? null : first);
+  useEffect(() => {
+    if (target !== null && drawn.current !== target) scrollTo(target);
+    drawn.current = target ?? '';
+  }, [target]);
+}
+
+function scrollTo(segmentId: string): void {
+  requestAnimationFrame(() => {
+    document.getElementById(segmentAnchor(segmentId))?.scrollIntoView({ block: 'center' });
+  });
+}

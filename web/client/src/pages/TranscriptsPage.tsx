@@ -1,0 +1,58 @@
+import { useState } from 'react';
+import { api } from '../api';
+import { useLoaded } from '../load';
+import { MainNav } from '../parts/MainNav';
+import { TopBar } from '../parts/TopBar';
+import { Trouble } from '../parts/Trouble';
+import { useTitle } from '../parts/useTitle';
+import { texts } from '../texts';
+import { Chip, Find, Scope } from '../transcripts/Find';
+import { Results } from '../transcripts/Results';
+import { TalkList } from '../transcripts/TalkList';
+import { useSearch } from '../transcripts/useSearch';
+
+/** All talks of the learner, and a search over them. */
+export function TranscriptsPage() {
+  const [me] = useLoaded('me', (signal) => api.me(signal));
+  const [text, setText] = useState('');
+  const [mine, setMine] = useState(false);
+  const [talks] = useLoaded(`talks ${mine}`, async (signal) => (await api.heard({ mine }, signal)).talks);
+  const found = useSearch(text, { mine });
+  useTitle(texts.transcripts.title);
+  const hits = found?.state === 'ready' ? found.value : [];
+  const nothing = talks.state === 'ready' && talks.value.length === 0;
+  return (
+    <>
+      <a className="skip" href="#main">
+        {texts.transcripts.skipList}
+      </a>
+      <TopBar userName={me.state === 'ready' ? me.value.name : null}>
+        <MainNav here="/transcripts" />
+      </TopBar>
+      <main className="page tr-all" id="main" tabIndex={-1}>
+        <h1>{texts.transcripts.title}</h1>
+        <Find
+          text={text}
+          onText={setText}
+          status={found?.state === 'ready' ? texts.transcripts.foundInAll(hits.length) : ''}
+          onNext={null}
+        />
+        <Scope>
+          <Chip on={mine} onPress={() => setMine(!mine)}>
+            {texts.transcripts.mine}
+          </Chip>
+        </Scope>
+        {found ? <Trouble loaded={found} /> : <Trouble loaded={talks} />}
+        {hits.length > 0 ? <Results title={texts.transcripts.results} hits={hits} text={text} /> : null}
+        {found === null && nothing ? (
+          <p className="quiet">{mine ? texts.transcripts.noneMine : texts.transcripts.none}</p>
+        ) : null}
+        {found === null && talks.state === 'ready' ? (
+          <nav className="talks" aria-label={texts.transcripts.lessons}>
+            <TalkList talks={talks.value} />
+          </nav>
+        ) : null}
+      </main>
+    </>
+  );
+}

@@ -1,0 +1,26 @@
+import { followLink } from '../router';
+import { texts } from '../texts';
+
+const places = [
+  ['/', texts.courses.all],
+  ['/transcripts', texts.transcripts.title],
+] as const;
+
+/** The pages of a learner; the one that is open is marked. */
+export function MainNav({ here }: { here: '/' | '/transcripts' }) {
+  return (
+    <nav className="where" aria-label={texts.courses.main}>
+      {places.map(([path, name], index) => (
+        <a
+          key={path}
+          className={index ? 'gap' : undefined}
+          href={path}
+          onClick={followLink}
+          aria-current={path === here ? 'page' : undefined}
+        >
+          {path === here ? <b>{name}</b> : name}
+        </a>
+      ))}
+    </nav>
+  );
+}

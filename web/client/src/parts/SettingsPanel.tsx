@@ -1,0 +1,124 @@
+import { useState } from 'react';
+import { api, type AccountSettings } from '../api';
+import { change, forgetChoices, useChoices } from '../choices';
+import { explain } from '../failures';
+import { navigate } from '../router';
+import { texts } from '../texts';
+import { Dialog } from './Dialog';
+import { StoreSwitch } from './StoreSwitch';
+
+const rates = [0.75, 0.9, 1, 1.25, 1.5];
+const sizes = ['small', 'normal', 'large', 'largest'] as const;
+const themes = ['light', 'dark', 'system'] as const;
+
+/** All that a learner can choose; each choice holds at once. */
+export function SettingsPanel({ onClose }: { onClose: () => void }) {
+  const chosen = useChoices();
+  const [trouble, setTrouble] = useState('');
+  const choose = (changes: Partial<AccountSettings>) => {
+    setTrouble('');
+    change(changes).catch((error: unknown) => setTrouble(explain(error)));
+  };
+  const { settings } = texts;
+  return (
+    <Dialog title={settings.title} onClose={onClose}>
+      <section>
+        <h3>{settings.words}</h3>
+        <StoreSwitch />
+        <p className="meta">{settings.storeNote}</p>
+      </section>
+      <section>
+        <h3>{settings.voices}</h3>
+        <Switch label={settings.voice} on={chosen.voice} onTurn={(voice) => choose({ voice })} />
+        <label className="lab" htmlFor="speech-rate">
+          {settings.rate}
+        </label>
+        <select
+          className="select"
+          id="speech-rate"
+          value={chosen.speechRate}
+          onChange={(event) => choose({ speechRate: Number(event.target.value) })}
+        >
+          {[...new Set([...rates, chosen.speechRate])].sort().map((rate) => (
+            <option key={rate} value={rate}>
+              {settings.rates(rate)}
+            </option>
+          ))}
+        </select>
+      </section>
+      <section>
+        <h3>{settings.reading}</h3>
+        <Choice
+          label={settings.captions}
+          options={sizes}
+          names={settings.sizes}
+          value={chosen.captionSize}
+          onChoose={(captionSize) => choose({ captionSize })}
+        />
+        <Switch label={settings.readTutor} on={chosen.readTutor} onTurn={(readTutor) => choose({ readTutor })} />
+        <Switch label={settings.keys} on={chosen.singleKeys} onTurn={(singleKeys) => choose({ singleKeys })} />
+        <Choice
+          label={settings.theme}
+          options={themes}
+          names={settings.themes}
+          value={chosen.theme}
+          onChoose={(theme) => choose({ theme })}
+        />
+      </section>
+      <p className="trouble" role="alert">
+        {trouble}
+      </p>
+      <section>
+        <button type="button" className="btn" onClick={() => void signOut(onClose)}>
+          {texts.signOut}
+        </button>
+      </section>
+    </Dialog>
+  );
+}
+
+async function signOut(onClose: () => void) {
+  await api.signOut().catch(() => undefined);
+  forgetChoices();
+  onClose();
+  navigate('/auth/signin');
+}
+
+interface SwitchProps {
+  label: string;
+  on: boolean;
+  onTurn: (on: boolean) => void;
+}
+
+function Switch({ label, on, onTurn }: SwitchProps) {
+  return (
+    <label className="switch">
+      <input type="checkbox" role="switch" checked={on} onChange={(event) => onTurn(event.target.checked)} />
+      {label}
+    </label>
+  );
+}
+
+interface ChoiceProps<T extends string> {
+  label: string;
+  options: readonly T[];
+  names: Record<T, string>;
+  value: T;
+  onChoose: (option: T) => void;
+}
+
+function Choice<T extends string>({ label, options, names, value, onChoose }: ChoiceProps<T>) {
+  return (
+    <fieldset>
+      <legend className="lab">{label}</legend>
+      <div className="seg">
+        {options.map((option) => (
+          <label key={option}>
+            <input type="radio" name={label} checked={option === value} onChange={() => onChoose(option)} />
+            <span>{names[option]}</span>
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}

@@ -1,0 +1,92 @@
+import { useState } from 'react';
+import { api, transcriptPath, type TranscriptForm } from '../api';
+import { explain } from '../failures';
+import { Dialog } from '../parts/Dialog';
+import { Icon } from '../parts/Icon';
+import { Menu } from '../parts/Menu';
+import { texts } from '../texts';
+
+const forms: readonly TranscriptForm[] = ['vtt', 'txt', 'json', 'feed'];
+const endings: Record<TranscriptForm, string> = { vtt: 'vtt', txt: 'txt', json: 'json', feed: 'braille.txt' };
+
+interface ExportMenuProps {
+  sessionId: string;
+  /** how the files begin, such as the date of the talk */
+  fileName: string;
+  onErased: () => void;
+}
+
+/** The forms of a transcript as files, and the way to take back what one said. */
+export function ExportMenu({ sessionId, fileName, onErased }: ExportMenuProps) {
+  const [asking, setAsking] = useState(false);
+  return (
+    <>
+      <Menu
+        label={texts.transcripts.export}
+        button={
+          <>
+            <Icon name="load" />
+            {texts.transcripts.export}
+          </>
+        }
+      >
+        {forms.map((form) => (
+          <a
+            key={form}
+            role="menuitem"
+            tabIndex={-1}
+            className={form === 'feed' ? 'sep' : undefined}
+            href={transcriptPath(sessionId, form)}
+            download={`${fileName}.${endings[form]}`}
+          >
+            {texts.transcripts.forms[form][0]}
+            <span className="meta">{texts.transcripts.forms[form][1]}</span>
+          </a>
+        ))}
+        <button type="button" role="menuitem" tabIndex={-1} className="sep bad" onClick={() => setAsking(true)}>
+          {texts.transcripts.erase}
+        </button>
+      </Menu>
+      {asking ? <Erase sessionId={sessionId} onClose={() => setAsking(false)} onErased={onErased} /> : null}
+    </>
+  );
+}
+
+interface EraseProps {
+  sessionId: string;
+  onClose: () => void;
+  onErased: () => void;
+}
+
+/** Asks once more. */
+function Erase({ sessionId, onClose, onErased }: EraseProps) {
+  const [busy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState('');
+  const erase = async () => {
+    setBusy(true);
+    try {
+      await api.eraseWords(sessionId);
+      onClose();
+      onErased();
+    } catch (error) {
+      setTrouble(explain(error));
+      setBusy(false);
+    }
+  };
+  return (
+    <Dialog title={texts.transcripts.erase} onClose={onClose}>
+      <p>{texts.transcripts.eraseLead}</p>
+      <p className="trouble" role="alert">
+        {trouble}
+      </p>
+      <div className="row">
+        <button type="button" className="btn warn" disabled={busy} onClick={() => void erase()}>
+          {texts.transcripts.eraseSure}
+        </button>
+        <button type="button" className="btn" onClick={onClose}>
+          {texts.transcripts.eraseNot}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

@@ -1,0 +1,73 @@
+import { useId, type ReactNode } from 'react';
+import { Icon } from '../parts/Icon';
+import { texts } from '../texts';
+
+interface FindProps {
+  text: string;
+  onText: (text: string) => void;
+  /** how much was found, or empty */
+  status: string;
+  /** to the next result; null where there is none to go to */
+  onNext: (() => void) | null;
+}
+
+/** The search field; Enter goes on to the next result. */
+export function Find({ text, onText, status, onNext }: FindProps) {
+  const field = useId();
+  return (
+    <form
+      className="find"
+      role="search"
+      onSubmit={(event) => {
+        event.preventDefault();
+        onNext?.();
+      }}
+    >
+      <Icon name="search" />
+      <label className="vh" htmlFor={field}>
+        {texts.transcripts.search}
+      </label>
+      <input
+        id={field}
+        type="text"
+        enterKeyHint="search"
+        autoComplete="off"
+        maxLength={200}
+        placeholder={texts.transcripts.search}
+        value={text}
+        onChange={(event) => onText(event.target.value)}
+      />
+      <span className="meta num" role="status">
+        {status}
+      </span>
+      {onNext ? (
+        <button type="submit" className="btn bare square" aria-label={texts.transcripts.next}>
+          <Icon name="down" />
+        </button>
+      ) : null}
+    </form>
+  );
+}
+
+/** Where to search: chips beside each other. */
+export function Scope({ children }: { children: ReactNode }) {
+  return (
+    <div className="scope" role="group" aria-label={texts.transcripts.scope}>
+      {children}
+    </div>
+  );
+}
+
+interface ChipProps {
+  on: boolean;
+  onPress: () => void;
+  children: ReactNode;
+}
+
+export function Chip({ on, onPress, children }: ChipProps) {
+  return (
+    <button type="button" className="chip" aria-pressed={on} onClick={onPress}>
+      {children}
+    </button>
+  );
+}

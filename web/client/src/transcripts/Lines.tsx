@@ -1,0 +1,75 @@
+import type { Highlight, TranscriptSegment } from '../api';
+import { timeOf } from '../dates';
+import { segmentAnchor } from '../router';
+import { texts } from '../texts';
+import { Marked } from './Marked';
+import { speakerOf } from './speaker';
+
+export interface Chapter {
+  title: string;
+  segments: TranscriptSegment[];
+}
+
+interface LinesProps {
+  chapter: Chapter;
+  /** id of a segment -> its found words */
+  marks: ReadonlyMap<string, readonly Highlight[]>;
+  /** id of the found segment the learner is at */
+  currentHit: string | null;
+  /** id of the segment that the address names */
+  linked: string | null;
+}
+
+/** What was said about one lesson, in order. */
+export function Lines({ chapter, marks, currentHit, linked }: LinesProps) {
+  const { segments } = chapter;
+  return (
+    <section>
+      <h2 className="chap num">
+        <span>{chapter.title}</span>
+        <span className="meta">{timeOf(segments[0]!.startS)}</span>
+      </h2>
+      <ol className="lines">
+        {segments.map((segment, index) => (
+          <Line
+            key={segment.id}
+            segment={segment}
+            before={segments[index - 1] ?? null}
+            highlights={marks.get(segment.id) ?? []}
+            current={segment.id === currentHit}
+            on={segment.id === linked}
+          />
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+interface LineProps {
+  segment: TranscriptSegment;
+  before: TranscriptSegment | null;
+  highlights: readonly Highlight[];
+  current: boolean;
+  on: boolean;
+}
+
+function Line({ segment, before, highlights, current, on }: LineProps) {
+  const speaker = speakerOf(segment);
+  const goesOn = before !== null && !on && speakerOf(before) === speaker;
+  const time = timeOf(segment.startS);
+  const classes = [on && 'on', goesOn && 'more'].filter(Boolean).join(' ');
+  return (
+    <li id={segmentAnchor(segment.id)} className={classes || undefined} aria-current={on || undefined}>
+      <a className="at num" href={`#${segmentAnchor(segment.id)}`} aria-label={texts.transcripts.link(time)}>
+        {time}
+      </a>
+      <div>
+        <b className={goesOn ? 'vh' : segment.role === 'tutor' ? 'bodh' : 'me'}>{speaker}</b>
+        <p>
+          <Marked text={segment.text} highlights={highlights} current={current} />
+          {segment.interrupted ? <span className="meta"> {texts.transcripts.cutOff}</span> : null}
+        </p>
+      </div>
+    </li>
+  );
+}

@@ -1,0 +1,24 @@
+import { Fragment } from 'react';
+import type { Highlight } from '../api';
+
+interface MarkedProps {
+  text: string;
+  highlights: readonly Highlight[];
+  current?: boolean;
+}
+
+/** A text with its found words under the highlighter. */
+export function Marked({ text, highlights, current = false }: MarkedProps) {
+  const ends = [0, ...highlights.map(({ end }) => end)];
+  return (
+    <>
+      {highlights.map(({ start, end }, index) => (
+        <Fragment key={start}>
+          {text.slice(ends[index], start)}
+          <mark className={current ? 'cur' : undefined}>{text.slice(start, end)}</mark>
+        </Fragment>
+      ))}
+      {text.slice(ends.at(-1))}
+    </>
+  );
+}

@@ -1,0 +1,43 @@
+import type { HeardSegment } from '../api';
+import { dayOf } from '../dates';
+import { followLink, transcriptPagePath } from '../router';
+import { texts } from '../texts';
+import { Marked } from './Marked';
+import { speakerOf } from './speaker';
+
+interface ResultsProps {
+  title: string;
+  hits: readonly HeardSegment[];
+  /** the words, to be marked there too */
+  text: string;
+}
+
+/** What was found in other talks, each with the way to it. */
+export function Results({ title, hits, text }: ResultsProps) {
+  return (
+    <section className="results">
+      <h2 className="chap">{title}</h2>
+      <ol>
+        {hits.map((hit) => (
+          <li key={`${hit.sessionId} ${hit.segmentId}`}>
+            <a href={pathOf(hit, text)} onClick={followLink}>
+              <span className="meta num">
+                {hit.lessonTitle ?? texts.transcripts.noLesson}, {dayOf(new Date(hit.startedAt))}
+              </span>
+              <span>
+                <b className={hit.role === 'tutor' ? 'bodh' : 'me'}>{speakerOf(hit)}:</b>{' '}
+                <Marked text={hit.text} highlights={hit.highlights} />
+              </span>
+            </a>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+function pathOf(hit: HeardSegment, text: string): string {
+  const url = new URL(transcriptPagePath(hit.sessionId, hit.lessonId, hit.segmentId), window.location.origin);
+  url.searchParams.set('q', text.trim());
+  return url.pathname + url.search + url.hash;
+}

@@ -1,0 +1,17 @@
+import { useEffect, useState } from 'react';
+import { api, type HeardQuery, type HeardSegment } from '../api';
+import { useLoaded, type Loaded } from '../load';
+
+const PAUSE_MS = 250; // a request per word, not per letter
+
+/** What the words find once the learner stops to type; null while there is nothing to look for. */
+export function useSearch(text: string, where: HeardQuery): Loaded<HeardSegment[]> | null {
+  const [q, setQ] = useState(text.trim());
+  useEffect(() => {
+    const timer = window.setTimeout(() => setQ(text.trim()), PAUSE_MS);
+    return () => window.clearTimeout(timer);
+  }, [text]);
+  const key = q ? JSON.stringify({ ...where, q }) : null;
+  const [found] = useLoaded(key, async (signal) => (await api.heard({ ...where, q }, signal)).hits);
+  return key === null ? null : found;
+}
