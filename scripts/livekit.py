@@ -32,7 +32,7 @@ def livekit_config(settings: Settings) -> dict[str, Any]:
         "room": {"auto_create": False},
         # below 1 the server drops jobs for a worker that would still take them
         "agents": {"target_load": 1.0},
-        "logging": {"level": "info", "pion_level": "error", "json": settings.log_format == "json"},
+        "logging": {"level": "info", "pion_level": "error"},
     }
 
 
