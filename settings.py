@@ -46,7 +46,6 @@ class Settings(BaseSettings):
     port: int = 8080
     allow_public_bind: bool = False
     public_url: str = ""
-    log_format: Literal["text", "json"] = "text"
 
     # media
     livekit_url: str = Field("", validation_alias=AliasChoices("LIVEKIT_URL", "LIVEKIT_WS_URL"))
@@ -213,11 +212,19 @@ def load_settings() -> Settings:
 def read_settings() -> Settings:
     """The settings as they are given, nothing filled in. Raises SettingsError."""
     try:
-        return Settings()
+        settings = Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "a setting"
         raise SettingsError(f"{name} cannot be used: {first['msg']}") from error
+    for kind, base_url, model in (
+        ("LLM", settings.llm_base_url, settings.llm_model),
+        ("STT", settings.stt_base_url, settings.stt_model),
+        ("TTS", settings.tts_base_url, settings.tts_model),
+    ):
+        if base_url and not model:
+            raise SettingsError(f"{kind}_BASE_URL is set: set {kind}_MODEL to a model it serves")
+    return settings
 
 
 class SettingsError(Exception):

@@ -34,6 +34,13 @@ def build_models(settings: Settings, engine: SpeechClient, detector: vad.VAD) ->
     recogniser: stt.STT[Any] = whisper
     voice: tts.TTS[Any] = espeak
     names = {"stt": whisper.model, "tts": espeak.model}
+    remote_voice: openai.TTS | None = None
+
+    def set_rate(factor: float) -> None:
+        espeak.set_rate(factor)
+        if remote_voice is not None:
+            remote_voice.update_options(speed=factor)
+
     if settings.stt_base_url:
         remote = openai.STT(
             model=settings.stt_model,
@@ -53,7 +60,7 @@ def build_models(settings: Settings, engine: SpeechClient, detector: vad.VAD) ->
         )
         voice = tts.FallbackAdapter([remote_voice, espeak])
         names["tts"] = settings.tts_model
-    return Models(recogniser, voice, espeak.set_rate, names)
+    return Models(recogniser, voice, set_rate, names)
 
 
 def build_llm(settings: Settings, desk: Desk) -> tuple[llm.LLM[Any], str]:

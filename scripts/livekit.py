@@ -36,7 +36,7 @@ def livekit_config(settings: Settings) -> dict[str, Any]:
             "api_key": settings.livekit_api_key,
             "urls": [f"http://127.0.0.1:{settings.port}/api/webhooks/livekit"],
         },
-        "logging": {"level": "info", "pion_level": "error", "json": settings.log_format == "json"},
+        "logging": {"level": "info", "pion_level": "error"},
     }
 
 

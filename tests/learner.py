@@ -230,6 +230,17 @@ class Learner:
         text: str = await self.until(done, timeout_s, "an end of the tutor's speech")
         return text
 
+    async def answered(self, after: float) -> str:
+        """The beginning of an answer that began after a moment; the rest is stopped."""
+        await self.until(lambda: self.tutor_captions(after), 20, "an answer")
+        await self.until(
+            lambda: self.tutor_captions(after)[0].final or len(self.tutor_text(after)) > 60,
+            15,
+            "words of an answer",
+        )
+        await self.rpc("speech.stop", {})
+        return await self.tutor_done(after, quiet_s=0.6)
+
     async def settled(self, after: float) -> None:
         """Returns once the greeting has begun, was stopped, and the room is quiet."""
         await self.until(lambda: self.tutor_captions(after), 25, "a greeting")

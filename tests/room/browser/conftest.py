@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from agent.plugins.espeak import RATE as VOICE_RATE
 from scripts.chromium import LINK
@@ -76,7 +76,7 @@ def sign_in(stack: Stack) -> Callable[..., Any]:
         await page.goto("/auth/signin")
         await page.get_by_label("Your name").fill(name)
         await page.get_by_role("button", name="Sign in").click()
-        await page.wait_for_url("**/")
+        await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
         query = f"?lesson={lesson}" if lesson else ""
         await page.goto(f"/v2/course/ml-intro/module/{module}{query}")
         return page
