@@ -123,3 +123,30 @@ async def test_two_learners_are_both_heard_under_their_own_name_and_on_their_own
         (amina.identity, first["id"]),
         (tomas.identity, second["id"]),
     ]
+
+
+async def test_two_learners_who_type_at_once_are_each_answered_on_their_own_lesson(
+    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    amina, tomas = await learner(), await learner(name="Tomas")
+    joined = time.monotonic()
+    await amina.join(module.id, module.lessons[0]["id"], microphone=False)
+    await tomas.join(module.id, module.lessons[1]["id"], microphone=False)
+    await amina.settled(joined)
+    asked = time.monotonic()
+    await asyncio.gather(*(one.type("What is this lesson about?") for one in (amina, tomas)))
+    await amina.until(
+        lambda: all(
+            lesson["title"].lower() in amina.tutor_text(asked).lower()
+            for lesson in module.lessons[:2]
+        ),
+        30,
+        "an answer about each lesson",
+    )
+    said = await amina.account.kept(amina.session_id, 2)
+    assert {(s["speaker"], s["lessonId"]) for s in said} == {
+        (amina.identity, module.lessons[0]["id"]),
+        (tomas.identity, module.lessons[1]["id"]),
+    }
