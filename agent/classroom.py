@@ -299,7 +299,8 @@ class Classroom:
     # what is cited
 
     async def _tutor_said(self, sentence: Sentence) -> None:
-        await self._journal.tutor_said(self._room.local_participant.identity, sentence)
+        said_to = self._lessons.get(sentence.line.identity) if sentence.line.identity else None
+        await self._journal.tutor_said(self._room.local_participant.identity, sentence, said_to)
         if sentence.marks:
             await self._publish_cited(sentence)
 

@@ -63,6 +63,9 @@ class Journal:
         return f"{self._place.epoch}-{next(self._ids)}"
 
     async def learner_said(self, learner: LearnerLesson, said: Utterance) -> None:
+        """Keeps what a learner said, unless they chose that nothing of it is stored."""
+        if learner.store_words is False:
+            return
         await self._keep(
             id=said.segment_id,
             account_id=learner.account_id,
@@ -78,7 +81,10 @@ class Journal:
             confidence=said.confidence,
         )
 
-    async def tutor_said(self, identity: str, sentence: Sentence) -> None:
+    async def tutor_said(self, identity: str, sentence: Sentence, to: LearnerLesson | None) -> None:
+        """Keeps what the tutor said, unless it is said to one who chose that nothing is stored."""
+        if to is not None and to.store_words is False:
+            return
         await self._keep(
             id=sentence.id,
             account_id=None,

@@ -15,6 +15,7 @@ class LearnerLesson:
     name: str
     lesson_id: UUID | None
     revision: int = 0
+    store_words: bool | None = None  # False: nothing they say, nor what answers it, is kept
 
 
 def from_metadata(identity: str, name: str, metadata: RoomMetadata) -> LearnerLesson | None:
@@ -28,6 +29,8 @@ def from_metadata(identity: str, name: str, metadata: RoomMetadata) -> LearnerLe
         name=name or metadata.user_name,
         lesson_id=_uuid(metadata.lesson_id),
         revision=metadata.revision,
+        # a server that does not know the choice must not undo it
+        store_words=metadata.store_words if "store_words" in metadata.model_fields_set else None,
     )
 
 

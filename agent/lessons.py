@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -44,7 +45,8 @@ class Lessons:
         """A learner who came in, with what is known of them already."""
         known = self._learners.get(learner.identity)
         if known is not None:
-            learner = apply(known, learner.lesson_id, learner.revision)
+            moved = apply(known, learner.lesson_id, learner.revision)
+            learner = replace(moved, name=learner.name, store_words=_chosen(learner, known))
         self._learners[learner.identity] = learner
         return learner
 
@@ -78,7 +80,12 @@ class Lessons:
         Without a revision it comes from a server that knows none: then it is a request.
         """
         learner = self.of_account(news.account_id)
-        if learner is None or news.lesson_id is None:
+        if learner is None:
+            return
+        if _chosen(news, learner) != learner.store_words:
+            learner = replace(learner, store_words=news.store_words)
+            self._learners[learner.identity] = learner
+        if news.lesson_id is None:
             return
         if revised and news.revision > learner.revision:
             await self._adopt(learner, news.lesson_id, news.revision)
@@ -169,3 +176,8 @@ class Lessons:
             extra={"lesson_id": str(lesson_id), "revision": revision, "applied_at": time.time()},
         )
         self._moved(moved, announce and moved.lesson_id != known.lesson_id)
+
+
+def _chosen(news: LearnerLesson, known: LearnerLesson) -> bool | None:
+    """Whether words are stored, by the news, or as before where they do not tell."""
+    return known.store_words if news.store_words is None else news.store_words

@@ -23,6 +23,7 @@ class Mark:
 class Line:
     """One text of the tutor as it is planned: `text` grows while it is generated."""
 
+    identity: str | None = None  # of the learner it is said to
     lesson_id: UUID | None = None
     in_reply_to: str | None = None  # id of the learner's transcript segment
     text: str = ""

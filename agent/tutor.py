@@ -27,7 +27,7 @@ class Tutor(Agent):
     ) -> AsyncIterator[llm.ChatChunk | str]:
         """Adds the lesson of whoever asked, and streams the reply without its marks."""
         speech = SPEECH.get() or Speech()
-        line = Line(self.desk.lesson_id, speech.in_reply_to)
+        line = Line(speech.identity, self.desk.lesson_id, speech.in_reply_to)
         grounded = await self._grounded(chat_ctx)
         replies = Agent.default.llm_node(self, grounded, tools, model_settings)
         marks, begun = MarkFilter(marks=line.marks), False
@@ -47,7 +47,7 @@ class Tutor(Agent):
         line: Line | None = None
         async for delta in text:
             if line is None:
-                authored = Line(speech.lesson_id, speech.in_reply_to)
+                authored = Line(speech.identity, speech.lesson_id, speech.in_reply_to)
                 line = speech.generated.popleft() if speech.generated else authored
                 self.on_line(line)
             line.text += delta

@@ -24,6 +24,15 @@ def test_older_or_empty_news_changes_nothing() -> None:
     assert apply(START, None, 9) is START
 
 
+def test_only_metadata_that_tells_it_changes_whether_words_are_stored() -> None:
+    account = str(UUID(int=7))
+    told = from_metadata("l_one", "", RoomMetadata(user_id=account, store_words=False))
+    silent = from_metadata("l_one", "", RoomMetadata(user_id=account))
+    assert told is not None
+    assert silent is not None
+    assert (told.store_words, silent.store_words) == (False, None)
+
+
 def test_metadata_without_an_account_is_nobody() -> None:
     assert from_metadata("l_one", "Amina", RoomMetadata(user_id="not a uuid")) is None
 

@@ -1,0 +1,45 @@
+"""Who chose that nothing is stored is answered all the same, and nothing of it is kept."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+
+from tests.room.conftest import Course
+from tests.stack import Stack
+
+
+async def test_words_of_a_learner_who_stores_nothing_are_answered_and_found_nowhere(
+    stack: Stack,
+    person: Callable[..., Any],
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    rows: asyncpg.Connection,
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    account = await person("Silent")
+    choice = await account.http.patch("/api/me/settings", json={"storeWords": False})
+    choice.raise_for_status()
+    one = await learner(account)
+    joined = time.monotonic()
+    await one.join(module.id)
+    await one.settled(joined)
+    _, ended = await one.say("what is overfitting")
+    await one.answered(ended)
+    asked = time.monotonic()
+    await one.type("What is a planted sentence?")
+    await one.answered(asked)
+    await one.leave()
+    assert await account.transcript(one.session_id) == []
+    assert (
+        await rows.fetchval(
+            "select count(*) from transcript_segments where text ~* $1", ("planted sentence|Silent")
+        )
+        == 0
+    )
+    spool = b"".join(path.read_bytes() for path in (stack.home / "spool").iterdir())
+    assert b"planted sentence" not in spool
+    assert b"what is overfitting" not in spool
