@@ -48,9 +48,15 @@ async def run(runs: int) -> None:
         ours, theirs = Figures(), Figures()
         lab = _Lab(stack, settings, account, course["modules"][0]["id"], course["id"])
         await asyncio.sleep(3)
-        for _ in range(runs):
+        for number in range(1, runs + 1):
             await lab.ours(ours)
             await lab.plain(theirs, plain.pid)
+            print(
+                f"run {number} of {runs}: greeting {ours.greeting[-1]:.2f} s, plain"
+                f" {theirs.greeting[-1]:.2f} s; answer {ours.answer[-1]:.2f} s, plain"
+                f" {theirs.answer[-1]:.2f} s",
+                flush=True,
+            )
         await account.close()
         log = stack.home / "log" / "agent.log"
         for name, figures, lines in (

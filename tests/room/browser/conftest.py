@@ -76,7 +76,7 @@ def sign_in(stack: Stack) -> Callable[..., Any]:
         await page.goto("/auth/signin")
         await page.get_by_label("Your name").fill(name)
         await page.get_by_role("button", name="Sign in").click()
-        await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        await expect(page.get_by_role("button", name="Sign in")).to_be_hidden()
         query = f"?lesson={lesson}" if lesson else ""
         await page.goto(f"/v2/course/ml-intro/module/{module}{query}")
         return page
