@@ -1,5 +1,6 @@
 """Who chose that nothing is stored is answered all the same, and nothing of it is kept."""
 
+import sqlite3
 import time
 from collections.abc import Callable
 from typing import Any
@@ -42,4 +43,7 @@ async def test_words_of_a_learner_who_stores_nothing_are_answered_and_found_nowh
     )
     spool = b"".join(path.read_bytes() for path in (stack.home / "spool").iterdir())
     assert b"planted sentence" not in spool
-    assert b"what is overfitting" not in spool
+    with sqlite3.connect(stack.home / "spool" / "spool.sqlite3") as kept:
+        found = "select count(*) from entries where session_id = ? and kind = 'segment'"
+        assert kept.execute(found, (one.session_id,)).fetchone() == (0,)
+    kept.close()
