@@ -19,14 +19,19 @@ def row(name: str, seconds: Iterable[float]) -> str:
     )
 
 
-def cpu_s(pids: Iterable[int]) -> float:
-    """CPU seconds that these processes and their children have used so far."""
-    total = 0.0
+def cpu_s(pids: Iterable[int]) -> dict[int, float]:
+    """CPU seconds used so far by each of these processes and their children, by process id."""
+    used: dict[int, float] = {}
     for pid in pids:
         with contextlib.suppress(psutil.Error):
             process = psutil.Process(pid)
             for one in (process, *process.children(recursive=True)):
                 with contextlib.suppress(psutil.Error):
                     times = one.cpu_times()
-                    total += times.user + times.system
-    return total
+                    used[one.pid] = times.user + times.system
+    return used
+
+
+def cpu_between(before: dict[int, float], after: dict[int, float]) -> float:
+    """CPU seconds from one `cpu_s` to another; a process that ended in between is left out."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from livekit import api
 
-from bench.figures import cpu_s, row
+from bench.figures import cpu_between, cpu_s, row
 from settings import Settings, with_development_secrets
 from tests.learner import Account, Learner
 from tests.stack import ROOT, Stack, running_stack
@@ -158,7 +158,8 @@ class _Lab:
         await self._silence(learner)
         figures.room_s += time.monotonic() - began
         for part, found in pids.items():
-            figures.cpu[part] = figures.cpu.get(part, 0.0) + cpu_s(found) - before[part]
+            spent = cpu_between(before[part], cpu_s(found))
+            figures.cpu[part] = figures.cpu.get(part, 0.0) + spent
         await learner.leave()
 
     async def _silence(self, learner: Learner) -> None:
