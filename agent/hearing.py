@@ -77,11 +77,6 @@ class Hearing(io.AudioInput):
         heard = self._trace[index]
         return heard.identity, heard.spoken_at + (at_s - heard.at_s)
 
-    def speaking(self, identity: str) -> bool:
-        """Whether this learner speaks right now, also while another has the floor."""
-        voice = self._voices.get(identity)
-        return voice is not None and voice.detector.speaking
-
     async def close(self) -> None:
         self._room.off("track_subscribed", self._on_track)
         self._room.off("track_unsubscribed", self._on_track_gone)

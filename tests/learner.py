@@ -5,7 +5,7 @@ import contextlib
 import json
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2 as httpx
@@ -31,13 +31,6 @@ class Caption:
     final: bool
     at: float
     first_at: float
-
-
-@dataclass
-class Tutor:
-    """The state of an agent in the room, as the learner sees it."""
-
-    identities: set[str] = field(default_factory=set)
 
 
 class Account:
