@@ -34,9 +34,10 @@ RUN BODH_HOME=/opt/bodh python -m speech choose && mv /opt/bodh/models/*/ /opt/m
 
 FROM base AS token-server
 COPY --from=web-packages /opt/venv /opt/venv
-COPY token_server.py settings.py protocol.py rooms.py ./
+COPY token_server.py settings.py protocol.py ./
 COPY prompts prompts
 COPY db db
+COPY rooms rooms
 COPY web web
 COPY --from=page /app/web/client/dist web/client/dist
 ENV BODH_HOME=/data HOST=0.0.0.0
@@ -50,12 +51,13 @@ CMD ["python", "token_server.py"]
 FROM base AS agent
 COPY --from=agent-packages /opt/venv /opt/venv
 COPY --from=model /opt/model /opt/model
-COPY settings.py protocol.py rooms.py ./
+COPY settings.py protocol.py ./
 COPY agent agent
 COPY tools tools
 COPY prompts prompts
 COPY speech speech
 COPY db db
+COPY rooms rooms
 ENV BODH_HOME=/data WHISPER_MODEL=/opt/model HF_HUB_OFFLINE=1
 USER 10001
 VOLUME /data

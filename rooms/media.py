@@ -1,0 +1,120 @@
+"""The calls of LiveKit's server API: rooms, participants, the client and its errors."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import aiohttp
+from livekit import api
+
+from settings import Settings
+
+TIMEOUT_S = 3.0
+PAUSES_S = (0.1, 0.3)  # between the tries of an idempotent call
+
+MEDIA_ERRORS = (api.ServerError, aiohttp.ClientError, TimeoutError)
+
+_T = TypeVar("_T")
+
+
+class MediaUnavailable(Exception):
+    """The media server does not answer, or refuses our key."""
+
+
+def connect(settings: Settings) -> api.LiveKitAPI:
+    """The client of the media server. Needs a running loop; the caller closes it."""
+    return api.LiveKitAPI(
+        settings.livekit_internal_url,
+        settings.livekit_api_key,
+        settings.livekit_api_secret.get_secret_value(),
+        timeout=aiohttp.ClientTimeout(total=TIMEOUT_S),
+        failover=False,
+    )
+
+
+async def check_media(lk: api.LiveKitAPI) -> None:
+    """Asks the media server for a room that is not there. Raises MediaUnavailable."""
+    try:
+        await lk.room.list_rooms(api.ListRoomsRequest(names=["-"]))
+    except MEDIA_ERRORS as error:
+        raise MediaUnavailable from error
+
+
+async def close_room(lk: api.LiveKitAPI, name: str) -> None:
+    """Ends a room for everybody in it; one that is gone already is fine."""
+    try:
+        await _repeat(lambda: lk.room.delete_room(api.DeleteRoomRequest(room=name)))
+    except api.ServerError as error:
+        if error.code != "not_found":
+            raise
+
+
+async def create_room(lk: api.LiveKitAPI, settings: Settings, name: str, metadata: str) -> api.Room:
+    """Makes the room, or answers the living one as it is: nothing is applied to that."""
+    return await _repeat(
+        lambda: lk.room.create_room(
+            api.CreateRoomRequest(
+                name=name,
+                metadata=metadata,
+                empty_timeout=int(settings.empty_timeout.total_seconds()),
+                departure_timeout=int(settings.departure_timeout.total_seconds()),
+            )
+        )
+    )
+
+
+async def update_room(lk: api.LiveKitAPI, name: str, metadata: str) -> None:
+    await _repeat(
+        lambda: lk.room.update_room_metadata(
+            api.UpdateRoomMetadataRequest(room=name, metadata=metadata)
+        )
+    )
+
+
+async def update_participant(lk: api.LiveKitAPI, name: str, identity: str, metadata: str) -> None:
+    await _repeat(
+        lambda: lk.room.update_participant(
+            api.UpdateParticipantRequest(room=name, identity=identity, metadata=metadata)
+        )
+    )
+
+
+async def list_learners(lk: api.LiveKitAPI, name: str) -> dict[str, api.ParticipantInfo]:
+    """The people in a room by identity, agents left out."""
+    answer = await _repeat(
+        lambda: lk.room.list_participants(api.ListParticipantsRequest(room=name))
+    )
+    people = (p for p in answer.participants if p.kind != api.ParticipantInfo.Kind.AGENT)
+    return {p.identity: p for p in people if p.state != api.ParticipantInfo.State.DISCONNECTED}
+
+
+async def list_room_sids(lk: api.LiveKitAPI, names: Sequence[str]) -> dict[str, str]:
+    """The LiveKit rooms that live under these names."""
+    answer = await _repeat(lambda: lk.room.list_rooms(api.ListRoomsRequest(names=names)))
+    return {room.name: room.sid for room in answer.rooms}
+
+
+async def remove_participant(lk: api.LiveKitAPI, name: str, identity: str) -> None:
+    try:
+        await _repeat(
+            lambda: lk.room.remove_participant(
+                api.RoomParticipantIdentity(room=name, identity=identity)
+            )
+        )
+    except api.ServerError as error:
+        if error.code != "not_found":
+            raise
+
+
+async def _repeat(call: Callable[[], Awaitable[_T]]) -> _T:
+    """An idempotent call, tried again over a broken connection or an answer of 5xx."""
+    for pause_s in PAUSES_S:
+        try:
+            return await call()
+        except aiohttp.ClientConnectionError:
+            await asyncio.sleep(pause_s)
+        except api.ServerError as error:
+            if error.status < 500:
+                raise
+            await asyncio.sleep(pause_s)
+    return await call()

@@ -1,0 +1,80 @@
+"""The metadata of a room and of a learner in it, from the database alone."""
+
+from uuid import UUID
+
+from db import Connection, NotFound
+from db.account_settings import select_settings
+from db.accounts import Account
+from db.courses import Course, Lesson, Module, find_course, find_lesson, find_module
+from db.progress import Visit, select_visit_facts, visit
+from db.rooms import Room
+from protocol import RoomMetadata
+
+
+def sees(account: Account, lesson: Lesson) -> bool:
+    """Learners see published lessons, staff all of them (K24)."""
+    return lesson.is_published or account.role != "learner"
+
+
+async def learner_metadata(
+    db: Connection,
+    tenant_id: UUID,
+    room: Room,
+    account: Account,
+    lesson_id: UUID | None,
+    revision: int,
+) -> RoomMetadata:
+    """Every key of the metadata as this account should have them, from the database. NotFound."""
+    if room.course_id is None or room.module_id is None:
+        raise NotFound("the room is not a module's")
+    course = await find_course(db, tenant_id, str(room.course_id))
+    module = await find_module(
+        db, tenant_id, room.course_id, room.module_id, unpublished=account.role != "learner"
+    )
+    if course is None or module is None:
+        raise NotFound("the module of the room")
+    lesson = await find_lesson(db, tenant_id, lesson_id) if lesson_id else None
+    seen = await see_lesson(db, tenant_id, account, course.id, lesson)
+    chosen = await select_settings(db, tenant_id, account.id)
+    metadata = _metadata(course, module, lesson, seen, account, revision)
+    return metadata.model_copy(update={"store_words": chosen.store_words})
+
+
+async def see_lesson(
+    db: Connection, tenant_id: UUID, account: Account, course_id: UUID, lesson: Lesson | None
+) -> Visit:
+    """The session type with all that belongs to it (A08)."""
+    lesson_id = lesson.id if lesson else None
+    return visit(await select_visit_facts(db, tenant_id, account.id, course_id, lesson_id))
+
+
+def _metadata(
+    course: Course,
+    module: Module,
+    lesson: Lesson | None,
+    seen: Visit,
+    account: Account,
+    revision: int,
+) -> RoomMetadata:
+    youtube = lesson.youtube_video_id if lesson else None
+    return RoomMetadata.model_validate(
+        {
+            "courseId": str(course.id),
+            "courseTitle": course.title,
+            "moduleId": str(module.id),
+            "moduleTitle": module.title,
+            "lessonId": str(lesson.id) if lesson else None,
+            "lessonTitle": lesson.title if lesson else None,
+            "lessonNumber": seen.lesson_number,
+            "videoIds": [lesson.kpoint_video_id] if lesson and lesson.kpoint_video_id else [],
+            "learningObjectives": list(course.learning_objectives),
+            "userId": str(account.id),
+            "userName": account.name,
+            "sessionType": seen.session_type,
+            "isFirstCourseVisit": seen.is_first_course_visit,
+            "isIntroLesson": seen.is_intro_lesson,
+            "prevLessonTitle": seen.prev_lesson_title,
+            "revision": revision,
+        }
+        | ({"youtubeVideoId": youtube} if youtube else {})
+    )

@@ -1,0 +1,25 @@
+"""Join tokens. Owns what a person may do in a room."""
+
+from livekit import api
+
+from db.accounts import Account
+from protocol import MAX_TOKEN_METADATA_BYTES, RoomMetadata, dump_metadata
+from settings import Settings
+
+
+def join_token(settings: Settings, account: Account, room_name: str, metadata: RoomMetadata) -> str:
+    """The only maker of join tokens: exactly these grants, never the right to make a room."""
+    grants = api.VideoGrants(
+        room_join=True, room=room_name, can_publish=True, can_subscribe=True, can_publish_data=True
+    )
+    token = api.AccessToken(
+        settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
+    )
+    return (
+        token.with_identity(account.identity)
+        .with_name(account.name)
+        .with_ttl(settings.token_ttl)
+        .with_grants(grants)
+        .with_metadata(dump_metadata(metadata, MAX_TOKEN_METADATA_BYTES))
+        .to_jwt()
+    )
