@@ -36,6 +36,7 @@ FROM base AS token-server
 COPY --from=web-packages /opt/venv /opt/venv
 COPY token_server.py settings.py protocol.py ./
 COPY prompts prompts
+COPY telemetry telemetry
 COPY db db
 COPY rooms rooms
 COPY web web
@@ -55,6 +56,7 @@ COPY settings.py protocol.py ./
 COPY agent agent
 COPY tools tools
 COPY prompts prompts
+COPY telemetry telemetry
 COPY speech speech
 COPY db db
 COPY rooms rooms

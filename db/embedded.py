@@ -101,7 +101,7 @@ async def serve(cluster: Cluster) -> None:
 async def _serve(cluster: Cluster) -> None:
     try:
         child = await start(cluster)
-        logger.info("postgres answers", extra={"sockets": str(cluster.sockets)})
+        logger.info("postgres answers")
         while find_postmaster(cluster) is not None:
             if child is None:
                 await asyncio.sleep(0.5)

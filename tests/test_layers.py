@@ -14,6 +14,7 @@ LAYERS = (
     ("agent", "web", "jobs"),
     ("tools", "rooms"),
     ("prompts", "db", "speech"),
+    ("telemetry",),
     ("protocol", "settings"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

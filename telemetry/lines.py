@@ -1,0 +1,151 @@
+"""Log lines: what one may tell. Owns the list of facts; what is not on it is dropped."""
+
+import json
+import logging
+import re
+import traceback
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Literal
+
+Fact = Literal["id", "word", "number", "route"]
+
+# a fact is kept where its key is here and its value looks like what the key stands for
+FACTS: dict[str, Fact] = {
+    **dict.fromkeys(
+        ("session", "session_id", "room_id", "lesson_id", "segment", "segment_id", "job", "job_id",
+         "id", "key", "event", "host", "version", "rtc-version", "worker_id", "node_id"),
+        "id",
+    ),
+    **dict.fromkeys(
+        ("kind", "why", "code", "role", "type", "part", "reason", "alarm", "outcome", "method",
+         "status_name", "region"),
+        "word",
+    ),
+    **dict.fromkeys(
+        ("epoch", "revision", "count", "chars", "pcm_bytes", "retry_in_s", "applied_at", "pid",
+         "helper_pid", "status", "ms", "waiting", "oldest_s", "rooms", "free_mb", "skew_s",
+         "seconds", "timeout", "load", "threshold", "memory_usage_mb", "memory_limit_mb",
+         "started_speaking_at", "stopped_speaking_at", "transcription_delay", "end_of_turn_delay",
+         "on_user_turn_completed_delay", "llm_node_ttft", "llm_node_tps", "llm_node_ttfs",
+         "tts_node_ttfb", "e2e_latency", "delay", "elapsed_time", "attempt"),
+        "number",
+    ),
+    "route": "route",
+}  # fmt: skip
+
+# an id has a digit, or the two capitals that the media server puts before its own
+_ID = re.compile(r"(?=.*\d)[\w:.-]{1,160}|[A-Z]{2,3}_\w{4,40}")
+_SHAPES: dict[Fact, re.Pattern[str]] = {
+    "id": _ID,
+    "word": re.compile(r"[A-Za-z][\w.]{0,63}"),
+    "route": re.compile(r"/[\w/{}.:*-]{0,200}"),
+}
+
+# loggers of our own modules: their messages are static (CONTRIBUTING), those of others may not be
+OURS = frozenset(
+    ("bodh", "agent", "db", "jobs", "protocol", "rooms", "scripts", "settings", "speech",
+     "telemetry", "token_server", "tools", "web", "__main__")
+)  # fmt: skip
+_CUT = re.compile(r"""[\n:='"`<{\[(]""")  # what libraries put before a value: an error, a name
+_SECRET = re.compile(r"eyJ[\w-]{8,}[\w.-]*|//[^/\s@]*@|\?\S+|(?i:bearer) \S+")
+
+
+class Line(logging.Formatter):
+    """One line a record: JSON, or `readable` for somebody at a terminal."""
+
+    def __init__(self, process: str, *, readable: bool = False) -> None:
+        super().__init__()
+        self._process = process
+        self._readable = readable
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = tell(record, self._process)
+        return read_line(line) if self._readable else json.dumps(line)
+
+
+class Relay(logging.Formatter):
+    """In a job process, whose records LiveKit hands to the worker: leaves no value to tell there.
+
+    The handler sends what this returns as the message, and the record's own attributes.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        for name, value in tell(record, "job").items():
+            if name in ("error", "stack", "process"):
+                setattr(record, f"told_{name}", value)
+        record.exc_text = None
+        return message_of(record)
+
+
+def tell(record: logging.LogRecord, process: str) -> dict[str, Any]:
+    """What a record may tell, in the order it is written."""
+    line: dict[str, Any] = {
+        "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+        "level": record.levelname,
+        "logger": record.name,
+        "process": getattr(record, "told_process", process),
+        "message": message_of(record),
+    }
+    line |= {name: value for name, value in record.__dict__.items() if may_tell(name, value)}
+    line["pid"] = record.process
+    return line | error_of(record)
+
+
+def message_of(record: logging.LogRecord) -> str:
+    """The message without its arguments; of a library only what stands before any value."""
+    text = str(record.msg)
+    if record.name.split(".", 1)[0] not in OURS:
+        text = _CUT.split(text, maxsplit=1)[0].strip() or "(not told)"
+    return _SECRET.sub("(secret)", text)
+
+
+def may_tell(name: str, value: object) -> bool:
+    """Whether a fact is on the list and has the shape of what its key stands for."""
+    kind = FACTS.get(name)
+    if kind is None:
+        return False
+    if value is None or isinstance(value, bool | int | float):
+        return True
+    return kind != "number" and isinstance(value, str) and bool(_SHAPES[kind].fullmatch(value))
+
+
+def error_of(record: logging.LogRecord) -> dict[str, Any]:
+    """Types and places of an exception, never its text: the media client's holds the token."""
+    if hasattr(record, "told_error"):
+        return {"error": record.told_error, "stack": getattr(record, "told_stack", [])}
+    if not record.exc_info or record.exc_info[1] is None:
+        return {}
+    names: list[str] = []
+    stack: list[str] = []
+    error: BaseException | None = record.exc_info[1]
+    while error is not None and len(names) < 5:
+        names.append(type(error).__name__)
+        stack += places(error.__traceback__)
+        error = error.__cause__ or error.__context__
+    return {"error": " < ".join(names), "stack": stack[:40]}
+
+
+def places(trace: TracebackType | None) -> list[str]:
+    """`file:line function` of each frame, outermost first."""
+    frames = traceback.walk_tb(trace)
+    return [
+        f"{'/'.join(frame.f_code.co_filename.rsplit('/', 2)[-2:])}:{line} {frame.f_code.co_name}"
+        for frame, line in frames
+    ]
+
+
+def read_line(line: dict[str, Any]) -> str:
+    """A line as somebody reads it: time, level, message, facts."""
+    head = ("time", "level", "logger", "process", "message", "pid", "stack")
+    facts = " ".join(f"{name}={value}" for name, value in line.items() if name not in head)
+    text = f"{line['time'][11:19]} {line['level']:<7} {line['message']}"
+    return "\n  ".join([f"{text} {facts}".rstrip(), *line.get("stack", ())])
+
+
+def log_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """For `sys.excepthook`, which would print the text of the exception."""
+    if not issubclass(kind, KeyboardInterrupt):
+        logging.getLogger("bodh").critical("ended by an error", exc_info=(kind, error, trace))

@@ -1,0 +1,178 @@
+"""Log lines, figures and alarms: what comes out of a real process, and what never does."""
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+
+from telemetry.lines import FACTS, OURS
+
+ROOT = Path(__file__).parents[2]
+TOKEN = jwt.encode({"sub": "l_a"}, "not a secret, only long enough for it")
+CANARIES = ("Rosalind", "the secret sentence", "secret sentence", TOKEN, "hunter2")
+
+BEGIN = """
+import logging, sys
+from settings import Settings
+import telemetry
+telemetry.start("web", Settings(_env_file=None, bodh_home=sys.argv[1]))
+NAME, WORDS, TOKEN, PASSWORD = sys.argv[2], sys.argv[3], sys.argv[5], sys.argv[6]
+ours, foreign = logging.getLogger("agent.job"), logging.getLogger("somebody.else")
+"""
+
+
+def run(code: str, home: Path, *, status: int = 0) -> list[dict[str, Any]]:
+    """The log lines of a process that runs this after its start."""
+    done = subprocess.run(
+        [sys.executable, "-c", BEGIN + code, str(home), *CANARIES],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    assert [canary for canary in CANARIES if canary in done.stderr + done.stdout] == []
+    return [json.loads(line) for line in done.stderr.splitlines()]
+
+
+def test_line_has_the_facts_of_the_list_and_no_others(tmp_path: Path) -> None:
+    (line,) = run(
+        'ours.info("segment kept", extra={"segment_id": "SG_1", "chars": 7, "text": WORDS})',
+        tmp_path,
+    )
+    del line["time"], line["pid"]
+    assert line == {
+        "level": "INFO",
+        "logger": "agent.job",
+        "process": "web",
+        "message": "segment kept",
+        "segment_id": "SG_1",
+        "chars": 7,
+    }
+
+
+LEAKS = """
+ours.info("x", extra={"why": WORDS, "session_id": NAME, "key": WORDS, "chars": WORDS})
+ours.info("x", extra={"identity": NAME, "token": TOKEN, "route": "/a?t=" + TOKEN})
+ours.info("said %s by %s", WORDS, NAME)
+ours.info("join with " + TOKEN)
+ours.info("at postgresql://bodh:" + PASSWORD + "@host/db")
+ours.info("ws://host/rtc?access_token=" + TOKEN)
+foreign.warning("cannot send: " + WORDS)
+foreign.warning(f"cannot send {WORDS!r}")
+foreign.warning("cannot send %s", WORDS)
+foreign.warning({"text": WORDS})
+"""
+
+
+def test_words_names_and_secrets_never_come_out(tmp_path: Path) -> None:
+    lines = run(LEAKS, tmp_path)
+    assert len(lines) == 10
+
+
+RAISE = """
+try:
+    try:
+        raise ValueError(WORDS)
+    except ValueError as error:
+        raise RuntimeError(f"join {TOKEN} as {NAME}") from error
+except RuntimeError:
+    ours.exception("it failed")
+"""
+
+
+def test_error_tells_types_and_places_alone(tmp_path: Path) -> None:
+    (line,) = run(RAISE, tmp_path)
+    assert line["error"] == "RuntimeError < ValueError"
+    assert line["stack"][0].startswith("<string>:")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "raise RuntimeError(TOKEN + WORDS)",
+        "import threading\n"
+        "def fail(): raise RuntimeError(TOKEN + NAME)\n"
+        "thread = threading.Thread(target=fail); thread.start(); thread.join(); sys.exit(1)",
+    ],
+)
+def test_uncaught_error_is_a_line_without_its_text(code: str, tmp_path: Path) -> None:
+    (line,) = run(code, tmp_path, status=1)
+    assert line["level"] == "CRITICAL"
+    assert line["error"] == "RuntimeError"
+
+
+def test_task_that_nobody_awaited_is_a_line_without_its_text(tmp_path: Path) -> None:
+    (line,) = run(
+        "import asyncio, gc\n"
+        "async def fail(): raise RuntimeError(TOKEN + WORDS)\n"
+        "async def main():\n"
+        "    asyncio.create_task(fail()); await asyncio.sleep(0); gc.collect()\n"
+        "asyncio.run(main())",
+        tmp_path,
+    )
+    assert (line["message"], line["error"]) == (
+        "Task exception was never retrieved",
+        "RuntimeError",
+    )
+
+
+RELAYED = """
+from logging.handlers import QueueHandler
+import pickle
+from telemetry.lines import Relay, Line
+
+class AsLiveKit(logging.Handler):
+    def emit(self, record):  # as livekit.agents hands the record of a job to its worker
+        record.message = record.msg = self.format(record)
+        record.args = record.exc_info = record.stack_info = None
+        sent = pickle.loads(pickle.dumps(record))
+        print(Line("agent").format(sent), file=sys.stderr)
+
+handler = AsLiveKit()
+handler.setFormatter(Relay())
+logging.getLogger().handlers = [handler]
+"""
+
+
+def test_record_of_a_job_process_passes_the_same_list(tmp_path: Path) -> None:
+    (line,) = run(RELAYED + RAISE.replace('"it failed"', '"it failed", extra={"why": WORDS}'),
+                  tmp_path)  # fmt: skip
+    assert (line["process"], line["message"]) == ("job", "it failed")
+    assert line["error"] == "RuntimeError < ValueError"
+
+
+def test_alarm_is_told_once_when_it_comes_and_once_when_it_goes(tmp_path: Path) -> None:
+    lines = run(
+        'for on in (False, True, True, False, False): telemetry.alarm("dead_letters", on, count=3)',
+        tmp_path,
+    )
+    assert [(line["level"], line["message"], line["alarm"]) for line in lines] == [
+        ("ERROR", "alarm", "dead_letters"),
+        ("INFO", "alarm is over", "dead_letters"),
+    ]
+
+
+def test_every_fact_that_our_code_logs_is_on_the_list() -> None:
+    missing = []
+    for name in OURS - {"__main__", "scripts"}:
+        for path in [ROOT / f"{name}.py", *(ROOT / name).rglob("*.py")]:
+            if path.exists() and "node_modules" not in path.parts:
+                missing += [f"{path.name}: {key}" for key in logged_facts(path)]
+    # a new one goes to FACTS of telemetry/lines.py, if it is an id, a count or a kind
+    assert sorted(one for one in missing if one.split(": ")[1] not in FACTS) == []
+
+
+def logged_facts(path: Path) -> list[str]:
+    """The keys of every `extra={...}` of a logging call."""
+    return [
+        key.value
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.keyword)
+        and node.arg == "extra"
+        and isinstance(node.value, ast.Dict)
+        for key in node.value.keys
+        if isinstance(key, ast.Constant) and isinstance(key.value, str)
+    ]
