@@ -18,6 +18,7 @@ import db
 import prompts
 import protocol
 from agent.captions import Captions, Sentence, TutorCaptions
+from agent.earlier import Earlier
 from agent.journal import Dispatched, Journal, Utterance
 from agent.lesson import LearnerLesson
 from agent.lessons import Lessons
@@ -27,8 +28,9 @@ from db.library import PostgresLibrary
 from db.rooms import find_room_learner, record_greeting
 from settings import Settings
 from tools.desk import Desk
-from tools.greeting import back_again, greeting
+from tools.greeting import back_again, greeting, resumed
 
+SAME_LOSS_S = 10.0  # who comes back so soon after the apology has heard it, or came by the same way
 ANNOUNCE_AFTER_S = 0.4  # quiet time after a lesson change, so that ten in a row are announced once
 
 logger = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class Classroom:
         journal: Journal,
         livekit: api.LiveKitAPI,
         set_rate: Callable[[float], None],
+        earlier: Earlier | None,
     ) -> None:
         if place.room.course_id is None or place.room.module_id is None:
             raise db.NotFound("the course module of this room")
@@ -55,6 +58,8 @@ class Classroom:
         self._room = room
         self._pool = pool
         self._journal = journal
+        self._earlier = earlier
+        self._resumed_at: float | None = None  # when this agent said sorry, by the loop's clock
         self._lessons = Lessons(place, pool, livekit, self._moved)
         self._here: dict[str, str] = {}  # identity -> participant sid
         self._announced: dict[str, UUID | None] = {}  # the lesson each learner was told last
@@ -111,7 +116,7 @@ class Classroom:
         learner = self._lessons.add(learner)
         self._here[learner.identity] = sid
         await self._journal.joined(learner, sid)
-        self._spawn(self._greet(learner))
+        self._spawn(self._meet(learner))
 
     async def _left(self, identity: str, sid: str) -> None:
         learner = self._lessons.get(identity)
@@ -121,6 +126,32 @@ class Classroom:
         await self._journal.left(learner, sid)
         if not self._here:
             await self.agent_session.interrupt(force=True)  # nobody hears it
+
+    async def _meet(self, learner: LearnerLesson) -> None:
+        if self._earlier and await self._earlier.meets(self._pool, learner.account_id):
+            await self._resume(self._earlier, learner)
+        else:
+            await self._greet(learner)
+
+    async def _resume(self, earlier: Earlier, learner: LearnerLesson) -> None:
+        """Says sorry once to all, answers what was cut, and greets nobody a second time."""
+        learner = await self._lessons.settled(learner)
+        self._announced[learner.identity] = learner.lesson_id
+        await self._record_visit(learner, greeted=True)
+        now = asyncio.get_running_loop().time()
+        said_at, self._resumed_at = self._resumed_at, self._resumed_at or now
+        cut = earlier.cut_turn(learner.account_id, datetime.now(UTC))
+        if said_at is None:
+            await self._say(await self._sorry(learner, ask_again=cut is None), learner)
+        elif now - said_at > SAME_LOSS_S and learner.lesson_id is not None:
+            text = await back_again(self.library, learner=learner.name, lesson_id=learner.lesson_id)
+            await self._say(text, learner)
+        if cut is not None:
+            self._answer(learner.identity, cut.id, cut.text)
+
+    async def _sorry(self, learner: LearnerLesson, *, ask_again: bool) -> str:
+        lesson_id = learner.lesson_id if ask_again else None
+        return await resumed(self.library, account_id=learner.account_id, lesson_id=lesson_id)
 
     async def _greet(self, learner: LearnerLesson) -> None:
         """Welcomes once by session type; a learner back within the pause hears one short line."""

@@ -24,6 +24,7 @@ from livekit.agents.voice.transcription import TranscriptSynchronizer
 import db
 import protocol
 from agent.classroom import Classroom
+from agent.earlier import Earlier
 from agent.hearing import Hearing
 from agent.journal import Dispatched, Journal
 from agent.models import build_llm, build_models
@@ -87,6 +88,7 @@ class AgentJob:
         spool: Spool,
         engine: SpeechClient,
         place: Dispatched,
+        earlier: Earlier | None,
         deadline: Callable[[], float | None],
     ) -> None:
         self._ctx = ctx
@@ -94,6 +96,7 @@ class AgentJob:
         self._pool = pool
         self._engine = engine
         self._place = place
+        self._earlier = earlier
         self._deadline = deadline
         self._gone = asyncio.Event()
         self._reason = ""
@@ -110,6 +113,7 @@ class AgentJob:
             journal=journal,
             livekit=ctx.api,
             set_rate=models.set_rate,
+            earlier=earlier,
         )
         language_model, name = build_llm(settings, self._classroom.desk)
         self._names = {**models.names, "llm": name}
@@ -143,6 +147,8 @@ class AgentJob:
             at_end.push_async_callback(self._hearing.close)
             beats = asyncio.create_task(self._beat())
             at_end.callback(beats.cancel)
+            if self._earlier is not None:
+                await self._tutor.update_chat_ctx(self._earlier.chat_context())
             await self._start_session()
             await self._teach_until_gone()
         ctx.shutdown("the lesson has ended")

@@ -74,6 +74,15 @@ class Lessons:
             LearnerLesson(account.id, identity, account.name, row.lesson_id, row.revision)
         )
 
+    async def settled(self, learner: LearnerLesson) -> LearnerLesson:
+        """The learner with the lesson that the database has; nothing is announced."""
+        place = self._place
+        async with db.tenant_tx(self._pool, place.tenant_id) as conn:
+            row = await find_room_learner(conn, place.tenant_id, place.room.id, learner.account_id)
+        if row is not None:
+            self._apply(learner, row.lesson_id, row.revision, announce=False)
+        return self._learners.get(learner.identity, learner)
+
     async def news(self, news: LearnerLesson, revised: bool) -> None:
         """Metadata of the room or a participant; only a server can write either.
 

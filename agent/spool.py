@@ -60,6 +60,11 @@ class Spool:
         entries: list[Entry] = await self._run(_select_waiting, self._db, limit)
         return entries
 
+    async def waiting_of(self, session_id: UUID) -> list[Entry]:
+        """What this host still has to drain of a session's segments, in the order of `put`."""
+        entries: list[Entry] = await self._run(_select_waiting_of, self._db, session_id)
+        return entries
+
     async def mark_drained(self, entries: Iterable[Entry]) -> None:
         await self._run(_mark_drained, self._db, [entry.seq for entry in entries])
 
@@ -128,10 +133,21 @@ def _select_waiting(db: sqlite3.Connection, limit: int) -> list[Entry]:
         " where drained_at is null order by seq limit ?",
         (limit,),
     )
-    return [
-        Entry(UUID(tenant), UUID(session), kind, key, json.loads(payload), seq)
-        for tenant, session, kind, key, payload, seq in rows
-    ]
+    return [_entry(row) for row in rows]
+
+
+def _select_waiting_of(db: sqlite3.Connection, session_id: UUID) -> list[Entry]:
+    rows = db.execute(
+        "select tenant_id, session_id, kind, key, payload, seq from entries"
+        " where drained_at is null and session_id = ? and kind = 'segment' order by seq",
+        (str(session_id),),
+    )
+    return [_entry(row) for row in rows]
+
+
+def _entry(row: tuple[str, str, Kind, str, str, int]) -> Entry:
+    tenant, session, kind, key, payload, seq = row
+    return Entry(UUID(tenant), UUID(session), kind, key, json.loads(payload), seq)
 
 
 def _mark_drained(db: sqlite3.Connection, seqs: list[int]) -> None:

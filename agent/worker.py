@@ -13,6 +13,7 @@ from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 import db
 import protocol
 from agent.console import converse
+from agent.earlier import load_earlier
 from agent.job import AgentJob, find_dispatched
 from agent.spool import Spool
 from settings import Settings, load_settings
@@ -79,6 +80,7 @@ async def teach(ctx: JobContext) -> None:
             spool=spool,
             engine=engine,
             place=place,
+            earlier=await load_earlier(pool, spool, place),
             deadline=read_deadline,
         )
         await job.run()

@@ -26,6 +26,7 @@ FINISHED = "room_finished"
 # who told left_at
 INFERRED, AGENT, SERVER = 0, 1, 2
 
+CLOCKS = timedelta(seconds=2)  # the media server tells whole seconds
 MARGIN = timedelta(seconds=5)  # clocks of two hosts, and events on their way while a list is made
 
 
@@ -137,6 +138,31 @@ async def list_durations(
         account_id: length((row["came_at"], max(row["came_at"], row["went_at"])) for row in group)
         for account_id, group in groupby(rows, key=lambda row: row["account_id"])
     }
+
+
+async def was_present(
+    db: Database,
+    tenant_id: UUID,
+    session_id: UUID,
+    account_id: UUID,
+    at: datetime,
+    margin: timedelta,
+) -> bool:
+    """Whether the account was in the session at that moment, or left less than `margin` before.
+
+    True also where no connection before it is known: it may still be on its way here.
+    """
+    present: bool = await db.fetchval(
+        """select coalesce(bool_or(left_at is null or left_at > $5), true)
+           from livekit_participants
+           where tenant_id = $1 and session_id = $2 and account_id = $3 and joined_at < $4""",
+        tenant_id,
+        session_id,
+        account_id,
+        at - CLOCKS,
+        at - margin,
+    )
+    return present
 
 
 async def list_stretches(

@@ -120,6 +120,16 @@ async def find_run(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id:
     )
 
 
+async def find_last_step(db: Connection, tenant_id: UUID, account_id: UUID) -> datetime | None:
+    """When a quiz of the learner was last begun, answered or hinted at."""
+    step: datetime | None = await db.fetchval(
+        "select max(updated_at) from quiz_runs where tenant_id = $1 and account_id = $2",
+        tenant_id,
+        account_id,
+    )
+    return step
+
+
 async def start_quiz(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> QuizRun:
     """Opens the first question, or goes on where one is open. Raises NotFound without a quiz."""
     run = await find_run(db, tenant_id, account_id, lesson_id)

@@ -105,6 +105,23 @@ async def list_segments(
     return [Segment(**row) for row in rows]
 
 
+async def list_latest_segments(
+    db: Connection, tenant_id: UUID, session_id: UUID, limit: int
+) -> list[Segment]:
+    """The newest segments of a session, whoever hears of them, newest first."""
+    rows = await db.fetch(
+        """select session_id, id, account_id, identity, name, role, source, text, started_at,
+                  ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
+                  provenance, epoch, local_seq
+           from transcript_segments where tenant_id = $1 and session_id = $2
+           order by epoch desc, local_seq desc limit $3""",
+        tenant_id,
+        session_id,
+        limit,
+    )
+    return [Segment(**row) for row in rows]
+
+
 async def insert_dead_letter(
     db: Connection,
     tenant_id: UUID,

@@ -270,11 +270,13 @@ class Learner:
         text, now = "", time.monotonic()
         known = self.captions.get(segment_id)
         first_at = known.first_at if known else now
-        async for chunk in reader:
-            text += chunk
-            now = time.monotonic()
-            caption = Caption(segment_id, identity, text, final, now, first_at)
-            self._news(lambda c: self.captions.__setitem__(c.segment_id, c), caption)
+        # a stream ends in mid-sentence where its agent is killed
+        with contextlib.suppress(rtc.StreamError):
+            async for chunk in reader:
+                text += chunk
+                now = time.monotonic()
+                caption = Caption(segment_id, identity, text, final, now, first_at)
+                self._news(lambda c: self.captions.__setitem__(c.segment_id, c), caption)
         # a closed stream of the tutor is a whole sentence
         ended = Caption(
             segment_id, identity, text, final or identity.startswith("a_"), now, first_at

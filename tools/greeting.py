@@ -5,6 +5,7 @@ from uuid import UUID
 import prompts
 from db.library import Library
 from db.progress import Visit
+from tools.quiz import asked
 
 
 async def greeting(
@@ -27,3 +28,13 @@ async def back_again(library: Library, *, learner: str, lesson_id: UUID) -> str:
     """The one line for a learner who was away for less than the greeting pause."""
     lesson = await library.lesson(lesson_id)
     return prompts.render("back_again", learner=learner, lesson=lesson.title)
+
+
+async def resumed(library: Library, *, account_id: UUID, lesson_id: UUID | None) -> str:
+    """The one line of an agent that takes over: where we were, or the open question again."""
+    if lesson_id is None:
+        return prompts.render("resumed", lesson=None, question=None)
+    run = await library.quiz_run(account_id, lesson_id)
+    lesson = await library.lesson(lesson_id)
+    question = asked(run.pending, run) if run.pending else None
+    return prompts.render("resumed", lesson=None if question else lesson.title, question=question)

@@ -1,0 +1,162 @@
+"""What an agent that takes over knows of the session before it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import TypeAdapter
+
+from agent.earlier import Earlier, load_earlier
+from agent.journal import Dispatched
+from agent.spool import Entry, Spool
+from db import Pool, tenant_tx
+from db.accounts import Account
+from db.attendance import Participant, upsert_participants
+from db.courses import list_lessons
+from db.quizzes import start_quiz
+from db.rooms import ensure_room_learner, record_greeting
+from db.sessions import find_session, insert_session, update_epoch
+from db.transcripts import Segment, insert_segments
+from tests.db.rows import NOW, at, make_learner, make_room, segment
+
+_segments = TypeAdapter(Segment)
+
+
+@pytest.fixture
+async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
+    spool = Spool(tmp_path / "spool.sqlite3")
+    yield spool
+    await spool.close()
+
+
+@pytest.fixture
+async def place(pool: Pool, tenant_id: UUID) -> Dispatched:
+    """A session whose first agent was lost 60 s after its start."""
+    async with tenant_tx(pool, tenant_id) as db:
+        room = await make_room(db, tenant_id)
+        session = await insert_session(db, tenant_id, room.id, "RM_1", NOW)
+        await update_epoch(db, tenant_id, session.id, NOW)
+        epoch = await update_epoch(db, tenant_id, session.id, at(60))
+        found = await find_session(db, tenant_id, session.id)
+    assert found is not None
+    return Dispatched(tenant_id, room, found, epoch)
+
+
+@pytest.fixture
+async def amina(pool: Pool, tenant_id: UUID, place: Dispatched) -> Account:
+    """A learner who was greeted at the start and is there still."""
+    async with tenant_tx(pool, tenant_id) as db:
+        account = await make_learner(db, tenant_id)
+        await ensure_room_learner(db, tenant_id, place.room.id, account.id, None)
+        await record_greeting(db, tenant_id, place.room.id, account.id, at(1))
+    return account
+
+
+async def loaded(pool: Pool, spool: Spool, place: Dispatched) -> Earlier:
+    earlier = await load_earlier(pool, spool, place)
+    assert earlier is not None
+    return earlier
+
+
+async def store(pool: Pool, place: Dispatched, *segments: Segment) -> None:
+    async with tenant_tx(pool, place.tenant_id) as db:
+        await insert_segments(db, place.tenant_id, segments)
+
+
+async def was_there(
+    pool: Pool, place: Dispatched, amina: Account, *, joined: float, left: float | None
+) -> None:
+    row = Participant(
+        place.session.id, f"PA_{joined}", amina.id, at(joined), None if left is None else at(left)
+    )
+    async with tenant_tx(pool, place.tenant_id) as db:
+        await upsert_participants(db, place.tenant_id, [row])
+
+
+async def test_first_agent_has_nothing_before_it(
+    pool: Pool, spool: Spool, place: Dispatched
+) -> None:
+    assert await load_earlier(pool, spool, replace(place, epoch=1)) is None
+
+
+async def test_talk_is_what_postgres_and_the_spool_hold_each_once_in_order(
+    pool: Pool, spool: Spool, place: Dispatched, amina: Account
+) -> None:
+    session_id = place.session.id
+    asked = segment(session_id, "1-1", 10, amina)
+    first = replace(segment(session_id, "1-2", 12, None), in_reply_to="1-1")
+    second = replace(segment(session_id, "1-3", 14, None), in_reply_to="1-1", interrupted=True)
+    await store(pool, place, asked, first)
+    for one in (first, second):
+        payload: Any = _segments.dump_python(one, mode="json")
+        await spool.put(Entry(place.tenant_id, session_id, "segment", one.id, payload))
+    earlier = await loaded(pool, spool, place)
+    said = [
+        (item.role, item.text_content, item.interrupted)
+        for item in earlier.chat_context().items
+        if item.type == "message"
+    ]
+    assert said == [
+        ("user", "words 1-1", False),
+        ("assistant", "words 1-2 words 1-3", True),
+    ]
+    assert earlier.cut_turn(amina.id, at(20)) is None
+
+
+async def test_turn_that_nobody_answered_is_answered_while_it_is_young(
+    pool: Pool, spool: Spool, place: Dispatched, amina: Account
+) -> None:
+    session_id = place.session.id
+    await store(
+        pool,
+        place,
+        segment(session_id, "1-1", 10, amina),
+        replace(segment(session_id, "1-2", 12, None), in_reply_to="1-1"),
+        segment(session_id, "1-3", 50, amina),
+        segment(session_id, "1-4", 53, amina),
+    )
+    earlier = await loaded(pool, spool, place)
+    turn = earlier.cut_turn(amina.id, at(60))
+    assert turn is not None
+    assert (turn.id, turn.text) == ("1-4", "words 1-3 words 1-4")
+    assert earlier.cut_turn(amina.id, at(90)) is None
+    assert len(earlier.chat_context().items) == 2
+
+
+async def test_turn_that_moved_the_quiz_is_not_taken_twice(
+    pool: Pool, spool: Spool, place: Dispatched, amina: Account
+) -> None:
+    await store(pool, place, segment(place.session.id, "1-1", 50, amina))
+    async with tenant_tx(pool, place.tenant_id) as db:
+        assert place.room.module_id is not None
+        (lesson, *_) = await list_lessons(db, place.tenant_id, place.room.module_id)
+        await start_quiz(db, place.tenant_id, amina.id, lesson.id)
+        await db.execute("update quiz_runs set updated_at = $1", at(51))
+    earlier = await loaded(pool, spool, place)
+    assert earlier.cut_turn(amina.id, at(60)) is None
+    assert len(earlier.chat_context().items) == 1
+
+
+@pytest.mark.parametrize(
+    ("left", "greeted", "met"),
+    [(None, 1.0, True), (58.0, 1.0, True), (10.0, 1.0, False), (None, -1.0, False)],
+)
+async def test_only_who_was_greeted_and_there_at_the_loss_is_not_greeted_again(
+    left: float | None,
+    greeted: float,
+    met: bool,
+    pool: Pool,
+    spool: Spool,
+    place: Dispatched,
+    amina: Account,
+) -> None:
+    async with tenant_tx(pool, place.tenant_id) as db:
+        await record_greeting(db, place.tenant_id, place.room.id, amina.id, at(greeted))
+    await was_there(pool, place, amina, joined=2, left=left)
+    await was_there(pool, place, amina, joined=61, left=None)
+    earlier = await loaded(pool, spool, place)
+    assert await earlier.meets(pool, amina.id) is met
+    assert await earlier.meets(pool, amina.id) is False

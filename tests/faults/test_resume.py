@@ -1,0 +1,102 @@
+"""The agent that takes over from a lost one: one apology, then the talk where it was."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+
+from tests.faults.job_processes import job_pids
+from tests.room.conftest import Course, Module
+from tests.stack import Stack
+
+SORRY = "Sorry, I was gone for a moment."
+RUN = """select pending_question_id, hint_level, attempts from quiz_runs
+         where account_id = (select id from accounts where name = $1)"""
+
+
+async def run_of(rows: asyncpg.Connection, name: str) -> dict[str, Any]:
+    row = await rows.fetchrow(RUN, name)
+    assert row is not None
+    return dict(row)
+
+
+async def kill_job(stack: Stack, before: set[int]) -> float:
+    """SIGKILL to the one job that was not there before; the moment of it."""
+    (pid,) = job_pids(stack) - before
+    os.kill(pid, signal.SIGKILL)
+    return time.monotonic()
+
+
+async def replaced(learner: Any, module: Module, gone: str) -> None:
+    """Returns when another agent than that one is in the room."""
+    async with asyncio.timeout(20):
+        while not set(learner.agents()) - {gone}:
+            await learner.account.token(module.id)
+            await asyncio.sleep(0.5)
+
+
+async def test_open_question_hint_and_talk_outlive_the_agent(
+    stack: Stack,
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    rows: asyncpg.Connection,
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    before = job_pids(stack)
+    amina = await learner()
+    joined = time.monotonic()
+    await amina.join(module.id, module.lessons[0]["id"])
+    await amina.settled(joined)
+    asked = time.monotonic()
+    await amina.type("quiz me")
+    question = await amina.tutor_done(asked)
+    asked = time.monotonic()
+    await amina.type("hint")
+    await amina.until(lambda: amina.tutor_captions(asked), 15, "a hint")
+    held = await run_of(rows, amina.account.name)
+    old = amina.agents()[0]
+    killed = await kill_job(stack, before)
+    await replaced(amina, module, old)
+    assert await amina.tutor_done(killed) == f"{SORRY} {question}"
+    assert held == await run_of(rows, amina.account.name)
+    assert held["hint_level"] == 1
+    asked = time.monotonic()
+    await amina.type("what did I just say")
+    assert await amina.tutor_done(asked) == "You said: hint"
+    asked = time.monotonic()
+    await amina.type("C")
+    assert (await amina.answered(asked)).startswith("Yes, that is right.")
+    graded = await run_of(rows, amina.account.name)
+    assert graded["pending_question_id"] != held["pending_question_id"]
+
+
+async def test_question_whose_answer_was_cut_is_answered_and_all_hear_one_apology(
+    stack: Stack, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    before = job_pids(stack)
+    amina, tomas = await learner(), await learner(name="Tomas")
+    joined = time.monotonic()
+    await amina.join(module.id, module.lessons[1]["id"])
+    await amina.settled(joined)
+    joined = time.monotonic()
+    await tomas.join(module.id, module.lessons[0]["id"])
+    await tomas.settled(joined)
+    asked = time.monotonic()
+    await amina.type("what is overfitting")
+    await amina.until(lambda: amina.tutor_captions(asked), 15, "an answer")
+    old = amina.agents()[0]
+    killed = await kill_job(stack, before)
+    await replaced(amina, module, old)
+    said = await tomas.tutor_done(killed)
+    assert said.startswith(f"{SORRY} ")
+    assert "overfitting" in said.removeprefix(SORRY).lower()
+    assert said.count(SORRY) == 1
+    assert not any(word in said for word in ("Hello", "Welcome", "Good to see", "I am back"))
