@@ -6,21 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from db.course_page import CourseFileError, Page, read_page
-from db.courses import PassageKind
-from db.markdown import split_passages
+from db.markdown import PassageText, split_passages
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 CUE = re.compile(r"((?:\d+:)?\d\d:\d\d\.\d{3}) +--> +((?:\d+:)?\d\d:\d\d\.\d{3})( .*)?")
 ORDER_PREFIX = re.compile(r"^\d+[-_ ]+")
-
-
-@dataclass(frozen=True)
-class PassageFile:
-    """A paragraph, list, code block or formula as authored."""
-
-    kind: PassageKind
-    heading: str
-    body: str
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ class LessonFile:
     kpoint_video_id: str | None
     youtube_video_id: str | None
     captions_vtt: str | None
-    passages: tuple[PassageFile, ...]
+    passages: tuple[PassageText, ...]
     quiz: tuple[QuestionFile, ...]
 
 
@@ -167,14 +157,13 @@ def _read_lesson(reader: _Reader, path: Path, module_key: str) -> LessonFile:
     return lesson
 
 
-def _passages(page: Page) -> Iterator[PassageFile]:
+def _passages(page: Page) -> Iterator[PassageText]:
     found = split_passages(page.body)
     for line, message in found.errors:
         page.error_at(page.body_line + line, message)
     if not found.passages and not found.errors and page.readable:
         page.error_at(page.body_line, "the lesson has no text")
-    for kind, heading, body in found.passages:
-        yield PassageFile(kind, heading, body)
+    yield from found.passages
 
 
 def _questions(page: Page, passages: int) -> Iterator[QuestionFile]:

@@ -93,6 +93,7 @@ def _passages(lesson: Lesson, file: LessonFile) -> list[Passage]:
             passage.kind,
             passage.heading,
             passage.body,
+            passage.mathml,
         )
         for number, passage in enumerate(file.passages, start=1)
     ]

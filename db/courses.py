@@ -59,6 +59,7 @@ class Passage:
     kind: PassageKind
     heading: str
     body: str
+    mathml: str | None = None  # of a formula
 
 
 async def find_course(db: Connection, tenant_id: UUID, key: str) -> Course | None:
@@ -166,7 +167,7 @@ async def list_outline(db: Connection, tenant_id: UUID, course_id: UUID) -> list
 async def list_passages(db: Connection, tenant_id: UUID, lesson_id: UUID) -> list[Passage]:
     """The passages of a lesson in order."""
     rows = await db.fetch(
-        """select id, lesson_id, number, kind, heading, body from passages
+        """select id, lesson_id, number, kind, heading, body, mathml from passages
            where tenant_id = $1 and lesson_id = $2 order by number""",
         tenant_id,
         lesson_id,

@@ -108,12 +108,14 @@ async def _write_lessons(db: Connection, tenant_id: UUID, tree: CourseTree) -> N
 
 async def _write_passages(db: Connection, tenant_id: UUID, tree: CourseTree) -> None:
     await db.executemany(
-        """insert into passages (tenant_id, id, lesson_id, number, kind, heading, body)
-           values ($1, $2, $3, $4, $5, $6, $7)
+        """insert into passages
+             (tenant_id, id, lesson_id, number, kind, heading, body, mathml)
+           values ($1, $2, $3, $4, $5, $6, $7, $8)
            on conflict (tenant_id, id) do update set
-             kind = excluded.kind, heading = excluded.heading, body = excluded.body""",
+             kind = excluded.kind, heading = excluded.heading, body = excluded.body,
+             mathml = excluded.mathml""",
         [
-            (tenant_id, p.id, p.lesson_id, p.number, p.kind, p.heading, p.body)
+            (tenant_id, p.id, p.lesson_id, p.number, p.kind, p.heading, p.body, p.mathml)
             for p in tree.passages
         ],
     )

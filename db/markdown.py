@@ -7,16 +7,27 @@ from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
 
 from db.courses import PassageKind
+from db.formulas import FormulaError, to_mathml
 
 KINDS: dict[str, PassageKind] = {"fence": "code", "code_block": "code", "formula": "formula"}
 SKIPPED = ("hr", "html_block", "heading_open")
 
 
 @dataclass(frozen=True)
-class Passages:
-    """(kind, heading, body) in order, and (line from 0, message) of what cannot be split."""
+class PassageText:
+    """A paragraph, list, code block or formula as authored; `mathml` only of a formula."""
 
-    passages: list[tuple[PassageKind, str, str]]
+    kind: PassageKind
+    heading: str
+    body: str
+    mathml: str | None = None
+
+
+@dataclass(frozen=True)
+class Passages:
+    """What was found in order, and (line from 0, message) of what cannot be taken."""
+
+    passages: list[PassageText]
     errors: list[tuple[int, str]]
 
 
@@ -39,8 +50,14 @@ def split_passages(text: str) -> Passages:
         body = "\n".join(lines[token.map[0] : token.map[1]]).strip("\n").rstrip()
         if _unclosed(token, body):
             found.errors.append((token.map[0], f"{token.markup or '$$'} is never closed"))
-        else:
-            found.passages.append((KINDS.get(token.type, "text"), heading, body))
+            continue
+        try:
+            mathml = to_mathml(body.strip().strip("$")) if token.type == "formula" else None
+        except FormulaError as error:
+            found.errors.append((token.map[0], str(error)))
+            continue
+        kind = KINDS.get(token.type, "text")
+        found.passages.append(PassageText(kind, heading, body, mathml))
     return found
 
 

@@ -85,8 +85,7 @@ async def get_lesson(lesson_id: UUID, running: Running, caller: Caller) -> Lesso
         description=lesson.description,
         objectives=list(lesson.objectives),
         passages=[
-            LessonPassage(id=p.id, number=p.number, kind=p.kind, heading=p.heading, body=p.body)
-            for p in passages
+            LessonPassage.model_validate(passage, from_attributes=True) for passage in passages
         ],
         captions_url=f"/api/lessons/{lesson.id}/captions" if captions else None,
         quiz=quiz_of(questions),

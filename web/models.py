@@ -221,13 +221,16 @@ class LessonChanged(Camel):
 
 
 class LessonPassage(Camel):
-    """One numbered passage of a lesson, Markdown."""
+    """One numbered passage of a lesson, Markdown; a formula in MathML as well."""
 
     id: UUID
     number: int
     kind: Literal["text", "code", "formula"]
     heading: str
     body: str
+    mathml: str | None = Field(
+        None, description="Of a formula; null where an older Bodh imported it"
+    )
 
 
 class LessonText(Camel):

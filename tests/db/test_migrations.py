@@ -20,6 +20,7 @@ LANDED = {
     "0002_events.sql": "4ee859dcd2388c3c",
     "0003_webhooks.sql": "944b179fc0b3a6ad",
     "0004_own_words.sql": "1bb65d253c3ab3dd",
+    "0005_formulas.sql": "c01ee75d75fad956",
 }
 EMPTY = "t_empty"
 

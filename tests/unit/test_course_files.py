@@ -57,6 +57,13 @@ def test_paragraphs_lists_code_and_formulas_are_passages_under_their_heading() -
     ]
 
 
+def test_a_formula_is_kept_as_mathml_too() -> None:
+    *others, formula = read_course(TINY).modules[0].lessons[0].passages
+    assert [passage.mathml for passage in others] == [None, None, None]
+    assert formula.mathml is not None
+    assert "<mi>s</mi><mo>=</mo><mn>5</mn>" in formula.mathml
+
+
 def test_options_are_texts_as_written_and_the_answer_counts_from_0() -> None:
     first, second = read_course(TINY).modules[0].lessons[0].quiz
     assert (first.options, first.answer, first.passage_number) == (("Blue", "Red", "7"), 1, 1)
@@ -83,6 +90,7 @@ def test_a_new_number_leaves_the_key_of_a_lesson() -> None:
         (APPLES, "    why: Five", "    wye: Five", "17: unknown field wye"),
         (APPLES, "print(seeds)\n```", "print(seeds)", "30: ``` is never closed"),
         (APPLES, "s = 5\n$$", "s = 5", "36: $$ is never closed"),
+        (APPLES, "s = 5\n$$", "s = \\five\n$$", "36: \\five is not known"),
         ("01-start/02-draft.md", "published: false", "published: no", "3: published must be"),
         ("01-start/02-draft.md", "Not yet for learners: quinces.", "", "5: the lesson has no"),
         ("01-start/01-apples.vtt", "00:02.000", "00:02", "3: a cue's times must look like"),
@@ -132,4 +140,4 @@ def test_a_folder_without_a_course_says_so(tmp_path: Path) -> None:
 )
 def test_what_is_one_passage(text: str, kinds: list[str]) -> None:
     found = split_passages(text)
-    assert ([kind for kind, _, _ in found.passages], found.errors) == (kinds, [])
+    assert ([passage.kind for passage in found.passages], found.errors) == (kinds, [])

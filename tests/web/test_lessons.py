@@ -105,7 +105,7 @@ async def test_a_lesson_is_read_whole(library: School) -> None:
     assert {name: read[name] for name in expected} == expected
     assert read["objectives"] == list(lesson.objectives)
     assert [p["number"] for p in read["passages"]] == list(range(1, len(read["passages"]) + 1))
-    assert set(read["passages"][0]) == {"id", "number", "kind", "heading", "body"}
+    assert set(read["passages"][0]) == {"id", "number", "kind", "heading", "body", "mathml"}
     assert read["captionsUrl"] == f"/api/lessons/{lesson.id}/captions"
     assert set(read["quiz"][0]) == {"id", "number", "prompt", "options", "passageNumber"}
 

@@ -155,6 +155,8 @@ export interface Passage {
   heading: string;
   /** Markdown of this passage alone */
   body: string;
+  /** of a formula that was imported with one */
+  mathml: string | null;
 }
 
 export interface LessonText {

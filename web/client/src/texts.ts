@@ -163,7 +163,7 @@ export const texts = {
         .join(', '),
     passage: 'Passage ',
     code: 'Code',
-    formula: (tex: string) => `Formula: ${tex}`,
+    formula: 'Formula',
     back: (title: string) => `Back: ${title}`,
     next: (title: string) => `Next: ${title}`,
     again: 'Try again',

@@ -1,6 +1,6 @@
 import type { Passage as PassageText } from '../api';
 import { texts } from '../texts';
-import { Formula, texOf } from './Formula';
+import { Formula } from './Formula';
 import { Code, Markdown } from './Markdown';
 
 export const passageAnchor = (number: number) => `p${number}`;
@@ -23,7 +23,7 @@ export function Passage({ passage, cited }: { passage: PassageText; cited: boole
 function Body({ passage, cited }: { passage: PassageText; cited: boolean }) {
   switch (passage.kind) {
     case 'formula':
-      return <Formula tex={texOf(passage.body)} marked={cited} />;
+      return <Formula mathml={passage.mathml} tex={texOf(passage.body)} marked={cited} />;
     case 'code':
       return <Code source={codeOf(passage.body)} label={texts.lesson.code} />;
     default:
@@ -35,4 +35,9 @@ function Body({ passage, cited }: { passage: PassageText; cited: boolean }) {
 function codeOf(body: string): string {
   const fenced = /^\s*(`{3,}|~{3,})[^\n]*\n([\s\S]*?)\n?\1\s*$/.exec(body);
   return fenced?.[2] ?? body;
+}
+
+/** The TeX of a formula passage, `$$` taken off. */
+function texOf(body: string): string {
+  return body.trim().replace(/^\$\$/, '').replace(/\$\$$/, '').trim();
 }
