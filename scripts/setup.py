@@ -46,7 +46,7 @@ def steps_for(arguments: list[str]) -> list[Step]:
         return [packages_step(), test_packages_step()]
     common = [packages_step(), livekit_step(), client_step()]
     if arguments == ["tests"]:  # they bring their own speech model
-        return [*common, test_packages_step(), chromium_step(PYTHON)]
+        return [*common, states_step(), test_packages_step(), chromium_step(PYTHON)]
     return [*common, model_step()]
 
 
@@ -124,14 +124,17 @@ def build_livekit() -> None:
     shutil.rmtree(work)
 
 
+def client_files(*without: str) -> list[Path]:
+    parts = [part for part in CLIENT.iterdir() if part.name not in ("node_modules", *without)]
+    return [path for part in parts for path in (part, *part.rglob("*")) if path.is_file()]
+
+
 def client_step() -> Step:
-    parts = [part for part in CLIENT.iterdir() if part.name not in ("node_modules", "dist")]
-    ours = [path for part in parts for path in (part, *part.rglob("*")) if path.is_file()]
     return Step(
         name="client",
         what="the page, built by npm (100 MB, half a minute)",
         product=CLIENT / "dist" / "index.html",
-        inputs=fingerprint(ours),
+        inputs=fingerprint(client_files("dist", "states")),
         disk_mb=200 if machine_node() else 600,
         run=build_client,
     )
@@ -141,6 +144,21 @@ def build_client() -> None:
     env = npm_environment()
     run_logged("npm-ci", ["npm", "ci", "--no-audit", "--no-fund"], env=env, cwd=CLIENT)
     run_logged("npm-build", ["npm", "run", "build"], env=env, cwd=CLIENT)
+
+
+def states_step() -> Step:
+    return Step(
+        name="states",
+        what="every state of the page, for the tests to look at",
+        product=ROOT / "build" / "states" / "index.html",
+        inputs=fingerprint(client_files("dist")),
+        disk_mb=20,
+        run=build_states,
+    )
+
+
+def build_states() -> None:
+    run_logged("npm-states", ["npm", "run", "states"], env=npm_environment(), cwd=CLIENT)
 
 
 def model_step() -> Step:

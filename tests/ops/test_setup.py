@@ -137,7 +137,7 @@ def test_set_up_needs_nothing_but_the_standard_library() -> None:
     [
         ([], ["packages", "livekit", "client", "model"]),
         (["quick"], ["packages", "test-packages"]),
-        (["tests"], ["packages", "livekit", "client", "test-packages", "chromium"]),
+        (["tests"], ["packages", "livekit", "client", "states", "test-packages", "chromium"]),
     ],
 )
 def test_steps_of_each_command(asked: list[str], names: list[str]) -> None:

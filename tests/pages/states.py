@@ -1,0 +1,94 @@
+"""Every page and state that is looked at: which entry it starts from and how it is opened."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from playwright.async_api import Page, expect
+
+Steps = Callable[[Page], Awaitable[None]]
+PHONE, DRAWER = 768, 1100  # from this width on there are no tabs; no drawer
+
+
+@dataclass(frozen=True)
+class State:
+    """A state of a page; `entry` is its name in web/client/states."""
+
+    name: str
+    entry: str
+    steps: Steps | None = None
+    below: int = 10_000  # px of width; the state exists only on narrower screens
+
+
+async def open_settings(page: Page) -> None:
+    await page.get_by_role("button", name="Amina, settings").click()
+
+
+async def open_export(page: Page) -> None:
+    await page.get_by_role("button", name="Export").click()
+
+
+async def ask_to_erase(page: Page) -> None:
+    await open_export(page)
+    await page.get_by_role("menuitem", name="Erase what I said").click()
+
+
+async def open_lessons(page: Page) -> None:
+    await page.get_by_role("button", name="Course and lessons").click()
+
+
+async def turn_to_lesson(page: Page) -> None:
+    await page.get_by_role("tab", name="Lesson").click()
+
+
+async def send_no_name(page: Page) -> None:
+    await page.get_by_role("button", name="Sign in").click()
+
+
+ENTRIES = (
+    "sign-in",
+    "courses",
+    "courses-none",
+    "courses-failed",
+    "course",
+    "room-before",
+    "room-before-failed",
+    "room-refused",
+    "room-no-microphone",
+    "room-elsewhere",
+    "room-connecting",
+    "room-coming",
+    "room-coming-typed",
+    "room-listening",
+    "room-thinking",
+    "room-speaking",
+    "room-offline",
+    "room-lost",
+    "room-back",
+    "room-lesson-failed",
+    "transcripts",
+    "transcripts-none",
+    "transcript",
+    "transcript-found",
+    "error-not-found",
+    "error-media",
+    "error-unknown",
+)
+STATES = (
+    *(State(name, name) for name in ENTRIES),
+    State("sign-in-no-name", "sign-in", send_no_name),
+    State("settings", "course", open_settings),
+    State("room-settings", "room-listening", open_settings),
+    State("room-lesson-tab", "room-listening", turn_to_lesson, PHONE),
+    State("room-drawer", "room-listening", open_lessons, DRAWER),
+    State("transcript-export", "transcript", open_export),
+    State("transcript-erase", "transcript", ask_to_erase),
+)
+
+
+async def open_state(page: Page, url: str, state: State) -> None:
+    """Opens a state in a page of the size that counts for it."""
+    await page.goto(f"{url}/?state={state.entry}")
+    await page.locator("h1, h2").first.wait_for()
+    await expect(page.locator("p.quiet[role=status]")).to_have_count(0)  # nothing loads any more
+    if state.steps is not None:
+        await state.steps(page)

@@ -1,0 +1,131 @@
+"""Every page and state: accessible in both themes, on every size, under the product's policy."""
+
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page
+
+from tests.pages.conftest import still_page
+from tests.pages.states import STATES, State, open_state
+
+POLICY = "Security Policy"
+THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+AXE_SIZES = ((1280, 800), (390, 844))
+TOUCH_SIZES = ((320, 640), (390, 844))
+SIZES = (*TOUCH_SIZES, (640, 400), (768, 1024), (1280, 800))
+WIDE = """() => {
+  const wide = [document.scrollingElement, ...document.querySelectorAll('body *')].filter((one) => {
+    if (one.matches('.code, input, textarea, select') || one.closest('.vh')) return false;
+    const scrolls = ['auto', 'scroll'].includes(getComputedStyle(one).overflowX);
+    return (scrolls || one === document.scrollingElement) && one.scrollWidth > one.clientWidth;
+  });
+  const edge = document.documentElement.clientWidth + 0.5;
+  const cut = [...document.querySelectorAll('body *')].filter((one) =>
+    !one.closest('.code, .vh, svg, .where') && one.checkVisibility({ visibilityProperty: true })
+      && one.getBoundingClientRect().right > edge && one.getBoundingClientRect().width > 0);
+  return [...wide, ...cut].map((one) => `${one.tagName} ${one.className}`);
+}"""
+SMALL = """() => {
+  const offered = 'a[href], button, input, select, textarea, summary, [role=menuitem]';
+  const words = (one) => one.textContent.trim().length;
+  const inSentence = (one) => one.matches('p a') && words(one.closest('p')) > words(one);
+  return [...document.querySelectorAll(offered)].filter((one) => {
+    if (!one.checkVisibility({ visibilityProperty: true }) || one.closest('[inert]')) return false;
+    if (inSentence(one) || one.matches('.skip')) return false;
+    const box = (one.closest('label') ?? one).getBoundingClientRect();
+    return box.width < 43.9 || box.height < 43.9;
+  }).map((one) => {
+    const box = (one.closest('label') ?? one).getBoundingClientRect();
+    return `${one.tagName} ${one.className} ${one.textContent.trim().slice(0, 30)} `
+      + `${Math.round(box.width)}x${Math.round(box.height)}`;
+  });
+}"""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A state in a page, and what the browser complained about since."""
+
+    state: State
+    page: Page
+    trouble: list[str]
+
+    async def sizes(self, sizes: Iterable[tuple[int, int]]) -> AsyncIterator[tuple[int, int]]:
+        """The sizes that the state exists at, one after the other."""
+        for width, height in sizes:
+            if width < self.state.below:
+                await self.page.set_viewport_size({"width": width, "height": height})
+                yield width, height
+
+
+@pytest.fixture(scope="module", params=STATES, ids=lambda state: state.name)
+async def opened(
+    request: pytest.FixtureRequest, states_url: str, browser: Browser
+) -> AsyncIterator[Opened]:
+    state: State = request.param
+    async with still_page(browser, min(1280, state.below - 1), 800) as page:
+        trouble: list[str] = []
+        page.on("pageerror", lambda error: trouble.append(str(error)))
+        page.on("console", lambda line: trouble.append(line.text) if POLICY in line.text else None)
+        await open_state(page, states_url, state)
+        yield Opened(state, page, trouble)
+
+
+async def test_axe_finds_nothing_serious(opened: Opened) -> None:
+    found = []
+    async for width, _ in opened.sizes(AXE_SIZES):
+        for theme in THEMES:
+            await opened.page.emulate_media(color_scheme=theme)
+            found += [f"{width} {theme}: {one}" for one in await violations(opened.page)]
+    assert found == []
+
+
+async def violations(page: Page) -> list[str]:
+    """Rule and element of everything serious or critical."""
+    result = await Axe().run(page)
+    return [
+        f"{rule['id']} {node['target']} {node['failureSummary']}"
+        for rule in result.response["violations"]
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+async def test_nothing_scrolls_sideways(opened: Opened) -> None:
+    found = []
+    async for width, height in opened.sizes(SIZES):
+        found += [f"{width}x{height}: {one}" for one in await opened.page.evaluate(WIDE)]
+    assert found == []
+
+
+async def test_targets_are_large_enough_to_touch(opened: Opened) -> None:
+    found = []
+    async for width, height in opened.sizes(TOUCH_SIZES):
+        found += [f"{width}x{height}: {one}" for one in await opened.page.evaluate(SMALL)]
+    assert found == []
+
+
+async def test_nothing_breaks_under_the_policy(opened: Opened) -> None:
+    assert opened.trouble == []
+
+
+PLANT = """() => {
+  document.body.insertAdjacentHTML('beforeend', '<button id="planted"></button>');
+  document.getElementById('planted').setAttribute('aria-hidden', 'false');
+  const style = document.getElementById('planted').style;
+  style.setProperty('inline-size', '200vw');
+  style.setProperty('block-size', '20px');
+}"""
+
+
+async def test_what_is_wrong_is_found(states_url: str, browser: Browser) -> None:
+    async with still_page(browser, 390, 844) as page:
+        await open_state(page, states_url, State("sign-in", "sign-in"))
+        await page.evaluate(PLANT)
+        nameless = [one for one in await violations(page) if "#planted" in one]
+        assert len(nameless) == 1
+        assert any(one.startswith("HTML") for one in await page.evaluate(WIDE))
+        assert [one for one in await page.evaluate(SMALL) if one.endswith("780x20")] != []

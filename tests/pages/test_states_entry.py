@@ -1,0 +1,29 @@
+"""The states entry is for tests: complete, and nowhere in what is served."""
+
+from pathlib import Path
+
+from playwright.async_api import Browser
+
+from tests.pages.conftest import BUILT, still_page
+from tests.pages.states import ENTRIES
+from web.pages import DIST
+
+MARKS = ("bodh-states-entry", "room-coming-typed", "transcript-found")
+
+
+def texts_in(folder: Path) -> str:
+    files = [path for path in folder.rglob("*") if path.suffix in (".html", ".js", ".css")]
+    return "\n".join(path.read_text() for path in files)
+
+
+def test_the_built_client_holds_nothing_of_the_states_entry() -> None:
+    built, states = texts_in(DIST), texts_in(BUILT)
+    assert [mark for mark in MARKS if mark in built] == []
+    assert [mark for mark in MARKS if mark not in states] == []
+
+
+async def test_every_state_of_the_entry_is_looked_at(states_url: str, browser: Browser) -> None:
+    async with still_page(browser, 1280, 800) as page:
+        await page.goto(states_url)
+        names = await page.get_by_role("link").all_inner_texts()
+    assert names == list(ENTRIES)

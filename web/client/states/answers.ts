@@ -1,0 +1,187 @@
+/** What the token server would say: one learner, one course, and what was said in it. */
+import type {
+  AccountSettings,
+  CourseTree,
+  HeardSegment,
+  HeardTalk,
+  LessonEntry,
+  LessonStatus,
+  LessonText,
+  Me,
+  ModulePage,
+  Transcript,
+  TranscriptSegment,
+} from '../src/api';
+
+export const courseId = '00000000-0000-4000-8000-000000000001';
+export const moduleId = '00000000-0000-4000-8000-000000000011';
+export const lessonId = '00000000-0000-4000-8000-000000000114';
+export const sessionId = '00000000-0000-4000-8000-000000000901';
+const otherSession = '00000000-0000-4000-8000-000000000902';
+const started = '2026-03-05T16:02:00Z';
+
+const lesson = (id: string, title: string, minutes: number, status: LessonStatus): LessonEntry => ({
+  id,
+  title,
+  orderIndex: Number(id.slice(-1)),
+  duration: 60 * minutes,
+  status,
+});
+
+const modules = [
+  {
+    id: '00000000-0000-4000-8000-000000000010',
+    title: 'What a model is',
+    lessons: [lesson('00000000-0000-4000-8000-000000000101', 'Guessing a line', 9, 'completed')],
+  },
+  {
+    id: moduleId,
+    title: 'Learning from error',
+    lessons: [
+      lesson('00000000-0000-4000-8000-000000000111', 'What counts as wrong', 11, 'completed'),
+      lesson('00000000-0000-4000-8000-000000000112', 'Loss functions', 14, 'completed'),
+      lesson('00000000-0000-4000-8000-000000000113', 'Slopes and gradients', 12, 'completed'),
+      lesson(lessonId, 'Gradient descent', 12, 'in_progress'),
+      lesson('00000000-0000-4000-8000-000000000115', 'Choosing the learning rate', 10, 'not_started'),
+      lesson('00000000-0000-4000-8000-000000000116', 'When the valley is narrow', 15, 'not_started'),
+    ],
+  },
+  { id: '00000000-0000-4000-8000-000000000012', title: 'Networks', lessons: [] },
+];
+
+const progress = { completedLessons: 4, totalLessons: 7, lastLessonTitle: 'Gradient descent' };
+
+const course: CourseTree = {
+  id: courseId,
+  slug: 'ml-intro',
+  title: 'Machine learning from the ground up',
+  description: 'How a model learns from its mistakes, with no more mathematics than it needs.',
+  modules,
+  progress,
+  last: { lessonId, moduleId, lastPosition: 134, lastAccessedAt: '2026-03-05T16:20:00Z' },
+};
+
+const page: ModulePage = {
+  course: { id: courseId, title: course.title, description: '', learningObjectives: [] },
+  module: modules[1]!,
+  userId: '00000000-0000-4000-8000-000000000501',
+  userName: 'Amina',
+  roomName: `${courseId}-${moduleId}`,
+  liveKitToken: '',
+  wsUrl: '',
+  sessionId,
+  lessonId,
+  sessionType: { sessionType: 'lesson_welcome_back', lessonNumber: 5, courseProgress: progress },
+};
+
+export const passageId = (number: number) => `00000000-0000-4000-8000-0000000006${10 + number}`;
+
+const text: LessonText = {
+  id: lessonId,
+  title: 'Gradient descent',
+  number: 5,
+  passages: (
+    [
+      ['text', '', 'A model learns by becoming *less wrong*. The **loss** puts a number on how wrong it is.'],
+      ['text', 'Downhill', 'The gradient points to where the loss grows fastest. To make the loss smaller, take a step in the opposite direction.'],
+      ['formula', 'Downhill', '$$\\theta \\leftarrow \\theta - \\eta \\nabla J(\\theta)$$'],
+      ['text', 'Downhill', 'The `learning rate` is the length of the stride:\n\n- too small, and training crawls\n- too large, and each step leaps over the valley'],
+      ['code', 'In code', '```python\ntheta = theta - learning_rate * gradient(loss, theta)  # one step, in one line, of any length\n```'],
+      ['text', 'In code', '| step | loss |\n|---|---|\n| 1 | 4.0 |\n| 2 | 2.5 |'],
+    ] as const
+  ).map(([kind, heading, body], index) => ({ id: passageId(index + 1), number: index + 1, kind, heading, body })),
+};
+
+const said = (number: number, role: 'learner' | 'tutor', words: string, interrupted = false): TranscriptSegment => ({
+  id: `segment-${number}`,
+  name: role === 'tutor' ? 'Bodh' : 'Amina',
+  role,
+  text: words,
+  startS: 20 * number,
+  endS: 20 * number + 8,
+  lessonId,
+  interrupted,
+  mine: role === 'learner',
+});
+
+const transcript: Transcript = {
+  sessionId,
+  startedAt: started,
+  segments: [
+    said(1, 'tutor', 'Welcome back, Amina. Shall we go on with gradient descent?'),
+    said(2, 'learner', 'Yes. Why do we subtract the gradient and not add it?'),
+    said(3, 'tutor', 'The gradient points to where the loss grows fastest, so we step the other way.', true),
+    said(4, 'learner', 'And if the stride is too long?'),
+    { ...said(5, 'learner', 'I had the same question.'), name: 'Tomás', mine: false },
+  ],
+};
+
+const talk = (id: string, title: string, day: string): HeardTalk => ({
+  sessionId: id,
+  courseId,
+  moduleId,
+  moduleTitle: 'Learning from error',
+  lessonId,
+  lessonTitle: title,
+  firstId: 'segment-1',
+  startedAt: `${day}T16:02:00Z`,
+  endedAt: `${day}T16:20:00Z`,
+  segments: 5,
+});
+
+const talks = [talk(sessionId, 'Gradient descent', '2026-03-05'), talk(otherSession, 'Loss functions', '2026-03-03')];
+
+const hit = (id: string, number: number, words: string): HeardSegment => ({
+  sessionId: id,
+  segmentId: `segment-${number}`,
+  moduleId,
+  lessonId,
+  lessonTitle: 'Gradient descent',
+  name: 'Amina',
+  role: 'learner',
+  mine: true,
+  text: words,
+  startedAt: started,
+  startS: 20 * number,
+  highlights: [{ start: words.indexOf('gradient'), end: words.indexOf('gradient') + 8 }],
+});
+
+const hits = [
+  hit(sessionId, 2, transcript.segments[1]!.text),
+  hit(otherSession, 2, 'What has the gradient to do with the loss?'),
+];
+
+const settings: AccountSettings = {
+  storeWords: true,
+  speechRate: 1,
+  voice: true,
+  captionSize: 'normal',
+  readTutor: false,
+  singleKeys: true,
+  theme: 'system',
+};
+
+const me: Me = { id: page.userId, name: 'Amina', role: 'learner', tenant: 'default' };
+
+const known: Record<string, (url: URL) => unknown> = {
+  '/api/me': () => me,
+  '/api/me/settings': () => settings,
+  '/api/me/transcripts': (url) => ({ talks, hits: url.searchParams.get('q') ? hits : [] }),
+  '/api/courses': () => ({ courses: [course, { ...course, id: 'other', title: 'Statistics, gently' }] }),
+  [`/api/courses/${courseId}`]: () => course,
+  [`/api/v2/course/${courseId}/module/${moduleId}`]: () => page,
+  [`/api/lessons/${lessonId}`]: () => text,
+  [`/api/sessions/${sessionId}/transcript`]: () => transcript,
+  [`/api/rooms/${page.roomName}/lesson`]: () => ({ lessonId, revision: 1 }),
+};
+
+/** Status of a failure, or the JSON of an answer, by path: over what is known. */
+export type Answers = Record<string, object | number>;
+
+export async function answer(url: URL, changed: Answers): Promise<Response> {
+  const own = changed[url.pathname];
+  if (own === 0) throw new TypeError('no answer');
+  if (typeof own === 'number') return Response.json({ error: '', code: '' }, { status: own });
+  const found = own ?? known[url.pathname]?.(url);
+  return found === undefined ? Response.json({}, { status: 404 }) : Response.json(found);
+}

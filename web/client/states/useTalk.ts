@@ -1,0 +1,35 @@
+/** In place of the product's: a talk that stands still in one state. */
+import { Room } from 'livekit-client';
+import { useState } from 'react';
+import type { TalkControls } from '../src/room/useTalk';
+import { chosen } from './states';
+
+export function useTalk(): TalkControls {
+  const [room] = useState(makeRoom);
+  const { phase = 'before', back = false, trouble = '', failure = null, turns = [], cited = [] } = chosen?.talk ?? {};
+  return {
+    room,
+    phase,
+    back,
+    trouble,
+    failure,
+    talk: { turns, early: [], cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null },
+    start: nothing,
+    leave: nothing,
+    retry: () => undefined,
+    setMicrophone: nothing,
+    say: () => Promise.resolve(true),
+    tell: nothing,
+  };
+}
+
+const nothing = () => Promise.resolve();
+
+/** The library's own pretence of a connection, for a microphone that is on. */
+function makeRoom(): Room {
+  const room = new Room();
+  if (chosen?.talk?.microphone) {
+    void room.simulateParticipants({ publish: { audio: true, video: false }, participants: { count: 0 } });
+  }
+  return room;
+}
