@@ -1,7 +1,6 @@
 """The HTTP entry: serves the routes and the page, and mints development sign-ins."""
 
 import argparse
-import logging
 import signal
 import socket
 import sys
@@ -9,11 +8,10 @@ from datetime import UTC, datetime
 
 import uvicorn
 
+import telemetry
 from settings import Settings, SettingsError, load_settings
 from web.app import create_app
 from web.auth import DEFAULT_TENANT, ROLE_WORDS, Claims, make_token
-
-logger = logging.getLogger(__name__)
 
 GRACE_S = 5  # for requests in flight at the end
 
@@ -48,7 +46,7 @@ def login_token(settings: Settings, name: str, role: str, tenant: str) -> str:
 
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then ends with status 0."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
+    telemetry.start("web", settings)
     listening = listen(settings.host, settings.port)
     # uvicorn raises the signal again after its own clean end: then this, not death by signal
     for number in (signal.SIGTERM, signal.SIGINT):

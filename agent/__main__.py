@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 
+import telemetry
 from settings import SettingsError, load_settings
 
 
@@ -18,6 +19,7 @@ def main() -> int:
     if arguments[:1] == ["drain"]:
         from agent.drain import run_drainer
 
+        telemetry.start("drain", settings)
         asyncio.run(run_drainer(settings))
         return 0
     # the shared end-of-turn model is not used: 110 MB less in the forkserver
@@ -26,6 +28,8 @@ def main() -> int:
         from agent.console import run_text_console
 
         return asyncio.run(run_text_console(settings)) or 0
+    if arguments[:1] == ["start"]:
+        telemetry.start("agent", settings)
     from livekit.agents import cli
 
     from agent.worker import build_server, forget_deadline

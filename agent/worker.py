@@ -12,6 +12,7 @@ from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
 
 import db
 import protocol
+import telemetry
 from agent.console import converse
 from agent.earlier import load_earlier
 from agent.job import AgentJob, find_dispatched
@@ -27,6 +28,11 @@ logger = logging.getLogger("bodh.agent")
 class Worker(AgentServer):
     """An AgentServer whose jobs learn that it drains, so that they say goodbye."""
 
+    async def run(self, *, devmode: bool = False, unregistered: bool = False) -> None:
+        if not devmode and not unregistered:  # else somebody at a terminal reads it
+            telemetry.start_logging("agent")
+        await super().run(devmode=devmode, unregistered=unregistered)
+
     async def drain(self, timeout: int | None = None) -> None:  # type: ignore[override]  # noqa: ASYNC109
         seconds = self._drain_timeout if timeout is None else timeout
         write_deadline(time.time() + seconds)
@@ -40,7 +46,8 @@ def load(server: AgentServer, max_jobs: int) -> float:
 
 def prewarm(process: JobProcess) -> None:
     """Runs once in every job process before it has a room."""
-    process.userdata["settings"] = load_settings()
+    process.userdata["settings"] = settings = load_settings()
+    telemetry.start_job(settings)
 
 
 async def answer_request(request: JobRequest) -> None:

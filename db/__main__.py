@@ -2,12 +2,12 @@
 
 import argparse
 import asyncio
-import logging
 import sys
 from pathlib import Path
 
 import asyncpg
 
+import telemetry
 from db import Conflict, create_pool, tenant_tx
 from db.course_files import CourseFolderError, read_course
 from db.course_tree import build_tree
@@ -28,9 +28,8 @@ UNMIGRATED = (
 
 def main() -> int:
     """Exit code 0, or 1 with one line on stderr that says what to do."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     arguments = parse_arguments()
+    telemetry.start_logging("postgres" if arguments.command == "serve" else "database")
     try:
         asyncio.run(run(arguments, load_settings()))
     except PROBLEMS as error:

@@ -1,9 +1,12 @@
 """The console of `make up`: the logs of all processes, each line with the name of its process."""
 
 import contextlib
+import json
 import sys
 import threading
 from pathlib import Path
+
+from telemetry.lines import read_line
 
 PERIOD_S = 0.2
 COLOURS = (36, 32, 33, 35, 34, 31)
@@ -60,7 +63,15 @@ class _Log:
             return []
         self._offset += len(data)
         *whole, self._half = (self._half + data).split(b"\n")
-        return [f"{self._prefix}{line.decode(errors='replace')}\n" for line in whole]
+        return [f"{self._prefix}{readable(line.decode(errors='replace'))}\n" for line in whole]
+
+
+def readable(line: str) -> str:
+    """A log line of ours as somebody reads it; any other line as it is."""
+    try:
+        return read_line(json.loads(line))
+    except (ValueError, KeyError, TypeError):
+        return line
 
 
 def _prefix(name: str, names: tuple[str, ...]) -> str:

@@ -1,10 +1,10 @@
 """`python -m speech` serves the engine; `python -m speech choose` decides on its model."""
 
 import asyncio
-import logging
 import os
 import sys
 
+import telemetry
 from settings import Settings
 from speech.models import Choice, NoModel, choose, chosen
 
@@ -13,12 +13,11 @@ USAGE = "usage: python -m speech [choose]"
 
 def main(arguments: list[str]) -> int:
     """The exit status."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    logging.getLogger("faster_whisper").setLevel(logging.WARNING)  # it logs a line per decode
     settings = Settings()
     try:
         match arguments:
             case []:
+                telemetry.start("speech", settings)
                 return run(settings, chosen(settings.whisper_model, settings.bodh_home))
             case ["choose"]:
                 tell(choose(settings.whisper_model, settings.bodh_home))

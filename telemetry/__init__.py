@@ -7,6 +7,6 @@ test, both change nothing.
 
 from telemetry import metrics
 from telemetry.alarms import AlarmName, alarm
-from telemetry.process import start
+from telemetry.process import start, start_job, start_logging
 
-__all__ = ["AlarmName", "alarm", "metrics", "start"]
+__all__ = ["AlarmName", "alarm", "metrics", "start", "start_job", "start_logging"]

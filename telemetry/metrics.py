@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
+FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name that prometheus_client reads
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 _registry: "CollectorRegistry | None" = None
@@ -21,7 +22,7 @@ _made: dict[str, Any] = {}
 def begin(folder: Path) -> None:
     """From now on figures are kept, in this folder."""
     global _registry
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    os.environ[FOLDER] = str(folder)
     from prometheus_client import CollectorRegistry
 
     _made.clear()

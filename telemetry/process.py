@@ -22,23 +22,29 @@ _held: list[IO[str]] = []  # locks; the system frees them when the process ends 
 
 
 def start(process: Process, settings: Settings) -> None:
-    """JSON log lines on stderr, uncaught errors as lines, and figures that /metrics collects.
+    """Log lines of ours, and figures and alarms that /metrics collects.
 
     Call it once, before `livekit.agents` is imported: `prometheus_client` decides then how it
-    counts. In a job process, which LiveKit forks, the records go to the worker as before.
+    counts.
     """
+    start_logging(process)
     folder = own_folder(metrics_dir(settings), process)
     metrics.begin(folder)
     alarms.begin(folder)
-    take_over_logging(process)
+
+
+def start_job(settings: Settings) -> None:
+    """The same in a job process, whose records go to its worker; nothing if that never started."""
+    if metrics.FOLDER in os.environ:
+        start("job", settings)
+
+
+def start_logging(process: Process) -> None:
+    """JSON lines on stderr, readable ones at a terminal; replaces what a library set up."""
     sys.excepthook = log_uncaught
     threading.excepthook = lambda args: log_uncaught(
         args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
     )
-
-
-def take_over_logging(process: Process) -> None:
-    """Replaces what a library set up: every line is ours from now on."""
     root = logging.getLogger()
     if process == "job":
         for handler in root.handlers:
@@ -59,11 +65,14 @@ def metrics_dir(settings: Settings) -> Path:
 
 def own_folder(base: Path, process: str) -> Path:
     """A new folder, alive as long as its lock file is locked; also told across containers."""
-    base.mkdir(parents=True, exist_ok=True, mode=0o711)
+    base.parent.mkdir(parents=True, exist_ok=True, mode=0o711)  # postgres is another user
+    base.mkdir(exist_ok=True, mode=0o700)
     name = f"{process}-{os.getpid()}-{secrets.token_hex(4)}"
     # the lock stands beside it: LiveKit's worker empties the folder when it starts
-    lock = (base / f"{name}.lock").open("w")
+    draft = base / f"{name}.new"
+    lock = draft.open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
+    draft.rename(base / f"{name}.lock")  # nobody sees it unlocked
     _held.append(lock)
     folder = base / name
     folder.mkdir()
