@@ -28,7 +28,7 @@ from web import (
 )
 from web.auth import Verifier
 from web.context import Context, utc_now
-from web.middleware import BodyLimit, SecurityHeaders, security_headers
+from web.middleware import AccessLog, BodyLimit, SecurityHeaders, security_headers
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> FastAPI:
@@ -65,6 +65,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.state.settings = settings
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders, headers=security_headers(settings))
+    app.add_middleware(AccessLog)
     errors.register(app)
     accounts = (sign_in, account_settings, words)
     sessions = (classroom, transcripts, events, webhooks)

@@ -1,5 +1,7 @@
-"""What wraps the application. Owns the limit of a body and the security headers."""
+"""What wraps the application. Owns the limit of a body, the security headers, the access log."""
 
+import logging
+import time
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -7,10 +9,15 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from settings import Settings
+from telemetry import metrics
 from web.errors import problem
 
 MAX_BODY_BYTES = 256 * 1024
 TOO_LARGE = "A body holds 256 KiB at most"
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+ASKED_OFTEN = ("/healthz", "/readyz")  # counted, but not worth a line
+
+logger = logging.getLogger("web.access")
 
 
 class BodyLimit:
@@ -90,3 +97,38 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+
+
+class AccessLog:
+    """Counts each request and logs method, route template, status and time: no path, no query."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wraps an application."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        began = time.perf_counter()
+        status = 500  # where the application raised before it answered
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        finally:
+            if scope["type"] == "http":
+                _tell(scope, status, time.perf_counter() - began)
+
+
+def _tell(scope: Scope, status: int, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "/*")  # a path of nobody may be anything
+    known = scope["method"] if scope["method"] in METHODS else "OTHER"
+    metrics.HTTP_REQUESTS.inc(method=known, route=route, status=str(status))
+    metrics.HTTP_SECONDS.observe(seconds, route=route)
+    if route not in ASKED_OFTEN:
+        facts = {"method": known, "route": route, "status": status, "ms": round(1000 * seconds)}
+        logger.info("request", extra=facts)

@@ -10,6 +10,7 @@ from typing import Any
 import jwt
 import pytest
 
+from telemetry import gather
 from telemetry.lines import FACTS, OURS
 
 ROOT = Path(__file__).parents[2]
@@ -176,3 +177,46 @@ def logged_facts(path: Path) -> list[str]:
         for key in node.value.keys
         if isinstance(key, ast.Constant) and isinstance(key.value, str)
     ]
+
+
+COUNT = """
+from telemetry import metrics
+metrics.DRAINED.inc(3, kind="segment")
+metrics.SPOOL_WAITING.set(7)
+metrics.TURN_SECONDS.observe(0.2, part="text")
+telemetry.alarm("disk_low", True, free_mb=12)
+"""
+WAIT = 'print("counted", flush=True); sys.stdin.read()'
+
+
+def figures(base: Path) -> dict[str, float]:
+    """Sample name with labels -> value."""
+    lines = gather.exposition(base).decode().splitlines()
+    pairs = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
+    return {name: float(value) for name, value in pairs}
+
+
+def test_figures_of_all_processes_are_added_up_and_outlive_them(tmp_path: Path) -> None:
+    base = tmp_path / "run" / "metrics"
+    run(COUNT, tmp_path)
+    alive = subprocess.Popen(
+        [sys.executable, "-c", BEGIN + COUNT + WAIT, str(tmp_path), *CANARIES],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    with alive:
+        assert alive.stdout is not None
+        assert alive.stdout.readline() == b"counted\n"
+        told = figures(base)
+        assert told['bodh_drained_entries_total{kind="segment"}'] == 6
+        assert told['bodh_turn_seconds_count{part="text"}'] == 2
+        assert told["bodh_spool_entries_waiting"] == 7
+        assert told['bodh_alarm{alarm="disk_low"}'] == 1
+        assert gather.living(base) == {"web"}
+        assert gather.standing(base)["disk_low"].facts == {"free_mb": 12}
+        alive.kill()
+    told = figures(base)
+    assert told['bodh_drained_entries_total{kind="segment"}'] == 6
+    assert told['bodh_turn_seconds_bucket{le="0.25",part="text"}'] == 2
+    assert "bodh_spool_entries_waiting" not in told
+    assert gather.standing(base) == {}
+    assert [path.name for path in base.glob("*.lock")] == []

@@ -1,11 +1,14 @@
 """The process: its port, its end, and the sign-in it prints."""
 
+import contextlib
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -34,24 +37,50 @@ def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]
     )
 
 
+def await_answer(process: subprocess.Popen[str], url: str) -> None:
+    """Returns when the server answers at this address. Raises AssertionError where it ended."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 loopback
+                assert answer.status == 200
+            return
+        except OSError:
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.05)
+
+
 def test_sigterm_ends_the_server_with_0(environment: dict[str, str]) -> None:
     process = start(environment, "serve")
     try:
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline:
-            try:
-                url = f"http://127.0.0.1:{environment['PORT']}/healthz"
-                with urllib.request.urlopen(url, timeout=5) as answer:
-                    assert answer.status == 200
-                break
-            except OSError:
-                assert process.poll() is None, process.communicate()
-                time.sleep(0.05)
+        await_answer(process, f"http://127.0.0.1:{environment['PORT']}/healthz")
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     finally:
         process.kill()
         process.communicate()
+
+
+def test_requests_are_logged_by_template_without_path_or_query(
+    environment: dict[str, str],
+) -> None:
+    process = start(environment, "serve")
+    url = f"http://127.0.0.1:{environment['PORT']}"
+    try:
+        await_answer(process, f"{url}/healthz")
+        for path in ("/transcripts/Rosalind?name=Rosalind", "/Rosalind/of/nowhere"):
+            with contextlib.suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(url + path, timeout=5).close()  # noqa: S310 loopback
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=20)
+    lines = [json.loads(line) for line in told.splitlines()]
+    asked = [line for line in lines if line["message"] == "request"]
+    assert {(line["method"], line["route"]) for line in asked} == {
+        ("GET", "/transcripts/{session_id}"),
+        ("GET", "/*"),
+    }
+    assert "Rosalind" not in told
 
 
 def test_a_taken_port_is_told_in_one_line(environment: dict[str, str]) -> None:

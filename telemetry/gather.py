@@ -1,0 +1,119 @@
+"""What all processes of a BODH_HOME count: added up for /metrics, and which alarms stand.
+
+A process is alive as long as its lock is held. What a dead one counted is kept in `past`: a
+counter that fell would read as one that began again.
+"""
+
+import contextlib
+import fcntl
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.mmap_dict import MmapedDict
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from telemetry.alarms import ALARMS, STANDING, AlarmName
+
+PAST = "past"
+KEPT = ("counter", "histogram")  # a gauge of a dead process says nothing
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An alarm that stands in some process of this host."""
+
+    name: AlarmName
+    since: datetime
+    facts: dict[str, float | int | str]
+
+
+def exposition(base: Path) -> bytes:
+    """The figures of all processes in Prometheus' text format."""
+    bury(base)
+    registry = CollectorRegistry()
+    registry.register(_Files(base))
+    return generate_latest(registry)
+
+
+def standing(base: Path) -> dict[AlarmName, Standing]:
+    """The alarms of living processes; of two that raised the same, the older one."""
+    bury(base)
+    found: dict[AlarmName, Standing] = {}
+    for path in sorted(base.glob(f"*/{STANDING}")):
+        for name, facts in json.loads(path.read_text()).items():
+            since = datetime.fromtimestamp(facts.pop("since"), UTC)
+            if name in ALARMS and (name not in found or since < found[name].since):
+                found[name] = Standing(name, since, facts)
+    return found
+
+
+def living(base: Path) -> set[str]:
+    """The kinds of the processes that are alive."""
+    bury(base)
+    return {path.name.split("-", 1)[0] for path in base.glob("*.lock")}
+
+
+def bury(base: Path) -> None:
+    """Keeps what dead processes counted, and removes their folders."""
+    base.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (base / f".{PAST}").open("w") as only_one:
+        fcntl.flock(only_one, fcntl.LOCK_EX)
+        for lock in base.glob("*.lock"):
+            if not _held(lock):
+                folder = lock.with_suffix("")
+                _keep(folder, base / PAST)
+                shutil.rmtree(folder, ignore_errors=True)
+                lock.unlink()
+
+
+def _held(lock: Path) -> bool:
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _keep(folder: Path, past: Path) -> None:
+    past.mkdir(exist_ok=True)
+    for kind in KEPT:
+        files = list(_written(folder, f"{kind}_*.db"))
+        if not files:
+            continue
+        with contextlib.closing(_open(past / f"{kind}_0.db")) as sums:
+            for path in files:
+                for key, value, _, _ in _read(path):
+                    sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
+
+
+def _written(base: Path, pattern: str) -> Iterator[Path]:
+    """Files that hold something: a new one is empty for a moment."""
+    return (path for path in base.glob(pattern) if path.stat().st_size)
+
+
+def _open(path: Path) -> Any:
+    return MmapedDict(str(path))  # type: ignore[no-untyped-call]
+
+
+def _read(path: Path) -> Iterator[tuple[str, float, float, int]]:
+    values: Iterator[tuple[str, float, float, int]] = MmapedDict.read_all_values_from_file(  # type: ignore[no-untyped-call]
+        str(path)
+    )
+    return values
+
+
+class _Files:
+    def __init__(self, base: Path) -> None:
+        self._base = base
+
+    def collect(self) -> Iterable[Metric]:
+        files = [str(path) for path in _written(self._base, "*/*.db")]
+        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+        return merged
