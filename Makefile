@@ -6,7 +6,7 @@ LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --
 	--no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up down page console test quick soak bench check fix lock clean reset
+.PHONY: help up down page console test quick soak bench check fix types lock clean reset
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -45,6 +45,9 @@ check: ## format, lint and types of Python and of the page
 fix: ## formats, and mends what the linter can
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+types: ## writes the page's types of the API anew
+	$(PY) -m scripts.client_types
 
 lock: ## writes the lock files anew from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml --group embedded --group voice --group up -o requirements.lock

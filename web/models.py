@@ -228,9 +228,7 @@ class LessonPassage(Camel):
     kind: Literal["text", "code", "formula"]
     heading: str
     body: str
-    mathml: str | None = Field(
-        None, description="Of a formula; null where an older Bodh imported it"
-    )
+    mathml: str | None = Field(description="Of a formula; null where an older Bodh imported it")
 
 
 class LessonText(Camel):
@@ -348,8 +346,8 @@ class HeardSegment(Camel):
 class OwnTranscripts(Camel):
     """The caller's talks, newest first, or what a search found in them, in order of speaking."""
 
-    talks: list[HeardTalk] = []
-    hits: list[HeardSegment] = []
+    talks: list[HeardTalk]
+    hits: list[HeardSegment]
 
 
 class WordsErased(Camel):

@@ -42,9 +42,9 @@ async def get_own_transcripts(
             hits = await search_heard(
                 *whose, q, lesson_id=lesson_id, module_id=module_id, mine=mine
             )
-            return OwnTranscripts(hits=[_hit(hit, caller.account.id) for hit in hits])
+            return OwnTranscripts(talks=[], hits=[_hit(hit, caller.account.id) for hit in hits])
         talks = await list_talks(*whose, lesson_id=lesson_id, module_id=module_id, mine=mine)
-    return OwnTranscripts(talks=[_talk(talk) for talk in talks])
+    return OwnTranscripts(talks=[_talk(talk) for talk in talks], hits=[])
 
 
 @router.delete("/words")

@@ -1,178 +1,36 @@
-/** The token server's JSON, and the one door to it. */
+/** The token server's JSON, typed by its OpenAPI document, and the one door to it. */
+import type { components, operations } from './openapi';
 import { navigate, signInPath } from './router';
 
-export type Role = 'learner' | 'teacher' | 'admin';
-export type LessonStatus = 'not_started' | 'in_progress' | 'completed';
+type Schemas = components['schemas'];
 
-export interface Me {
-  id: string;
-  name: string;
-  role: Role;
-  tenant: string;
+export type Me = Schemas['Me'];
+export type Role = Me['role'];
+export type CourseEntry = Schemas['CourseLine'];
+export type CourseTree = Schemas['CourseTree'];
+export type CourseProgress = Schemas['CourseProgress'];
+export type LastLesson = Schemas['LastLesson'];
+export type LessonStatus = Schemas['LessonLine']['status'];
+/** of a course's tree or, without the mark of whoever is signed in, of a module's own page */
+export type LessonEntry = Omit<Schemas['LessonLine'], 'status'> & { status?: LessonStatus };
+export type ModuleEntry = Omit<Schemas['ModuleLine'], 'lessons'> & { lessons: LessonEntry[] };
+export type ModulePage = Schemas['ModulePage'];
+export type LessonText = Schemas['LessonText'];
+export type Passage = Schemas['LessonPassage'];
+export type Transcript = Schemas['Transcript'];
+export type TranscriptSegment = Schemas['TranscriptSegment'];
+export type HeardTalk = Schemas['HeardTalk'];
+export type HeardSegment = Schemas['HeardSegment'];
+export type Highlight = Schemas['Highlight'];
+export type AccountSettings = Schemas['AccountSettings'];
+
+type Of<Operation extends keyof operations> = operations[Operation]['parameters'] extends {
+  query?: infer Query;
 }
-
-export interface CourseEntry {
-  id: string;
-  slug: string;
-  title: string;
-}
-
-export interface LessonEntry {
-  id: string;
-  title: string;
-  orderIndex: number;
-  /** seconds */
-  duration: number | null;
-  /** of whoever is signed in; a module's own page leaves it out */
-  status?: LessonStatus;
-}
-
-export interface ModuleEntry {
-  id: string;
-  title: string;
-  description?: string;
-  lessons: LessonEntry[];
-}
-
-export interface CourseTree extends CourseEntry {
-  description: string;
-  modules: ModuleEntry[];
-  progress: CourseProgress;
-  /** where the learner left off; null before the first visit */
-  last: LastLesson | null;
-}
-
-export interface CourseProgress {
-  completedLessons: number;
-  totalLessons: number;
-  lastLessonTitle: string | null;
-}
-
-export interface LastLesson {
-  lessonId: string;
-  moduleId: string;
-  /** seconds into the video */
-  lastPosition: number;
-  lastAccessedAt: string;
-}
-
-export interface TranscriptSegment {
-  id: string;
-  name: string;
-  role: 'learner' | 'tutor';
-  text: string;
-  /** seconds on the session clock */
-  startS: number;
-  endS: number;
-  lessonId: string | null;
-  interrupted: boolean;
-  mine: boolean;
-}
-
-export interface Transcript {
-  sessionId: string;
-  /** zero of the session clock */
-  startedAt: string;
-  segments: TranscriptSegment[];
-}
-
-export type TranscriptForm = 'vtt' | 'txt' | 'json' | 'feed';
-
-/** What the learner heard of one session about one lesson. */
-export interface HeardTalk {
-  sessionId: string;
-  courseId: string | null;
-  moduleId: string | null;
-  moduleTitle: string | null;
-  lessonId: string | null;
-  lessonTitle: string | null;
-  firstId: string;
-  startedAt: string;
-  endedAt: string;
-  segments: number;
-}
-
-/** Positions in a text, as JavaScript counts them. */
-export interface Highlight {
-  start: number;
-  end: number;
-}
-
-export interface HeardSegment {
-  sessionId: string;
-  segmentId: string;
-  moduleId: string | null;
-  lessonId: string | null;
-  lessonTitle: string | null;
-  name: string;
-  role: 'learner' | 'tutor';
-  mine: boolean;
-  text: string;
-  startedAt: string;
-  startS: number;
-  highlights: Highlight[];
-}
-
-export interface HeardQuery {
-  q?: string;
-  lessonId?: string;
-  moduleId?: string;
-  mine?: boolean;
-}
-
-export interface AccountSettings {
-  storeWords: boolean;
-  /** factor of the tutor's normal speed, 0.5 to 2 */
-  speechRate: number;
-  voice: boolean;
-  captionSize: 'small' | 'normal' | 'large' | 'largest';
-  readTutor: boolean;
-  singleKeys: boolean;
-  theme: 'light' | 'dark' | 'system';
-}
-
-export interface ModulePage {
-  course: { id: string; title: string; description: string; learningObjectives: string[] };
-  module: ModuleEntry;
-  userId: string;
-  userName: string;
-  roomName: string;
-  liveKitToken: string;
-  wsUrl: string;
-  sessionId: string;
-  lessonId: string | null;
-  /** which greeting is due, and the facts it rests on */
-  sessionType: { sessionType: string; lessonNumber: number | null; courseProgress: CourseProgress };
-}
-
-export type PassageKind = 'text' | 'code' | 'formula';
-
-export interface Passage {
-  id: string;
-  number: number;
-  kind: PassageKind;
-  /** empty where none is */
-  heading: string;
-  /** Markdown of this passage alone */
-  body: string;
-  /** of a formula that was imported with one */
-  mathml: string | null;
-}
-
-export interface LessonText {
-  id: string;
-  title: string;
-  /** over the whole course, from 1; null for an unpublished lesson */
-  number: number | null;
-  passages: Passage[];
-}
-
-export interface JoinTicket {
-  server_url: string;
-  participant_token: string;
-  room_name: string;
-  session_id: string;
-}
+  ? NonNullable<Query>
+  : never;
+export type TranscriptForm = NonNullable<Of<'get_transcript'>['format']>;
+export type HeardQuery = Of<'get_own_transcripts'>;
 
 /** An answer that is not 2xx; `status` 0 means there was no answer at all. */
 export class ApiError extends Error {
@@ -221,10 +79,10 @@ function post<T>(path: string, body: unknown): Promise<T> {
 const segment = encodeURIComponent;
 
 export const api = {
-  signIn: (name: string, role: Role) => post<{ token: string }>('/auth/dev-login', { name, role }),
+  signIn: (name: string, role: Role) => post<Schemas['SignedIn']>('/auth/dev-login', { name, role }),
   signOut: () => post<null>('/auth/sign-out', {}),
   me: (signal?: AbortSignal) => get<Me>('/api/me', signal),
-  courses: (signal?: AbortSignal) => get<{ courses: CourseEntry[] }>('/api/courses', signal),
+  courses: (signal?: AbortSignal) => get<Schemas['CourseList']>('/api/courses', signal),
   course: (id: string, signal?: AbortSignal) =>
     get<CourseTree>(`/api/courses/${segment(id)}`, signal),
   modulePage: (courseId: string, moduleId: string, lesson: string | null, signal?: AbortSignal) =>
@@ -236,22 +94,24 @@ export const api = {
   lesson: (id: string, signal?: AbortSignal) => get<LessonText>(`/api/lessons/${segment(id)}`, signal),
   joinTicket: (courseId: string, moduleId: string, lesson: string | null) => {
     const query = new URLSearchParams({ courseId, moduleId, ...(lesson ? { lesson } : {}) });
-    return post<JoinTicket>(`/api/livekit/token?${query}`, {});
+    return post<Schemas['JoinToken']>(`/api/livekit/token?${query}`, {});
   },
   transcript: (sessionId: string, signal?: AbortSignal) =>
     get<Transcript>(transcriptPath(sessionId, 'json'), signal),
-  heard: ({ mine = false, ...query }: HeardQuery, signal?: AbortSignal) => {
-    const asked = new URLSearchParams({ ...query, ...(mine ? { mine: 'true' } : {}) });
-    return get<{ talks: HeardTalk[]; hits: HeardSegment[] }>(`/api/me/transcripts?${asked}`, signal);
+  heard: (query: HeardQuery, signal?: AbortSignal) => {
+    const asked = Object.entries(query).filter(([, value]) => value !== null && value !== false);
+    return get<Schemas['OwnTranscripts']>(`/api/me/transcripts?${new URLSearchParams(asked.map(texted))}`, signal);
   },
   eraseWords: (sessionId: string) =>
-    request<{ erased: number }>(`/api/me/words?sessionId=${segment(sessionId)}`, { method: 'DELETE' }),
+    request<Schemas['WordsErased']>(`/api/me/words?sessionId=${segment(sessionId)}`, { method: 'DELETE' }),
   settings: (signal?: AbortSignal) => get<AccountSettings>('/api/me/settings', signal),
-  changeSettings: (changes: Partial<AccountSettings>) =>
+  changeSettings: (changes: Schemas['SettingsChange']) =>
     send<AccountSettings>('PATCH', '/api/me/settings', changes),
   changeLesson: (room: string, lessonId: string) =>
-    post<{ lessonId: string; revision: number }>(`/api/rooms/${segment(room)}/lesson`, { lessonId }),
+    post<Schemas['LessonChanged']>(`/api/rooms/${segment(room)}/lesson`, { lessonId }),
 };
+
+const texted = ([name, value]: [string, unknown]) => [name, String(value)];
 
 export function transcriptPath(sessionId: string, form: TranscriptForm): string {
   return `/api/sessions/${segment(sessionId)}/transcript?format=${form}`;
