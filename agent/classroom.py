@@ -248,12 +248,13 @@ class Classroom:
         speech = SPEECH.get()
         return self._lessons.get(speech.identity) if speech and speech.identity else None
 
-    async def _say(self, text: str, learner: LearnerLesson) -> None:
+    async def _say(self, text: str, learner: LearnerLesson, *, may_be_cut: bool = True) -> None:
         """Says authored text to a learner and returns when it was played or cut."""
         async with self._speaking_turn:
             self.desk.last_answer = text
             speech = Speech(learner.identity, lesson_id=learner.lesson_id)
-            handle = _in_context(speech, self.agent_session.say, text)
+            say = partial(self.agent_session.say, text, allow_interruptions=may_be_cut)
+            handle = _in_context(speech, say)
             self._said_to[learner.identity] = handle
             await handle.wait_for_playout()
 
@@ -269,7 +270,7 @@ class Classroom:
         if learner is not None:
             await utils.aio.cancel_and_wait(*self._tasks)
             await self.agent_session.interrupt(force=True)
-            await self._say(prompts.render("goodbye"), learner)
+            await self._say(prompts.render("goodbye"), learner, may_be_cut=False)
 
     async def learner_said(self, identity: str, said: Utterance) -> bool:
         """A final of the recogniser: kept first, then shown. False where it is not to count."""

@@ -40,7 +40,8 @@ from speech.client import SpeechClient, SpeechError
 
 BEAT_EVERY_S = 0.5
 START_TRIES, START_PAUSE_S = 80, 0.25  # 20 s for a database that is away when a job starts
-GOODBYE_S = 4.0  # the longest a worker that ends waits for its goodbye line
+GOODBYE_S = 6.0  # the longest a worker that ends waits for its goodbye line
+LEAVE_S = 2.0  # from its last word to the end of its process
 MAX_BITRATE = 64_000  # halves the encoder's CPU; nothing of it is heard
 # a session that its provider's failures closed would stay in the room, deaf and mute
 NEVER_CLOSE = 1_000_000_000
@@ -145,8 +146,8 @@ class AgentJob:
             at_end.push_async_callback(self._close_captions)
             at_end.push_async_callback(self._agent_session.aclose)
             at_end.push_async_callback(self._hearing.close)
-            beats = asyncio.create_task(self._beat())
-            at_end.callback(beats.cancel)
+            self._beats = asyncio.create_task(self._beat())
+            at_end.callback(self._beats.cancel)
             if self._earlier is not None:
                 await self._tutor.update_chat_ctx(self._earlier.chat_context())
             await self._start_session()
@@ -199,6 +200,7 @@ class AgentJob:
             if draining.done() and not gone.done():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._classroom.say_goodbye(), GOODBYE_S)
+                self._beats.cancel()  # from here on the watcher may ask for another agent
                 await self._log_left()
             if teaching.done():
                 teaching.result()
@@ -230,10 +232,10 @@ class AgentJob:
             logger.warning("the models were not told")
 
     async def _until_drained(self) -> None:
-        """Returns when this job has to say goodbye, GOODBYE_S before the worker's deadline."""
+        """Returns when this job has to say goodbye, so that it is gone by the worker's deadline."""
         while True:  # the worker is another process: there is nothing to wait for but its file
             deadline = self._deadline()
-            if deadline is not None and time.time() > deadline - GOODBYE_S:
+            if deadline is not None and time.time() > deadline - GOODBYE_S - LEAVE_S:
                 return
             await asyncio.sleep(0.2)
 

@@ -130,7 +130,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
     }
     if settings.bodh_env == "development" and "DRAIN_TIMEOUT" not in os.environ:
-        ours["DRAIN_TIMEOUT"] = "3"
+        ours["DRAIN_TIMEOUT"] = "8"
     return os.environ | ours
 
 

@@ -1,0 +1,79 @@
+"""A worker that ends says so aloud, and whoever stays gets another agent."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import numpy as np
+
+import prompts
+from agent.plugins.espeak import RATE as VOICE_RATE
+from tests.faults.test_resume import SORRY, replaced
+from tests.learner import HEARD_RATE, Account, Learner
+from tests.room.conftest import Course
+from tests.stack import TUTOR_WPM, Stack, running_stack
+from tests.voices import spoken, trimmed
+
+LINE = prompts.render("goodbye").strip()
+FIRST = """select type from session_state_events
+           where session_id = $1::uuid and type like 'agent.%' and payload ->> 'epoch' = '1'
+           order by seq"""
+
+
+def seconds(samples: np.ndarray, rate: int) -> float:
+    return len(trimmed(samples)) / rate
+
+
+async def hears_goodbye(learner: Any, after: float) -> None:
+    """The whole line, as a caption and as sound of the same length, then the agent is gone."""
+    agent = learner.agents()[0]
+    await learner.until(lambda: agent not in learner.agents(), 15, "the end of the agent")
+    assert learner.tutor_text(after) == LINE
+    line = await spoken(LINE, rate_wpm=TUTOR_WPM)
+    assert seconds(learner.take_sound(), HEARD_RATE) > 0.95 * seconds(line, VOICE_RATE)
+
+
+async def test_worker_that_is_ended_says_goodbye_and_another_agent_goes_on(
+    stack: Stack,
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    rows: asyncpg.Connection,
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    amina = await learner()
+    joined = time.monotonic()
+    await amina.join(module.id, module.lessons[0]["id"])
+    await amina.settled(joined)
+    old = amina.agents()[0]
+    (worker,) = stack.pids(r"-m agent start $")
+    amina.recording = True
+    ended = time.monotonic()
+    os.kill(worker, signal.SIGTERM)
+    await hears_goodbye(amina, ended)
+    left = time.monotonic()
+    await replaced(amina, module, old)
+    assert (await amina.tutor_done(left)).startswith(SORRY)
+    told = [row["type"] for row in await rows.fetch(FIRST, amina.session_id)]
+    assert told == ["agent.dispatched", "agent.left"]
+
+
+async def test_ctrl_c_of_make_up_closes_rooms_with_a_goodbye_line() -> None:
+    with running_stack() as stack:
+        account = await Account(stack.url, "Amina").sign_in()
+        amina = Learner(account)
+        module = (await account.course())["modules"][0]
+        joined = time.monotonic()
+        await amina.join(module["id"])
+        await amina.settled(joined)
+        amina.recording = True
+        ended = time.monotonic()
+        os.kill(stack.process.pid, signal.SIGINT)
+        await hears_goodbye(amina, ended)
+        await amina.leave()
+        await account.close()
+        assert stack.process.wait(15) == 0
