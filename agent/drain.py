@@ -18,11 +18,14 @@ from db.attendance import Participant, upsert_participants
 from db.erasing import Erased, list_erased
 from db.transcripts import Segment, insert_dead_letter, insert_segments
 from settings import Settings
+from telemetry import alarm, metrics
 
 BATCH = 200
 IDLE_S = 0.1  # between looks at an empty spool: a row is in Postgres within a fraction of a second
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last one repeats while Postgres is away
 FORGET_EVERY_S = 3600.0
+LATE_S = 5.0  # an entry that waits longer is an alarm
+FIGURES_EVERY_S = 1.0
 SWEEP_EVERY_S = 2.0  # between looks for words that their learner erased
 
 # what does not: the entry itself cannot be stored
@@ -69,6 +72,8 @@ class Drainer:
             batch = list(group)
             await self._store(tenant_id, batch)
             await self._spool.mark_drained(batch)
+            for entry in batch:
+                metrics.DRAINED.inc(kind=entry.kind)
         return len(entries)
 
     async def sweep_once(self) -> None:
@@ -92,6 +97,7 @@ class Drainer:
     async def _wait_out(self, error: BaseException) -> None:
         pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
         self._failures += 1
+        metrics.DRAIN_FAILURES.inc()
         logger.warning(
             "Postgres does not take entries; they wait in the spool",
             extra={"why": type(error).__name__, "retry_in_s": pause},
@@ -129,6 +135,7 @@ class Drainer:
         except RETRYABLE:
             raise
         except BAD as error:
+            metrics.DEAD_LETTERS.inc(kind=entry.kind)
             logger.error(
                 "an entry cannot be stored and became a dead letter",
                 extra={"kind": entry.kind, "key": entry.key, "why": type(error).__name__},
@@ -144,12 +151,24 @@ class Drainer:
                 )
 
 
+async def keep_figures(spool: Spool) -> None:
+    """What waits in the spool, as figures and as an alarm, until cancelled."""
+    while True:
+        waiting, oldest_s = await spool.count_waiting(), await spool.oldest_waiting_s()
+        metrics.SPOOL_WAITING.set(waiting)
+        metrics.SPOOL_OLDEST.set(oldest_s)
+        late = oldest_s > LATE_S
+        alarm("spool_not_drained", late, waiting=waiting, oldest_s=round(oldest_s))
+        await asyncio.sleep(FIGURES_EVERY_S)
+
+
 async def run_drainer(settings: Settings) -> None:
     """Drains until SIGTERM or SIGINT, then once more what still waits."""
     spool = Spool(settings.spool_path)
     pool = await db.create_pool(settings.drain_dsn, max_size=2)
     drainer = Drainer(spool, pool)
     task = asyncio.create_task(drainer.run())
+    figures = asyncio.create_task(keep_figures(spool))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
@@ -158,6 +177,7 @@ async def run_drainer(settings: Settings) -> None:
     except asyncio.CancelledError:
         await _last_drain(drainer)
     finally:
+        figures.cancel()
         await pool.close()
         await spool.close()
 

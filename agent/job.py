@@ -37,6 +37,7 @@ from db.rooms import find_room_by_id
 from db.sessions import beat, end_session, find_session
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
+from telemetry import metrics
 
 BEAT_EVERY_S = 0.5
 START_TRIES, START_PAUSE_S = 80, 0.25  # 20 s for a database that is away when a job starts
@@ -46,6 +47,12 @@ MAX_BITRATE = 64_000  # halves the encoder's CPU; nothing of it is heard
 # a session that its provider's failures closed would stay in the room, deaf and mute
 NEVER_CLOSE = 1_000_000_000
 DATABASE_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+TURN_PARTS = {
+    "end_of_turn": "end_of_turn_delay",
+    "text": "llm_node_ttft",
+    "first_audio": "tts_node_ttfb",
+}
 
 TURNS = TurnHandlingOptions(
     turn_detection="vad",
@@ -130,6 +137,7 @@ class AgentJob:
         )
         self._agent_session.on("conversation_item_added", log_latency)
         self._agent_session.on("speech_created", self._on_speech)
+        self._agent_session.on("agent_false_interruption", lambda _event: count_false_stop())
         self._agent_session.on("close", lambda _event: self._gone.set())
         self._tutor = RoomTutor(self._classroom, journal, self._hearing)
         self._classroom.attach(self._agent_session)
@@ -148,6 +156,9 @@ class AgentJob:
             at_end.push_async_callback(self._hearing.close)
             self._beats = asyncio.create_task(self._beat())
             at_end.callback(self._beats.cancel)
+            lag = asyncio.create_task(metrics.watch_loop())
+            at_end.callback(lag.cancel)
+            metrics.AGENT_ROOMS.set(1)
             if self._earlier is not None:
                 await self._tutor.update_chat_ctx(self._earlier.chat_context())
             await self._start_session()
@@ -292,7 +303,15 @@ class AgentJob:
 
 def log_latency(event: ConversationItemAddedEvent) -> None:
     """The delays of a turn, in seconds and without a word of it."""
-    metrics = getattr(event.item, "metrics", None) or {}
-    delays = {name: value for name, value in metrics.items() if isinstance(value, float)}
+    measured = getattr(event.item, "metrics", None) or {}
+    delays = {name: value for name, value in measured.items() if isinstance(value, float)}
+    for part, name in TURN_PARTS.items():
+        if name in delays:
+            metrics.TURN_SECONDS.observe(delays[name], part=part)
     if delays:
         logger.info("turn", extra={"role": getattr(event.item, "role", ""), **delays})
+
+
+def count_false_stop() -> None:
+    """The tutor stopped for a sound that was no turn: under load the first thing one hears."""
+    metrics.FALSE_INTERRUPTIONS.inc()

@@ -17,6 +17,7 @@ from db.attendance import Participant
 from db.rooms import Room
 from db.sessions import Session
 from db.transcripts import Segment
+from telemetry import alarm, metrics
 
 TUTOR_NAME = "Bodh"
 
@@ -141,7 +142,10 @@ class Journal:
         entry = Entry(self._place.tenant_id, self._place.session.id, kind, key, payload)
         try:
             await self._spool.put(entry)
+            alarm("spool_failing", False)
         except sqlite3.Error:
+            metrics.SPOOL_FAILURES.inc()
+            alarm("spool_failing", True)
             logger.exception("not kept", extra={"kind": kind, "key": key})
 
 

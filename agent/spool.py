@@ -68,6 +68,11 @@ class Spool:
     async def mark_drained(self, entries: Iterable[Entry]) -> None:
         await self._run(_mark_drained, self._db, [entry.seq for entry in entries])
 
+    async def count_waiting(self) -> int:
+        """How many entries are not drained yet."""
+        count: int = await self._run(_count_waiting, self._db)
+        return count
+
     async def oldest_waiting_s(self) -> float:
         """Age in seconds of the oldest entry that is not drained; 0 when all are."""
         age_s: float = await self._run(_oldest_waiting_s, self._db)
@@ -156,6 +161,11 @@ def _mark_drained(db: sqlite3.Connection, seqs: list[int]) -> None:
         "update entries set drained_at = ? where seq = ?", [(time.time(), seq) for seq in seqs]
     )
     db.execute("commit")
+
+
+def _count_waiting(db: sqlite3.Connection) -> int:
+    (count,) = db.execute("select count(*) from entries where drained_at is null").fetchone()
+    return int(count)
 
 
 def _oldest_waiting_s(db: sqlite3.Connection) -> float:

@@ -1,11 +1,14 @@
 """Durable state in Postgres. Owns the pool, the transaction with a tenant, the errors of db/."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
+
+from telemetry import metrics
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -74,12 +77,16 @@ async def tenant_tx(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
 
 
 async def _begin(pool: Pool, tenant_id: UUID) -> tuple[AsyncExitStack, Connection]:
+    began = time.monotonic()
     for attempt in range(pool.get_max_size() + 1):
         try:
             async with AsyncExitStack() as stack:
                 db: Connection = await stack.enter_async_context(pool.acquire())
                 await stack.enter_async_context(db.transaction())
                 await set_tenant(db, tenant_id)
+                metrics.POOL_WAIT.observe(time.monotonic() - began)
+                metrics.POOL_SIZE.set(pool.get_size())
+                metrics.POOL_IDLE.set(pool.get_idle_size())
                 return stack.pop_all(), db
         except STALE:
             if attempt == pool.get_max_size():

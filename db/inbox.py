@@ -94,6 +94,14 @@ class Inbox:
         """Age in seconds of the oldest event without its effect; 0 when all have it."""
         return await self._run(_oldest_waiting_s, self._db)
 
+    async def count_waiting(self) -> int:
+        """How many events have no effect yet."""
+        return await self._run(_count_waiting, self._db)
+
+    async def count_failed(self) -> int:
+        """How many events are set aside."""
+        return await self._run(_count_failed, self._db)
+
     async def forget_processed(self) -> None:
         """Deletes events processed more than KEEP_PROCESSED_S ago."""
         await self._run(_forget, self._db, time.time() - KEEP_PROCESSED_S)
@@ -158,6 +166,18 @@ def _oldest_waiting_s(db: sqlite3.Connection) -> float:
         "select min(received_at) from events where processed_at is null and error is null"
     ).fetchone()
     return 0.0 if received_at is None else max(0.0, time.time() - received_at)
+
+
+def _count_waiting(db: sqlite3.Connection) -> int:
+    (count,) = db.execute(
+        "select count(*) from events where processed_at is null and error is null"
+    ).fetchone()
+    return int(count)
+
+
+def _count_failed(db: sqlite3.Connection) -> int:
+    (count,) = db.execute("select count(*) from events where error is not null").fetchone()
+    return int(count)
 
 
 def _forget(db: sqlite3.Connection, processed_before: float) -> None:

@@ -21,6 +21,7 @@ from db.inbox import Event, Inbox, Letter
 from db.rooms import list_names, lock_room
 from db.sessions import end_session_in_room
 from db.tenants import list_tenants
+from telemetry import metrics
 
 BATCH = 200
 BATCH_TIMEOUT_S = 20.0
@@ -112,6 +113,7 @@ class Intake:
                 "a webhook cannot be taken in and is set aside", extra={"event": letter.event.id}
             )
             await self._inbox.mark_failed(letter, name)
+            metrics.WEBHOOKS.inc(outcome="set_aside")
 
     async def _apply(self, tenant_id: UUID, batch: Sequence[Letter]) -> None:
         early = await self._early(tenant_id, batch)
@@ -123,6 +125,7 @@ class Intake:
             async with tenant_tx(self._pool, tenant_id) as db:
                 await apply_end(db, tenant_id, event)
         await self._inbox.mark_processed(due)
+        metrics.WEBHOOKS.inc(len(due), outcome="processed")
         await self._inbox.defer(early, EARLY_S)
 
     async def _early(self, tenant_id: UUID, batch: Sequence[Letter]) -> list[Letter]:

@@ -12,6 +12,7 @@ from telemetry.lines import may_tell
 
 AlarmName = Literal[
     "spool_not_drained",  # the oldest entry has waited for more than 5 s
+    "drainer_away",
     "spool_failing",  # a host's spool takes nothing: what is said now is not kept
     "dead_letters",  # an entry or a webhook cannot be stored
     "webhooks_waiting",

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
@@ -33,12 +33,11 @@ class Standing:
     facts: dict[str, float | int | str]
 
 
-def exposition(base: Path) -> bytes:
-    """The figures of all processes in Prometheus' text format."""
-    bury(base)
-    registry = CollectorRegistry()
-    registry.register(_Files(base))
-    return generate_latest(registry)
+def registry(base: Path) -> CollectorRegistry:
+    """Gives the figures of all processes of this moment, each time it is asked."""
+    found = CollectorRegistry()
+    found.register(_Files(base))
+    return found
 
 
 def standing(base: Path) -> dict[AlarmName, Standing]:
@@ -114,6 +113,7 @@ class _Files:
         self._base = base
 
     def collect(self) -> Iterable[Metric]:
+        bury(self._base)
         files = [str(path) for path in _written(self._base, "*/*.db")]
         merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
         return merged

@@ -4,6 +4,7 @@ A figure is kept in a file of its process (`prometheus_client`, several processe
 `telemetry.gather` adds up. Names and meanings stand in docs/operations.md as well.
 """
 
+import asyncio
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"  # the name that prometheus_client reads
-SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+LOOK_EVERY_S = 0.5
+SECONDS = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 
 _registry: "CollectorRegistry | None" = None
 _made: dict[str, Any] = {}
@@ -123,7 +125,7 @@ AGENT_ROOMS = Gauge("bodh_agent_rooms", "Rooms that this host's agents serve")
 TURN_SECONDS = Histogram(
     "bodh_turn_seconds", "Parts of an answer: end_of_turn, text, first_audio", ("part",)
 )
-VAD_SLOW = Counter("bodh_vad_slow_total", "Voice detection was slower than the voice")
+LOOP_LAG = Histogram("bodh_loop_lag_seconds", "How late an agent's event loop runs what is due")
 FALSE_INTERRUPTIONS = Counter(
     "bodh_false_interruptions_total", "The tutor stopped for a sound that was no turn"
 )
@@ -131,8 +133,15 @@ PROVIDER_FAILURES = Counter(
     "bodh_provider_failures_total", "A model did not answer: stt, llm, tts, vad", ("part",)
 )
 
+DISK_FREE = Gauge("bodh_disk_free_bytes", "Free where BODH_HOME is", over="livemax")
+CLOCK_SKEW = Gauge(
+    "bodh_clock_skew_seconds", "How far this host's clock is from the database's", over="livemax"
+)
+
 POOL_SIZE = Gauge("bodh_pool_connections", "Open connections to Postgres")
 POOL_IDLE = Gauge("bodh_pool_idle", "Those that nobody uses")
+
+POOL_WAIT = Histogram("bodh_pool_wait_seconds", "Asked for a connection -> in a transaction")
 
 HTTP_REQUESTS = Counter(
     "bodh_http_requests_total", "Requests, by route template", ("method", "route", "status")
@@ -140,3 +149,12 @@ HTTP_REQUESTS = Counter(
 HTTP_SECONDS = Histogram("bodh_http_seconds", "How long they took", ("route",))
 
 METRICS = [value for value in list(globals().values()) if isinstance(value, Metric)]
+
+
+async def watch_loop() -> None:
+    """Measures LOOP_LAG twice a second, until cancelled: the first sign of too little CPU."""
+    clock = asyncio.get_running_loop().time
+    while True:
+        due = clock() + LOOK_EVERY_S
+        await asyncio.sleep(LOOK_EVERY_S)
+        LOOP_LAG.observe(max(0.0, clock() - due))

@@ -16,6 +16,7 @@ from livekit.protocol.webhook import WebhookEvent
 from db.inbox import Event
 from protocol import AGENT_PREFIX, ProtocolError
 from settings import Settings
+from telemetry import metrics
 from web.context import Running
 from web.errors import PROBLEMS, SignInRequired
 from web.models import Received
@@ -38,12 +39,14 @@ async def receive(request: Request, running: Running) -> Received:
     digest = signed_digest(request, running.settings)
     body = await request.body()
     if not hmac.compare_digest(digest, hashlib.sha256(body).digest()):
-        logger.warning("webhook refused", extra={"why": "another body"})
+        metrics.WEBHOOKS.inc(outcome="refused")
+        logger.warning("webhook refused", extra={"why": "another_body"})
         raise SignInRequired
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if content_type not in CONTENT_TYPES:
         raise ProtocolError("A webhook is application/webhook+json")
     new = await running.inbox.put(parse_event(body))
+    metrics.WEBHOOKS.inc(outcome="received" if new else "repeated")
     return Received(status="ok" if new else "repeated")
 
 
@@ -60,6 +63,7 @@ def signed_digest(request: Request, settings: Settings) -> bytes:
         if len(digest) != hashlib.sha256().digest_size:
             raise SignInRequired
     except Exception as error:  # the library raises whatever a forgery makes it raise
+        metrics.WEBHOOKS.inc(outcome="refused")
         logger.warning("webhook refused", extra={"why": type(error).__name__})
         raise SignInRequired from error
     return digest

@@ -9,6 +9,7 @@ from typing import Any
 
 import jwt
 import pytest
+from prometheus_client import generate_latest
 
 from telemetry import gather
 from telemetry.lines import FACTS, OURS
@@ -191,7 +192,7 @@ WAIT = 'print("counted", flush=True); sys.stdin.read()'
 
 def figures(base: Path) -> dict[str, float]:
     """Sample name with labels -> value."""
-    lines = gather.exposition(base).decode().splitlines()
+    lines = generate_latest(gather.registry(base)).decode().splitlines()
     pairs = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
     return {name: float(value) for name, value in pairs}
 
