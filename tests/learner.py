@@ -37,7 +37,9 @@ class Account:
     """A signed-in person: HTTP with their token."""
 
     def __init__(self, url: str, name: str, *, role: str = "learner", tenant: str = "") -> None:
-        self.http = httpx.AsyncClient(base_url=url, timeout=30)
+        # sooner than the server, which ends idle connections after 5 s
+        limits = httpx.Limits(keepalive_expiry=2)
+        self.http = httpx.AsyncClient(base_url=url, timeout=30, limits=limits)
         self.name = name
         self._sign_in = {"name": name, "role": role} | ({"tenant": tenant} if tenant else {})
 
