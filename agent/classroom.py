@@ -222,6 +222,9 @@ class Classroom:
     async def _announce(self, identity: str) -> None:
         await asyncio.sleep(ANNOUNCE_AFTER_S)
         self._announcements.pop(identity, None)
+        await self._lessons.refresh()  # news of a newer change may have got lost
+        if identity in self._announcements:
+            return  # the database had one: that is announced in place of this
         learner = self._lessons.get(identity)
         if learner is None or identity not in self._here or learner.lesson_id is None:
             return

@@ -162,10 +162,14 @@ class Lessons:
     async def reread_forever(self) -> None:
         while True:
             await asyncio.sleep(REREAD_EVERY_S)
-            try:
-                await self.reread()
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-                logger.warning("lessons not read again: the database does not answer")
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """As `reread`; changes nothing while the database is away."""
+        try:
+            await self.reread()
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            logger.warning("lessons not read again: the database does not answer")
 
     def _apply(
         self,

@@ -1,0 +1,97 @@
+"""Ten lesson changes a second whose news get lost: the last lesson holds, and is told once."""
+
+import asyncio
+import random
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+import db
+from db.accounts import find_account_by_identity
+from db.rooms import find_room
+from rooms import change_lesson
+from settings import Settings
+from tests.learner import Learner
+from tests.room.conftest import SOAK, Course
+
+SEEDS = range(4 if SOAK else 1)
+RUNS = 50 if SOAK else 5  # of each seed
+CHANGES = 10
+LOST = 0.3  # of the metadata and, apart from it, of the data messages
+RIGHT_S = 6.0
+MORE_S = 2.5  # an agent that heard nothing reads the database anew within 2 s
+ANNOUNCED = re.compile(r"Now we are in lesson \d+, ")
+
+
+@pytest.fixture
+async def server_pool(stack_settings: Settings) -> AsyncIterator[db.Pool]:
+    """The database as the token server reaches it."""
+    pool = await db.create_pool(stack_settings.app_dsn, max_size=1)
+    yield pool
+    await pool.close()
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_last_of_ten_changes_holds_within_6_s_and_is_announced_once(
+    seed: int,
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    server_pool: db.Pool,
+    rows: asyncpg.Connection,
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    amina = await learner()
+    joined = time.monotonic()
+    await amina.join(module.id, module.lessons[0]["id"])
+    await amina.settled(joined)
+    tenant_id = await rows.fetchval("select id from tenants where slug = 'default'")
+    chance = random.Random(seed)  # noqa: S311 not a secret
+    title = module.lessons[0]["title"]
+    for run in range(RUNS):
+        lessons = [chance.choice(module.lessons) for _ in range(CHANGES - 1)]
+        last = chance.choice([one for one in module.lessons if one["title"] != title])
+        title = last["title"]
+        began = time.monotonic()
+        for number, lesson in enumerate([*lessons, last], 1):
+            await change(server_pool, tenant_id, amina, lesson["id"], chance)
+            await asyncio.sleep(max(0.0, began + number / CHANGES - time.monotonic()))
+        await amina.until(
+            lambda t=title, b=began: t in amina.tutor_text(b), RIGHT_S, f"{title} in run {run}"
+        )
+        await asyncio.sleep(MORE_S)
+        told = ANNOUNCED.findall(amina.tutor_text(began))
+        assert len(told) == 1, f"run {run}: {told}"
+        await amina.rpc("speech.stop", {})
+
+
+async def change(
+    pool: db.Pool, tenant_id: UUID, amina: Learner, lesson_id: str, chance: random.Random
+) -> None:
+    """One change that is stored, and whose two kinds of news each arrive or not."""
+    if chance.random() < LOST:
+        revision = await change_untold(pool, tenant_id, amina, UUID(lesson_id))
+    else:
+        revision = (await amina.change_lesson(lesson_id))["revision"]
+    if chance.random() >= LOST:
+        hint = {"type": "lesson.change", "lessonId": lesson_id, "revision": revision}
+        await amina.data("lesson.change", hint)
+
+
+async def change_untold(pool: db.Pool, tenant_id: UUID, amina: Learner, lesson_id: UUID) -> int:
+    """What the token server commits; the metadata that it publishes then is lost."""
+    async with db.tenant_tx(pool, tenant_id) as conn:
+        room = await find_room(conn, tenant_id, amina.room_name)
+        account = await find_account_by_identity(conn, tenant_id, amina.identity)
+        assert room is not None
+        assert account is not None
+        now = datetime.now(UTC)
+        revision, _ = await change_lesson(conn, tenant_id, room, account, lesson_id, now=now)
+    return revision
