@@ -1,0 +1,102 @@
+"""Cuts of the network: the same agent goes on, welcomes nobody twice, and no word is missing."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import asyncpg
+from livekit import rtc
+
+from tests.learner import Caption, Learner
+from tests.room.conftest import SOAK, Course
+from tests.stack import Stack
+
+Cut = Callable[[Learner, Stack], Awaitable[None]]
+
+BACK_S = 60.0
+HEARD_S = 10.0
+WELCOMES = ("hello", "welcome", "good to see you")
+BEFORE = "what is machine learning"
+AFTER = "what is the loss function"
+MISSING = """select max(local_seq) - count(*) from transcript_segments
+             where session_id = $1::uuid group by epoch"""
+
+
+async def scenario(kind: Any, learner: Learner, stack: Stack) -> None:
+    """The SDK breaks the connection itself and makes it again."""
+    await learner.room.simulate_scenario(kind)
+
+
+async def stopped_server(seconds: float, learner: Learner, stack: Stack) -> None:
+    """Nothing comes through for a while, in either direction, for learner and agent."""
+    (pid,) = stack.pids(r"livekit-server --config")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+KINDS = rtc.SimulateScenarioKind
+SMALL: list[Cut] = [
+    partial(scenario, KINDS.SIMULATE_SIGNAL_RECONNECT),
+    partial(scenario, KINDS.SIMULATE_FULL_RECONNECT),
+    partial(stopped_server, 2.0),
+]
+LONG: list[Cut] = [
+    partial(scenario, KINDS.SIMULATE_NODE_FAILURE),
+    partial(stopped_server, 10.0),
+]
+CUTS = (SMALL + LONG) * 6 if SOAK else SMALL
+
+
+async def test_cuts_bring_no_second_welcome_no_other_agent_and_no_hole(
+    stack: Stack,
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    rows: asyncpg.Connection,
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    amina = await learner()
+    joined = time.monotonic()
+    await amina.join(module.id)
+    await amina.settled(joined)
+    (agent,) = amina.agents()
+    for cut in CUTS:
+        speaking = asyncio.create_task(amina.say(BEFORE))  # a word is on its way at the cut
+        await cut(amina, stack)
+        await speaking
+        await hear_again(amina)
+        assert amina.agents() == [agent]
+    await amina.leave()
+    finals = [caption for caption in amina.own_captions() if caption.final]
+    said = await amina.account.kept(amina.session_id, len(finals))
+    assert [(one["id"], one["text"]) for one in said] == [(c.segment_id, c.text) for c in finals]
+    assert sum(is_welcome(caption) for caption in amina.tutor_captions()) == 1
+    assert [row[0] for row in await rows.fetch(MISSING, amina.session_id)] == [0]
+
+
+async def hear_again(amina: Learner) -> None:
+    """Says a phrase until it is captioned and answered: the first may fall into the cut."""
+    since = time.monotonic()
+
+    def captioned() -> list[Caption]:
+        return [c for c in amina.own_captions(since) if c.final and c.text == AFTER]
+
+    async with asyncio.timeout(BACK_S):
+        while not captioned():
+            await amina.say(AFTER)
+            with contextlib.suppress(AssertionError):
+                await amina.until(captioned, HEARD_S)
+    assert await amina.answered(captioned()[0].at)
+
+
+def is_welcome(caption: Caption) -> bool:
+    return caption.text.strip().lower().startswith(WELCOMES)
