@@ -1,15 +1,20 @@
 """Exactly one agent in each course-module room, whatever came first."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
 from typing import Any
 
+import aiohttp
 import pytest
 from livekit import api
 
 from tests.room.conftest import SOAK, Course
+from tests.stack import Stack
 
+TURNS = range(10 if SOAK else 1)  # of each order
 SETTLE_S = 2.5  # a second agent, if there were one, would be here by then
 
 
@@ -23,7 +28,7 @@ async def one_agent(learner: Any) -> str:
     return found
 
 
-@pytest.mark.parametrize("turn", range(10 if SOAK else 1))
+@pytest.mark.parametrize("turn", TURNS)
 async def test_room_made_first_then_the_learner(
     turn: int,
     learner: Callable[..., Any],
@@ -38,7 +43,7 @@ async def test_room_made_first_then_the_learner(
     await one_agent(amina)
 
 
-@pytest.mark.parametrize("turn", range(10 if SOAK else 1))
+@pytest.mark.parametrize("turn", TURNS)
 async def test_learner_first_leaves_and_comes_back_while_the_room_lives(
     turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
 ) -> None:
@@ -53,7 +58,7 @@ async def test_learner_first_leaves_and_comes_back_while_the_room_lives(
     assert again.session_id == session
 
 
-@pytest.mark.parametrize("turn", range(10 if SOAK else 1))
+@pytest.mark.parametrize("turn", TURNS)
 async def test_learner_comes_back_after_the_room_died(
     turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
 ) -> None:
@@ -68,8 +73,87 @@ async def test_learner_comes_back_after_the_room_died(
     assert again.session_id != amina.session_id
 
 
+@pytest.mark.parametrize("turn", TURNS)
+async def test_learner_first_and_the_room_made_by_the_join(
+    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    await one_agent(await (await learner()).join(module.id))
+
+
+@pytest.mark.parametrize("turn", TURNS)
+async def test_token_taken_long_before_the_learner_joins(
+    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    amina = await learner()
+    token = await amina.account.token(module.id)
+    await asyncio.sleep(SETTLE_S)  # the agent is there before anybody else
+    await one_agent(await amina.join_with(token))
+
+
+@pytest.mark.parametrize("turn", TURNS)
+async def test_learner_without_a_microphone_first(
+    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    silent, speaking = await learner(), await learner(name="Tomas")
+    await silent.join(module.id, microphone=False)
+    agent = await one_agent(silent)
+    await speaking.join(module.id)
+    assert await one_agent(speaking) == agent
+
+
+@pytest.mark.parametrize("turn", TURNS)
+async def test_admin_first(
+    turn: int,
+    learner: Callable[..., Any],
+    person: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    admin = await learner(await person("Head", role="admin"))
+    agent = await one_agent(await admin.join(module.id))
+    amina = await (await learner()).join(module.id)
+    assert await one_agent(amina) == agent
+
+
+@pytest.mark.parametrize("turn", TURNS)
+async def test_learner_joins_as_soon_as_a_killed_media_server_is_back(
+    turn: int,
+    stack: Stack,
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    livekit: api.LiveKitAPI,
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    (pid,) = stack.pids(r"livekit-server --config")
+    os.kill(pid, signal.SIGKILL)
+    async with asyncio.timeout(20):
+        while not await answers(livekit):  # noqa: ASYNC110 another process starts it
+            await asyncio.sleep(0.1)
+    await one_agent(await (await learner()).join(module.id))
+
+
+async def answers(livekit: api.LiveKitAPI) -> bool:
+    """Whether the media server does."""
+    try:
+        await livekit.room.list_rooms(api.ListRoomsRequest())
+    except (aiohttp.ClientError, api.ServerError):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("turn", TURNS)
 async def test_reload_keeps_the_agent_and_brings_no_second_welcome(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
 ) -> None:
     module = course.modules[1]
     await fresh_room(module)
@@ -88,8 +172,9 @@ async def test_reload_keeps_the_agent_and_brings_no_second_welcome(
     assert "overfitting" in (await again.tutor_done(ended)).lower()
 
 
+@pytest.mark.parametrize("turn", TURNS)
 async def test_two_learners_at_once_share_one_agent(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
 ) -> None:
     module = course.modules[1]
     await fresh_room(module)
