@@ -1,9 +1,12 @@
-"""`python -m bench lesson|first-words`: starts a Bodh of its own and prints figures."""
+"""`python -m bench lesson|first-words|faults`: starts a Bodh of its own and prints figures."""
 
 import argparse
 import asyncio
+import secrets
 
 from bench import first_words, lesson
+from bench.faults.catalogue import CATALOGUE
+from bench.faults.run import run as run_faults
 
 
 def main() -> None:
@@ -13,9 +16,17 @@ def main() -> None:
     changes.add_argument("--changes", type=int, default=50)
     words = commands.add_parser("first-words", help="greeting and answer, beside a plain worker")
     words.add_argument("--runs", type=int, default=20)
+    faults = commands.add_parser("faults", help="kills parts of it while learners talk")
+    faults.add_argument("--kills", type=int, default=30, help="faults at most")
+    faults.add_argument("--minutes", type=float, default=8.0, help="minutes at most")
+    faults.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
+    faults.add_argument("--kind", action="append", choices=CATALOGUE, help="all where not given")
     arguments = parser.parse_args()
     if arguments.command == "lesson":
         asyncio.run(lesson.run(arguments.changes))
+    elif arguments.command == "faults":
+        kinds = arguments.kind or list(CATALOGUE)
+        asyncio.run(run_faults(arguments.kills, arguments.minutes, arguments.seed, kinds))
     else:
         asyncio.run(first_words.run(arguments.runs))
 

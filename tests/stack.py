@@ -13,6 +13,12 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from xmlrpc.client import ServerProxy
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from settings import Settings
 
 ROOT = Path(__file__).parent.parent
 START_S = 180.0
@@ -41,6 +47,12 @@ class Stack:
                 if pattern.search(command) and f"BODH_HOME={self.home}" in environ:
                     found.append(int(folder.name))
         return found
+
+    def supervisor(self) -> Any:
+        """Supervisor's own interface, to stop and start a process by name."""
+        socket_path = Settings(_env_file=None, bodh_home=self.home).run_dir / "supervisor.sock"
+        transport = SupervisorTransport(None, None, f"unix://{socket_path}")
+        return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
     def wait_for_line(self, text: str, timeout_s: float) -> None:
         """Waits for a line that begins so. Raises TimeoutError with the last lines."""

@@ -1,0 +1,45 @@
+"""95 % bounds of a share seen in a number of runs (Clopper and Pearson)."""
+
+import math
+from collections.abc import Callable
+
+TAIL = 0.025  # on each side
+
+
+def bounds(good: int, runs: int) -> tuple[float, float]:
+    """The lowest and the highest share that a count of `good` in `runs` still agrees with."""
+    low = 0.0 if good == 0 else _solve(lambda share: at_least(good, runs, share) - TAIL)
+    high = 1.0 if good == runs else _solve(lambda share: TAIL - at_most(good, runs, share))
+    return low, high
+
+
+def at_least(good: int, runs: int, share: float) -> float:
+    """How likely `good` or more of `runs` are where each is good with this probability."""
+    return math.fsum(_chance(count, runs, share) for count in range(good, runs + 1))
+
+
+def at_most(good: int, runs: int, share: float) -> float:
+    """How likely `good` or fewer of `runs` are."""
+    return math.fsum(_chance(count, runs, share) for count in range(good + 1))
+
+
+def _chance(count: int, runs: int, share: float) -> float:
+    ways = math.lgamma(runs + 1) - math.lgamma(count + 1) - math.lgamma(runs - count + 1)
+    return math.exp(ways + count * math.log(share) + (runs - count) * math.log1p(-share))
+
+
+def _solve(rising: Callable[[float], float]) -> float:
+    """Where a rising function of a share is zero, by halving."""
+    low, high = 0.0, 1.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        low, high = (middle, high) if rising(middle) < 0 else (low, middle)
+    return (low + high) / 2
+
+
+def share(good: int, runs: int) -> str:
+    """`good / runs` with its bounds, for a reader."""
+    if not runs:
+        return "0 / 0"
+    low, high = bounds(good, runs)
+    return f"{good} / {runs} (95 %: {low:.2%} to {high:.2%})"

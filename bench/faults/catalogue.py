@@ -1,0 +1,116 @@
+"""Faults that can be done to a running Bodh, by name."""
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from livekit import rtc
+
+from tests.faults.job_processes import job_pids
+from tests.faults.talker import Talker
+from tests.stack import Stack
+
+FROZEN_S = 6.0
+DATABASE_AWAY_S = 8.0
+MEDIA_FROZEN_S = 3.0
+CHANGES = 5
+CUTS = (
+    rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT,
+    rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT,
+)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a fault is done to. `random` is the seeded source of every choice."""
+
+    stack: Stack
+    talkers: list[Talker]
+    random: random.Random
+
+
+Fault = Callable[[Scene], Awaitable[None]]
+
+
+def kill(pattern: str) -> Fault:
+    """Kill -9 of the process with that command line."""
+
+    async def fault(scene: Scene) -> None:
+        for pid in scene.stack.pids(pattern):
+            _signal(pid, signal.SIGKILL)
+
+    return fault
+
+
+async def kill_job(scene: Scene) -> None:
+    if pids := job_pids(scene.stack):
+        _signal(scene.random.choice(sorted(pids)), signal.SIGKILL)
+
+
+async def freeze_job(scene: Scene) -> None:
+    """One agent job stands still for some seconds, then goes on, unless it was killed."""
+    if pids := job_pids(scene.stack):
+        await _freeze([scene.random.choice(sorted(pids))], FROZEN_S)
+
+
+async def freeze_media(scene: Scene) -> None:
+    """The media server stands still: for everybody in a room the network is cut."""
+    await _freeze(scene.stack.pids(r"livekit-server --config"), MEDIA_FROZEN_S)
+
+
+async def cut_learner(scene: Scene) -> None:
+    """One learner's connection breaks and is made again by the SDK."""
+    talker, cut = scene.random.choice(scene.talkers), scene.random.choice(CUTS)
+    with contextlib.suppress(RuntimeError):  # that learner is not connected just now
+        await talker.now.room.simulate_scenario(cut)
+
+
+async def stop_database(scene: Scene) -> None:
+    supervisor = scene.stack.supervisor()
+    await asyncio.to_thread(supervisor.stopProcess, "postgres")
+    await asyncio.sleep(DATABASE_AWAY_S)
+    await asyncio.to_thread(supervisor.startProcess, "postgres")
+
+
+async def change_lessons(scene: Scene) -> None:
+    """Several lesson changes within half a second."""
+    talker = scene.random.choice(scene.talkers)
+    for _ in range(CHANGES):
+        with contextlib.suppress(Exception):  # refused or not reachable: part of the burst
+            await talker.now.change_lesson(scene.random.choice(talker.module["lessons"])["id"])
+        await asyncio.sleep(0.1)
+
+
+CATALOGUE: dict[str, Fault] = {
+    "kill-job": kill_job,
+    "kill-worker": kill(r"-m agent start"),
+    "kill-drainer": kill(r"-m agent drain"),
+    "kill-speech-engine": kill(r"-m speech"),
+    "kill-token-server": kill(r"token_server\.py"),
+    "kill-media-server": kill(r"livekit-server --config"),
+    "kill-database": kill(r"bin/postgres -D"),
+    "freeze-job": freeze_job,
+    "freeze-media-server": freeze_media,
+    "stop-database": stop_database,
+    "cut-a-learner": cut_learner,
+    "change-lessons": change_lessons,
+}
+
+
+async def _freeze(pids: list[int], seconds: float) -> None:
+    for pid in pids:
+        _signal(pid, signal.SIGSTOP)
+    try:
+        await asyncio.sleep(seconds)
+    finally:
+        for pid in pids:
+            _signal(pid, signal.SIGCONT)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

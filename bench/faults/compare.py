@@ -1,0 +1,115 @@
+"""What was heard, what the spool took, what Postgres holds and what is shown: do they agree?"""
+
+import asyncio
+import sqlite3
+import time
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from settings import Settings
+from tests.faults.talker import Talker
+from tests.stack import Stack
+
+DRAINED_S = 30.0
+STORED = """select session_id, id, role, epoch, local_seq from transcript_segments
+            order by session_id, started_at, epoch, local_seq"""
+
+Key = tuple[str, str]  # session id, segment id
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Segments by where they are found; counts of what must not be."""
+
+    heard: set[Key]  # a learner saw its final caption
+    spooled: set[Key]  # acknowledged: on this host's disk before any effect
+    stored: set[Key]
+    shown: Counter[Key]  # by the transcript route, to the learner who said it
+    dead_letters: int
+    gaps: int  # numbers that are missing in the order of an agent
+    out_of_order: int  # a learner's segments shown in another order than they were kept
+
+    @property
+    def lost(self) -> set[Key]:
+        return (self.heard | self.spooled) - self.stored
+
+    @property
+    def doubled(self) -> int:
+        return sum(count - 1 for count in self.shown.values())
+
+    @property
+    def hidden(self) -> set[Key]:
+        return self.heard - set(self.shown)
+
+
+async def compare(stack: Stack, talkers: list[Talker]) -> Kept:
+    """Waits until the drainer is through, DRAINED_S at most, then looks everywhere."""
+    spool = stack.home / "spool" / "spool.sqlite3"
+    deadline = time.monotonic() + DRAINED_S
+    while _waiting(spool) and time.monotonic() < deadline:  # noqa: ASYNC110 another process drains
+        await asyncio.sleep(0.2)
+    settings = Settings(_env_file=None, bodh_home=stack.home)
+    db = await asyncpg.connect(settings.owner_dsn.replace("bodh_owner", "postgres"))
+    try:
+        rows = await db.fetch(STORED)
+        dead = await db.fetchval("select count(*) from dead_letters")
+    finally:
+        await db.close()
+    return Kept(
+        heard={key for talker in talkers for key in talker.heard()},
+        spooled=_spooled(spool),
+        stored={(str(row["session_id"]), row["id"]) for row in rows},
+        shown=Counter([key for talker in talkers for key in await _shown(talker)]),
+        dead_letters=dead,
+        gaps=_gaps(rows),
+        out_of_order=_out_of_order(rows),
+    )
+
+
+def _gaps(rows: Iterable[Any]) -> int:
+    numbers: dict[Any, list[int]] = {}
+    for row in rows:
+        numbers.setdefault((row["session_id"], row["epoch"]), []).append(row["local_seq"])
+    return sum(max(found) - len(found) for found in numbers.values())
+
+
+def _out_of_order(rows: Iterable[Any]) -> int:
+    """Descents in a session's learner segments, in the order of speaking."""
+    said = [row for row in rows if row["role"] == "learner"]
+    places = [
+        [(row["epoch"], row["local_seq"]) for row in session]
+        for _, session in groupby(said, key=lambda row: row["session_id"])
+    ]
+    return sum(later < earlier for order in places for earlier, later in pairwise(order))
+
+
+def _waiting(spool: Path) -> int:
+    (count,) = _read(spool, "select count(*) from entries where drained_at is null")[0]
+    return int(count)
+
+
+def _spooled(spool: Path) -> set[Key]:
+    return set(_read(spool, "select session_id, key from entries where kind = 'segment'"))
+
+
+def _read(spool: Path, query: str) -> list[Any]:
+    db = sqlite3.connect(f"file:{spool}?mode=ro", uri=True, timeout=10)
+    try:
+        return db.execute(query).fetchall()
+    finally:
+        db.close()
+
+
+async def _shown(talker: Talker) -> list[Key]:
+    sessions = {one.session_id for one in talker.connections}
+    return [
+        (session, segment["id"])
+        for session in sessions
+        for segment in await talker.account.transcript(session)
+    ]

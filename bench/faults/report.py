@@ -1,0 +1,141 @@
+"""The figures of a run of faults: printed, and written to build/faults/harness.json."""
+
+import json
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.bounds import bounds, share
+from bench.faults.compare import Kept
+from tests.faults.talker import Talker
+
+FILE = Path("build") / "faults" / "harness.json"
+ANSWERED_S = 30.0
+SETTLED_S = 10.0  # after a fault, before agents are counted
+
+
+@dataclass(frozen=True)
+class Injected:
+    """One fault and what followed it, for every learner in turn; None where nothing came."""
+
+    kind: str
+    at: float  # monotonic
+    ended_at: float
+    silent_s: list[float | None]  # from the fault to the next words of the tutor
+    answered_s: list[float | None]  # from its end to the answer to a new question
+
+    @property
+    def survived(self) -> bool:
+        return all(one is not None and one <= ANSWERED_S for one in self.answered_s)
+
+
+@dataclass
+class Seen:
+    """What was counted while faults were done."""
+
+    seed: int
+    fault_at: float = 0.0  # the last moment of the newest fault
+    faults: list[Injected] = field(default_factory=list)
+    agents: Counter[int] = field(default_factory=Counter)  # in a room, at each sample
+    agents_settled: Counter[int] = field(default_factory=Counter)  # SETTLED_S after a fault
+
+
+def figures(seen: Seen, kept: Kept, talkers: list[Talker]) -> dict[str, Any]:
+    """Everything that the report shows."""
+    survived = sum(fault.survived for fault in seen.faults) if not kept.lost else 0
+    heard_stored = len(kept.heard & kept.stored)
+    asked = sum(len(talker.asked) for talker in talkers)
+    answered = sum(one.answered_at is not None for talker in talkers for one in talker.asked)
+    return {
+        "seed": seen.seed,
+        "injected": len(seen.faults),
+        "survived": survived,
+        "survived_bounds": bounds(survived, len(seen.faults)),
+        "heard": len(kept.heard),
+        "heard_in_postgres": heard_stored,
+        "heard_bounds": bounds(heard_stored, len(kept.heard)) if kept.heard else None,
+        "spooled": len(kept.spooled),
+        "stored": len(kept.stored),
+        "lost": len(kept.lost),
+        "doubled": kept.doubled,
+        "hidden": len(kept.hidden),
+        "gaps": kept.gaps,
+        "out_of_order": kept.out_of_order,
+        "dead_letters": kept.dead_letters,
+        "utterances": asked,
+        "answered": answered,
+        "cut_in_flight": asked - len(kept.heard),
+        "second_greetings": sum(map(second_greetings, talkers)),
+        "old_voices": sum(map(old_voices, talkers)),
+        "agents_in_a_room": _counts(seen.agents),
+        "agents_10_s_after_a_fault": _counts(seen.agents_settled),
+        "joins": [len(talker.connections) for talker in talkers],
+        "kinds": {kind: _of_kind(seen, kind) for kind in sorted({f.kind for f in seen.faults})},
+    }
+
+
+def _counts(counter: Counter[int]) -> dict[str, int]:
+    return {str(number): counter[number] for number in sorted(counter)}
+
+
+def _of_kind(seen: Seen, kind: str) -> dict[str, Any]:
+    faults = [fault for fault in seen.faults if fault.kind == kind]
+    silent = [one for fault in faults for one in fault.silent_s]
+    answered = [one for fault in faults for one in fault.answered_s]
+    return {
+        "injected": len(faults),
+        "survived": sum(fault.survived for fault in faults),
+        "silent_s": _spread(silent),
+        "answered_s": _spread(answered),
+    }
+
+
+def _spread(values: list[float | None]) -> dict[str, float | int]:
+    """Median, 95th percentile and maximum; `never` counts what did not come."""
+    came = sorted(one for one in values if one is not None)
+    if not came:
+        return {"never": len(values)}
+    places = {"p50": 0.5, "p95": 0.95, "max": 1.0}
+    found = {
+        name: round(came[min(len(came) - 1, int(at * len(came)))], 2) for name, at in places.items()
+    }
+    return found | {"never": len(values) - len(came)}
+
+
+def second_greetings(talker: Talker) -> int:
+    """Welcomes after the first; `I am back` and a resumed lesson's apology are none."""
+    openings = ("hello ", "welcome back to ", "good to see you again")
+    said = [caption.text.strip().lower() for caption in talker.tutor_captions()]
+    return max(0, sum(text.startswith(openings) for text in said) - 1)
+
+
+def old_voices(talker: Talker) -> int:
+    """Sentences that an agent began after a newer one had spoken in the same session."""
+    newest: dict[str, int] = {}
+    found = 0
+    for caption in talker.tutor_captions():
+        _, session, epoch = caption.identity.split("_")
+        found += int(epoch) < newest.get(session, 0)
+        newest[session] = max(newest.get(session, 0), int(epoch))
+    return found
+
+
+def tell(made: dict[str, Any]) -> None:
+    """Prints the figures and keeps them in FILE."""
+    FILE.parent.mkdir(parents=True, exist_ok=True)
+    FILE.write_text(json.dumps(made, indent=1) + "\n")
+    print(f"\nfaults survived / injected: {share(made['survived'], made['injected'])}")
+    print(
+        f"segments in Postgres / segments heard: {share(made['heard_in_postgres'], made['heard'])}"
+    )
+    for name in ("spooled", "stored", "lost", "doubled", "hidden", "gaps", "out_of_order",
+                 "dead_letters", "utterances", "cut_in_flight", "second_greetings", "old_voices",
+                 "agents_in_a_room", "agents_10_s_after_a_fault", "joins", "seed"):  # fmt: skip
+        print(f"{name.replace('_', ' ')}: {made[name]}")
+    for kind, row in made["kinds"].items():
+        print(
+            f"{kind}: {row['survived']} of {row['injected']}; silent {row['silent_s']},"
+            f" answered {row['answered_s']}"
+        )
+    print(f"all of it: {FILE}")

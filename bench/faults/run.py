@@ -1,0 +1,110 @@
+"""Learners talk, faults are done to Bodh one after the other, and at the end all is counted."""
+
+import asyncio
+import contextlib
+import random
+import time
+from pathlib import Path
+
+from bench.faults.catalogue import CATALOGUE, Scene
+from bench.faults.compare import compare
+from bench.faults.report import ANSWERED_S, SETTLED_S, Injected, Seen, figures, tell
+from tests.faults.talker import Talker
+from tests.learner import Account
+from tests.stack import ROOT, running_stack
+
+LEARNERS = 2
+PAUSE_S = (0.5, 3.0)  # from the last recovery to the next fault
+SAMPLE_S = 0.25
+IN_FLIGHT_S = 0.3  # words on their way when an agent is killed still arrive
+PHRASES = ROOT / "tests" / "models" / "whisper-lecture" / "phrases.txt"
+QUESTIONS = ("what is", "what are", "explain", "summarise")
+
+
+async def run(kills: int, minutes: float, seed: int, kinds: list[str]) -> None:
+    """Does faults until one of both limits is reached."""
+    print(f"seed {seed}", flush=True)
+    with running_stack(ROOM_SCOPE="learner") as stack:
+        talkers = [await new_talker(stack.url, number) for number in range(LEARNERS)]
+        scene = Scene(stack, talkers, random.Random(seed))  # noqa: S311 not a secret
+        seen = Seen(seed)
+        talking = [asyncio.create_task(talker.run()) for talker in talkers]
+        counting = asyncio.create_task(count_agents(talkers, seen))
+        try:
+            await wait_for_answers(talkers, time.monotonic(), 60)
+            await do_faults(scene, seen, kinds, kills, time.monotonic() + 60 * minutes)
+        finally:
+            for task in (*talking, counting):
+                task.cancel()
+            await asyncio.gather(*talking, counting, return_exceptions=True)
+        for talker in talkers:
+            with contextlib.suppress(Exception):
+                await talker.now.leave()
+        kept = await compare(stack, talkers)
+        tell(figures(seen, kept, talkers))
+        for talker in talkers:
+            await talker.account.close()
+
+
+async def new_talker(url: str, number: int) -> Talker:
+    account = await Account(url, f"Talker {number}").sign_in()
+    course = await account.course()
+    return Talker(account, course["modules"][0], questions(PHRASES))
+
+
+def questions(file: Path) -> list[str]:
+    """Phrases that are heard exactly and get an answer of some sentences."""
+    return [line for line in file.read_text().splitlines() if line.startswith(QUESTIONS)]
+
+
+async def do_faults(scene: Scene, seen: Seen, kinds: list[str], kills: int, until: float) -> None:
+    while len(seen.faults) < kills and time.monotonic() < until:
+        await asyncio.sleep(scene.random.uniform(*PAUSE_S))
+        fault = await do_fault(scene, seen, scene.random.choice(kinds))
+        seen.faults.append(fault)
+        word = "survived" if fault.survived else "NOT survived"
+        answers = ", ".join("never" if s is None else f"{s:.1f} s" for s in fault.answered_s)
+        print(f"{len(seen.faults)}. {fault.kind}: {word}, answers after {answers}", flush=True)
+
+
+async def do_fault(scene: Scene, seen: Seen, kind: str) -> Injected:
+    at = seen.fault_at = time.monotonic()
+    await CATALOGUE[kind](scene)
+    ended_at = seen.fault_at = time.monotonic()
+    answers = await wait_for_answers(scene.talkers, ended_at, ANSWERED_S)
+    words = [talker.words_after(at + IN_FLIGHT_S) for talker in scene.talkers]
+    for talker, answer in zip(scene.talkers, answers, strict=True):
+        talker.now.lost |= answer is None  # a person would load the page anew by now
+    return Injected(
+        kind,
+        at,
+        ended_at,
+        silent_s=[None if word is None else word - at for word in words],
+        answered_s=[None if answer is None else answer - ended_at for answer in answers],
+    )
+
+
+async def wait_for_answers(
+    talkers: list[Talker], since: float, patience_s: float
+) -> list[float | None]:
+    """When each learner was answered, a question begun since then; None for who was not."""
+    waiting = [asyncio.create_task(talker.answered(since)) for talker in talkers]
+    await asyncio.wait(waiting, timeout=patience_s)
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    return [None if task.cancelled() else task.result() for task in waiting]
+
+
+async def count_agents(talkers: list[Talker], seen: Seen) -> None:
+    """Samples how many agents each learner sees."""
+    while True:
+        await asyncio.sleep(SAMPLE_S)
+        settled = time.monotonic() - seen.fault_at > SETTLED_S
+        for talker in talkers:
+            if not talker.joined.is_set():
+                continue
+            present = len(talker.now.agents())
+            seen.agents[present] += 1
+            if settled:
+                seen.agents_settled[present] += 1
