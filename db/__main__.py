@@ -1,4 +1,4 @@
-"""`python -m db serve|migrate|seed|import|url`: the embedded server, migrations, courses."""
+"""`python -m db serve|migrate|seed|import|url|backup|restore`: server, migrations, courses."""
 
 import argparse
 import asyncio
@@ -9,6 +9,7 @@ import asyncpg
 
 import telemetry
 from db import Conflict, create_pool, tenant_tx
+from db.backup import BackupError, back_up, restore
 from db.course_files import CourseFolderError, read_course
 from db.course_tree import build_tree
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve
@@ -17,7 +18,7 @@ from db.tenants import DEFAULT, ensure_tenant
 from settings import Settings, SettingsError, load_settings
 
 SAMPLE = Path(__file__).parent / "sample"
-PROBLEMS = (EmbeddedError, SettingsError, CourseFolderError, Conflict)
+PROBLEMS = (BackupError, EmbeddedError, SettingsError, CourseFolderError, Conflict)
 
 UNMIGRATED = (
     asyncpg.InvalidCatalogNameError,  # no database
@@ -55,6 +56,13 @@ def parse_arguments() -> argparse.Namespace:
     importing.add_argument("folder", type=Path)
     importing.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
     commands.add_parser("url", help="print the DSN of the application's role")
+    for name, text in (
+        ("backup", "write Postgres, spool and inbox into a new folder"),
+        ("restore", "fill an empty database and BODH_HOME from such a folder"),
+    ):
+        saving = commands.add_parser(name, help=text)
+        saving.add_argument("folder", type=Path)
+        saving.add_argument("--url", default="", help="superuser's DSN, with a DATABASE_URL")
     return parser.parse_args()
 
 
@@ -69,6 +77,10 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> None:
             await import_folder(settings, SAMPLE, DEFAULT)
         case "import":
             await import_folder(settings, arguments.folder, arguments.tenant)
+        case "backup":
+            await back_up(settings, arguments.folder.absolute(), arguments.url)
+        case "restore":
+            await restore(settings, arguments.folder.absolute(), arguments.url)
         case "url":
             sys.stdout.write(f"{settings.app_dsn}\n")
 

@@ -1,0 +1,149 @@
+"""Backup and restore as operations.md has them: all gone, all back."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from pydantic import TypeAdapter
+
+from agent.drain import Drainer
+from agent.spool import Entry, Spool
+from db import Pool, create_pool, embedded, tenant_tx
+from db.events import list_events, verify_chain
+from db.inbox import Event, Inbox
+from db.transcripts import Segment, insert_segments, list_segments
+from settings import Settings
+from tests.db.rows import make_session, segment
+from tests.stack import ROOT
+
+_segments = TypeAdapter(Segment)
+
+
+@pytest.fixture
+async def home() -> AsyncIterator[Path]:
+    folder = passable_folder()
+    yield folder / "home"
+    await embedded.stop(embedded.cluster_of(Settings(_env_file=None, bodh_home=folder / "home")))
+    shutil.rmtree(folder)
+
+
+def passable_folder() -> Path:
+    """Where we are root, the server's user must pass it."""
+    folder = Path(tempfile.mkdtemp(prefix="bodh-backup-"))
+    folder.chmod(0o711)
+    return folder
+
+
+def db_command(home: Path, *arguments: str) -> str:
+    """Runs `python -m db`, which must succeed, and gives what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "db", *arguments],
+        cwd=ROOT, env={**os.environ, "BODH_HOME": str(home), "DATABASE_URL": ""},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@asynccontextmanager
+async def running(home: Path) -> AsyncIterator[tuple[Settings, Pool, UUID]]:
+    """The embedded server of this BODH_HOME, with a pool on it and its tenant."""
+    settings = Settings(_env_file=None, bodh_home=home)
+    cluster = embedded.cluster_of(settings)
+    await embedded.start(cluster)
+    await embedded.ensure_database(cluster)
+    db_command(home, "migrate")
+    pool = await create_pool(settings.app_dsn, max_size=2)
+    try:
+        async with pool.acquire() as db:
+            yield settings, pool, await db.fetchval("select id from tenants where slug = 'default'")
+    finally:
+        await pool.close()
+        await embedded.stop(cluster)
+
+
+async def read(pool: Pool, tenant_id: UUID, session_id: UUID) -> tuple[list[Any], list[Any]]:
+    """Transcript and event log of a session."""
+    async with tenant_tx(pool, tenant_id) as db:
+        said = await list_segments(db, tenant_id, session_id, present=None)
+        return list(said), list(await list_events(db, tenant_id, session_id))
+
+
+async def drain(settings: Settings) -> int:
+    """Moves what waits in the spool; the answer is how many that were."""
+    spool = Spool(settings.spool_path)
+    pool = await create_pool(settings.drain_dsn, max_size=2)
+    try:
+        return await Drainer(spool, pool).drain_once()
+    finally:
+        await pool.close()
+        await spool.close()
+
+
+@pytest.mark.timeout(240)
+async def test_what_was_backed_up_is_found_again_after_everything_is_wiped(home: Path) -> None:
+    async with running(home) as (settings, pool, tenant_id):
+        async with tenant_tx(pool, tenant_id) as db:
+            session_id = await make_session(db, tenant_id)
+            kept = [segment(session_id, f"SG_{n}", float(n), None) for n in range(5)]
+            await insert_segments(db, tenant_id, kept)
+        await put_waiting(settings, tenant_id, segment(session_id, "SG_9", 9.0, None))
+        before, log = await read(pool, tenant_id, session_id)
+        assert len(before) == 5
+        db_command(home, "backup", str(home.parent / "backup"))  # while it runs
+
+    shutil.rmtree(home)
+    db_command(home, "restore", str(home.parent / "backup"))
+
+    async with running(home) as (settings, pool, same_tenant):
+        assert same_tenant == tenant_id
+        assert await read(pool, tenant_id, session_id) == (before, log)
+        assert verify_chain(log) is None
+        assert await drain(settings) == 1
+        after, _ = await read(pool, tenant_id, session_id)
+        assert [one.id for one in after] == [*(one.id for one in kept), "SG_9"]
+        inbox = Inbox(settings.inbox_path)
+        assert [letter.event.id for letter in await inbox.waiting(10)] == ["EV_1"]
+        await inbox.close()
+
+
+async def put_waiting(settings: Settings, tenant_id: UUID, said: Segment) -> None:
+    """Something in the spool and in the inbox that Postgres does not have yet."""
+    spool = Spool(settings.spool_path)
+    payload = _segments.dump_python(said, mode="json")
+    await spool.put(Entry(tenant_id, said.session_id, "segment", said.id, payload))
+    await spool.close()
+    inbox = Inbox(settings.inbox_path)
+    await inbox.put(Event(id="EV_1", name="room_started", at=datetime.now(UTC)))
+    await inbox.close()
+
+
+async def test_restore_overwrites_nothing(home: Path) -> None:
+    async with running(home):
+        db_command(home, "backup", str(home.parent / "backup"))
+    with pytest.raises(AssertionError, match="the database is not empty"):
+        db_command(home, "restore", str(home.parent / "backup"))
+
+
+async def test_a_postgres_of_ones_own_is_backed_up_by_its_url(home: Path) -> None:
+    async with running(home) as (settings, _, tenant_id):
+        url = embedded.cluster_of(settings).dsn("postgres")
+        db_command(home, "backup", str(home.parent / "backup"), "--url", url)
+        admin = await asyncpg.connect(embedded.cluster_of(settings).dsn("postgres", "postgres"))
+        await admin.execute("create database other owner bodh_owner")
+        await admin.close()
+        other = embedded.cluster_of(settings).dsn("postgres", "other")
+        db_command(home, "restore", str(home.parent / "backup"), "--url", other)
+        db = await asyncpg.connect(other)
+        assert await db.fetchval("select id from tenants where slug = 'default'") == tenant_id
+        await db.close()
