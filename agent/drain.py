@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import sqlite3
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import groupby
@@ -55,13 +56,13 @@ class Drainer:
                 if clock() >= sweep_at:
                     await self.sweep_once()
                     sweep_at = clock() + SWEEP_EVERY_S
+                if clock() >= forget_at:
+                    await self._spool.forget_drained()
+                    forget_at = clock() + FORGET_EVERY_S
                 self._failures = 0
-            except RETRYABLE as error:
+            except (*RETRYABLE, sqlite3.Error) as error:  # the spool's own disk may be full
                 await self._wait_out(error)
                 continue
-            if clock() >= forget_at:
-                await self._spool.forget_drained()
-                forget_at = clock() + FORGET_EVERY_S
             if not moved:
                 await asyncio.sleep(IDLE_S)
 
@@ -99,7 +100,7 @@ class Drainer:
         self._failures += 1
         metrics.DRAIN_FAILURES.inc()
         logger.warning(
-            "Postgres does not take entries; they wait in the spool",
+            "entries wait in the spool: Postgres does not take them, or the spool no mark",
             extra={"why": type(error).__name__, "retry_in_s": pause},
         )
         await asyncio.sleep(pause)
@@ -187,5 +188,5 @@ async def _last_drain(drainer: Drainer) -> None:
         while await drainer.drain_once():
             pass
         await drainer.sweep_once()
-    except RETRYABLE:
+    except (*RETRYABLE, sqlite3.Error):
         logger.warning("entries wait in the spool for the next start")

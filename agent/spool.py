@@ -156,11 +156,11 @@ def _entry(row: tuple[str, str, Kind, str, str, int]) -> Entry:
 
 
 def _mark_drained(db: sqlite3.Connection, seqs: list[int]) -> None:
-    db.execute("begin immediate")
-    db.executemany(
-        "update entries set drained_at = ? where seq = ?", [(time.time(), seq) for seq in seqs]
-    )
-    db.execute("commit")
+    with db:  # a full disk leaves no open transaction behind
+        db.execute("begin immediate")
+        db.executemany(
+            "update entries set drained_at = ? where seq = ?", [(time.time(), seq) for seq in seqs]
+        )
 
 
 def _count_waiting(db: sqlite3.Connection) -> int:
@@ -205,9 +205,9 @@ def _erase(
     gone = own | {
         seq for seq, payload in said if {payload.get("id"), payload.get("in_reply_to")} & ids
     }
-    db.execute("begin immediate")
-    db.executemany("delete from entries where seq = ?", [(seq,) for seq in gone])
-    db.execute("commit")
+    with db:
+        db.execute("begin immediate")
+        db.executemany("delete from entries where seq = ?", [(seq,) for seq in gone])
     # the log holds the pages as they were: only an empty one holds nothing
     (busy, _, _) = db.execute("pragma wal_checkpoint(truncate)").fetchone()
     return not busy

@@ -1,8 +1,9 @@
 """Durable state in Postgres. Owns the pool, the transaction with a tenant, the errors of db/."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 else:
     Pool: TypeAlias = asyncpg.Pool
     Connection: TypeAlias = asyncpg.Connection
+
+CONNECT_S = 2.0
+STATEMENT_S = 2.0  # by the server's clock: a locked table, a slow disk
+FROZEN_S = 3.0  # by ours: the server itself does not answer
+ACQUIRE_S = 5.0  # for a connection of a pool whose others are all in use
 
 # what a pooled connection raises once when the server was restarted behind it
 STALE = (
@@ -59,9 +65,16 @@ class Forbidden(Exception):
 async def create_pool(dsn: str, *, max_size: int = 10) -> Pool:
     """A pool that connects at first use, so a process starts while Postgres is away.
 
-    The caller closes it.
+    No statement of it hangs: what takes too long raises one of RETRYABLE. The caller closes it.
     """
-    return await asyncpg.create_pool(dsn, min_size=0, max_size=max_size)
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=max_size,
+        timeout=CONNECT_S,
+        command_timeout=FROZEN_S,
+        server_settings={"statement_timeout": f"{STATEMENT_S:.0f}s"},
+    )
 
 
 @asynccontextmanager
@@ -81,9 +94,7 @@ async def _begin(pool: Pool, tenant_id: UUID) -> tuple[AsyncExitStack, Connectio
     for attempt in range(pool.get_max_size() + 1):
         try:
             async with AsyncExitStack() as stack:
-                db: Connection = await stack.enter_async_context(pool.acquire())
-                await stack.enter_async_context(db.transaction())
-                await set_tenant(db, tenant_id)
+                db = await stack.enter_async_context(_transaction(pool, tenant_id))
                 metrics.POOL_WAIT.observe(time.monotonic() - began)
                 metrics.POOL_SIZE.set(pool.get_size())
                 metrics.POOL_IDLE.set(pool.get_idle_size())
@@ -92,6 +103,25 @@ async def _begin(pool: Pool, tenant_id: UUID) -> tuple[AsyncExitStack, Connectio
             if attempt == pool.get_max_size():
                 raise
     raise AssertionError
+
+
+@asynccontextmanager
+async def _transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
+    async with pool.acquire(timeout=ACQUIRE_S) as db:
+        transaction = db.transaction()
+        try:
+            await transaction.start()
+            await set_tenant(db, tenant_id)
+            yield db
+            await transaction.commit()
+        except (asyncio.CancelledError, TimeoutError):
+            # a frozen server answers no rollback either, and waiting would hold up our own end
+            db.terminate()
+            raise
+        except BaseException:
+            with suppress(asyncpg.InterfaceError):  # the connection is gone with its transaction
+                await transaction.rollback()
+            raise
 
 
 async def set_tenant(db: Connection, tenant_id: UUID) -> None:

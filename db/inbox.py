@@ -156,9 +156,9 @@ def _defer(db: sqlite3.Connection, seqs: list[int], pause_s: float) -> None:
 
 
 def _each(db: sqlite3.Connection, statement: str, value: float, seqs: list[int]) -> None:
-    db.execute("begin immediate")
-    db.executemany(statement, [(value, seq) for seq in seqs])
-    db.execute("commit")
+    with db:  # a full disk leaves no open transaction behind
+        db.execute("begin immediate")
+        db.executemany(statement, [(value, seq) for seq in seqs])
 
 
 def _oldest_waiting_s(db: sqlite3.Connection) -> float:

@@ -10,6 +10,8 @@ from db import Conflict, Connection, NotFound
 
 RoomKind = Literal["tutor", "mentoring", "class"]
 
+LOCK_S = 15.0
+
 
 @dataclass(frozen=True)
 class Room:
@@ -37,8 +39,13 @@ class RoomLearner:
 
 
 async def lock_room(db: Connection, name: str) -> None:
-    """One writer per room name at a time, until the transaction ends."""
-    await db.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", name)
+    """One writer per room name at a time, until the transaction ends.
+
+    Waits up to LOCK_S, longer than for any other lock: who holds it may be asking the media server.
+    """
+    await db.execute("select set_config('statement_timeout', $1, true)", f"{LOCK_S:.0f}s")
+    query = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
+    await db.execute(query, name, timeout=LOCK_S + 1)
 
 
 async def ensure_room(

@@ -60,11 +60,18 @@ _TABLE: dict[type[Exception], _Row] = {
     ),
     asyncpg.PostgresConnectionError: _Row(status=503, code="unavailable", error="Try again"),
     asyncpg.OperatorInterventionError: _Row(status=503, code="unavailable", error="Try again"),
+    asyncpg.InsufficientResourcesError: _Row(status=503, code="unavailable", error="Try again"),
+    asyncpg.TransactionRollbackError: _Row(status=503, code="unavailable", error="Try again"),
+    asyncpg.InternalClientError: _Row(status=503, code="unavailable", error="Try again"),
     asyncpg.InterfaceError: _Row(status=503, code="unavailable", error="Try again"),
     sqlite3.Error: _Row(status=503, code="unavailable", error="Try again"),
     OSError: _Row(status=503, code="unavailable", error="Try again"),
 }
-_HEADERS = {401: {"WWW-Authenticate": "Bearer"}, 429: {"Retry-After": "60"}}
+_HEADERS = {
+    401: {"WWW-Authenticate": "Bearer"},
+    429: {"Retry-After": "60"},
+    503: {"Retry-After": "2"},
+}
 _CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 
 PROBLEMS: dict[int | str, dict[str, Any]] = {

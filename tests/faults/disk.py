@@ -1,0 +1,71 @@
+"""Small disks that fill up: memory file systems of a test's own."""
+
+import ctypes
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+MS_REMOUNT = 32
+MNT_DETACH = 2
+INSIDE = "BODH_TEST_OWN_NAMESPACE"  # set where a test runs again, able to mount
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def may_mount() -> bool:
+    """Root may, and whoever runs in a namespace of their own."""
+    return os.geteuid() == 0 or INSIDE in os.environ
+
+
+def run_in_own_namespace(test: str) -> None:
+    """The same test again, as the same user, in a namespace where they may mount. Raises."""
+    command = ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount"]
+    command += [sys.executable, "-m", "pytest", "-q", test]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, INSIDE: "1"}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, (
+        "full disks want root or user namespaces (sysctl kernel.unprivileged_userns_clone=1):\n"
+        + (done.stdout + done.stderr)[-3000:]
+    )
+
+
+@contextmanager
+def small_disk(path: Path, mb: int) -> Iterator[Path]:
+    """A file system of that size at a folder that is made."""
+    path.mkdir()
+    path.parent.chmod(0o711)  # the server's user must pass it
+    _mount(path, mb, 0)
+    path.chmod(0o711)
+    try:
+        yield path
+    finally:
+        _libc.umount2(os.fsencode(path), MNT_DETACH)
+
+
+def grow(path: Path, mb: int) -> None:
+    """Makes it larger, as an operator does."""
+    _mount(path, mb, MS_REMOUNT)
+
+
+def free_kb(path: Path) -> int:
+    """What a file may still take."""
+    stat = os.statvfs(path)
+    return stat.f_bavail * stat.f_frsize // 1024
+
+
+def fill(path: Path, leave_kb: int) -> None:
+    """Takes all but that much."""
+    with (path / "ballast").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, (free_kb(path) - leave_kb) * 1024)
+
+
+def _mount(path: Path, mb: int, flags: int) -> None:
+    done = _libc.mount(b"bodh", os.fsencode(path), b"tmpfs", flags, f"size={mb}m".encode())
+    if done != 0:
+        raise OSError(ctypes.get_errno(), "mount")

@@ -1,0 +1,323 @@
+"""Sixteen writers, a spool, a drainer, a Postgres of their own: to break one of them under load."""
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import signal
+import sqlite3
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from agent.spool import Spool
+from db import Connection, Pool, create_pool, embedded, tenant_tx
+from db.courses import list_courses, list_modules
+from db.events import find_head, list_events, verify_chain
+from db.migrate import migrate
+from db.rooms import ensure_room
+from db.sessions import insert_session
+from db.tenants import ensure_tenant
+from db.transcripts import Segment, list_segments
+from tests.conftest import ROOT
+from tests.db.rows import NOW, make_learner, segment, take_in
+
+WRITERS = 16
+PER_SECOND = 4.0  # segments of each writer: ten times the pace of talk
+DRAINED_S = 30.0  # the pass line: what waited is in Postgres so long after its return
+START_S = 20.0
+REPORTS = ROOT / "build" / "faults"
+
+_segments = TypeAdapter(Segment)
+Fault = Callable[["House"], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class House:
+    """A Postgres that nobody else uses, migrated, with a course."""
+
+    cluster: embedded.Cluster
+    home: Path
+    tenant_id: UUID
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Where a writer works: a session and who speaks in it."""
+
+    session_id: UUID
+    account_id: UUID
+    orders: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one fault did; times in seconds but for `_ms`."""
+
+    fault: str
+    writers: int
+    acknowledged: int
+    refused: int
+    stored: int
+    lost: int
+    doubled: int
+    sessions_out_of_order: int
+    dead_letters: int
+    backlog: int
+    drain_s: float
+    drainer_stop_s: float
+    put_p99_ms: float
+    put_worst_ms: float
+    loop_lag_p99_ms: float
+
+    def faultless(self) -> bool:
+        """Nothing lost, doubled, out of order or given up, and drained in time."""
+        wrong = (self.lost, self.doubled, self.sessions_out_of_order, self.dead_letters)
+        return wrong == (0, 0, 0, 0) and self.drain_s <= DRAINED_S
+
+
+@asynccontextmanager
+async def open_house(data: Path | None = None) -> AsyncIterator[House]:
+    """Starts the server, durable as `make up` runs it; `data` is a folder for its files."""
+    home = make_home()
+    cluster = embedded.Cluster((data or home) / "postgres", home / "pg", ("max_connections=60",))
+    await embedded.start(cluster)
+    try:
+        await embedded.ensure_database(cluster)
+        await migrate(cluster.dsn("bodh_owner"))
+        pool = await create_pool(cluster.dsn("bodh_app"), max_size=1)
+        async with pool.acquire() as db:
+            tenant = await ensure_tenant(db, "default", "Bodh")
+        async with tenant_tx(pool, tenant.id) as db:
+            await take_in(db, tenant.id)
+        await pool.close()
+        yield House(cluster, home, tenant.id)
+    finally:
+        await embedded.stop(cluster)
+        shutil.rmtree(home)
+
+
+def make_home() -> Path:
+    """A folder that the server's user may pass where we are root."""
+    home = Path(tempfile.mkdtemp(prefix="bodh-fault-"))
+    home.chmod(0o711)
+    return home
+
+
+async def suffer(
+    house: House, name: str, fault: Fault, *, words: str = "words", spool: Path | None = None
+) -> Report:
+    """Writers write, the fault comes and goes, what waited drains; the report is in build/faults.
+
+    `fault` returns when what it broke is whole again.
+    """
+    home = house.home / secrets.token_hex(4)
+    path = spool or home / "spool" / "spool.sqlite3"
+    await Spool(path).close()
+    pool = await create_pool(house.cluster.dsn("bodh_app"))
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(pool.close)
+        seats = [await take_seat(pool, house.tenant_id, path, words) for _ in range(WRITERS)]
+        drainer = await start_drainer(house, path, home)
+        stack.push_async_callback(end, drainer)
+        writers = await asyncio.gather(*(start_writer(seat) for seat in seats))
+        for writer in writers:
+            stack.push_async_callback(end, writer)
+        await until(lambda: drained(path) > 2 * WRITERS)
+        await fault(house)
+        backlog, drain_s = await measure_drain(path)
+        outputs = await asyncio.gather(*(writer.communicate(b"") for writer in writers))
+        ledgers = [json.loads(output) for output, _ in outputs]
+        await until(lambda: waiting(path)[0] == 0)
+        stop_s = await stop(drainer)
+        kept = [await look(pool, house.tenant_id, seat) for seat in seats]
+        dead_letters = await count_dead_letters(house)
+    report = weigh(name, ledgers, kept, dead_letters, backlog=backlog, times=(drain_s, stop_s))
+    log = (home / "drain.log").read_text()
+    assert "Traceback" not in log, log[-3000:]
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    (REPORTS / f"{name}.json").write_text(json.dumps(asdict(report), indent=1) + "\n")
+    return report
+
+
+async def take_seat(pool: Pool, tenant_id: UUID, spool: Path, words: str) -> Seat:
+    """A new session with somebody in it, and the orders of its writer."""
+    async with tenant_tx(pool, tenant_id) as db:
+        (course,) = await list_courses(db, tenant_id)
+        (module, _) = await list_modules(db, tenant_id, course.id)
+        room = await ensure_room(
+            db, tenant_id, name=secrets.token_hex(8), course_id=course.id, module_id=module.id
+        )
+        session = await insert_session(db, tenant_id, room.id, secrets.token_hex(8), NOW)
+        account = await make_learner(db, tenant_id, secrets.token_hex(4))
+    said = _segments.dump_python(segment(session.id, "1", 0, account), mode="json")
+    orders = {
+        "spool": str(spool),
+        "tenant_id": str(tenant_id),
+        "session_id": str(session.id),
+        "per_second": PER_SECOND,
+        "words": words,
+        "segment": said,
+    }
+    return Seat(session.id, account.id, orders)
+
+
+async def start_writer(seat: Seat) -> asyncio.subprocess.Process:
+    """Returns when the writer has opened the spool."""
+    writer = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.faults.writer", cwd=ROOT,
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**24,
+    )  # fmt: skip
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    writer.stdin.write(json.dumps(seat.orders).encode() + b"\n")
+    async with asyncio.timeout(START_S):
+        assert await writer.stdout.readline() == b"ready\n"
+    return writer
+
+
+async def start_drainer(house: House, spool: Path, home: Path) -> asyncio.subprocess.Process:
+    """The real process, with a BODH_HOME whose spool is this one."""
+    furnish(home, spool)
+    environment = {
+        **os.environ,
+        "BODH_HOME": str(home),
+        "DATABASE_URL": house.cluster.dsn("bodh_app"),
+        "DATABASE_DRAIN_URL": house.cluster.dsn("bodh_drain"),
+    }
+    with (home / "drain.log").open("wb") as log:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "agent", "drain",
+            cwd=ROOT, env=environment, stdout=log, stderr=log,
+        )  # fmt: skip
+
+
+def furnish(home: Path, spool: Path) -> None:
+    """A BODH_HOME in which the drainer finds a spool that may be elsewhere."""
+    home.mkdir(exist_ok=True)
+    if not spool.is_relative_to(home):
+        (home / "spool").symlink_to(spool.parent)
+
+
+async def end(process: asyncio.subprocess.Process) -> None:
+    """Kills what a failed test left running."""
+    if process.returncode is None:
+        process.kill()
+        await process.communicate()
+
+
+async def stop(drainer: asyncio.subprocess.Process) -> float:
+    """Ends the drainer as supervisor does: the seconds it took. It must not have died before."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    drainer.send_signal(signal.SIGTERM)
+    async with asyncio.timeout(START_S):
+        assert await drainer.wait() == 0
+    return clock() - began
+
+
+async def until(look: Callable[[], bool], within_s: float = START_S + DRAINED_S) -> None:
+    """Looks again and again. Raises TimeoutError."""
+    async with asyncio.timeout(within_s):
+        while True:
+            if await asyncio.to_thread(look):
+                return
+            await asyncio.sleep(0.05)
+
+
+def ask(path: Path, query: str) -> Any:
+    """The one row of a question to the spool's file, as another process sees it."""
+    db = sqlite3.connect(path, timeout=10)
+    try:
+        return db.execute(query).fetchone()
+    finally:
+        db.close()
+
+
+def waiting(path: Path) -> tuple[int, int]:
+    """How many entries are not in Postgres, and the number of the newest one."""
+    count, newest = ask(
+        path, "select count(*), coalesce(max(seq), 0) from entries where drained_at is null"
+    )
+    return count, newest
+
+
+def drained(path: Path) -> int:
+    """How many are."""
+    (count,) = ask(path, "select count(*) from entries where drained_at is not null")
+    return int(count)
+
+
+async def measure_drain(path: Path) -> tuple[int, float]:
+    """How many entries wait now, and the seconds until they are in Postgres; others come on."""
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    count, newest = waiting(path)
+    query = f"select count(*) from entries where drained_at is null and seq <= {newest}"  # noqa: S608
+    await until(lambda: ask(path, query) == (0,))
+    return count, round(clock() - began, 3)
+
+
+async def look(pool: Pool, tenant_id: UUID, seat: Seat) -> list[str]:
+    """Ids of what Postgres has of a session in its order; its event log must be whole."""
+    async with tenant_tx(pool, tenant_id) as db:
+        await check_log(db, tenant_id, seat.session_id)
+        rows = await list_segments(db, tenant_id, seat.session_id, present=None)
+    assert [row.local_seq for row in rows] == [int(row.id.split("-")[1]) for row in rows]
+    return [row.id for row in rows]
+
+
+async def check_log(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
+    """Who came and went is logged once each; a full spool may have refused either."""
+    events = await list_events(db, tenant_id, session_id)
+    assert verify_chain(events, await find_head(db, tenant_id, session_id)) is None
+    kinds = [event.type for event in events]
+    assert kinds == ["session.started", "participant.joined", "participant.left"], kinds
+
+
+async def count_dead_letters(house: House) -> int:
+    """Of all tenants and ordeals; no role but the superuser reads them."""
+    pool = await create_pool(house.cluster.dsn(embedded.SUPERUSER), max_size=1)
+    count: int = await pool.fetchval("select count(*) from dead_letters")
+    await pool.close()
+    return count
+
+
+def weigh(
+    name: str,
+    ledgers: list[dict[str, Any]],
+    kept: list[list[str]],
+    dead_letters: int,
+    *,
+    backlog: int,
+    times: tuple[float, float],
+) -> Report:
+    """Compares what was acknowledged with what is stored."""
+    pairs = [(ledger["stored"], rows) for ledger, rows in zip(ledgers, kept, strict=True)]
+    put_ms = sorted(ms for ledger in ledgers for ms in ledger["put_ms"])
+    lag_ms = sorted(ms for ledger in ledgers for ms in ledger["lag_ms"])
+    return Report(
+        fault=name,
+        writers=len(ledgers),
+        acknowledged=sum(len(said) for said, _ in pairs),
+        refused=sum(len(ledger["refused"]) for ledger in ledgers),
+        stored=sum(len(rows) for _, rows in pairs),
+        lost=sum(len(set(said) - set(rows)) for said, rows in pairs),
+        doubled=sum(len(rows) - len(set(rows)) for _, rows in pairs),
+        sessions_out_of_order=sum(said != rows for said, rows in pairs),
+        dead_letters=dead_letters,
+        backlog=backlog,
+        drain_s=times[0],
+        drainer_stop_s=round(times[1], 3),
+        put_p99_ms=round(put_ms[len(put_ms) * 99 // 100], 1),
+        put_worst_ms=round(put_ms[-1], 1),
+        loop_lag_p99_ms=round(lag_ms[len(lag_ms) * 99 // 100], 1),
+    )

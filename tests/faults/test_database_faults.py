@@ -1,0 +1,143 @@
+"""Postgres stopped, crashed, cut off, locked, frozen: nothing said is lost, nothing doubled."""
+
+import asyncio
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from agent.spool import Entry, Spool
+from db import Connection, embedded
+from tests.faults.ordeal import House, drained, open_house, start_drainer, stop, suffer, until
+
+SOAK = os.environ.get("BODH_SOAK") == "1"
+OUTAGES_S = (30.0, 300.0) if SOAK else (20.0,)
+CRASHES = 20 if SOAK else 4
+CUTS_S = 60.0 if SOAK else 4.0
+CUT_EVERY_S = 0.15
+LOCKED_S = 10.0 if SOAK else 5.0
+FROZEN_S = 10.0 if SOAK else 5.0
+FROZEN_STOP_S = 10.0
+
+
+@pytest.fixture(scope="module")
+async def house() -> AsyncIterator[House]:
+    """One for all of these: each ordeal leaves it whole."""
+    async with open_house() as house:
+        yield house
+
+
+async def crash(house: House) -> None:
+    """What `pg_ctl stop -m immediate` does: no checkpoint, recovery at the next start."""
+    pid = embedded.find_postmaster(house.cluster)
+    assert pid is not None
+    os.kill(pid, signal.SIGQUIT)
+    await until(lambda: embedded.find_postmaster(house.cluster) is None)
+
+
+async def superuser(house: House) -> Connection:
+    return await asyncpg.connect(house.cluster.dsn(embedded.SUPERUSER))
+
+
+@pytest.mark.parametrize("away_s", OUTAGES_S)
+async def test_what_is_said_while_postgres_is_down_is_there_when_it_is_back(
+    house: House, away_s: float
+) -> None:
+    async def fault(house: House) -> None:
+        await crash(house)
+        await asyncio.sleep(away_s)
+        await embedded.start(house.cluster)
+
+    report = await suffer(house, f"down-{away_s:.0f}-s", fault)
+    assert report.faultless(), report
+    assert report.backlog > 16 * away_s
+
+
+async def test_crashes_and_restarts_one_after_another_lose_nothing(house: House) -> None:
+    async def fault(house: House) -> None:
+        for number in range(CRASHES):
+            if number % 2:
+                await crash(house)
+            else:
+                await embedded.stop(house.cluster)
+            await embedded.start(house.cluster)
+            await asyncio.sleep(0.5)
+
+    report = await suffer(house, f"restarted-{CRASHES}-times", fault)
+    assert report.faultless(), report
+
+
+async def test_connections_cut_at_random_lose_nothing(house: House) -> None:
+    async def fault(house: House) -> None:
+        db = await superuser(house)
+        cut = 0
+        for _ in range(int(CUTS_S / CUT_EVERY_S)):
+            cut += await db.fetchval(
+                """select count(pg_terminate_backend(pid)) from pg_stat_activity
+                   where usename in ('bodh_app', 'bodh_drain')"""
+            )
+            await asyncio.sleep(CUT_EVERY_S * random.uniform(0.5, 1.5))  # noqa: S311 no secret
+        await db.close()
+        assert cut > CUTS_S
+
+    report = await suffer(house, f"connections-cut-for-{CUTS_S:.0f}-s", fault)
+    assert report.faultless(), report
+
+
+async def test_a_locked_table_holds_entries_back_and_loses_none(house: House) -> None:
+    async def fault(house: House) -> None:
+        db = await superuser(house)
+        async with db.transaction():
+            await db.execute("lock table transcript_segments in access exclusive mode")
+            await asyncio.sleep(LOCKED_S)
+        await db.close()
+
+    report = await suffer(house, f"locked-{LOCKED_S:.0f}-s", fault)
+    assert report.faultless(), report
+
+
+async def test_a_frozen_postgres_holds_entries_back_and_loses_none(house: House) -> None:
+    async def fault(house: House) -> None:
+        with frozen(house):
+            await asyncio.sleep(FROZEN_S)
+
+    report = await suffer(house, f"frozen-{FROZEN_S:.0f}-s", fault)
+    assert report.faultless(), report
+
+
+async def test_a_frozen_postgres_does_not_keep_the_drainer_from_ending(house: House) -> None:
+    home = house.home / "ending"
+    path = home / "spool" / "spool.sqlite3"
+    spool = Spool(path)
+    entry = Entry(house.tenant_id, uuid4(), "segment", "1-1", {})
+    drainer = await start_drainer(house, path, home)
+    await spool.put(entry)
+    await until(lambda: drained(path) == 1)  # as a dead letter: it is connected
+    with frozen(house):
+        await spool.put(replace(entry, key="1-2"))
+        await until(lambda: "entries wait" in (home / "drain.log").read_text())
+        assert await stop(drainer) < FROZEN_STOP_S
+    await spool.close()
+
+
+@contextmanager
+def frozen(house: House) -> Iterator[None]:
+    """The postmaster and its children stand still."""
+    postmaster = embedded.find_postmaster(house.cluster)
+    assert postmaster is not None
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
+    pids = [postmaster, *map(int, children.split())]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)

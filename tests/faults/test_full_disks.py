@@ -1,0 +1,66 @@
+"""A full disk, of Postgres or of the spool: what was acknowledged is stored, all goes on alone."""
+
+import asyncio
+import os
+import secrets
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from db import embedded
+from tests.faults.disk import fill, free_kb, grow, may_mount, run_in_own_namespace, small_disk
+from tests.faults.ordeal import WRITERS, House, open_house, suffer, until, waiting
+
+SOAK = os.environ.get("BODH_SOAK") == "1"
+FULL_S = 30.0 if SOAK else 3.0
+WORDS = secrets.token_hex(2_000)  # the longest segment, and no compression makes it small
+NAMED = "tests/faults/test_full_disks.py::{}"
+
+
+async def test_a_full_disk_of_postgres_holds_entries_back_and_loses_none(tmp_path: Path) -> None:
+    if not may_mount():
+        name = "test_a_full_disk_of_postgres_holds_entries_back_and_loses_none"
+        await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
+        return
+    with small_disk(tmp_path / "disk", embedded.NEEDED_MB + 100) as disk:
+
+        async def fault(house: House) -> None:
+            await asyncio.to_thread(fill, disk, 1_024)
+            spools = list(house.home.glob("*/spool/spool.sqlite3"))
+            await until(lambda: waiting(spools[0])[0] > 2 * WRITERS * 4)
+            await asyncio.sleep(FULL_S)
+            db = await asyncpg.connect(house.cluster.dsn(embedded.SUPERUSER))
+            with pytest.raises(asyncpg.DiskFullError):
+                await db.execute("create table more as select generate_series(1, 100000)")
+            await db.close()
+            grow(disk, embedded.NEEDED_MB + 300)
+
+        async with open_house(disk) as house:
+            report = await suffer(house, f"postgres-disk-full-{FULL_S:.0f}-s", fault, words=WORDS)
+        assert report.faultless(), report
+        assert report.refused == 0
+
+
+async def test_a_full_disk_of_the_spool_refuses_aloud_and_keeps_what_it_took(
+    tmp_path: Path,
+) -> None:
+    if not may_mount():
+        name = "test_a_full_disk_of_the_spool_refuses_aloud_and_keeps_what_it_took"
+        await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
+        return
+    with small_disk(tmp_path / "disk", 64) as disk:
+
+        async def fault(_: House) -> None:
+            await asyncio.to_thread(fill, disk, 512)
+            await until(lambda: free_kb(disk) < 8)
+            await asyncio.sleep(FULL_S)
+            grow(disk, 256)
+
+        async with open_house() as house:
+            report = await suffer(
+                house, f"spool-disk-full-{FULL_S:.0f}-s", fault,
+                words=WORDS, spool=disk / "spool.sqlite3",
+            )  # fmt: skip
+        assert report.faultless(), report
+        assert report.refused > WRITERS  # each was told so
