@@ -20,6 +20,7 @@ from db.transcripts import Segment
 from telemetry import alarm, metrics
 
 TUTOR_NAME = "Bodh"
+WITHOUT_WORDS = {"text": "", "name": "", "language": None, "confidence": None}
 
 logger = logging.getLogger(__name__)
 _segments = TypeAdapter(Segment)
@@ -64,10 +65,9 @@ class Journal:
         return f"{self._place.epoch}-{next(self._ids)}"
 
     async def learner_said(self, learner: LearnerLesson, said: Utterance) -> None:
-        """Keeps what a learner said, unless they chose that nothing of it is stored."""
-        if learner.store_words is False:
-            return
+        """Keeps what a learner said; of one who chose so only that they spoke, and when."""
         await self._keep(
+            words=learner.store_words is not False,
             id=said.segment_id,
             account_id=learner.account_id,
             identity=learner.identity,
@@ -83,10 +83,9 @@ class Journal:
         )
 
     async def tutor_said(self, identity: str, sentence: Sentence, to: LearnerLesson | None) -> None:
-        """Keeps what the tutor said, unless it is said to one who chose that nothing is stored."""
-        if to is not None and to.store_words is False:
-            return
+        """Keeps what the tutor said; to one who chose so only that it spoke, and when."""
         await self._keep(
+            words=to is None or to.store_words is not False,
             id=sentence.id,
             account_id=None,
             identity=identity,
@@ -109,8 +108,10 @@ class Journal:
     async def left(self, learner: LearnerLesson, sid: str) -> None:
         await self._keep_presence(learner, sid, left_at=datetime.now(UTC))
 
-    async def _keep(self, **columns: Any) -> None:
+    async def _keep(self, *, words: bool, **columns: Any) -> None:
         place = self._place
+        if not words:
+            columns |= WITHOUT_WORDS
         defaults = {
             "confidence": None,
             "interrupted": False,

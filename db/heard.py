@@ -86,6 +86,7 @@ async def list_talks(
            left join modules m on m.tenant_id = r.tenant_id and m.id = r.module_id
            left join lessons l on l.tenant_id = s.tenant_id and l.id = s.lesson_id
            where k.tenant_id = $1 and k.account_id = $2
+             and s.text <> ''
              and ($3::uuid is null or s.lesson_id = $3) and ($4::uuid is null or r.module_id = $4)
              and (s.account_id = $2 or not $5 and exists (
                select from livekit_participants p

@@ -19,6 +19,7 @@ from db.erasing import hold_sessions, note_erased
 class Segment:
     """Something said or typed. `id` is the spool's natural key, unique in its session.
 
+    `text` is empty where the learner chose that their words and the answers to them are not stored.
     `account_id` is None for the tutor, `in_reply_to` the id of the segment answered, `local_seq`
     the order of the spool within an epoch.
     """
@@ -82,7 +83,7 @@ async def insert_segments(db: Connection, tenant_id: UUID, segments: Sequence[Se
 async def list_segments(
     db: Connection, tenant_id: UUID, session_id: UUID, *, present: Account | None
 ) -> list[Segment]:
-    """The session's segments in order of speaking.
+    """The session's segments with words, in order of speaking.
 
     With `present` only that account's own, and what was said while they were there.
     """
@@ -91,7 +92,7 @@ async def list_segments(
                   ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
                   provenance, epoch, local_seq
            from transcript_segments s
-           where tenant_id = $1 and session_id = $2
+           where tenant_id = $1 and session_id = $2 and text <> ''
              and ($3::uuid is null or account_id = $3 or exists (
                select from livekit_participants p
                where p.tenant_id = $1 and p.session_id = $2 and p.account_id = $3

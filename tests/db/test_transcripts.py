@@ -8,6 +8,8 @@ import pytest
 
 from db import Connection, Pool, attendance, create_pool, tenant_tx, transcripts
 from db.attendance import Participant
+from db.heard import list_talks
+from db.rooms import ensure_room_learner
 from tests.conftest import Database
 from tests.db.rows import at, make_learner, make_session, segment
 
@@ -94,3 +96,20 @@ async def test_a_dead_letter_is_kept_once(database: Database, tenant_id: UUID) -
             )
         assert await db.fetchval("select count(*) from dead_letters") == 1
     await drain.close()
+
+
+async def test_a_segment_whose_words_are_not_stored_is_shown_nowhere(
+    db: Connection, tenant_id: UUID
+) -> None:
+    session_id = await make_session(db, tenant_id)
+    amina = await make_learner(db, tenant_id)
+    silent = replace(segment(session_id, "a", 0, amina), text="", name="")
+    told = segment(session_id, "b", 4, amina)
+    await transcripts.insert_segments(db, tenant_id, [silent, told])
+    room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
+    await ensure_room_learner(db, tenant_id, room_id, amina.id, None)
+    assert await transcripts.list_segments(db, tenant_id, session_id, present=None) == [told]
+    (talk,) = await list_talks(db, tenant_id, amina.id)
+    assert (talk.first_id, talk.segments, talk.started_at) == ("b", 1, at(4))
+    newest = await transcripts.list_latest_segments(db, tenant_id, session_id, 5)
+    assert [one.text for one in newest] == ["words b", ""]

@@ -1,5 +1,7 @@
-"""Who chose that nothing is stored is answered all the same, and nothing of it is kept."""
+"""Who chose that nothing is stored is answered all the same, and no word of it is kept."""
 
+import contextlib
+import json
 import sqlite3
 import time
 from collections.abc import Callable
@@ -9,6 +11,10 @@ import asyncpg
 
 from tests.room.conftest import Course
 from tests.stack import Stack
+
+KEPT = """select role, text, name, language, confidence, account_id::text as account,
+                 ended_at >= started_at as timed, in_reply_to is not null as answer
+          from transcript_segments where session_id = $1::uuid order by epoch, local_seq"""
 
 
 async def test_words_of_a_learner_who_stores_nothing_are_answered_and_found_nowhere(
@@ -43,7 +49,17 @@ async def test_words_of_a_learner_who_stores_nothing_are_answered_and_found_nowh
     )
     spool = b"".join(path.read_bytes() for path in (stack.home / "spool").iterdir())
     assert b"planted sentence" not in spool
-    with sqlite3.connect(stack.home / "spool" / "spool.sqlite3") as kept:
-        found = "select count(*) from entries where session_id = ? and kind = 'segment'"
-        assert kept.execute(found, (one.session_id,)).fetchone() == (0,)
-    kept.close()
+    with contextlib.closing(sqlite3.connect(stack.home / "spool" / "spool.sqlite3")) as kept:
+        found = "select payload from entries where session_id = ? and kind = 'segment'"
+        payloads = [json.loads(text) for (text,) in kept.execute(found, (one.session_id,))]
+    assert {payload["text"] for payload in payloads} == {""}
+    stored = await rows.fetch(KEPT, one.session_id)
+    assert {(row["text"], row["name"], row["language"], row["confidence"]) for row in stored} == {
+        ("", "", None, None)
+    }
+    assert all(row["timed"] for row in stored)
+    me = await account.get("/api/me")
+    said = [row["account"] for row in stored if row["role"] == "learner"]
+    assert said == [me["id"], me["id"]]
+    assert [row["role"] for row in stored if row["answer"]].count("tutor") >= 2
+    assert (await account.get("/api/me/transcripts"))["talks"] == []
