@@ -17,6 +17,8 @@ MAX_ROOM_NAME = 256  # LiveKit's limit
 
 TOPIC_LESSON_CHANGE = "lesson.change"  # also the name of the RPC method
 TOPIC_ANSWER_CITED = "answer.cited"
+TOPIC_ANSWER_PLANNED = "answer.planned"
+TOPIC_TURN_LATENCY = "turn.latency"
 RPC_SPEECH_STOP = "speech.stop"
 RPC_SPEECH_SET = "speech.set"
 ATTRIBUTE_MODELS = "bodh.models"
@@ -109,6 +111,32 @@ class AnswerCited(_Wire):
     segment_id: str
     lesson_id: UUID
     passage_ids: list[UUID]
+
+
+class AnswerPlanned(_Wire):
+    """`answer.planned`, agent to clients: a sentence that begins, and what is to follow it.
+
+    With `cut` the tutor was stopped in that sentence, or behind it: the rest is never said.
+    """
+
+    segment_id: str
+    text: str
+    cut: bool = False
+
+
+class TurnLatency(_Wire):
+    """`turn.latency`, agent to clients: where a turn's time went, in seconds; `turn` counts from 1.
+
+    The learner's silence until the turn counted as ended, recognition included; the model's first
+    token; the voice's first sound; all of it. None where a typed turn has no such stage.
+    """
+
+    turn: int
+    end_of_turn_s: float | None
+    speech_to_text_s: float | None
+    first_token_s: float | None
+    first_sound_s: float | None
+    total_s: float | None
 
 
 class SpeechSet(_Wire):

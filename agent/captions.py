@@ -17,7 +17,10 @@ from livekit.agents.types import (
 )
 from livekit.agents.voice import io
 
+import protocol
 from agent.marks import Line, Mark
+
+MAX_PLANNED_CHARS = 2000  # of what is to come: more than a page shows, less than a packet holds
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +45,7 @@ class Captions:
         self._room = room
         self._waiting: deque[tuple[str, str, str, bool]] = deque()
         self._sender: asyncio.Task[None] | None = None
+        self._telling: set[asyncio.Task[None]] = set()
 
     def learner(self, identity: str, segment_id: str, text: str, *, final: bool) -> None:
         """The whole text of a learner's utterance so far, under their own identity.
@@ -54,6 +58,8 @@ class Captions:
 
     async def close(self) -> None:
         """Returns when what waits was sent, or after 2 s."""
+        for task in self._telling:
+            task.cancel()
         if self._sender is not None:
             await asyncio.wait({self._sender}, timeout=2.0)
             self._sender.cancel()
@@ -67,6 +73,20 @@ class Captions:
                 await writer.aclose()
             except Exception:  # noqa: BLE001 the native layer raises it bare
                 logger.warning("caption not sent", extra={"segment": segment_id})
+
+    def planned(self, message: protocol.AnswerPlanned) -> None:
+        """Tells what the tutor is about to say. Returns at once: the voice does not wait for it."""
+        task = asyncio.create_task(self._tell(message))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell(self, message: protocol.AnswerPlanned) -> None:
+        try:
+            await self._room.local_participant.publish_data(
+                protocol.dump(message), topic=protocol.TOPIC_ANSWER_PLANNED
+            )
+        except Exception:  # noqa: BLE001 the native layer raises it bare
+            logger.warning("plan not sent", extra={"segment": message.segment_id})
 
     async def open(self, segment_id: str, identity: str, *, final: bool) -> rtc.TextStreamWriter:
         attributes = {
@@ -131,6 +151,8 @@ class TutorCaptions(io.TextOutput):
         spoken, self._spoken = self._spoken, None
         if spoken is not None:
             cut = spoken.text.strip() != spoken.line.text.strip()
+            if cut and spoken.last_id:
+                self._plan(spoken, cut=True)
             task = asyncio.create_task(self._finish(spoken, cut=cut))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -159,7 +181,9 @@ class TutorCaptions(io.TextOutput):
             return
         try:
             if spoken.writer is None:
-                spoken.sentence_id = self._next_id()
+                spoken.sentence_id = spoken.last_id = self._next_id()
+                spoken.begun = spoken.done
+                self._plan(spoken, cut=False)
                 spoken.started_at = time.time()
                 identity = self._room.local_participant.identity
                 spoken.writer = await self._captions.open(spoken.sentence_id, identity, final=False)
@@ -167,6 +191,12 @@ class TutorCaptions(io.TextOutput):
         except Exception:  # noqa: BLE001 the native layer raises it bare
             logger.warning("caption not sent", extra={"segment": spoken.sentence_id})
         spoken.shown += len(rest)
+
+    def _plan(self, spoken: "_Spoken", *, cut: bool) -> None:
+        text = spoken.line.text[spoken.begun :].strip()[:MAX_PLANNED_CHARS]
+        self._captions.planned(
+            protocol.AnswerPlanned(segment_id=spoken.last_id, text=text, cut=cut)
+        )
 
     async def _end_sentence(self, spoken: "_Spoken", text: str, *, interrupted: bool) -> None:
         shown_part = text[spoken.shown :]
@@ -181,6 +211,7 @@ class TutorCaptions(io.TextOutput):
             line=spoken.line,
             marks=marks,
         )
+        spoken.last_id, spoken.begun = sentence.id, begin
         writer, spoken.writer, spoken.sentence_id = spoken.writer, None, ""
         spoken.shown, spoken.started_at = 0, 0.0
         if sentence.text:
@@ -207,6 +238,8 @@ class _Spoken:
         self.done = 0
         self.shown = 0
         self.sentence_id = ""
+        self.last_id = ""  # of the sentence that was shown last, and where in the text it began
+        self.begun = 0
         self.started_at = 0.0
         self.writer: rtc.TextStreamWriter | None = None
 

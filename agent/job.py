@@ -12,7 +12,6 @@ from livekit import rtc
 from livekit.agents import (
     AgentSession,
     AutoSubscribe,
-    ConversationItemAddedEvent,
     JobContext,
     SpeechCreatedEvent,
     TurnHandlingOptions,
@@ -27,6 +26,7 @@ from agent.classroom import Classroom
 from agent.earlier import Earlier
 from agent.hearing import Hearing
 from agent.journal import Dispatched, Journal
+from agent.latency import Latency
 from agent.models import build_llm, build_models
 from agent.plugins.inline_vad import InlineVAD
 from agent.room_tutor import RoomTutor
@@ -47,12 +47,6 @@ MAX_BITRATE = 64_000  # halves the encoder's CPU; nothing of it is heard
 # a session that its provider's failures closed would stay in the room, deaf and mute
 NEVER_CLOSE = 1_000_000_000
 DATABASE_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
-
-TURN_PARTS = {
-    "end_of_turn": "end_of_turn_delay",
-    "text": "llm_node_ttft",
-    "first_audio": "tts_node_ttfb",
-}
 
 TURNS = TurnHandlingOptions(
     turn_detection="vad",
@@ -135,7 +129,7 @@ class AgentJob:
             user_away_timeout=None,
             conn_options=SessionConnectOptions(max_unrecoverable_errors=NEVER_CLOSE),
         )
-        self._agent_session.on("conversation_item_added", log_latency)
+        self._agent_session.on("conversation_item_added", Latency(ctx.room).on_item)
         self._agent_session.on("speech_created", self._on_speech)
         self._agent_session.on("agent_false_interruption", lambda _event: count_false_stop())
         self._agent_session.on("close", lambda _event: self._gone.set())
@@ -299,17 +293,6 @@ class AgentJob:
                 await end_session(conn, place.tenant_id, place.session.id, now, epoch=place.epoch)
         except DATABASE_AWAY:
             logger.warning("the session was not ended: the database does not answer")
-
-
-def log_latency(event: ConversationItemAddedEvent) -> None:
-    """The delays of a turn, in seconds and without a word of it."""
-    measured = getattr(event.item, "metrics", None) or {}
-    delays = {name: value for name, value in measured.items() if isinstance(value, float)}
-    for part, name in TURN_PARTS.items():
-        if name in delays:
-            metrics.TURN_SECONDS.observe(delays[name], part=part)
-    if delays:
-        logger.info("turn", extra={"role": getattr(event.item, "role", ""), **delays})
 
 
 def count_false_stop() -> None:

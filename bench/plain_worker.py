@@ -28,7 +28,7 @@ from livekit.agents import (
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
 
 import prompts
-from agent.job import log_latency
+from agent.latency import Latency
 from agent.plugins.espeak import EspeakTTS
 from agent.plugins.offline_tutor import OfflineTutor
 from db.memory import MemoryLibrary
@@ -104,7 +104,7 @@ async def teach(ctx: JobContext) -> None:
         turn_handling={"turn_detection": "vad", "interruption": {"mode": "vad"}},
         aec_warmup_duration=None,
     )
-    session.on("conversation_item_added", log_latency)
+    session.on("conversation_item_added", Latency(ctx.room).on_item)
     await ctx.connect()
     await session.start(
         agent=Agent(instructions="You are a tutor."),

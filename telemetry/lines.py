@@ -25,7 +25,7 @@ FACTS: dict[str, Fact] = {
     **dict.fromkeys(
         ("epoch", "revision", "count", "chars", "pcm_bytes", "retry_in_s", "applied_at", "pid",
          "helper_pid", "status", "ms", "waiting", "oldest_s", "rooms", "free_mb", "skew_s",
-         "seconds", "timeout", "load", "threshold", "memory_usage_mb", "memory_limit_mb",
+         "turn", "seconds", "timeout", "load", "threshold", "memory_usage_mb", "memory_limit_mb",
          "started_speaking_at", "stopped_speaking_at", "transcription_delay", "end_of_turn_delay",
          "on_user_turn_completed_delay", "llm_node_ttft", "llm_node_tps", "llm_node_ttfs",
          "tts_node_ttfb", "e2e_latency", "delay", "elapsed_time", "attempt"),
