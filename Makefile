@@ -6,7 +6,7 @@ LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --
 	--no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up down page console test quick soak bench check fix types lock clean reset
+.PHONY: help up down page console test quick soak shots bench check fix types lock clean reset
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -31,6 +31,9 @@ quick: ## only the unit and database tests, under a minute
 
 soak: ## the same tests, longer: more phrases, joins, payloads
 	@$(SETUP) tests && BODH_SOAK=1 $(PYTEST) --timeout 1800 tests
+
+shots: ## pictures of every page and state, into build/shots
+	@$(SETUP) tests && $(PY) -m tests.pages.shots
 
 bench: ## measures lesson changes and first words (needs a quiet machine)
 	@$(SETUP) tests && $(PY) -m bench lesson && $(PY) -m bench first-words

@@ -1,81 +1,20 @@
-"""The states entry, served with the product's own headers, and a Chromium to look at it."""
+"""Fixtures of the page tests: the states entry and one Chromium for all of them."""
 
-import contextlib
-import threading
 from collections.abc import AsyncIterator, Iterator
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any, cast
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, async_playwright
 
-from scripts.chromium import LINK
-from settings import Settings, with_development_secrets
-from web.middleware import security_headers
-
-ROOT = Path(__file__).parents[2]
-BUILT = ROOT / "build" / "states"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
-
-
-class Handler(SimpleHTTPRequestHandler):
-    """Files of the states entry, under the Content-Security-Policy of the product."""
-
-    headers_of_ours: dict[str, str]
-
-    def end_headers(self) -> None:
-        for name, value in self.headers_of_ours.items():
-            self.send_header(name, value)
-        super().end_headers()
-
-    def log_message(self, *_: Any) -> None:
-        """Says nothing."""
+from tests.pages.browser import launched, served_states
 
 
 @pytest.fixture(scope="session")
 def states_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Where the states entry answers."""
-    settings = Settings(_env_file=None, bodh_home=tmp_path_factory.mktemp("home"))
-    Handler.headers_of_ours = security_headers(with_development_secrets(settings))
-    handler = cast("type[Handler]", partial(Handler, directory=str(BUILT)))
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with served_states(tmp_path_factory.mktemp("home")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=str(LINK), args=FLAGS)
+    async with async_playwright() as playwright, launched(playwright) as browser:
         yield browser
-        await browser.close()
-
-
-@contextlib.asynccontextmanager
-async def still_page(browser: Browser, width: int, height: int) -> AsyncIterator[Page]:
-    """A page of a size in which nothing moves, so that what is measured stays."""
-    context = await browser.new_context(
-        viewport={"width": width, "height": height},
-        permissions=["microphone"],
-        has_touch=True,
-        reduced_motion="reduce",
-        locale="en-GB",
-        timezone_id="UTC",
-    )
-    page = await context.new_page()
-    page.set_default_timeout(10_000)
-    yield page
-    await context.close()

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page
 
-from tests.pages.conftest import still_page
+from tests.pages.browser import still_page
 from tests.pages.states import STATES, State, open_state
 
 POLICY = "Security Policy"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser
 
-from tests.pages.conftest import BUILT, still_page
+from tests.pages.browser import BUILT, still_page
 from tests.pages.states import ENTRIES
 from web.pages import DIST
 

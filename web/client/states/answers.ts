@@ -4,8 +4,6 @@ import type {
   CourseTree,
   HeardSegment,
   HeardTalk,
-  LessonEntry,
-  LessonStatus,
   LessonText,
   Me,
   ModulePage,
@@ -20,7 +18,9 @@ export const sessionId = '00000000-0000-4000-8000-000000000901';
 const otherSession = '00000000-0000-4000-8000-000000000902';
 const started = '2026-03-05T16:02:00Z';
 
-const lesson = (id: string, title: string, minutes: number, status: LessonStatus): LessonEntry => ({
+type CourseLesson = CourseTree['modules'][number]['lessons'][number];
+
+const lesson = (id: string, title: string, minutes: number, status: CourseLesson['status']): CourseLesson => ({
   id,
   title,
   orderIndex: Number(id.slice(-1)),
@@ -63,7 +63,16 @@ const course: CourseTree = {
 
 const page: ModulePage = {
   course: { id: courseId, title: course.title, description: '', learningObjectives: [] },
-  module: modules[1]!,
+  module: {
+    ...modules[1]!,
+    lessons: modules[1]!.lessons.map(({ status: _, ...entry }) => ({
+      ...entry,
+      kpointVideoId: null,
+      youtubeVideoId: null,
+      description: '',
+      quiz: [],
+    })),
+  },
   userId: '00000000-0000-4000-8000-000000000501',
   userName: 'Amina',
   roomName: `${courseId}-${moduleId}`,
@@ -71,10 +80,23 @@ const page: ModulePage = {
   wsUrl: '',
   sessionId,
   lessonId,
-  sessionType: { sessionType: 'lesson_welcome_back', lessonNumber: 5, courseProgress: progress },
+  sessionType: {
+    sessionType: 'lesson_welcome_back',
+    isFirstCourseVisit: false,
+    isIntroLesson: false,
+    isFirstLessonVisit: false,
+    lessonNumber: 5,
+    prevLessonTitle: 'Slopes and gradients',
+    courseProgress: progress,
+    lessonProgress: null,
+  },
 };
 
 export const passageId = (number: number) => `00000000-0000-4000-8000-0000000006${10 + number}`;
+
+const rule =
+  '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mi>θ</mi><mo>←</mo><mi>θ</mi><mo>−</mo>' +
+  '<mi>η</mi><mo>∇</mo><mi>J</mi><mo>(</mo><mi>θ</mi><mo>)</mo></math>';
 
 const text: LessonText = {
   id: lessonId,
@@ -89,11 +111,22 @@ const text: LessonText = {
       ['code', 'In code', '```python\ntheta = theta - learning_rate * gradient(loss, theta)  # one step, in one line, of any length\n```'],
       ['text', 'In code', '| step | loss |\n|---|---|\n| 1 | 4.0 |\n| 2 | 2.5 |'],
     ] as const
-  ).map(([kind, heading, body], index) => ({ id: passageId(index + 1), number: index + 1, kind, heading, body })),
+  ).map(([kind, heading, body], index) => ({
+    id: passageId(index + 1),
+    number: index + 1,
+    kind,
+    heading,
+    body,
+    mathml: kind === 'formula' ? rule : null,
+  })),
 };
 
 const said = (number: number, role: 'learner' | 'tutor', words: string, interrupted = false): TranscriptSegment => ({
   id: `segment-${number}`,
+  speaker: role,
+  source: 'voice',
+  language: 'en',
+  confidence: null,
   name: role === 'tutor' ? 'Bodh' : 'Amina',
   role,
   text: words,
