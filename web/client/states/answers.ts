@@ -100,8 +100,14 @@ const rule =
 
 const text: LessonText = {
   id: lessonId,
+  courseId,
+  moduleId,
   title: 'Gradient descent',
   number: 5,
+  description: '',
+  objectives: [],
+  captionsUrl: null,
+  quiz: [],
   passages: (
     [
       ['text', '', 'A model learns by becoming *less wrong*. The **loss** puts a number on how wrong it is.'],
