@@ -149,6 +149,7 @@ export const texts = {
     close: 'Close lessons',
     done: (done: number, total: number) =>
       `${done} of ${total} lessons done, ${total ? Math.floor((100 * done) / total) : 0} %`,
+    doneOf: (done: number, total: number) => `${done} of ${total}`,
     minutes: (count: number) => `${count} min`,
     status: { completed: 'completed', in_progress: 'in progress', not_started: 'not started' },
   },

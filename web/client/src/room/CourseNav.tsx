@@ -63,17 +63,20 @@ interface BranchProps extends Pick<CourseNavProps, 'hrefOf' | 'onOpen'> {
 
 function Branch({ module, lessonId, startOpen, hrefOf, onOpen }: BranchProps) {
   const [open, setOpen] = useState(startOpen);
+  const { lessons } = module;
+  const known = lessons.some((lesson) => lesson.status !== undefined);
+  const done = lessons.filter((lesson) => lesson.status === 'completed').length;
   return (
     <>
       <h2>
         <button type="button" className="mod" aria-expanded={open} onClick={() => setOpen(!open)}>
           <Icon name="next" />
           {module.title}
-          <span className="meta num">{module.lessons.length}</span>
+          <span className="meta num">{known ? texts.tree.doneOf(done, lessons.length) : lessons.length}</span>
         </button>
       </h2>
       <ul hidden={!open}>
-        {module.lessons.map((lesson) => (
+        {lessons.map((lesson) => (
           <li key={lesson.id}>
             <a
               className="les"
