@@ -86,7 +86,14 @@ function TurnBlock({ group, renderCite }: { group: Turn[]; renderCite: RenderCit
       </p>
       <p>
         {group.map((turn) => (
-          <span key={turn.key} className="sentence" data-segment={turn.segmentId} data-final={turn.final}>
+          // told to a screen reader as a whole, not word by word
+          <span
+            key={turn.key}
+            className="sentence"
+            aria-hidden={turn.final ? undefined : true}
+            data-segment={turn.segmentId}
+            data-final={turn.final}
+          >
             {turn.text.trim()}
             {turn.cites.length > 0 ? ' ' : null}
             {turn.cites.map((cite) => renderCite(cite))}{' '}
