@@ -75,6 +75,7 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
   const join = useCallback(async () => {
     await storingSettled();
     const ticket = await api.joinTicket(page.course.id, page.module.id, lesson.current);
+    if (!wanted.current.joined) throw new Error('left before the ticket came');
     await room.connect(ticket.server_url, ticket.participant_token);
   }, [room, page]);
 
