@@ -96,7 +96,7 @@ export const passageId = (number: number) => `00000000-0000-4000-8000-0000000006
 
 const rule =
   '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mi>θ</mi><mo>←</mo><mi>θ</mi><mo>−</mo>' +
-  '<mi>η</mi><mo>∇</mo><mi>J</mi><mo>(</mo><mi>θ</mi><mo>)</mo></math>';
+  '<mi>η</mi><mo>∇</mo><mi>J</mi><mo stretchy="false">(</mo><mi>θ</mi><mo stretchy="false">)</mo></math>';
 
 const text: LessonText = {
   id: lessonId,

@@ -16,7 +16,7 @@ export function Strip({ newest, microphone, renderCite }: StripProps) {
       <p className="line">
         {newest ? (
           <>
-            <b>{nameOf(newest)}</b> {newest.text}{' '}
+            <b className={newest.who === 'bodh' ? 'bodh' : undefined}>{nameOf(newest)}</b> {newest.text}{' '}
             {newest.cites.map((cite) => renderCite(cite))}
           </>
         ) : null}
