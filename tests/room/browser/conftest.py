@@ -1,7 +1,8 @@
 """A Chromium with a fake microphone that says what a test wants."""
 
+import asyncio
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,17 @@ FLAGS = [
     "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 ]
+ASK = "--use-fake-ui-for-media-stream"  # without it the microphone is refused, as by a learner
 ANSWER_MS = 20_000
+expect.set_options(timeout=ANSWER_MS)
+# every word that the voice line shows, in order
+NOTE_STATES = """
+  window.states = [];
+  new MutationObserver(() => {
+    const word = document.querySelector('.agent .say b')?.textContent;
+    if (word && window.states.at(-1) !== word) window.states.push(word);
+  }).observe(document, { subtree: true, childList: true, characterData: true });
+"""
 
 
 async def microphone_file(path: Path, phrases: list[str], *, lead_s: float, gap_s: float) -> Path:
@@ -50,9 +61,13 @@ async def open_browser(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
         playwright = await stack.enter_async_context(async_playwright())
 
         async def start(
-            phrases: list[str] | None = None, *, lead_s: float = 14.0, gap_s: float = 11.0
+            phrases: list[str] | None = None,
+            *,
+            lead_s: float = 14.0,
+            gap_s: float = 11.0,
+            without: str = "",
         ) -> Browser:
-            flags = list(FLAGS)
+            flags = [flag for flag in FLAGS if flag != without]
             if phrases:
                 path = await microphone_file(
                     tmp_path / "microphone.wav", phrases, lead_s=lead_s, gap_s=gap_s
@@ -69,10 +84,17 @@ async def open_browser(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
 def sign_in(stack: Stack) -> Callable[..., Any]:
     """Signs in through the page and opens the first module of the sample course."""
 
-    async def open_room(browser: Browser, name: str, module: str, lesson: str = "") -> Page:
-        context = await browser.new_context(base_url=stack.url, permissions=["microphone"])
+    async def open_room(
+        browser: Browser,
+        name: str,
+        module: str,
+        lesson: str = "",
+        permissions: Sequence[str] = ("microphone",),
+    ) -> Page:
+        context = await browser.new_context(base_url=stack.url, permissions=permissions)
         page = await context.new_page()
         page.set_default_timeout(ANSWER_MS)
+        await page.add_init_script(NOTE_STATES)
         await page.goto("/auth/signin")
         await page.get_by_label("Your name").fill(name)
         await page.get_by_role("button", name="Sign in").click()
@@ -82,3 +104,38 @@ def sign_in(stack: Stack) -> Callable[..., Any]:
         return page
 
     return open_room
+
+
+async def start_typed(page: Page) -> None:
+    """Starts the talk without a microphone and waits for the greeting."""
+    await page.get_by_role("button", name="Start without a microphone").click()
+    await expect(page.locator(".turn.bodh").first).to_contain_text(" ")
+
+
+async def type_to_tutor(page: Page, text: str) -> None:
+    """A typed turn, answered."""
+    answers = page.locator(".turn.me", has_text=text).locator("xpath=following-sibling::*")
+    box = page.get_by_label("Type to Bodh")
+    await box.fill(text)
+    await box.press("Enter")
+    await expect(answers.first).to_contain_text(" ")
+
+
+async def leave(page: Page) -> None:
+    await page.get_by_role("button", name="Leave the talk").click()
+    await expect(page.get_by_role("button", name="Start the talk")).to_be_visible()
+
+
+async def open_transcript(page: Page, text: str) -> None:
+    """The newest talk's page, once it holds a text: the drainer brings it within seconds."""
+    await page.goto("/transcripts")
+    async with asyncio.timeout(20):
+        while not await page.locator(".talks a").count():
+            await page.reload()
+            await expect(page.locator("p.quiet[role=status]")).to_have_count(0)
+        await page.locator(".talks a").first.click()
+        await page.wait_for_url("**/transcripts/*")
+        await expect(page.locator("h1")).not_to_be_empty()
+        while not await page.locator(".lines", has_text=text).count():
+            await page.reload()
+            await expect(page.locator("p.quiet[role=status]")).to_have_count(0)

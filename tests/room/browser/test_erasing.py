@@ -1,0 +1,97 @@
+"""What a learner erases through the page is gone everywhere; what they do not store never is."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+from playwright.async_api import Page, expect
+
+from tests.room.browser.conftest import leave, open_transcript, start_typed, type_to_tutor
+from tests.room.conftest import Course
+from tests.stack import Stack
+
+PLANTED = "What does machine learning know of my grandmother and her nineteen bees?"
+TRACE = "nineteen bees"
+FORMS = ("vtt", "txt", "json", "feed")
+
+
+async def tables_with(rows: asyncpg.Connection, text: str) -> list[str]:
+    """The tables of which any row holds the text in any column."""
+    names = await rows.fetch("select tablename from pg_tables where schemaname = 'public'")
+    found = []
+    for (name,) in names:
+        query = f'select count(*) from "{name}" as one where one::text ilike $1'  # noqa: S608
+        if await rows.fetchval(query, f"%{text}%"):
+            found.append(name)
+    return sorted(found)
+
+
+def files_with(home: Path, text: str) -> list[str]:
+    """The spool's files that hold the text."""
+    spool = (home / "spool").iterdir()
+    return sorted(path.name for path in spool if text.encode() in path.read_bytes())
+
+
+async def exported(page: Page) -> str:
+    """All forms of the transcript that is open."""
+    session_id = page.url.split("/transcripts/")[1][:36]
+    path = f"/api/sessions/{session_id}/transcript?format="
+    answers = [await page.request.get(path + form) for form in FORMS]
+    assert [answer.status for answer in answers] == [200] * len(FORMS)
+    return "\n".join([await answer.text() for answer in answers])
+
+
+async def test_erased_words_leave_no_trace(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    stack: Stack,
+    course: Course,
+    fresh_room: Callable[..., Any],
+    rows: asyncpg.Connection,
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Dana who erases", module.id)
+    await start_typed(page)
+    await type_to_tutor(page, PLANTED)
+    await leave(page)
+    await open_transcript(page, PLANTED)
+    assert await tables_with(rows, TRACE) == ["transcript_segments"]
+    assert files_with(stack.home, TRACE) != []
+    assert (await exported(page)).count(TRACE) == len(FORMS)
+
+    await page.get_by_role("button", name="Export").click()
+    await page.get_by_role("menuitem", name="Erase what I said").click()
+    await page.get_by_role("button", name="Yes, erase it").click()
+    await expect(page.get_by_text("What you said here is erased.")).to_be_visible()
+    await expect(page.locator("main")).not_to_contain_text(TRACE)
+    assert await tables_with(rows, TRACE) == []
+    assert TRACE not in await exported(page)
+    async with asyncio.timeout(20):
+        while files_with(stack.home, TRACE):  # noqa: ASYNC110 the drainer is another process
+            await asyncio.sleep(0.2)
+    await page.get_by_label("Search what was said").fill("bees")
+    await expect(page.locator(".find [role=status]")).to_have_text("Nothing found")
+
+
+async def test_with_storing_switched_off_nothing_is_kept_from_the_first_word(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    stack: Stack,
+    course: Course,
+    fresh_room: Callable[..., Any],
+    rows: asyncpg.Connection,
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Emil who keeps nothing", module.id)
+    await page.get_by_role("switch", name="Store what I say").uncheck()
+    await start_typed(page)
+    await type_to_tutor(page, PLANTED.replace("nineteen", "twenty"))
+    await leave(page)
+    await page.goto("/transcripts")
+    await expect(page.get_by_text("Nothing was said yet.")).to_be_visible()
+    assert await tables_with(rows, "twenty bees") == []
+    assert files_with(stack.home, "twenty bees") == []

@@ -1,0 +1,101 @@
+"""A lesson by keyboard alone, in the order and by the keys of the design's table."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.async_api import Page, expect
+
+from tests.room.conftest import Course
+from tests.stack import Stack
+
+FOCUSED = """() => {
+  const one = document.activeElement;
+  return one.getAttribute('aria-label') || one.textContent.trim() || one.id || one.tagName;
+}"""
+
+
+async def tab_to(page: Page, name: str, key: str = "Tab", most: int = 40) -> list[str]:
+    """Presses a key until what is named has focus; returns what had it on the way."""
+    passed: list[str] = []
+    for _ in range(most):
+        await page.keyboard.press(key)
+        passed.append(await page.evaluate(FOCUSED))
+        if passed[-1].startswith(name):
+            return passed
+    raise AssertionError(f"{name} was not reached: {passed}")
+
+
+async def test_a_lesson_by_keyboard_alone(
+    open_browser: Callable[..., Any],
+    stack: Stack,
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    await fresh_room(course.modules[0])
+    browser = await open_browser()
+    context = await browser.new_context(base_url=stack.url, permissions=["microphone"])
+    page = await context.new_page()
+    page.set_default_timeout(20_000)
+    await page.goto("/auth/signin")
+    await expect(page.get_by_label("Your name")).to_be_visible()
+    await tab_to(page, "name")
+    await page.keyboard.type("Mira of the keyboard")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("link", name="Begin with the first lesson")).to_be_visible()
+    await tab_to(page, "Begin with the first lesson")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_text("We hear you")).to_be_visible()
+    await skip_to_the_talk(page)
+    await tab_to(page, "Start the talk")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Mute microphone")).to_be_focused()
+    await talk_by_keys(page)
+    await switch_lesson_by_keys(page, course.modules[0].lessons[1]["title"])
+    await tab_to(page, "Leave the talk")
+    await page.keyboard.press("Enter")
+    await expect(page.get_by_role("button", name="Start the talk")).to_be_visible()
+
+
+async def skip_to_the_talk(page: Page) -> None:
+    """The skip links come first, and one leads past the tree and the lesson."""
+    await page.evaluate("document.activeElement.blur()")
+    passed = await tab_to(page, "Skip to the talk")
+    assert passed[-2:] == ["Skip to the lesson", "Skip to the talk"]
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#talk")).to_be_focused()
+
+
+async def talk_by_keys(page: Page) -> None:
+    """Mute, write, stop: each by its key."""
+    await page.keyboard.press("Control+d")
+    await expect(page.get_by_role("button", name="Unmute microphone")).to_be_visible()
+    await page.keyboard.press("Control+d")
+    await expect(page.get_by_role("button", name="Mute microphone")).to_be_visible()
+    await page.keyboard.press("Control+d")
+    await expect(page.locator(".turn.bodh").first).to_contain_text("Mira of the keyboard")
+    box = page.get_by_label("Type to Bodh")
+    await page.keyboard.press("/")
+    await expect(box).to_be_focused()
+    await page.keyboard.type("Summarise")
+    await page.keyboard.press("Shift+Enter")
+    await page.keyboard.type("this lesson /")
+    await expect(box).to_have_value("Summarise\nthis lesson /")
+    await page.keyboard.press("Enter")
+    await expect(box).to_have_value("")
+    await expect(page.locator(".agent .say b")).to_have_text("Speaking")
+    await page.keyboard.press("Control+.")
+    await expect(page.locator(".agent .say b")).to_have_text("Listening", timeout=3_000)
+    await page.keyboard.press("Escape")
+    await expect(box).not_to_be_focused()
+    await page.keyboard.press("/")
+    await expect(box).to_be_focused()
+    order = await tab_to(page, "Leave the talk")
+    assert order == ["Send", "Unmute microphone", "Voice on, hear Bodh", "Leave the talk"]
+
+
+async def switch_lesson_by_keys(page: Page, title: str) -> None:
+    """Backwards to the lesson's foot, and on to the next lesson: focus is at its title."""
+    await tab_to(page, f"Next: {title}", "Shift+Tab")
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".sheet .title")).to_have_text(title)
+    await expect(page.locator(".sheet .title")).to_be_focused()

@@ -1,0 +1,52 @@
+"""Lessons in the room: switched while the tutor speaks, and one for each of two learners."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.async_api import expect
+
+from tests.room.browser.conftest import start_typed, type_to_tutor
+from tests.room.conftest import Course
+
+
+async def test_a_click_on_another_lesson_while_the_tutor_speaks(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    first, second = module.lessons[0], module.lessons[1]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Jonas who switches", module.id, first["id"])
+    await start_typed(page)
+    await type_to_tutor(page, "Summarise this lesson")
+    await expect(page.locator(".agent .say b")).to_have_text("Speaking")
+    await page.get_by_role("link", name=second["title"]).first.click()
+    await expect(page.locator(".sheet .title")).to_have_text(second["title"])
+    await expect(page.locator(".sheet .title")).to_be_focused()
+    await expect(page.locator(".turn.bodh").last).to_contain_text(second["title"])
+    await expect(page.locator(".agent .say b")).to_have_text("Listening", timeout=30_000)
+    await type_to_tutor(page, "What is a vector?")
+    await expect(page.locator(".turn.bodh").last).to_contain_text("vector")
+
+
+async def test_a_second_learner_in_the_room_is_named_and_keeps_their_own_lesson(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    first, second = module.lessons[0], module.lessons[1]
+    await fresh_room(module)
+    browser = await open_browser()
+    kim = await sign_in(browser, "Kim the first", module.id, first["id"])
+    await start_typed(kim)
+    lea = await sign_in(browser, "Lea the second", module.id, second["id"])
+    await start_typed(lea)
+    await type_to_tutor(lea, "What is a vector?")
+    others = kim.locator(".turn.me", has_text="What is a vector?")
+    await expect(others.locator(".by b")).to_have_text("Lea the second")
+    await expect(kim.locator(".sheet .title")).to_have_text(first["title"])
+    await expect(lea.locator(".sheet .title")).to_have_text(second["title"])
