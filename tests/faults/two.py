@@ -1,0 +1,86 @@
+"""A second worker and a second token server beside those of a running Bodh, on the same host."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from scripts.processes import environment
+from scripts.up import http_answers, registered
+from settings import Settings
+from tests.stack import ROOT, Stack, free_port
+
+START_S = 60.0
+
+
+@dataclass(frozen=True)
+class Second:
+    """A second process: its id, and where it answers."""
+
+    pid: int
+    url: str
+
+
+@contextlib.contextmanager
+def second_worker(stack: Stack, settings: Settings) -> Iterator[Second]:
+    """`python -m agent start` once more; yields when the media server knows it."""
+    log = stack.home / "log" / "second-agent.log"
+    with _process(stack, settings, log, "-m", "agent", "start") as process:
+        _await(process, lambda: registered(log, 0), log)
+        yield Second(process.pid, "")
+
+
+@contextlib.contextmanager
+def second_token_server(stack: Stack, settings: Settings) -> Iterator[Second]:
+    """`python token_server.py` once more, on a port of its own."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    log = stack.home / "log" / "second-web.log"
+    with _process(stack, settings, log, "token_server.py", PORT=str(port)) as process:
+        _await(process, lambda: http_answers(f"{url}/readyz"), log)
+        yield Second(process.pid, url)
+
+
+@contextlib.contextmanager
+def _process(
+    stack: Stack, settings: Settings, log: Path, *arguments: str, **changes: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env={**environment(settings), **stack.environment, "DRAIN_TIMEOUT": "3", **changes},
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await(process: "subprocess.Popen[bytes]", answers: Callable[[], bool], log: Path) -> None:
+    deadline = time.monotonic() + START_S
+    while not answers():
+        if process.poll() is not None or time.monotonic() > deadline:
+            raise TimeoutError(f"it did not start:\n{log.read_text()[-2000:]}")
+        time.sleep(0.1)
+
+
+def worker_of(job: int) -> int:
+    """The worker behind a job's process: the forkserver between them is its child."""
+    return next(
+        parent.pid
+        for parent in psutil.Process(job).parents()
+        if parent.cmdline()[1:] == ["-m", "agent", "start"]
+    )
