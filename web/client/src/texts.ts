@@ -224,8 +224,9 @@ export const texts = {
     offline: 'Bodh runs on this machine alone. Answers are simpler, and nothing leaves it.',
     testModel:
       'The small test model listens: it knows only a few words of English. Typing always works.',
-    waiting: (passage: number) =>
-      `While you wait: read passage ${passage}, or say what you remember.`,
+    waiting: (passage: number, topic: string) =>
+      `While you wait: read passage ${passage}, or say what you remember about ${topic}.`,
+    notKept: 'Right now what is said cannot be written down. The talk goes on.',
     silent: 'The browser holds the sound back.',
     hear: 'Hear Bodh',
     typedLost: 'This was not sent. It is still in the box.',
@@ -239,6 +240,7 @@ export const texts = {
     tutor: 'Bodh',
     someone: 'A learner',
     speaking: 'speaking',
+    cutOff: 'cut off here',
     passage: (number: number) => `passage ${number}`,
     elsewherePassage: 'another lesson',
     newest: 'Newest',
@@ -256,5 +258,23 @@ export const texts = {
     voiceOffLabel: 'Voice off, Bodh is silent',
     leave: 'Leave',
     leaveLabel: 'Leave the talk',
+  },
+  debug: {
+    title: 'Debug',
+    facts: (session: string, turns: number) => `session ${session}, ${turns} ${turns === 1 ? 'turn' : 'turns'}`,
+    copy: 'Copy as JSON',
+    close: 'Close debug, Control Shift D',
+    latency: 'Latency per turn, ms to first sound',
+    percentiles: (half: number, most: number) => `p50 ${half}, p95 ${most}`,
+    noTurns: 'No answer was spoken yet.',
+    columns: ['turn', 'stages', 'total'],
+    stages: {
+      endOfTurn: 'end of turn',
+      speechToText: 'speech to text',
+      firstToken: 'first token',
+      firstSound: 'first sound',
+    },
+    events: 'Events',
+    attributes: 'Attributes',
   },
 } as const;

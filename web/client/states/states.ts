@@ -1,7 +1,7 @@
 /** Every page and state by name. */
 import { MediaDeviceFailure } from 'livekit-client';
 import { courseId, lessonId, moduleId, passageId, sessionId, type Answers } from './answers';
-import type { Cite, ModelNames, Turn } from '../src/room/captions';
+import type { Cite, ModelNames, Plan, Turn } from '../src/room/captions';
 import type { AgentState } from '../src/room/tutor';
 import type { Phase } from '../src/room/useTalk';
 
@@ -11,6 +11,8 @@ export interface TalkState {
   models?: ModelNames;
   turns?: Turn[];
   cited?: Cite[];
+  plans?: Plan[];
+  keepsNotes?: boolean;
   back?: boolean;
   microphone?: boolean;
   trouble?: string;
@@ -46,6 +48,11 @@ const answered = [
   turn(3, 'bodh', 'The gradient points to where the loss grows fastest, so we step the other way.', { cites: [cite] }),
   turn(4, 'other', 'I had the same question.'),
 ];
+const plan = (cut: boolean): Plan => ({
+  segmentId: 'segment-3',
+  text: `${answered[2]!.text} Now try it: if the gradient at your point is minus four, which way does theta move?`,
+  cut,
+});
 const models = (stt: string, llm: string): ModelNames => ({ stt, llm, tts: 'espeak' });
 const room = `/v2/course/${courseId}/module/${moduleId}?lesson=${lessonId}`;
 const live = (tutor: AgentState, more: Partial<TalkState> = {}): State => ({
@@ -73,7 +80,9 @@ export const states = {
     cited: [cite],
   }),
   'room-thinking': live('thinking'),
-  'room-speaking': live('speaking', { turns: answered, cited: [cite] }),
+  'room-speaking': live('speaking', { turns: answered.slice(0, 3), cited: [cite], plans: [plan(false)] }),
+  'room-cut-off': live('listening', { turns: answered, cited: [cite], plans: [plan(true)] }),
+  'room-not-kept': live('listening', { keepsNotes: false }),
   'room-offline': live('listening', { models: models('test', 'offline') }),
   'room-lost': { path: room, talk: { phase: 'lost', turns: answered, tutor: 'listening' } },
   'room-back': live('listening', { turns: answered, back: true }),

@@ -5,6 +5,6 @@ import { chosen } from './states';
 export * from '../src/room/tutor';
 
 export function useTutor(): Tutor {
-  const { tutor = 'coming', models = null } = chosen?.talk ?? {};
-  return { participant: null, state: tutor, models };
+  const { tutor = 'coming', models = null, keepsNotes = true } = chosen?.talk ?? {};
+  return { participant: null, state: tutor, models, keepsNotes };
 }

@@ -6,14 +6,14 @@ import { chosen } from './states';
 
 export function useTalk(): TalkControls {
   const [room] = useState(makeRoom);
-  const { phase = 'before', back = false, trouble = '', failure = null, turns = [], cited = [] } = chosen?.talk ?? {};
+  const { phase = 'before', back = false, trouble = '', failure = null, turns = [], plans = [], cited = [] } = chosen?.talk ?? {};
   return {
     room,
     phase,
     back,
     trouble,
     failure,
-    talk: { turns, early: [], cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null },
+    talk: { turns, plans, early: [], cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null },
     start: nothing,
     leave: nothing,
     retry: () => undefined,

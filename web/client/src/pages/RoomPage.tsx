@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useMemo, useRef, useState, type MouseEvent } from 'react';
-import { api, ApiError, type LessonEntry, type ModuleEntry, type ModulePage } from '../api';
+import { api, ApiError, type ModuleEntry, type ModulePage } from '../api';
+import { useDebug } from '../debug/useDebug';
 import { useLoaded } from '../load';
 import { Icon } from '../parts/Icon';
 import { TopBar } from '../parts/TopBar';
@@ -11,7 +12,9 @@ import type { Cite } from '../room/captions';
 import { CourseNav } from '../room/CourseNav';
 import { LessonSheet, loadLesson } from '../room/LessonSheet';
 import { passageAnchor } from '../room/Passage';
+import { findPlace, moduleOf, toPlaces } from '../room/places';
 import { Strip } from '../room/Strip';
+import { Tab, type TabName } from '../room/Tab';
 import { TalkPanel, useMicrophone } from '../room/TalkPanel';
 import { useTutor } from '../room/tutor';
 import { useLesson } from '../room/useLesson';
@@ -51,13 +54,6 @@ export default function RoomPage({ courseId, moduleId }: RoomPageProps) {
   return <LearnerRoom courseId={courseId} page={page.value} modules={modules} />;
 }
 
-interface Place {
-  lesson: LessonEntry;
-  module: ModuleEntry;
-  /** over the course's tree, from 1 */
-  number: number;
-}
-
 interface LearnerRoomProps {
   courseId: string;
   page: ModulePage;
@@ -78,10 +74,11 @@ function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   const controls = useTalk(page, lessonId);
   const tutor = useTutor(controls.room);
   const microphone = useMicrophone(controls);
+  const [debug, toggleDebug] = useDebug(controls.room, tutor, page.sessionId);
   const lessonTrouble = useLesson({ page, controls, lessonId, pathOf });
   const [lesson, again] = useLoaded(lessonId, loadLesson(lessonId ?? ''));
 
-  const [tab, setTab] = useState<'lesson' | 'talk'>('talk');
+  const [tab, setTab] = useState<TabName>('talk');
   const [navOpen, setNavOpen] = useState(false);
   const narrow = useMedia(media.drawer);
   const phone = useMedia(media.phone);
@@ -155,12 +152,13 @@ function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
       requestAnimationFrame(() => box.current?.focus());
     },
     onEscape: () => drawer && closeNav(),
+    onDebug: toggleDebug,
   });
 
   const cites = controls.talk.cited?.cites ?? [];
   const index = place ? places.indexOf(place) : -1;
   const openModule = modules.find((module) => module.id === page.module.id) ?? page.module;
-  const panel = (name: 'lesson' | 'talk') =>
+  const panel = (name: TabName) =>
     phone ? { role: 'tabpanel', 'aria-labelledby': `tab-${name}` } : { role: 'region' };
 
   return (
@@ -246,58 +244,14 @@ function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
             box={box}
             renderCite={renderCite}
             lessonTrouble={lessonTrouble}
+            topic={place?.lesson.title ?? openModule.title}
           />
         </section>
         {phone && talking ? (
           <Strip newest={controls.talk.turns.at(-1) ?? null} microphone={microphone} renderCite={renderCite} />
         ) : null}
       </main>
+      {debug}
     </div>
   );
-}
-
-interface TabProps {
-  name: 'lesson' | 'talk';
-  tab: 'lesson' | 'talk';
-  label: string;
-  onTab: (tab: 'lesson' | 'talk') => void;
-}
-
-function Tab({ name, tab, label, onTab }: TabProps) {
-  const other = name === 'lesson' ? 'talk' : 'lesson';
-  return (
-    <button
-      type="button"
-      role="tab"
-      id={`tab-${name}`}
-      aria-controls={name}
-      aria-selected={tab === name}
-      tabIndex={tab === name ? 0 : -1}
-      onClick={() => onTab(name)}
-      onKeyDown={(event) => {
-        if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
-        onTab(other);
-        document.getElementById(`tab-${other}`)?.focus();
-      }}
-    >
-      {label}
-    </button>
-  );
-}
-
-function toPlaces(modules: readonly ModuleEntry[]): readonly Place[] {
-  return modules
-    .flatMap((module) => module.lessons.map((lesson) => ({ lesson, module })))
-    .map((entry, index) => ({ ...entry, number: index + 1 }));
-}
-
-/** The lesson of the address if it is in this module, else the server's choice, else the first. */
-function findPlace(places: readonly Place[], page: ModulePage, asked: string | null): Place | null {
-  const own = places.filter((place) => place.module.id === page.module.id);
-  const byId = (id: string | null | undefined) => own.find((place) => place.lesson.id === id);
-  return byId(asked) ?? byId(page.lessonId) ?? own[0] ?? null;
-}
-
-function moduleOf(places: readonly Place[], lessonId: string): string | null {
-  return places.find((place) => place.lesson.id === lessonId)?.module.id ?? null;
 }

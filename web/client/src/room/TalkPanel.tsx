@@ -21,6 +21,8 @@ interface TalkPanelProps {
   box: RefObject<HTMLTextAreaElement | null>;
   renderCite: RenderCite;
   lessonTrouble: string;
+  /** what the lesson is about */
+  topic: string;
 }
 
 /** The talk in each of its phases. */
@@ -45,7 +47,7 @@ export function TalkPanel({ controls, ...rest }: TalkPanelProps) {
   }
 }
 
-function Conversation({ controls, tutor, microphone, box, renderCite, lessonTrouble }: TalkPanelProps) {
+function Conversation({ controls, tutor, microphone, box, renderCite, lessonTrouble, topic }: TalkPanelProps) {
   const { room, phase, back, talk, trouble, leave, retry, say } = controls;
   const [voice, toggleVoice] = useVoice(controls, tutor);
   const button = useRef<HTMLButtonElement>(null);
@@ -70,10 +72,14 @@ function Conversation({ controls, tutor, microphone, box, renderCite, lessonTrou
           />
         </>
       )}
+      <div className="not-kept" role="status">
+        {tutor.keepsNotes ? null : <Note icon="warn">{texts.notes.notKept}</Note>}
+      </div>
       <Transcript
         turns={talk.turns}
+        plans={talk.plans}
         renderCite={renderCite}
-        notes={<Notes controls={controls} tutor={tutor} troubles={[trouble, lessonTrouble]} />}
+        notes={<Notes controls={controls} tutor={tutor} topic={topic} troubles={[trouble, lessonTrouble]} />}
       />
       <Composer
         box={box}
@@ -120,10 +126,11 @@ function useVoice({ tell }: TalkControls, { participant }: Tutor): [boolean, () 
 interface NotesProps {
   controls: TalkControls;
   tutor: Tutor;
+  topic: string;
   troubles: string[];
 }
 
-function Notes({ controls, tutor, troubles }: NotesProps) {
+function Notes({ controls, tutor, topic, troubles }: NotesProps) {
   const { room, phase, talk } = controls;
   const { canPlayAudio, startAudio } = useAudioPlayback(room);
   const { models } = tutor;
@@ -132,7 +139,7 @@ function Notes({ controls, tutor, troubles }: NotesProps) {
       {models && /offline/i.test(models.llm) ? <Note icon="offline">{texts.notes.offline}</Note> : null}
       {models && /test/i.test(models.stt) ? <Note icon="warn">{texts.notes.testModel}</Note> : null}
       {phase === 'live' && tutor.state === 'coming' && talk.turns.length === 0 ? (
-        <Note icon="note">{texts.notes.waiting(1)}</Note>
+        <Note icon="note">{texts.notes.waiting(1, topic)}</Note>
       ) : null}
       {phase === 'live' && !canPlayAudio ? (
         <div className="note held">

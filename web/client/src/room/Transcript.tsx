@@ -2,18 +2,19 @@ import { useCallback, useLayoutEffect, useRef, useState, type ReactNode } from '
 import { useChoices } from '../choices';
 import { Icon } from '../parts/Icon';
 import { texts } from '../texts';
-import type { Cite, Turn } from './captions';
+import { restOf, type Cite, type Plan, type Turn } from './captions';
 
 export type RenderCite = (cite: Cite) => ReactNode;
 
 interface TranscriptProps {
   turns: readonly Turn[];
+  plans: readonly Plan[];
   notes: ReactNode;
   renderCite: RenderCite;
 }
 
 /** What was said, newest last. It stays where the reader scrolled it. */
-export function Transcript({ turns, notes, renderCite }: TranscriptProps) {
+export function Transcript({ turns, plans, notes, renderCite }: TranscriptProps) {
   const box = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(true);
   const follow = useRef(true);
@@ -37,7 +38,7 @@ export function Transcript({ turns, notes, renderCite }: TranscriptProps) {
         <div role="log" aria-label={texts.talk.transcript}>
           {turns.length > 0 ? <p className="day">{texts.talk.today}</p> : null}
           {groups(settled).map((group) => (
-            <TurnBlock key={group[0]!.key} group={group} renderCite={renderCite} />
+            <TurnBlock key={group[0]!.key} group={group} plans={plans} renderCite={renderCite} />
           ))}
         </div>
         <div aria-hidden="true">
@@ -71,7 +72,11 @@ function groups(turns: readonly Turn[]): Turn[][] {
 const SAME_TURN_MS = 20_000;
 const gapOf = (before: Turn, after: Turn) => after.at.getTime() - before.at.getTime();
 
-function TurnBlock({ group, renderCite }: { group: Turn[]; renderCite: RenderCite }) {
+interface TurnBlockProps extends Pick<TranscriptProps, 'plans' | 'renderCite'> {
+  group: Turn[];
+}
+
+function TurnBlock({ group, plans, renderCite }: TurnBlockProps) {
   const first = group[0]!;
   const { readTutor } = useChoices();
   // the tutor is heard: a screen reader that read its words too would talk over it
@@ -86,21 +91,43 @@ function TurnBlock({ group, renderCite }: { group: Turn[]; renderCite: RenderCit
       </p>
       <p>
         {group.map((turn) => (
-          // told to a screen reader as a whole, not word by word
+          // anew when it is whole: a screen reader is given sentences, not words
           <span
-            key={turn.key}
+            key={`${turn.key} ${turn.final}`}
             className="sentence"
-            aria-hidden={turn.final ? undefined : true}
             data-segment={turn.segmentId}
             data-final={turn.final}
+            aria-hidden={!turn.final || undefined}
           >
             {turn.text.trim()}
             {turn.cites.length > 0 ? ' ' : null}
-            {turn.cites.map((cite) => renderCite(cite))}{' '}
+            {turn.cites.map((cite) => renderCite(cite))}
+            <Unsaid plan={plans.find((plan) => plan.segmentId === turn.segmentId)} said={turn.text} />{' '}
           </span>
         ))}
       </p>
     </div>
+  );
+}
+
+/** Words that are still to come, or that a stop took away. */
+function Unsaid({ plan, said }: { plan: Plan | undefined; said: string }) {
+  if (plan === undefined) return null;
+  const rest = restOf(plan.text, said);
+  if (!plan.cut) {
+    return (
+      <span className="tocome" aria-hidden="true">
+        {rest}
+      </span>
+    );
+  }
+  return (
+    <>
+      <s className="tocome" aria-hidden="true">
+        {rest}
+      </s>{' '}
+      <span className="meta">{texts.talk.cutOff}</span>
+    </>
   );
 }
 

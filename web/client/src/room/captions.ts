@@ -22,8 +22,18 @@ export interface Citation {
   passageIds: string[];
 }
 
+/** What a sentence of the tutor was to be, and all that was to follow it. */
+export interface Plan {
+  segmentId: string;
+  text: string;
+  /** the tutor was stopped there: what was not said by then never comes */
+  cut: boolean;
+}
+
 export interface Talk {
   turns: readonly Turn[];
+  /** the newest, and before it those that were cut */
+  plans: readonly Plan[];
   /** citations that came before their words */
   early: readonly Citation[];
   /** what the newest sentence that cites anything rests on: the lesson shows it */
@@ -33,13 +43,15 @@ export interface Talk {
 /** Citations held for words that never come must not pile up. */
 const EARLY_LIMIT = 8;
 
-export const emptyTalk: Talk = { turns: [], early: [], cited: null };
+export const emptyTalk: Talk = { turns: [], plans: [], early: [], cited: null };
 
 export type TalkEvent =
   | { type: 'said'; turn: Omit<Turn, 'cites'> }
   | { type: 'ended'; key: string }
   | { type: 'unsaid'; key: string }
-  | { type: 'cited'; citation: Citation };
+  | { type: 'cited'; citation: Citation }
+  | { type: 'planned'; plan: Plan }
+  | { type: 'tutorLeft' };
 
 export function talkReducer(talk: Talk, event: TalkEvent): Talk {
   switch (event.type) {
@@ -51,8 +63,24 @@ export function talkReducer(talk: Talk, event: TalkEvent): Talk {
       return { ...talk, turns: talk.turns.filter((turn) => turn.key !== event.key) };
     case 'cited':
       return cited(talk, event.citation);
+    case 'planned':
+      return { ...talk, plans: [...cutsOf(talk, event.plan.segmentId), event.plan] };
+    case 'tutorLeft':
+      return { ...talk, plans: cutsOf(talk) };
   }
 }
+
+function cutsOf({ plans }: Talk, except?: string): Plan[] {
+  return plans.filter((plan) => plan.cut && plan.segmentId !== except);
+}
+
+/** The words of a plan that are not said yet; empty where something else is said. */
+export function restOf(plan: string, said: string): string {
+  const [all, part] = [flat(plan), flat(said)];
+  return all.startsWith(part) ? all.slice(part.length) : '';
+}
+
+const flat = (text: string) => text.trim().replace(/\s+/g, ' ');
 
 function close(turn: Turn): Turn {
   return { ...turn, final: true };
@@ -103,6 +131,13 @@ export function parseCitation(payload: Uint8Array): Citation | null {
   if (!Array.isArray(data.passageIds)) return null;
   const passageIds = data.passageIds.filter((id): id is string => typeof id === 'string');
   return { segmentId: data.segmentId, lessonId: data.lessonId, passageIds };
+}
+
+/** An `answer.planned` payload; null where it is not one. */
+export function parsePlan(payload: Uint8Array): Plan | null {
+  const data = parseObject(new TextDecoder().decode(payload));
+  if (typeof data?.segmentId !== 'string' || typeof data.text !== 'string') return null;
+  return { segmentId: data.segmentId, text: data.text, cut: data.cut === true };
 }
 
 export interface LessonMetadata {

@@ -7,6 +7,7 @@ export type AgentState = 'coming' | 'listening' | 'thinking' | 'speaking';
 
 const ATTRIBUTE_STATE = 'lk.agent.state';
 const ATTRIBUTE_MODELS = 'bodh.models';
+const ATTRIBUTE_NOTES = 'bodh.notes';
 
 /** The agent of the newest dispatch: an older one may be listed for a while after its death. */
 export function newestTutor(participants: Iterable<RemoteParticipant>): RemoteParticipant | null {
@@ -28,6 +29,8 @@ export interface Tutor {
   participant: RemoteParticipant | null;
   state: AgentState;
   models: ModelNames | null;
+  /** false while nothing that is said can be written down */
+  keepsNotes: boolean;
 }
 
 export function useTutor(room: Room): Tutor {
@@ -41,6 +44,7 @@ export function useTutor(room: Room): Tutor {
     participant,
     state: participant ? toState(attributes?.[ATTRIBUTE_STATE]) : 'coming',
     models: participant ? parseModels(attributes?.[ATTRIBUTE_MODELS]) : null,
+    keepsNotes: attributes?.[ATTRIBUTE_NOTES] !== 'failing',
   };
 }
 

@@ -6,6 +6,7 @@ interface RoomKeys {
   onStop: () => void;
   onWrite: () => void;
   onEscape: () => void;
+  onDebug: () => void;
 }
 
 /** The keys of the whole room. Single letters act only outside of fields. */
@@ -17,7 +18,9 @@ export function useRoomKeys(keys: RoomKeys): void {
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       const command = (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
-      if (command && event.key.toLowerCase() === 'd') current.current.onMute();
+      const letter = event.key.toLowerCase();
+      if (command && letter === 'd') current.current.onMute();
+      else if (event.ctrlKey && event.shiftKey && letter === 'd') current.current.onDebug();
       else if (event.ctrlKey && event.key === '.') current.current.onStop();
       else if (event.key === '/' && !command && choices().singleKeys && !inField(event.target)) current.current.onWrite();
       else if (event.key === 'Escape') return current.current.onEscape();

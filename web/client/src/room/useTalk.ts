@@ -14,7 +14,7 @@ import { api, ApiError, type ModulePage } from '../api';
 import { storingSettled } from '../choices';
 import { explain } from '../failures';
 import { texts } from '../texts';
-import { emptyTalk, parseCitation, talkReducer, type Talk, type TalkEvent } from './captions';
+import { emptyTalk, parseCitation, parsePlan, talkReducer, type Talk, type TalkEvent } from './captions';
 import { newestTutor, tutorReady } from './tutor';
 
 export type Phase = 'before' | 'refused' | 'elsewhere' | 'connecting' | 'live' | 'lost';
@@ -22,6 +22,7 @@ export type Phase = 'before' | 'refused' | 'elsewhere' | 'connecting' | 'live' |
 const TOPIC_CAPTIONS = 'lk.transcription';
 const TOPIC_TYPED = 'lk.chat';
 const TOPIC_CITED = 'answer.cited';
+const TOPIC_PLANNED = 'answer.planned';
 const ATTRIBUTE_SEGMENT = 'lk.segment_id';
 const ATTRIBUTE_FINAL = 'lk.transcription_final';
 const BACK_MS = 5_000;
@@ -324,14 +325,18 @@ function listen(room: Room, page: ModulePage, dispatch: (event: TalkEvent) => vo
     dispatch({ type: 'said', turn: { key, segmentId, ...speaker, text, final: true, at: new Date() } });
   });
   const data = (payload: Uint8Array, sender?: RemoteParticipant, _kind?: unknown, topic?: string) => {
-    const citation = topic === TOPIC_CITED && sender?.isAgent ? parseCitation(payload) : null;
+    if (!sender?.isAgent) return;
+    const citation = topic === TOPIC_CITED ? parseCitation(payload) : null;
     if (citation) dispatch({ type: 'cited', citation });
+    const plan = topic === TOPIC_PLANNED ? parsePlan(payload) : null;
+    if (plan) dispatch({ type: 'planned', plan });
   };
-  room.on(RoomEvent.DataReceived, data);
+  const left = ({ isAgent }: RemoteParticipant) => isAgent && dispatch({ type: 'tutorLeft' });
+  room.on(RoomEvent.DataReceived, data).on(RoomEvent.ParticipantDisconnected, left);
   return () => {
     room.unregisterTextStreamHandler(TOPIC_CAPTIONS);
     room.unregisterTextStreamHandler(TOPIC_TYPED);
-    room.off(RoomEvent.DataReceived, data);
+    room.off(RoomEvent.DataReceived, data).off(RoomEvent.ParticipantDisconnected, left);
   };
 }
 

@@ -1,0 +1,68 @@
+"""Words to come and words cut off, formulas, and the debug drawer, on the real server."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.async_api import expect
+
+from tests.room.conftest import Course
+
+
+async def test_words_to_come_are_paler_and_a_stop_marks_them(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Nadia of the words", module.id)
+    await expect(page.locator(".formula math mfrac")).to_be_visible()
+    await page.get_by_role("button", name="Start without a microphone").click()
+    turn = page.locator(".turn.bodh").first
+    await expect(turn.locator("span.tocome").first).to_contain_text(" ")
+    await page.keyboard.press("Control+.")
+    await expect(turn).to_contain_text("cut off here")
+    await expect(turn.locator("s.tocome")).to_contain_text(" ")
+    await expect(turn.locator("span.tocome")).to_have_count(0)
+
+
+async def test_the_debug_drawer_tells_events_latency_and_attributes_and_no_secret(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Debora of the drawer", module.id)
+    tokens: list[str] = []
+
+    async def keep(response: Any) -> None:
+        if "/api/livekit/token" in response.url:
+            tokens.append((await response.json())["participant_token"])
+
+    page.on("response", keep)
+    await page.get_by_role("button", name="Start without a microphone").click()
+    await expect(page.locator(".turn.bodh").first).to_contain_text("Debora")
+    box = page.get_by_label("Type to Bodh")
+    await box.fill("What is machine learning?")
+    await box.press("Enter")
+    await box.press("Control+Shift+D")
+    drawer = page.get_by_role("complementary", name="Debug")
+    await expect(drawer).to_be_focused()
+    await expect(drawer.get_by_text("lk.agent.state speaking").first).to_be_visible()
+    await expect(drawer.locator(".attr")).to_contain_text("bodh.models")
+    await expect(drawer.locator(".attr")).to_contain_text("quality")
+    await expect(drawer.get_by_text("data answer.planned").first).to_be_visible()
+    await expect(page.locator(".turn.bodh").last).to_contain_text("Machine learning is")
+    await page.keyboard.press("Control+.")
+    await expect(drawer.locator(".lat tbody tr").first).to_be_visible()
+    shown = await drawer.inner_text()
+    assert tokens
+    assert not any(token in shown for token in tokens)
+    assert "Debora" not in shown
+    assert "achine learning" not in shown
+    await page.keyboard.press("Escape")
+    await expect(drawer).to_be_hidden()
+    await expect(box).to_be_focused()

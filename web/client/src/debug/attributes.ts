@@ -1,0 +1,29 @@
+/** What the room's participants say of themselves: names, ids and numbers; no token, no name of a person. */
+import type { RemoteParticipant, Room } from 'livekit-client';
+
+const OWN = ['sessionType', 'lessonNumber', 'lessonId', 'revision', 'storeWords'];
+
+export function attributesOf(
+  room: Room,
+  tutor: RemoteParticipant | null,
+  more: Record<string, string>,
+): [string, string][] {
+  const own = metadataOf(room.localParticipant.metadata);
+  return [
+    ['room', room.name],
+    ...Object.entries(more),
+    ['connection', room.state],
+    ['identity', room.localParticipant.identity],
+    ['participants', String(room.numParticipants)],
+    ...(tutor ? [['tutor', tutor.identity] as [string, string], ...Object.entries(tutor.attributes)] : []),
+    ...OWN.filter((name) => own[name] !== undefined).map((name): [string, string] => [name, String(own[name])]),
+  ];
+}
+
+function metadataOf(text: string | undefined): Record<string, unknown> {
+  try {
+    return JSON.parse(text || '{}') as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}

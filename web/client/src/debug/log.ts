@@ -1,0 +1,103 @@
+/** What happens in a room, for the debug drawer: names of events, ids and numbers, never words. */
+import { RoomEvent, type Participant, type RemoteParticipant, type Room, type TrackPublication } from 'livekit-client';
+
+export interface LoggedEvent {
+  at: Date;
+  text: string;
+}
+
+/** Where a turn's time went, in seconds; null for a stage that a typed turn has not. */
+export interface TurnLatency {
+  turn: number;
+  endOfTurnS: number | null;
+  speechToTextS: number | null;
+  firstTokenS: number | null;
+  firstSoundS: number | null;
+  totalS: number | null;
+}
+
+const TOPIC_LATENCY = 'turn.latency';
+const MOST = 200; // events, and turns
+
+export interface DebugLog {
+  events: readonly LoggedEvent[];
+  turns: readonly TurnLatency[];
+}
+
+/** Writes from now on. `subscribe` and `current` are made for useSyncExternalStore. */
+export class DebugRecorder {
+  private held: DebugLog = { events: [], turns: [] };
+  private readonly listeners = new Set<() => void>();
+
+  readonly current = () => this.held;
+
+  readonly subscribe = (listener: () => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** Returns the way to stop. */
+  attach(room: Room): () => void {
+    const handlers: [RoomEvent, (...args: never[]) => void][] = [
+      [RoomEvent.ConnectionStateChanged, (state: string) => this.write(`connection ${state}`)],
+      [RoomEvent.Disconnected, (reason?: number) => this.write(`disconnected ${reason ?? ''}`)],
+      [RoomEvent.ParticipantConnected, (one: Participant) => this.write(`participant.joined ${one.identity}`)],
+      [RoomEvent.ParticipantDisconnected, (one: Participant) => this.write(`participant.left ${one.identity}`)],
+      [
+        RoomEvent.ConnectionQualityChanged,
+        (quality: string, one: Participant) => this.write(`quality ${quality} ${one.identity}`),
+      ],
+      [
+        RoomEvent.ParticipantAttributesChanged,
+        (changed: Record<string, string>, one: Participant) =>
+          this.write(...Object.entries(changed).map(([name, value]) => `${name} ${value} ${one.identity}`)),
+      ],
+      [RoomEvent.RoomMetadataChanged, () => this.write('room.metadata')],
+      [RoomEvent.LocalTrackPublished, (track: TrackPublication) => this.write(`track.published ${track.trackSid}`)],
+      [RoomEvent.TrackSubscribed, (_: unknown, track: TrackPublication) => this.write(`track.heard ${track.trackSid}`)],
+      [RoomEvent.TrackMuted, (track: TrackPublication) => this.write(`track.muted ${track.trackSid}`)],
+      [RoomEvent.TrackUnmuted, (track: TrackPublication) => this.write(`track.unmuted ${track.trackSid}`)],
+      [
+        RoomEvent.DataReceived,
+        (payload: Uint8Array, sender?: RemoteParticipant, _kind?: unknown, topic?: string) => {
+          this.write(`data ${topic ?? ''} ${payload.byteLength} bytes`);
+          const latency = topic === TOPIC_LATENCY && sender?.isAgent ? parseLatency(payload) : null;
+          if (latency) this.keep({ ...this.held, turns: [...this.held.turns, latency].slice(-MOST) });
+        },
+      ],
+    ];
+    for (const [event, handler] of handlers) room.on(event, handler as () => void);
+    return () => {
+      for (const [event, handler] of handlers) room.off(event, handler as () => void);
+    };
+  }
+
+  private write(...texts: string[]): void {
+    const fresh = texts.map((text) => ({ at: new Date(), text: text.trim() }));
+    this.keep({ ...this.held, events: [...this.held.events, ...fresh].slice(-MOST) });
+  }
+
+  private keep(log: DebugLog): void {
+    this.held = log;
+    for (const listener of this.listeners) listener();
+  }
+}
+
+/** A `turn.latency` payload; null where it is not one. */
+function parseLatency(payload: Uint8Array): TurnLatency | null {
+  try {
+    const data = JSON.parse(new TextDecoder().decode(payload)) as Record<string, unknown>;
+    const seconds = (name: string) => (typeof data[name] === 'number' ? data[name] : null);
+    if (typeof data.turn !== 'number') return null;
+    return {
+      turn: data.turn,
+      endOfTurnS: seconds('endOfTurnS'),
+      speechToTextS: seconds('speechToTextS'),
+      firstTokenS: seconds('firstTokenS'),
+      firstSoundS: seconds('firstSoundS'),
+      totalS: seconds('totalS'),
+    };
+  } catch {
+    return null;
+  }
+}

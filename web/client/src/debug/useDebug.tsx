@@ -1,0 +1,26 @@
+import type { Room } from 'livekit-client';
+import { lazy, Suspense, useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
+import type { Tutor } from '../room/tutor';
+import { DebugRecorder } from './log';
+
+const DebugDrawer = lazy(() => import('./DebugDrawer'));
+
+/** The drawer while it is open, and what opens and closes it. Events are kept from the start. */
+export function useDebug(room: Room, tutor: Tutor, sessionId: string): [ReactNode, () => void] {
+  const [recorder] = useState(() => new DebugRecorder());
+  const [open, setOpen] = useState(false);
+  const opener = useRef<Element | null>(null);
+  useEffect(() => recorder.attach(room), [recorder, room]);
+  const toggle = useCallback(() => {
+    setOpen((now) => !now);
+    const before = opener.current;
+    opener.current = before === null ? document.activeElement : null;
+    if (before instanceof HTMLElement) before.focus();
+  }, []);
+  const drawer = open ? (
+    <Suspense>
+      <DebugDrawer room={room} tutor={tutor} sessionId={sessionId} recorder={recorder} onClose={toggle} />
+    </Suspense>
+  ) : null;
+  return [drawer, toggle];
+}

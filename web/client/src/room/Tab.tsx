@@ -1,0 +1,31 @@
+export type TabName = 'lesson' | 'talk';
+
+interface TabProps {
+  name: TabName;
+  tab: TabName;
+  label: string;
+  onTab: (tab: TabName) => void;
+}
+
+/** On a phone: the lesson or the talk. Arrows go to the other one. */
+export function Tab({ name, tab, label, onTab }: TabProps) {
+  const other = name === 'lesson' ? 'talk' : 'lesson';
+  return (
+    <button
+      type="button"
+      role="tab"
+      id={`tab-${name}`}
+      aria-controls={name}
+      aria-selected={tab === name}
+      tabIndex={tab === name ? 0 : -1}
+      onClick={() => onTab(name)}
+      onKeyDown={(event) => {
+        if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
+        onTab(other);
+        document.getElementById(`tab-${other}`)?.focus();
+      }}
+    >
+      {label}
+    </button>
+  );
+}

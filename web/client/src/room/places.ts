@@ -1,0 +1,26 @@
+/** Where a lesson stands in its course. Pure. */
+import type { LessonEntry, ModuleEntry, ModulePage } from '../api';
+
+export interface Place {
+  lesson: LessonEntry;
+  module: ModuleEntry;
+  /** over the course's tree, from 1 */
+  number: number;
+}
+
+export function toPlaces(modules: readonly ModuleEntry[]): readonly Place[] {
+  return modules
+    .flatMap((module) => module.lessons.map((lesson) => ({ lesson, module })))
+    .map((entry, index) => ({ ...entry, number: index + 1 }));
+}
+
+/** The lesson of the address if it is in this module, else the server's choice, else the first. */
+export function findPlace(places: readonly Place[], page: ModulePage, asked: string | null): Place | null {
+  const own = places.filter((place) => place.module.id === page.module.id);
+  const byId = (id: string | null) => own.find((place) => place.lesson.id === id);
+  return byId(asked) ?? byId(page.lessonId) ?? own[0] ?? null;
+}
+
+export function moduleOf(places: readonly Place[], lessonId: string): string | null {
+  return places.find((place) => place.lesson.id === lessonId)?.module.id ?? null;
+}
