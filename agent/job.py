@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import asyncpg
@@ -45,6 +46,7 @@ GOODBYE_S = 6.0  # the longest a worker that ends waits for its goodbye line
 LEAVE_S = 2.0  # from its last word to the end of its process
 MAX_BITRATE = 64_000  # halves the encoder's CPU; nothing of it is heard
 # a session that its provider's failures closed would stay in the room, deaf and mute
+MAX_STREAM_BYTES = 2 * 1024 * 1024  # 20 s of speech from before the agent came; the SDK takes 5 GB
 NEVER_CLOSE = 1_000_000_000
 DATABASE_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
@@ -140,6 +142,7 @@ class AgentJob:
         """Returns when the room has ended or the worker does."""
         ctx = self._ctx
         ctx.room.on("disconnected", self._on_disconnected)
+        limit_streams(ctx.room)
         await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
         async with contextlib.AsyncExitStack() as at_end:
             at_end.push_async_callback(self._end_session)
@@ -293,6 +296,17 @@ class AgentJob:
                 await end_session(conn, place.tenant_id, place.session.id, now, epoch=place.epoch)
         except DATABASE_AWAY:
             logger.warning("the session was not ended: the database does not answer")
+
+
+def limit_streams(room: rtc.Room) -> None:
+    """Refuses what inflates beyond MAX_STREAM_BYTES; `JobContext.connect` has no way to say so."""
+    connect = room.connect
+
+    async def limited(url: str, token: str, options: rtc.RoomOptions) -> None:
+        limits = rtc.DataStreamOptions(max_payload_byte_length=MAX_STREAM_BYTES)
+        await connect(url, token, replace(options, data_stream=limits))
+
+    room.connect = limited  # type: ignore[method-assign,assignment]
 
 
 def count_false_stop() -> None:
