@@ -39,6 +39,7 @@ COPY prompts prompts
 COPY telemetry telemetry
 COPY db db
 COPY rooms rooms
+COPY jobs jobs
 COPY web web
 COPY --from=page /app/web/client/dist web/client/dist
 ENV BODH_HOME=/data HOST=0.0.0.0
@@ -46,6 +47,7 @@ USER 10001
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/healthz')"]
+# Also runs `python -m jobs`.
 CMD ["python", "token_server.py"]
 
 # Also runs `python -m speech` and `python -m agent drain`.

@@ -62,6 +62,7 @@ class Settings(BaseSettings):
     database_url: str = ""
     database_owner_url: str = ""
     database_drain_url: str = ""
+    database_watch_url: str = ""
     database_pool_size: int = 10
 
     # sign-in
@@ -78,6 +79,8 @@ class Settings(BaseSettings):
     empty_timeout: Duration = timedelta(seconds=600)
     departure_timeout: Duration = timedelta(seconds=600)
     greeting_pause: Duration = timedelta(minutes=10)
+    lease_beat: Duration = timedelta(seconds=0.5)
+    lease_stale: Duration = timedelta(seconds=2.5)
 
     # the worker
     agent_name: str = "bodh-agent"
@@ -168,6 +171,10 @@ class Settings(BaseSettings):
     @property
     def drain_dsn(self) -> str:
         return self.database_drain_url or self.database_url or self._embedded_dsn("bodh_drain")
+
+    @property
+    def watch_dsn(self) -> str:
+        return self.database_watch_url or self.database_url or self._embedded_dsn("bodh_watch")
 
     @property
     def owner_dsn(self) -> str:

@@ -40,7 +40,6 @@ from settings import Settings
 from speech.client import SpeechClient, SpeechError
 from telemetry import metrics
 
-BEAT_EVERY_S = 0.5
 START_TRIES, START_PAUSE_S = 80, 0.25  # 20 s for a database that is away when a job starts
 GOODBYE_S = 6.0  # the longest a worker that ends waits for its goodbye line
 LEAVE_S = 2.0  # from its last word to the end of its process
@@ -259,7 +258,7 @@ class AgentJob:
                     )
             except Exception as error:  # noqa: BLE001 speaks on while the database is away
                 logger.warning("no beat", extra={"why": type(error).__name__})
-            await asyncio.sleep(BEAT_EVERY_S)
+            await asyncio.sleep(self._settings.lease_beat.total_seconds())
         logger.info("a newer agent took over, or the session has ended")
         self._agent_session.output.set_audio_enabled(False)
         self._gone.set()

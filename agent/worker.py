@@ -8,12 +8,13 @@ import time
 from functools import partial
 from pathlib import Path
 
-from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest
+from livekit.agents import AgentServer, JobContext, JobProcess
 
 import db
 import protocol
 import telemetry
 from agent.console import converse
+from agent.door import Door
 from agent.earlier import load_earlier
 from agent.job import AgentJob, find_dispatched
 from agent.spool import Spool
@@ -48,18 +49,6 @@ def prewarm(process: JobProcess) -> None:
     """Runs once in every job process before it has a room."""
     process.userdata["settings"] = settings = load_settings()
     telemetry.start_job(settings)
-
-
-async def answer_request(request: JobRequest) -> None:
-    """Takes the dispatches of our own server; each has an identity of its own."""
-    dispatch = protocol.parse_dispatch(request.job.metadata)
-    if dispatch is None:
-        logger.warning("a dispatch that is not ours was refused", extra={"job": request.id})
-        await request.reject()
-        return
-    await request.accept(
-        name="Bodh", identity=protocol.agent_identity(dispatch.session_id, dispatch.epoch)
-    )
 
 
 async def teach(ctx: JobContext) -> None:
@@ -139,5 +128,5 @@ def build_server(settings: Settings) -> AgentServer:
         shutdown_process_timeout=10,
         drain_timeout=int(settings.drain_timeout.total_seconds()),
     )
-    server.rtc_session(teach, agent_name=settings.agent_name, on_request=answer_request)
+    server.rtc_session(teach, agent_name=settings.agent_name, on_request=Door(settings).answer)
     return server

@@ -124,6 +124,21 @@ async def _transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]
             raise
 
 
+@asynccontextmanager
+async def only_one(dsn: str, key: int) -> AsyncIterator[Connection]:
+    """Waits until no other process of any host holds the key, and holds it as long as it lives.
+
+    The connection that holds it is given: as soon as it fails, somebody else may hold the key.
+    """
+    db = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=FROZEN_S)
+    try:
+        while not await db.fetchval("select pg_try_advisory_lock($1)", key):  # noqa: ASYNC110
+            await asyncio.sleep(1.0)
+        yield db
+    finally:
+        db.terminate()
+
+
 async def set_tenant(db: Connection, tenant_id: UUID) -> None:
     """Sets the tenant until the end of the running transaction."""
     await db.execute("select set_config('app.tenant_id', $1, true)", str(tenant_id))

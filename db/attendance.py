@@ -140,6 +140,17 @@ async def list_durations(
     }
 
 
+async def is_occupied(db: Database, tenant_id: UUID, session_id: UUID) -> bool:
+    """Whether somebody is in the session, as far as was told."""
+    occupied: bool = await db.fetchval(
+        """select exists (select from livekit_participants
+                          where tenant_id = $1 and session_id = $2 and left_at is null)""",
+        tenant_id,
+        session_id,
+    )
+    return occupied
+
+
 async def was_present(
     db: Database,
     tenant_id: UUID,

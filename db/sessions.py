@@ -113,7 +113,7 @@ async def update_epoch(db: Connection, tenant_id: UUID, session_id: UUID, now: d
     """
     epoch: int | None = await db.fetchval(
         """update sessions set agent_epoch = agent_epoch + 1, agent_dispatched_at = $3,
-                  agent_beat_at = null
+                  agent_taken_at = null, agent_beat_at = null
            where tenant_id = $1 and id = $2 and status = 'active'
            returning agent_epoch""",
         tenant_id,
@@ -197,12 +197,13 @@ class Running:
     session_id: UUID
     room_name: str
     room_sid: str
+    agent_epoch: int
 
 
 async def list_running(db: Connection, tenant_id: UUID) -> list[Running]:
     """The running sessions of the tenant that ever had a LiveKit room."""
     rows = await db.fetch(
-        """select s.id as session_id, r.name as room_name, s.room_sid
+        """select s.id as session_id, r.name as room_name, s.room_sid, s.agent_epoch
            from sessions s join livekit_rooms r on r.tenant_id = s.tenant_id and r.id = s.room_id
            where s.tenant_id = $1 and s.status = 'active' and s.room_sid <> '' order by r.name""",
         tenant_id,

@@ -4,14 +4,22 @@ One writer per room at a time: whatever reads and then writes a room holds `lock
 the media server merges concurrent metadata updates and the winner is not the last one issued.
 """
 
-from rooms.agents import recheck_agent
-from rooms.attendance import keep_attendance, reconcile_attendance
+from rooms.agents import dispatch_again, remake_room, replace_agent
+from rooms.attendance import reconcile_attendance
 from rooms.entry import OpenedRoom, name_of, open_room
 from rooms.lessons import adopt_lesson, change_lesson, publish_choices, publish_lesson
-from rooms.media import MediaUnavailable, check_media, close_room, connect
+from rooms.media import (
+    MEDIA_ERRORS,
+    MediaUnavailable,
+    check_media,
+    close_room,
+    connect,
+    list_room_sids,
+)
 from rooms.metadata import sees
 
 __all__ = [
+    "MEDIA_ERRORS",
     "MediaUnavailable",
     "OpenedRoom",
     "adopt_lesson",
@@ -19,12 +27,14 @@ __all__ = [
     "check_media",
     "close_room",
     "connect",
-    "keep_attendance",
+    "dispatch_again",
+    "list_room_sids",
     "name_of",
     "open_room",
     "publish_choices",
     "publish_lesson",
-    "recheck_agent",
     "reconcile_attendance",
+    "remake_room",
+    "replace_agent",
     "sees",
 ]

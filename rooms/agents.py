@@ -1,92 +1,166 @@
-"""The agent of a room. Owns the dispatch: one agent for a session, the newest epoch."""
+"""The agent of a room. Owns the dispatch: one agent for a session, that of the newest epoch.
+
+Only our own rows are believed: the media server lists dead agents as present, and dispatches that
+no worker took as open. A dispatch follows its commit, so that whoever takes it finds its epoch.
+"""
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from livekit import api
 
-from db import Connection, Pool, tenant_tx
+from db import Connection, NotFound, Pool, tenant_tx
 from db import rooms as stored
+from db.accounts import find_account
+from db.leases import Lease
 from db.rooms import Room
-from db.sessions import Session, find_active_session, update_epoch
-from protocol import DispatchMetadata, agent_identity, dump
-from rooms.media import MEDIA_ERRORS, MediaUnavailable, list_learners, remove_participant
+from db.sessions import Session, find_active_session, update_epoch, update_room_sid
+from protocol import (
+    MAX_ROOM_METADATA_BYTES,
+    DispatchMetadata,
+    agent_identity,
+    dump,
+    dump_metadata,
+)
+from rooms.media import create_room, remove_participant, update_room
+from rooms.metadata import learner_metadata
 from settings import Settings
 
 logger = logging.getLogger(__name__)
 
-BEAT_FRESH = timedelta(seconds=2.5)  # five missed beats: the agent job is gone
-DISPATCH_YOUNG = timedelta(seconds=8)  # from a dispatch to the first beat, with room to spare
+
+async def dispatch_agent(
+    settings: Settings, lk: api.LiveKitAPI, room_name: str, dispatch: DispatchMetadata
+) -> None:
+    """Asks the workers for the agent of an epoch; of several that take it, the first may.
+
+    The media server forgets a dispatch that no worker takes at once. Raises its errors.
+    """
+    await lk.agent_dispatch.create_dispatch(
+        api.CreateAgentDispatchRequest(
+            agent_name=settings.agent_name, room=room_name, metadata=dump(dispatch)
+        )
+    )
+    facts = {"session_id": str(dispatch.session_id), "epoch": dispatch.epoch}
+    logger.info("agent dispatched", extra={"room_id": str(dispatch.room_id), **facts})
 
 
-async def ensure_agent(
+async def dispatch_first(
     settings: Settings,
     lk: api.LiveKitAPI,
     db: Connection,
-    tenant_id: UUID,
     room: Room,
     session: Session,
     now: datetime,
 ) -> None:
-    """One agent in the room: dispatches the next epoch unless the current one lives or comes.
+    """The first agent of a session in its LiveKit room; the watcher sees to all others.
 
-    Only our own beat is believed: the media server lists dead agents as present and dispatches
-    that no worker took as open. The caller holds the room's lock. Raises the media server's errors.
+    The caller holds the room's lock. Raises the media server's errors.
     """
-    coming = session.agent_beat_at is None and younger(
-        session.agent_dispatched_at, DISPATCH_YOUNG, now
-    )
-    if coming or younger(session.agent_beat_at, BEAT_FRESH, now):
+    if session.agent_dispatched_at is not None:
         return
     if session.agent_epoch:
-        await remove_participant(lk, room.name, agent_identity(session.id, session.agent_epoch))
-    epoch = await update_epoch(db, tenant_id, session.id, now)
-    metadata = DispatchMetadata(
-        tenant_id=tenant_id, room_id=room.id, session_id=session.id, epoch=epoch
-    )
-    # not repeated on failure: two dispatches are two agents
-    await lk.agent_dispatch.create_dispatch(
-        api.CreateAgentDispatchRequest(
-            agent_name=settings.agent_name, room=room.name, metadata=dump(metadata)
-        )
-    )
-    logger.info(
-        "agent dispatched",
-        extra={"room_id": str(room.id), "session_id": str(session.id), "epoch": epoch},
+        await remove_agent(lk, room.name, session.id, session.agent_epoch)
+    epoch = await update_epoch(db, session.tenant_id, session.id, now)
+    await dispatch_agent(settings, lk, room.name, _metadata(room, session.id, epoch))
+
+
+async def dispatch_again(settings: Settings, lk: api.LiveKitAPI, lease: Lease) -> None:
+    """Asks once more for an agent that no worker took. Raises the media server's errors."""
+    await dispatch_agent(
+        settings,
+        lk,
+        lease.room_name,
+        DispatchMetadata(
+            tenant_id=lease.tenant_id,
+            room_id=lease.room_id,
+            session_id=lease.session_id,
+            epoch=lease.epoch,
+        ),
     )
 
 
-async def recheck_agent(
-    settings: Settings,
-    lk: api.LiveKitAPI,
-    pool: Pool,
-    tenant_id: UUID,
-    room_id: UUID,
-    now: datetime,
+async def replace_agent(
+    settings: Settings, lk: api.LiveKitAPI, pool: Pool, lease: Lease, now: datetime
 ) -> bool:
-    """Asks for an agent again where learners wait without one: no worker took the last dispatch.
+    """The next epoch in place of an agent that is lost: removed first, so that two never speak.
 
-    True where no further look is needed: the agent lives, or nobody waits. Raises MediaUnavailable.
+    False where somebody else did it, or the agent gave a sign of life. Raises the errors of the
+    database and of the media server; the epoch holds then, and its dispatch is asked for again.
     """
-    async with tenant_tx(pool, tenant_id) as db:
-        room = await stored.find_room_by_id(db, tenant_id, room_id)
-        if room is None:
-            return True
-        await stored.lock_room(db, room.name)
-        session = await find_active_session(db, tenant_id, room_id)
-        if session is None or younger(session.agent_beat_at, BEAT_FRESH, now):
-            return True
-        try:
-            if not await list_learners(lk, room.name):
-                return True
-            await ensure_agent(settings, lk, db, tenant_id, room, session, now)
-        except MEDIA_ERRORS as error:
-            if isinstance(error, api.ServerError) and error.code == "not_found":
-                return True
-            raise MediaUnavailable from error
-    return False
+    async with tenant_tx(pool, lease.tenant_id) as db:
+        await stored.lock_room(db, lease.room_name)
+        room = await stored.find_room_by_id(db, lease.tenant_id, lease.room_id)
+        session = await find_active_session(db, lease.tenant_id, lease.room_id)
+        if room is None or session is None or not _served(lease, session):
+            return False
+        epoch = await update_epoch(db, lease.tenant_id, session.id, now)
+    await remove_agent(lk, room.name, session.id, lease.epoch)
+    await dispatch_agent(settings, lk, room.name, _metadata(room, session.id, epoch))
+    return True
 
 
-def younger(at: datetime | None, limit: timedelta, now: datetime) -> bool:
-    return at is not None and now - at < limit
+async def remake_room(
+    settings: Settings, lk: api.LiveKitAPI, pool: Pool, lease: Lease, now: datetime
+) -> bool:
+    """A room that was lost with its server, made again in the same session, with the next agent.
+
+    False where somebody else did it. Raises the errors of the database and of the media server.
+    """
+    async with tenant_tx(pool, lease.tenant_id) as db:
+        await stored.lock_room(db, lease.room_name)
+        room = await stored.find_room_by_id(db, lease.tenant_id, lease.room_id)
+        session = await find_active_session(db, lease.tenant_id, lease.room_id)
+        if room is None or session is None or session.room_sid != lease.room_sid:
+            return False
+        text = await _room_metadata(db, room)
+        live = await create_room(lk, settings, room.name, text)
+        if live.metadata != text:
+            await update_room(lk, room.name, text)
+        await update_room_sid(db, lease.tenant_id, session.id, live.sid, now)
+        epoch = await update_epoch(db, lease.tenant_id, session.id, now)
+    logger.warning("room made again", extra={"session_id": str(session.id), "epoch": epoch})
+    await dispatch_agent(settings, lk, room.name, _metadata(room, session.id, epoch))
+    return True
+
+
+async def _room_metadata(db: Connection, room: Room) -> str:
+    """What the room's metadata was: that of its opener, on the lesson they are on now.
+
+    Empty where they are no more; the agent then reads all from the database.
+    """
+    opener_id = room.opener_account_id
+    if opener_id is None:
+        return ""
+    account = await find_account(db, room.tenant_id, opener_id)
+    learner = await stored.find_room_learner(db, room.tenant_id, room.id, opener_id)
+    if account is None or learner is None:
+        return ""
+    try:
+        metadata = await learner_metadata(
+            db, room.tenant_id, room, account, learner.lesson_id, learner.revision
+        )
+    except NotFound:
+        return ""
+    return dump_metadata(metadata, MAX_ROOM_METADATA_BYTES)
+
+
+async def remove_agent(lk: api.LiveKitAPI, room_name: str, session_id: UUID, epoch: int) -> None:
+    """Takes the agent of an epoch out of the room, living or listed only; gone already is fine."""
+    await remove_participant(lk, room_name, agent_identity(session_id, epoch))
+
+
+def _metadata(room: Room, session_id: UUID, epoch: int) -> DispatchMetadata:
+    return DispatchMetadata(
+        tenant_id=room.tenant_id, room_id=room.id, session_id=session_id, epoch=epoch
+    )
+
+
+def _served(lease: Lease, session: Session) -> bool:
+    """Whether the session is as the lease has it: same agent, no sign of life since."""
+    return (session.id, session.agent_epoch, session.agent_beat_at) == (
+        lease.session_id,
+        lease.epoch,
+        lease.beat_at,
+    )

@@ -1,42 +1,29 @@
-"""Attendance by the list of who is in the rooms: the media server drops webhooks."""
+"""Who is in the rooms, by the media server's list: it drops webhooks, and keeps older agents in."""
 
-import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from livekit import api
 
-from db import RETRYABLE, Pool, tenant_tx
+from db import Pool, tenant_tx
 from db.attendance import Connection as Attended
 from db.attendance import close_ended, reconcile
 from db.sessions import Running, list_running
 from db.tenants import list_tenants
-from rooms.media import MEDIA_ERRORS, list_learners, list_room_sids
-
-RECONCILE_S = 15.0  # the media server gives an event up after five tries within as long
+from protocol import agent_identity
+from rooms.media import is_agent, list_participants, list_room_sids, remove_participant
 
 logger = logging.getLogger(__name__)
-
-
-async def keep_attendance(lk: api.LiveKitAPI, pool: Pool, clock: Callable[[], datetime]) -> None:
-    """Reconciles attendance every 15 s until cancelled: the media server drops webhooks."""
-    while True:
-        await asyncio.sleep(RECONCILE_S)
-        try:
-            await reconcile_attendance(lk, pool, clock)
-        except (*MEDIA_ERRORS, *RETRYABLE) as error:
-            logger.warning("attendance not reconciled", extra={"kind": type(error).__name__})
-        except Exception:
-            logger.exception("attendance not reconciled")
 
 
 async def reconcile_attendance(
     lk: api.LiveKitAPI, pool: Pool, clock: Callable[[], datetime]
 ) -> None:
-    """Closes who left running sessions unnoticed, adds who came so.
+    """Closes who left running sessions unnoticed, adds who came so, removes agents left over.
 
-    Raises the errors of the media server and of the database.
+    A session without its room is the watcher's. Raises the errors of the media server and of the
+    database.
     """
     async with pool.acquire() as db:
         tenants = await list_tenants(db)
@@ -47,9 +34,12 @@ async def reconcile_attendance(
         names = [session.room_name for session in running]
         live = await list_room_sids(lk, names) if names else {}
         for session in running:
+            if live.get(session.room_name) != session.room_sid:
+                continue
             at = clock()
-            here = live.get(session.room_name) == session.room_sid
-            present = await _list_present(lk, session) if here else []
+            people = await _list_people(lk, session)
+            await _remove_older_agents(lk, session, people)
+            present = _connections(session, people)
             async with tenant_tx(pool, tenant.id) as db:
                 closed = await reconcile(db, tenant.id, session.session_id, present, at)
             if closed:
@@ -59,14 +49,28 @@ async def reconcile_attendance(
                 )
 
 
-async def _list_present(lk: api.LiveKitAPI, session: Running) -> list[Attended]:
-    """The people who are in the session's room; nobody where it closed just now."""
+async def _list_people(lk: api.LiveKitAPI, session: Running) -> list[api.ParticipantInfo]:
+    """Who is in the session's room; nobody where it closed just now."""
     try:
-        people = await list_learners(lk, session.room_name)
+        return await list_participants(lk, session.room_name)
     except api.ServerError as error:
         if error.code != "not_found":
             raise
         return []
+
+
+async def _remove_older_agents(
+    lk: api.LiveKitAPI, session: Running, people: Iterable[api.ParticipantInfo]
+) -> None:
+    """One that hung while it was replaced may come back by itself, also to a room made again."""
+    older = {agent_identity(session.session_id, epoch) for epoch in range(session.agent_epoch)}
+    for one in people:
+        if one.identity in older:
+            await remove_participant(lk, session.room_name, one.identity)
+            logger.warning("older agent removed", extra={"session_id": str(session.session_id)})
+
+
+def _connections(session: Running, people: Iterable[api.ParticipantInfo]) -> list[Attended]:
     return [
         Attended(
             sid=one.sid,
@@ -74,6 +78,6 @@ async def _list_present(lk: api.LiveKitAPI, session: Running) -> list[Attended]:
             identity=one.identity,
             joined_at=datetime.fromtimestamp(one.joined_at_ms / 1000 or one.joined_at, UTC),
         )
-        for one in people.values()
-        if one.state == api.ParticipantInfo.State.ACTIVE
+        for one in people
+        if one.state == api.ParticipantInfo.State.ACTIVE and not is_agent(one)
     ]

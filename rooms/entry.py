@@ -12,6 +12,7 @@ from livekit import api
 from db import Connection, NotFound, Pool, tenant_tx
 from db import rooms as stored
 from db.accounts import Account
+from db.attendance import is_occupied
 from db.courses import (
     Course,
     Lesson,
@@ -38,7 +39,7 @@ from protocol import (
     dump_metadata,
     room_name,
 )
-from rooms.agents import ensure_agent, younger
+from rooms.agents import dispatch_first
 from rooms.lessons import log_lesson, move_learner
 from rooms.media import (
     MEDIA_ERRORS,
@@ -54,7 +55,7 @@ from settings import Settings
 
 logger = logging.getLogger(__name__)
 
-ROOM_LOST = timedelta(seconds=60)  # an agent seen within this: its room was lost, not left
+ROOM_LOST = timedelta(seconds=60)  # from the agent's last sign of life
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ async def _settle(
         if present[account.identity].metadata != own:
             await update_participant(lk, room.name, account.identity, own)
     session = await _session_of(db, tenant_id, room, live.sid, before, now)
-    await ensure_agent(settings, lk, db, tenant_id, room, session, now)
+    await dispatch_first(settings, lk, db, room, session, now)
     return session
 
 
@@ -237,16 +238,19 @@ async def _session_of(
     session: Session | None,
     now: datetime,
 ) -> Session:
-    """The session of a living room: the running one, or a new one after an earlier room ended."""
+    """The session of a living room: the running one, or a new one after an earlier room ended.
+
+    A room that people were in, or an agent just now, did not end: it was lost with its server.
+    """
     if session is None:
         return await insert_session(db, tenant_id, room.id, room_sid, now)
     if session.room_sid == room_sid:
         return session
-    if younger(session.agent_beat_at, ROOM_LOST, now) or younger(
-        session.agent_dispatched_at, ROOM_LOST, now
-    ):
+    seen = [at for at in (session.agent_beat_at, session.agent_dispatched_at) if at is not None]
+    recent = any(now - at < ROOM_LOST for at in seen)
+    if recent or await is_occupied(db, tenant_id, session.id):
         await update_room_sid(db, tenant_id, session.id, room_sid, now)
         # its agent may not find the new room, and an older epoch that does is silenced
-        return replace(session, room_sid=room_sid, agent_beat_at=None, agent_dispatched_at=None)
+        return replace(session, room_sid=room_sid, agent_dispatched_at=None)
     await end_session(db, tenant_id, session.id, now)
     return await insert_session(db, tenant_id, room.id, room_sid, now)

@@ -79,13 +79,23 @@ async def update_participant(lk: api.LiveKitAPI, name: str, identity: str, metad
     )
 
 
-async def list_learners(lk: api.LiveKitAPI, name: str) -> dict[str, api.ParticipantInfo]:
-    """The people in a room by identity, agents left out."""
+async def list_participants(lk: api.LiveKitAPI, name: str) -> list[api.ParticipantInfo]:
+    """Who is in a room, agents included; one that was killed stays listed for 20 s."""
     answer = await _repeat(
         lambda: lk.room.list_participants(api.ListParticipantsRequest(room=name))
     )
-    people = (p for p in answer.participants if p.kind != api.ParticipantInfo.Kind.AGENT)
-    return {p.identity: p for p in people if p.state != api.ParticipantInfo.State.DISCONNECTED}
+    gone = api.ParticipantInfo.State.DISCONNECTED
+    return [one for one in answer.participants if one.state != gone]
+
+
+async def list_learners(lk: api.LiveKitAPI, name: str) -> dict[str, api.ParticipantInfo]:
+    """The people in a room by identity, agents left out."""
+    people = await list_participants(lk, name)
+    return {one.identity: one for one in people if not is_agent(one)}
+
+
+def is_agent(participant: api.ParticipantInfo) -> bool:
+    return participant.kind == api.ParticipantInfo.Kind.AGENT
 
 
 async def list_room_sids(lk: api.LiveKitAPI, names: Sequence[str]) -> dict[str, str]:

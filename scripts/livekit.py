@@ -36,7 +36,11 @@ def livekit_config(settings: Settings) -> dict[str, Any]:
             "api_key": settings.livekit_api_key,
             "urls": [f"http://127.0.0.1:{settings.port}/api/webhooks/livekit"],
         },
-        "logging": {"level": "info", "pion_level": "error"},
+        "logging": {
+            "level": "info",
+            "pion_level": "error",
+            "component_levels": {"api": "warn"},  # else a line for each look of the watcher
+        },
     }
 
 

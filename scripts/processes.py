@@ -81,6 +81,7 @@ class Processes:
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
         """Ends everything within STOP_S: the worker first, so that it can say goodbye.
 
+        With it the watcher, which would replace its agents.
         `hurry` is asked all the time; once it is true, what is left is killed.
         """
         deadline = time.monotonic() + STOP_S
@@ -94,7 +95,7 @@ class Processes:
         sweep(self._settings)
 
     def _stop_in_order(self, late: Callable[[], bool]) -> None:
-        self._end(["agent", "web"], late)
+        self._end(["jobs", "agent", "web"], late)
         self._end(["drain", "speech", "livekit"], late)
         self._end(["postgres"], late)
         self._rpc.shutdown()

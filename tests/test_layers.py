@@ -18,7 +18,15 @@ LAYERS = (
     ("protocol", "settings"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-WITHOUT_AGENTS = ("token_server", "web.app", "rooms", "db", "speech.server", "agent.drain")
+WITHOUT_AGENTS = (
+    "token_server",
+    "web.app",
+    "jobs.__main__",
+    "rooms",
+    "db",
+    "speech.server",
+    "agent.drain",
+)
 
 
 def modules() -> Iterator[tuple[str, Path]]:

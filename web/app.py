@@ -47,8 +47,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             stack.push_async_callback(inbox.close)
             context = Context(settings, pool, lk, verifier, inbox, clock)
             stack.push_async_callback(context.aclose)
-            for work in (Intake(inbox, pool).run(), rooms.keep_attendance(lk, pool, clock)):
-                context.background.append(asyncio.create_task(work))
+            context.background.append(asyncio.create_task(Intake(inbox, pool).run()))
             app.state.context = context
             yield
 

@@ -1,11 +1,8 @@
 """The way into a room. Owns the module page's call, the token endpoint and the lesson change."""
 
-import asyncio
-import logging
 from typing import Annotated
 from uuid import UUID
 
-import asyncpg
 from fastapi import APIRouter, Depends, Query, Response
 
 import rooms
@@ -13,7 +10,7 @@ from db import NotFound, tenant_tx
 from db.courses import Lesson
 from db.progress import Visit
 from db.quizzes import Question, list_questions
-from db.rooms import Room, find_room
+from db.rooms import find_room
 from protocol import ProtocolError
 from web.context import Caller, Context, Running, SignedIn, take_token
 from web.errors import PROBLEMS
@@ -30,7 +27,6 @@ from web.models import (
     TokenRequest,
 )
 
-logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api", tags=["rooms"], responses=PROBLEMS)
 
 LessonQuery = Annotated[str | None, Query(max_length=200, description="The id of a lesson")]
@@ -134,7 +130,7 @@ async def _open(
     module_id = _uuid(module_key)
     if module_id is None:
         raise NotFound("module")
-    opened = await rooms.open_room(
+    return await rooms.open_room(
         running.settings,
         running.lk,
         running.pool,
@@ -145,35 +141,6 @@ async def _open(
         stay=stay,
         now=running.clock(),
     )
-    _recheck_later(running, opened.room)
-    return opened
-
-
-def _recheck_later(running: Context, room: Room) -> None:
-    """One watch over a room just opened: a dispatch that no worker took is lost without a word."""
-    if room.id not in running.rechecks:
-        task = asyncio.create_task(_recheck(running, room))
-        running.rechecks[room.id] = task
-        task.add_done_callback(lambda _: running.rechecks.pop(room.id, None))
-
-
-async def _recheck(running: Context, room: Room) -> None:
-    for pause_s in running.recheck_after_s:
-        await asyncio.sleep(pause_s)
-        try:
-            done = await rooms.recheck_agent(
-                running.settings,
-                running.lk,
-                running.pool,
-                room.tenant_id,
-                room.id,
-                running.clock(),
-            )
-        except (rooms.MediaUnavailable, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            logger.warning("room not looked at", extra={"room_id": str(room.id)})
-            continue
-        if done:
-            return
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -1,7 +1,7 @@
 """What every route is given: settings, pool, media client, clock and the signed-in account."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated
@@ -37,16 +37,13 @@ class Context:
     inbox: Inbox
     clock: Callable[[], datetime] = utc_now
     tenants: dict[str, Tenant] = field(default_factory=dict)  # by slug; a tenant never changes
-    rechecks: dict[UUID, asyncio.Task[None]] = field(default_factory=dict)  # by room
-    recheck_after_s: Sequence[float] = (9.0, 9.0, 9.0)
     background: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def aclose(self) -> None:
         """Ends what still runs beside the requests."""
-        tasks = [*self.rechecks.values(), *self.background]
-        for task in tasks:
+        for task in self.background:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self.background, return_exceptions=True)
 
 
 @dataclass(frozen=True)

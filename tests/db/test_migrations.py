@@ -21,6 +21,7 @@ LANDED = {
     "0003_webhooks.sql": "944b179fc0b3a6ad",
     "0004_own_words.sql": "1bb65d253c3ab3dd",
     "0005_formulas.sql": "c01ee75d75fad956",
+    "0006_leases.sql": "ed1bf9b097edebe1",
 }
 EMPTY = "t_empty"
 

@@ -22,6 +22,7 @@ from db import (
     erasing,
     events,
     heard,
+    leases,
     progress,
     quizzes,
     rates,
@@ -136,6 +137,7 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (events.find_head, ("session_id",), {}),
     (accounts.list_account_ids, ("identities",), {}),
     (attendance.list_durations, ("session_id",), {"now": NOW}),
+    (attendance.is_occupied, ("session_id",), {}),
     (rooms.list_names, ("room_names",), {}),
     (transcripts.list_segments, ("session_id",), {"present": None}),
     (heard.list_talks, ("account_id",), {}),
@@ -185,6 +187,7 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(sessions.beat, theirs.session_id, 0, NOW)
     await refused(sessions.end_session, theirs.session_id, NOW)
     await refused(sessions.update_epoch, theirs.session_id, NOW)
+    await refused(leases.take_dispatch, theirs.session_id, 1, NOW)
     await refused(sessions.update_room_sid, theirs.session_id, "RM_2", NOW)
     await refused(events.append_event, theirs.session_id, AgentDispatched(epoch=1), NOW)
     await refused(rooms.update_opener, theirs.room_id, ours.account_id)

@@ -120,7 +120,11 @@ def test_image_runs_as_a_plain_user_without_a_compiler(target: str) -> None:
 @pytest.mark.parametrize(
     ("target", "imports", "lock"),
     [
-        ("token-server", "import token_server, db.__main__", "requirements-web.lock"),
+        (
+            "token-server",
+            "import token_server, jobs.__main__, db.__main__",
+            "requirements-web.lock",
+        ),
         ("agent", "import agent.worker, agent.drain, speech.server", "requirements.lock"),
     ],
 )
@@ -148,7 +152,7 @@ def test_compose_sets_settings_only() -> None:
 
 def test_compose_runs_what_the_images_hold() -> None:
     built = {name: s for name, s in COMPOSE["services"].items() if "build" in s}
-    assert set(built) == {"migrate", "token-server", "speech", "drain", "agent"}
+    assert set(built) == {"migrate", "token-server", "speech", "drain", "jobs", "agent"}
     for service in built.values():
         called = modules_called([shlex.join(service.get("command", []))])
         target = service["build"]["target"]

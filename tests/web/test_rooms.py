@@ -14,8 +14,9 @@ from pydantic import SecretStr
 
 import rooms
 from db import tenant_tx
+from db.attendance import Participant, upsert_participants
 from db.sessions import beat
-from protocol import agent_identity, parse_dispatch, parse_metadata
+from protocol import parse_dispatch, parse_metadata
 from tests.stack import free_port
 from tests.web.conftest import School
 
@@ -518,87 +519,12 @@ async def test_the_dispatch_tells_the_agent_where_it_is(school: School) -> None:
     assert dispatch.tenant_id == school.tenant.id
 
 
-async def test_a_dispatch_on_its_way_is_waited_for(school: School) -> None:
-    await school.open("Amina")
-    school.clock.pass_(seconds=7)
-    await school.open("Amina")
-    assert len(await school.dispatches()) == 1
-
-
-async def test_a_dispatch_that_nobody_took_is_asked_for_again(school: School) -> None:
+async def test_only_the_first_agent_is_asked_for_at_the_entry(school: School) -> None:
     page = await school.open("Amina")
-    school.clock.pass_(seconds=9)
+    school.clock.pass_(minutes=1)
     again = await school.open("Amina")
-    epochs = sorted(d.epoch for d in map(parse_dispatch, await school.dispatches()) if d)
-    assert (epochs, again["sessionId"]) == ([1, 2], page["sessionId"])
-
-
-async def test_a_learner_who_waits_gets_another_dispatch(school: School, joined: Any) -> None:
-    context = school.app.state.context
-    context.recheck_after_s = (0.0,)
-    page = await school.open("Amina")
-    await asyncio.gather(*context.rechecks.values())
-    assert len(await school.dispatches()) == 1
-    await joined(page)
-    school.clock.pass_(seconds=9)
-    await ask_token(school, "Bilal", {"room_name": page["roomName"]})
-    school.clock.pass_(seconds=9)
-    await asyncio.gather(*context.rechecks.values())
-    assert len(await school.dispatches()) == 3
-
-
-@pytest.mark.parametrize("state", ["living", "on its way", "nobody waits", "closed"])
-async def test_a_second_look_asks_for_no_agent_that_is_not_missed(
-    school: School, joined: Any, state: str
-) -> None:
-    page = await school.open("Amina")
-    (row,) = await school.rows("select id from livekit_rooms")
-    if state in ("living", "on its way"):
-        await joined(page)
-    school.clock.pass_(seconds=7 if state == "on its way" else 9)
-    if state == "living":
-        await live_agent(school, page["sessionId"])
-    if state == "closed":
-        await rooms.close_room(school.lk, page["roomName"])
-    done = await rooms.recheck_agent(
-        school.settings, school.lk, school.pool, school.tenant.id, row["id"], school.clock.now
-    )
-    (session,) = await school.rows("select agent_epoch from sessions")
-    assert (done, session["agent_epoch"]) == (state != "on its way", 1)
-
-
-async def test_an_agent_that_lives_is_left_alone(school: School) -> None:
-    page = await school.open("Amina")
-    school.clock.pass_(seconds=60)
-    assert await live_agent(school, page["sessionId"])
-    school.clock.pass_(seconds=2)
-    await school.open("Amina")
-    assert len(await school.dispatches()) == 1
-
-
-async def test_an_agent_that_fell_silent_is_replaced_and_removed(
-    school: School, joined: Any
-) -> None:
-    page = await school.open("Amina")
-    identity = agent_identity(UUID(page["sessionId"]), 1)
-    token = (
-        api.AccessToken(
-            school.settings.livekit_api_key, school.settings.livekit_api_secret.get_secret_value()
-        )
-        .with_identity(identity)
-        .with_kind("agent")
-        .with_grants(api.VideoGrants(room_join=True, room=page["roomName"], agent=True))
-        .to_jwt()
-    )
-    old = await joined({"wsUrl": page["wsUrl"], "liveKitToken": token})
-    gone = asyncio.Event()
-    old.on("disconnected", lambda reason: gone.set())
-    await live_agent(school, page["sessionId"])
-    school.clock.pass_(seconds=3)
-    await school.open("Amina")
-    await asyncio.wait_for(gone.wait(), 5)
-    assert not await live_agent(school, page["sessionId"], epoch=1)
-    assert await live_agent(school, page["sessionId"], epoch=2)
+    epochs = [d.epoch for d in map(parse_dispatch, await school.dispatches()) if d]
+    assert (epochs, again["sessionId"]) == ([1], page["sessionId"])
 
 
 async def test_an_agent_alone_does_not_make_a_room_full(school: School, joined: Any) -> None:
@@ -639,6 +565,18 @@ async def test_a_room_lost_with_its_server_goes_on_in_the_same_session(school: S
     (row,) = await school.rows("select room_sid, agent_epoch from sessions")
     assert (second["sessionId"], row["agent_epoch"]) == (first["sessionId"], 2)
     assert row["room_sid"] == (await school.live_room()).sid
+
+
+async def test_a_room_lost_long_ago_with_learners_in_it_goes_on_as_well(school: School) -> None:
+    first = await school.open("Amina")
+    amina = await school.account("Amina")
+    async with tenant_tx(school.pool, school.tenant.id) as db:
+        here = Participant(UUID(first["sessionId"]), "PA_1", amina.id, school.clock.now, None)
+        await upsert_participants(db, school.tenant.id, [here])
+    await rooms.close_room(school.lk, first["roomName"])
+    school.clock.pass_(minutes=3)
+    second = await school.open("Amina")
+    assert second["sessionId"] == first["sessionId"]
 
 
 async def test_closing_a_room_twice_is_fine(school: School) -> None:

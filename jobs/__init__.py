@@ -1,0 +1,1 @@
+"""What runs beside the rooms: the watcher over their agents, and attendance."""

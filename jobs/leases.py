@@ -1,0 +1,159 @@
+"""When an agent counts as lost: the rule of the watcher, by its own observation alone.
+
+Times are seconds of a clock that stands still while nothing can be read, so that neither the
+clocks of other hosts nor an outage of the database makes a lease look old.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from db.leases import Lease
+
+Verdict = Literal["ask", "replace", "remake", "end"]
+
+ASK_PAUSES_S = (1.0, 1.0, 2.0, 4.0, 5.0)  # a worker that is free takes a dispatch within 0.3 s
+START_S = 8.0  # from a dispatch that was taken to the first beat, on a busy host
+LOST_S = 4.0  # a room that closed ends its session within this; else it was lost
+GRACE_S = 30.0  # for somebody to come back to a session whose room is gone
+COMING_S = 30.0  # a learner who was given a token has joined by then
+LIVED_S = 3.0  # an agent that lived so long did not die of its start
+LONGEST_PAUSE_S = 30.0  # between agents that die at once
+
+
+@dataclass
+class Seen:
+    """What was observed of a session's lease."""
+
+    lease: Lease
+    since: float  # the lease is as it is
+    epoch_since: float
+    asked: float
+    asks: int = 0  # of this epoch
+    replaced: float = 0.0
+    first_beat: float | None = None
+    short_lives: int = 0  # agents in a row that died at once
+    occupied: bool = False  # somebody was in the room when it was seen last
+    unseen: bool = False  # the media server did not answer since then
+    gone_since: float | None = None  # the room, on a media server that answers
+    alone_since: float | None = None  # somebody is there, and no agent that lives
+
+
+class Leases:
+    """All running sessions from look to look, and what has to be done about each."""
+
+    def __init__(self, stale_s: float, longest_look_s: float) -> None:
+        """A lease is stale `stale_s` after its last renewal.
+
+        Of two looks that lie further apart than `longest_look_s` only so much counts.
+        """
+        self._stale_s = stale_s
+        self._longest_look_s = longest_look_s
+        self._seen: dict[UUID, Seen] = {}
+        self.ended_waits: list[float] = []  # of rooms, since the last look
+        self._looked: float | None = None
+        self._now = 0.0
+
+    def look(
+        self, leases: Iterable[Lease], live: Mapping[str, str] | None, at: float
+    ) -> list[tuple[Lease, Verdict]]:
+        """What is due, and counted as done. `live`: sids of the living rooms by name.
+
+        None where the media server does not answer: nothing can be done then. `at` is monotonic.
+        """
+        if self._looked is not None:
+            self._now += min(at - self._looked, self._longest_look_s)
+        self._looked = at
+        known, self._seen, self.ended_waits = self._seen, {}, []
+        due: list[tuple[Lease, Verdict]] = []
+        for lease in leases:
+            seen = self._observe(known.get(lease.session_id), lease)
+            self._seen[lease.session_id] = seen
+            if live is None:
+                seen.unseen = True
+                continue
+            verdict = self._judge(seen, live.get(lease.room_name))
+            if verdict is not None:
+                self._count(seen, verdict)
+                due.append((lease, verdict))
+        return due
+
+    def waits(self) -> list[float]:
+        """How long each room that has somebody in it has been without a living agent."""
+        since = [one.alone_since for one in self._seen.values()]
+        return [self._now - at for at in since if at is not None]
+
+    def oldest_beat_s(self) -> float:
+        """Of the agents that live, how long ago the one that was silent longest gave a sign."""
+        living = [one for one in self._seen.values() if self._lives(one)]
+        return max((self._now - one.since for one in living), default=0.0)
+
+    def _observe(self, seen: Seen | None, lease: Lease) -> Seen:
+        now = self._now
+        if seen is None:
+            seen = Seen(lease, since=now, epoch_since=now, asked=now)
+        if seen.lease.epoch != lease.epoch:
+            seen.epoch_since = seen.asked = now
+            seen.asks, seen.first_beat = 0, None
+        if _sign(seen.lease) != _sign(lease):
+            seen.since = now
+        if lease.beat_at is not None and seen.first_beat is None:
+            seen.first_beat = now
+        seen.lease = lease
+        self._observe_wait(seen)
+        return seen
+
+    def _observe_wait(self, seen: Seen) -> None:
+        """An agent was missed from its last sign of life on."""
+        if not seen.lease.present or self._lives(seen):
+            if seen.alone_since is not None and seen.lease.present:
+                self.ended_waits.append(self._now - seen.alone_since)
+            seen.alone_since = None
+        elif seen.alone_since is None:
+            seen.alone_since = seen.since
+
+    def _judge(self, seen: Seen, live_sid: str | None) -> Verdict | None:
+        lease = seen.lease
+        if live_sid != lease.room_sid:
+            return self._judge_gone(seen)
+        seen.gone_since, seen.unseen, seen.occupied = None, False, lease.present
+        if not lease.present and self._now - seen.epoch_since > COMING_S:
+            return None
+        if lease.beat_at is None and lease.taken_at is None:
+            pause = ASK_PAUSES_S[min(seen.asks, len(ASK_PAUSES_S) - 1)]
+            return "ask" if self._now - seen.asked > pause else None
+        return "replace" if self._stale(seen) else None
+
+    def _judge_gone(self, seen: Seen) -> Verdict | None:
+        """An agent that loses its connection takes everybody for gone: what was before counts."""
+        if seen.gone_since is None:
+            seen.gone_since = self._now
+        gone_s = self._now - seen.gone_since
+        if seen.lease.present or seen.occupied:
+            return "remake" if seen.unseen or gone_s > LOST_S else None
+        return "end" if gone_s > GRACE_S else None
+
+    def _lives(self, seen: Seen) -> bool:
+        return seen.lease.beat_at is not None and self._now - seen.since <= self._stale_s
+
+    def _stale(self, seen: Seen) -> bool:
+        limit = START_S if seen.lease.beat_at is None else self._stale_s
+        pause = min(2.0 ** (seen.short_lives - 1), LONGEST_PAUSE_S) if seen.short_lives else 0.0
+        return self._now - max(seen.since, seen.replaced) > limit + pause
+
+    def _count(self, seen: Seen, verdict: Verdict) -> None:
+        """Nothing is done twice before it could show."""
+        if verdict == "ask":
+            seen.asks += 1
+            seen.asked = self._now
+        elif verdict == "replace":
+            lived = seen.first_beat is not None and seen.since - seen.first_beat > LIVED_S
+            seen.short_lives = 0 if lived else seen.short_lives + 1
+            seen.replaced = self._now
+        else:
+            seen.gone_since, seen.unseen = self._now, False
+
+
+def _sign(lease: Lease) -> tuple[object, ...]:
+    return lease.epoch, lease.taken_at, lease.beat_at, lease.room_sid

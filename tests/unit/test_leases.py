@@ -1,0 +1,217 @@
+"""When an agent is asked for again, replaced, its room made again, its session ended."""
+
+import itertools
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from db.leases import Lease
+from jobs.leases import ASK_PAUSES_S, GRACE_S, LOST_S, START_S, Leases
+
+TICK_S = 0.5
+STALE_S = 2.5
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+LIVE = {"room": "RM_1"}
+NEW = Lease(uuid4(), uuid4(), uuid4(), "room", "RM_1", 1, None, None, present=True)
+TAKEN = replace(NEW, taken_at=NOW)
+
+
+def beating(lease: Lease, at: float) -> Lease:
+    return replace(lease, taken_at=NOW, beat_at=NOW + timedelta(seconds=at))
+
+
+@dataclass
+class Watch:
+    """The rule under a clock of its own: what it found, by the second."""
+
+    leases: Leases
+    at: float = 1000.0
+
+    def look(
+        self, lease: Lease | None, live: dict[str, str] | None = LIVE, after: float = TICK_S
+    ) -> list[str]:
+        """One look some time after the last."""
+        self.at += after
+        return [verdict for _, verdict in self.leases.look([lease] if lease else [], live, self.at)]
+
+    def until(
+        self, lease: Lease, limit_s: float, live: dict[str, str] | None = LIVE
+    ) -> tuple[float, list[str]]:
+        """Looks at an unchanged lease until something is due: after how long, and what."""
+        began = self.at
+        while not (due := self.look(lease, live)) and self.at - began < limit_s:
+            pass
+        return self.at - began, due
+
+    def beats(self, lease: Lease, seconds: float) -> list[str]:
+        """Looks at an agent that lives."""
+        found: list[str] = []
+        for tick in range(int(seconds / TICK_S)):
+            found += self.look(beating(lease, self.at + tick))
+        return found
+
+
+@pytest.fixture
+def watch() -> Watch:
+    return Watch(Leases(STALE_S, 1.5 * TICK_S))
+
+
+def test_an_agent_that_beats_is_left_alone(watch: Watch) -> None:
+    assert watch.beats(NEW, 60) == []
+
+
+def test_an_agent_that_fell_silent_is_replaced_once(watch: Watch) -> None:
+    watch.beats(NEW, 10)
+    silent = beating(NEW, 5000)
+    waited, due = watch.until(silent, 10)
+    assert due == ["replace"]
+    assert STALE_S < waited <= STALE_S + 2 * TICK_S
+    assert watch.look(silent) == []
+
+
+def test_the_clock_of_another_host_does_not_matter(watch: Watch) -> None:
+    slow = [
+        replace(beating(NEW, 0), beat_at=NOW - timedelta(hours=1, seconds=-n)) for n in range(9)
+    ]
+    assert [watch.look(lease) for lease in slow] == [[]] * 9
+
+
+def test_an_outage_of_the_database_makes_no_lease_stale(watch: Watch) -> None:
+    watch.beats(NEW, 10)
+    silent = beating(NEW, 5000)
+    assert watch.look(silent) == []
+    assert watch.look(silent, after=300) == []
+    assert watch.look(silent) == []
+    assert watch.look(beating(NEW, 5001)) == []
+
+
+def test_a_dispatch_that_no_worker_took_is_asked_for_soon_and_then_less_often(watch: Watch) -> None:
+    watch.look(NEW)
+    pauses = []
+    for pause_s in (*ASK_PAUSES_S, ASK_PAUSES_S[-1]):
+        waited, due = watch.until(NEW, 10)
+        assert due == ["ask"]
+        pauses.append(waited)
+        assert pause_s < waited <= pause_s + TICK_S
+    assert sum(pauses[:4]) < 11
+
+
+def test_a_dispatch_that_was_taken_is_waited_for(watch: Watch) -> None:
+    watch.look(NEW)
+    waited, due = watch.until(TAKEN, 20)
+    assert due == ["replace"]
+    assert START_S < waited <= START_S + 2 * TICK_S
+
+
+def test_agents_that_die_at_once_are_replaced_less_and_less_often(watch: Watch) -> None:
+    waits = []
+    for epoch in range(1, 9):
+        agent = replace(NEW, epoch=epoch)
+        watch.beats(agent, 1)
+        waited, due = watch.until(beating(agent, 9000 + epoch), 60)
+        assert due == ["replace"]
+        waits.append(waited)
+    assert waits[0] < 4
+    assert all(earlier <= later for earlier, later in itertools.pairwise(waits))
+    assert 30 < waits[-1] < 34
+
+
+def test_a_long_life_makes_the_next_replacement_quick_again(watch: Watch) -> None:
+    for epoch in (1, 2, 3):
+        watch.beats(replace(NEW, epoch=epoch), 1)
+        watch.until(beating(replace(NEW, epoch=epoch), 9000), 60)
+    agent = replace(NEW, epoch=4)
+    watch.beats(agent, 20)
+    watch.until(beating(agent, 9000), 60)
+    agent = replace(NEW, epoch=5)
+    watch.beats(agent, 20)
+    waited, due = watch.until(beating(agent, 9001), 60)
+    assert due == ["replace"]
+    assert waited <= STALE_S + 2 * TICK_S
+
+
+def test_nobody_waits_for_an_agent_where_nobody_is(watch: Watch) -> None:
+    alone = replace(NEW, present=False)
+    watch.beats(alone, 40)
+    assert watch.until(beating(alone, 9000), 60)[1] == []
+    assert watch.until(replace(beating(alone, 9000), present=True), 10)[1] == ["replace"]
+
+
+def test_a_learner_on_the_way_is_waited_for_with_an_agent(watch: Watch) -> None:
+    alone = replace(NEW, present=False)
+    watch.look(alone)
+    assert watch.until(alone, 10)[1] == ["ask"]
+
+
+@pytest.mark.parametrize("live", [{}, {"room": "RM_2"}], ids=["gone", "another"])
+def test_a_room_lost_with_learners_in_it_is_made_again(watch: Watch, live: dict[str, str]) -> None:
+    watch.beats(NEW, 10)
+    waited, due = watch.until(beating(NEW, 9000), 10, live)
+    assert due == ["remake"]
+    assert LOST_S < waited <= LOST_S + 2 * TICK_S
+
+
+def test_a_room_that_closed_ends_its_session_after_a_while(watch: Watch) -> None:
+    watch.beats(replace(NEW, present=False), 10)
+    waited, due = watch.until(replace(beating(NEW, 9000), present=False), 60, {})
+    assert due == ["end"]
+    assert GRACE_S < waited <= GRACE_S + 2 * TICK_S
+
+
+def test_nothing_is_due_while_the_media_server_does_not_answer(watch: Watch) -> None:
+    watch.beats(NEW, 10)
+    assert watch.until(beating(NEW, 9000), 60, None)[1] == []
+
+
+def test_a_room_that_is_gone_when_the_media_server_is_back_is_made_again_at_once(
+    watch: Watch,
+) -> None:
+    watch.beats(NEW, 10)
+    left = replace(beating(NEW, 9000), present=False)  # as an agent tells that was cut off
+    watch.until(left, 3, None)
+    assert watch.look(left, {}) == ["remake"]
+    assert watch.look(left, {}) == []
+    assert watch.until(left, 10, {})[1] == ["remake"]
+
+
+def test_an_empty_room_is_not_made_again_when_the_media_server_is_back(watch: Watch) -> None:
+    alone = replace(beating(NEW, 1), present=False)
+    watch.look(alone)
+    watch.until(alone, 3, None)
+    assert watch.until(alone, 60, {})[1] == ["end"]
+
+
+def test_rooms_that_wait_for_an_agent_are_timed_from_its_last_sign(watch: Watch) -> None:
+    watch.beats(NEW, 10)
+    assert watch.leases.waits() == []
+    silent = beating(NEW, 9000)
+    watch.until(silent, 10)
+    assert watch.leases.waits() == [STALE_S + TICK_S]
+    watch.look(replace(NEW, epoch=2))
+    assert watch.leases.waits() == [STALE_S + 2 * TICK_S]
+    watch.look(beating(replace(NEW, epoch=2), 1))
+    assert watch.leases.waits() == []
+    assert watch.leases.ended_waits == [STALE_S + 3 * TICK_S]
+    watch.look(None)
+    assert watch.leases.ended_waits == []
+
+
+def test_a_room_that_everybody_left_does_not_wait(watch: Watch) -> None:
+    watch.look(NEW)
+    assert watch.leases.waits() == [0.0]
+    watch.look(replace(NEW, present=False))
+    assert (watch.leases.waits(), watch.leases.ended_waits) == ([], [])
+
+
+def test_the_oldest_beat_is_that_of_a_living_agent(watch: Watch) -> None:
+    other = replace(NEW, session_id=uuid4())
+    for beat_at in range(3):
+        watch.at += TICK_S
+        watch.leases.look([beating(NEW, beat_at), beating(other, 0)], LIVE, watch.at)
+    assert watch.leases.oldest_beat_s() == 2 * TICK_S
+    for beat_at in range(3, 9):
+        watch.at += TICK_S
+        watch.leases.look([beating(NEW, beat_at), beating(other, 0)], LIVE, watch.at)
+    assert watch.leases.oldest_beat_s() == 0.0

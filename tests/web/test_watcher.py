@@ -1,0 +1,245 @@
+"""The watcher on a real media server: what it does about each session, as its own role."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from livekit import api, rtc
+
+import rooms
+from db import Connection, NotFound, Pool, create_pool, only_one, tenant_tx
+from db.leases import Lease, list_leases, take_dispatch
+from db.sessions import beat
+from jobs.__main__ import lasting
+from jobs.watcher import Watcher, keep_watch
+from protocol import agent_identity, parse_dispatch
+from tests.conftest import Database
+from tests.web.conftest import School
+
+
+@pytest.fixture
+async def watch_pool(database: Database) -> AsyncIterator[Pool]:
+    """The pool of the watcher's role."""
+    pool = await create_pool(database.dsn("bodh_watch"))
+    yield pool
+    await pool.close()
+
+
+@pytest.fixture
+async def watcher(school: School, watch_pool: Pool) -> Watcher:
+    return Watcher(school.settings, school.lk, watch_pool, school.clock)
+
+
+@pytest.fixture
+async def joined(school: School) -> AsyncIterator[Callable[[str, str], Any]]:
+    """Joins a room under an identity, as an agent where it is one's; leaves at the end."""
+    inside: list[rtc.Room] = []
+
+    async def join(page: Any, identity: str = "") -> rtc.Room:
+        if identity:
+            page = page | {"liveKitToken": agent_token(school, page["roomName"], identity)}
+        inside.append(await school.join(page))
+        return inside[-1]
+
+    yield join
+    for room in inside:
+        await room.disconnect()
+
+
+def agent_token(school: School, room_name: str, identity: str) -> str:
+    secret = school.settings.livekit_api_secret.get_secret_value()
+    token = api.AccessToken(school.settings.livekit_api_key, secret)
+    grants = api.VideoGrants(room_join=True, room=room_name, agent=True)
+    return token.with_identity(identity).with_kind("agent").with_grants(grants).to_jwt()
+
+
+async def lease_of(school: School, pool: Pool) -> Lease:
+    async with pool.acquire() as db, db.transaction():
+        (lease,) = await list_leases(db, [school.tenant.id])
+    return lease
+
+
+async def live_agent(school: School, lease: Lease, epoch: int) -> bool:
+    """One beat, as the agent job of an epoch writes it."""
+    async with tenant_tx(school.pool, school.tenant.id) as db:
+        return await beat(db, school.tenant.id, lease.session_id, epoch, school.clock.now)
+
+
+async def epochs(school: School) -> list[int]:
+    return sorted(d.epoch for d in map(parse_dispatch, await school.dispatches()) if d)
+
+
+async def kinds(school: School) -> list[str]:
+    rows = await school.rows("select type from session_state_events order by session_id, seq")
+    return [row["type"] for row in rows]
+
+
+async def test_an_agent_that_fell_silent_is_removed_and_the_next_one_sent(
+    school: School, watcher: Watcher, watch_pool: Pool, joined: Any
+) -> None:
+    page = await school.open("Amina")
+    old = await joined(page, agent_identity(UUID(page["sessionId"]), 1))
+    gone = asyncio.Event()
+    old.on("disconnected", lambda _reason: gone.set())
+    lease = await lease_of(school, watch_pool)
+    assert await live_agent(school, lease, 1)
+    lease = await lease_of(school, watch_pool)
+    assert await watcher.act(lease, "replace")
+    await asyncio.wait_for(gone.wait(), 5)
+    assert await epochs(school) == [1, 2]
+    assert not await live_agent(school, lease, 1)
+    assert await live_agent(school, lease, 2)
+    assert (await kinds(school))[-2:] == ["agent.lost", "agent.dispatched"]
+
+
+async def test_an_agent_that_beats_meanwhile_stays(
+    school: School, watcher: Watcher, watch_pool: Pool
+) -> None:
+    await school.open("Amina")
+    lease = await lease_of(school, watch_pool)
+    assert await live_agent(school, lease, 1)
+    assert not await watcher.act(lease, "replace")
+    assert await epochs(school) == [1]
+
+
+async def test_of_two_watchers_one_replaces(
+    school: School, watcher: Watcher, watch_pool: Pool
+) -> None:
+    await school.open("Amina")
+    lease = await lease_of(school, watch_pool)
+    done = await asyncio.gather(*(watcher.act(lease, "replace") for _ in range(4)))
+    assert sorted(done) == [False, False, False, True]
+    assert await epochs(school) == [1, 2]
+
+
+async def test_asking_again_is_for_the_same_epoch_which_one_worker_takes(
+    school: School, watcher: Watcher, watch_pool: Pool
+) -> None:
+    await school.open("Amina")
+    lease = await lease_of(school, watch_pool)
+    assert await watcher.act(lease, "ask")
+    assert await epochs(school) == [1, 1]
+
+    async def take(epoch: int) -> bool:
+        async with tenant_tx(school.pool, school.tenant.id) as db:
+            return await take_dispatch(
+                db, school.tenant.id, lease.session_id, epoch, school.clock.now
+            )
+
+    assert sorted(await asyncio.gather(*(take(1) for _ in range(8)))) == [False] * 7 + [True]
+    with pytest.raises(NotFound):
+        await take(2)
+    assert await watcher.act(await lease_of(school, watch_pool), "replace")
+    assert not await take(1)
+    assert await take(2)
+
+
+async def test_a_room_lost_with_its_server_is_made_again_in_the_same_session(
+    school: School, watcher: Watcher, watch_pool: Pool
+) -> None:
+    page = await school.open("Amina", lesson=school.lessons[0][1])
+    lease = await lease_of(school, watch_pool)
+    await live_agent(school, lease, 1)
+    metadata = json.loads((await school.live_room()).metadata)
+    await rooms.close_room(school.lk, page["roomName"])
+    done = await asyncio.gather(*(watcher.act(lease, "remake") for _ in range(3)))
+    assert sorted(done) == [False, False, True]
+    live = await school.live_room()
+    assert json.loads(live.metadata) == metadata
+    (row,) = await school.rows("select id, room_sid, agent_epoch from sessions")
+    assert (str(row["id"]), row["room_sid"]) == (page["sessionId"], live.sid)
+    assert await epochs(school) == [row["agent_epoch"]] == [2]
+    assert (await kinds(school))[-3:] == ["session.resumed", "agent.lost", "agent.dispatched"]
+
+
+async def test_a_session_whose_room_is_gone_ends(
+    school: School, watcher: Watcher, watch_pool: Pool
+) -> None:
+    await school.open("Amina")
+    lease = await lease_of(school, watch_pool)
+    await watcher.act(replace(lease, epoch=0), "end")  # as it was before somebody came back
+    assert "session.ended" not in await kinds(school)
+    await watcher.act(lease, "end")
+    assert (await kinds(school))[-1] == "session.ended"
+
+
+async def test_an_older_agent_that_came_back_is_taken_out_of_the_room(
+    school: School, watcher: Watcher, watch_pool: Pool, joined: Any
+) -> None:
+    page = await school.open("Amina")
+    assert await watcher.act(await lease_of(school, watch_pool), "replace")
+    session_id = UUID(page["sessionId"])
+    old, new = [await joined(page, agent_identity(session_id, epoch)) for epoch in (1, 2)]
+    gone = asyncio.Event()
+    old.on("disconnected", lambda _reason: gone.set())
+    await rooms.reconcile_attendance(school.lk, watch_pool, school.clock)
+    await asyncio.wait_for(gone.wait(), 5)
+    assert new.isconnected()
+
+
+async def test_a_learner_who_waits_gets_an_agent_asked_for_again_and_again(
+    school: School, watch_pool: Pool, joined: Any
+) -> None:
+    await joined(await school.open("Amina"))
+    school.settings.database_watch_url = school.settings.database_url.replace("_app", "_watch")
+    watching = asyncio.create_task(keep_watch(school.settings, school.lk, watch_pool))
+    async with asyncio.timeout(10):
+        while len(await school.dispatches()) < 3:  # noqa: ASYNC110 the media server tells nobody
+            await asyncio.sleep(0.1)
+    watching.cancel()
+    await asyncio.wait([watching])
+    assert set(await epochs(school)) == {1}
+
+
+async def test_one_watches_at_a_time_and_the_next_takes_over(database: Database) -> None:
+    dsn = database.dsn("bodh_watch")
+    order: list[str] = []
+    first, second = asyncio.Event(), asyncio.Event()
+
+    async def hold(name: str, held: asyncio.Event) -> Connection:
+        async with only_one(dsn, 1) as db:
+            order.append(name)
+            held.set()
+            while True:
+                await db.fetchval("select pg_sleep(0.05)")
+
+    tasks = [asyncio.create_task(hold("first", first))]
+    await asyncio.wait_for(first.wait(), 5)
+    tasks.append(asyncio.create_task(hold("second", second)))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(second.wait(), 1.5)
+    admin = await asyncpg.connect(database.dsn("postgres"))
+    await admin.execute(
+        """select pg_terminate_backend(l.pid) from pg_locks l
+           join pg_database d on d.oid = l.database
+           where l.locktype = 'advisory' and d.datname = current_database()"""
+    )
+    await admin.close()
+    await asyncio.wait_for(second.wait(), 5)
+    assert order == ["first", "second"]
+    assert isinstance(tasks[0].exception(), asyncpg.PostgresError | asyncpg.InterfaceError)
+    tasks[1].cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await tasks[1]
+
+
+async def test_a_part_that_fails_is_started_again() -> None:
+    runs: list[int] = []
+    third = asyncio.Event()
+
+    async def part() -> None:
+        runs.append(1)
+        if len(runs) == 3:
+            third.set()
+            await asyncio.Event().wait()
+        raise ExceptionGroup("two", [OSError(), ValueError()])
+
+    task = asyncio.create_task(lasting("part", part))
+    await asyncio.wait_for(third.wait(), 5)
+    task.cancel()
