@@ -1,0 +1,78 @@
+"""The media server dies and comes back: same session, one agent, and it talks."""
+
+import asyncio
+import contextlib
+import signal
+import socket
+import time
+from collections.abc import Callable
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.faults.agents import Call, gone, kill, no_job, runs
+from tests.faults.figures import record
+from tests.learner import LOUD, Learner
+from tests.room.conftest import Course
+from tests.stack import Stack
+
+
+async def answers(stack: Stack) -> float:
+    """The moment from which the media server takes connections again."""
+    port = int(stack.environment["LIVEKIT_PORT"])
+    async with asyncio.timeout(30):
+        while True:
+            with contextlib.suppress(OSError):
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                return time.monotonic()
+            await asyncio.sleep(0.02)
+
+
+async def first_voice(learner: Learner, since: float) -> float:
+    """The moment at which the tutor is heard again, after the rest of what was on its way."""
+
+    def heard() -> float | None:
+        loud = [at for at, level in learner.levels if level > LOUD and at > since]
+        return loud[0] if loud else None
+
+    at: float = await learner.until(heard, 60, "a voice after the media server's return")
+    return at
+
+
+@pytest.mark.timeout(1800)
+async def test_a_lesson_outlives_the_media_server(
+    stack: Stack,
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    rows: asyncpg.Connection,
+) -> None:
+    module = course.modules[0]
+    for other in course.modules:
+        await fresh_room(other)
+    await no_job(stack)
+    amina = await learner()
+    await amina.join(module.id, module.lessons[0]["id"], microphone=False)
+    await amina.settled(0.0)
+    call = Call(stack, rows, amina)
+    back: list[float] = []
+    for turn in range(runs(2, 20)):
+        epoch = await call.epoch()
+        await call.mid_sentence()
+        old_job, (server,) = call.job(), stack.pids("livekit-server")
+        if turn % 2:  # an agent that wakes later and comes back by itself
+            kill(old_job, signal.SIGSTOP)
+        kill(server)
+        await gone(server)
+        returned = await answers(stack)
+        back.append(await first_voice(amina, returned) - returned)
+        if turn % 2:
+            kill(old_job, signal.SIGCONT)
+        await gone(old_job)
+        assert await call.epoch() > epoch
+        await call.resumed_once(returned)
+        await call.hush()
+    resumed = [kind for kind, _ in await call.log()].count("session.resumed")
+    assert resumed == runs(2, 20)
+    record("media_server_back", back)

@@ -1,0 +1,156 @@
+"""An agent that is killed, hung or doubled: another one speaks within seconds, and only one."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import psutil
+import pytest
+from livekit import api
+
+from db import Pool, create_pool, tenant_tx
+from db.sessions import update_epoch
+from protocol import DispatchMetadata, dump
+from settings import Settings
+from tests.faults.agents import SORRY, Call, gone, kill, no_job, runs
+from tests.faults.figures import record
+from tests.room.conftest import Course
+from tests.stack import Stack
+
+REPLACED_S = 8.0
+ALONE_S = 3.0  # the loser of two is gone by then
+FROZEN_S = 6.0  # more than a lease lives
+JUDGED_S = 4.0  # within this the watcher would have replaced an agent it took for lost
+
+
+@pytest.fixture
+async def call(
+    stack: Stack,
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    rows: asyncpg.Connection,
+) -> Call:
+    """A learner who was greeted, in a session of its own with the only job of the worker."""
+    module = course.modules[0]
+    for other in course.modules:
+        await fresh_room(other)
+    await no_job(stack)
+    amina = await learner()
+    await amina.join(module.id, module.lessons[0]["id"], microphone=False)
+    await amina.settled(0.0)
+    return Call(stack, rows, amina)
+
+
+@pytest.fixture
+async def app(stack_settings: Settings) -> AsyncIterator[Pool]:
+    pool = await create_pool(stack_settings.app_dsn, max_size=4)
+    yield pool
+    await pool.close()
+
+
+@pytest.mark.timeout(1800)
+async def test_killed_in_mid_sentence_another_goes_on(call: Call) -> None:
+    for _ in range(runs(5, 50)):
+        before = await call.epoch()
+        await call.mid_sentence()
+        killed = kill(call.job())
+        await call.speaks_again(killed)
+        assert await call.epoch() == before + 1
+        await call.resumed_once(killed)
+        await call.hush()
+    epochs = list(range(1, await call.epoch() + 1))
+    log = await call.log()
+    assert [told["epoch"] for kind, told in log if kind == "agent.dispatched"] == epochs
+    assert [told["epoch"] for kind, told in log if kind == "agent.lost"] == epochs[:-1]
+    record("agent_killed_silence", call.silences)
+
+
+@pytest.mark.timeout(1800)
+async def test_hung_it_is_replaced_and_leaves_when_it_wakes(call: Call) -> None:
+    for _ in range(runs(2, 20)):
+        before = await call.epoch()
+        await call.mid_sentence()
+        pid = call.job()
+        stopped = kill(pid, signal.SIGSTOP)
+        silence = await call.speaks_again(stopped)
+        assert silence < REPLACED_S
+        assert await call.epoch() == before + 1
+        kill(pid, signal.SIGCONT)
+        await gone(pid)
+        await call.resumed_once(stopped)
+        await call.hush()
+    record("agent_hung_silence", call.silences)
+
+
+@pytest.mark.timeout(1800)
+async def test_killed_worker_comes_back_and_its_calls_with_it(call: Call) -> None:
+    for _ in range(runs(1, 20)):
+        await call.mid_sentence()
+        (worker,) = call.stack.pids(r"-m agent start $")
+        killed = kill(worker)
+        await call.speaks_again(killed)
+        await call.resumed_once(killed)
+        await call.hush()
+    record("worker_killed_silence", call.silences)
+
+
+@pytest.mark.timeout(1800)
+async def test_frozen_database_makes_no_agent_look_lost(call: Call) -> None:
+    epoch = await call.epoch()
+    (postmaster,) = call.stack.pids(r"/postgres -D ")
+    asked = await call.mid_sentence()
+    server = [psutil.Process(postmaster), *psutil.Process(postmaster).children()]
+    for process in server:
+        process.suspend()
+    await asyncio.sleep(FROZEN_S)
+    for process in server:
+        process.resume()
+    thawed = time.monotonic()
+    await call.learner.type("what is underfitting")
+    await call.learner.until(lambda: call.learner.first_sound(thawed), 30, "an answer")
+    await asyncio.sleep(JUDGED_S)
+    assert await call.epoch() == epoch
+    assert SORRY not in call.said(asked)
+    await call.hush()
+
+
+@pytest.mark.timeout(1800)
+async def test_of_two_dispatches_at_once_one_agent_comes(
+    call: Call, app: Pool, livekit: api.LiveKitAPI, stack_settings: Settings
+) -> None:
+    (tenant_id, room_id), room = await place_of(call), call.learner.room_name
+
+    async def dispatch(epoch: int) -> None:
+        metadata = DispatchMetadata(
+            tenant_id=tenant_id, room_id=room_id, session_id=call.session_id, epoch=epoch
+        )
+        request = api.CreateAgentDispatchRequest(
+            agent_name=stack_settings.agent_name, room=room, metadata=dump(metadata)
+        )
+        await livekit.agent_dispatch.create_dispatch(request)
+
+    async def next_epoch() -> int:
+        async with tenant_tx(app, tenant_id) as db:
+            now = await db.fetchval("select now()")
+            return await update_epoch(db, tenant_id, call.session_id, now)
+
+    for turn in range(runs(5, 100)):
+        since = await call.mid_sentence()
+        first = await next_epoch()
+        second = first if turn % 2 else await next_epoch()
+        await asyncio.gather(dispatch(first), dispatch(second))
+        await call.speaks_again(since)
+        await asyncio.sleep(ALONE_S)
+        await call.resumed_once(since)
+        await call.hush()
+    record("two_dispatches_silence", call.silences)
+
+
+async def place_of(call: Call) -> Any:
+    return await call.rows.fetchrow(
+        "select tenant_id, room_id from sessions where id = $1", call.session_id
+    )
