@@ -1,0 +1,152 @@
+"""Every function of db/ with arguments that mean something to twin tenants."""
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import db as database_package
+from db import Connection, accounts, fetch_one
+from db.attendance import FINISHED, JOINED, Participant
+from db.attendance import Connection as Stay
+from db.course_tree import CourseTree
+from db.event_kinds import AgentDispatched, SessionStarted
+from db.inbox import Event
+from tests.db.rows import NOW, at, segment
+from tests.db.test_tenants import Ids
+from tests.db.twins import Call, PerTenant, parameters
+
+Arguments = dict[str, Any]
+
+
+def functions() -> Iterator[Any]:
+    """Every public function of db/ that takes a connection and a tenant."""
+    for found in pkgutil.iter_modules(database_package.__path__):
+        if found.name in ("__main__", "migrations"):
+            continue
+        module = importlib.import_module(f"db.{found.name}")
+        for name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
+            first = list(inspect.signature(function).parameters)[:2]
+            ours = function.__module__ == module.__name__ and not name.startswith("_")
+            if ours and first == ["db", "tenant_id"]:
+                yield function
+
+
+async def make_calls(
+    db: Connection, ids: Ids, pair: tuple[UUID, UUID], tree: CourseTree
+) -> list[Call]:
+    """Each function with arguments that find rows, and with ids of nothing.
+
+    The ids are those of both twins. What is unique in all tenants is asked for as one's own and
+    as the other's.
+    """
+    given = usual(ids, tree) | await unshared(db, pair)
+    variants = unusual(ids, tree, given)
+    calls = []
+    for function in functions():
+        wanted = parameters(function)
+        for more in variants.get(Call(function, {}).name, [{}]):
+            arguments = {name: given[name] for name in wanted if name not in more} | more
+            calls.append(Call(function, arguments))
+            if any(isinstance(value, UUID) for value in arguments.values()):
+                calls.append(Call(function, {k: _nothing(v) for k, v in arguments.items()}))
+    return calls
+
+
+def _nothing(value: Any) -> Any:
+    return uuid4() if isinstance(value, UUID) else value
+
+
+def usual(ids: Ids, tree: CourseTree) -> Arguments:
+    """What a parameter of that name is given."""
+    said = segment(ids.session_id, "new", 1, None)
+    stay = Participant(ids.session_id, "PA_1", ids.account_id, NOW, at(3))
+    joined = Event("EV_2", JOINED, at(2), "room", "RM_1", "PA_3", "l_nobody", joined_at=at(2))
+    return {
+        "account_id": ids.account_id, "course_id": ids.course_id, "module_id": ids.module_id,
+        "lesson_id": ids.lesson_id, "room_id": ids.room_id, "session_id": ids.session_id,
+        "session_ids": [ids.session_id], "room_sid": "RM_1", "room_sids": ["RM_1"],
+        "now": at(60), "at": at(60), "ended_at": at(60), "changes": {"theme": "dark"},
+        "role": "learner", "key": ids.course_id.hex, "present": None, "limit": 5,
+        "rows": [stay, replace(stay, sid="PA_2", left_at=None)], "margin": timedelta(seconds=5),
+        "segment_ids": ["late"], "account_ids": [ids.account_id], "started_at": [at(-9)],
+        "event": AgentDispatched(epoch=7), "query": "words or apple", "tree": tree, "option": 0,
+        "revision": 9, "epoch": 0, "kind": "segment", "entry_key": "k", "error": "x",
+        "payload": {"session_id": str(ids.session_id), "account_id": str(ids.account_id)},
+        "segments": [said], "events": [joined], "age": timedelta(days=-1),
+    }  # fmt: skip
+
+
+async def unshared(db: Connection, pair: tuple[UUID, UUID]) -> Arguments:
+    """The same for what even twins cannot share."""
+    rooms, people = {}, {}
+    for one in pair:
+        row = await fetch_one(db, "select name from livekit_rooms where tenant_id = $1", one)
+        rooms[one] = row["name"]
+        query = "select id from accounts where tenant_id = $1 and subject like '%template'"
+        people[one] = await accounts.find_account(db, one, (await fetch_one(db, query, one))["id"])
+    first, second = pair
+    identities = {one: account.identity for one, account in people.items() if account}
+    return {
+        "name": PerTenant(rooms),
+        "foreign_name": PerTenant({first: rooms[second], second: rooms[first]}),
+        "names": list(rooms.values()),
+        "identity": PerTenant(identities),
+        "foreign_identity": PerTenant({first: identities[second], second: identities[first]}),
+        "identities": list(identities.values()),
+        "account": PerTenant(people),
+        "subject": "dev:learner of template",
+    }
+
+
+def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Arguments]]:
+    """Functions that are called in more ways than one, and what is given in each."""
+    strangers = [[Stay(sid, "RM_1", "l_nobody", at(1), None)] for sid in ("PA_9", "PA_1")]
+    lessons = [{"lesson_id": lesson.id, "revision": 19} for lesson in tree.lessons]
+    begun = SessionStarted(kind="tutor", room_id=ids.room_id, room_sid="RM_1")
+    answer = replace(segment(ids.session_id, "new", 1, None), in_reply_to="e")
+    letter = {"session_id": str(ids.session_id), "in_reply_to": "e"}
+    return {
+        "accounts.ensure_account": [{"name": "new name"}],
+        "accounts.find_account_by_identity": [{}, {"identity": given["foreign_identity"]}],
+        "attendance.reconcile": [
+            {"present": []}, {"present": strangers[0]}, {"present": strangers[1], "at": at(600)},
+        ],
+        "courses.find_course": [{"key": tree.course.slug}, {"key": str(ids.course_id)}],
+        "events.append_event": [{}, {"key": "joined:PA_1"}, {"key": "new"}, {"event": begun}],
+        "importing.import_course": [{}, {"tree": smaller(tree)}],
+        "progress.select_visit_facts": [{}, {"lesson_id": tree.lessons[-1].id}],
+        "progress.update_progress": [{"completed": True}, {"percentage": 5}],
+        "quizzes.grade": [{"option": option} for option in range(3)],
+        "quizzes.start_quiz": [{"lesson_id": lesson.id} for lesson in tree.lessons],
+        "rates.hit": [{"name": "token", "now": NOW}, {"name": "token", "now": at(7200)}],
+        "rooms.adopt_lesson": lessons,
+        "rooms.ensure_room": [{}, {"name": given["foreign_name"]}, {"name": "new"}],
+        "rooms.find_room": [{}, {"name": given["foreign_name"]}],
+        "rooms.update_lesson": [{"lesson_id": lesson.id} for lesson in tree.lessons],
+        "sessions.end_session": [{}, {"epoch": 0}],
+        "sessions.update_room_sid": [{"room_sid": "RM_5"}],
+        "transcripts.insert_dead_letter": [{}, {"payload": letter}],
+        "transcripts.insert_segments": [{}, {"segments": [answer]}],
+        "transcripts.list_segments": [{}, {"present": given["account"]}],
+        "webhooks.apply_end": [{"event": Event("EV_4", FINISHED, at(9), "room", "RM_1")}],
+    }  # fmt: skip
+
+
+def smaller(tree: CourseTree) -> CourseTree:
+    """The course without its last module, and with one lesson and passage of the first."""
+    module = tree.modules[0]
+    lessons = tuple(x for x in tree.lessons if x.module_id == module.id)[:1]
+    ids = {lesson.id for lesson in lessons}
+    return replace(
+        tree,
+        modules=(module,),
+        lessons=lessons,
+        passages=tuple(x for x in tree.passages if x.lesson_id in ids)[:1],
+        questions=(),
+        keys=(),
+    )

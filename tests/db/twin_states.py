@@ -1,0 +1,95 @@
+"""The rows that twins begin with, and how one is in another state than the other."""
+
+from uuid import UUID
+
+from db import Connection, attendance, transcripts
+from db.attendance import Participant
+from tests.db.rows import NOW, make_learner, segment
+from tests.db.test_tenants import Ids
+from tests.db.twins import make_twin
+
+MARKS = ("CANARYONE", "CANARYTWO")
+
+
+async def enrich(db: Connection, ids: Ids) -> None:
+    """What the statements look for besides: a second person, answers, another stay."""
+    badr = await make_learner(db, ids.tenant_id, "Badr")
+    stay = Participant(ids.session_id, "PA_open", badr.id, NOW, None)
+    await attendance.upsert_participants(db, ids.tenant_id, [stay])
+    tutor = [segment(ids.session_id, key, start, None) for key, start in (("r", 3), ("t", 50))]
+    await transcripts.insert_segments(db, ids.tenant_id, tutor)
+
+
+# what no function of ours can bring about, or not so
+SAID = """
+update transcript_segments set in_reply_to = 'e' where id = 'r';
+update transcript_segments set lesson_id = (select id from lessons where title = 'Apples');
+update quiz_runs set hint_level = 2;
+insert into courses (tenant_id, id, slug, title)
+select tenant_id, '00000000-0000-4000-8000-000000000002', 'other', 'Other' from courses
+where slug = 'tiny-course';
+insert into modules (tenant_id, id, course_id, title, order_index)
+select tenant_id, '00000000-0000-4000-8000-000000000003', '00000000-0000-4000-8000-000000000002',
+       'Elsewhere', 0 from courses where slug = 'other';
+insert into lessons (tenant_id, id, module_id, title, order_index)
+select tenant_id, '00000000-0000-4000-8000-000000000004', id, 'Figs', 0
+from modules where title = 'Elsewhere';
+insert into modules (tenant_id, id, course_id, title, order_index)
+select tenant_id, '00000000-0000-4000-8000-000000000005', id, 'Empty', 9
+from courses where slug = 'tiny-course';
+insert into dead_letters (tenant_id, kind, entry_key, payload, error)
+select tenant_id, 'segment', 'own', jsonb_build_object(
+  'session_id', session_id, 'account_id', account_id), '' from transcript_segments where id = 's';
+insert into dead_letters (tenant_id, kind, entry_key, payload, error)
+select tenant_id, 'segment', 'answer', jsonb_build_object(
+  'session_id', session_id, 'in_reply_to', 'e'), '' from transcript_segments where id = 's';
+"""
+# how one twin is in another state than the other: what a check forgets then shows
+ONLY_FIRST = (
+    """insert into lessons (tenant_id, id, module_id, title, order_index)
+       select tenant_id, '00000000-0000-4000-8000-000000000001', module_id, 'Dates', 50
+       from lessons where tenant_id = $1 and title like 'Bananas%'""",
+    """insert into lessons (tenant_id, id, module_id, title, order_index)
+       values ($1, '00000000-0000-4000-8000-000000000006',
+               '00000000-0000-4000-8000-000000000005', 'Grapes', 0)""",
+    """insert into lesson_progress (tenant_id, account_id, lesson_id)
+       select p.tenant_id, p.account_id, l.id from lesson_progress p join lessons l
+       on l.tenant_id = p.tenant_id and l.title in ('Dates', 'Grapes') where p.tenant_id = $1""",
+    """insert into quiz_runs (tenant_id, account_id, lesson_id)
+       select q.tenant_id, q.account_id, l.id from quiz_runs q join lessons l
+       on l.tenant_id = q.tenant_id and l.title like 'A draft%'
+       where q.tenant_id = $1""",
+)
+ONLY_SECOND = (
+    "delete from erased_segments where tenant_id = $1",
+    "delete from erased_words where tenant_id = $1",
+    """update livekit_participants set left_at = joined_at + interval '33 seconds'
+       where tenant_id = $1 and sid = 'PA_1'""",
+    """update sessions set status = 'completed', ended_at = started_at + interval '23 seconds'
+       where tenant_id = $1""",
+    """update livekit_rooms r set module_id = l.module_id from lessons l
+       where r.tenant_id = $1 and l.tenant_id = $1 and l.title like 'Bananas%'""",
+    """update modules m set order_index = -5 from lessons l where m.tenant_id = $1
+       and l.tenant_id = $1 and l.title like 'Bananas%' and m.id = l.module_id""",
+    "update modules set order_index = 200000 where tenant_id = $1 and title like 'Empty%'",
+    """update modules m set course_id = c.id from courses c where m.tenant_id = $1
+       and c.tenant_id = $1 and m.title like 'Elsewhere%' and c.slug = 'tiny-course'""",
+    "update lessons set is_published = true where tenant_id = $1",
+    """update lessons set order_index = 200000 where tenant_id = $1 and title like 'Apples%'""",
+    """insert into lesson_progress (tenant_id, account_id, lesson_id)
+       select p.tenant_id, p.account_id, l.id from lesson_progress p join lessons l
+       on l.tenant_id = p.tenant_id and l.title like 'Bananas%' where p.tenant_id = $1""",
+)
+
+
+async def part(db: Connection, ids: Ids) -> tuple[UUID, UUID]:
+    """The twins, in states of their own."""
+    await db.execute(SAID)
+    first = await make_twin(db, ids.tenant_id, MARKS[0], 0)
+    second = await make_twin(db, ids.tenant_id, MARKS[1], 7)
+    await db.execute("set session_replication_role = replica")
+    for twin, statements in ((first, ONLY_FIRST), (second, ONLY_SECOND)):
+        for statement in statements:
+            await db.execute(statement, twin)
+    await db.execute("set session_replication_role = origin")
+    return first, second

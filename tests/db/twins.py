@@ -1,0 +1,208 @@
+"""Twin tenants: the same ids in every table, other words; and statements that lost a predicate.
+
+Where two tenants share every id, a statement that forgets its tenant meets the twin's row in
+whatever it does. Each text of a twin carries its mark, so a leak shows in any byte.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from db import Connection, set_tenant
+
+PREDICATE = re.compile(r"(?:\w+\.)?tenant_id = (\$1|\w+\.tenant_id)")
+NEW_ID = re.compile(r"[0-9a-f]{64}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+NEW_TIME = re.compile(r"datetime\.datetime\((?:\d+, ){6}\d+, tzinfo|\d\d:\d\d:\d\d\.\d+\+00")
+NUMBERS = ("integer", "bigint", "double precision")
+
+COLUMNS = """
+select c.relname as table, a.attname as column, format_type(a.atttypid, null) as type,
+       exists (select from pg_index i where i.indrelid = c.oid and i.indisunique
+               and a.attnum = any (i.indkey) and exists (
+                 select from pg_attribute t where t.attrelid = c.oid and t.attname = 'tenant_id'
+                   and t.attnum = any (i.indkey))) as key,
+       exists (select from pg_constraint k where k.conrelid = c.oid and k.contype = 'c'
+               and a.attnum = any (k.conkey)) as checked
+from pg_class c join pg_attribute a on a.attrelid = c.oid
+where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum > 0
+  and not a.attisdropped and a.attgenerated = ''
+  and exists (select from pg_attribute t where t.attrelid = c.oid and t.attname = 'tenant_id')
+order by c.relname, a.attnum
+"""
+# keys without a foreign key: twins must share them, as they share ids
+KEYS = {("sessions", "room_sid"), ("transcript_segments", "in_reply_to")}
+
+
+async def make_twin(db: Connection, template: UUID, mark: str, shift: int) -> UUID:
+    """A tenant with a copy of every row of the template, its texts marked. As the superuser."""
+    twin = uuid4()
+    await db.execute("insert into tenants (id, slug, name) values ($1, $2, $2)", twin, mark)
+    columns = await db.fetch(COLUMNS)
+    await db.execute("set session_replication_role = replica")  # copies are whole already
+    for table in sorted({row["table"] for row in columns}):
+        mine = [row for row in columns if row["table"] == table]
+        names = ", ".join(f'"{row["column"]}"' for row in mine)
+        values = ", ".join(_marked(row, shift) for row in mine)
+        await db.execute(
+            f"insert into {table} ({names}) select {values} from {table}"  # noqa: S608
+            " where tenant_id = $2 and ($3::text <> '' and $4::interval is not null)",
+            twin,
+            template,
+            mark,
+            timedelta(seconds=shift),
+        )
+    await db.execute("set session_replication_role = origin")
+    return twin
+
+
+def _marked(row: Any, shift: int) -> str:
+    """What becomes of a column: keys and what a check allows stay, all else differs."""
+    column, kind = f'"{row["column"]}"', row["type"]
+    if row["column"] == "tenant_id":
+        return "$1"
+    if kind == "timestamp with time zone":  # whole seconds, or it would pass for the time of day
+        return column if row["key"] else f"date_trunc('second', {column}) + $4::interval"
+    if kind == "jsonb":
+        return f"{column} || jsonb_build_object('mark', $3::text)"
+    if kind == "text[]":
+        elements = f"unnest({column}) with ordinality as t (x, n)"
+        return f"array(select x || $3 from {elements} order by n)"  # noqa: S608
+    if kind == "bytea":
+        return f"sha256({column} || convert_to($3, 'UTF8'))"
+    if row["column"] == "order_index" or (kind in NUMBERS and not row["key"]):
+        return f"{column} + {shift}::{kind} / {10 if kind == 'double precision' else 1}"
+    if takes_mark(row):
+        return f"coalesce({column}, '') || $3"
+    return column
+
+
+def takes_mark(row: Any) -> bool:
+    """Whether a column is a text that twins need not share and no check limits."""
+    free = not row["key"] and not row["checked"] and (row["table"], row["column"]) not in KEYS
+    return free and row["type"] == "text"
+
+
+@dataclass
+class Recorder:
+    """A connection that notes each statement, and can take one predicate out of one of them."""
+
+    connection: Connection
+    seen: set[str] = field(default_factory=set)
+    mutant: tuple[str, str] | None = None  # a statement, and what runs in its place
+
+    def __getattr__(self, name: str) -> Any:
+        inner = getattr(self.connection, name)
+        if name not in ("execute", "executemany", "fetch", "fetchrow", "fetchval"):
+            return inner
+
+        async def run(query: str, *values: Any, **more: Any) -> Any:
+            self.seen.add(query)
+            if self.mutant and query == self.mutant[0]:
+                query = self.mutant[1]
+            return await inner(query, *values, **more)
+
+        return run
+
+
+def mutants(statement: str) -> Iterator[tuple[str, str]]:
+    """The predicates of a statement, each with the statement that lacks it."""
+    for found in PREDICATE.finditer(statement):
+        # the parameter stays, or the server could not tell its type
+        instead = "$1::uuid is not null" if found[1] == "$1" else "true"
+        before, after = statement[: found.start()], statement[found.end() :]
+        where = f"{before[-60:]}[{found[0]}]{after[:60]}"
+        yield " ".join(where.split()), before + instead + after
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a function of db/ with what it is given after connection and tenant."""
+
+    function: Callable[..., Any]
+    arguments: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """As in `rooms.find_room`."""
+        return f"{self.function.__module__.removeprefix('db.')}.{self.function.__name__}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call answered or raised, and what the rows of all tenants were behind it."""
+
+    answer: str
+    rows: dict[UUID, str]
+
+
+def known(text: str, ids: Sequence[str]) -> str:
+    """A text without what differs from run to run: new ids, the time of day."""
+    text = NEW_TIME.sub("<now>", text)
+    return NEW_ID.sub(lambda found: found[0] if found[0] in ids else "<new>", text)
+
+
+async def run_call(
+    db: Recorder, call: Call, tenant_id: UUID, ids: Sequence[str], role: str | None
+) -> Outcome:
+    """Calls in a transaction that is rolled back; with a role, row-level security holds."""
+    transaction = db.connection.transaction()
+    await transaction.start()
+    try:
+        begun = int(await db.connection.fetchval("select pg_current_xact_id()::text"))
+        if role is not None:
+            await set_tenant(db.connection, tenant_id)
+            await db.connection.execute(f"set local role {role}")
+        answer = await _answer(db, call, tenant_id)
+        await db.connection.execute("reset role")
+        rows = await dump(db.connection, ids, begun)
+    finally:
+        await transaction.rollback()
+    return Outcome(known(answer, ids), rows)
+
+
+async def _answer(db: Recorder, call: Call, tenant_id: UUID) -> str:
+    arguments = {
+        name: value[tenant_id] if isinstance(value, PerTenant) else value
+        for name, value in call.arguments.items()
+    }
+    savepoint = db.connection.transaction()
+    await savepoint.start()
+    try:
+        answer = repr(await call.function(db, tenant_id, **arguments))
+        await db.connection.execute("set constraints all immediate")
+    except (asyncpg.PostgresError, Exception) as error:  # noqa: BLE001 it is the answer
+        await savepoint.rollback()
+        return f"{type(error).__name__}: {error} {getattr(error, 'detail', '')}"
+    await savepoint.commit()
+    return answer
+
+
+class PerTenant(dict[UUID, Any]):
+    """An argument that twins cannot share: what is unique in the whole database."""
+
+
+async def dump(db: Connection, ids: Sequence[str], begun: int = 2**32) -> dict[UUID, str]:
+    """All rows of each tenant as text; with those that a transaction since `begun` has locked."""
+    tables = sorted({row["table"] for row in await db.fetch(COLUMNS)})
+    query = " union all ".join(
+        f"""select tenant_id, '{table} ' || t::text
+              || case when t.xmax::text::bigint >= $1 then ' locked' else '' end
+            from {table} t"""  # noqa: S608
+        for table in tables
+    )
+    found: dict[UUID, list[str]] = {}
+    for tenant_id, text in await db.fetch(query, begun):
+        found.setdefault(tenant_id, []).append(known(text, ids))
+    return {tenant_id: "\n".join(sorted(rows)) for tenant_id, rows in found.items()}
+
+
+def parameters(function: Callable[..., Any]) -> list[str]:
+    """What a function wants after connection and tenant, and has no default for."""
+    given = list(inspect.signature(function).parameters.values())[2:]
+    return [one.name for one in given if one.default is inspect.Parameter.empty]
