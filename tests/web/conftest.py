@@ -155,9 +155,11 @@ async def library(
 
 
 @asynccontextmanager
-async def open_school(settings: Settings, database: Database) -> AsyncIterator[School]:
+async def open_school(
+    settings: Settings, database: Database, role: str = "bodh_app"
+) -> AsyncIterator[School]:
     """The application on a database that holds the sample course."""
-    settings.database_url = database.dsn()
+    settings.database_url = database.dsn(role)
     clock = Clock()
     app = create_app(settings, clock=clock)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

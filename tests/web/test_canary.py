@@ -1,0 +1,144 @@
+"""Every operation of the OpenAPI document between two tenants: nothing of the other comes out."""
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from db import Connection
+from db.courses import Course
+from settings import Settings
+from tests.conftest import Database
+from tests.db.test_tenants import fill
+from tests.db.twins import dump, make_twin
+from tests.livekit import MediaServer
+from tests.web.conftest import School, open_school
+
+MARK = "CANARYHTTP"
+ROLES = ("learner", "teacher", "admin")
+
+
+@dataclass
+class Neighbours:
+    """The school that asks, and the other tenant behind the same application."""
+
+    school: School
+    superuser: Connection
+    ours: dict[str, str]
+    theirs: dict[str, str]
+
+    async def rows(self) -> str:
+        """All that the other tenant has, with its times and locks."""
+        tenant_id = await self.superuser.fetchval("select id from tenants where slug = $1", MARK)
+        return (await dump(self.superuser, []))[tenant_id]
+
+
+@pytest.fixture(params=["bodh_app", "postgres"])
+async def neighbours(
+    request: pytest.FixtureRequest,
+    settings: Settings,
+    database: Database,
+    sample: Course,
+    media: MediaServer,
+) -> AsyncIterator[Neighbours]:
+    """Once with row-level security, once as a role it does not bind: the predicates alone."""
+    media.configure(settings)
+    settings.rate_token_per_minute = 1_000_000
+    role = request.param
+    async with open_school(settings, database, role) as school:
+        template = await fill(school.pool, "template")
+        superuser = await asyncpg.connect(database.dsn("postgres"))
+        await make_twin(superuser, template.tenant_id, MARK, 0)
+        name = f"{template.room_name}{MARK}"
+        page = await school.open("Amina")
+        ours = {
+            "course_id": str(school.course.id),
+            "module_id": str(school.modules[0].id),
+            "lesson_id": str(school.lessons[0][0].id),
+            "session_id": page["sessionId"],
+            "room": page["roomName"],
+        }
+        ids = ("course_id", "module_id", "lesson_id", "session_id")
+        theirs = {one: str(getattr(template, one)) for one in ids} | {"room": name}
+        yield Neighbours(school, superuser, ours, theirs)
+        await superuser.close()
+
+
+NAMES = {"courseId": "course_id", "moduleId": "module_id", "lessonId": "lesson_id",
+         "lesson": "lesson_id", "sessionId": "session_id"}  # fmt: skip
+
+
+def bodies(ids: dict[str, str]) -> dict[str, Any]:
+    """What an operation is sent, where it reads a body."""
+    return {
+        "/auth/dev-login": {"name": "Amina"},
+        "/api/me/settings": {"theme": "dark"},
+        "/api/livekit/token": {"room_name": ids["room"]},
+        "/api/rooms/{room}/lesson": {"lessonId": ids["lesson_id"]},
+        "/api/lessons/{lesson_id}/progress": {"percentage": 5},
+    }
+
+
+def requests(neighbours: Neighbours) -> Iterator[tuple[str, str, dict[str, str], Any]]:
+    """Method, path, query and body of each operation: with our ids, theirs, nobody's and mixed."""
+    nobodys = {name: str(uuid4()) for name in neighbours.ours}
+    kinds = (neighbours.ours, neighbours.theirs, nobodys)
+    for path, operations in neighbours.school.app.openapi()["paths"].items():
+        for method, operation in operations.items():
+            parameters = operation.get("parameters", [])
+            wanted = [NAMES.get(p["name"], p["name"]) for p in parameters]
+            fields = [name for name in wanted if name in neighbours.ours] or ["room"]
+            for chosen in product(kinds, repeat=len(fields)):
+                ids = {name: kind[name] for name, kind in zip(fields, chosen, strict=True)}
+                for sent in kinds if path in bodies(nobodys) else (nobodys,):
+                    query = {
+                        p["name"]: ids[NAMES[p["name"]]] for p in parameters if p["name"] in NAMES
+                    }
+                    body = bodies(sent).get(path)
+                    yield method, path.format(**{**nobodys, **ids}), query, body
+                    if "q" in wanted:
+                        yield method, path, query | {"q": "words"}, None
+
+
+async def test_no_operation_tells_of_another_tenant_or_touches_it(
+    neighbours: Neighbours, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG", logger="bodh")
+    school = neighbours.school
+    before = await neighbours.rows()
+    answered = set()
+    for role in ROLES:
+        for method, path, query, body in requests(neighbours):
+            answer = await school.client.request(
+                method, path, params=query, json=body, headers=school.auth("Amina", role)
+            )
+            told = answer.content + str(answer.headers).encode()
+            assert MARK.encode() not in told, (role, method, path, query, body)
+            assert answer.status_code < 500, (role, method, path, query, body)
+            answered.add(answer.status_code)
+    assert await neighbours.rows() == before
+    assert MARK not in caplog.text
+    assert answered >= {200, 201, 404}
+
+
+async def test_the_other_tenant_itself_sees_its_words(neighbours: Neighbours) -> None:
+    """Else the test above would look for what no answer ever holds."""
+    school, theirs = neighbours.school, neighbours.theirs
+    seen = set()
+    for path in (
+        "/api/courses",
+        "/api/courses/{course_id}",
+        "/api/lessons/{lesson_id}",
+        "/api/lessons/{lesson_id}/captions",
+        "/api/sessions/{session_id}/transcript",
+        "/api/v2/course/{course_id}/module/{module_id}",
+    ):
+        header = school.auth("Badr", "admin", tenant=MARK)
+        answer = await school.client.get(path.format(**theirs), headers=header)
+        if MARK in answer.text:
+            seen.add(path)
+    assert len(seen) >= 5, seen
