@@ -9,8 +9,8 @@ import signal
 import sqlite3
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -110,6 +110,30 @@ def make_home() -> Path:
     home = Path(tempfile.mkdtemp(prefix="bodh-fault-"))
     home.chmod(0o711)
     return home
+
+
+async def crash(house: House) -> None:
+    """What `pg_ctl stop -m immediate` does: no checkpoint, recovery at the next start."""
+    pid = embedded.find_postmaster(house.cluster)
+    assert pid is not None
+    os.kill(pid, signal.SIGQUIT)
+    await until(lambda: embedded.find_postmaster(house.cluster) is None)
+
+
+@contextmanager
+def frozen(house: House) -> Iterator[None]:
+    """The postmaster and its children stand still."""
+    postmaster = embedded.find_postmaster(house.cluster)
+    assert postmaster is not None
+    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
+    pids = [postmaster, *map(int, children.split())]
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 async def suffer(

@@ -3,11 +3,8 @@
 import asyncio
 import os
 import random
-import signal
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -15,7 +12,17 @@ import pytest
 
 from agent.spool import Entry, Spool
 from db import Connection, embedded
-from tests.faults.ordeal import House, drained, open_house, start_drainer, stop, suffer, until
+from tests.faults.ordeal import (
+    House,
+    crash,
+    drained,
+    frozen,
+    open_house,
+    start_drainer,
+    stop,
+    suffer,
+    until,
+)
 
 SOAK = os.environ.get("BODH_SOAK") == "1"
 OUTAGES_S = (30.0, 300.0) if SOAK else (20.0,)
@@ -32,14 +39,6 @@ async def house() -> AsyncIterator[House]:
     """One for all of these: each ordeal leaves it whole."""
     async with open_house() as house:
         yield house
-
-
-async def crash(house: House) -> None:
-    """What `pg_ctl stop -m immediate` does: no checkpoint, recovery at the next start."""
-    pid = embedded.find_postmaster(house.cluster)
-    assert pid is not None
-    os.kill(pid, signal.SIGQUIT)
-    await until(lambda: embedded.find_postmaster(house.cluster) is None)
 
 
 async def superuser(house: House) -> Connection:
@@ -125,19 +124,3 @@ async def test_a_frozen_postgres_does_not_keep_the_drainer_from_ending(house: Ho
         await until(lambda: "entries wait" in (home / "drain.log").read_text())
         assert await stop(drainer) < FROZEN_STOP_S
     await spool.close()
-
-
-@contextmanager
-def frozen(house: House) -> Iterator[None]:
-    """The postmaster and its children stand still."""
-    postmaster = embedded.find_postmaster(house.cluster)
-    assert postmaster is not None
-    children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
-    pids = [postmaster, *map(int, children.split())]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)

@@ -1,0 +1,200 @@
+"""Postgres down behind the token server: 503 at once, webhooks taken on disk, each effect once."""
+
+import asyncio
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+
+from db import Pool, embedded, tenant_tx
+from db.attendance import JOINED, LEFT
+from db.courses import list_courses, list_modules
+from db.events import find_head, list_events, verify_chain
+from db.rooms import Room, ensure_room
+from db.sessions import Session, insert_session
+from settings import Settings
+from tests.db.rows import NOW, make_learner
+from tests.faults.ordeal import REPORTS, House, crash, frozen, open_house
+from tests.web.webhook_parts import PATH, body_of, headers, signature, told
+from web.app import create_app
+from web.auth import Claims, make_token
+
+SOAK = os.environ.get("BODH_SOAK") == "1"
+AWAY_S, EVENTS = (300.0, 1_000) if SOAK else (20.0, 200)
+ASK_EVERY_S = 1.0  # for a token, meanwhile
+TAKEN_S = 30.0  # the events have their effects so long after the return
+SECOND = int(NOW.timestamp()) + 60
+
+
+@dataclass
+class Lobby:
+    """The application on a Postgres of its own, and a session whose media server sends events."""
+
+    house: House
+    app: FastAPI
+    settings: Settings
+    client: httpx2.AsyncClient
+    room: Room
+    session: Session
+    identity: str
+
+    @property
+    def pool(self) -> Pool:
+        """The application's own."""
+        pool: Pool = self.app.state.context.pool
+        return pool
+
+    def auth(self) -> dict[str, str]:
+        """The header of a learner."""
+        claims = Claims(subject="Amina", name="Amina", role="learner", tenant="default")
+        token = make_token(self.settings, claims, datetime.now(UTC))
+        return {"Authorization": f"Bearer {token}"}
+
+
+@pytest.fixture
+async def lobby(settings: Settings) -> AsyncIterator[Lobby]:
+    """Everything answers when the test begins."""
+    async with open_house() as house:
+        settings.database_url = house.cluster.dsn("bodh_app")
+        app = create_app(settings)
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+        async with (
+            app.router.lifespan_context(app),
+            httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client,
+        ):
+            async with tenant_tx(app.state.context.pool, house.tenant_id) as db:
+                (course,) = await list_courses(db, house.tenant_id)
+                (module, _) = await list_modules(db, house.tenant_id, course.id)
+                room = await ensure_room(
+                    db, house.tenant_id, name="room", course_id=course.id, module_id=module.id
+                )
+                session = await insert_session(db, house.tenant_id, room.id, "RM_1", NOW)
+                badr = await make_learner(db, house.tenant_id, "Badr")
+            made = Lobby(house, app, settings, client, room, session, badr.identity)
+            assert (await client.get("/api/me", headers=made.auth())).status_code == 200
+            yield made
+
+
+async def test_an_outage_is_said_at_once_and_no_webhook_is_lost(lobby: Lobby) -> None:
+    await crash(lobby.house)
+    async with asyncio.TaskGroup() as group:
+        refusals = group.create_task(ask_for_tokens(lobby))
+        taken_ms = group.create_task(send_events(lobby))
+    await embedded.start(lobby.house.cluster)
+    began = time.perf_counter()
+    await all_taken(lobby)
+    effect_s = time.perf_counter() - began
+    assert (await lobby.client.get("/api/me", headers=lobby.auth())).status_code == 200
+    effects = await count_effects(lobby)
+    report(refusals.result(), taken_ms.result(), effects, effect_s)
+    assert effects == {"events": EVENTS, "stays": EVENTS // 2, "logged": EVENTS, "whole": 1}
+
+
+async def test_a_frozen_postgres_is_said_too(lobby: Lobby) -> None:
+    with frozen(lobby.house):
+        answer = await ask_for_token(lobby)
+    assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    assert (await lobby.client.get("/api/me", headers=lobby.auth())).status_code == 200
+
+
+async def all_taken(lobby: Lobby) -> None:
+    """Returns when no event waits for its effect."""
+    async with asyncio.timeout(TAKEN_S):
+        while True:
+            if not await lobby.app.state.context.inbox.oldest_waiting_s():
+                return
+            await asyncio.sleep(0.05)
+
+
+async def ask_for_token(lobby: Lobby) -> Any:
+    """As the page asks."""
+    query = {"courseId": str(lobby.room.course_id), "moduleId": str(lobby.room.module_id)}
+    return await lobby.client.post(
+        "/api/livekit/token", params=query, headers=lobby.auth(), json={}
+    )
+
+
+async def ask_for_tokens(lobby: Lobby) -> list[float]:
+    """Asks for a token until the outage is over: the seconds each refusal took."""
+    took = []
+    until = time.perf_counter() + AWAY_S
+    while time.perf_counter() < until:
+        began = time.perf_counter()
+        answer = await ask_for_token(lobby)
+        took.append(time.perf_counter() - began)
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+        await asyncio.sleep(max(0.0, ASK_EVERY_S - took[-1]))
+    return took
+
+
+async def send_events(lobby: Lobby) -> list[float]:
+    """All events of the outage, each twice as after a lost answer: milliseconds of each answer."""
+    took = []
+    for number in range(EVENTS):
+        body = event(lobby, number)
+        for expected in ("ok", "repeated"):
+            sent = headers(signature(lobby.settings, body))
+            began = time.perf_counter()
+            answer = await lobby.client.post(PATH, content=body, headers=sent)
+            took.append((time.perf_counter() - began) * 1000)
+            assert (answer.status_code, answer.json()) == (200, {"status": expected})
+        await asyncio.sleep(AWAY_S * 0.9 / EVENTS)
+    return took
+
+
+def event(lobby: Lobby, number: int) -> bytes:
+    """Somebody comes, then goes, under one participant sid for each pair."""
+    stay, left = divmod(number, 2)
+    second = SECOND + number
+    person = {
+        "sid": f"PA_{stay}",
+        "identity": lobby.identity,
+        "joinedAt": str(SECOND + 2 * stay),
+    }
+    room = {"sid": lobby.session.room_sid, "name": lobby.room.name}
+    return body_of(told(number, LEFT if left else JOINED, second, room, person))
+
+
+async def count_effects(lobby: Lobby) -> dict[str, int]:
+    """What the events did: each must have done it once."""
+    tenant_id, session_id = lobby.house.tenant_id, lobby.session.id
+    async with tenant_tx(lobby.pool, tenant_id) as db:
+        kept = await db.fetchval("select count(*) from webhook_events")
+        stays = await db.fetchval(
+            "select count(*) from livekit_participants where left_at - joined_at = '1 second'"
+        )
+        log = await list_events(db, tenant_id, session_id)
+        head = await find_head(db, tenant_id, session_id)
+    presence = [e for e in log if e.type.startswith("participant.")]
+    return {
+        "events": kept,
+        "stays": stays,
+        "logged": len(presence),
+        "whole": int(verify_chain(log, head) is None),
+    }
+
+
+def report(
+    refusals: list[float], taken_ms: list[float], effects: dict[str, Any], effect_s: float
+) -> None:
+    """Leaves the figures in build/faults."""
+    figures = effects | {
+        "away_s": AWAY_S,
+        "tokens_refused": len(refusals),
+        "refusal_worst_s": round(max(refusals), 3),
+        "webhooks_sent": len(taken_ms),
+        "webhook_p99_ms": round(sorted(taken_ms)[len(taken_ms) * 99 // 100], 1),
+        "webhook_worst_ms": round(max(taken_ms), 1),
+        "effects_after_s": round(effect_s, 3),
+    }
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    name = f"webhooks-down-{AWAY_S:.0f}-s.json"
+    (REPORTS / name).write_text(json.dumps(figures, indent=1) + "\n")
