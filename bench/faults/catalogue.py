@@ -89,6 +89,7 @@ CATALOGUE: dict[str, Fault] = {
     "kill-job": kill_job,
     "kill-worker": kill(r"-m agent start"),
     "kill-drainer": kill(r"-m agent drain"),
+    "kill-watcher": kill(r"-m jobs"),
     "kill-speech-engine": kill(r"-m speech"),
     "kill-token-server": kill(r"token_server\.py"),
     "kill-media-server": kill(r"livekit-server --config"),

@@ -17,7 +17,7 @@ from tests.faults.talker import Talker
 from tests.stack import Stack
 
 DRAINED_S = 30.0
-STORED = """select session_id, id, role, epoch, local_seq from transcript_segments
+STORED = """select session_id, id, role, epoch, local_seq, started_at from transcript_segments
             order by session_id, started_at, epoch, local_seq"""
 
 Key = tuple[str, str]  # session id, segment id
@@ -33,7 +33,7 @@ class Kept:
     shown: Counter[Key]  # by the transcript route, to the learner who said it
     dead_letters: int
     gaps: int  # numbers that are missing in the order of an agent
-    out_of_order: int  # a learner's segments shown in another order than they were kept
+    out_of_order: list[float]  # epoch seconds of a learner's segments shown in another order
 
     @property
     def lost(self) -> set[Key]:
@@ -79,14 +79,15 @@ def _gaps(rows: Iterable[Any]) -> int:
     return sum(max(found) - len(found) for found in numbers.values())
 
 
-def _out_of_order(rows: Iterable[Any]) -> int:
-    """Descents in a session's learner segments, in the order of speaking."""
+def _out_of_order(rows: Iterable[Any]) -> list[float]:
+    """A session's learner segments that were kept before the one that was spoken before them."""
     said = [row for row in rows if row["role"] == "learner"]
-    places = [
-        [(row["epoch"], row["local_seq"]) for row in session]
+    return [
+        later["started_at"].timestamp()
         for _, session in groupby(said, key=lambda row: row["session_id"])
+        for earlier, later in pairwise(session)
+        if (later["epoch"], later["local_seq"]) < (earlier["epoch"], earlier["local_seq"])
     ]
-    return sum(later < earlier for order in places for earlier, later in pairwise(order))
 
 
 def _waiting(spool: Path) -> int:

@@ -1,6 +1,7 @@
 """The figures of a run of faults: printed, and written to build/faults/harness.json."""
 
 import json
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from tests.faults.talker import Talker
 
 FILE = Path("build") / "faults" / "harness.json"
 ANSWERED_S = 30.0
+CLOCKS_APART_S = time.time() - time.monotonic()
 SETTLED_S = 10.0  # after a fault, before agents are counted
 
 
@@ -61,13 +63,13 @@ def figures(seen: Seen, kept: Kept, talkers: list[Talker]) -> dict[str, Any]:
         "doubled": kept.doubled,
         "hidden": len(kept.hidden),
         "gaps": kept.gaps,
-        "out_of_order": kept.out_of_order,
+        "out_of_order": [_after(seen, at - CLOCKS_APART_S) for at in kept.out_of_order],
         "dead_letters": kept.dead_letters,
         "utterances": asked,
         "answered": answered,
         "cut_in_flight": asked - len(kept.heard),
         "second_greetings": sum(map(second_greetings, talkers)),
-        "old_voices": sum(map(old_voices, talkers)),
+        "old_voices": [_after(seen, at) for talker in talkers for at in old_voices(talker)],
         "agents_in_a_room": _counts(seen.agents),
         "agents_10_s_after_a_fault": _counts(seen.agents_settled),
         "joins": [len(talker.connections) for talker in talkers],
@@ -77,6 +79,12 @@ def figures(seen: Seen, kept: Kept, talkers: list[Talker]) -> dict[str, Any]:
 
 def _counts(counter: Counter[int]) -> dict[str, int]:
     return {str(number): counter[number] for number in sorted(counter)}
+
+
+def _after(seen: Seen, at: float) -> str:
+    """The fault that came last before a moment of the monotonic clock."""
+    before = [fault for fault in seen.faults if fault.at < at]
+    return f"{at - before[-1].at:.1f} s after {before[-1].kind}" if before else "before any fault"
 
 
 def _of_kind(seen: Seen, kind: str) -> dict[str, Any]:
@@ -110,13 +118,14 @@ def second_greetings(talker: Talker) -> int:
     return max(0, sum(text.startswith(openings) for text in said) - 1)
 
 
-def old_voices(talker: Talker) -> int:
-    """Sentences that an agent began after a newer one had spoken in the same session."""
+def old_voices(talker: Talker) -> list[float]:
+    """When an agent began a sentence after a newer one had spoken in the same session."""
     newest: dict[str, int] = {}
-    found = 0
+    found = []
     for caption in talker.tutor_captions():
         _, session, epoch = caption.identity.split("_")
-        found += int(epoch) < newest.get(session, 0)
+        if int(epoch) < newest.get(session, 0):
+            found.append(caption.first_at)
         newest[session] = max(newest.get(session, 0), int(epoch))
     return found
 
