@@ -22,6 +22,7 @@ TOPIC_TURN_LATENCY = "turn.latency"
 RPC_SPEECH_STOP = "speech.stop"
 RPC_SPEECH_SET = "speech.set"
 ATTRIBUTE_MODELS = "bodh.models"
+ATTRIBUTE_NOTES = "bodh.notes"  # of the agent: "ok", or "failing" while nothing can be written down
 
 SessionType = Literal[
     "course_welcome", "course_welcome_back", "lesson_welcome", "lesson_welcome_back"

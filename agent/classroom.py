@@ -68,6 +68,7 @@ class Classroom:
         self._said_to: dict[str, SpeechHandle] = {}  # what each learner hears last
         self._speaking_turn = asyncio.Lock()  # one greeting or announcement at a time
         self._tasks: set[asyncio.Task[None]] = set()
+        journal.notes.failing = self._notes_failing
         self.events = RoomEvents(room)
         self.captions = Captions(room)
         self.library = PostgresLibrary(pool, place.tenant_id)
@@ -269,11 +270,27 @@ class Classroom:
 
     async def say_goodbye(self) -> None:
         """One line before the worker goes; returns when it was played."""
-        learner = next((self._lessons.get(identity) for identity in self._here), None)
-        if learner is not None:
+        if learner := self._anybody():
             await utils.aio.cancel_and_wait(*self._tasks)
             await self.agent_session.interrupt(force=True)
             await self._say(prompts.render("goodbye"), learner, may_be_cut=False)
+
+    def _anybody(self) -> LearnerLesson | None:
+        return next((self._lessons.get(identity) for identity in self._here), None)
+
+    def _notes_failing(self, failing: bool) -> None:
+        self._spawn(self._tell_notes(failing))
+
+    async def _tell_notes(self, failing: bool) -> None:
+        """Says to the page, and once aloud, whether what is said can be written down."""
+        state = "failing" if failing else "ok"
+        try:
+            await self._room.local_participant.set_attributes({protocol.ATTRIBUTE_NOTES: state})
+        except Exception:  # noqa: BLE001 the native layer raises it bare
+            logger.warning("the state of the notes was not told")
+        if learner := self._anybody():
+            line = "notes_failing" if failing else "notes_again"
+            await self._say(prompts.render(line), learner)
 
     async def learner_said(self, identity: str, said: Utterance) -> bool:
         """A final of the recogniser: kept first, then shown. False where it is not to count."""

@@ -107,7 +107,7 @@ class AgentJob:
         detector = InlineVAD()
         models = build_models(settings, engine, detector)
         self._hearing = Hearing(ctx.room)
-        journal = Journal(spool, place)
+        self._journal = journal = Journal(spool, place)
         self._classroom = Classroom(
             settings,
             place,
@@ -145,6 +145,7 @@ class AgentJob:
         await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
         async with contextlib.AsyncExitStack() as at_end:
             at_end.push_async_callback(self._end_session)
+            at_end.push_async_callback(self._journal.notes.close)
             at_end.push_async_callback(self._classroom.captions.close)
             at_end.push_async_callback(self._classroom.tutor_captions.drained)
             at_end.push_async_callback(self._close_captions)

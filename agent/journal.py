@@ -1,7 +1,5 @@
 """What is kept of a room: segments and presence go to the spool before they have an effect."""
 
-import logging
-import sqlite3
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -12,17 +10,16 @@ from pydantic import TypeAdapter
 
 from agent.captions import Sentence
 from agent.lesson import LearnerLesson
+from agent.notes import Notes
 from agent.spool import Entry, Kind, Spool
 from db.attendance import Participant
 from db.rooms import Room
 from db.sessions import Session
 from db.transcripts import Segment
-from telemetry import alarm, metrics
 
 TUTOR_NAME = "Bodh"
 WITHOUT_WORDS = {"text": "", "name": "", "language": None, "confidence": None}
 
-logger = logging.getLogger(__name__)
 _segments = TypeAdapter(Segment)
 _presences = TypeAdapter(Participant)
 
@@ -51,10 +48,10 @@ class Utterance:
 
 
 class Journal:
-    """Writes one session's entries. A disk that refuses is logged; the talk goes on."""
+    """Makes one session's entries; the talk goes on whether `notes` can write them or not."""
 
     def __init__(self, spool: Spool, place: Dispatched) -> None:
-        self._spool = spool
+        self.notes = Notes(spool)
         self._place = place
         self._ids = count(1)
         self._order = count(1)
@@ -141,13 +138,7 @@ class Journal:
 
     async def _put(self, kind: Kind, key: str, payload: dict[str, Any]) -> None:
         entry = Entry(self._place.tenant_id, self._place.session.id, kind, key, payload)
-        try:
-            await self._spool.put(entry)
-            alarm("spool_failing", False)
-        except sqlite3.Error:
-            metrics.SPOOL_FAILURES.inc()
-            alarm("spool_failing", True)
-            logger.exception("not kept", extra={"kind": kind, "key": key})
+        await self.notes.put(entry)
 
 
 def _utc(epoch_s: float) -> datetime:

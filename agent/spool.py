@@ -14,6 +14,7 @@ from uuid import UUID
 
 Kind = Literal["segment", "participant"]
 KEEP_DRAINED_S = 24 * 3600  # drained entries stay a day, for an operator who has to look
+PROBE_BYTES = 16 * 1024  # the longest segment needs no more
 
 _SCHEMA = """
 create table if not exists entries (
@@ -27,6 +28,7 @@ create table if not exists entries (
   drained_at real,
   unique (session_id, kind, key)
 );
+create table if not exists probe (id integer primary key check (id = 1), ballast blob not null);
 create index if not exists entries_waiting on entries (seq) where drained_at is null;
 """
 
@@ -105,6 +107,18 @@ class Spool:
 
     async def _run(self, function: Any, *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+
+
+def check_spool(path: Path) -> None:
+    """Writes to the spool as an entry does. Raises OSError or sqlite3.Error where it cannot."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    db = _open(path)
+    try:
+        db.execute(
+            "insert or replace into probe (id, ballast) values (1, zeroblob(?))", (PROBE_BYTES,)
+        )
+    finally:
+        db.close()
 
 
 def _open(path: Path) -> sqlite3.Connection:

@@ -101,6 +101,7 @@ SPOOL_OLDEST = Gauge(
     "bodh_spool_oldest_unsent_seconds", "Age of the oldest of them", over="livemax"
 )
 SPOOL_FAILURES = Counter("bodh_spool_failures_total", "Entries the spool could not take")
+SPOOL_LOST = Counter("bodh_spool_lost_total", "Entries the spool refused for too long", ("kind",))
 DRAINED = Counter("bodh_drained_entries_total", "Entries the drainer stored", ("kind",))
 DEAD_LETTERS = Counter("bodh_dead_letters_total", "Entries that cannot be stored", ("kind",))
 DRAIN_FAILURES = Counter("bodh_drain_failures_total", "Batches that Postgres did not take")

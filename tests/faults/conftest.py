@@ -1,5 +1,13 @@
 """Fixtures of the fault tests: those of the room tests, with a running Bodh of their own."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from tests.faults.disk import may_mount, small_disk
 from tests.room.conftest import (
     course,
     fresh_room,
@@ -7,9 +15,9 @@ from tests.room.conftest import (
     livekit,
     person,
     rows,
-    stack,
     stack_settings,
 )
+from tests.stack import Stack, running_stack
 
 __all__ = [
     "course",
@@ -18,6 +26,19 @@ __all__ = [
     "livekit",
     "person",
     "rows",
-    "stack",
     "stack_settings",
 ]
+
+SPOOL_MB = 16
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A running Bodh whose spool has a disk of its own, where this process may mount one."""
+    with ExitStack() as parts:
+        folder = Path(parts.enter_context(TemporaryDirectory(prefix="bodh-faults-")))
+        home = folder / "home"
+        home.mkdir()
+        if may_mount():
+            parts.enter_context(small_disk(home / "spool", SPOOL_MB))
+        yield parts.enter_context(running_stack(BODH_HOME=str(home)))

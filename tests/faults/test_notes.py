@@ -1,0 +1,174 @@
+"""A disk that refuses the spool: told once, held in memory, written in order, gaps counted."""
+
+import asyncio
+import ctypes
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+import prompts
+from agent import notes
+from agent.notes import Notes
+from agent.spool import Entry, Spool, check_spool
+from tests.faults.disk import (
+    MS_REMOUNT,
+    fill,
+    may_mount,
+    run_in_own_namespace,
+    small_disk,
+)
+from tests.room.conftest import Course
+from tests.stack import Stack
+
+MS_RDONLY = 1
+NAMED = "tests/faults/test_notes.py::{}"
+TENANT, SESSION = uuid4(), uuid4()
+WORDS = "x" * 3000
+
+
+def entry(number: int) -> Entry:
+    return Entry(TENANT, SESSION, "segment", f"1-{number}", {"id": f"1-{number}", "text": WORDS})
+
+
+async def kept(spool: Spool) -> list[str]:
+    return [one.key for one in await spool.waiting(10_000)]
+
+
+class Told:
+    """What the room was told, as it can be waited for."""
+
+    def __init__(self) -> None:
+        self.states: list[bool] = []
+        self.changed = asyncio.Event()
+
+    def __call__(self, failing: bool) -> None:
+        self.states.append(failing)
+        self.changed.set()
+
+    async def next(self) -> bool:
+        async with asyncio.timeout(10):
+            await self.changed.wait()
+        self.changed.clear()
+        return self.states[-1]
+
+
+def notes_of(learner: Any) -> str:
+    """What the page reads from the agent."""
+    agent = learner.room.remote_participants[learner.agents()[0]]
+    return str(agent.attributes.get("bodh.notes", ""))
+
+
+async def on_a_small_disk(name: str, tmp_path: Path, body: Callable[[Path], Any]) -> None:
+    """Runs the test's body on a disk of 1 MB, in a namespace where we are not root."""
+    if not may_mount():
+        await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
+        return
+    with small_disk(tmp_path / "disk", 1) as disk:
+        await body(disk)
+
+
+async def test_what_a_full_disk_refuses_is_written_in_order_once_there_is_room(
+    tmp_path: Path,
+) -> None:
+    async def body(disk: Path) -> None:
+        spool, told = Spool(disk / "spool.sqlite3"), Told()
+        fill(disk, 100)
+        book = Notes(spool)
+        book.failing = told
+        number = 0
+        while not told.states:
+            number += 1
+            await book.put(entry(number))
+        on_disk = await kept(spool)
+        assert on_disk == [f"1-{n}" for n in range(1, number)]
+        for more in range(number + 1, number + 6):
+            await book.put(entry(more))
+        assert await kept(spool) == on_disk
+        assert told.states == [True]
+        with pytest.raises(sqlite3.Error):
+            await asyncio.to_thread(check_spool, disk / "spool.sqlite3")
+        told.changed.clear()
+        (disk / "ballast").unlink()
+        assert await told.next() is False
+        assert await kept(spool) == [f"1-{n}" for n in range(1, number + 6)]
+        await asyncio.to_thread(check_spool, disk / "spool.sqlite3")
+        assert told.states == [True, False]
+        await book.close()
+        await spool.close()
+
+    await on_a_small_disk(
+        "test_what_a_full_disk_refuses_is_written_in_order_once_there_is_room", tmp_path, body
+    )
+
+
+async def test_each_entry_that_memory_cannot_hold_is_a_logged_gap(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def body(disk: Path) -> None:
+        spool = Spool(disk / "spool.sqlite3")
+        fill(disk, 0)
+        book = Notes(spool)
+        for number in range(1, 11):
+            await book.put(entry(number))
+        first = await kept(spool)
+        await book.close()
+        lost = [vars(one)["key"] for one in caplog.records if one.message == "an entry is lost"]
+        assert [*first, *lost] == [f"1-{n}" for n in range(1, 11)]
+        assert len(lost) >= 7
+        await spool.close()
+
+    monkeypatch.setattr(notes, "MEMORY", 3)
+    caplog.set_level(logging.ERROR)
+    await on_a_small_disk("test_each_entry_that_memory_cannot_hold_is_a_logged_gap", tmp_path, body)
+
+
+async def test_a_read_only_disk_is_known_before_a_room_is_taken(tmp_path: Path) -> None:
+    async def body(disk: Path) -> None:
+        path = disk / "spool.sqlite3"
+        await asyncio.to_thread(check_spool, path)
+        libc = ctypes.CDLL(None, use_errno=True)
+        assert libc.mount(b"", os.fsencode(disk), b"", MS_REMOUNT | MS_RDONLY, None) == 0
+        with pytest.raises((OSError, sqlite3.Error)):
+            await asyncio.to_thread(check_spool, path)
+
+    await on_a_small_disk("test_a_read_only_disk_is_known_before_a_room_is_taken", tmp_path, body)
+
+
+async def test_learner_hears_once_that_nothing_is_written_down_and_once_that_it_is_again(
+    stack: Stack,
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    request: pytest.FixtureRequest,
+) -> None:
+    if not may_mount():
+        await asyncio.to_thread(run_in_own_namespace, NAMED.format(request.node.name))
+        return
+    failing, again = (prompts.render(f"notes_{name}").strip() for name in ("failing", "again"))
+    module, disk = course.modules[0], stack.home / "spool"
+    await fresh_room(module)
+    amina = await learner()
+    joined = time.monotonic()
+    await amina.join(module.id, module.lessons[0]["id"])
+    await amina.settled(joined)
+    await asyncio.to_thread(fill, disk, 0)
+    filled = time.monotonic()
+    await amina.type("what did I just say")
+    await amina.until(lambda: failing in amina.tutor_text(filled), 20, "the line")
+    assert notes_of(amina) == "failing"
+    asked = time.monotonic()
+    await amina.type("what did I just ask")
+    assert await amina.tutor_done(asked) == "You said: what did I just say"
+    (disk / "ballast").unlink()
+    await amina.until(lambda: again in amina.tutor_text(filled), 20, "the end of it")
+    assert notes_of(amina) == "ok"
+    assert amina.tutor_text(filled).count(failing) == 1
+    said = [one["text"] for one in await amina.account.kept(amina.session_id, 2)]
+    assert said == ["what did I just say", "what did I just ask"]
