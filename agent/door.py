@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 from datetime import UTC, datetime
 
 import asyncpg
@@ -9,8 +10,10 @@ from livekit.agents import JobRequest
 
 import db
 import protocol
+from agent.spool import check_spool
 from db.leases import take_dispatch
 from settings import Settings
+from telemetry import alarm
 
 PATIENCE_S = 2.0  # the watcher asks again for what was not taken
 COMMIT_PAUSE_S = 0.02  # the first dispatch of a session may come before its commit
@@ -31,11 +34,26 @@ class Door:
         if dispatch is None:
             logger.warning("a dispatch that is not ours was refused", extra={"job": request.id})
             await request.reject()
-        elif await self._take(dispatch):
+        elif await self._can_keep(dispatch) and await self._take(dispatch):
             identity = protocol.agent_identity(dispatch.session_id, dispatch.epoch)
             await request.accept(name="Bodh", identity=identity)
         else:
             await request.reject()
+
+    async def _can_keep(self, dispatch: protocol.DispatchMetadata) -> bool:
+        """Whether the spool takes entries: no lesson begins of which nothing could be kept."""
+        try:
+            await asyncio.to_thread(check_spool, self._settings.spool_path)
+        except (OSError, sqlite3.Error) as error:
+            facts = {"session": str(dispatch.session_id), "epoch": dispatch.epoch}
+            alarm("spool_failing", True)
+            logger.error(
+                "dispatch refused: the spool takes nothing",
+                extra={**facts, "why": type(error).__name__},
+            )
+            return False
+        alarm("spool_failing", False)
+        return True
 
     async def _take(self, dispatch: protocol.DispatchMetadata) -> bool:
         """Whether this worker is the first. Without the database nobody can tell: then it is not.

@@ -11,7 +11,8 @@ import numpy as np
 
 import prompts
 from agent.plugins.espeak import RATE as VOICE_RATE
-from tests.faults.test_resume import SORRY, replaced
+from tests.faults.agents import SORRY
+from tests.faults.test_resume import replaced
 from tests.learner import HEARD_RATE, Account, Learner
 from tests.room.conftest import Course
 from tests.stack import TUTOR_WPM, Stack, running_stack
@@ -56,7 +57,7 @@ async def test_worker_that_is_ended_says_goodbye_and_another_agent_goes_on(
     os.kill(worker, signal.SIGTERM)
     await hears_goodbye(amina, ended)
     left = time.monotonic()
-    await replaced(amina, module, old)
+    await replaced(amina, old)
     assert (await amina.tutor_done(left)).startswith(SORRY)
     told = [row["type"] for row in await rows.fetch(FIRST, amina.session_id)]
     assert told == ["agent.dispatched", "agent.left"]

@@ -141,7 +141,7 @@ async def test_a_read_only_disk_is_known_before_a_room_is_taken(tmp_path: Path) 
     await on_a_small_disk("test_a_read_only_disk_is_known_before_a_room_is_taken", tmp_path, body)
 
 
-async def test_learner_hears_once_that_nothing_is_written_down_and_once_that_it_is_again(
+async def test_learner_hears_once_that_nothing_is_written_down_and_no_room_is_taken_meanwhile(
     stack: Stack,
     learner: Callable[..., Any],
     course: Course,
@@ -154,6 +154,7 @@ async def test_learner_hears_once_that_nothing_is_written_down_and_once_that_it_
     failing, again = (prompts.render(f"notes_{name}").strip() for name in ("failing", "again"))
     module, disk = course.modules[0], stack.home / "spool"
     await fresh_room(module)
+    await fresh_room(course.modules[1])
     amina = await learner()
     joined = time.monotonic()
     await amina.join(module.id, module.lessons[0]["id"])
@@ -166,7 +167,14 @@ async def test_learner_hears_once_that_nothing_is_written_down_and_once_that_it_
     asked = time.monotonic()
     await amina.type("what did I just ask")
     assert await amina.tutor_done(asked) == "You said: what did I just say"
+    tomas = await learner(name="Tomas")
+    await tomas.join(course.modules[1].id)
+    log = stack.home / "log" / "agent.log"
+    refused = "dispatch refused: the spool takes nothing"
+    await tomas.until(lambda: refused in log.read_text(), 10, "a refusal")
+    assert tomas.agents() == []
     (disk / "ballast").unlink()
+    await tomas.until(tomas.agents, 20, "an agent")
     await amina.until(lambda: again in amina.tutor_text(filled), 20, "the end of it")
     assert notes_of(amina) == "ok"
     assert amina.tutor_text(filled).count(failing) == 1

@@ -1,19 +1,16 @@
 """The agent that takes over from a lost one: one apology, then the talk where it was."""
 
-import asyncio
-import os
-import signal
 import time
 from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 
+from tests.faults.agents import GREETINGS, PATIENCE_S, SORRY, kill
 from tests.faults.job_processes import job_pids
-from tests.room.conftest import Course, Module
+from tests.room.conftest import Course
 from tests.stack import Stack
 
-SORRY = "Sorry, I was gone for a moment."
 RUN = """select pending_question_id, hint_level, attempts from quiz_runs
          where account_id = (select id from accounts where name = $1)"""
 
@@ -24,19 +21,15 @@ async def run_of(rows: asyncpg.Connection, name: str) -> dict[str, Any]:
     return dict(row)
 
 
-async def kill_job(stack: Stack, before: set[int]) -> float:
+def kill_job(stack: Stack, before: set[int]) -> float:
     """SIGKILL to the one job that was not there before; the moment of it."""
     (pid,) = job_pids(stack) - before
-    os.kill(pid, signal.SIGKILL)
-    return time.monotonic()
+    return kill(pid)
 
 
-async def replaced(learner: Any, module: Module, gone: str) -> None:
+async def replaced(learner: Any, gone: str) -> None:
     """Returns when another agent than that one is in the room."""
-    async with asyncio.timeout(20):
-        while not set(learner.agents()) - {gone}:
-            await learner.account.token(module.id)
-            await asyncio.sleep(0.5)
+    await learner.until(lambda: set(learner.agents()) - {gone}, PATIENCE_S, "another agent")
 
 
 async def test_open_question_hint_and_talk_outlive_the_agent(
@@ -61,8 +54,8 @@ async def test_open_question_hint_and_talk_outlive_the_agent(
     await amina.until(lambda: amina.tutor_captions(asked), 15, "a hint")
     held = await run_of(rows, amina.account.name)
     old = amina.agents()[0]
-    killed = await kill_job(stack, before)
-    await replaced(amina, module, old)
+    killed = kill_job(stack, before)
+    await replaced(amina, old)
     assert await amina.tutor_done(killed) == f"{SORRY} {question}"
     assert held == await run_of(rows, amina.account.name)
     assert held["hint_level"] == 1
@@ -93,10 +86,10 @@ async def test_question_whose_answer_was_cut_is_answered_and_all_hear_one_apolog
     await amina.type("what is overfitting")
     await amina.until(lambda: amina.tutor_captions(asked), 15, "an answer")
     old = amina.agents()[0]
-    killed = await kill_job(stack, before)
-    await replaced(amina, module, old)
+    killed = kill_job(stack, before)
+    await replaced(amina, old)
     said = await tomas.tutor_done(killed)
     assert said.startswith(f"{SORRY} ")
     assert "overfitting" in said.removeprefix(SORRY).lower()
     assert said.count(SORRY) == 1
-    assert not any(word in said for word in ("Hello", "Welcome", "Good to see", "I am back"))
+    assert not any(word in said for word in GREETINGS)
