@@ -12,8 +12,9 @@ import httpx2
 import pytest
 
 from settings import Settings
+from tests.faults.agents import SORRY
 from tests.faults.job_processes import job_pids
-from tests.faults.test_resume import SORRY, replaced
+from tests.faults.test_resume import replaced
 from tests.faults.two import Second, second_token_server, second_worker, worker_of
 from tests.learner import Account
 from tests.room.conftest import Course
@@ -63,7 +64,7 @@ async def test_calls_of_a_killed_worker_come_back_on_the_other(
     old, worker = amina.agents()[0], worker_of(job)
     killed = time.monotonic()
     os.kill(worker, signal.SIGKILL)
-    await replaced(amina, module, old)
+    await replaced(amina, old)
     assert (await amina.tutor_done(killed)).startswith(SORRY)
     (other,) = {worker_of(pid) for pid in job_pids(stack) - before - {job}}
     assert other in both_workers - {worker}
