@@ -120,6 +120,7 @@ class AgentJob:
         )
         language_model, name = build_llm(settings, self._classroom.desk)
         self._names = {**models.names, "llm": name}
+        self._closes = [*models.closes, language_model.aclose]
         self._agent_session: AgentSession[None] = AgentSession(
             stt=models.stt,
             vad=detector,
@@ -148,6 +149,8 @@ class AgentJob:
             at_end.push_async_callback(self._journal.notes.close)
             at_end.push_async_callback(self._classroom.captions.close)
             at_end.push_async_callback(self._classroom.tutor_captions.drained)
+            for close in self._closes:
+                at_end.push_async_callback(close)
             at_end.push_async_callback(self._close_captions)
             at_end.push_async_callback(self._agent_session.aclose)
             at_end.push_async_callback(self._hearing.close)

@@ -38,6 +38,8 @@ class Speech:
     in_reply_to: str | None = None
     lesson_id: UUID | None = None  # of authored text; a reply takes the learner's present one
     generated: deque[Line] = field(default_factory=deque)  # texts that are not spoken yet
+    asked_at: float = 0.0  # loop time of its first question to a model
+    begun: bool = False  # words of it were generated
 
 
 # The speech that the running task belongs to: livekit-agents copies the context into the tasks

@@ -3,15 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from dataclasses import dataclass
+from typing import Any
 
 from livekit import rtc
-from livekit.agents import ModelSettings, llm, stt, utils
+from livekit.agents import ModelSettings, llm, stt, tts, utils
 
 from agent.captions import split_sentences
 from agent.classroom import Classroom
 from agent.hearing import Hearing
 from agent.journal import Journal, Utterance
 from agent.marks import Line
+from agent.sentences import unfinished
 from agent.speakable import speakable
 from agent.tutor import Tutor
 
@@ -57,7 +59,10 @@ class RoomTutor(Tutor):
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncIterator[rtc.AudioFrame]:
         """Speaks formulas, code and units as words; captions keep them as they are written."""
-        async for frame in Tutor.default.tts_node(self, _spoken(text), model_settings):
+        voice = self.session.tts
+        if voice is None:
+            raise RuntimeError("a room needs a voice")
+        async for frame in speech_of(voice, text):
             yield frame
 
     async def _feed(
@@ -113,13 +118,28 @@ class _Interim:
     segment_id: str
 
 
+async def speech_of(voice: tts.TTS[Any], text: AsyncIterable[str]) -> AsyncIterator[rtc.AudioFrame]:
+    """The sound of a text that is still written, each sentence as soon as it is complete.
+
+    The framework's own way waits for the sentence after it, and the first one of a slow model would
+    be heard only when the second is written.
+    """
+    async for sentence in _spoken(text):
+        async with voice.synthesize(sentence) as stream:
+            async for sound in stream:
+                yield sound.frame
+
+
 async def _spoken(text: AsyncIterable[str]) -> AsyncIterator[str]:
     """The text by whole sentences, so that no formula is cut in two, in words to be said."""
     held = ""
     async for delta in text:
         held += delta
         *complete, held = split_sentences(held)
+        if not unfinished(held):
+            complete, held = [*complete, held], ""
         for sentence in complete:
-            yield speakable(sentence)
-    if held.strip():
-        yield speakable(held)
+            if words := speakable(sentence).strip():
+                yield words
+    if words := speakable(held).strip():
+        yield words

@@ -1,18 +1,23 @@
 """The tutor: grounds every answer in the lesson of whoever asked, and keeps what it cites."""
 
+import logging
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
-from livekit.agents import Agent, ModelSettings, llm
+import asyncpg
+from livekit.agents import Agent, APIError, ModelSettings, llm
 
 import prompts
 import tools
+from agent.filler import with_filler, without_filler
 from agent.marks import SPEECH, Line, MarkFilter, Speech
 from agent.plugins.offline_tutor import OfflineTutor
 from tools.desk import Desk
 from tools.grounding import find_passages, grounding_text
 
 MAX_CONTEXT_ITEMS = 40  # of the talk that a language model gets to see again
+
+logger = logging.getLogger("bodh.tutor")
 
 
 class Tutor(Agent):
@@ -28,16 +33,30 @@ class Tutor(Agent):
         """Adds the lesson of whoever asked, and streams the reply without its marks."""
         speech = SPEECH.get() or Speech()
         line = Line(speech.identity, self.desk.lesson_id, speech.in_reply_to)
-        grounded = await self._grounded(chat_ctx)
-        replies = Agent.default.llm_node(self, grounded, tools, model_settings)
+        replies = with_filler(self._replies(chat_ctx, tools, model_settings), speech)
         marks, begun = MarkFilter(marks=line.marks), False
         async for chunk in _without_marks(replies, marks):
             if marks.text and not begun:  # a call of a tool alone is never spoken
                 speech.generated.append(line)
-                begun = True
+                begun = speech.begun = True
             yield chunk
-        if marks.text.strip():
-            self.desk.last_answer = marks.text.strip()
+        if answer := marks.text.removeprefix(prompts.render("one_moment")).strip():
+            self.desk.last_answer = answer
+
+    async def _replies(
+        self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
+    ) -> AsyncIterator[Any]:
+        """What the model answers on the lesson, or one authored line where no model can."""
+        said = False
+        try:
+            grounded = await self._grounded(chat_ctx)
+            async for chunk in Agent.default.llm_node(self, grounded, tools, model_settings):
+                said = True
+                yield chunk
+        except (APIError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            logger.warning("no model answers", extra={"why": type(error).__name__})
+            if not said:
+                yield prompts.render("cannot_answer")
 
     async def transcription_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
@@ -66,6 +85,7 @@ class Tutor(Agent):
         hits = await find_passages(self.desk, _last_question(chat_ctx), 6)
         message = llm.ChatMessage(role="system", content=[await grounding_text(self.desk, hits)])
         copy = chat_ctx.copy().truncate(max_items=MAX_CONTEXT_ITEMS)
+        copy.items = [without_filler(item) for item in copy.items]
         copy.items.insert(min(1, len(copy.items)), message)
         return copy
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from livekit import rtc
@@ -17,7 +17,7 @@ from livekit.agents.types import (
     NotGivenOr,
 )
 
-from speech.client import SpeechClient, SpeechError
+from speech.client import SpeechError
 from speech.wire import RATE, Recognition
 
 logger = logging.getLogger("bodh.speech")
@@ -31,12 +31,26 @@ TIMEOUT_S = 10.0
 BYTES_PER_S = 2 * RATE
 
 
+class Ear(Protocol):
+    """Whoever recognises PCM at 16 kHz: the speech engine, or a provider before it."""
+
+    async def recognise(
+        self,
+        pcm: bytes,
+        *,
+        kind: Literal["final", "interim"] = "final",
+        language: str | None = "en",
+        timeout_s: float = 10.0,
+    ) -> Recognition:
+        """Raises SpeechError."""
+
+
 class WhisperSTT(stt.STT[Literal["metrics_collected", "error"]]):
     """The local recogniser; `voice_activity` gives every stream its own cutting."""
 
     def __init__(
         self,
-        client: SpeechClient,
+        client: Ear,
         voice_activity: vad.VAD,
         *,
         language: str = "en",

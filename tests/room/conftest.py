@@ -50,6 +50,10 @@ def stack() -> Iterator[Stack]:
 @pytest.fixture(scope="session")
 def stack_settings(stack: Stack) -> Settings:
     """The settings of the running Bodh, its keys included."""
+    return settings_of(stack)
+
+
+def settings_of(stack: Stack) -> Settings:
     settings = Settings(
         _env_file=None,
         bodh_home=stack.home,

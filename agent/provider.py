@@ -1,0 +1,63 @@
+"""Whether a model behind a network answers at present; one that failed is asked again aside."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from livekit.agents import APIError, APIStatusError, utils
+
+from telemetry import alarm, metrics
+
+Kind = Literal["llm", "tts", "stt"]
+
+logger = logging.getLogger("bodh.provider")
+_down: set[Kind] = set()  # of this process, for its one alarm
+
+
+class Provider:
+    """One configured model. While it is down, the local one serves at once."""
+
+    def __init__(self, kind: Kind) -> None:
+        self.kind = kind
+        self.up = True
+        self._rest_until = 0.0  # monotonic
+        self._probe: asyncio.Task[None] | None = None
+
+    def failed(self, error: Exception, rest_s: float = 0.0) -> None:
+        """Takes it for down until a probe succeeds, the first after it was left to rest."""
+        self.up = False
+        self._rest_until = time.monotonic() + rest_s
+        metrics.PROVIDER_FAILURES.inc(part=self.kind)
+        _down.add(self.kind)
+        alarm("provider_failing", True, kind=self.kind)
+        logger.warning("provider failed", extra={"kind": self.kind, "why": reason(error)})
+
+    def probe(self, ask: Callable[[], Awaitable[None]]) -> None:
+        """Asks it in the background, once at a time; it serves again if `ask` returns."""
+        busy = self._probe is not None and not self._probe.done()
+        if not busy and time.monotonic() >= self._rest_until:
+            self._probe = asyncio.create_task(self._ask(ask), name=f"probe {self.kind}")
+
+    async def _ask(self, ask: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await ask()
+        except (APIError, TimeoutError) as error:
+            logger.info("provider still away", extra={"kind": self.kind, "why": reason(error)})
+            return
+        self.up = True
+        _down.discard(self.kind)
+        alarm("provider_failing", bool(_down))
+        logger.info("provider is back", extra={"kind": self.kind})
+
+    async def aclose(self) -> None:
+        if self._probe is not None:
+            await utils.aio.cancel_and_wait(self._probe)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, without a word of what was asked or answered."""
+    if isinstance(error, APIStatusError):
+        return f"status{error.status_code}"
+    return type(error).__name__

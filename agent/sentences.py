@@ -1,0 +1,27 @@
+"""Where a sentence ends for certain, in text that is still growing."""
+
+import re
+
+# three letters or a closing bracket before the full stop: "e.g." and "Dr." end no sentence
+# the escapes are closing quotes, and the full stops of Chinese, Hindi and Arabic
+_END = re.compile(
+    r"(?:\w{3,}|[)\]\"\u201d\u2019])[.!?\u2026]+[\"\u201d\u2019)]*(?=\s)"
+    r"|[\u3002\uff01\uff1f\u0964\u061f]|\n"
+)
+_MARK = re.compile(r"\[\[[\d.]+\]\]")
+
+
+def sentence_end(text: str) -> int:
+    """The length of the part of a text that holds whole sentences only, or 0.
+
+    A full stop counts once something follows it; an open formula ends no sentence.
+    """
+    for match in reversed([*_END.finditer(text)]):
+        if text[: match.end()].count("$") % 2 == 0:
+            return match.end()
+    return 0
+
+
+def unfinished(text: str) -> bool:
+    """Whether a text stops within a sentence; marks of passages are no words."""
+    return bool(_MARK.sub("", text[sentence_end(f"{text} ") :]).strip())

@@ -1,0 +1,86 @@
+"""Parts of the provider tests: a session on a provider's model that tells when it spoke."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from livekit.agents import AgentSession
+
+from agent.marks import SPEECH, Line, Speech
+from agent.models import build_llm
+from agent.plugins.fallback_llm import FallbackLLM
+from agent.tutor import Tutor
+from settings import Settings
+from tests.agent.desk_parts import ask, open_desk
+from tests.provider import MODEL, Provider
+from tools.desk import Desk
+
+PATIENCE_S = 2.0  # instead of 4: a hang is a hang
+
+
+class TimedTutor(Tutor):
+    """Remembers its lines, and when each began."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self.lines: list[Line] = []
+        self.begun_at: list[float] = []
+
+    def on_line(self, line: Line) -> None:
+        self.lines.append(line)
+        self.begun_at.append(asyncio.get_running_loop().time())
+
+
+@dataclass
+class Lesson:
+    """A running session of one learner, typed."""
+
+    desk: Desk
+    model: FallbackLLM
+    session: AgentSession[None]
+    tutor: TimedTutor
+    closed: list[object] = field(default_factory=list)
+    asked_at: float = 0.0
+
+    async def ask(self, text: str) -> str:
+        self.tutor.begun_at.clear()
+        self.tutor.lines.clear()
+        SPEECH.set(Speech("l_amina"))
+        self.asked_at = asyncio.get_running_loop().time()
+        return await ask(self.session, text)
+
+    @property
+    def first_words_s(self) -> float:
+        return self.tutor.begun_at[0] - self.asked_at
+
+    @property
+    def cited(self) -> list[tuple[int, int]]:
+        return [(mark.lesson, mark.passage) for line in self.tutor.lines for mark in line.marks]
+
+    async def recovered(self) -> None:
+        """Returns when the provider that failed is asked again; its probe is under way."""
+        async with asyncio.timeout(5):
+            while not self.model.provider_state.up:  # noqa: ASYNC110 set by a task of the model
+                await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def lesson_by(provider: Provider, settings: Settings) -> AsyncIterator[Lesson]:
+    """Lesson 2 of the sample course, taught by the provider's model."""
+    desk = await open_desk(lesson_number=2)
+    by_provider = settings.model_copy(update={"llm_base_url": provider.url, "llm_model": MODEL})
+    model, name = build_llm(by_provider, desk)
+    assert isinstance(model, FallbackLLM)
+    assert name == MODEL
+    model.timeout_s = PATIENCE_S
+    session: AgentSession[None] = AgentSession(llm=model)
+    tutor = TimedTutor(desk)
+    await session.start(tutor, record=False)
+    lesson = Lesson(desk, model, session, tutor)
+    session.on("close", lesson.closed.append)
+    try:
+        yield lesson
+    finally:
+        await session.aclose()
+        await model.aclose()

@@ -1,0 +1,224 @@
+"""Voice and hearing by the OpenAI protocol: no word lost, none said twice, when they fail."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+import prompts
+from agent.models import Models, build_models
+from agent.plugins.fallback_stt import FallbackEar
+from agent.plugins.fallback_tts import FallbackTTS, unspoken
+from agent.plugins.inline_vad import InlineVAD
+from agent.plugins.whisper import WhisperSTT
+from agent.room_tutor import speech_of
+from settings import Settings
+from speech.client import SpeechClient, SpeechError
+from tests.agent.speech_parts import WAVS, EngineProcess, recorded, running_engine
+from tests.provider import MODEL, Provider, running_provider
+from tests.voices import spoken
+
+SENTENCE = (
+    "The loss function is a function that measures how wrong the predictions of a model are, "
+    "in a single number that training makes smaller step by step."
+)
+PHRASE = "what-is-gradient-descent"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Provider]:
+    with running_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(server: Provider) -> Provider:
+    server.reset()
+    return server
+
+
+@pytest.fixture(scope="module")
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EngineProcess]:
+    async with running_engine(tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def client(engine: EngineProcess) -> AsyncIterator[SpeechClient]:
+    client = SpeechClient(engine.address)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def models_by(provider: Provider, settings: Settings, client: SpeechClient) -> Models:
+    by_provider = settings.model_copy(
+        update={
+            "tts_base_url": provider.url,
+            "tts_model": MODEL,
+            "stt_base_url": provider.url,
+            "stt_model": MODEL,
+            "espeak_rate": 240,
+        }
+    )
+    return build_models(by_provider, client, InlineVAD())
+
+
+@pytest.fixture
+async def voice(
+    provider: Provider, settings: Settings, client: SpeechClient
+) -> AsyncIterator[FallbackTTS]:
+    voice = models_by(provider, settings, client).tts
+    assert isinstance(voice, FallbackTTS)
+    try:
+        yield voice
+    finally:
+        await voice.aclose()
+
+
+@pytest.fixture
+async def ear(
+    provider: Provider, settings: Settings, client: SpeechClient
+) -> AsyncIterator[FallbackEar]:
+    recogniser = models_by(provider, settings, client).stt
+    assert isinstance(recogniser, WhisperSTT)
+    assert isinstance(recogniser.client, FallbackEar)
+    try:
+        yield recogniser.client
+    finally:
+        await recogniser.client.aclose()
+
+
+async def say(voice: FallbackTTS, text: str = SENTENCE) -> tuple[float, float]:
+    """Seconds of sound, and the longest silence of a listener who hears it as it comes."""
+    asked = time.monotonic()
+    heard_s, gap_s = 0.0, 0.0
+    async with voice.synthesize(text) as stream:
+        async for sound in stream:
+            gap_s = max(gap_s, time.monotonic() - asked - heard_s)
+            heard_s += sound.frame.duration
+    return heard_s, gap_s
+
+
+async def whole_s() -> float:
+    return len(await spoken(SENTENCE, rate_wpm=240)) / 22_050
+
+
+async def test_provider_speaks(voice: FallbackTTS, provider: Provider) -> None:
+    heard_s, _ = await say(voice)
+    assert 0.9 < heard_s / await whole_s() < 1.15
+    assert provider.spoken == [SENTENCE]
+    assert voice.provider_state.up
+
+
+@pytest.mark.parametrize(
+    "fault", ["hang", "500", "reset", "429 for long", "dies at 0", "dies at 5", "hangs at 5"]
+)
+async def test_voice_that_fails_is_taken_over_without_a_gap_or_a_repetition(
+    voice: FallbackTTS, provider: Provider, fault: str
+) -> None:
+    await say(voice)  # so that the pace of the provider's voice is known
+    provider.break_("tts", fault)
+    heard_s, gap_s = await say(voice)
+    assert 0.85 < heard_s / await whole_s() < 1.2
+    assert gap_s < voice.first_sound_s + 1.5  # 2 s, and what a busy machine adds
+    assert not voice.provider_state.up
+
+
+async def test_voice_that_fell_silent_waits_for_nobody_and_comes_back(
+    voice: FallbackTTS, provider: Provider
+) -> None:
+    provider.break_("tts", "hang")
+    await say(voice)
+    _, gap_s = await say(voice)
+    assert gap_s < voice.first_sound_s
+    await voice.provider_state.aclose()  # the probe, which hangs as well
+    provider.mend()
+    await say(voice)
+    async with asyncio.timeout(5):
+        while not voice.provider_state.up:  # noqa: ASYNC110 set by a task of the voice
+            await asyncio.sleep(0.02)
+    served = provider.served["tts"]
+    await say(voice)
+    assert provider.served["tts"] == served + 1
+
+
+async def test_first_sentence_is_heard_before_a_second_one_is_written(voice: FallbackTTS) -> None:
+    heard = asyncio.Event()
+
+    async def written() -> AsyncIterator[str]:
+        yield f"{prompts.render('one_moment')} "
+        async with asyncio.timeout(10):
+            await heard.wait()
+        yield "The loss is a number."
+
+    async for _ in speech_of(voice, written()):
+        heard.set()
+
+
+async def test_captions_go_on_where_no_voice_speaks(
+    voice: FallbackTTS, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider.break_("tts", "500")
+    monkeypatch.setattr("agent.plugins.espeak.HELPER", Path("/nowhere/helper.py"))
+    heard_s, _ = await say(voice)
+    assert 5 < heard_s < 15  # silence, as long as the words take to read
+
+
+@pytest.mark.parametrize(
+    ("chars_said", "rest"),
+    [(0, "one two three"), (2, "one two three"), (3, "two three"), (6, "two three"),
+     (9, "three"), (12, "three"), (13, "")],
+)  # fmt: skip
+def test_rest_of_a_sentence_begins_with_the_word_that_was_cut(chars_said: float, rest: str) -> None:
+    assert unspoken("one two three", chars_said) == rest
+
+
+async def test_provider_hears(ear: FallbackEar, provider: Provider) -> None:
+    found = await ear.recognise(recorded(PHRASE))
+    assert found.text == WAVS[PHRASE]
+    assert provider.served["stt"] == 1
+
+
+@pytest.mark.parametrize("fault", ["hang", "500", "reset", "429 for long"])
+async def test_utterance_that_the_provider_fails_to_hear_is_heard_by_the_engine(
+    ear: FallbackEar, provider: Provider, fault: str
+) -> None:
+    provider.break_("stt", fault)
+    ear.timeout_s = 1.0
+    assert (await ear.recognise(recorded(PHRASE))).text == WAVS[PHRASE]
+    assert not ear.provider_state.up
+    began = time.monotonic()
+    assert (await ear.recognise(recorded(PHRASE))).text == WAVS[PHRASE]  # waits for nobody
+    assert time.monotonic() - began < 3
+
+
+async def test_provider_that_hears_again_is_used_again(
+    ear: FallbackEar, provider: Provider
+) -> None:
+    provider.break_("stt", "500")
+    await ear.recognise(recorded(PHRASE))
+    provider.mend()
+    await ear.recognise(recorded(PHRASE))
+    async with asyncio.timeout(5):
+        while not ear.provider_state.up:  # noqa: ASYNC110 set by a task of the ear
+            await asyncio.sleep(0.02)
+    served = provider.served["stt"]
+    await ear.recognise(recorded(PHRASE))
+    assert provider.served["stt"] == served + 1
+
+
+async def test_nobody_who_hears_is_an_error_that_the_stream_can_tell(
+    provider: Provider, settings: Settings, tmp_path: Path
+) -> None:
+    nowhere = SpeechClient(tmp_path / "nowhere.sock")
+    recogniser = models_by(provider, settings, nowhere).stt
+    assert isinstance(recogniser, WhisperSTT)
+    assert isinstance(recogniser.client, FallbackEar)
+    provider.break_("stt", "500")
+    with pytest.raises(SpeechError):
+        await recogniser.client.recognise(recorded(PHRASE), timeout_s=0.5)
+    await recogniser.client.aclose()

@@ -1,0 +1,212 @@
+"""A language model by the OpenAI protocol: what is asked of it, and what is said when it fails."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+import prompts
+from settings import Settings
+from tests.agent.desk_parts import ask, open_desk, sample_tree, talk
+from tests.agent.provider_parts import Lesson, lesson_by
+from tests.provider import Provider, running_provider
+
+SOAK = os.environ.get("BODH_SOAK") == "1"
+TIMES = 50 if SOAK else 1
+QUESTION = "What is the loss function?"
+FILLER = prompts.render("one_moment")
+SILENT = {"hang", "hang after a token", "hang in a call"}  # until the tutor has had enough
+OF_THE_TURN = {"empty", "refusal", "wrong arguments", "no JSON", "unknown tool"}
+OF_THE_PROVIDER = SILENT | {
+    "429 for long",
+    "500",
+    "reset",
+    "reset in mid-answer",
+    "cut",
+    "bad bytes",
+}
+BEFORE_ANY_WORD = sorted(OF_THE_TURN | OF_THE_PROVIDER)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Provider]:
+    with running_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(server: Provider) -> Provider:
+    server.reset()
+    return server
+
+
+@pytest.fixture
+async def lesson(provider: Provider, settings: Settings) -> AsyncIterator[Lesson]:
+    async with lesson_by(provider, settings) as lesson:
+        yield lesson
+
+
+async def offline_answer() -> str:
+    desk = await open_desk(lesson_number=2)
+    async with talk(desk) as session:
+        return await ask(session, QUESTION)
+
+
+async def test_provider_answers_from_the_passages_that_the_offline_tutor_rests_on(
+    lesson: Lesson, provider: Provider
+) -> None:
+    answer = await lesson.ask(QUESTION)
+    assert answer.startswith("The loss function is a function that measures")
+    assert answer[:70] in await offline_answer()
+    assert lesson.cited == [(3, 7)]
+    assert provider.served["llm"] == 1
+    assert lesson.desk.last_answer == answer
+
+
+async def test_provider_calls_tools_and_tells_their_result(
+    lesson: Lesson, provider: Provider
+) -> None:
+    assert "in lesson 3" in await lesson.ask("Next lesson, please.")
+    outline = await lesson.desk.library.outline(lesson.desk.course_id)
+    assert lesson.desk.lesson_id == outline[2].id
+
+
+@pytest.mark.parametrize("fault", BEFORE_ANY_WORD * TIMES)
+async def test_turn_is_answered_from_the_lesson_when_the_provider_fails(
+    lesson: Lesson, provider: Provider, fault: str
+) -> None:
+    provider.break_("llm", fault)
+    answer = await lesson.ask(QUESTION)
+    said = f"{FILLER} " if fault in SILENT else ""
+    assert answer == said + await offline_answer()
+    assert lesson.first_words_s < 3
+    assert provider.asked["llm"] <= 2
+    assert lesson.model.provider_state.up is (fault in OF_THE_TURN)
+    assert lesson.closed == []
+    assert lesson.desk.last_answer == answer.removeprefix(said)
+
+
+@pytest.mark.parametrize("fault", ["500", "429 for short", "reset", "empty", "refusal", "cut"])
+async def test_one_bad_answer_is_asked_for_again(
+    lesson: Lesson, provider: Provider, fault: str
+) -> None:
+    provider.break_("llm", fault, times=1)
+    answer = await lesson.ask(QUESTION)
+    assert answer.endswith("What do you think about it?")
+    assert provider.asked["llm"] == 2
+    assert lesson.model.provider_state.up
+
+
+async def test_answer_that_stops_after_a_sentence_is_finished_from_the_lesson(
+    lesson: Lesson, provider: Provider
+) -> None:
+    provider.break_("llm", "hang after a sentence")
+    answer = await lesson.ask(QUESTION)
+    begun = f"Here is what I know. {prompts.render('provider_failed')}"
+    assert answer == f"{begun} {await offline_answer()}"
+    history = lesson.session.history.items[-1]
+    assert history.type == "message"
+    assert history.text_content == answer  # "And" was never said
+
+
+async def test_hanging_provider_delays_one_turn_only_and_serves_again_when_it_is_back(
+    lesson: Lesson, provider: Provider
+) -> None:
+    provider.break_("llm", "hang")
+    assert (await lesson.ask(QUESTION)).startswith(FILLER)
+    assert await lesson.ask(QUESTION) == await offline_answer()
+    assert lesson.first_words_s < 1
+    await lesson.model.provider_state.aclose()  # the probe, which hangs as well
+    provider.mend()
+    assert await lesson.ask(QUESTION) == await offline_answer()
+    await lesson.recovered()
+    assert (await lesson.ask(QUESTION)).endswith("What do you think about it?")
+    assert FILLER not in json.dumps(provider.requests[-1])  # it would learn to say it itself
+
+
+async def test_long_retry_after_keeps_the_provider_in_peace(
+    lesson: Lesson, provider: Provider
+) -> None:
+    provider.break_("llm", "429 for long")
+    for _ in range(3):
+        await lesson.ask(QUESTION)
+    assert provider.asked["llm"] == 1
+
+
+async def test_endless_calls_of_tools_end_in_words(lesson: Lesson, provider: Provider) -> None:
+    provider.break_("llm", "loop")
+    answer = await lesson.ask(QUESTION)
+    calls = [item for item in lesson.session.history.items if item.type == "function_call"]
+    assert len(calls) == 3
+    assert answer.startswith("After lesson two")
+    assert lesson.closed == []
+
+
+@hypothesis_settings(
+    max_examples=1000 if SOAK else 30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    arguments=st.one_of(
+        st.text(max_size=60),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+            lambda inner: st.lists(inner) | st.dictionaries(st.text(max_size=8), inner),
+            max_leaves=6,
+        ).map(json.dumps),
+        st.sampled_from(["next", "other tenant"]).map(
+            lambda target: json.dumps({"target": target, "tenant_id": "x", "account_id": "y"})
+        ),
+    )
+)
+async def test_no_arguments_of_a_tool_reach_beyond_the_desk(
+    lesson: Lesson, provider: Provider, arguments: str
+) -> None:
+    account_id, course_id = lesson.desk.account_id, lesson.desk.course_id
+    provider.break_("llm", "call", times=1)
+    provider.call = ("change_lesson", arguments)
+    assert await lesson.ask(QUESTION)
+    assert (lesson.desk.account_id, lesson.desk.course_id) == (account_id, course_id)
+    assert lesson.closed == []
+
+
+async def test_no_prompt_holds_what_a_quiz_keeps_secret(lesson: Lesson, provider: Provider) -> None:
+    keys = {key.question_id: key for key in sample_tree().keys}
+    lesson_id = lesson.desk.lesson_id
+    assert lesson_id is not None
+    told = await lesson.ask("Quiz me")
+    assert "Question one" in told
+    asked = 0
+    while True:
+        run = await lesson.desk.library.quiz_run(lesson.desk.account_id, lesson_id)
+        if run.pending is None:
+            break
+        asked += 1
+        key = keys[run.pending.id]
+        wrong = "BA"[key.answer == 1]
+        await lesson.ask(run.pending.prompt)
+        await lesson.ask(f"My answer is {wrong}")
+        sent = json.dumps(provider.requests, ensure_ascii=False)
+        assert key.why not in sent
+        assert key.hint is None or key.hint not in sent
+        assert "quiz_keys" not in sent
+        await lesson.ask(f"My answer is {'ABCDEFGH'[key.answer]}")
+    assert asked >= 3
+    assert len(provider.requests) >= 5 * asked
+
+
+async def test_tutor_says_so_when_not_even_the_course_can_be_read(
+    lesson: Lesson, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    provider.break_("llm", "500")
+    monkeypatch.setattr(lesson.desk.library, "search", away)
+    assert await lesson.ask(QUESTION) == prompts.render("cannot_answer")
+    assert lesson.closed == []
