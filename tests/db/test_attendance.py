@@ -41,7 +41,7 @@ from tests.conftest import Database as Server
 from tests.db.rows import NOW, at, make_learner, make_room
 
 SOAK = os.environ.get("BODH_SOAK") == "1"
-CASES = 20_000 if SOAK else 200
+CASES = 20_000 if SOAK else 1_000
 STORED_CASES = 500 if SOAK else 10
 OUTAGE_EVENTS = 1_000 if SOAK else 200
 ROOM = "RM_1"

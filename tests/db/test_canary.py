@@ -80,8 +80,9 @@ async def call_all(twins: Twins, *, guarded: bool) -> dict[tuple[int, UUID], Out
             role = role_of(call) if guarded else None
             twins.db.seen = set()
             outcome = await run_call(twins.db, call, tenant_id, twins.known, role)
-            again = await run_call(twins.db, call, tenant_id, twins.known, role)
-            assert outcome == again, call.name
+            if not guarded:
+                again = await run_call(twins.db, call, tenant_id, twins.known, role)
+                assert outcome == again, call.name
             outcomes[number, tenant_id] = outcome
             for statement in twins.db.seen:
                 twins.users.setdefault(statement, [])

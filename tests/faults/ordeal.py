@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 from pydantic import TypeAdapter
 
 from agent.spool import Spool
@@ -118,6 +119,11 @@ async def crash(house: House) -> None:
     assert pid is not None
     os.kill(pid, signal.SIGQUIT)
     await until(lambda: embedded.find_postmaster(house.cluster) is None)
+
+
+async def superuser(house: House) -> Connection:
+    """A connection that may do all; the caller closes it."""
+    return await asyncpg.connect(house.cluster.dsn(embedded.SUPERUSER))
 
 
 @contextmanager

@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
 from agent.spool import Entry, Spool
-from db import Connection, embedded
+from db import embedded
 from tests.faults.ordeal import (
     House,
     crash,
@@ -21,16 +20,17 @@ from tests.faults.ordeal import (
     start_drainer,
     stop,
     suffer,
+    superuser,
     until,
 )
 
 SOAK = os.environ.get("BODH_SOAK") == "1"
 OUTAGES_S = (30.0, 300.0) if SOAK else (20.0,)
 CRASHES = 20 if SOAK else 4
-CUTS_S = 60.0 if SOAK else 4.0
+CUTS_S = 60.0 if SOAK else 3.0
 CUT_EVERY_S = 0.15
 LOCKED_S = 10.0 if SOAK else 5.0
-FROZEN_S = 10.0 if SOAK else 5.0
+FROZEN_S = 10.0 if SOAK else 4.0
 FROZEN_STOP_S = 10.0
 
 
@@ -39,10 +39,6 @@ async def house() -> AsyncIterator[House]:
     """One for all of these: each ordeal leaves it whole."""
     async with open_house() as house:
         yield house
-
-
-async def superuser(house: House) -> Connection:
-    return await asyncpg.connect(house.cluster.dsn(embedded.SUPERUSER))
 
 
 @pytest.mark.parametrize("away_s", OUTAGES_S)

@@ -1,0 +1,141 @@
+"""Sixteen writers of one event log, rolled back, cut off and crashed: gapless, each event once."""
+
+import asyncio
+import json
+import os
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
+from uuid import UUID
+
+import pytest
+
+from db import RETRYABLE, Pool, create_pool, embedded, tenant_tx
+from db.event_kinds import AgentDispatched
+from db.events import append_event, find_head, list_events, verify_chain
+from tests.db.rows import NOW
+from tests.faults.ordeal import REPORTS, WRITERS, House, crash, open_house, superuser, take_seat
+
+SOAK = os.environ.get("BODH_SOAK") == "1"
+WRITING_S = 60.0 if SOAK else 5.0
+CRASH_EVERY_S = 8.0 if SOAK else 2.0
+CUT_EVERY_S = 0.15
+ROLLED_BACK = 0.1
+
+
+@pytest.fixture(scope="module")
+async def house() -> AsyncIterator[House]:
+    """A durable Postgres: a commit is on disk."""
+    async with open_house() as house:
+        yield house
+
+
+@pytest.mark.parametrize("chaos", [False, True], ids=["quiet", "crashed"])
+async def test_a_log_under_sixteen_writers_stays_whole(house: House, chaos: bool) -> None:
+    pool = await create_pool(house.cluster.dsn("bodh_app"), max_size=WRITERS)
+    seat = await take_seat(pool, house.tenant_id, house.home / "none", "")
+    until = asyncio.get_running_loop().time() + WRITING_S
+    cut = asyncio.create_task(break_often(house, until) if chaos else _nothing())
+    place = (pool, house.tenant_id, seat.session_id)
+    writers = [append(*place, w, until, keyed=chaos) for w in range(WRITERS)]
+    keys = [key for done in await asyncio.gather(*writers) for key in done]
+    backends, crashes = await cut
+    async with tenant_tx(pool, house.tenant_id) as db:
+        events = await list_events(db, house.tenant_id, seat.session_id)
+        head = await find_head(db, house.tenant_id, seat.session_id)
+    await pool.close()
+    stored = [event.payload["epoch"] for event in events[1:]]
+    report(chaos, len(keys), backends, crashes)
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert sorted(stored) == sorted(keys)
+    assert verify_chain(events, head) is None
+    assert (backends > 0, crashes > 0) == (chaos, chaos)
+
+
+async def append(
+    pool: Pool, tenant_id: UUID, session_id: UUID, writer: int, until: float, *, keyed: bool
+) -> list[int]:
+    """Appends until then, again after every error: the numbers of those acknowledged."""
+    clock = asyncio.get_running_loop().time
+    chance = random.Random(writer)  # noqa: S311 no secret
+    done: list[int] = []
+    number = writer * 10_000_000
+    while clock() < until:
+        number += 1
+        kept = chance.random() >= ROLLED_BACK
+        while True:
+            key = str(number) if keyed else None
+            if await _once(pool, tenant_id, session_id, number, kept=kept, key=key):
+                break
+            await asyncio.sleep(0.02)
+        done += [number] if kept else []
+    return done
+
+
+async def _once(
+    pool: Pool, tenant_id: UUID, session_id: UUID, number: int, *, kept: bool, key: str | None
+) -> bool:
+    """Whether the server took it; a commit whose answer was lost is found by its key."""
+    try:
+        async with tenant_tx(pool, tenant_id) as db:
+            event = AgentDispatched(epoch=number)
+            await append_event(db, tenant_id, session_id, event, NOW, key=key)
+            if not kept:
+                raise InterruptedError
+    except InterruptedError:
+        return True
+    except RETRYABLE:
+        return False
+    return True
+
+
+async def _nothing() -> tuple[int, int]:
+    return 0, 0
+
+
+async def break_often(house: House, until: float) -> tuple[int, int]:
+    """Cuts connections all the time and crashes the server now and then: how many of each."""
+    clock = asyncio.get_running_loop().time
+    backends = crashes = 0
+    crash_at = clock() + CRASH_EVERY_S
+    while clock() < until:
+        if clock() > crash_at:
+            await crash(house)
+            await embedded.start(house.cluster)
+            crashes, crash_at = crashes + 1, clock() + CRASH_EVERY_S
+        backends += await _retried(lambda: cut_three(house))
+        await asyncio.sleep(CUT_EVERY_S)
+    return backends, crashes
+
+
+async def _retried(cut: Callable[[], Awaitable[int]]) -> int:
+    with suppress(*RETRYABLE):
+        return await cut()
+    return 0
+
+
+async def cut_three(house: House) -> int:
+    """Ends three connections of the application."""
+    db = await superuser(house)
+    count: int = await db.fetchval(
+        """select count(pg_terminate_backend(pid)) from (
+             select pid from pg_stat_activity where usename = 'bodh_app'
+             order by random() limit 3) as three"""
+    )
+    await db.close()
+    return count
+
+
+def report(chaos: bool, appended: int, backends: int, crashes: int) -> None:
+    """Leaves the figures in build/faults."""
+    figures = {
+        "writers": WRITERS,
+        "seconds": WRITING_S,
+        "appended": appended,
+        "appended_per_s": round(appended / WRITING_S),
+        "backends_cut": backends,
+        "crashes": crashes,
+    }
+    REPORTS.mkdir(parents=True, exist_ok=True)
+    name = f"event-log-{'crashed' if chaos else 'quiet'}-{WRITING_S:.0f}-s.json"
+    (REPORTS / name).write_text(json.dumps(figures, indent=1) + "\n")
