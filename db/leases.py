@@ -12,7 +12,8 @@ class Lease:
     """A running session as the watcher sees it.
 
     Of the epoch's agent: `taken_at` is None until a worker took its dispatch, `beat_at` until it
-    was in the room. `present`: somebody is in the room, as far as attendance tells.
+    was in the room; `left`: it went on purpose. `present`: somebody is in the room, as far as
+    attendance tells.
     """
 
     tenant_id: UUID
@@ -23,6 +24,7 @@ class Lease:
     epoch: int
     taken_at: datetime | None
     beat_at: datetime | None
+    left: bool
     present: bool
 
 
@@ -40,6 +42,9 @@ async def list_tenant_leases(db: Connection, tenant_id: UUID) -> list[Lease]:
     rows = await db.fetch(
         """select s.tenant_id, s.id as session_id, s.room_id, r.name as room_name, s.room_sid,
                   s.agent_epoch as epoch, s.agent_taken_at as taken_at, s.agent_beat_at as beat_at,
+                  exists (select from session_state_events e
+                          where e.tenant_id = s.tenant_id and e.session_id = s.id
+                            and e.idempotency_key = 'gone:' || s.agent_epoch) as left,
                   exists (select from livekit_participants p
                           where p.tenant_id = s.tenant_id and p.session_id = s.id
                             and p.left_at is null) as present

@@ -18,6 +18,7 @@ START_S = 8.0  # from a dispatch that was taken to the first beat, on a busy hos
 LOST_S = 4.0  # a room that closed ends its session within this; else it was lost
 GRACE_S = 30.0  # for somebody to come back to a session whose room is gone
 COMING_S = 30.0  # a learner who was given a token has joined by then
+LEFT_PAUSE_S = 1.0  # between tries to replace one that went on purpose
 LIVED_S = 3.0  # an agent that lived so long did not die of its start
 LONGEST_PAUSE_S = 30.0  # between agents that die at once
 
@@ -31,7 +32,7 @@ class Seen:
     epoch_since: float
     asked: float
     asks: int = 0  # of this epoch
-    replaced: float = 0.0
+    replaced: float = float("-inf")
     first_beat: float | None = None
     short_lives: int = 0  # agents in a row that died at once
     occupied: bool = False  # somebody was in the room when it was seen last
@@ -135,9 +136,13 @@ class Leases:
         return "end" if gone_s > GRACE_S else None
 
     def _lives(self, seen: Seen) -> bool:
-        return seen.lease.beat_at is not None and self._now - seen.since <= self._stale_s
+        lease = seen.lease
+        beats = lease.beat_at is not None and self._now - seen.since <= self._stale_s
+        return beats and not lease.left
 
     def _stale(self, seen: Seen) -> bool:
+        if seen.lease.left:
+            return self._now - seen.replaced > LEFT_PAUSE_S
         limit = START_S if seen.lease.beat_at is None else self._stale_s
         pause = min(2.0 ** (seen.short_lives - 1), LONGEST_PAUSE_S) if seen.short_lives else 0.0
         return self._now - max(seen.since, seen.replaced) > limit + pause

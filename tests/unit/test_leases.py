@@ -8,13 +8,13 @@ from uuid import uuid4
 import pytest
 
 from db.leases import Lease
-from jobs.leases import ASK_PAUSES_S, GRACE_S, LOST_S, START_S, Leases
+from jobs.leases import ASK_PAUSES_S, GRACE_S, LEFT_PAUSE_S, LOST_S, START_S, Leases
 
 TICK_S = 0.5
 STALE_S = 2.5
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 LIVE = {"room": "RM_1"}
-NEW = Lease(uuid4(), uuid4(), uuid4(), "room", "RM_1", 1, None, None, present=True)
+NEW = Lease(uuid4(), uuid4(), uuid4(), "room", "RM_1", 1, None, None, left=False, present=True)
 TAKEN = replace(NEW, taken_at=NOW)
 
 
@@ -130,6 +130,14 @@ def test_a_long_life_makes_the_next_replacement_quick_again(watch: Watch) -> Non
     waited, due = watch.until(beating(agent, 9001), 60)
     assert due == ["replace"]
     assert waited <= STALE_S + 2 * TICK_S
+
+
+def test_an_agent_that_went_on_purpose_is_replaced_at_once(watch: Watch) -> None:
+    watch.beats(NEW, 10)
+    left = replace(beating(NEW, 9000), left=True)
+    assert watch.look(left) == ["replace"]
+    assert len(watch.leases.waits()) == 1
+    assert watch.until(left, 10)[0] == LEFT_PAUSE_S + TICK_S
 
 
 def test_nobody_waits_for_an_agent_where_nobody_is(watch: Watch) -> None:

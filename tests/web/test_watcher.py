@@ -14,6 +14,8 @@ from livekit import api, rtc
 
 import rooms
 from db import Connection, NotFound, Pool, create_pool, only_one, tenant_tx
+from db.event_kinds import AgentLeft
+from db.events import append_event
 from db.leases import Lease, list_leases, take_dispatch
 from db.sessions import beat
 from jobs.__main__ import lasting
@@ -96,6 +98,24 @@ async def test_an_agent_that_fell_silent_is_removed_and_the_next_one_sent(
     assert not await live_agent(school, lease, 1)
     assert await live_agent(school, lease, 2)
     assert (await kinds(school))[-2:] == ["agent.lost", "agent.dispatched"]
+
+
+async def test_an_agent_that_said_goodbye_is_known_by_the_log(
+    school: School, watcher: Watcher, watch_pool: Pool
+) -> None:
+    await school.open("Amina")
+    lease = await lease_of(school, watch_pool)
+    assert not lease.left
+    async with tenant_tx(school.pool, school.tenant.id) as db:
+        went = AgentLeft(epoch=1)
+        await append_event(
+            db, school.tenant.id, lease.session_id, went, school.clock.now, key="gone:1"
+        )
+    lease = await lease_of(school, watch_pool)
+    assert lease.left
+    assert await watcher.act(lease, "replace")
+    assert not (await lease_of(school, watch_pool)).left
+    assert (await kinds(school))[-2:] == ["agent.left", "agent.dispatched"]
 
 
 async def test_an_agent_that_beats_meanwhile_stays(
