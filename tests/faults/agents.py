@@ -95,10 +95,15 @@ class Call:
 
     async def resumed_once(self, since: float) -> None:
         """It said sorry, once, and greeted nobody a second time."""
-        await self.learner.until(lambda: SORRY in self.said(since), 10, "an apology")
+        await self.apologises(since)
         await self.is_alone()
         assert self.said(since).count(SORRY) == 1
         assert not any(word in self.said(since) for word in GREETINGS)
+
+    async def apologises(self, since: float) -> float:
+        """How long after `since` its apology was told whole."""
+        await self.learner.until(lambda: SORRY in self.said(since), PATIENCE_S, "an apology")
+        return time.monotonic() - since
 
     def said(self, since: float) -> str:
         text: str = self.learner.tutor_text(since)
