@@ -162,7 +162,7 @@ async def test_a_lost_predicate_is_found_and_row_level_security_holds_in_its_pla
             leaked += [(where, x) async for x in differences(twins, numbers, guarded=True)]
     twins.db.mutant = None
     report(twins, mutants=count, caught=count - len(missed), leaked_behind_rls=len(leaked))
-    assert missed == []
+    assert missed == [], "\n".join(missed)
     assert leaked == []
     assert count > MUTANTS
 

@@ -119,6 +119,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "courses.find_course": [{"key": tree.course.slug}, {"key": str(ids.course_id)}],
         "events.append_event": [{}, {"key": "joined:PA_1"}, {"key": "new"}, {"event": begun}],
         "importing.import_course": [{}, {"tree": smaller(tree)}],
+        "leases.take_dispatch": [{}, {"epoch": 2}],
         "progress.select_visit_facts": [{}, {"lesson_id": tree.lessons[-1].id}],
         "progress.update_progress": [{"completed": True}, {"percentage": 5}],
         "quizzes.grade": [{"option": option} for option in range(3)],

@@ -59,8 +59,15 @@ ONLY_FIRST = (
        select q.tenant_id, q.account_id, l.id from quiz_runs q join lessons l
        on l.tenant_id = q.tenant_id and l.title like 'A draft%'
        where q.tenant_id = $1""",
+    """update livekit_participants set left_at = joined_at + interval '13 seconds'
+       where tenant_id = $1 and left_at is null""",
 )
 ONLY_SECOND = (
+    "update sessions set agent_epoch = 3 where tenant_id = $1",
+    """insert into session_state_events
+         (tenant_id, session_id, seq, type, version, at, payload, hash, idempotency_key)
+       select tenant_id, session_id, 99, 'agent.left', version, at, payload, hash, 'gone:0'
+       from session_state_events where tenant_id = $1 and seq = 1""",
     "delete from erased_segments where tenant_id = $1",
     "delete from erased_words where tenant_id = $1",
     """update livekit_participants set left_at = joined_at + interval '33 seconds'
