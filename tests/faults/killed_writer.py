@@ -1,0 +1,36 @@
+"""A job's writing alone, to be killed: says each segment it was told is on disk, and goes on."""
+
+import asyncio
+import json
+import os
+import sys
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from uuid import UUID
+
+from agent.spool import Entry, Spool
+
+
+async def write_until_killed() -> None:
+    """Orders are the first line of stdin; the ledger is lines of ids on stdout."""
+    orders = json.loads(sys.stdin.readline())
+    spool = Spool(Path(orders["spool"]))
+    epoch, said = orders["epoch"], orders["segment"]
+    begin = datetime.fromisoformat(said["started_at"])
+    for number in count(1):
+        at = begin + timedelta(hours=epoch, seconds=number)
+        segment = said | {
+            "id": f"{epoch}-{number}",
+            "epoch": epoch,
+            "local_seq": number,
+            "started_at": at.isoformat(),
+            "ended_at": at.isoformat(),
+        }
+        ids = UUID(orders["tenant_id"]), UUID(said["session_id"])
+        await spool.put(Entry(*ids, "segment", segment["id"], segment))
+        os.write(1, f"{segment['id']}\n".encode())  # one call: a kill leaves a whole line or none
+
+
+if __name__ == "__main__":
+    asyncio.run(write_until_killed())
