@@ -1,0 +1,141 @@
+"""Windows and connections: another window, a reload in mid-talk, a media server that is away."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from playwright.async_api import Page, expect
+
+from tests.room.browser.conftest import ASK, start_typed, type_to_tutor
+from tests.room.conftest import Course
+from tests.stack import Stack
+
+AWAY_S = 10.0
+LOST_MS = 30_000
+
+
+async def test_of_two_windows_the_newer_one_talks(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    first = await sign_in(await open_browser(), "Farah of two windows", module.id)
+    tickets: list[str] = []
+    first.on("request", lambda sent: tickets.append(sent.url) if "livekit/token" in sent.url else 0)
+    await start_typed(first)
+    second = await first.context.new_page()
+    await second.goto(first.url)
+    await second.get_by_role("button", name="Start without a microphone").click()
+    await expect(first.get_by_role("heading", name="Opened elsewhere")).to_be_visible()
+    await type_to_tutor(second, "What is a label?")
+    await expect(first.get_by_role("heading", name="Opened elsewhere")).to_be_visible()
+    assert len(tickets) == 1  # it did not come back by itself
+    await first.get_by_role("button", name="Talk here instead").click()
+    await expect(second.get_by_role("heading", name="Opened elsewhere")).to_be_visible()
+    await type_to_tutor(first, "What is machine learning?")
+
+
+async def test_reload_in_mid_talk_finds_the_same_tutor(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Goran who reloads", module.id)
+    await start_typed(page)
+    await type_to_tutor(page, "What is machine learning?")
+    await page.reload()
+    await page.get_by_role("button", name="Start without a microphone").click()
+    await expect(page.locator(".turn.bodh").first).to_contain_text("I am back, Goran who reloads")
+    await type_to_tutor(page, "What is a label?")
+
+
+async def test_connection_lost_for_ten_seconds_and_back(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    stack: Stack,
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Hana of the weak line", module.id)
+    await start_typed(page)
+    await page.get_by_label("Type to Bodh").fill("What is a label?")
+    await media_server_away(stack, page)
+    await expect(page.get_by_text("You are back")).to_be_visible(timeout=LOST_MS)
+    await expect(page.get_by_label("Type to Bodh")).to_have_value("What is a label?")
+    await expect(page.get_by_text("You are back")).to_be_hidden(timeout=LOST_MS)
+    await type_to_tutor(page, "What is a label?")
+
+
+async def media_server_away(stack: Stack, page: Page) -> None:
+    """Stops the media server until the page says so, 10 s at least, and lets it go on."""
+    (server,) = stack.pids("livekit-server --config")
+    stopped = asyncio.get_running_loop().time()
+    os.kill(server, signal.SIGSTOP)
+    try:
+        lost = page.get_by_text("Connection lost")
+        await expect(lost).to_be_visible(timeout=LOST_MS)
+        await expect(page.locator(".pas").first).to_be_visible()  # the lesson stays
+        left = stopped + AWAY_S - asyncio.get_running_loop().time()
+        await page.wait_for_timeout(1000 * max(0.0, left))
+        await expect(lost).to_be_visible()
+    finally:
+        os.kill(server, signal.SIGCONT)
+
+
+async def test_who_refuses_the_microphone_goes_on_by_typing(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    browser = await open_browser(without=ASK)
+    page = await sign_in(browser, "Ines without a microphone", module.id, permissions=())
+    await page.get_by_role("button", name="Start the talk").click()
+    await expect(page.get_by_role("heading", name="The microphone is blocked")).to_be_visible()
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.get_by_role("heading", name="The microphone is blocked")).to_be_visible()
+    await page.get_by_role("button", name="Go on by typing").click()
+    await expect(page.locator(".turn.bodh").first).to_contain_text("Ines without a microphone")
+    await type_to_tutor(page, "What is a label?")
+
+
+async def test_words_typed_before_the_tutor_came_are_answered(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    stack: Stack,
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    browser = await open_browser()
+    workers = stack.pids("agent start")
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+    try:
+        page = await sign_in(browser, "Olga who is early", module.id)
+        await page.get_by_role("button", name="Start the talk").click()
+        await expect(page.locator(".agent .say")).to_have_text(
+            "Your tutor is comingYou can speak already."
+        )
+        await expect(page.get_by_text("While you wait: read passage 1")).to_be_visible()
+        await page.get_by_label("Type to Bodh").fill("What is a label?")
+        await page.get_by_label("Type to Bodh").press("Enter")
+        await expect(page.locator(".turn.me")).to_contain_text("What is a label?")
+    finally:
+        for worker in workers:
+            os.kill(worker, signal.SIGCONT)
+    answer = page.locator(".turn.bodh", has_text="label")
+    await expect(answer).to_be_visible(timeout=LOST_MS)

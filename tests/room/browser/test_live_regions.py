@@ -1,0 +1,99 @@
+"""What a screen reader is told of the talk: final turns once, interim words never."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.async_api import Page, expect
+
+from tests.room.browser.conftest import start_typed, type_to_tutor
+from tests.room.conftest import Course
+
+SPOKEN = "can you give me another example please"
+# what enters the log while it is live, as a screen reader would say it, and what is only drawn
+NOTE = """
+  window.told = [];
+  window.drawn = new Set();
+  const silent = '[aria-hidden=true], [aria-live=off], .by';
+  const spoken = (node) => {
+    if (node.nodeType !== 1) return node.textContent;
+    const copy = node.cloneNode(true);
+    copy.querySelectorAll(silent).forEach((one) => one.remove());
+    return copy.textContent;
+  };
+  const tell = (node) => {
+    const one = node.nodeType === 1 ? node : node.parentElement;
+    if (one?.closest('[role=log]') && !one.closest(silent)) window.told.push(spoken(node).trim());
+  };
+  new MutationObserver((records) => {
+    for (const { type, target, addedNodes } of records) {
+      if (type === 'childList') addedNodes.forEach(tell);
+      else if (type === 'characterData' || !target.ariaHidden) tell(target);
+    }
+    for (const one of document.querySelectorAll('.forming')) window.drawn.add(one.textContent);
+  }).observe(document, {
+    subtree: true, childList: true, characterData: true, attributeFilter: ['aria-hidden'],
+  });
+"""
+
+
+async def test_final_turns_are_told_once_and_interim_words_never(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    page = await sign_in(await open_browser([SPOKEN]), "Nora who listens", module.id)
+    await page.evaluate(NOTE)
+    await page.get_by_role("button", name="Start the talk").click()
+    await expect(page.locator(".forming")).to_be_visible(timeout=40_000)
+    assert await heard_in_tree(page, await page.locator(".forming").inner_text()) == 0
+    await expect(page.locator(".turn.me").first).to_contain_text(SPOKEN)
+    await expect(page.locator(".forming")).to_have_count(0)
+    assert await heard_in_tree(page, SPOKEN) == 1
+    told = await page.evaluate("window.told")
+    drawn = await page.evaluate("[...window.drawn]")
+    assert drawn != []
+    assert [words for words in told if words and words != "Today"] == [SPOKEN]
+
+
+async def heard_in_tree(page: Page, words: str) -> int:
+    """How often the accessibility tree holds the words."""
+    devtools = await page.context.new_cdp_session(page)
+    tree = await devtools.send("Accessibility.getFullAXTree")
+    await devtools.detach()
+    names = [
+        node["name"]["value"]
+        for node in tree["nodes"]
+        if not node["ignored"] and node["role"]["value"] == "StaticText"
+    ]
+    return sum(words in name for name in names)
+
+
+async def test_on_demand_the_tutor_is_told_sentence_by_sentence(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Pia who is read to", module.id)
+    await page.request.patch("/api/me/settings", data={"readTutor": True})
+    await page.reload()
+    await page.evaluate(NOTE)
+    await start_typed(page)
+    await type_to_tutor(page, "What is a label?")
+    await expect(page.locator(".agent .say b")).to_have_text("Speaking")
+    await expect(page.locator(".agent .say b")).to_have_text("Listening", timeout=40_000)
+    await expect(page.locator("[data-final=false]")).to_have_count(0)
+    sentences = await page.locator(".turn .sentence").evaluate_all(
+        "all => all.map((one) => one.firstChild.textContent)"
+    )
+    told = [words for words in await page.evaluate("window.told") if words]
+    assert len(sentences) >= 3
+    for sentence in sentences:
+        assert sum(words.startswith(sentence) for words in told) == 1
+    parts = [words for words in told if any(one.startswith(words) for one in sentences)]
+    assert [words for words in parts if words not in sentences] == []
