@@ -36,6 +36,11 @@ async def open_lessons(page: Page) -> None:
     await page.get_by_role("button", name="Course and lessons").click()
 
 
+async def open_debug(page: Page) -> None:
+    await page.keyboard.press("Control+Shift+D")
+    await page.get_by_role("row").nth(1).wait_for()
+
+
 async def turn_to_lesson(page: Page) -> None:
     await page.get_by_role("tab", name="Lesson").click()
 
@@ -59,8 +64,11 @@ ENTRIES = (
     "room-coming",
     "room-coming-typed",
     "room-listening",
+    "room-measured",
     "room-thinking",
     "room-speaking",
+    "room-cut-off",
+    "room-not-kept",
     "room-offline",
     "room-lost",
     "room-back",
@@ -80,6 +88,7 @@ STATES = (
     State("room-settings", "room-listening", open_settings),
     State("room-lesson-tab", "room-listening", turn_to_lesson, PHONE),
     State("room-drawer", "room-listening", open_lessons, DRAWER),
+    State("room-debug", "room-measured", open_debug),
     State("transcript-export", "transcript", open_export),
     State("transcript-erase", "transcript", ask_to_erase),
 )

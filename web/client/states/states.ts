@@ -2,6 +2,7 @@
 import { MediaDeviceFailure } from 'livekit-client';
 import { courseId, lessonId, moduleId, passageId, sessionId, type Answers } from './answers';
 import type { Cite, ModelNames, Plan, Turn } from '../src/room/captions';
+import type { TurnLatency } from '../src/debug/log';
 import type { AgentState } from '../src/room/tutor';
 import type { Phase } from '../src/room/useTalk';
 
@@ -14,6 +15,8 @@ export interface TalkState {
   plans?: Plan[];
   keepsNotes?: boolean;
   back?: boolean;
+  /** of past turns, in seconds, for the debug drawer */
+  latencies?: TurnLatency[];
   microphone?: boolean;
   trouble?: string;
   failure?: MediaDeviceFailure;
@@ -53,6 +56,14 @@ const plan = (cut: boolean): Plan => ({
   text: `${answered[2]!.text} Now try it: if the gradient at your point is minus four, which way does theta move?`,
   cut,
 });
+const measured = (number: number): TurnLatency => ({
+  turn: number,
+  endOfTurnS: 0.3,
+  speechToTextS: 0.1 * number,
+  firstTokenS: 0.05,
+  firstSoundS: 0.12,
+  totalS: 0.47 + 0.1 * number,
+});
 const models = (stt: string, llm: string): ModelNames => ({ stt, llm, tts: 'espeak' });
 const room = `/v2/course/${courseId}/module/${moduleId}?lesson=${lessonId}`;
 const live = (tutor: AgentState, more: Partial<TalkState> = {}): State => ({
@@ -79,6 +90,7 @@ export const states = {
     turns: [...answered, turn(5, 'me', 'and if the stride is', { final: false })],
     cited: [cite],
   }),
+  'room-measured': live('listening', { turns: answered, latencies: [measured(1), measured(2), measured(3)] }),
   'room-thinking': live('thinking'),
   'room-speaking': live('speaking', { turns: answered.slice(0, 3), cited: [cite], plans: [plan(false)] }),
   'room-cut-off': live('listening', { turns: answered, cited: [cite], plans: [plan(true)] }),

@@ -1,11 +1,16 @@
 /** In place of the product's: a talk that stands still in one state. */
-import { Room } from 'livekit-client';
-import { useState } from 'react';
+import { Room, RoomEvent, type RemoteParticipant } from 'livekit-client';
+import { useEffect, useState } from 'react';
 import type { TalkControls } from '../src/room/useTalk';
 import { chosen } from './states';
 
 export function useTalk(): TalkControls {
   const [room] = useState(makeRoom);
+  useEffect(() => {
+    // once the drawer listens
+    const timer = window.setTimeout(() => sendLatencies(room));
+    return () => window.clearTimeout(timer);
+  }, [room]);
   const { phase = 'before', back = false, trouble = '', failure = null, turns = [], plans = [], cited = [] } = chosen?.talk ?? {};
   return {
     room,
@@ -24,6 +29,14 @@ export function useTalk(): TalkControls {
 }
 
 const nothing = () => Promise.resolve();
+
+/** As the tutor sends them. */
+function sendLatencies(room: Room): void {
+  for (const latency of chosen?.talk?.latencies ?? []) {
+    const payload = new TextEncoder().encode(JSON.stringify(latency));
+    room.emit(RoomEvent.DataReceived, payload, { isAgent: true } as RemoteParticipant, undefined, 'turn.latency');
+  }
+}
 
 /** The library's own pretence of a connection, for a microphone that is on. */
 function makeRoom(): Room {
