@@ -46,6 +46,7 @@ async def test_a_first_lesson_from_sign_in_to_transcript_export(
     await page.get_by_role("button", name="Start the talk").click()
     await expect(page.locator(".turn.bodh").first).to_contain_text("Beatriz of the first lesson")
     await expect(page.locator(".turn.me").first).to_contain_text(SPOKEN, timeout=40_000)
+    await expect(page.get_by_text("Bodh runs on this machine alone.")).to_be_visible()
     await page.locator(".cite").first.click()
     await expect(page.locator(".pas.cited").first).to_be_in_viewport()
     await type_to_tutor(page, TYPED)
