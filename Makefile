@@ -35,8 +35,8 @@ soak: ## the same tests, longer: more phrases, joins, payloads
 shots: ## pictures of every page and state, into build/shots
 	@$(SETUP) tests && $(PY) -m tests.pages.shots
 
-bench: ## measures lesson changes and first words (needs a quiet machine)
-	@$(SETUP) tests && $(PY) -m bench lesson && $(PY) -m bench first-words
+bench: ## measures lesson changes, first words and the page (needs a quiet machine)
+	@$(SETUP) tests && $(PY) -m bench lesson && $(PY) -m bench first-words && $(PY) -m bench page
 
 check: ## format, lint and types of Python and of the page
 	@$(SETUP) tests

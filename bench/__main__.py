@@ -1,10 +1,10 @@
-"""`python -m bench lesson|first-words|faults`: starts a Bodh of its own and prints figures."""
+"""`python -m bench lesson|first-words|page|faults`: starts a Bodh of its own and prints figures."""
 
 import argparse
 import asyncio
 import secrets
 
-from bench import first_words, lesson
+from bench import first_words, lesson, page
 from bench.faults.catalogue import CATALOGUE
 from bench.faults.run import run as run_faults
 
@@ -21,9 +21,13 @@ def main() -> None:
     faults.add_argument("--minutes", type=float, default=8.0, help="minutes at most")
     faults.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
     faults.add_argument("--kind", action="append", choices=CATALOGUE, help="all where not given")
+    opened = commands.add_parser("page", help="the page in a browser: readable, first sound")
+    opened.add_argument("--runs", type=int, default=10)
     arguments = parser.parse_args()
     if arguments.command == "lesson":
         asyncio.run(lesson.run(arguments.changes))
+    elif arguments.command == "page":
+        asyncio.run(page.run(arguments.runs))
     elif arguments.command == "faults":
         kinds = arguments.kind or list(CATALOGUE)
         asyncio.run(run_faults(arguments.kills, arguments.minutes, arguments.seed, kinds))

@@ -1,0 +1,97 @@
+"""The page: opened -> lesson readable, and click on "Start the talk" -> first sound heard."""
+
+import asyncio
+import contextlib
+
+from livekit import api
+from playwright.async_api import Browser, async_playwright
+
+from bench.figures import row
+from scripts.chromium import LINK
+from settings import Settings, with_development_secrets
+from tests.learner import Account
+from tests.room.browser.conftest import FLAGS
+from tests.stack import Stack, running_stack
+
+ANSWER_MS = 30_000
+# times in ms since the page was opened; heard: the tutor's track is louder than silence
+MEASURE = """
+  const at = (name) => (document.documentElement.dataset[name] ??= performance.now());
+  addEventListener('click', () => at('clicked'), true);
+  new MutationObserver(() => {
+    if (!document.querySelector('.pas')) return;
+    requestAnimationFrame(() => setTimeout(() => at('readable')));
+  }).observe(document, { subtree: true, childList: true });
+  let analyser = null;
+  const samples = new Float32Array(256);
+  setInterval(() => {
+    const stream = document.querySelector('audio')?.srcObject;
+    if (!stream) return;
+    if (analyser === null) {
+      const context = new AudioContext();
+      analyser = new AnalyserNode(context, { fftSize: 256 });
+      context.createMediaStreamSource(stream).connect(analyser);
+    }
+    analyser.getFloatTimeDomainData(samples);
+    if (Math.max(...samples) > 0.01) at('heard');
+  }, 5);
+"""
+
+
+async def run(runs: int) -> None:
+    """Each run with a new browser profile and a room made anew."""
+    readable, heard = [], []
+    with running_stack() as stack:
+        account = await Account(stack.url, "Bench").sign_in()
+        course = await account.course()
+        await account.close()
+        module = course["modules"][0]["id"]
+        async with async_playwright() as playwright:
+            browser = await playwright.chromium.launch(executable_path=str(LINK), args=FLAGS)
+            for number in range(1, runs + 1):
+                await close_room(stack, f"{course['id']}-{module}")
+                times = await open_and_start(browser, stack, module)
+                readable.append(times["readable"] / 1000)
+                heard.append((times["heard"] - times["clicked"]) / 1000)
+                print(
+                    f"run {number} of {runs}: readable {readable[-1]:.2f} s,"
+                    f" first sound {heard[-1]:.2f} s",
+                    flush=True,
+                )
+            await browser.close()
+    print(row("page opened -> lesson readable", readable))
+    print(row("click on Start the talk -> first sound", heard))
+
+
+async def open_and_start(browser: Browser, stack: Stack, module: str) -> dict[str, float]:
+    context = await browser.new_context(base_url=stack.url, permissions=["microphone"])
+    page = await context.new_page()
+    page.set_default_timeout(ANSWER_MS)
+    await page.request.post("/auth/dev-login", data={"name": "Bench"})
+    await page.add_init_script(MEASURE)
+    await page.goto(f"/v2/course/ml-intro/module/{module}")
+    await page.get_by_text("We hear you").wait_for()
+    await page.get_by_role("button", name="Start the talk").click()
+    await page.locator("html[data-heard]").wait_for()
+    marks: dict[str, str] = await page.evaluate("({ ...document.documentElement.dataset })")
+    await context.close()
+    return {name: float(marks[name]) for name in ("readable", "clicked", "heard")}
+
+
+async def close_room(stack: Stack, name: str) -> None:
+    settings = with_development_secrets(
+        Settings(
+            _env_file=None,
+            bodh_home=stack.home,
+            livekit_port=int(stack.environment["LIVEKIT_PORT"]),
+        )
+    )
+    livekit = api.LiveKitAPI(
+        settings.livekit_internal_url,
+        settings.livekit_api_key,
+        settings.livekit_api_secret.get_secret_value(),
+    )
+    with contextlib.suppress(api.ServerError):
+        await livekit.room.delete_room(api.DeleteRoomRequest(room=name))
+    await livekit.aclose()
+    await asyncio.sleep(1)  # the worker ends the closed room's session
