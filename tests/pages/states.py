@@ -38,7 +38,7 @@ async def open_lessons(page: Page) -> None:
 
 async def open_debug(page: Page) -> None:
     await page.keyboard.press("Control+Shift+D")
-    await page.get_by_role("row").nth(1).wait_for()
+    await page.locator(".drawer tbody tr").first.wait_for()
 
 
 async def turn_to_lesson(page: Page) -> None:
