@@ -129,6 +129,7 @@ class AgentJob:
             turn_handling=TURNS,
             aec_warmup_duration=None,
             user_away_timeout=None,
+            tts_text_transforms=None,  # `speakable` does it; they hold a full stop back
             conn_options=SessionConnectOptions(max_unrecoverable_errors=NEVER_CLOSE),
         )
         self._agent_session.on("conversation_item_added", Latency(ctx.room).on_item)

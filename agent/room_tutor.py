@@ -121,17 +121,18 @@ class _Interim:
 async def speech_of(voice: tts.TTS[Any], text: AsyncIterable[str]) -> AsyncIterator[rtc.AudioFrame]:
     """The sound of a text that is still written, each sentence as soon as it is complete.
 
-    The framework's own way waits for the sentence after it, and the first one of a slow model would
-    be heard only when the second is written.
+    The framework's own way waits for the sentence after it, and its filters for one more word: the
+    first sentence of a slow model would be heard only when the second is written.
     """
     async for sentence in _spoken(text):
-        async with voice.synthesize(sentence) as stream:
-            async for sound in stream:
-                yield sound.frame
+        if words := speakable(sentence).strip():
+            async with voice.synthesize(words) as stream:
+                async for sound in stream:
+                    yield sound.frame
 
 
 async def _spoken(text: AsyncIterable[str]) -> AsyncIterator[str]:
-    """The text by whole sentences, so that no formula is cut in two, in words to be said."""
+    """The text by whole sentences, so that no formula is cut in two."""
     held = ""
     async for delta in text:
         held += delta
@@ -139,7 +140,5 @@ async def _spoken(text: AsyncIterable[str]) -> AsyncIterator[str]:
         if not unfinished(held):
             complete, held = [*complete, held], ""
         for sentence in complete:
-            if words := speakable(sentence).strip():
-                yield words
-    if words := speakable(held).strip():
-        yield words
+            yield sentence
+    yield held
