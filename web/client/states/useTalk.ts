@@ -24,7 +24,7 @@ export function useTalk(): TalkControls {
     retry: () => undefined,
     setMicrophone: nothing,
     say: () => Promise.resolve(true),
-    tell: nothing,
+    tell: () => Promise.resolve(true),
   };
 }
 

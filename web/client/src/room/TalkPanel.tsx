@@ -14,6 +14,9 @@ import type { AudioTrack } from './useLevel';
 import type { TalkControls } from './useTalk';
 import { VoiceLine, type VoiceState } from './VoiceLine';
 
+const TELL_TRIES = 10;
+const TELL_AGAIN_MS = 1_000;
+
 interface TalkPanelProps {
   controls: TalkControls;
   tutor: Tutor;
@@ -105,7 +108,7 @@ function voiceTrack({ participant }: Tutor): AudioTrack | null {
   return (track as RemoteAudioTrack | undefined) ?? null;
 }
 
-/** Voice and rate as chosen: the tutor is told, and this page is silent at once. */
+/** Voice and rate as chosen. Voice off silences this page alone: others in the room go on hearing. */
 function useVoice({ tell }: TalkControls, { participant }: Tutor): [boolean, () => void] {
   const { voice, speechRate } = useChoices();
   useEffect(() => {
@@ -114,10 +117,21 @@ function useVoice({ tell }: TalkControls, { participant }: Tutor): [boolean, () 
   const told = useRef(false);
   useEffect(() => {
     // a tutor that came anew does not know the choice; the usual one needs no word
-    if (participant === null || (voice && speechRate === 1 && !told.current)) return;
+    if (participant === null || (speechRate === 1 && !told.current)) return;
     told.current = true;
-    void tell('speech.set', { voice, rate: speechRate });
-  }, [participant, voice, speechRate, tell]);
+    let timer = 0;
+    let current = true;
+    // it may be in the room before it takes calls
+    const ask = async (tries: number) => {
+      if ((await tell('speech.set', { rate: speechRate })) || tries <= 1 || !current) return;
+      timer = window.setTimeout(() => void ask(tries - 1), TELL_AGAIN_MS);
+    };
+    void ask(TELL_TRIES);
+    return () => {
+      current = false;
+      window.clearTimeout(timer);
+    };
+  }, [participant, speechRate, tell]);
   // where it cannot be stored the button goes back by itself
   const toggle = () => void change({ voice: !voice }).catch(() => undefined);
   return [voice, toggle];

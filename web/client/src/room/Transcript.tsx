@@ -1,5 +1,6 @@
 import { useCallback, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
 import { useChoices } from '../choices';
+import { clockOf } from '../dates';
 import { Icon } from '../parts/Icon';
 import { texts } from '../texts';
 import { restOf, type Cite, type Plan, type Turn } from './captions';
@@ -86,7 +87,7 @@ function TurnBlock({ group, plans, renderCite }: TurnBlockProps) {
       <p className="by">
         <b>{nameOf(first)}</b>
         <time className="num" dateTime={first.at.toISOString()}>
-          {clock.format(first.at)}
+          {clockOf(first.at)}
         </time>
       </p>
       <p>
@@ -144,8 +145,6 @@ function Forming({ turn }: { turn: Turn }) {
     </div>
   );
 }
-
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
 export function nameOf(turn: Turn): string {
   switch (turn.who) {

@@ -48,8 +48,8 @@ export interface TalkControls {
   setMicrophone: (on: boolean) => Promise<void>;
   /** false: the tutor did not get it, and the transcript does not show it */
   say: (text: string) => Promise<boolean>;
-  /** a call to the tutor; no tutor or no answer is not an error */
-  tell: (method: string, payload: object) => Promise<void>;
+  /** a call to the tutor; false where none is there, or it did not take it */
+  tell: (method: string, payload: object) => Promise<boolean>;
 }
 
 /** Talks about the module of `page`; `lessonId` is asked again at every start and rejoin. */
@@ -219,7 +219,7 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
   const tell = useCallback(
     async (method: string, payload: object) => {
       const tutor = newestTutor(room.remoteParticipants.values());
-      if (tutor === null) return;
+      if (tutor === null) return false;
       try {
         const destinationIdentity = tutor.identity;
         await room.localParticipant.performRpc({
@@ -228,8 +228,10 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
           payload: JSON.stringify(payload),
           responseTimeout: RPC_MS,
         });
+        return true;
       } catch (error) {
         console.info('the tutor did not take a call', method, (error as RpcError).code);
+        return false;
       }
     },
     [room],

@@ -1,0 +1,46 @@
+"""A chosen setting has its effect in a running talk, on the real server."""
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.async_api import Page, expect
+
+from tests.room.browser.conftest import start_typed
+from tests.room.conftest import Course
+
+SPEAKING = ".wave[data-s=speaking]"
+
+
+async def test_a_chosen_rate_is_how_fast_the_tutor_speaks(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Rana of the rate", module.id)
+    await start_typed(page)
+    await page.keyboard.press("Control+.")
+    normal = await words_a_second(page, "What is gradient descent?")
+    await page.get_by_role("button", name="Rana of the rate, settings").click()
+    await page.get_by_label("Speech rate").select_option("0.75")
+    await page.keyboard.press("Escape")
+    slow = await words_a_second(page, "What is gradient descent?")
+    assert 0.6 <= slow / normal <= 0.9
+
+
+async def words_a_second(page: Page, question: str) -> float:
+    """Of the whole answer to a typed question."""
+    await expect(page.locator(SPEAKING)).to_have_count(0)
+    before = await page.locator(".turn.me").count()
+    box = page.get_by_label("Type to Bodh")
+    await box.fill(question)
+    await box.press("Enter")
+    await expect(page.locator(".turn.me")).to_have_count(before + 1)
+    await expect(page.locator(SPEAKING)).to_have_count(1)
+    begun = await page.evaluate("performance.now()")
+    await expect(page.locator(SPEAKING)).to_have_count(0, timeout=60_000)
+    took_s: float = (await page.evaluate("performance.now()") - begun) / 1000
+    answer = page.locator(".turn.me").last.locator("xpath=following-sibling::*")
+    return len((await answer.first.inner_text()).split()) / took_s
