@@ -37,6 +37,7 @@ COPY --from=web-packages /opt/venv /opt/venv
 COPY token_server.py settings.py protocol.py ./
 COPY prompts prompts
 COPY telemetry telemetry
+COPY speech speech
 COPY db db
 COPY rooms rooms
 COPY jobs jobs

@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     port: int = 8080
     allow_public_bind: bool = False
     public_url: str = ""
+    metrics_port: int = 0
 
     # media
     livekit_url: str = Field("", validation_alias=AliasChoices("LIVEKIT_URL", "LIVEKIT_WS_URL"))
@@ -137,6 +138,11 @@ class Settings(BaseSettings):
         if self.livekit_url:
             return self.livekit_url
         return f"ws://{self.livekit_media_host}:{self.livekit_port}"
+
+    @property
+    def metrics_address_port(self) -> int:
+        """Where `/metrics` is on loopback: beside the page, so that two checkouts do not meet."""
+        return self.metrics_port or self.port + 1
 
     @property
     def speech_address(self) -> Path:

@@ -156,6 +156,14 @@ async def insert_dead_letter(
     )
 
 
+async def count_dead_letters(db: Connection, tenant_id: UUID) -> int:
+    """How many entries of the tenant could not be stored."""
+    count: int = await db.fetchval(
+        "select count(*) from dead_letters where tenant_id = $1", tenant_id
+    )
+    return count
+
+
 def _clean(value: Any) -> Any:
     """Postgres refuses NUL in text, and no word holds one."""
     return value.replace("\0", "") if isinstance(value, str) else value

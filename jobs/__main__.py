@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,8 +11,12 @@ from contextlib import AsyncExitStack
 import rooms
 import telemetry
 from db import create_pool
-from jobs.watcher import keep_watch
+from jobs.host import Host
+from jobs.metrics import serve_metrics
+from jobs.notices import Notices
+from jobs.watcher import keep_watch, utc_now
 from settings import Settings, SettingsError, load_settings
+from telemetry.process import metrics_dir
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0)  # the last one repeats
 LASTING_S = 10.0  # a part that ran so long starts again at once
@@ -39,6 +44,10 @@ async def _run(settings: Settings) -> None:
         stack.push_async_callback(lk.aclose)
         async with asyncio.TaskGroup() as parts:
             parts.create_task(lasting("watcher", lambda: keep_watch(settings, lk, pool)))
+            parts.create_task(lasting("host", lambda: Host(settings, lk, pool).run()))
+            notices = Notices(pool, metrics_dir(settings), utc_now, socket.gethostname())
+            parts.create_task(lasting("notices", notices.run))
+            parts.create_task(lasting("metrics", lambda: serve_metrics(settings)))
 
 
 async def lasting(name: str, part: Callable[[], Awaitable[None]]) -> None:

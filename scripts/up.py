@@ -112,7 +112,10 @@ def check_can_run(settings: Settings) -> None:
 
 def check_ports(settings: Settings) -> None:
     """Raises ProcessError for a port that another program holds."""
-    wanted = [("PORT", settings.port, socket.SOCK_STREAM)]
+    wanted = [
+        ("PORT", settings.port, socket.SOCK_STREAM),
+        ("METRICS_PORT", settings.metrics_address_port, socket.SOCK_STREAM),
+    ]
     if settings.embedded_livekit:
         media = settings.livekit_port + MEDIA_OFFSET
         wanted += [("LIVEKIT_PORT", settings.livekit_port, socket.SOCK_STREAM)]
@@ -126,7 +129,8 @@ def check_ports(settings: Settings) -> None:
 
 
 def settings_port(settings: Settings, name: str) -> int:
-    return settings.port if name == "PORT" else settings.livekit_port
+    ports = {"PORT": settings.port, "METRICS_PORT": settings.metrics_address_port}
+    return ports.get(name, settings.livekit_port)
 
 
 def start(settings: Settings, processes: Processes, stop: Stop) -> None:

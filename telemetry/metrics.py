@@ -25,8 +25,10 @@ def begin(folder: Path) -> None:
     """From now on figures are kept, in this folder."""
     global _registry
     os.environ[FOLDER] = str(folder)
-    from prometheus_client import CollectorRegistry
+    from prometheus_client import CollectorRegistry, values
 
+    if not values.ValueClass._multiprocess:  # imported before: it decided to keep them in memory
+        values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
     _made.clear()
     _registry = CollectorRegistry()
 
@@ -100,7 +102,7 @@ SPOOL_WAITING = Gauge("bodh_spool_entries_waiting", "Entries not in Postgres yet
 SPOOL_OLDEST = Gauge(
     "bodh_spool_oldest_unsent_seconds", "Age of the oldest of them", over="livemax"
 )
-SPOOL_FAILURES = Counter("bodh_spool_failures_total", "Entries the spool could not take")
+SPOOL_FAILURES = Counter("bodh_spool_failures_total", "Times the spool took nothing")
 SPOOL_LOST = Counter("bodh_spool_lost_total", "Entries the spool refused for too long", ("kind",))
 DRAINED = Counter("bodh_drained_entries_total", "Entries the drainer stored", ("kind",))
 DEAD_LETTERS = Counter("bodh_dead_letters_total", "Entries that cannot be stored", ("kind",))

@@ -22,11 +22,7 @@ _held: list[IO[str]] = []  # locks; the system frees them when the process ends 
 
 
 def start(process: Process, settings: Settings) -> None:
-    """Log lines of ours, and figures and alarms that /metrics collects.
-
-    Call it once, before `livekit.agents` is imported: `prometheus_client` decides then how it
-    counts.
-    """
+    """Log lines of ours, and figures and alarms that /metrics collects. Call it once."""
     start_logging(process)
     folder = own_folder(metrics_dir(settings), process)
     metrics.begin(folder)

@@ -72,7 +72,10 @@ def running_stack(**settings: str) -> Iterator[Stack]:
     """Starts everything, yields when it is ready, ends it and checks that it ended by itself."""
     with tempfile.TemporaryDirectory(prefix="bodh-stack-") as folder:
         Path(folder).chmod(0o711)
-        port, livekit_port = free_port(), free_port(span=3)
+        port, livekit_port = (
+            free_port(span=2),
+            free_port(span=3),
+        )  # the first has /metrics behind it
         environment = {
             **os.environ,
             "PORT": str(port),

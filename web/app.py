@@ -20,6 +20,7 @@ from web import (
     events,
     health,
     lessons,
+    notices,
     pages,
     sign_in,
     transcripts,
@@ -68,7 +69,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     errors.register(app)
     accounts = (sign_in, account_settings, words)
     sessions = (classroom, transcripts, events, webhooks)
-    for part in (*accounts, lessons, *sessions, health, pages):
+    for part in (*accounts, lessons, *sessions, notices, health, pages):
         app.include_router(part.router)
     return app
 

@@ -298,6 +298,25 @@ class EventLog(Camel):
     events: list[LoggedEvent]
 
 
+class NoticeLine(Camel):
+    """An alarm of one host; `clearedAt` is null while it stands, `facts` are ids and counts."""
+
+    id: UUID
+    host: str
+    name: str
+    first_at: datetime
+    last_at: datetime
+    cleared_at: datetime | None
+    count: int = Field(description="how often it was raised, each time within an hour of its end")
+    facts: dict[str, float | int | str | bool | None]
+
+
+class Notices(Camel):
+    """Alarms that stand, then the newest ones that are over."""
+
+    notices: list[NoticeLine]
+
+
 class Received(BaseModel):
     """An event is on disk; `repeated` where it was before."""
 

@@ -22,6 +22,7 @@ LANDED = {
     "0004_own_words.sql": "1bb65d253c3ab3dd",
     "0005_formulas.sql": "c01ee75d75fad956",
     "0006_leases.sql": "ed1bf9b097edebe1",
+    "0007_notices.sql": "27f7e504c0fc516b",
 }
 EMPTY = "t_empty"
 

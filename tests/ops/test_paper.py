@@ -10,6 +10,8 @@ from dotenv import dotenv_values
 
 from scripts.up import NAMES
 from settings import Settings
+from telemetry.alarms import ALARMS
+from telemetry.metrics import METRICS
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -85,3 +87,11 @@ def test_links_of_the_papers_lead_somewhere() -> None:
         if not (paper.parent / link).exists()
     ]
     assert dead == []
+
+
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
+
+
+def test_operations_explain_every_alarm_and_every_figure() -> None:
+    told = re.findall(r"^\| `([a-z_]+)` \|", OPERATIONS, re.MULTILINE)
+    assert sorted(told) == sorted([*ALARMS, *(metric.name for metric in METRICS)])

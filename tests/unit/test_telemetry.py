@@ -20,6 +20,7 @@ CANARIES = ("Rosalind", "the secret sentence", "secret sentence", TOKEN, "hunter
 
 BEGIN = """
 import logging, sys
+import prometheus_client  # a library may have loaded it already
 from settings import Settings
 import telemetry
 telemetry.start("web", Settings(_env_file=None, bodh_home=sys.argv[1]))

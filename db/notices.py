@@ -1,0 +1,93 @@
+"""Notices: alarms of every host, kept for the operator. Owns admin_notices.
+
+They belong to the default tenant, the operator's own: alarms are about hosts, not about learners.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from db import Connection
+
+AGAIN = timedelta(hours=1)  # an alarm that returns within this is the same notice, counted
+ABANDONED = timedelta(minutes=10)  # a host that said nothing for so long tells no alarm any more
+
+
+@dataclass(frozen=True)
+class Notice:
+    """An alarm of one host; `cleared_at` is None while it stands, `facts` are ids and counts."""
+
+    id: UUID
+    host: str
+    name: str
+    first_at: datetime
+    last_at: datetime
+    cleared_at: datetime | None
+    count: int
+    facts: dict[str, Any]
+
+
+async def upsert_notice(
+    db: Connection,
+    tenant_id: UUID,
+    *,
+    host: str,
+    name: str,
+    since: datetime,
+    now: datetime,
+    facts: dict[str, Any],
+) -> None:
+    """The alarm stands at `now`; raised again soon after its end, its notice counts on."""
+    updated = await db.execute(
+        """update admin_notices set last_at = $4, cleared_at = null, facts = $5,
+                  count = count + (cleared_at is not null)::int
+           where tenant_id = $1 and host = $2 and name = $3
+             and (cleared_at is null or cleared_at > $6)""",
+        tenant_id,
+        host,
+        name,
+        now,
+        json.dumps(facts),
+        now - AGAIN,
+    )
+    if updated == "UPDATE 0":
+        await db.execute(
+            """insert into admin_notices (tenant_id, host, name, first_at, last_at, facts)
+               values ($1, $2, $3, $4, $5, $6)""",
+            tenant_id,
+            host,
+            name,
+            since,
+            now,
+            json.dumps(facts),
+        )
+
+
+async def clear_notices(
+    db: Connection, tenant_id: UUID, *, host: str, standing: Iterable[str], now: datetime
+) -> None:
+    """Every alarm of this host but these is over; so is what a host that went away left."""
+    await db.execute(
+        """update admin_notices set cleared_at = $4
+           where tenant_id = $1 and cleared_at is null
+             and ((host = $2 and name <> all($3::text[])) or last_at < $5)""",
+        tenant_id,
+        host,
+        list(standing),
+        now,
+        now - ABANDONED,
+    )
+
+
+async def list_notices(db: Connection, tenant_id: UUID, limit: int) -> list[Notice]:
+    """What stands first, then the newest."""
+    rows = await db.fetch(
+        """select id, host, name, first_at, last_at, cleared_at, count, facts from admin_notices
+           where tenant_id = $1 order by cleared_at is not null, last_at desc, id limit $2""",
+        tenant_id,
+        limit,
+    )
+    return [Notice(**{**row, "facts": json.loads(row["facts"])}) for row in rows]

@@ -1,0 +1,116 @@
+"""What this host's processes need: looked at from beside them, told by figures and alarms."""
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import Awaitable, Callable
+
+from livekit import api
+
+import rooms
+from db import RETRYABLE, Pool, tenant_tx
+from db.inbox import Inbox
+from db.tenants import list_tenants
+from db.transcripts import count_dead_letters
+from settings import Settings
+from speech.client import SpeechClient, SpeechError
+from telemetry import AlarmName, alarm, metrics
+from telemetry.gather import living
+from telemetry.process import metrics_dir
+
+EVERY_S = 2.0
+PATIENCE_S = 3.0  # for one answer
+MISSES = 2  # looks in a row without an answer, before it is an alarm
+WEBHOOK_S = 90.0  # one may wait a minute for its session's row (db.webhooks.PATIENCE_S)
+FREE_MB = 500
+SKEW_S = 5.0  # LiveKit's tokens and ours allow a minute
+
+AWAY = (*rooms.MEDIA_ERRORS, *RETRYABLE, rooms.MediaUnavailable, SpeechError)
+
+logger = logging.getLogger(__name__)
+
+
+class Host:
+    """Looks every two seconds at what the processes of this host need."""
+
+    def __init__(self, settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
+        self._settings = settings
+        self._lk = lk
+        self._pool = pool
+        self._inbox = Inbox(settings.inbox_path)
+        self._engine = SpeechClient(settings.speech_address)
+        self._missed: dict[AlarmName, int] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            while True:
+                await self.look()
+                await asyncio.sleep(EVERY_S)
+        finally:
+            await self._engine.aclose()
+            await self._inbox.close()
+
+    async def look(self) -> None:
+        """Everything once."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._answers("database_away", self._look_at_database))
+            tasks.create_task(self._answers("media_away", lambda: rooms.check_media(self._lk)))
+            if self._settings.speech_address.exists():  # an engine was started on this host
+                tasks.create_task(self._answers("speech_engine_away", self._look_at_speech))
+            tasks.create_task(self._look_at_inbox())
+        free_mb = shutil.disk_usage(self._settings.bodh_home).free // 2**20
+        metrics.DISK_FREE.set(free_mb * 2**20)
+        alarm("disk_low", free_mb < FREE_MB, free_mb=free_mb)
+        self._look_at_drainer()
+
+    async def _answers(self, name: AlarmName, ask: Callable[[], Awaitable[None]]) -> None:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await ask()
+            self._answered(name)
+        except AWAY as error:
+            self._missing(name, kind=type(error).__name__)
+
+    def _answered(self, name: AlarmName) -> None:
+        self._missed[name] = 0
+        alarm(name, False)
+
+    def _missing(self, name: AlarmName, **facts: str) -> None:
+        self._missed[name] = self._missed.get(name, 0) + 1
+        alarm(name, self._missed[name] >= MISSES, **facts)
+
+    async def _look_at_database(self) -> None:
+        asked = time.time()
+        async with self._pool.acquire() as db:
+            told: float = await db.fetchval("select extract(epoch from clock_timestamp())::float8")
+            tenants = await list_tenants(db)
+        answered = time.time()
+        skew_s = max(asked - told, told - answered, 0.0)
+        metrics.CLOCK_SKEW.set(skew_s)
+        alarm("clock_skew", skew_s > SKEW_S, skew_s=round(skew_s))
+        count = await self._inbox.count_failed()
+        for tenant in tenants:
+            async with tenant_tx(self._pool, tenant.id) as db:
+                count += await count_dead_letters(db, tenant.id)
+        alarm("dead_letters", count > 0, count=count)
+
+    async def _look_at_speech(self) -> None:
+        await self._engine.health()
+
+    async def _look_at_inbox(self) -> None:
+        waiting = await self._inbox.count_waiting()
+        oldest_s = await self._inbox.oldest_waiting_s()
+        metrics.INBOX_WAITING.set(waiting)
+        metrics.INBOX_OLDEST.set(oldest_s)
+        alarm("webhooks_waiting", oldest_s > WEBHOOK_S, waiting=waiting, oldest_s=round(oldest_s))
+
+    def _look_at_drainer(self) -> None:
+        """One that runs tells its own alarms; of one that does not, nobody else would."""
+        if not self._settings.spool_path.exists():
+            return
+        if "drain" in living(metrics_dir(self._settings)):
+            self._answered("drainer_away")
+        else:
+            self._missing("drainer_away")

@@ -1,0 +1,22 @@
+"""/metrics: the figures of all processes of this host, on loopback."""
+
+import asyncio
+
+from prometheus_client import start_http_server
+
+from settings import Settings
+from telemetry.gather import registry
+from telemetry.process import metrics_dir
+
+
+async def serve_metrics(settings: Settings) -> None:
+    """Until cancelled. Raises OSError where the port is taken."""
+    server, thread = start_http_server(
+        settings.metrics_address_port, addr="127.0.0.1", registry=registry(metrics_dir(settings))
+    )
+    try:
+        await asyncio.Event().wait()
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

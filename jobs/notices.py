@@ -1,0 +1,68 @@
+"""Notices: the alarms of this host's processes, written for the operator when Postgres answers."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from db import Pool, tenant_tx
+from db.notices import clear_notices, upsert_notice
+from db.tenants import DEFAULT, find_tenant
+from telemetry import AlarmName
+from telemetry.gather import Standing, standing
+
+EVERY_S = 1.0
+SAY_AGAIN_S = 60.0  # so that other hosts know that this one still says so
+
+
+class Notices:
+    """Looks at the alarms of one host and writes what changed; keeps it while Postgres is away."""
+
+    def __init__(self, pool: Pool, base: Path, clock: Callable[[], datetime], host: str) -> None:
+        self._pool = pool
+        self._base = base
+        self._clock = clock
+        self._host = host
+        self._standing: dict[AlarmName, Standing] = {}
+        self._over: list[Standing] = []
+        self._written: set[AlarmName] | None = None  # None: nothing since this process began
+
+    async def run(self) -> None:
+        """Until cancelled. Raises what the database raises; what was seen is written then."""
+        written_at = 0.0
+        clock = asyncio.get_running_loop().time
+        while True:
+            changed = self.look()
+            if changed or clock() - written_at > SAY_AGAIN_S:
+                await self.write()
+                written_at = clock()
+            await asyncio.sleep(EVERY_S)
+
+    def look(self) -> bool:
+        """Whether something is not written yet."""
+        now = standing(self._base)
+        self._over += [one for name, one in self._standing.items() if name not in now]
+        self._standing = now
+        return bool(self._over) or self._written != set(now)
+
+    async def write(self) -> None:
+        """What stands, and what stood since the last time."""
+        now, over = self._clock(), list(self._over)
+        async with self._pool.acquire() as db:
+            tenant = await find_tenant(db, DEFAULT)
+        if tenant is None:
+            return  # nothing is migrated yet
+        async with tenant_tx(self._pool, tenant.id) as db:
+            for one in (*over, *self._standing.values()):
+                await upsert_notice(
+                    db,
+                    tenant.id,
+                    host=self._host,
+                    name=one.name,
+                    since=one.since,
+                    now=now,
+                    facts=one.facts,
+                )
+            await clear_notices(db, tenant.id, host=self._host, standing=self._standing, now=now)
+        self._over = self._over[len(over) :]
+        self._written = set(self._standing)

@@ -1,0 +1,120 @@
+"""Alarms of processes become notices: once each, also those that nobody could write at the time."""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from db import Pool, create_pool, tenant_tx
+from db.notices import Notice, list_notices
+from jobs.notices import Notices
+from tests.alarms import Raiser, raiser
+from tests.conftest import TEMPLATE, Postgres
+
+HOME = Path("run") / "metrics"
+
+
+@dataclass
+class Clock:
+    """Moved by the test."""
+
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass
+class Desk:
+    """The part that writes notices, its clock, and what it wrote."""
+
+    notices: Notices
+    clock: Clock
+    pool: Pool
+    tenant_id: UUID
+
+    async def turn(self, **later: float) -> list[Notice]:
+        """Looks, writes what changed, and gives all notices."""
+        self.clock.now += timedelta(**later)
+        if self.notices.look():
+            await self.notices.write()
+        async with tenant_tx(self.pool, self.tenant_id) as db:
+            return await list_notices(db, self.tenant_id, 100)
+
+
+@pytest.fixture
+def drainer(tmp_path: Path) -> Iterator[Raiser]:
+    with raiser(tmp_path) as process:
+        yield process
+
+
+@pytest.fixture
+def desk(pool: Pool, tenant_id: UUID, tmp_path: Path) -> Desk:
+    clock = Clock()
+    return Desk(Notices(pool, tmp_path / HOME, clock, "here"), clock, pool, tenant_id)
+
+
+async def test_an_alarm_is_one_notice_from_its_begin_to_its_end(
+    desk: Desk, drainer: Raiser
+) -> None:
+    assert await desk.turn() == []
+    drainer.tell("dead_letters", True, count=3)
+    (stands,) = await desk.turn()
+    assert (stands.name, stands.facts, stands.cleared_at) == ("dead_letters", {"count": 3}, None)
+    assert await desk.turn(seconds=5) == [stands]  # nothing changed, nothing is written
+    drainer.tell("dead_letters", False)
+    (over,) = await desk.turn(seconds=5)
+    assert (over.id, over.cleared_at, over.count) == (stands.id, desk.clock.now, 1)
+
+
+async def test_an_alarm_that_returns_within_the_hour_counts_on(desk: Desk, drainer: Raiser) -> None:
+    for on in (True, False, True, False):
+        drainer.tell("disk_low", on)
+        await desk.turn(minutes=10)
+    (flapped,) = await desk.turn()
+    assert flapped.count == 2
+    drainer.tell("disk_low", True)
+    assert [one.count for one in await desk.turn(hours=2)] == [1, 2]
+
+
+async def test_alarms_of_a_killed_process_are_over(desk: Desk, drainer: Raiser) -> None:
+    drainer.tell("spool_not_drained", True)
+    (stands,) = await desk.turn()
+    assert stands.cleared_at is None
+    drainer.process.kill()
+    drainer.process.wait()
+    (over,) = await desk.turn(seconds=1)
+    assert over.cleared_at == desk.clock.now
+
+
+async def test_an_alarm_that_came_and_went_without_postgres_is_written_later(
+    drainer: Raiser, postgres: Postgres, tenant_id: UUID, tmp_path: Path
+) -> None:
+    name = f"t_{secrets.token_hex(6)}"
+    pool = await create_pool(postgres.dsn(database=name), max_size=1)
+    clock = Clock()
+    desk = Desk(Notices(pool, tmp_path / HOME, clock, "here"), clock, pool, tenant_id)
+    for on in (True, False):
+        drainer.tell("database_away", on)
+        with pytest.raises(asyncpg.InvalidCatalogNameError):
+            await desk.turn()
+    await postgres.clone(name, TEMPLATE)
+    (told,) = await desk.turn(seconds=1)
+    assert (told.name, told.cleared_at) == ("database_away", desk.clock.now)
+    await pool.close()
+    await postgres.drop(name)
+
+
+async def test_a_host_that_went_away_leaves_no_alarm_standing(
+    desk: Desk, drainer: Raiser, pool: Pool, tmp_path: Path
+) -> None:
+    drainer.tell("disk_low", True)
+    await desk.turn()
+    elsewhere = Notices(pool, tmp_path / "elsewhere", desk.clock, "there")
+    (over,) = await replace(desk, notices=elsewhere).turn(minutes=11)
+    assert over.cleared_at == desk.clock.now
