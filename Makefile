@@ -29,14 +29,14 @@ test: ## installs what tests need, then runs all of them
 quick: ## only the unit and database tests, under a minute
 	@$(SETUP) quick && $(PYTEST) tests/unit tests/db
 
-soak: ## the same tests, longer: more phrases, joins, payloads
+soak: ## the same tests, hours long (memory disks: as root, or with user namespaces)
 	@$(SETUP) tests && BODH_SOAK=1 $(PYTEST) --timeout 1800 tests
 
 shots: ## pictures of every page and state, into build/shots
 	@$(SETUP) tests && $(PY) -m tests.pages.shots
 
-bench: ## measures lesson changes, first words and the page (needs a quiet machine)
-	@$(SETUP) tests && $(PY) -m bench lesson && $(PY) -m bench first-words && $(PY) -m bench page
+bench: ## measures lesson changes, first words, the page and faults (needs a quiet machine)
+	@$(SETUP) tests && for what in lesson first-words page faults; do $(PY) -m bench $$what || exit; done
 
 check: ## format, lint and types of Python and of the page
 	@$(SETUP) tests
