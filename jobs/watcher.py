@@ -50,6 +50,7 @@ class Watcher:
         self._every_s = settings.lease_beat.total_seconds()
         self._leases = Leases(settings.lease_stale.total_seconds(), 1.5 * self._every_s)
         self._busy: dict[UUID, asyncio.Task[None]] = {}
+        self._sees = True  # the media server answered the last time
 
     async def run(self, db: Connection) -> None:
         """Until cancelled. Raises what a read on `db`, the connection with the lock, raises."""
@@ -81,14 +82,21 @@ class Watcher:
         alarm("agent_missing", longest_s > MISSED_S, rooms=len(waits), seconds=round(longest_s))
 
     async def _live_rooms(self, leases: list[Lease]) -> dict[str, str] | None:
+        """The sids of the rooms that live; None where the media server does not answer."""
         if not leases:
             return {}
         try:
             async with asyncio.timeout(MEDIA_PATIENCE_S):
-                return await rooms.list_room_sids(self._lk, [one.room_name for one in leases])
+                live = await rooms.list_room_sids(self._lk, [one.room_name for one in leases])
         except rooms.MEDIA_ERRORS as error:
-            logger.warning("rooms not seen", extra={"kind": type(error).__name__})
+            if self._sees:
+                logger.warning("the media server does not answer", extra={"kind": _kind(error)})
+            self._sees = False
             return None
+        if not self._sees:
+            logger.info("the media server answers again")
+        self._sees = True
+        return live
 
     async def _do(self, lease: Lease, verdict: Verdict) -> None:
         facts = {"session_id": str(lease.session_id), "epoch": lease.epoch, "reason": verdict}
@@ -97,7 +105,7 @@ class Watcher:
                 metrics.REDISPATCHES.inc(reason=verdict)
                 logger.warning("watcher acted", extra=facts)
         except (*OUTSIDE, NotFound) as error:
-            logger.warning("watcher failed", extra={**facts, "kind": type(error).__name__})
+            logger.warning("watcher failed", extra={**facts, "kind": _kind(error)})
         except Exception:
             logger.exception("watcher failed", extra=facts)
         finally:
@@ -140,6 +148,10 @@ async def _keep_attendance(lk: api.LiveKitAPI, pool: Pool) -> None:
         try:
             await rooms.reconcile_attendance(lk, pool, utc_now)
         except OUTSIDE as error:
-            logger.warning("attendance not reconciled", extra={"kind": type(error).__name__})
+            logger.warning("attendance not reconciled", extra={"kind": _kind(error)})
         except Exception:
             logger.exception("attendance not reconciled")
+
+
+def _kind(error: Exception) -> str:
+    return type(error).__name__
