@@ -144,8 +144,11 @@ class AgentJob:
         ctx = self._ctx
         ctx.room.on("disconnected", self._on_disconnected)
         limit_streams(ctx.room)
-        await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
         async with contextlib.AsyncExitStack() as at_end:
+            # before it is in the room, which takes long where many start at once
+            self._beats = asyncio.create_task(self._beat())
+            at_end.callback(self._beats.cancel)
+            await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
             at_end.push_async_callback(self._end_session)
             at_end.push_async_callback(self._journal.notes.close)
             at_end.push_async_callback(self._classroom.captions.close)
@@ -155,8 +158,7 @@ class AgentJob:
             at_end.push_async_callback(self._close_captions)
             at_end.push_async_callback(self._agent_session.aclose)
             at_end.push_async_callback(self._hearing.close)
-            self._beats = asyncio.create_task(self._beat())
-            at_end.callback(self._beats.cancel)
+            at_end.callback(self._beats.cancel)  # the next agent need not wait for the rest
             lag = asyncio.create_task(metrics.watch_loop())
             at_end.callback(lag.cancel)
             metrics.AGENT_ROOMS.set(1)

@@ -11,8 +11,8 @@ from db import Connection, NotFound, set_tenant
 class Lease:
     """A running session as the watcher sees it.
 
-    Of the epoch's agent: `taken_at` is None until a worker took its dispatch, `beat_at` until it
-    was in the room; `left`: it went on purpose. `present`: somebody is in the room, as far as
+    Of the epoch's agent: `taken_at` is None until a worker took its dispatch, `beat_at` until
+    its job began; `left`: it went on purpose. `present`: somebody is in the room, as far as
     attendance tells.
     """
 
