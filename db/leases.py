@@ -9,7 +9,7 @@ from db import Connection, NotFound, set_tenant
 
 @dataclass(frozen=True)
 class Lease:
-    """A running session as the watcher sees it.
+    """A running session with the tutor, as the watcher sees it.
 
     Of the epoch's agent: `taken_at` is None until a worker took its dispatch, `beat_at` until
     its job began; `left`: it went on purpose. `present`: somebody is in the room, as far as
@@ -29,7 +29,7 @@ class Lease:
 
 
 async def list_leases(db: Connection, tenant_ids: list[UUID]) -> list[Lease]:
-    """The running sessions of these tenants that have a LiveKit room. Within a transaction."""
+    """The tutor's running sessions of these tenants in a LiveKit room. Within a transaction."""
     found = []
     for tenant_id in tenant_ids:
         await set_tenant(db, tenant_id)
@@ -49,7 +49,9 @@ async def list_tenant_leases(db: Connection, tenant_id: UUID) -> list[Lease]:
                           where p.tenant_id = s.tenant_id and p.session_id = s.id
                             and p.left_at is null) as present
            from sessions s join livekit_rooms r on r.tenant_id = s.tenant_id and r.id = s.room_id
-           where s.tenant_id = $1 and s.status = 'active' and s.room_sid <> '' order by r.name""",
+           where s.tenant_id = $1 and s.status = 'active' and s.kind = 'tutor'
+             and s.room_sid <> ''
+           order by r.name""",
         tenant_id,
     )
     return [Lease(**row) for row in rows]

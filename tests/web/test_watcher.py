@@ -118,6 +118,13 @@ async def test_an_agent_that_said_goodbye_is_known_by_the_log(
     assert (await kinds(school))[-2:] == ["agent.left", "agent.dispatched"]
 
 
+async def test_only_sessions_of_the_tutor_are_watched(school: School, watch_pool: Pool) -> None:
+    await school.open("Amina")
+    await school.rows("update sessions set kind = 'class'")
+    async with watch_pool.acquire() as db, db.transaction():
+        assert await list_leases(db, [school.tenant.id]) == []
+
+
 async def test_an_agent_that_beats_meanwhile_stays(
     school: School, watcher: Watcher, watch_pool: Pool
 ) -> None:
