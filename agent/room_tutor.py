@@ -13,7 +13,7 @@ from agent.classroom import Classroom
 from agent.hearing import Hearing
 from agent.journal import Journal, Utterance
 from agent.marks import Line
-from agent.sentences import unfinished
+from agent.sentences import sentence_end
 from agent.speakable import speakable
 from agent.tutor import Tutor
 
@@ -137,7 +137,7 @@ async def _spoken(text: AsyncIterable[str]) -> AsyncIterator[str]:
     async for delta in text:
         held += delta
         *complete, held = split_sentences(held)
-        if not unfinished(held):
+        if sentence_end(f"{held} ") >= len(held.rstrip()):
             complete, held = [*complete, held], ""
         for sentence in complete:
             yield sentence

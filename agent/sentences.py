@@ -8,6 +8,7 @@ _END = re.compile(
     r"(?:\w{3,}|[)\]\"\u201d\u2019])[.!?\u2026]+[\"\u201d\u2019)]*(?=\s)"
     r"|[\u3002\uff01\uff1f\u0964\u061f]|\n"
 )
+_LAST = re.compile(r"[.!?\u2026\u3002\uff01\uff1f\u0964\u061f][)\]\"\u201d\u2019]*$")
 _MARK = re.compile(r"\[\[[\d.]+\]\]")
 
 
@@ -23,5 +24,6 @@ def sentence_end(text: str) -> int:
 
 
 def unfinished(text: str) -> bool:
-    """Whether a text stops within a sentence; marks of passages are no words."""
-    return bool(_MARK.sub("", text[sentence_end(f"{text} ") :]).strip())
+    """Whether a text that will not go on stops within a sentence; marks are no words."""
+    words = _MARK.sub("", text).strip()
+    return bool(words) and not _LAST.search(words)

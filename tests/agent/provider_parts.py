@@ -1,4 +1,4 @@
-"""Parts of the provider tests: a session on a provider's model that tells when it spoke."""
+"""Parts of the provider tests: a session on a provider's model."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,20 +16,16 @@ from tests.agent.desk_parts import ask, open_desk
 from tests.provider import MODEL, Provider
 from tools.desk import Desk
 
-PATIENCE_S = 2.0  # instead of 4: a hang is a hang
 
-
-class TimedTutor(Tutor):
-    """Remembers its lines, and when each began."""
+class ListedTutor(Tutor):
+    """Remembers its lines."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.lines: list[Line] = []
-        self.begun_at: list[float] = []
 
     def on_line(self, line: Line) -> None:
         self.lines.append(line)
-        self.begun_at.append(asyncio.get_running_loop().time())
 
 
 @dataclass
@@ -39,20 +35,13 @@ class Lesson:
     desk: Desk
     model: FallbackLLM
     session: AgentSession[None]
-    tutor: TimedTutor
+    tutor: ListedTutor
     closed: list[object] = field(default_factory=list)
-    asked_at: float = 0.0
 
     async def ask(self, text: str) -> str:
-        self.tutor.begun_at.clear()
         self.tutor.lines.clear()
         SPEECH.set(Speech("l_amina"))
-        self.asked_at = asyncio.get_running_loop().time()
         return await ask(self.session, text)
-
-    @property
-    def first_words_s(self) -> float:
-        return self.tutor.begun_at[0] - self.asked_at
 
     @property
     def cited(self) -> list[tuple[int, int]]:
@@ -73,9 +62,8 @@ async def lesson_by(provider: Provider, settings: Settings) -> AsyncIterator[Les
     model, name = build_llm(by_provider, desk)
     assert isinstance(model, FallbackLLM)
     assert name == MODEL
-    model.timeout_s = PATIENCE_S
     session: AgentSession[None] = AgentSession(llm=model)
-    tutor = TimedTutor(desk)
+    tutor = ListedTutor(desk)
     await session.start(tutor, record=False)
     lesson = Lesson(desk, model, session, tutor)
     session.on("close", lesson.closed.append)
