@@ -1,0 +1,83 @@
+"""Every event log that a run recorded, folded anew: the state is that of the rows."""
+
+import asyncio
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+
+from db import Connection
+from db.events import find_head, list_events, verify_chain
+from db.session_view import fold
+from db.sessions import find_session
+from tests.stack import ROOT
+
+SESSIONS = """
+select tenant_id, id, room_id, id = first_value(id) over (
+  partition by room_id order by started_at desc, id desc) as newest
+from sessions order by started_at
+"""
+
+_totals: dict[str, dict[str, int]] = {}  # of this run, by name
+
+
+def replay(dsn: str, name: str) -> None:
+    """Replays all logs of a database, as its superuser. Raises AssertionError.
+
+    In a thread with a loop of its own, so that fixtures of any kind may call it.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        figures = thread.submit(asyncio.run, _replay(dsn)).result()
+    figures = {kind: count + _totals.get(name, {}).get(kind, 0) for kind, count in figures.items()}
+    _totals[name] = figures
+    folder = ROOT / "build" / "faults"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"replay-{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+
+
+async def _replay(dsn: str) -> dict[str, int]:
+    db = await asyncpg.connect(dsn)
+    try:
+        async with db.transaction(isolation="repeatable_read"):  # one moment for log and rows
+            sessions = await db.fetch(SESSIONS)
+            counts = [await _check(db, session) for session in sessions]
+    finally:
+        await db.close()
+    return {"logs": len(counts), "events": sum(counts)}
+
+
+async def _check(db: Connection, session: Any) -> int:
+    """One log against its rows; the number of its events."""
+    tenant_id, session_id = session["tenant_id"], session["id"]
+    events = await list_events(db, tenant_id, session_id)
+    assert verify_chain(events, await find_head(db, tenant_id, session_id)) is None, session_id
+    view, row = fold(events), await find_session(db, tenant_id, session_id)
+    for name in ("status", "kind", "room_id", "room_sid", "started_at", "ended_at", "agent_epoch"):
+        assert getattr(view, name) == getattr(row, name), (session_id, name)
+    present = await _present(db, session_id)
+    gone = {e.payload["sid"] for e in events if e.type == "participant.left"}
+    assert dict(view.present).items() <= present.items(), session_id
+    # who is opened again after a departure stays gone in the log (docs/architecture.md)
+    assert present.keys() - view.present.keys() <= gone, session_id
+    if session["newest"]:  # the next session of a room moves its learners on
+        learners = await _lessons(db, session["room_id"])
+        assert dict(view.lessons).items() <= learners.items(), session_id
+    return len(events)
+
+
+async def _present(db: Connection, session_id: UUID) -> dict[str, UUID]:
+    rows = await db.fetch(
+        """select sid, account_id from livekit_participants
+           where session_id = $1 and left_at is null""",
+        session_id,
+    )
+    return {row["sid"]: row["account_id"] for row in rows}
+
+
+async def _lessons(db: Connection, room_id: UUID) -> dict[UUID, UUID | None]:
+    rows = await db.fetch(
+        "select account_id, lesson_id from room_learners where room_id = $1", room_id
+    )
+    return {row["account_id"]: row["lesson_id"] for row in rows}
