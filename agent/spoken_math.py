@@ -176,7 +176,7 @@ class Reader:
 
     def _atom(self, before: list[str]) -> list[str]:
         sign = self._take()
-        if sign in SKIPPED:
+        if not sign or sign in SKIPPED:  # a formula may break off behind a sign
             return []
         if sign in CLOSING:
             return self._group(sign, before)
