@@ -1,0 +1,59 @@
+"""No log of a running Bodh holds a name, a word that was said, or a token (F57)."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from protocol import TOPIC_LESSON_CHANGE
+from tests.room.conftest import Course
+from tests.stack import Stack
+
+NAME = "Rosalind Canary"
+QUESTION = "what is xylophone gradient quince"
+
+
+async def test_logs_hold_no_name_no_word_and_no_token(
+    stack: Stack,
+    person: Callable[..., Any],
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    account = await person(NAME)
+    rosalind = await learner(account)
+    made = await account.token(module.id)
+    joined = time.monotonic()
+    await rosalind.join_with(made)
+    await rosalind.settled(joined)
+    asked = time.monotonic()
+    await rosalind.type(QUESTION)
+    answer = await rosalind.answered(asked)
+    await rosalind.data(TOPIC_LESSON_CHANGE, {"lessonId": QUESTION})
+    await account.kept(rosalind.session_id, 1)
+    await rosalind.leave()
+    refused = await account.http.get("/api/me", headers={"Authorization": f"Bearer {QUESTION}"})
+    assert refused.status_code == 401
+    signed_in = account.http.headers["Authorization"].removeprefix("Bearer ")
+    canaries = [
+        "Rosalind",
+        "xylophone",
+        "quince",
+        answer[:40],
+        made["participant_token"],
+        signed_in,
+    ]
+    logs = {path.name: path.read_text(errors="replace") for path in logs_of(stack)}
+    assert {"agent.log", "drain.log", "jobs.log", "livekit.log", "postgres.log", "web.log"} <= set(
+        logs
+    )
+    assert rosalind.session_id in logs["agent.log"]
+    found = [(name, canary) for name, text in logs.items() for canary in canaries if canary in text]
+    assert found == []
+
+
+def logs_of(stack: Stack) -> list[Path]:
+    """Every log file, the rotated ones too."""
+    return sorted((stack.home / "log").glob("*.log*"))
