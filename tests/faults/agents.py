@@ -81,11 +81,11 @@ class Call:
         return next((after - last for last, after in pairs if after - last > QUIET_S), None)
 
     async def is_alone(self) -> None:
-        """The newest epoch's agent is in the room and no other, at each look for 2 s."""
+        """The newest epoch's agent is in the room and no other, at each look for a second."""
         await self.learner.until(
             lambda: len(self.learner.agents()) == 1, PATIENCE_S, "one agent alone"
         )
-        for _ in range(20):
+        for _ in range(10):
             assert self.learner.agents() == [await self.agent()]
             await asyncio.sleep(0.1)
 
