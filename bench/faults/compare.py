@@ -28,7 +28,7 @@ class Kept:
     """Segments by where they are found; counts of what must not be."""
 
     heard: set[Key]  # a learner saw its final caption
-    spooled: set[Key]  # acknowledged: on this host's disk before any effect
+    spooled: dict[Key, float]  # acknowledged, in epoch seconds: on disk before any effect
     stored: set[Key]
     shown: Counter[Key]  # by the transcript route, to the learner who said it
     dead_letters: int
@@ -37,7 +37,7 @@ class Kept:
 
     @property
     def lost(self) -> set[Key]:
-        return (self.heard | self.spooled) - self.stored
+        return (self.heard | self.spooled.keys()) - self.stored
 
     @property
     def doubled(self) -> int:
@@ -49,8 +49,12 @@ class Kept:
 
 
 async def compare(stack: Stack, talkers: list[Talker]) -> Kept:
-    """Waits until the drainer is through, DRAINED_S at most, then looks everywhere."""
+    """Waits until the drainer is through, DRAINED_S at most, then looks everywhere.
+
+    What an agent says meanwhile to an empty room is stored, or not yet: the spool is read first.
+    """
     spool = stack.home / "spool" / "spool.sqlite3"
+    spooled = _spooled(spool)
     deadline = time.monotonic() + DRAINED_S
     while _waiting(spool) and time.monotonic() < deadline:  # noqa: ASYNC110 another process drains
         await asyncio.sleep(0.2)
@@ -63,7 +67,7 @@ async def compare(stack: Stack, talkers: list[Talker]) -> Kept:
         await db.close()
     return Kept(
         heard={key for talker in talkers for key in talker.heard()},
-        spooled=_spooled(spool),
+        spooled=spooled,
         stored={(str(row["session_id"]), row["id"]) for row in rows},
         shown=Counter([key for talker in talkers for key in await _shown(talker)]),
         dead_letters=dead,
@@ -95,8 +99,9 @@ def _waiting(spool: Path) -> int:
     return int(count)
 
 
-def _spooled(spool: Path) -> set[Key]:
-    return set(_read(spool, "select session_id, key from entries where kind = 'segment'"))
+def _spooled(spool: Path) -> dict[Key, float]:
+    rows = _read(spool, "select session_id, key, created_at from entries where kind = 'segment'")
+    return {(session, key): at for session, key, at in rows}
 
 
 def _read(spool: Path, query: str) -> list[Any]:

@@ -45,7 +45,8 @@ class Seen:
 
 def figures(seen: Seen, kept: Kept, talkers: list[Talker]) -> dict[str, Any]:
     """Everything that the report shows."""
-    survived = sum(fault.survived for fault in seen.faults) if not kept.lost else 0
+    lost = [_after(seen, kept.spooled.get(key, 0.0) - CLOCKS_APART_S) for key in kept.lost]
+    survived = max(0, sum(fault.survived for fault in seen.faults) - len(lost))
     heard_stored = len(kept.heard & kept.stored)
     asked = sum(len(talker.asked) for talker in talkers)
     answered = sum(one.answered_at is not None for talker in talkers for one in talker.asked)
@@ -59,7 +60,7 @@ def figures(seen: Seen, kept: Kept, talkers: list[Talker]) -> dict[str, Any]:
         "heard_bounds": bounds(heard_stored, len(kept.heard)) if kept.heard else None,
         "spooled": len(kept.spooled),
         "stored": len(kept.stored),
-        "lost": len(kept.lost),
+        "lost": lost,
         "doubled": kept.doubled,
         "hidden": len(kept.hidden),
         "gaps": kept.gaps,
