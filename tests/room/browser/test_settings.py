@@ -1,4 +1,4 @@
-"""A chosen setting has its effect in a running talk, on the real server."""
+"""Each setting has its effect in a running talk, on the real server."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +9,47 @@ from tests.room.browser.conftest import start_typed
 from tests.room.conftest import Course
 
 SPEAKING = ".wave[data-s=speaking]"
+
+
+async def test_each_setting_has_its_effect_in_the_room(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Selma of the settings", module.id)
+    await start_typed(page)
+    turns, box = page.locator(".turns"), page.get_by_label("Type to Bodh")
+    await expect(turns).to_have_css("font-size", "16px")
+    await expect(page.locator(".turn.bodh").first).to_have_attribute("aria-live", "off")
+    await page.get_by_role("button", name="Selma of the settings, settings").click()
+    panel = page.get_by_role("dialog", name="Settings")
+    await panel.get_by_label("Largest").check()
+    await panel.get_by_label("Dark", exact=True).check()
+    for switch in ("words with the screen reader", "Keys of a single letter"):
+        await panel.get_by_label(switch).click()
+    await panel.get_by_label("Voice on").click()
+    await page.keyboard.press("Escape")
+    await expect(panel).to_be_hidden()
+    await expect(turns).to_have_css("font-size", "24px")
+    await expect(page.locator("html")).to_have_css("color-scheme", "dark")
+    await expect(page.locator(".turn.bodh").first).not_to_have_attribute("aria-live", "off")
+    await expect(page.get_by_role("button", name="Voice off, Bodh is silent")).to_be_visible()
+    await page.wait_for_function(
+        "[...document.querySelectorAll('audio')].some((one) => one.srcObject && one.volume === 0)"
+    )
+    await page.locator("#lesson").focus()
+    await page.keyboard.press("/")
+    await expect(page.locator("#lesson")).to_be_focused()
+    await page.reload()  # kept by the server
+    await expect(page.locator("html")).to_have_css("color-scheme", "dark")
+    await start_typed(page)
+    await expect(turns).to_have_css("font-size", "24px")
+    await expect(page.get_by_role("button", name="Voice off, Bodh is silent")).to_be_visible()
+    await page.keyboard.press("/")
+    await expect(box).not_to_be_focused()
 
 
 async def test_a_chosen_rate_is_how_fast_the_tutor_speaks(
