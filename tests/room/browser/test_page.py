@@ -66,6 +66,7 @@ async def test_typed_turns_lesson_switch_and_back_button(
     await expect(page.locator(".turn.bodh").last).to_contain_text(second["title"])
     await page.go_back()
     await page.wait_for_url(f"**lesson={first['id']}")
+    await expect(page.locator(".sheet .title")).to_be_focused()
     await expect(page.locator(".turn.bodh").last).to_contain_text(first["title"])
     assert trouble == []
 

@@ -106,6 +106,13 @@ function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
     setTab('lesson');
   };
   useEffect(() => {
+    const back = () => {
+      chosen.current = new URL(window.location.href).searchParams.get('lesson') !== lessonId;
+    };
+    window.addEventListener('popstate', back, true); // before the router draws the other lesson
+    return () => window.removeEventListener('popstate', back, true);
+  }, [lessonId]);
+  useEffect(() => {
     document.getElementById('lesson')?.scrollTo({ top: 0 });
     if (chosen.current) title.current?.focus();
     chosen.current = false;
