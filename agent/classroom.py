@@ -252,11 +252,18 @@ class Classroom:
         speech = SPEECH.get()
         return self._lessons.get(speech.identity) if speech and speech.identity else None
 
-    async def _say(self, text: str, learner: LearnerLesson, *, may_be_cut: bool = True) -> None:
+    async def _say(
+        self,
+        text: str,
+        learner: LearnerLesson,
+        *,
+        may_be_cut: bool = True,
+        in_reply_to: str | None = None,
+    ) -> None:
         """Says authored text to a learner and returns when it was played or cut."""
         async with self._speaking_turn:
             self.desk.last_answer = text
-            speech = Speech(learner.identity, lesson_id=learner.lesson_id)
+            speech = Speech(learner.identity, in_reply_to, learner.lesson_id)
             say = partial(self.agent_session.say, text, allow_interruptions=may_be_cut)
             handle = _in_context(speech, say)
             self._said_to[learner.identity] = handle
@@ -302,6 +309,17 @@ class Classroom:
         self.captions.learner(identity, said.segment_id, said.text, final=True)
         self._unanswered.append((identity, said.segment_id, said.text))
         return True
+
+    async def not_heard(self, identity: str, gap: Utterance) -> None:
+        """Something was said that nobody could recognise: marked, and the learner is told."""
+        try:
+            learner = await self._lessons.find(identity)
+        except RefusedError:
+            return
+        await self._journal.learner_said(learner, gap)
+        self.captions.learner(identity, gap.segment_id, gap.text, final=True)
+        line = prompts.render("not_heard")
+        self._spawn(self._say(line, learner, in_reply_to=gap.segment_id))
 
     def take_turn(self, message: llm.ChatMessage) -> None:
         """Tells this turn's reply whom it answers; what a second learner said comes after it."""

@@ -77,6 +77,12 @@ class Hearing(io.AudioInput):
         heard = self._trace[index]
         return heard.identity, heard.spoken_at + (at_s - heard.at_s)
 
+    def end_speech(self) -> None:
+        """Silence behind all that was said, so that every utterance ends."""
+        for _ in range(len(self._voices) + 1):  # the floor goes from one to the next
+            if self._holder is not None:
+                self._end_of_sound(self._holder)
+
     async def close(self) -> None:
         self._room.off("track_subscribed", self._on_track)
         self._room.off("track_unsubscribed", self._on_track_gone)

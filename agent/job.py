@@ -42,6 +42,7 @@ from telemetry import metrics
 
 START_TRIES, START_PAUSE_S = 80, 0.25  # 20 s for a database that is away when a job starts
 GOODBYE_S = 6.0  # the longest a worker that ends waits for its goodbye line
+LAST_WORDS_S = 8.0  # the longest decode of what was said just before the end
 LEAVE_S = 2.0  # from its last word to the end of its process
 MAX_BITRATE = 64_000  # halves the encoder's CPU; nothing of it is heard
 # a session that its provider's failures closed would stay in the room, deaf and mute
@@ -158,6 +159,7 @@ class AgentJob:
             at_end.push_async_callback(self._close_captions)
             at_end.push_async_callback(self._agent_session.aclose)
             at_end.push_async_callback(self._hearing.close)
+            at_end.push_async_callback(self._hear_out)
             at_end.callback(self._beats.cancel)  # the next agent need not wait for the rest
             lag = asyncio.create_task(metrics.watch_loop())
             at_end.callback(lag.cancel)
@@ -167,6 +169,12 @@ class AgentJob:
             await self._start_session()
             await self._teach_until_gone()
         ctx.shutdown("the lesson has ended")
+
+    async def _hear_out(self) -> None:
+        """The last words at a hang-up: kept before the session and the spool are closed."""
+        self._hearing.end_speech()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tutor.heard_out(), LAST_WORDS_S)
 
     async def _start_session(self) -> None:
         self._agent_session.input.audio = self._hearing

@@ -13,9 +13,12 @@ from agent.classroom import Classroom
 from agent.hearing import Hearing
 from agent.journal import Journal, Utterance
 from agent.marks import Line
+from agent.plugins.whisper import MISSED
 from agent.sentences import sentence_end
 from agent.speakable import speakable
 from agent.tutor import Tutor
+
+NOT_HEARD = "[not heard]"  # a gap in the transcript
 
 
 class RoomTutor(Tutor):
@@ -28,6 +31,7 @@ class RoomTutor(Tutor):
         self._hearing = hearing
         self._interim: _Interim | None = None
         self._fed_s = 0.0  # sound that the recogniser got so far, over all its streams
+        self._speaking = False  # from the first sound of an utterance until it is kept
         self._span_s = (0.0, 0.0)  # of the last speech, where a recogniser tells no times
 
     async def stt_node(
@@ -52,6 +56,14 @@ class RoomTutor(Tutor):
     ) -> None:
         self._classroom.take_turn(new_message)
 
+    async def heard_out(self) -> None:
+        """Returns when all that was handed to the recogniser is recognised and kept."""
+        quiet, fed_s = 0, self._fed_s
+        while quiet < 3:  # a frame passes some tasks before an utterance begins with it
+            await asyncio.sleep(0.02)
+            quiet = 0 if self._speaking or self._fed_s > fed_s else quiet + 1
+            fed_s = self._fed_s
+
     def on_line(self, line: Line) -> None:
         self._classroom.tutor_captions.expect(line)
 
@@ -73,15 +85,22 @@ class RoomTutor(Tutor):
             self._fed_s += frame.duration
         stream.end_input()
 
-    async def _counts(self, event: stt.SpeechEvent, zero_s: float) -> bool:
-        """Shows and keeps what was heard; False for words of somebody who is not of this room."""
+    def _follow(self, event: stt.SpeechEvent) -> None:
         if event.type == stt.SpeechEventType.START_OF_SPEECH:
             self._span_s = (self._fed_s, self._fed_s)
+            self._speaking = True
         elif event.type == stt.SpeechEventType.END_OF_SPEECH:
             self._span_s = (self._span_s[0], self._fed_s)
-        if not event.alternatives or not event.alternatives[0].text:
+            self._speaking = False
+
+    async def _counts(self, event: stt.SpeechEvent, zero_s: float) -> bool:
+        """Shows and keeps what was heard; False for words of somebody who is not of this room."""
+        self._follow(event)
+        if not event.alternatives:
             return True
-        best = event.alternatives[0]
+        best, missed = event.alternatives[0], event.request_id == MISSED
+        if not best.text and not missed:
+            return True
         from_s, to_s = self._span_s
         if best.end_time > 0:
             from_s, to_s = zero_s + best.start_time, zero_s + best.end_time
@@ -100,13 +119,16 @@ class RoomTutor(Tutor):
         self._interim = None
         said = Utterance(
             segment_id,
-            best.text,
+            NOT_HEARD if missed else best.text,
             "voice",
             started_at,
             max(started_at, ended[1]),
             best.language or None,
             best.confidence or None,
         )
+        if missed:
+            await self._classroom.not_heard(identity, said)
+            return False
         return await self._classroom.learner_said(identity, said)
 
 

@@ -29,6 +29,7 @@ INTERIM_EVERY_S = 0.7
 PAUSE_S = 0.1  # no caption is asked for in a pause: it may be the end, and the final would wait
 TIMEOUT_S = 10.0
 BYTES_PER_S = 2 * RATE
+MISSED = "missed"  # request id of an empty final: something was said that nobody could recognise
 
 
 class Ear(Protocol):
@@ -247,8 +248,23 @@ class WhisperStream(stt.RecognizeStream):
             except SpeechError as error:
                 # the stream goes on: what is being said now must not be lost with it
                 logger.warning("an utterance was not recognised", extra={"why": str(error)})
+                self._miss(utterance)
                 found = Recognition("", self._language or "", 0.0, utterance.audio_s, 0.0)
             self._say(utterance, found)
+
+    def _miss(self, utterance: Utterance) -> None:
+        offset_s = self.start_time_offset
+        gap = stt.SpeechData(
+            language=LanguageCode(self._language or ""),
+            text="",
+            start_time=utterance.start_s + offset_s,
+            end_time=utterance.end_s + offset_s,
+        )
+        self._emit(
+            stt.SpeechEvent(
+                stt.SpeechEventType.FINAL_TRANSCRIPT, request_id=MISSED, alternatives=[gap]
+            )
+        )
 
     def _say(self, utterance: Utterance, found: Recognition) -> None:
         if found.text:

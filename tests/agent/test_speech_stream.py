@@ -10,7 +10,7 @@ from livekit.agents import stt, vad
 
 from agent.plugins.espeak import EspeakTTS
 from agent.plugins.inline_vad import InlineVAD, SpeechDetector
-from agent.plugins.whisper import WhisperSTT
+from agent.plugins.whisper import MISSED, WhisperSTT
 from speech.client import SpeechClient
 from speech.wire import RATE
 from tests.agent.speech_parts import (
@@ -142,7 +142,9 @@ async def test_without_an_engine_an_utterance_is_lost_but_not_the_stream(
     recogniser = WhisperSTT(SpeechClient(tmp_path / "none.sock"), InlineVAD())
     phrase = recorded("my-answer-is-three") + silence(0.6)
     events = await heard(recogniser.stream(), phrase * 2, pace_s=0)
-    assert only(events, Kind.FINAL_TRANSCRIPT) == []
+    assert [one.text for one in only(events, Kind.FINAL_TRANSCRIPT)] == ["", ""]
+    gaps = [event for event in events if event.request_id == MISSED]
+    assert [event.type for event in gaps] == [Kind.FINAL_TRANSCRIPT] * 2
     assert sum(event.type is Kind.END_OF_SPEECH for event in events) == 2
 
 

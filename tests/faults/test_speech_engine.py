@@ -1,0 +1,42 @@
+"""The speech engine killed and frozen: the learner is heard later, or told and the gap marked."""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from typing import Any
+
+import prompts
+from agent.room_tutor import NOT_HEARD
+from tests.room.conftest import Course
+from tests.stack import Stack
+
+PHRASE = "what is overfitting"
+TOLD = prompts.render("not_heard").strip()
+
+
+async def test_words_outlive_the_engine_and_what_nobody_hears_is_told_and_marked(
+    stack: Stack, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    amina = await learner()
+    joined = time.monotonic()
+    await amina.join(module.id, module.lessons[1]["id"])
+    await amina.settled(joined)
+    (engine,) = stack.pids("-m speech $")
+    os.kill(engine, signal.SIGKILL)
+    _, ended = await amina.say(PHRASE)
+    assert "overfitting" in (await amina.answered(ended)).lower()
+    (engine,) = stack.pids("-m speech $")
+    os.kill(engine, signal.SIGSTOP)
+    try:
+        _, ended = await amina.say(PHRASE)
+        await amina.until(lambda: TOLD in amina.tutor_text(ended), 30, "the line")
+    finally:
+        os.kill(engine, signal.SIGCONT)
+    await amina.tutor_done(ended)
+    _, ended = await amina.say(PHRASE)
+    assert "overfitting" in (await amina.answered(ended)).lower()
+    said = [one["text"] for one in await amina.account.kept(amina.session_id, 3)]
+    assert said == [PHRASE, NOT_HEARD, PHRASE]
