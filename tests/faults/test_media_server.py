@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import socket
 import time
@@ -11,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.faults.agents import Call, gone, kill, no_job, runs
+from tests.faults.agents import QUIET_S, Call, gone, kill, no_job, runs
 from tests.faults.figures import record
 from tests.learner import LOUD, Learner
 from tests.room.conftest import Course
@@ -29,12 +30,14 @@ async def answers(stack: Stack) -> float:
             await asyncio.sleep(0.02)
 
 
-async def first_voice(learner: Learner, since: float) -> float:
-    """The moment at which the tutor is heard again, after the rest of what was on its way."""
+async def first_voice(learner: Learner, killed: float, returned: float) -> float:
+    """The moment at which the tutor is heard again, after a gap that its death left."""
 
     def heard() -> float | None:
-        loud = [at for at, level in learner.levels if level > LOUD and at > since]
-        return loud[0] if loud else None
+        loud = [at for at, level in learner.levels if level > LOUD and at > killed - 1]
+        pairs = itertools.pairwise(loud)
+        again = (at for last, at in pairs if at - last > QUIET_S and at > returned)
+        return next(again, None)
 
     at: float = await learner.until(heard, 60, "a voice after the media server's return")
     return at
@@ -63,10 +66,10 @@ async def test_a_lesson_outlives_the_media_server(
         old_job, (server,) = call.job(), stack.pids("livekit-server")
         if turn % 2:  # an agent that wakes later and comes back by itself
             kill(old_job, signal.SIGSTOP)
-        kill(server)
+        killed = kill(server)
         await gone(server)
         returned = await answers(stack)
-        back.append(await first_voice(amina, returned) - returned)
+        back.append(await first_voice(amina, killed, returned) - returned)
         if turn % 2:
             kill(old_job, signal.SIGCONT)
         await gone(old_job)
