@@ -275,6 +275,7 @@ class AgentJob:
                 logger.warning("no beat", extra={"why": type(error).__name__})
             await asyncio.sleep(self._settings.lease_beat.total_seconds())
         logger.info("a newer agent took over, or the session has ended")
+        self._agent_session.output.set_transcription_enabled(False)
         self._agent_session.output.set_audio_enabled(False)
         self._gone.set()
 
