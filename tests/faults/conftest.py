@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.faults.disk import may_mount, small_disk
+from tests.replay import replay
 from tests.room.conftest import (
     course,
     fresh_room,
@@ -15,7 +16,9 @@ from tests.room.conftest import (
     livekit,
     person,
     rows,
+    settings_of,
     stack_settings,
+    superuser_dsn,
 )
 from tests.stack import Stack, running_stack
 
@@ -41,4 +44,6 @@ def stack() -> Iterator[Stack]:
         home.mkdir()
         if may_mount():
             parts.enter_context(small_disk(home / "spool", SPOOL_MB))
-        yield parts.enter_context(running_stack(BODH_HOME=str(home)))
+        stack = parts.enter_context(running_stack(BODH_HOME=str(home)))
+        yield stack
+        replay(superuser_dsn(settings_of(stack)), "faults")

@@ -14,6 +14,7 @@ from livekit import api
 
 from settings import Settings, with_development_secrets
 from tests.learner import Account, Learner
+from tests.replay import replay
 from tests.stack import Stack, running_stack
 
 RUNNING = """select count(*) from sessions join livekit_rooms on livekit_rooms.id = room_id
@@ -45,6 +46,7 @@ class Course:
 def stack() -> Iterator[Stack]:
     with running_stack() as stack:
         yield stack
+        replay(superuser_dsn(settings_of(stack)), "rooms")
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +63,10 @@ def settings_of(stack: Stack) -> Settings:
         livekit_port=int(stack.environment["LIVEKIT_PORT"]),
     )
     return with_development_secrets(settings)
+
+
+def superuser_dsn(settings: Settings) -> str:
+    return settings.owner_dsn.replace("bodh_owner", "postgres")
 
 
 @pytest.fixture
@@ -80,8 +86,7 @@ async def livekit(stack_settings: Settings) -> AsyncIterator[api.LiveKitAPI]:
 @pytest.fixture
 async def rows(stack_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
     """A look into the stack's database past row-level security, as its superuser."""
-    dsn = stack_settings.owner_dsn.replace("bodh_owner", "postgres")
-    connection = await asyncpg.connect(dsn)
+    connection = await asyncpg.connect(superuser_dsn(stack_settings))
     try:
         yield connection
     finally:
