@@ -50,6 +50,7 @@ class Classroom:
         livekit: api.LiveKitAPI,
         set_rate: Callable[[float], None],
         earlier: Earlier | None,
+        serves: Callable[[], Awaitable[bool]],
     ) -> None:
         if place.room.course_id is None or place.room.module_id is None:
             raise db.NotFound("the course module of this room")
@@ -59,6 +60,7 @@ class Classroom:
         self._pool = pool
         self._journal = journal
         self._earlier = earlier
+        self._serves = serves
         self._resumed_at: float | None = None  # when this agent said sorry, by the loop's clock
         self._lessons = Lessons(place, pool, livekit, self._moved)
         self._here: dict[str, str] = {}  # identity -> participant sid
@@ -129,6 +131,8 @@ class Classroom:
             await self.agent_session.interrupt(force=True)  # nobody hears it
 
     async def _meet(self, learner: LearnerLesson) -> None:
+        if not await self._serves():  # back in a room that was lost and made anew for another
+            return
         if self._earlier and await self._earlier.meets(self._pool, learner.account_id):
             await self._resume(self._earlier, learner)
         else:

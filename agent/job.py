@@ -118,6 +118,7 @@ class AgentJob:
             livekit=ctx.api,
             set_rate=models.set_rate,
             earlier=earlier,
+            serves=self._renew,
         )
         language_model, name = build_llm(settings, self._classroom.desk)
         self._names = {**models.names, "llm": name}
@@ -262,22 +263,26 @@ class AgentJob:
             await asyncio.sleep(0.2)
 
     async def _beat(self) -> None:
-        """Tells the database that this agent lives; a newer one means to fall silent and leave."""
-        place = self._place
-        mine = True
-        while mine:
-            try:
-                async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-                    mine = await beat(
-                        conn, place.tenant_id, place.session.id, place.epoch, datetime.now(UTC)
-                    )
-            except Exception as error:  # noqa: BLE001 speaks on while the database is away
-                logger.warning("no beat", extra={"why": type(error).__name__})
+        """Renews the lease until a newer agent holds it; then falls silent at once and leaves."""
+        while await self._renew():  # noqa: ASYNC110 another process decides it
             await asyncio.sleep(self._settings.lease_beat.total_seconds())
         logger.info("a newer agent took over, or the session has ended")
         self._agent_session.output.set_transcription_enabled(False)
         self._agent_session.output.set_audio_enabled(False)
         self._gone.set()
+
+    async def _renew(self) -> bool:
+        """Tells the database that this agent lives; False where it is no longer the session's.
+
+        While the database is away it stays what it was: it speaks on.
+        """
+        place, now = self._place, datetime.now(UTC)
+        try:
+            async with db.tenant_tx(self._pool, place.tenant_id) as conn:
+                return await beat(conn, place.tenant_id, place.session.id, place.epoch, now)
+        except Exception as error:  # noqa: BLE001 whatever it is, the lesson goes on
+            logger.warning("no beat", extra={"why": type(error).__name__})
+            return True
 
     def _on_speech(self, event: SpeechCreatedEvent) -> None:
         self._classroom.answering(event.speech_handle)
