@@ -92,7 +92,7 @@ async def list_talks(
                select from livekit_participants p
                where p.tenant_id = $1 and p.session_id = s.session_id and p.account_id = $2
                  and p.joined_at <= s.ended_at
-                 and coalesce(p.left_at, 'infinity') >= s.started_at))
+                 and coalesce(p.left_at, 'infinity') >= date_trunc('second', s.started_at)))
            group by s.session_id, r.course_id, r.module_id, m.title, s.lesson_id, l.title
            order by min(s.started_at) desc limit $6""",
         tenant_id,
@@ -133,7 +133,7 @@ async def search_heard(
                  select from livekit_participants p
                  where p.tenant_id = $1 and p.session_id = s.session_id and p.account_id = $2
                    and p.joined_at <= s.ended_at
-                   and coalesce(p.left_at, 'infinity') >= s.started_at))
+                   and coalesce(p.left_at, 'infinity') >= date_trunc('second', s.started_at)))
              order by s.started_at, s.epoch, s.local_seq limit $7
            )
            select session_id, session_started_at, id, account_id, name, role, text, started_at,

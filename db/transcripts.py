@@ -85,7 +85,8 @@ async def list_segments(
 ) -> list[Segment]:
     """The session's segments with words, in order of speaking.
 
-    With `present` only that account's own, and what was said while they were there.
+    With `present` only that account's own, and what was said while they were there. The second in
+    which they left counts whole: the media server, which is believed, tells no more of it.
     """
     rows = await db.fetch(
         """select session_id, id, account_id, identity, name, role, source, text, started_at,
@@ -97,7 +98,7 @@ async def list_segments(
                select from livekit_participants p
                where p.tenant_id = $1 and p.session_id = $2 and p.account_id = $3
                  and p.joined_at <= s.ended_at
-                 and coalesce(p.left_at, 'infinity') >= s.started_at))
+                 and coalesce(p.left_at, 'infinity') >= date_trunc('second', s.started_at)))
            order by started_at, epoch, local_seq""",
         tenant_id,
         session_id,

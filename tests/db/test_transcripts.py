@@ -8,7 +8,7 @@ import pytest
 
 from db import Connection, Pool, attendance, create_pool, tenant_tx, transcripts
 from db.attendance import Participant
-from db.heard import list_talks
+from db.heard import list_talks, search_heard
 from db.rooms import ensure_room_learner
 from tests.conftest import Database
 from tests.db.rows import at, make_learner, make_session, segment
@@ -62,6 +62,30 @@ async def test_a_learner_sees_what_was_said_while_they_were_there_and_their_own(
     everything = await transcripts.list_segments(db, tenant_id, session_id, present=amina)
     assert [one.id for one in found] == ["own", "entering", "there", "again"]
     assert everything == said
+
+
+async def test_words_of_the_second_in_which_somebody_left_are_theirs_to_read(
+    db: Connection, tenant_id: UUID
+) -> None:
+    session_id = await make_session(db, tenant_id)
+    badr = await make_learner(db, tenant_id, "Badr")
+    said = [
+        segment(session_id, "last second", 20.4, None),
+        segment(session_id, "after", 21, None),
+    ]
+    await transcripts.insert_segments(db, tenant_id, said)
+    room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
+    await ensure_room_learner(db, tenant_id, room_id, badr.id, None)
+    # left at 20.7: the agent tells it finely, the media server, which is believed, in whole seconds
+    seen = Participant(session_id, "PA_1", badr.id, at(10), at(20.7))
+    told = replace(seen, left_at=at(20), left_told=attendance.SERVER)
+    await attendance.upsert_participants(db, tenant_id, [seen, told])
+    found = await transcripts.list_segments(db, tenant_id, session_id, present=badr)
+    hits = await search_heard(db, tenant_id, badr.id, "words")
+    (talk,) = await list_talks(db, tenant_id, badr.id)
+    assert [one.id for one in found] == ["last second"]
+    assert [one.id for one in hits] == ["last second"]
+    assert talk.segments == 1
 
 
 async def test_a_departure_may_be_stored_before_and_after_its_join(
