@@ -100,7 +100,8 @@ async def test_nonsense_closes_its_own_connection_only(
 
 async def test_socket_is_ours_alone(engine: EngineProcess) -> None:
     assert stat.S_IMODE(engine.address.stat().st_mode) == 0o600
-    assert stat.S_IMODE(engine.address.parent.stat().st_mode) == 0o700
+    # others may pass the folder, as the server of Postgres must where we are root, not look into it
+    assert stat.S_IMODE(engine.address.parent.stat().st_mode) == 0o711
 
 
 async def test_a_second_engine_at_the_same_address_says_so_and_ends(engine: EngineProcess) -> None:

@@ -23,6 +23,7 @@ from db import (
     events,
     heard,
     leases,
+    notices,
     progress,
     quizzes,
     rates,
@@ -84,6 +85,9 @@ async def fill(pool: Pool, slug: str) -> Ids:
         await attendance.upsert_participants(db, tenant.id, [stay])
         await webhooks.insert_events(db, tenant.id, [Event("EV_1", "room_started", NOW)])
         await account_settings.update_settings(db, tenant.id, account.id, {})
+        await notices.upsert_notice(
+            db, tenant.id, host="host", name="disk_low", since=NOW, now=NOW, facts={"free_mb": 9}
+        )
         erased = segment(session_id, "e", -5, account)
         await transcripts.insert_segments(db, tenant.id, [erased])
         await erasing.erase_words(db, tenant.id, session_id, account.id, at(-1))

@@ -78,6 +78,7 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "revision": 9, "epoch": 0, "kind": "segment", "entry_key": "k", "error": "x",
         "payload": {"session_id": str(ids.session_id), "account_id": str(ids.account_id)},
         "segments": [said], "events": [joined], "age": timedelta(days=-1),
+        "host": "host", "since": NOW, "facts": {"free_mb": 8}, "standing": [],
     }  # fmt: skip
 
 
@@ -120,6 +121,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "events.append_event": [{}, {"key": "joined:PA_1"}, {"key": "new"}, {"event": begun}],
         "importing.import_course": [{}, {"tree": smaller(tree)}],
         "leases.take_dispatch": [{}, {"epoch": 2}],
+        "notices.upsert_notice": [{"name": "disk_low"}, {"name": "clock_skew"}],
         "progress.select_visit_facts": [{}, {"lesson_id": tree.lessons[-1].id}],
         "progress.update_progress": [{"completed": True}, {"percentage": 5}],
         "quizzes.grade": [{"option": option} for option in range(3)],
