@@ -31,6 +31,7 @@ logger = logging.getLogger("bodh.alarm")
 _lock = threading.Lock()
 _standing: dict[AlarmName, dict[str, float | int | str]] = {}
 _folder: Path | None = None
+_kept = True  # whether the folder tells what stands; a full disk takes nothing
 
 
 def begin(folder: Path) -> None:
@@ -46,7 +47,10 @@ def alarm(name: AlarmName, on: bool, **facts: float | int | str) -> None:
     `facts` are ids and counts: what is not on the list of log lines is dropped.
     """
     with _lock:
-        if _folder is None or on == (name in _standing):
+        if _folder is None:
+            return
+        if on == (name in _standing):
+            _keep(_folder, again=True)
             return
         if on:
             told = {key: value for key, value in facts.items() if may_tell(key, value)}
@@ -60,7 +64,16 @@ def alarm(name: AlarmName, on: bool, **facts: float | int | str) -> None:
     logger.log(level, text, extra={**facts, "alarm": name})
 
 
-def _keep(folder: Path) -> None:
+def _keep(folder: Path, *, again: bool = False) -> None:
+    """Tells what stands; `again` only where the disk refused it the last time."""
+    global _kept
+    if again and _kept:
+        return
     draft = folder / f".{STANDING}"
-    draft.write_text(json.dumps(_standing))
-    draft.replace(folder / STANDING)
+    try:
+        draft.write_text(json.dumps(_standing))
+        draft.replace(folder / STANDING)
+    except OSError:
+        _kept = False
+    else:
+        _kept = True

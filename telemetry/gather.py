@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Metric
-from prometheus_client.mmap_dict import MmapedDict
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from telemetry.alarms import ALARMS, STANDING, AlarmName
+from telemetry.files import FigureFile
 
 PAST = "past"
 KEPT = ("counter", "histogram")  # a gauge of a dead process says nothing
@@ -66,7 +66,8 @@ def bury(base: Path) -> None:
         for lock in base.glob("*.lock"):
             if not _held(lock):
                 folder = lock.with_suffix("")
-                _keep(folder, base / PAST)
+                with contextlib.suppress(OSError):  # a full disk costs what the dead one counted
+                    _keep(folder, base / PAST)
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.unlink()
 
@@ -86,7 +87,8 @@ def _keep(folder: Path, past: Path) -> None:
         files = list(_written(folder, f"{kind}_*.db"))
         if not files:
             continue
-        with contextlib.closing(_open(past / f"{kind}_0.db")) as sums:
+        sums: Any
+        with contextlib.closing(FigureFile(str(past / f"{kind}_0.db"))) as sums:
             for path in files:
                 for key, value, _, _ in _read(path):
                     sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
@@ -97,12 +99,8 @@ def _written(base: Path, pattern: str) -> Iterator[Path]:
     return (path for path in base.glob(pattern) if path.stat().st_size)
 
 
-def _open(path: Path) -> Any:
-    return MmapedDict(str(path))  # type: ignore[no-untyped-call]
-
-
 def _read(path: Path) -> Iterator[tuple[str, float, float, int]]:
-    values: Iterator[tuple[str, float, float, int]] = MmapedDict.read_all_values_from_file(  # type: ignore[no-untyped-call]
+    values: Iterator[tuple[str, float, float, int]] = FigureFile.read_all_values_from_file(  # type: ignore[no-untyped-call]
         str(path)
     )
     return values

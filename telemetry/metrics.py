@@ -5,6 +5,7 @@ A figure is kept in a file of its process (`prometheus_client`, several processe
 """
 
 import asyncio
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ def begin(folder: Path) -> None:
     os.environ[FOLDER] = str(folder)
     from prometheus_client import CollectorRegistry, values
 
+    from telemetry.files import FigureFile
+
+    values.MmapedDict = FigureFile  # type: ignore[attr-defined]
     if not values.ValueClass._multiprocess:  # imported before: it decided to keep them in memory
         values.ValueClass = values.MultiProcessValue()  # type: ignore[no-untyped-call]
     _made.clear()
@@ -40,6 +44,13 @@ class Metric:
     name: str
     doc: str
     labels: tuple[str, ...] = ()
+
+    def _change(
+        self, verb: Literal["inc", "set", "observe"], value: float, labels: dict[str, str]
+    ) -> None:
+        if _registry is not None:
+            with contextlib.suppress(OSError):  # a full disk costs a figure, never the process
+                getattr(self._one(labels), verb)(value)
 
     def _one(self, labels: dict[str, str]) -> Any:
         if self.name not in _made:
@@ -55,8 +66,7 @@ class Counter(Metric):
     """Only ever grows; its name ends in `_total`."""
 
     def inc(self, count: float = 1, **labels: str) -> None:
-        if _registry is not None:
-            self._one(labels).inc(count)
+        self._change("inc", count, labels)
 
     def _make(self) -> Any:
         from prometheus_client import Counter as Made
@@ -71,8 +81,7 @@ class Gauge(Metric):
     over: Literal["livesum", "livemax"] = "livesum"
 
     def set(self, value: float, **labels: str) -> None:
-        if _registry is not None:
-            self._one(labels).set(value)
+        self._change("set", value, labels)
 
     def _make(self) -> Any:
         from prometheus_client import Gauge as Made
@@ -87,8 +96,7 @@ class Histogram(Metric):
     """How long something took, in seconds."""
 
     def observe(self, seconds: float, **labels: str) -> None:
-        if _registry is not None:
-            self._one(labels).observe(seconds)
+        self._change("observe", seconds, labels)
 
     def _make(self) -> Any:
         from prometheus_client import Histogram as Made

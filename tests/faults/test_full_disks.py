@@ -3,12 +3,15 @@
 import asyncio
 import os
 import secrets
+import subprocess
+import sys
 from pathlib import Path
 
 import asyncpg
 import pytest
 
 from db import embedded
+from tests.conftest import ROOT
 from tests.faults.disk import fill, free_kb, grow, may_mount, run_in_own_namespace, small_disk
 from tests.faults.ordeal import WRITERS, House, open_house, suffer, until, waiting
 
@@ -64,3 +67,44 @@ async def test_a_full_disk_of_the_spool_refuses_aloud_and_keeps_what_it_took(
             )  # fmt: skip
         assert report.faultless(), report
         assert report.refused > WRITERS  # each was told so
+
+
+COUNTS_ON_A_FULL_DISK = """
+import contextlib, sys
+from pathlib import Path
+from telemetry import alarms, gather, metrics
+
+base = Path(sys.argv[1])
+folder, ballast = base / "drain", base / "ballast"
+folder.mkdir()
+metrics.begin(folder)
+alarms.begin(folder)
+metrics.SPOOL_FAILURES.inc()
+with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
+    while True:
+        file.write(bytes(1024))
+for number in range(1000):
+    metrics.SPOOL_LOST.inc(kind=str(number))
+metrics.POOL_WAIT.observe(1.0)
+alarms.alarm("spool_failing", True)
+print("refused", (folder / alarms.STANDING).exists())
+ballast.unlink()
+alarms.alarm("spool_failing", True)
+print("told", *gather.standing(base))
+"""
+
+
+async def test_a_full_disk_costs_figures_and_no_process_and_alarms_are_told_after_it(
+    tmp_path: Path,
+) -> None:
+    if not may_mount():
+        name = "test_a_full_disk_costs_figures_and_no_process_and_alarms_are_told_after_it"
+        await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
+        return
+    with small_disk(tmp_path / "disk", 1) as disk:
+        done = await asyncio.to_thread(
+            subprocess.run,
+            [sys.executable, "-c", COUNTS_ON_A_FULL_DISK, str(disk)],
+            cwd=ROOT, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, "refused False\ntold spool_failing\n"), done.stderr
