@@ -155,12 +155,19 @@ class Drainer:
 async def keep_figures(spool: Spool) -> None:
     """What waits in the spool, as figures and as an alarm, until cancelled."""
     while True:
-        waiting, oldest_s = await spool.count_waiting(), await spool.oldest_waiting_s()
-        metrics.SPOOL_WAITING.set(waiting)
-        metrics.SPOOL_OLDEST.set(oldest_s)
-        late = oldest_s > LATE_S
-        alarm("spool_not_drained", late, waiting=waiting, oldest_s=round(oldest_s))
+        try:
+            await _count(spool)
+        except sqlite3.Error as error:
+            logger.warning("the spool was not counted", extra={"why": type(error).__name__})
         await asyncio.sleep(FIGURES_EVERY_S)
+
+
+async def _count(spool: Spool) -> None:
+    waiting, oldest_s = await spool.count_waiting(), await spool.oldest_waiting_s()
+    metrics.SPOOL_WAITING.set(waiting)
+    metrics.SPOOL_OLDEST.set(oldest_s)
+    late = oldest_s > LATE_S
+    alarm("spool_not_drained", late, waiting=waiting, oldest_s=round(oldest_s))
 
 
 async def run_drainer(settings: Settings) -> None:

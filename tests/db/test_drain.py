@@ -1,6 +1,8 @@
 """What the spool holds reaches Postgres once, in order, whatever comes between."""
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
-from agent.drain import Drainer
+from agent.drain import Drainer, keep_figures
 from agent.spool import Entry, Spool
 from db import Pool, create_pool, tenant_tx
 from db.rooms import ensure_room
@@ -101,6 +103,22 @@ async def test_a_lost_postgres_loses_nothing(
     assert await Drainer(spool, pool).drain_once() == 1
     assert await stored(pool, tenant_id, session_id) == ["1-1"]
     await away.close()
+    await spool.close()
+
+
+async def test_figures_go_on_after_the_spool_could_not_be_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "spool.sqlite3"
+    spool = Spool(path)
+    with closing(sqlite3.connect(path)) as operator:
+        operator.execute("alter table entries rename to away")
+    task = asyncio.create_task(keep_figures(spool))
+    while caplog.messages.count("the spool was not counted") < 2:
+        assert not task.done()
+        await asyncio.sleep(0.05)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
     await spool.close()
 
 
