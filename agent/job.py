@@ -45,8 +45,8 @@ GOODBYE_S = 6.0  # the longest a worker that ends waits for its goodbye line
 LAST_WORDS_S = 8.0  # the longest decode of what was said just before the end
 LEAVE_S = 2.0  # from its last word to the end of its process
 MAX_BITRATE = 64_000  # halves the encoder's CPU; nothing of it is heard
-# a session that its provider's failures closed would stay in the room, deaf and mute
 MAX_STREAM_BYTES = 2 * 1024 * 1024  # 20 s of speech from before the agent came; the SDK takes 5 GB
+# a session that its provider's failures closed would stay in the room, deaf and mute
 NEVER_CLOSE = 1_000_000_000
 DATABASE_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 

@@ -121,8 +121,8 @@ class RoomEvents:
             return
         try:
             change = protocol.parse_lesson_change(packet.data)
-        except protocol.ProtocolError as error:
-            logger.info("lesson change not understood", extra={"why": str(error)})
+        except protocol.ProtocolError:
+            logger.info("lesson change not understood", extra={"count": len(packet.data)})
             return
         if packet.participant is None:
             # announced late by the server: the sender is not guessed but asked to say it again

@@ -86,8 +86,8 @@ class Connection:
                 task.add_done_callback(self._tasks.discard)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
-        except WireError as error:
-            logger.warning("speech client sent nonsense", extra={"reason": str(error)})
+        except WireError:
+            logger.warning("speech client sent nonsense")
         finally:
             for task in self._tasks:
                 task.cancel()

@@ -247,7 +247,9 @@ class WhisperStream(stt.RecognizeStream):
                 )
             except SpeechError as error:
                 # the stream goes on: what is being said now must not be lost with it
-                logger.warning("an utterance was not recognised", extra={"why": str(error)})
+                logger.warning(
+                    "an utterance was not recognised", extra={"why": type(error).__name__}
+                )
                 self._miss(utterance)
                 found = Recognition("", self._language or "", 0.0, utterance.audio_s, 0.0)
             self._say(utterance, found)
