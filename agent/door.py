@@ -6,7 +6,7 @@ import sqlite3
 from datetime import UTC, datetime
 
 import asyncpg
-from livekit.agents import JobRequest
+from livekit.agents import JobRequest, utils
 
 import db
 import protocol
@@ -15,6 +15,7 @@ from db.leases import take_dispatch
 from settings import Settings
 from telemetry import alarm
 
+LOOK_AGAIN_S = 5.0  # at a spool that takes nothing
 PATIENCE_S = 2.0  # the watcher asks again for what was not taken
 COMMIT_PAUSE_S = 0.02  # the first dispatch of a session may come before its commit
 
@@ -27,6 +28,7 @@ class Door:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool: db.Pool | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     async def answer(self, request: JobRequest) -> None:
         """Takes the dispatches of our own server; each has an identity of its own."""
@@ -34,7 +36,9 @@ class Door:
         if dispatch is None:
             logger.warning("a dispatch that is not ours was refused", extra={"job": request.id})
             await request.reject()
-        elif await self._can_keep(dispatch) and await self._take(dispatch):
+        elif not await self._can_keep(dispatch):
+            await request.reject(terminate=False)  # another host's worker may keep it
+        elif await self._take(dispatch):
             identity = protocol.agent_identity(dispatch.session_id, dispatch.epoch)
             await request.accept(name="Bodh", identity=identity)
         else:
@@ -42,18 +46,35 @@ class Door:
 
     async def _can_keep(self, dispatch: protocol.DispatchMetadata) -> bool:
         """Whether the spool takes entries: no lesson begins of which nothing could be kept."""
+        why = await self._look_at_spool()
+        if why is None:
+            return True
+        facts = {"session": str(dispatch.session_id), "epoch": dispatch.epoch}
+        logger.error("dispatch refused: the spool takes nothing", extra={**facts, "why": why})
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look_again(), name="spool")
+        return False
+
+    async def _look_at_spool(self) -> str | None:
+        """The kind of the error that it answers with, if it does; the alarm follows."""
         try:
             await asyncio.to_thread(check_spool, self._settings.spool_path)
         except (OSError, sqlite3.Error) as error:
-            facts = {"session": str(dispatch.session_id), "epoch": dispatch.epoch}
             alarm("spool_failing", True)
-            logger.error(
-                "dispatch refused: the spool takes nothing",
-                extra={**facts, "why": type(error).__name__},
-            )
-            return False
+            return type(error).__name__
         alarm("spool_failing", False)
-        return True
+        return None
+
+    async def _look_again(self) -> None:
+        """The alarm ends with its cause, also where no dispatch comes any more."""
+        while await self._look_at_spool() is not None:  # noqa: ASYNC110 nothing tells of a disk
+            await asyncio.sleep(LOOK_AGAIN_S)
+
+    async def close(self) -> None:
+        if self._looking is not None:
+            await utils.aio.cancel_and_wait(self._looking)
+        if self._pool is not None:
+            self._pool.terminate()
 
     async def _take(self, dispatch: protocol.DispatchMetadata) -> bool:
         """Whether this worker is the first. Without the database nobody can tell: then it is not.

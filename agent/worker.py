@@ -29,10 +29,16 @@ logger = logging.getLogger("bodh.agent")
 class Worker(AgentServer):
     """An AgentServer whose jobs learn that it drains, so that they say goodbye."""
 
+    door: Door
+
     async def run(self, *, devmode: bool = False, unregistered: bool = False) -> None:
         if not devmode and not unregistered:  # else somebody at a terminal reads it
             telemetry.start_logging("agent")
         await super().run(devmode=devmode, unregistered=unregistered)
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self.door.close()
 
     async def drain(self, timeout: int | None = None) -> None:  # type: ignore[override]  # noqa: ASYNC109
         seconds = self._drain_timeout if timeout is None else timeout
@@ -128,5 +134,6 @@ def build_server(settings: Settings) -> AgentServer:
         shutdown_process_timeout=10,
         drain_timeout=int(settings.drain_timeout.total_seconds()),
     )
-    server.rtc_session(teach, agent_name=settings.agent_name, on_request=Door(settings).answer)
+    server.door = Door(settings)
+    server.rtc_session(teach, agent_name=settings.agent_name, on_request=server.door.answer)
     return server
