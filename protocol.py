@@ -141,11 +141,10 @@ class TurnLatency(_Wire):
 
 
 class SpeechSet(_Wire):
-    """`speech.set`: rate as a factor of the normal speed, voice on or off; None leaves it."""
+    """`speech.set`: rate as a factor of the normal speed; None leaves it."""
 
     model_config = ConfigDict(extra="ignore")
     rate: float | None = Field(None, ge=0.5, le=2.0)
-    voice: bool | None = None
 
 
 def parse_metadata(text: str | None) -> RoomMetadata | None:

@@ -367,8 +367,6 @@ class Classroom:
         if wanted.rate is not None:
             self.desk.rate = wanted.rate
             self.desk.set_rate(wanted.rate)
-        if wanted.voice is not None:
-            self.agent_session.output.set_audio_enabled(wanted.voice)
 
     # what is cited
 
