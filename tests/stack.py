@@ -69,7 +69,7 @@ class Stack:
 
 @contextlib.contextmanager
 def running_stack(**settings: str) -> Iterator[Stack]:
-    """Starts everything, yields when it is ready, ends it and checks that it ended by itself."""
+    """Starts everything, yields when it is ready, ends it; after STOP_S by force."""
     with tempfile.TemporaryDirectory(prefix="bodh-stack-") as folder:
         Path(folder).chmod(0o711)
         port, livekit_port = (
