@@ -137,9 +137,13 @@ async def keep_watch(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None
     """Watches as soon as nobody else does. Raises what the database raises when it fails."""
     async with only_one(settings.watch_dsn, LOCK) as db:
         logger.info("watching")
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(Watcher(settings, lk, pool).run(db))
-            tasks.create_task(_keep_attendance(lk, pool))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(Watcher(settings, lk, pool).run(db))
+                tasks.create_task(_keep_attendance(lk, pool))
+        finally:  # from here on the next watcher tells it, on whichever host
+            metrics.ROOMS_WITHOUT_AGENT.set(0)
+            alarm("agent_missing", False)
 
 
 async def _keep_attendance(lk: api.LiveKitAPI, pool: Pool) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +14,7 @@ import asyncpg
 import pytest
 from livekit import api, rtc
 
+import jobs.watcher
 import rooms
 from db import Connection, NotFound, Pool, create_pool, only_one, tenant_tx
 from db.event_kinds import AgentLeft
@@ -21,6 +24,7 @@ from db.sessions import beat
 from jobs.__main__ import lasting
 from jobs.watcher import Watcher, keep_watch
 from protocol import agent_identity, parse_dispatch
+from telemetry import alarms
 from tests.conftest import Database
 from tests.web.conftest import School
 
@@ -222,6 +226,33 @@ async def test_a_learner_who_waits_gets_an_agent_asked_for_again_and_again(
     watching.cancel()
     await asyncio.wait([watching])
     assert set(await epochs(school)) == {1}
+
+
+async def test_who_watches_no_more_takes_its_alarm_back(
+    school: School,
+    watch_pool: Pool,
+    joined: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, "bodh.alarm")
+    monkeypatch.setattr(alarms, "_folder", tmp_path)
+    monkeypatch.setattr(jobs.watcher, "MISSED_S", 0.1)
+    await joined(await school.open("Amina"))
+    await rooms.reconcile_attendance(school.lk, watch_pool, school.clock)
+    school.settings.database_watch_url = school.settings.database_url.replace("_app", "_watch")
+    watching = asyncio.create_task(keep_watch(school.settings, school.lk, watch_pool))
+    async with asyncio.timeout(10):
+        while told(caplog) != ["alarm"]:  # noqa: ASYNC110 a log tells nobody
+            await asyncio.sleep(0.1)
+    watching.cancel()
+    await asyncio.wait([watching])
+    assert told(caplog) == ["alarm", "alarm is over"]
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [one.message for one in caplog.records if one.name == "bodh.alarm"]
 
 
 async def test_one_watches_at_a_time_and_the_next_takes_over(database: Database) -> None:
