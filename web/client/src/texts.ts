@@ -91,7 +91,7 @@ export const texts = {
   },
   settings: {
     title: 'Settings',
-    of: (name: string) => `${name}, settings`,
+    open: 'Settings: speech rate, captions, memory',
     words: 'What you say',
     store: 'Store what I say',
     storeNote:

@@ -3,6 +3,13 @@ const paths = {
   check: <path d="M5 12.5l4.5 4.5L19 7.5" />,
   close: <path d="M6 6l12 12M18 6L6 18" />,
   down: <path d="M5 9l7 7 7-7" />,
+  gear: (
+    <>
+      <path d="M4 7h9M17 7h3M4 17h3M11 17h9" />
+      <circle cx="15" cy="7" r="2" />
+      <circle cx="9" cy="17" r="2" />
+    </>
+  ),
   leave: <path d="M14 4h4a1 1 0 0 1 1 1v14a1 1 0 0 1-1 1h-4M4.5 12H14M8 8l-4 4 4 4" />,
   load: <path d="M12 4v11M7.5 11l4.5 4.5 4.5-4.5M5 20h14" />,
   menu: <path d="M4 7h16M4 12h16M4 17h10" />,

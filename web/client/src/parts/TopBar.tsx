@@ -30,23 +30,34 @@ export function ThemeButton({ keep = false }: { keep?: boolean }) {
   );
 }
 
-/** Who is signed in, and the way to their settings. */
-function Who({ name }: { name: string }) {
+function SettingsButton() {
   const [open, setOpen] = useState(false);
   useEffect(loadChoices, []);
   return (
     <>
-      <button type="button" className="btn bare who" aria-haspopup="dialog" onClick={() => setOpen(true)}>
-        <span className="initial" aria-hidden="true">
-          {[...name.trim()][0]?.toUpperCase() ?? ''}
-        </span>
-        <span className="name" aria-hidden="true">
-          {name}
-        </span>
-        <span className="vh">{texts.settings.of(name)}</span>
+      <button
+        type="button"
+        className="btn bare square"
+        aria-label={texts.settings.open}
+        aria-haspopup="dialog"
+        onClick={() => setOpen(true)}
+      >
+        <Icon name="gear" />
       </button>
       {open ? <SettingsPanel onClose={() => setOpen(false)} /> : null}
     </>
+  );
+}
+
+/** Who is signed in. */
+function Who({ name }: { name: string }) {
+  return (
+    <span className="who">
+      <span className="initial" aria-hidden="true">
+        {[...name.trim()][0]?.toUpperCase() ?? ''}
+      </span>
+      <span className="name">{name}</span>
+    </span>
   );
 }
 
@@ -67,6 +78,7 @@ export function TopBar({ before, children, userName, inert = false }: TopBarProp
       </a>
       {children}
       <ThemeButton keep={userName !== null} />
+      {userName ? <SettingsButton /> : null}
       {userName ? <Who name={userName} /> : null}
     </header>
   );
