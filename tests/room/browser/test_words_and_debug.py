@@ -17,7 +17,9 @@ async def test_words_to_come_are_paler_and_a_stop_marks_them(
     module = course.modules[1]
     await fresh_room(module)
     page = await sign_in(await open_browser(), "Nadia of the words", module.id)
-    await expect(page.locator(".formula math mfrac")).to_be_visible()
+    formula = page.get_by_role("group", name="Formula 1", exact=True)
+    await expect(formula.locator("math mfrac")).to_be_visible()
+    await expect(formula.locator(".tag")).to_have_text("(1)")
     await page.get_by_role("button", name="Start without a microphone").click()
     turn = page.locator(".turn.bodh").first
     await expect(turn.locator("span.tocome").first).to_contain_text(" ")

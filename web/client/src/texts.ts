@@ -164,7 +164,7 @@ export const texts = {
         .join(', '),
     passage: 'Passage ',
     code: 'Code',
-    formula: 'Formula',
+    formula: (number: number) => `Formula ${number}`,
     back: (title: string) => `Back: ${title}`,
     next: (title: string) => `Next: ${title}`,
     again: 'Try again',

@@ -3,17 +3,22 @@ import { createElement, type ReactNode } from 'react';
 import { texts } from '../texts';
 
 interface FormulaProps {
+  /** among the formulas of its lesson */
+  number: number;
   mathml: string | null;
   /** as authored, in place of a missing MathML */
   tex: string;
   marked: boolean;
 }
 
-export function Formula({ mathml, tex, marked }: FormulaProps) {
+export function Formula({ number, mathml, tex, marked }: FormulaProps) {
   const math = (mathml && toElements(mathml)) ?? <code>{tex}</code>;
   return (
-    <div className="formula" role="group" aria-label={texts.lesson.formula}>
+    <div className="formula" role="group" aria-label={texts.lesson.formula(number)}>
       {marked ? <mark>{math}</mark> : math}
+      <span className="tag num" aria-hidden="true">
+        ({number})
+      </span>
     </div>
   );
 }

@@ -64,12 +64,17 @@ export const LessonSheet = forwardRef<HTMLHeadingElement, LessonSheetProps>(func
 
 function Passages({ lesson, cites }: { lesson: LessonText; cites: readonly Cite[] }) {
   if (lesson.passages.length === 0) return <p className="unread quiet">{texts.lesson.empty}</p>;
+  const formulas = lesson.passages.filter((passage) => passage.kind === 'formula');
   return lesson.passages.map((passage, index) => {
     const isNew = passage.heading !== '' && passage.heading !== lesson.passages[index - 1]?.heading;
     return (
       <Fragment key={passage.id}>
         {isNew ? <h3>{passage.heading}</h3> : null}
-        <Passage passage={passage} cited={cites.some((cite) => cite.passageId === passage.id)} />
+        <Passage
+          passage={passage}
+          cited={cites.some((cite) => cite.passageId === passage.id)}
+          formulaNumber={formulas.indexOf(passage) + 1}
+        />
       </Fragment>
     );
   });

@@ -5,8 +5,17 @@ import { Code, Markdown } from './Markdown';
 
 export const passageAnchor = (number: number) => `p${number}`;
 
-/** One numbered passage of the lesson; `cited` puts the highlighter on it. */
-export function Passage({ passage, cited }: { passage: PassageText; cited: boolean }) {
+interface PassageProps {
+  passage: PassageText;
+  /** the highlighter is on it */
+  cited: boolean;
+  /** of a formula, among those of its lesson */
+  formulaNumber: number;
+}
+
+/** One numbered passage of the lesson. */
+export function Passage(props: PassageProps) {
+  const { passage, cited } = props;
   return (
     <div className={cited ? 'pas cited' : 'pas'} id={passageAnchor(passage.number)}>
       <span className="n">
@@ -14,16 +23,18 @@ export function Passage({ passage, cited }: { passage: PassageText; cited: boole
         {passage.number}
       </span>
       <div className="body">
-        <Body passage={passage} cited={cited} />
+        <Body {...props} />
       </div>
     </div>
   );
 }
 
-function Body({ passage, cited }: { passage: PassageText; cited: boolean }) {
+function Body({ passage, cited, formulaNumber }: PassageProps) {
   switch (passage.kind) {
     case 'formula':
-      return <Formula mathml={passage.mathml} tex={texOf(passage.body)} marked={cited} />;
+      return (
+        <Formula number={formulaNumber} mathml={passage.mathml} tex={texOf(passage.body)} marked={cited} />
+      );
     case 'code':
       return <Code source={codeOf(passage.body)} label={texts.lesson.code} />;
     default:
