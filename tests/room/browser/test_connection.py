@@ -3,10 +3,10 @@
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.room.browser.conftest import ASK, start_typed, type_to_tutor
 from tests.room.conftest import Course
@@ -68,15 +68,27 @@ async def test_connection_lost_for_ten_seconds_and_back(
     await fresh_room(module)
     page = await sign_in(await open_browser(), "Hana of the weak line", module.id)
     await start_typed(page)
-    await page.get_by_label("Type to Bodh").fill("What is a label?")
-    await media_server_away(stack, page)
+    box = page.get_by_label("Type to Bodh")
+    await box.fill("What is a vector?")
+
+    async def type_both() -> None:
+        await box.press("Enter")
+        await box.fill("What is a label?")
+
+    await media_server_away(stack, page, type_both)
     await expect(page.get_by_text("You are back")).to_be_visible(timeout=LOST_MS)
-    await expect(page.get_by_label("Type to Bodh")).to_have_value("What is a label?")
+    await expect(box).to_have_value("What is a label?")
+    asked = page.locator(".turn.me", has_text="What is a vector?")
+    await expect(asked).to_have_count(1)
+    answers = asked.locator("xpath=following-sibling::*")
+    await expect(answers.first).to_contain_text(" ", timeout=LOST_MS)
     await expect(page.get_by_text("You are back")).to_be_hidden(timeout=LOST_MS)
     await type_to_tutor(page, "What is a label?")
 
 
-async def media_server_away(stack: Stack, page: Page) -> None:
+async def media_server_away(
+    stack: Stack, page: Page, while_lost: Callable[[], Awaitable[None]]
+) -> None:
     """Stops the media server until the page says so, 10 s at least, and lets it go on."""
     (server,) = stack.pids("livekit-server --config")
     stopped = asyncio.get_running_loop().time()
@@ -85,6 +97,7 @@ async def media_server_away(stack: Stack, page: Page) -> None:
         lost = page.get_by_text("Connection lost")
         await expect(lost).to_be_visible(timeout=LOST_MS)
         await expect(page.locator(".pas").first).to_be_visible()  # the lesson stays
+        await while_lost()
         left = stopped + AWAY_S - asyncio.get_running_loop().time()
         await page.wait_for_timeout(1000 * max(0.0, left))
         await expect(lost).to_be_visible()
@@ -139,3 +152,33 @@ async def test_words_typed_before_the_tutor_came_are_answered(
             os.kill(worker, signal.SIGCONT)
     answer = page.locator(".turn.bodh", has_text="label")
     await expect(answer).to_be_visible(timeout=LOST_MS)
+
+
+async def test_words_typed_while_connecting_are_answered(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Paul of the slow line", module.id)
+    typed = asyncio.Event()
+
+    async def slowly(route: Route) -> None:
+        await typed.wait()
+        await route.continue_()
+
+    await page.route("**/api/livekit/token**", slowly)
+    await page.get_by_role("button", name="Start without a microphone").click()
+    await expect(page.locator(".agent .say b")).to_have_text("Connecting")
+    box = page.get_by_label("Type to Bodh")
+    for question in ("What is a vector?", "What is a label?"):
+        await box.fill(question)
+        await box.press("Enter")
+    await expect(page.locator(".turn.me")).to_have_count(2)
+    await expect(box).to_have_value("")
+    typed.set()
+    answer = page.locator(".turn.bodh", has_text="label")
+    await expect(answer).to_be_visible(timeout=LOST_MS)
+    await expect(page.locator(".turn.me")).to_have_count(2)

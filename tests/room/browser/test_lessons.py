@@ -50,3 +50,20 @@ async def test_a_second_learner_in_the_room_is_named_and_keeps_their_own_lesson(
     await expect(others.locator(".by b")).to_have_text("Lea the second")
     await expect(kim.locator(".sheet .title")).to_have_text(first["title"])
     await expect(lea.locator(".sheet .title")).to_have_text(second["title"])
+
+
+async def test_words_that_overtake_the_news_of_their_speaker_are_shown(
+    open_browser: Callable[..., Any],
+    sign_in: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    learner: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    page = await sign_in(await open_browser(), "Lars who is there", module.id)
+    await start_typed(page)
+    newcomer = await (await learner(name="Mona")).join(module.id, microphone=False)
+    await newcomer.room.local_participant.send_text("Hello to you", topic="lk.chat")
+    words = page.locator(".turn.me", has_text="Hello to you")
+    await expect(words.locator(".by b")).to_have_text(newcomer.account.name)

@@ -1,6 +1,5 @@
 """Hostile texts through every door of the page: none runs, none fetches, each is shown as text."""
 
-import asyncio
 import json
 import subprocess
 import sys
@@ -129,7 +128,6 @@ async def show_talk(page: Page, stack: Stack, typed: list[str], heard: list[str]
     other = await Learner(account).join_with(ticket, microphone=False)
     to = [one.identity for one in other.room.remote_participants.values() if is_learner(one)]
     assert len(to) == 1
-    await be_known(page, other, to)
     for text in typed:
         await other.room.local_participant.send_text(
             text, topic="lk.chat", destination_identities=to
@@ -148,17 +146,6 @@ async def show_talk(page: Page, stack: Stack, typed: list[str], heard: list[str]
     await other.leave()
     await account.close()
     return session_id
-
-
-async def be_known(page: Page, other: Learner, to: list[str]) -> None:
-    """Says hello until the page shows it: before, it knows no sender of that identity."""
-    hello = page.locator(".turn.me", has_text="Hello to you")
-    async with asyncio.timeout(15):
-        while not await hello.count():
-            await other.room.local_participant.send_text(
-                "Hello to you", topic="lk.chat", destination_identities=to
-            )
-            await page.wait_for_timeout(200)
 
 
 def is_learner(participant: rtc.RemoteParticipant) -> bool:

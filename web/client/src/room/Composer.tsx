@@ -1,12 +1,13 @@
-import { useState, type FormEvent, type KeyboardEvent, type RefObject } from 'react';
+import { useState, type Dispatch, type FormEvent, type KeyboardEvent, type RefObject, type SetStateAction } from 'react';
 import { Icon } from '../parts/Icon';
 import { texts } from '../texts';
 import { MicrophoneButton, type MicrophoneProps } from './MicrophoneButton';
 
-interface ComposerProps {
+export interface ComposerProps {
   microphone: MicrophoneProps & { ref: RefObject<HTMLButtonElement | null> };
   box: RefObject<HTMLTextAreaElement | null>;
-  connected: boolean;
+  draft: string;
+  onDraft: Dispatch<SetStateAction<string>>;
   voice: boolean;
   say: (text: string) => Promise<boolean>;
   onVoice: () => void;
@@ -16,10 +17,10 @@ interface ComposerProps {
 const LONGEST = 2_000; // characters of one typed turn
 
 /** Text box and controls at the foot of the talk. */
-export function Composer({ microphone, box, connected, voice, say, onVoice, onLeave }: ComposerProps) {
+export function Composer({ microphone, voice, onVoice, onLeave, ...box }: ComposerProps) {
   return (
     <div className="composer">
-      <TextBox box={box} connected={connected} say={say} />
+      <TextBox {...box} />
       <div className="controls">
         <MicrophoneButton {...microphone} />
         <button
@@ -41,20 +42,18 @@ export function Composer({ microphone, box, connected, voice, say, onVoice, onLe
   );
 }
 
-type TextBoxProps = Pick<ComposerProps, 'box' | 'connected' | 'say'>;
+type TextBoxProps = Pick<ComposerProps, 'box' | 'draft' | 'onDraft' | 'say'>;
 
-function TextBox({ box, connected, say }: TextBoxProps) {
-  const [text, setText] = useState('');
+function TextBox({ box, draft, onDraft, say }: TextBoxProps) {
   const [failed, setFailed] = useState(false);
 
   const send = async () => {
-    const words = text.trim();
+    const words = draft.trim();
     if (!words) return;
-    setFailed(!connected);
-    if (!connected) return;
-    setText('');
+    setFailed(false);
+    onDraft('');
     if (await say(words)) return;
-    setText((now) => now || words);
+    onDraft((now) => (now ? `${now}\n${words}` : words));
     setFailed(true);
   };
   const submit = (event: FormEvent) => {
@@ -76,12 +75,12 @@ function TextBox({ box, connected, say }: TextBoxProps) {
         </label>
         <textarea
           id="say"
-          rows={Math.min(4, text.split('\n').length)}
+          rows={Math.min(4, draft.split('\n').length)}
           maxLength={LONGEST}
           placeholder={texts.talk.write}
-          value={text}
+          value={draft}
           ref={box}
-          onChange={(event) => setText(event.target.value)}
+          onChange={(event) => onDraft(event.target.value)}
           onKeyDown={pressed}
         />
         <button type="submit" className="btn bare square" aria-label={texts.talk.send}>

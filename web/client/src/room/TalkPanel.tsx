@@ -1,11 +1,11 @@
 import { RoomAudioRenderer, useAudioPlayback, useLocalParticipant } from '@livekit/components-react';
 import { Track, type LocalAudioTrack, type RemoteAudioTrack } from 'livekit-client';
-import { useEffect, useRef, type RefObject } from 'react';
+import { useEffect, useRef, useState, type RefObject } from 'react';
 import { change, useChoices } from '../choices';
 import { texts } from '../texts';
 import { BackBanner, LostBanner } from './Banner';
 import type { MicrophoneProps } from './MicrophoneButton';
-import { Composer } from './Composer';
+import { Composer, type ComposerProps } from './Composer';
 import { Note } from './Note';
 import { MicrophoneRefused, OpenedElsewhere, StartOfTalk } from './StartOfTalk';
 import { Transcript, type RenderCite } from './Transcript';
@@ -32,6 +32,7 @@ interface TalkPanelProps {
 export function TalkPanel({ controls, ...rest }: TalkPanelProps) {
   const { phase, trouble, failure, start } = controls;
   const withMicrophone = useRef(true);
+  const [draft, setDraft] = useState(''); // here, so that no phase takes it away
   const onStart: typeof start = (options) => {
     withMicrophone.current = options.microphone;
     return start(options);
@@ -46,11 +47,14 @@ export function TalkPanel({ controls, ...rest }: TalkPanelProps) {
     case 'connecting':
     case 'live':
     case 'lost':
-      return <Conversation controls={controls} {...rest} />;
+      return <Conversation controls={controls} draft={draft} onDraft={setDraft} {...rest} />;
   }
 }
 
-function Conversation({ controls, tutor, microphone, box, renderCite, lessonTrouble, topic }: TalkPanelProps) {
+type ConversationProps = TalkPanelProps & Pick<ComposerProps, 'draft' | 'onDraft'>;
+
+function Conversation(props: ConversationProps) {
+  const { controls, tutor, microphone, box, draft, onDraft, renderCite, lessonTrouble, topic } = props;
   const { room, phase, back, talk, trouble, leave, retry, say } = controls;
   const [voice, toggleVoice] = useVoice(controls, tutor);
   const button = useRef<HTMLButtonElement>(null);
@@ -87,7 +91,8 @@ function Conversation({ controls, tutor, microphone, box, renderCite, lessonTrou
       <Composer
         box={box}
         microphone={{ ...microphone, ref: button }}
-        connected={live}
+        draft={draft}
+        onDraft={onDraft}
         voice={voice}
         say={say}
         onVoice={toggleVoice}

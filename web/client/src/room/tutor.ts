@@ -1,6 +1,6 @@
 /** Which participant is the tutor, and what it does. */
 import { useRemoteParticipants } from '@livekit/components-react';
-import { RoomEvent, type RemoteParticipant, type Room } from 'livekit-client';
+import { ConnectionState, RoomEvent, type RemoteParticipant, type Room } from 'livekit-client';
 import { parseModels, type ModelNames } from './captions';
 
 export type AgentState = 'coming' | 'listening' | 'thinking' | 'speaking';
@@ -61,30 +61,33 @@ function toState(state: string | undefined): AgentState {
   }
 }
 
-/** Returns when a tutor is there and takes words. Raises when none is within `timeout` ms. */
-export function tutorReady(room: Room, timeout: number): Promise<void> {
+/** Returns when a tutor is connected and takes words, however late. Raises when `over` comes first. */
+export function tutorReady(room: Room, over: AbortSignal): Promise<void> {
   const ready = () => {
     const tutor = newestTutor(room.remoteParticipants.values());
-    return tutor !== null && toState(tutor.attributes[ATTRIBUTE_STATE]) !== 'coming';
+    const connected = room.state === ConnectionState.Connected;
+    return connected && tutor !== null && toState(tutor.attributes[ATTRIBUTE_STATE]) !== 'coming';
   };
-  if (ready()) return Promise.resolve();
   return new Promise((resolve, reject) => {
     const stop = () => {
-      window.clearTimeout(timer);
-      room.off(RoomEvent.ParticipantAttributesChanged, look).off(RoomEvent.ParticipantConnected, look);
-      room.off(RoomEvent.Disconnected, lost);
+      for (const event of NEWS) room.off(event, look);
+      over.removeEventListener('abort', look);
     };
     const look = () => {
-      if (!ready()) return;
+      if (!over.aborted && !ready()) return;
       stop();
-      resolve();
+      if (over.aborted) reject(new Error('the talk is over'));
+      else resolve();
     };
-    const lost = () => {
-      stop();
-      reject(new Error('no tutor came'));
-    };
-    const timer = window.setTimeout(lost, timeout);
-    room.on(RoomEvent.ParticipantAttributesChanged, look).on(RoomEvent.ParticipantConnected, look);
-    room.on(RoomEvent.Disconnected, lost);
+    for (const event of NEWS) room.on(event, look);
+    over.addEventListener('abort', look);
+    look();
   });
 }
+
+/** after which a tutor may be there that was not before */
+const NEWS = [
+  RoomEvent.ConnectionStateChanged,
+  RoomEvent.ParticipantConnected,
+  RoomEvent.ParticipantAttributesChanged,
+] as const;

@@ -6,7 +6,6 @@ import {
   MediaDeviceFailure,
   Room,
   RoomEvent,
-  type RemoteParticipant,
   type RpcError,
 } from 'livekit-client';
 import { useCallback, useEffect, useReducer, useRef, useState } from 'react';
@@ -14,23 +13,17 @@ import { api, ApiError, type ModulePage } from '../api';
 import { storingSettled } from '../choices';
 import { explain } from '../failures';
 import { texts } from '../texts';
-import { emptyTalk, parseCitation, parsePlan, talkReducer, type Talk, type TalkEvent } from './captions';
+import { emptyTalk, talkReducer, type Talk } from './captions';
+import { listen, TOPIC_TYPED } from './listen';
 import { newestTutor, tutorReady } from './tutor';
 
 export type Phase = 'before' | 'refused' | 'elsewhere' | 'connecting' | 'live' | 'lost';
 
-const TOPIC_CAPTIONS = 'lk.transcription';
-const TOPIC_TYPED = 'lk.chat';
-const TOPIC_CITED = 'answer.cited';
-const TOPIC_PLANNED = 'answer.planned';
-const ATTRIBUTE_SEGMENT = 'lk.segment_id';
-const ATTRIBUTE_FINAL = 'lk.transcription_final';
 const BACK_MS = 5_000;
 const BLIP_MS = 1_000; // a resumed connection within it is not worth a banner
 const REJOIN_FIRST_MS = 1_000;
 const REJOIN_MOST_MS = 15_000;
 const RPC_MS = 5_000;
-const TYPED_WAIT_MS = 30_000; // typed words wait so long for a tutor that is still coming
 
 export interface TalkControls {
   room: Room;
@@ -46,7 +39,8 @@ export interface TalkControls {
   leave: () => Promise<void>;
   retry: () => void;
   setMicrophone: (on: boolean) => Promise<void>;
-  /** false: the tutor did not get it, and the transcript does not show it */
+  /** Waits for the tutor, over a lost connection too. False: the talk ended before it got the
+   * words, and the transcript does not show them. */
   say: (text: string) => Promise<boolean>;
   /** a call to the tutor; false where none is there, or it did not take it */
   tell: (method: string, payload: object) => Promise<boolean>;
@@ -64,6 +58,8 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
   const lesson = useRef(lessonId);
   const rejoin = useRef({ timer: 0, wait: REJOIN_FIRST_MS, running: false });
   const typed = useRef(0);
+  const sending = useRef(Promise.resolve());
+  const over = useRef(new AbortController());
   const shown = useRef(phase);
   useEffect(() => {
     lesson.current = lessonId;
@@ -92,6 +88,7 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
 
   const leave = useCallback(async () => {
     wanted.current.joined = false;
+    over.current.abort();
     window.clearTimeout(rejoin.current.timer);
     setPhase('before');
     setBack(false);
@@ -102,6 +99,7 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
   const start: TalkControls['start'] = useCallback(
     async ({ microphone, deviceId }) => {
       wanted.current = { joined: true, microphone, deviceId };
+      over.current = new AbortController();
       setTrouble('');
       setPhase('connecting');
       void room.startAudio().catch(() => undefined);
@@ -169,6 +167,7 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
       if (!wanted.current.joined || rejoin.current.running) return;
       if (reason === DisconnectReason.DUPLICATE_IDENTITY) {
         wanted.current.joined = false;
+        over.current.abort();
         setPhase('elsewhere');
       } else if (reason === DisconnectReason.ROOM_DELETED || reason === DisconnectReason.PARTICIPANT_REMOVED) {
         void leave().then(() => setTrouble(texts.ended));
@@ -193,6 +192,7 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
   useEffect(() => {
     const goodbye = () => {
       wanted.current.joined = false;
+      over.current.abort();
       window.clearTimeout(rejoin.current.timer);
       void room.disconnect();
     };
@@ -204,9 +204,11 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
       const key = `typed ${(typed.current += 1)}`;
       const turn = { key, segmentId: key, who: 'me', name: '', text, final: true, at: new Date() } as const;
       dispatch({ type: 'said', turn });
+      const { signal } = over.current;
+      const sent = sending.current.then(() => send(room, text, signal)); // one after the other
+      sending.current = sent.catch(() => undefined);
       try {
-        await tutorReady(room, TYPED_WAIT_MS);
-        await room.localParticipant.sendText(text, { topic: TOPIC_TYPED });
+        await sent;
         return true;
       } catch {
         dispatch({ type: 'unsaid', key });
@@ -288,61 +290,20 @@ class MicrophoneFailed extends Error {
   }
 }
 
+/** Typed words, once a tutor takes them. Raises when the talk is over before. */
+async function send(room: Room, text: string, over: AbortSignal): Promise<void> {
+  for (;;) {
+    await tutorReady(room, over);
+    try {
+      await room.localParticipant.sendText(text, { topic: TOPIC_TYPED });
+      return;
+    } catch (error) {
+      // the connection went away under them: they go again when it is back
+      if (room.state === ConnectionState.Connected) throw error;
+    }
+  }
+}
+
 function sentence(error: unknown): string {
   return error instanceof ConnectionError ? texts.failures.media : explain(error);
-}
-
-/** Takes captions, typed words and citations out of the room. Returns the way to stop. */
-function listen(room: Room, page: ModulePage, dispatch: (event: TalkEvent) => void): () => void {
-  const describe = (identity: string): Pick<Speaker, 'who' | 'name'> | null => {
-    if (identity === room.localParticipant.identity) return { who: 'me', name: page.userName };
-    const participant = room.getParticipantByIdentity(identity) as RemoteParticipant | undefined;
-    if (!participant) return null;
-    return { who: participant.isAgent ? 'bodh' : 'other', name: participant.name ?? '' };
-  };
-  // not useTranscriptions: it joins streams by segment id alone, and any participant may send one
-  room.registerTextStreamHandler(TOPIC_CAPTIONS, async (reader, { identity }) => {
-    const speaker = describe(identity);
-    const segmentId = reader.info.attributes?.[ATTRIBUTE_SEGMENT] ?? reader.info.id;
-    if (speaker === null) return;
-    const key = `${identity} ${segmentId}`;
-    const final = reader.info.attributes?.[ATTRIBUTE_FINAL] === 'true';
-    let text = '';
-    try {
-      for await (const chunk of reader) {
-        text += chunk;
-        dispatch({ type: 'said', turn: { key, segmentId, ...speaker, text, final, at: new Date() } });
-      }
-    } catch {
-      // the sender left in the middle: what was said until then stands
-    }
-    if (speaker.who === 'bodh' || final) dispatch({ type: 'ended', key });
-  });
-  room.registerTextStreamHandler(TOPIC_TYPED, async (reader, { identity }) => {
-    const speaker = describe(identity);
-    const text = await reader.readAll().catch(() => '');
-    if (speaker?.who !== 'other' || !text) return;
-    const segmentId = reader.info.id;
-    const key = `${identity} ${segmentId}`;
-    dispatch({ type: 'said', turn: { key, segmentId, ...speaker, text, final: true, at: new Date() } });
-  });
-  const data = (payload: Uint8Array, sender?: RemoteParticipant, _kind?: unknown, topic?: string) => {
-    if (!sender?.isAgent) return;
-    const citation = topic === TOPIC_CITED ? parseCitation(payload) : null;
-    if (citation) dispatch({ type: 'cited', citation });
-    const plan = topic === TOPIC_PLANNED ? parsePlan(payload) : null;
-    if (plan) dispatch({ type: 'planned', plan });
-  };
-  const left = ({ isAgent }: RemoteParticipant) => isAgent && dispatch({ type: 'tutorLeft' });
-  room.on(RoomEvent.DataReceived, data).on(RoomEvent.ParticipantDisconnected, left);
-  return () => {
-    room.unregisterTextStreamHandler(TOPIC_CAPTIONS);
-    room.unregisterTextStreamHandler(TOPIC_TYPED);
-    room.off(RoomEvent.DataReceived, data).off(RoomEvent.ParticipantDisconnected, left);
-  };
-}
-
-interface Speaker {
-  who: 'me' | 'bodh' | 'other';
-  name: string;
 }
