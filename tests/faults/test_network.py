@@ -48,11 +48,12 @@ SMALL: list[Cut] = [
     partial(scenario, KINDS.SIMULATE_FULL_RECONNECT),
     partial(stopped_server, 2.0),
 ]
-LONG: list[Cut] = [
+CUTS_S = (2.0, 10.0, 60.0)
+LONG = [
     partial(scenario, KINDS.SIMULATE_NODE_FAILURE),
-    partial(stopped_server, 10.0),
+    *(partial(stopped_server, seconds) for seconds in CUTS_S * 10),
 ]
-CUTS = (SMALL + LONG) * 6 if SOAK else SMALL
+CUTS = SMALL + LONG if SOAK else SMALL
 
 
 async def test_cuts_bring_no_second_welcome_no_other_agent_and_no_hole(
