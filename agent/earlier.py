@@ -10,7 +10,7 @@ from livekit.agents import llm
 from pydantic import TypeAdapter, ValidationError
 
 import db
-from agent.journal import Dispatched
+from agent.journal import NOT_HEARD, Dispatched
 from agent.spool import Entry, Spool
 from db.attendance import was_present
 from db.events import list_events
@@ -97,7 +97,7 @@ async def load_earlier(pool: db.Pool, spool: Spool, place: Dispatched) -> Earlie
 def _in_order(waiting: Iterable[Entry], stored: Iterable[Segment]) -> list[Segment]:
     by_id = {segment.id: segment for segment in [*_readable(waiting), *stored]}
     talk = sorted(by_id.values(), key=lambda segment: (segment.epoch, segment.local_seq))
-    return [segment for segment in talk if segment.text][-TALK:]
+    return [segment for segment in talk if segment.text not in ("", NOT_HEARD)][-TALK:]
 
 
 def _unanswered(segments: Iterable[Segment]) -> Iterable[Segment]:

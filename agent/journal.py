@@ -18,6 +18,7 @@ from db.sessions import Session
 from db.transcripts import Segment
 
 TUTOR_NAME = "Bodh"
+NOT_HEARD = "[not heard]"  # a gap in the transcript
 WITHOUT_WORDS = {"text": "", "name": "", "language": None, "confidence": None}
 
 _segments = TypeAdapter(Segment)

@@ -11,14 +11,12 @@ from livekit.agents import ModelSettings, llm, stt, tts, utils
 from agent.captions import split_sentences
 from agent.classroom import Classroom
 from agent.hearing import Hearing
-from agent.journal import Journal, Utterance
+from agent.journal import NOT_HEARD, Journal, Utterance
 from agent.marks import Line
 from agent.plugins.whisper import MISSED
 from agent.sentences import sentence_end
 from agent.speakable import speakable
 from agent.tutor import Tutor
-
-NOT_HEARD = "[not heard]"  # a gap in the transcript
 
 
 class RoomTutor(Tutor):

@@ -13,6 +13,7 @@ from agent.provider import Provider
 FIRST_SOUND_S = 2.0
 STALL_S = 1.5  # between two pieces of sound
 CHARS_PER_S = 15.0  # of a voice at normal speed, until this one was heard
+PACE_CHARS = 40  # shorter texts are mostly pauses and tell nothing of the pace
 
 logger = logging.getLogger("bodh.voice")
 
@@ -102,7 +103,8 @@ class FallbackSpeech(tts.ChunkedStream):
         except (APIError, TimeoutError) as error:
             owner.provider_state.failed(error)
             return unspoken(text, self._heard_s * owner.chars_per_s)
-        owner.chars_per_s = len(text) / self._heard_s
+        if len(text) >= PACE_CHARS and self._heard_s:
+            owner.chars_per_s = len(text) / self._heard_s
         return ""
 
     async def _by_local(self, text: str, output_emitter: tts.AudioEmitter) -> None:

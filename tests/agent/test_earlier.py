@@ -10,7 +10,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from agent.earlier import Earlier, load_earlier
-from agent.journal import Dispatched
+from agent.journal import NOT_HEARD, Dispatched
 from agent.spool import Entry, Spool
 from db import Pool, tenant_tx
 from db.accounts import Account
@@ -117,6 +117,7 @@ async def test_turn_that_nobody_answered_is_answered_while_it_is_young(
         replace(segment(session_id, "1-2", 12, None), in_reply_to="1-1"),
         segment(session_id, "1-3", 50, amina),
         segment(session_id, "1-4", 53, amina),
+        replace(segment(session_id, "1-5", 54, amina), text=NOT_HEARD),
     )
     earlier = await loaded(pool, spool, place)
     turn = earlier.cut_turn(amina.id, at(60))

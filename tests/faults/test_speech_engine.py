@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import prompts
-from agent.room_tutor import NOT_HEARD
+from agent.journal import NOT_HEARD
 from tests.room.conftest import Course
 from tests.stack import Stack
 
