@@ -35,6 +35,10 @@ class Stack:
     environment: dict[str, str]
     process: subprocess.Popen[str]
     lines: list[str] = field(default_factory=list)
+    urls: list[str] = field(default_factory=list)  # of all token servers; `url` is the first
+
+    def __post_init__(self) -> None:
+        self.urls.append(self.url)
 
     def pids(self, name: str) -> list[int]:
         """Ids of the processes of this run whose command line matches."""

@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.faults.disk import may_mount, small_disk
+from tests.faults.two import TWO, second_of_each
 from tests.replay import replay
 from tests.room.conftest import (
     course,
@@ -37,7 +38,10 @@ SPOOL_MB = 16
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A running Bodh whose spool has a disk of its own, where this process may mount one."""
+    """A running Bodh whose spool has a disk of its own, where this process may mount one.
+
+    With BODH_TWO=1 it has two workers and two token servers.
+    """
     with ExitStack() as parts:
         folder = Path(parts.enter_context(TemporaryDirectory(prefix="bodh-faults-")))
         home = folder / "home"
@@ -45,5 +49,7 @@ def stack() -> Iterator[Stack]:
         if may_mount():
             parts.enter_context(small_disk(home / "spool", SPOOL_MB))
         stack = parts.enter_context(running_stack(BODH_HOME=str(home)))
+        if TWO:
+            parts.enter_context(second_of_each(stack, settings_of(stack)))
         yield stack
         replay(superuser_dsn(settings_of(stack)), "faults")

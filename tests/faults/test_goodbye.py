@@ -12,7 +12,9 @@ import numpy as np
 import prompts
 from agent.plugins.espeak import RATE as VOICE_RATE
 from tests.faults.agents import SORRY
+from tests.faults.job_processes import job_pids
 from tests.faults.test_resume import replaced
+from tests.faults.two import worker_of
 from tests.learner import HEARD_RATE, Account, Learner
 from tests.room.conftest import Course
 from tests.stack import TUTOR_WPM, Stack, running_stack
@@ -46,15 +48,16 @@ async def test_worker_that_is_ended_says_goodbye_and_another_agent_goes_on(
 ) -> None:
     module = course.modules[0]
     await fresh_room(module)
+    before = job_pids(stack)
     amina = await learner()
     joined = time.monotonic()
     await amina.join(module.id, module.lessons[0]["id"])
     await amina.settled(joined)
     old = amina.agents()[0]
-    (worker,) = stack.pids(r"-m agent start $")
+    (job,) = job_pids(stack) - before
     amina.recording = True
     ended = time.monotonic()
-    os.kill(worker, signal.SIGTERM)
+    os.kill(worker_of(job), signal.SIGTERM)
     await hears_goodbye(amina, ended)
     left = time.monotonic()
     await replaced(amina, old)

@@ -17,6 +17,7 @@ from protocol import DispatchMetadata, dump
 from settings import Settings
 from tests.faults.agents import SORRY, Call, gone, kill, no_job, runs
 from tests.faults.figures import record
+from tests.faults.two import worker_of
 from tests.room.conftest import Course
 from tests.stack import Stack
 
@@ -90,8 +91,7 @@ async def test_hung_it_is_replaced_and_leaves_when_it_wakes(call: Call) -> None:
 async def test_killed_worker_comes_back_and_its_calls_with_it(call: Call) -> None:
     for _ in range(runs(1, 20)):
         await call.mid_sentence()
-        (worker,) = call.stack.pids(r"-m agent start $")
-        killed = kill(worker)
+        killed = kill(worker_of(call.job()))
         await call.speaks_again(killed)
         await call.resumed_once(killed)
         await call.hush()

@@ -1,8 +1,10 @@
 """A second worker and a second token server beside those of a running Bodh, on the same host."""
 
 import contextlib
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,8 +15,10 @@ import psutil
 from scripts.processes import environment
 from scripts.up import http_answers, registered
 from settings import Settings
+from tests.faults.agents import alive
 from tests.stack import ROOT, Stack, free_port
 
+TWO = os.environ.get("BODH_TWO") == "1"  # the shared Bodh has two of each (docs/reliability.md)
 START_S = 60.0
 
 
@@ -75,6 +79,36 @@ def _await(process: "subprocess.Popen[bytes]", answers: Callable[[], bool], log:
         if process.poll() is not None or time.monotonic() > deadline:
             raise TimeoutError(f"it did not start:\n{log.read_text()[-2000:]}")
         time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def second_of_each(stack: Stack, settings: Settings) -> Iterator[None]:
+    """A second token server, where every second learner signs in and joins, and a kept worker."""
+    with second_token_server(stack, settings) as server, _kept_worker(stack, settings):
+        stack.urls.append(server.url)
+        yield
+
+
+@contextlib.contextmanager
+def _kept_worker(stack: Stack, settings: Settings) -> Iterator[None]:
+    """A second worker that is started again when it dies, as supervisor does with the first."""
+    ready, ended = threading.Event(), threading.Event()
+
+    def keep() -> None:
+        while not ended.is_set():
+            with second_worker(stack, settings) as second:
+                ready.set()
+                while alive(second.pid) and not ended.wait(0.2):
+                    pass
+
+    keeper = threading.Thread(target=keep)
+    keeper.start()
+    try:
+        assert ready.wait(START_S)
+        yield
+    finally:
+        ended.set()
+        keeper.join()
 
 
 def worker_of(job: int) -> int:

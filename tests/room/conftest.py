@@ -116,7 +116,9 @@ async def person(stack: Stack) -> AsyncIterator[Callable[..., Any]]:
     accounts: list[Account] = []
 
     async def make(name: str = "Amina", **sign_in: str) -> Account:
-        account = await Account(stack.url, f"{name} {next(_names)}", **sign_in).sign_in()
+        number = next(_names)
+        url = stack.urls[number % len(stack.urls)]
+        account = await Account(url, f"{name} {number}", **sign_in).sign_in()
         accounts.append(account)
         return account
 
