@@ -68,6 +68,7 @@ class Classroom:
         self._announcements: dict[str, asyncio.Task[None]] = {}
         self._unanswered: list[tuple[str, str, str]] = []  # identity, segment, text
         self._said_to: dict[str, SpeechHandle] = {}  # what each learner hears last
+        self._apology = asyncio.Lock()
         self._speaking_turn = asyncio.Lock()  # one greeting or announcement at a time
         self._tasks: set[asyncio.Task[None]] = set()
         journal.notes.failing = self._notes_failing
@@ -144,11 +145,12 @@ class Classroom:
         self._announced[learner.identity] = learner.lesson_id
         await self._record_visit(learner, greeted=True)
         now = asyncio.get_running_loop().time()
-        said_at, self._resumed_at = self._resumed_at, self._resumed_at or now
         cut = earlier.cut_turn(learner.account_id, datetime.now(UTC))
-        if said_at is None:
-            await self._say(await self._sorry(learner, ask_again=cut is None), learner)
-        elif now - said_at > SAME_LOSS_S and learner.lesson_id is not None:
+        async with self._apology:  # who comes meanwhile is answered after it
+            said_at, self._resumed_at = self._resumed_at, self._resumed_at or now
+            if said_at is None:
+                await self._say(await self._sorry(learner, ask_again=cut is None), learner)
+        if said_at is not None and now - said_at > SAME_LOSS_S and learner.lesson_id:
             text = await back_again(self.library, learner=learner.name, lesson_id=learner.lesson_id)
             await self._say(text, learner)
         if cut is not None:
