@@ -117,12 +117,14 @@ async def _retried(cut: Callable[[], Awaitable[int]]) -> int:
 async def cut_three(house: House) -> int:
     """Ends three connections of the application."""
     db = await superuser(house)
-    count: int = await db.fetchval(
-        """select count(pg_terminate_backend(pid)) from (
-             select pid from pg_stat_activity where usename = 'bodh_app'
-             order by random() limit 3) as three"""
-    )
-    await db.close()
+    try:
+        count: int = await db.fetchval(
+            """select count(pg_terminate_backend(pid)) from (
+                 select pid from pg_stat_activity where usename = 'bodh_app'
+                 order by random() limit 3) as three"""
+        )
+    finally:
+        db.terminate()  # the server may have crashed meanwhile
     return count
 
 

@@ -34,9 +34,11 @@ async def test_a_full_disk_of_postgres_holds_entries_back_and_loses_none(tmp_pat
             await until(lambda: waiting(spools[0])[0] > 2 * WRITERS * 4)
             await asyncio.sleep(FULL_S)
             db = await asyncpg.connect(house.cluster.dsn(embedded.SUPERUSER))
-            with pytest.raises(asyncpg.DiskFullError):
-                await db.execute("create table more as select generate_series(1, 100000)")
-            await db.close()
+            try:
+                with pytest.raises(asyncpg.DiskFullError):
+                    await db.execute("create table more as select generate_series(1, 100000)")
+            finally:
+                db.terminate()
             grow(disk, embedded.NEEDED_MB + 300)
 
         async with open_house(disk) as house:

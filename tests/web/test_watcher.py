@@ -127,6 +127,7 @@ async def test_only_sessions_of_the_tutor_are_watched(school: School, watch_pool
     await school.rows("update sessions set kind = 'class'")
     async with watch_pool.acquire() as db, db.transaction():
         assert await list_leases(db, [school.tenant.id]) == []
+    await school.rows("update sessions set kind = 'tutor'")  # as its log says
 
 
 async def test_an_agent_that_beats_meanwhile_stays(
