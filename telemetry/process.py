@@ -18,20 +18,31 @@ Process = Literal["postgres", "web", "speech", "drain", "agent", "job", "jobs", 
 QUIET = ("alembic", "faster_whisper", "httpx", "httpx2", "httpcore", "httpcore2", "openai",
          "livekit", "websockets", "multipart", "watchfiles")  # fmt: skip
 
+STARTED = "BODH_TELEMETRY"  # in the environment of the processes that one of ours starts
+
+logger = logging.getLogger("bodh.telemetry")
 _held: list[IO[str]] = []  # locks; the system frees them when the process ends in any way
 
 
 def start(process: Process, settings: Settings) -> None:
-    """Log lines of ours, and figures and alarms that /metrics collects. Call it once."""
+    """Log lines of ours, and figures and alarms that /metrics collects. Call it once.
+
+    On a disk that takes no file there are no figures and alarms of this process, only its lines.
+    """
     start_logging(process)
-    folder = own_folder(metrics_dir(settings), process)
+    os.environ[STARTED] = process
+    try:
+        folder = own_folder(metrics_dir(settings), process)
+    except OSError as error:
+        logger.error("no figures are kept", extra={"kind": type(error).__name__})
+        return
     metrics.begin(folder)
     alarms.begin(folder)
 
 
 def start_job(settings: Settings) -> None:
     """The same in a job process, whose records go to its worker; nothing if that never started."""
-    if metrics.FOLDER in os.environ:
+    if STARTED in os.environ:
         start("job", settings)
 
 

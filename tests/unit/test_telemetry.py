@@ -158,6 +158,12 @@ def test_alarm_is_told_once_when_it_comes_and_once_when_it_goes(tmp_path: Path) 
     ]
 
 
+def test_process_starts_and_logs_where_no_folder_of_figures_can_be_made(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("as on a disk that takes nothing")
+    lines = run(COUNT + 'logging.getLogger("bodh").info("goes on")', tmp_path)
+    assert [line["message"] for line in lines] == ["no figures are kept", "goes on"]
+
+
 def test_every_fact_that_our_code_logs_is_on_the_list() -> None:
     missing = []
     for name in OURS - {"__main__", "scripts"}:
