@@ -31,6 +31,7 @@ from tools.desk import Desk
 from tools.greeting import back_again, greeting, resumed
 
 SAME_LOSS_S = 10.0  # who comes back so soon after the apology has heard it, or came by the same way
+ON_ITS_WAY_S = 0.4  # of the last word, in the network and in the buffers of those who listen
 ANNOUNCE_AFTER_S = 0.4  # quiet time after a lesson change, so that ten in a row are announced once
 
 logger = logging.getLogger(__name__)
@@ -287,6 +288,7 @@ class Classroom:
             await utils.aio.cancel_and_wait(*self._tasks)
             await self.agent_session.interrupt(force=True)
             await self._say(prompts.render("goodbye"), learner, may_be_cut=False)
+            await asyncio.sleep(ON_ITS_WAY_S)
 
     def _anybody(self) -> LearnerLesson | None:
         return next((self._lessons.get(identity) for identity in self._here), None)

@@ -54,6 +54,7 @@ class Hearing(io.AudioInput):
         self._trace: deque[_Heard] = deque(maxlen=MEMORY_S * 1000 // FRAME_MS)
         self._voices: dict[str, _Voice] = {}
         self._holder: str | None = None
+        self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._before = PreConnectAudioHandler(room=room, timeout=3.0)
         self._before.register()
@@ -78,7 +79,8 @@ class Hearing(io.AudioInput):
         return heard.identity, heard.spoken_at + (at_s - heard.at_s)
 
     def end_speech(self) -> None:
-        """Silence behind all that was said, so that every utterance ends."""
+        """Takes no more sound; silence behind all that was said, so that every utterance ends."""
+        self._ended = True
         for _ in range(len(self._voices) + 1):  # the floor goes from one to the next
             if self._holder is not None:
                 self._end_of_sound(self._holder)
@@ -159,6 +161,8 @@ class Hearing(io.AudioInput):
             at += frame.duration
 
     def _take(self, voice: "_Voice", frame: rtc.AudioFrame, spoken_at: float) -> None:
+        if self._ended:
+            return
         change = voice.detector.push(frame)
         if self._holder is None:
             self._holder = voice.identity

@@ -36,7 +36,8 @@ async def hears_goodbye(learner: Any, after: float) -> None:
     await learner.until(lambda: agent not in learner.agents(), 15, "the end of the agent")
     assert learner.tutor_text(after) == LINE
     line = await spoken(LINE, rate_wpm=TUTOR_WPM)
-    assert seconds(learner.take_sound(), HEARD_RATE) > 0.95 * seconds(line, VOICE_RATE)
+    # a listener's buffer plays a little faster where packets came late
+    assert seconds(learner.take_sound(), HEARD_RATE) > 0.9 * seconds(line, VOICE_RATE)
 
 
 async def test_worker_that_is_ended_says_goodbye_and_another_agent_goes_on(
@@ -77,7 +78,10 @@ async def test_ctrl_c_of_make_up_closes_rooms_with_a_goodbye_line() -> None:
         amina.recording = True
         ended = time.monotonic()
         os.kill(stack.process.pid, signal.SIGINT)
-        await hears_goodbye(amina, ended)
-        await amina.leave()
-        await account.close()
+        try:
+            await hears_goodbye(amina, ended)
+        finally:
+            await amina.leave()
+            await account.close()
         assert stack.process.wait(15) == 0
+    assert not any("killing 'agent'" in line for line in stack.lines)  # it went by itself
