@@ -1,10 +1,11 @@
 """`python -m agent start|dev|console|connect|download-files|drain`."""
 
 import asyncio
-import os
 import sys
 
 import telemetry
+from agent.deadline import forget_deadline
+from agent.forkserver import set_environment, start_forkserver
 from settings import SettingsError, load_settings
 
 
@@ -22,17 +23,17 @@ def main() -> int:
         telemetry.start("drain", settings)
         asyncio.run(run_drainer(settings))
         return 0
-    # the shared end-of-turn model is not used: 110 MB less in the forkserver
-    os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
     if arguments[:1] == ["console"] and "--text" in arguments:
         from agent.console import run_text_console
 
         return asyncio.run(run_text_console(settings)) or 0
+    set_environment(settings)
     if arguments[:1] == ["start"]:
         telemetry.start("agent", settings)
+        start_forkserver()
     from livekit.agents import cli
 
-    from agent.worker import build_server, forget_deadline
+    from agent.worker import build_server
 
     try:
         cli.run_app(build_server(settings))

@@ -3,10 +3,8 @@
 import asyncio
 import contextlib
 import logging
-import os
 import time
 from functools import partial
-from pathlib import Path
 
 from livekit.agents import AgentServer, JobContext, JobProcess
 
@@ -14,14 +12,13 @@ import db
 import protocol
 import telemetry
 from agent.console import converse
+from agent.deadline import read_deadline, write_deadline
 from agent.door import Door
 from agent.earlier import load_earlier
 from agent.job import AgentJob, find_dispatched
 from agent.spool import Spool
 from settings import Settings, load_settings
 from speech.client import SpeechClient
-
-DRAIN_FILE = "BODH_DRAIN_FILE"  # environment name: a file with the time by which jobs must be gone
 
 logger = logging.getLogger("bodh.agent")
 
@@ -88,36 +85,8 @@ async def teach(ctx: JobContext) -> None:
         await job.run()
 
 
-def write_deadline(at: float) -> None:
-    """Tells the jobs of this worker by when (epoch seconds) they must be gone."""
-    path = Path(os.environ[DRAIN_FILE])
-    draft = path.with_suffix(".new")
-    draft.write_text(str(at))
-    draft.replace(path)
-
-
-def read_deadline() -> float | None:
-    """What `write_deadline` of this job's worker wrote, or None while it does not drain."""
-    try:
-        return float(Path(os.environ[DRAIN_FILE]).read_text())
-    except FileNotFoundError:
-        return None
-
-
-def forget_deadline() -> None:
-    """Removes the file of `write_deadline`."""
-    Path(os.environ[DRAIN_FILE]).unlink(missing_ok=True)
-
-
 def build_server(settings: Settings) -> AgentServer:
     """The worker of this host, not yet running."""
-    os.environ.setdefault(DRAIN_FILE, str(settings.run_dir / f"drain.{os.getpid()}"))
-    settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    forget_deadline()
-    # the SDK's own API client in a job reads these
-    os.environ["LIVEKIT_URL"] = settings.livekit_internal_url
-    os.environ["LIVEKIT_API_KEY"] = settings.livekit_api_key
-    os.environ["LIVEKIT_API_SECRET"] = settings.livekit_api_secret.get_secret_value()
     server = Worker(
         ws_url=settings.livekit_internal_url,
         api_key=settings.livekit_api_key,
