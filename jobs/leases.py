@@ -13,7 +13,8 @@ from db.leases import Lease
 
 Verdict = Literal["ask", "replace", "remake", "end"]
 
-ASK_PAUSES_S = (1.0, 1.0, 2.0, 4.0, 5.0)  # a worker that is free takes a dispatch within 0.3 s
+# a worker that is free takes a dispatch within 0.3 s, one that died is back within some seconds
+ASK_PAUSES_S = (1.0,) * 20 + (2.0, 5.0)
 START_S = 10.0  # from a dispatch that was taken to the first beat, on a busy host
 LOST_S = 2.0  # a room that closed ends its session within this; else it was lost
 GRACE_S = 30.0  # for somebody to come back to a session whose room is gone
