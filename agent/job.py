@@ -130,6 +130,7 @@ class AgentJob:
             tts=models.tts,
             turn_handling=TURNS,
             aec_warmup_duration=None,
+            session_close_transcript_timeout=0.0,  # `_hear_out` has waited for the last words
             user_away_timeout=None,
             tts_text_transforms=None,  # `speakable` does it; they hold a full stop back
             conn_options=SessionConnectOptions(max_unrecoverable_errors=NEVER_CLOSE),
