@@ -6,11 +6,13 @@ again it changes nothing. So the folder holds all that was heard until the backu
 
 import asyncio
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from urllib.parse import unquote
 
 import asyncpg
 
@@ -43,7 +45,7 @@ async def back_up(settings: Settings, folder: Path, url: str) -> None:
         if source.exists():
             await asyncio.to_thread(copy_sqlite, source, draft / source.name)
     async with administered(settings, url) as dsn:
-        await _run("pg_dump", "--format=custom", f"--file={draft / DUMP}", dsn)
+        await _run("pg_dump", dsn, "--format=custom", f"--file={draft / DUMP}")
     draft.rename(folder)
 
 
@@ -59,7 +61,7 @@ async def restore(settings: Settings, folder: Path, url: str) -> None:
         raise BackupError(f"{' and '.join(present)} would be overwritten: move them away first")
     async with administered(settings, url) as dsn:
         await _check_empty(dsn)
-        await _run("pg_restore", "--single-transaction", f"--dbname={dsn}", str(folder / DUMP))
+        await _run("pg_restore", dsn, "--single-transaction", str(folder / DUMP))
     for target in _files(settings):
         source = folder / target.name
         if source.exists():
@@ -126,15 +128,41 @@ async def _check_empty(dsn: str) -> None:
         raise BackupError("the database is not empty: restore into a new one (`make reset`)")
 
 
-async def _run(program: str, *arguments: str) -> None:
+async def _run(program: str, dsn: str, *arguments: str) -> None:
     """Runs a tool of Postgres: the one of the wheel, else the one on the PATH."""
+    url, password = split_password(dsn)
     process = await asyncio.create_subprocess_exec(
-        _tool(program), *arguments, stderr=asyncio.subprocess.PIPE, env=os.environ | {"LC_ALL": "C"}
+        _tool(program),
+        *arguments,
+        f"--dbname={url}",
+        stderr=asyncio.subprocess.PIPE,
+        env=os.environ | {"LC_ALL": "C"} | password,
     )
     _, told = await process.communicate()
     if process.returncode:
         last = told.decode(errors="replace").strip().splitlines()[-1:]
         raise BackupError(f"{program} failed: {' '.join(last)}")
+
+
+def split_password(dsn: str) -> tuple[str, dict[str, str]]:
+    """The URL without its password, and that as a variable: everybody reads arguments in /proc.
+
+    Raises BackupError for what is not a URL.
+    """
+    if not dsn.startswith(("postgresql://", "postgres://")):
+        raise BackupError("--url takes a URL: postgresql://role@host/database")
+    credentials = re.match(r"(\w+://[^:@/]*):([^@/]*)(?=@)", dsn)  # as libpq cuts them
+    password = credentials[2] if credentials else None
+    bare = credentials[1] + dsn[credentials.end() :] if credentials else dsn
+    place, _, query = bare.partition("?")
+    kept = []
+    for option in query.split("&"):
+        if option.startswith("password="):
+            password = option.removeprefix("password=")
+        elif option:
+            kept.append(option)
+    url = f"{place}?{'&'.join(kept)}" if kept else place
+    return url, {} if password is None else {"PGPASSWORD": unquote(password)}
 
 
 def _tool(program: str) -> str:

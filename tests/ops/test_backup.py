@@ -1,11 +1,13 @@
 """Backup and restore as operations.md has them: all gone, all back."""
 
+import asyncio
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from pydantic import TypeAdapter
 from agent.drain import Drainer
 from agent.spool import Entry, Spool
 from db import Pool, create_pool, embedded, tenant_tx
+from db.backup import back_up, restore, split_password
 from db.events import list_events, verify_chain
 from db.inbox import Event, Inbox
 from db.transcripts import Segment, insert_segments, list_segments
@@ -147,3 +150,94 @@ async def test_a_postgres_of_ones_own_is_backed_up_by_its_url(home: Path) -> Non
         db = await asyncpg.connect(other)
         assert await db.fetchval("select id from tenants where slug = 'default'") == tenant_id
         await db.close()
+
+
+@pytest.mark.parametrize(
+    ("dsn", "url", "password"),
+    [
+        ("postgresql://a@h:5432/d", "postgresql://a@h:5432/d", None),
+        ("postgresql://h:5432/d?user=a", "postgresql://h:5432/d?user=a", None),
+        ("postgresql://a:p%40s+s@h:5432/d", "postgresql://a@h:5432/d", "p@s+s"),
+        ("postgres://a:p?#:s@/d?host=%2Frun", "postgres://a@/d?host=%2Frun", "p?#:s"),
+        ("postgresql://h?password=one", "postgresql://h", "one"),
+        ("postgresql://a:one@/d?x=1&password=two&y=2", "postgresql://a@/d?x=1&y=2", "two"),
+    ],
+)
+def test_a_url_and_its_password_go_separate_ways(dsn: str, url: str, password: str | None) -> None:
+    assert split_password(dsn) == (url, {} if password is None else {"PGPASSWORD": password})
+
+
+async def test_nobody_reads_the_password_of_a_running_backup_or_restore(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PGPASSWORD", raising=False)
+    folder = home.parent / "backup"
+    elsewhere = Settings(_env_file=None, bodh_home=home.parent / "elsewhere")
+    async with running(home) as (settings, *_):
+        cluster = embedded.cluster_of(settings)
+        await require_password(cluster)
+        url, other = (cluster.dsn(f"postgres:{PASSWORD}", name) for name in ("bodh", "other"))
+        async with stopped_by(url, "lock table tenants"):
+            backup = asyncio.create_task(back_up(settings, folder, url))
+            dumping = await arguments_of("pg_dump", backup)
+        await backup
+        await run(url, "create database other")
+        async with stopped_by(other, "create table tenants ()"):
+            restoring = asyncio.create_task(restore(elsewhere, folder, other))
+            filling = await arguments_of("pg_restore", restoring)
+        await restoring
+    assert str(folder) in dumping
+    assert str(folder) in filling
+    assert PASSWORD not in dumping + filling
+
+
+PASSWORD = "only-for-this-test"
+
+
+async def require_password(cluster: embedded.Cluster) -> None:
+    """From now on the server lets its superuser in by the password only."""
+    await run(cluster.dsn("postgres"), f"alter role postgres password '{PASSWORD}'")
+    access = cluster.data / "pg_hba.conf"
+    access.write_text(f"local all postgres scram-sha-256\n{access.read_text()}")
+    with contextlib.suppress(asyncpg.InvalidPasswordError):
+        while True:  # until the server has read it
+            await run(cluster.dsn("postgres"), "select pg_reload_conf()")
+
+
+async def run(url: str, statement: str) -> None:
+    db = await asyncpg.connect(url)
+    await db.execute(statement)
+    await db.close()
+
+
+@asynccontextmanager
+async def stopped_by(url: str, statement: str) -> AsyncIterator[None]:
+    """Meanwhile who touches the same waits; nothing of the statement stays."""
+    db = await asyncpg.connect(url)
+    transaction = db.transaction()
+    await transaction.start()
+    await db.execute(statement)
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+        await db.close()
+
+
+async def arguments_of(program: str, running: "asyncio.Task[None]") -> str:
+    """What everybody sees of our child that runs this program, as long as the task does."""
+    while not running.done():
+        for told in arguments_of_children():
+            if program in told:
+                return told
+        await asyncio.sleep(0.02)
+    running.result()
+    raise AssertionError(f"{program} was not seen")
+
+
+def arguments_of_children() -> Iterator[str]:
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parent = (folder / "stat").read_text().rsplit(")", 1)[1].split()[1]
+            if parent == str(os.getpid()):
+                yield (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()
