@@ -42,24 +42,25 @@ def registry(base: Path) -> CollectorRegistry:
 
 def standing(base: Path) -> dict[AlarmName, Standing]:
     """The alarms of living processes; of two that raised the same, the older one."""
-    bury(base)
     found: dict[AlarmName, Standing] = {}
-    for path in sorted(base.glob(f"*/{STANDING}")):
-        for name, facts in json.loads(path.read_text()).items():
-            since = datetime.fromtimestamp(facts.pop("since"), UTC)
-            if name in ALARMS and (name not in found or since < found[name].since):
-                found[name] = Standing(name, since, facts)
+    with _buried(base):
+        told = [json.loads(path.read_text()) for path in sorted(base.glob(f"*/{STANDING}"))]
+    for name, facts in (one for alarms in told for one in alarms.items()):
+        since = datetime.fromtimestamp(facts.pop("since"), UTC)
+        if name in ALARMS and (name not in found or since < found[name].since):
+            found[name] = Standing(name, since, facts)
     return found
 
 
 def living(base: Path) -> set[str]:
     """The kinds of the processes that are alive."""
-    bury(base)
-    return {path.name.split("-", 1)[0] for path in base.glob("*.lock")}
+    with _buried(base):
+        return {path.name.split("-", 1)[0] for path in base.glob("*.lock")}
 
 
-def bury(base: Path) -> None:
-    """Keeps what dead processes counted, and removes their folders."""
+@contextlib.contextmanager
+def _buried(base: Path) -> Iterator[None]:
+    """Keeps what dead processes counted, and removes their folders; none is removed meanwhile."""
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (base / f".{PAST}").open("w") as only_one:
         fcntl.flock(only_one, fcntl.LOCK_EX)
@@ -70,6 +71,7 @@ def bury(base: Path) -> None:
                     _keep(folder, base / PAST)
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.unlink()
+        yield
 
 
 def _held(lock: Path) -> bool:
@@ -111,7 +113,9 @@ class _Files:
         self._base = base
 
     def collect(self) -> Iterable[Metric]:
-        bury(self._base)
-        files = [str(path) for path in _written(self._base, "*/*.db")]
-        merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
-        return merged
+        with _buried(self._base):
+            while True:  # LiveKit's worker empties its folder when it starts: look again
+                with contextlib.suppress(FileNotFoundError):
+                    files = [str(path) for path in _written(self._base, "*/*.db")]
+                    merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
+                    return merged

@@ -1,15 +1,19 @@
 """Log lines, figures and alarms: what comes out of a real process, and what never does."""
 
 import ast
+import contextlib
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from prometheus_client import generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
 from telemetry import gather
 from telemetry.lines import FACTS, OURS
@@ -204,16 +208,24 @@ def figures(base: Path) -> dict[str, float]:
     return {name: float(value) for name, value in pairs}
 
 
-def test_figures_of_all_processes_are_added_up_and_outlive_them(tmp_path: Path) -> None:
-    base = tmp_path / "run" / "metrics"
-    run(COUNT, tmp_path)
+@contextlib.contextmanager
+def counting(home: Path) -> "Iterator[subprocess.Popen[bytes]]":
+    """A process that has counted and lives on; killed by the test or at its end."""
     alive = subprocess.Popen(
-        [sys.executable, "-c", BEGIN + COUNT + WAIT, str(tmp_path), *CANARIES],
+        [sys.executable, "-c", BEGIN + COUNT + WAIT, str(home), *CANARIES],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     with alive:
         assert alive.stdout is not None
         assert alive.stdout.readline() == b"counted\n"
+        yield alive
+        alive.kill()
+
+
+def test_figures_of_all_processes_are_added_up_and_outlive_them(tmp_path: Path) -> None:
+    base = tmp_path / "run" / "metrics"
+    run(COUNT, tmp_path)
+    with counting(tmp_path):
         told = figures(base)
         assert told['bodh_drained_entries_total{kind="segment"}'] == 6
         assert told['bodh_turn_seconds_count{part="text"}'] == 2
@@ -221,10 +233,47 @@ def test_figures_of_all_processes_are_added_up_and_outlive_them(tmp_path: Path) 
         assert told['bodh_alarm{alarm="disk_low"}'] == 1
         assert gather.living(base) == {"web"}
         assert gather.standing(base)["disk_low"].facts == {"free_mb": 12}
-        alive.kill()
     told = figures(base)
     assert told['bodh_drained_entries_total{kind="segment"}'] == 6
     assert told['bodh_turn_seconds_bucket{le="0.25",part="text"}'] == 2
     assert "bodh_spool_entries_waiting" not in told
     assert gather.standing(base) == {}
     assert [path.name for path in base.glob("*.lock")] == []
+
+
+def test_who_dies_while_figures_are_read_is_buried_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "run" / "metrics"
+    with counting(tmp_path) as alive, ThreadPoolExecutor() as threads:
+        merge: Any = MultiProcessCollector.merge
+        burials: list[Future[set[str]]] = []
+
+        def merge_after_a_death(files: list[str]) -> Any:
+            alive.kill()
+            alive.wait()
+            burials.append(threads.submit(gather.living, base))
+            wait(burials, 0.3)
+            return merge(files)
+
+        monkeypatch.setattr(MultiProcessCollector, "merge", merge_after_a_death)
+        assert figures(base)['bodh_drained_entries_total{kind="segment"}'] == 3
+        assert burials[0].result(5) == set()
+        assert [path.name for path in base.iterdir() if path.is_dir()] == ["past"]
+
+
+def test_figures_are_told_while_a_worker_empties_its_own_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = tmp_path / "run" / "metrics"
+    with counting(tmp_path):
+        merge: Any = MultiProcessCollector.merge
+        emptied = list(base.glob("web-*/histogram_*.db"))
+
+        def merge_emptied(files: list[str]) -> Any:
+            for path in emptied:
+                path.unlink(missing_ok=True)
+            return merge(files)
+
+        monkeypatch.setattr(MultiProcessCollector, "merge", merge_emptied)
+        assert figures(base)['bodh_drained_entries_total{kind="segment"}'] == 3
