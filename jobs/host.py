@@ -65,7 +65,7 @@ class Host:
         free_mb = shutil.disk_usage(self._settings.bodh_home).free // 2**20
         metrics.DISK_FREE.set(free_mb * 2**20)
         alarm("disk_low", free_mb < FREE_MB, free_mb=free_mb)
-        self._look_at_drainer()
+        await self._look_at_drainer()
 
     async def _answers(self, name: AlarmName, ask: Callable[[], Awaitable[None]]) -> None:
         try:
@@ -113,11 +113,12 @@ class Host:
         metrics.INBOX_OLDEST.set(oldest_s)
         alarm("webhooks_waiting", oldest_s > WEBHOOK_S, waiting=waiting, oldest_s=round(oldest_s))
 
-    def _look_at_drainer(self) -> None:
+    async def _look_at_drainer(self) -> None:
         """One that runs tells its own alarms; of one that does not, nobody else would."""
         if not self._settings.spool_path.exists():
             return
-        if "drain" in living(metrics_dir(self._settings)):
+        alive = await asyncio.to_thread(living, metrics_dir(self._settings))
+        if "drain" in alive:
             self._answered("drainer_away")
         else:
             self._missing("drainer_away")

@@ -32,15 +32,15 @@ class Notices:
         written_at = 0.0
         clock = asyncio.get_running_loop().time
         while True:
-            changed = self.look()
+            changed = await self.look()
             if changed or clock() - written_at > SAY_AGAIN_S:
                 await self.write()
                 written_at = clock()
             await asyncio.sleep(EVERY_S)
 
-    def look(self) -> bool:
+    async def look(self) -> bool:
         """Whether something is not written yet."""
-        now = standing(self._base)
+        now = await asyncio.to_thread(standing, self._base)  # it waits for a lock of the host
         self._over += [one for name, one in self._standing.items() if name not in now]
         self._standing = now
         return bool(self._over) or self._written != set(now)

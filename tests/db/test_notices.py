@@ -1,6 +1,10 @@
 """Alarms of processes become notices: once each, also those that nobody could write at the time."""
 
+import asyncio
+import contextlib
+import fcntl
 import secrets
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,9 +14,13 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+import rooms
 from db import Pool, create_pool, tenant_tx
 from db.notices import Notice, list_notices
+from jobs.host import Host
 from jobs.notices import Notices
+from settings import Settings
+from telemetry.process import metrics_dir
 from tests.alarms import Raiser, raiser
 from tests.conftest import TEMPLATE, Postgres
 
@@ -41,7 +49,7 @@ class Desk:
     async def turn(self, **later: float) -> list[Notice]:
         """Looks, writes what changed, and gives all notices."""
         self.clock.now += timedelta(**later)
-        if self.notices.look():
+        if await self.notices.look():
             await self.notices.write()
         async with tenant_tx(self.pool, self.tenant_id) as db:
             return await list_notices(db, self.tenant_id, 100)
@@ -118,3 +126,36 @@ async def test_a_host_that_went_away_leaves_no_alarm_standing(
     elsewhere = Notices(pool, tmp_path / "elsewhere", desk.clock, "there")
     (over,) = await replace(desk, notices=elsewhere).turn(minutes=11)
     assert over.cleared_at == desk.clock.now
+
+
+@contextlib.contextmanager
+def busy_for_a_moment(base: Path) -> Iterator[None]:
+    """Another process of the host reads its figures, for a second or until the test knows."""
+    base.mkdir(parents=True)
+    with (base / ".past").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        release = threading.Timer(1.0, lambda: fcntl.flock(lock, fcntl.LOCK_UN))
+        release.start()
+        yield
+        release.cancel()
+
+
+async def test_looking_at_alarms_holds_up_nothing_else(desk: Desk, tmp_path: Path) -> None:
+    with busy_for_a_moment(tmp_path / HOME):
+        look = asyncio.create_task(desk.notices.look())
+        _, waiting = await asyncio.wait([look], timeout=0.2)
+    assert waiting == {look}
+    assert await look
+
+
+async def test_looking_for_the_drainer_holds_up_nothing_else(
+    pool: Pool, settings: Settings
+) -> None:
+    settings.spool_path.parent.mkdir(parents=True)
+    settings.spool_path.touch()
+    async with rooms.connect(settings) as lk:
+        with busy_for_a_moment(metrics_dir(settings)):
+            look = asyncio.create_task(Host(settings, lk, pool).look())
+            _, waiting = await asyncio.wait([look], timeout=0.6)
+        assert waiting == {look}
+        await look
