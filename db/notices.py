@@ -14,6 +14,7 @@ from db import Connection
 
 AGAIN = timedelta(hours=1)  # an alarm that returns within this is the same notice, counted
 ABANDONED = timedelta(minutes=10)  # a host that said nothing for so long tells no alarm any more
+KEPT = timedelta(days=90)  # from the end of an alarm on
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,13 @@ async def clear_notices(
         list(standing),
         now,
         now - ABANDONED,
+    )
+
+
+async def delete_old_notices(db: Connection, tenant_id: UUID, now: datetime) -> None:
+    """Of every host; what stands stays."""
+    await db.execute(
+        "delete from admin_notices where tenant_id = $1 and cleared_at < $2", tenant_id, now - KEPT
     )
 
 

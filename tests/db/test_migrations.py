@@ -23,6 +23,7 @@ LANDED = {
     "0005_formulas.sql": "c01ee75d75fad956",
     "0006_leases.sql": "ed1bf9b097edebe1",
     "0007_notices.sql": "27f7e504c0fc516b",
+    "0008_old_notices.sql": "49d635321dd632f7",
 }
 EMPTY = "t_empty"
 

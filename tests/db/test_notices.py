@@ -22,7 +22,7 @@ from jobs.notices import Notices
 from settings import Settings
 from telemetry.process import metrics_dir
 from tests.alarms import Raiser, raiser
-from tests.conftest import TEMPLATE, Postgres
+from tests.conftest import TEMPLATE, Database, Postgres
 
 HOME = Path("run") / "metrics"
 
@@ -126,6 +126,26 @@ async def test_a_host_that_went_away_leaves_no_alarm_standing(
     elsewhere = Notices(pool, tmp_path / "elsewhere", desk.clock, "there")
     (over,) = await replace(desk, notices=elsewhere).turn(minutes=11)
     assert over.cleared_at == desk.clock.now
+
+
+async def test_a_notice_is_deleted_90_days_after_its_end_by_the_role_of_jobs(
+    desk: Desk, drainer: Raiser, database: Database, tmp_path: Path
+) -> None:
+    async with await create_pool(database.dsn("bodh_watch"), max_size=1) as pool:
+        desk.notices = Notices(pool, tmp_path / HOME, desk.clock, "here")
+        drainer.tell("disk_low", True)
+        drainer.tell("dead_letters", True)
+        await desk.turn()
+        drainer.tell("dead_letters", False)
+        await desk.turn()
+        drainer.tell("clock_skew", True)
+        assert names(await desk.turn(days=89)) == {"disk_low", "clock_skew", "dead_letters"}
+        drainer.tell("clock_skew", False)
+        assert names(await desk.turn(days=2)) == {"disk_low", "clock_skew"}
+
+
+def names(notices: list[Notice]) -> set[str]:
+    return {one.name for one in notices}
 
 
 @contextlib.contextmanager
