@@ -38,7 +38,9 @@ class Door:
             await request.reject()
         elif not await self._can_keep(dispatch):
             await request.reject(terminate=False)  # another host's worker may keep it
-        elif await self._take(dispatch):
+        elif (taken := await self._take(dispatch)) is None:
+            await request.reject(terminate=False)  # another host's worker may reach the database
+        elif taken:
             identity = protocol.agent_identity(dispatch.session_id, dispatch.epoch)
             await request.accept(name="Bodh", identity=identity)
         else:
@@ -76,18 +78,15 @@ class Door:
         if self._pool is not None:
             self._pool.terminate()
 
-    async def _take(self, dispatch: protocol.DispatchMetadata) -> bool:
-        """Whether this worker is the first. Without the database nobody can tell: then it is not.
-
-        An agent could not begin without it either.
-        """
+    async def _take(self, dispatch: protocol.DispatchMetadata) -> bool | None:
+        """Whether this worker is the first; None where the database does not tell."""
         facts = {"session": str(dispatch.session_id), "epoch": dispatch.epoch}
         try:
             async with asyncio.timeout(PATIENCE_S):
                 taken = await self._take_committed(dispatch)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             logger.warning("dispatch refused", extra={**facts, "why": type(error).__name__})
-            return False
+            return None
         if not taken:
             logger.info("dispatch refused: another agent serves the session", extra=facts)
         return taken

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from livekit.agents import JobRequest
@@ -11,8 +11,13 @@ from livekit.protocol.agent import Job
 
 import protocol
 from agent import door
+from db import Pool, tenant_tx
+from db.sessions import update_epoch
 from settings import Settings
 from telemetry import alarms
+from tests.conftest import Database
+from tests.db.rows import NOW, make_session
+from tests.stack import free_port
 
 
 async def test_refused_for_its_spool_a_dispatch_stays_open_to_others_and_the_alarm_ends_by_itself(
@@ -35,7 +40,43 @@ async def test_refused_for_its_spool_a_dispatch_stays_open_to_others_and_the_ala
     await ours.close()
 
 
-def request(answers: list[str]) -> JobRequest:
+async def test_without_a_database_a_dispatch_stays_open_to_others(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = settings.model_copy(
+        update={"database_url": f"postgresql://bodh_app@127.0.0.1:{free_port()}/bodh"}
+    )
+    answers: list[str] = []
+    ours = door.Door(away)
+    await ours.answer(request(answers))
+    assert answers == ["rejected, open to others"]
+    (line,) = [one for one in caplog.records if one.name == "bodh.agent"]
+    assert (line.message, getattr(line, "why", "")) == (
+        "dispatch refused",
+        "ConnectionRefusedError",
+    )
+    await ours.close()
+
+
+async def test_one_worker_takes_a_dispatch_and_for_the_next_it_is_over(
+    settings: Settings, database: Database, pool: Pool, tenant_id: UUID
+) -> None:
+    async with tenant_tx(pool, tenant_id) as db:
+        session_id = await make_session(db, tenant_id)
+        await update_epoch(db, tenant_id, session_id, NOW)
+    here = settings.model_copy(update={"database_url": database.dsn()})
+    answers: list[str] = []
+    workers = [door.Door(here), door.Door(here)]
+    for worker in workers:
+        await worker.answer(request(answers, tenant_id, session_id))
+    assert answers == ["taken", "rejected for all"]
+    for worker in workers:
+        await worker.close()
+
+
+def request(
+    answers: list[str], tenant_id: UUID | None = None, session_id: UUID | None = None
+) -> JobRequest:
     """A dispatch of our own; `answers` gets what became of it."""
 
     async def reject(terminate: bool) -> None:
@@ -45,7 +86,10 @@ def request(answers: list[str]) -> JobRequest:
         answers.append("taken")
 
     dispatch = protocol.DispatchMetadata(
-        tenant_id=uuid4(), room_id=uuid4(), session_id=uuid4(), epoch=1
+        tenant_id=tenant_id or uuid4(),
+        room_id=uuid4(),
+        session_id=session_id or uuid4(),
+        epoch=1,
     )
     job = Job(id="AJ_1", metadata=protocol.dump(dispatch))
     return JobRequest(job=job, on_reject=reject, on_accept=accept)
