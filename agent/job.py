@@ -135,7 +135,8 @@ class AgentJob:
             tts_text_transforms=None,  # `speakable` does it; they hold a full stop back
             conn_options=SessionConnectOptions(max_unrecoverable_errors=NEVER_CLOSE),
         )
-        self._agent_session.on("conversation_item_added", Latency(ctx.room).on_item)
+        self._latency = Latency(ctx.room)
+        self._agent_session.on("conversation_item_added", self._latency.on_item)
         self._agent_session.on("speech_created", self._on_speech)
         self._agent_session.on("agent_false_interruption", lambda _event: count_false_stop())
         self._agent_session.on("close", lambda _event: self._gone.set())
@@ -159,6 +160,7 @@ class AgentJob:
             for close in self._closes:
                 at_end.push_async_callback(close)
             at_end.push_async_callback(self._close_captions)
+            at_end.push_async_callback(self._latency.close)
             at_end.push_async_callback(self._agent_session.aclose)
             at_end.push_async_callback(self._hearing.close)
             at_end.push_async_callback(self._hear_out)

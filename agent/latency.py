@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from livekit import rtc
-from livekit.agents import ConversationItemAddedEvent
+from livekit.agents import ConversationItemAddedEvent, utils
 
 import protocol
 from telemetry import metrics
@@ -43,6 +43,10 @@ class Latency:
         elif role == "assistant" and "tts_node_ttfb" in delays:
             self._spawn(self._tell({**self._asked, **delays}))
             self._asked = {}
+
+    async def close(self) -> None:
+        """What the room does not take any more is dropped; it is logged already."""
+        await utils.aio.cancel_and_wait(*self._tasks)
 
     async def _tell(self, delays: dict[str, float]) -> None:
         self._turn += 1
