@@ -13,6 +13,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from prometheus_client import generate_latest
 
 import rooms
 from db import Pool, create_pool, tenant_tx
@@ -20,6 +21,7 @@ from db.notices import Notice, list_notices
 from jobs.host import Host
 from jobs.notices import Notices
 from settings import Settings
+from telemetry.gather import registry
 from telemetry.process import metrics_dir
 from tests.alarms import Raiser, raiser
 from tests.conftest import TEMPLATE, Database, Postgres
@@ -98,6 +100,23 @@ async def test_alarms_of_a_killed_process_are_over(desk: Desk, drainer: Raiser) 
     drainer.process.wait()
     (over,) = await desk.turn(seconds=1)
     assert over.cleared_at == desk.clock.now
+
+
+async def test_an_alarm_of_two_processes_stands_until_both_are_well(
+    desk: Desk, drainer: Raiser, tmp_path: Path
+) -> None:
+    gauge = b'bodh_alarm{alarm="spool_failing"} %d.0\n'
+    with raiser(tmp_path) as other:
+        for process in (drainer, other):
+            process.tell("spool_failing", True)
+        other.tell("spool_failing", False)
+        (stands,) = await desk.turn()
+        assert stands.cleared_at is None
+        assert gauge % 1 in generate_latest(registry(tmp_path / HOME))
+        drainer.tell("spool_failing", False)
+        (over,) = await desk.turn(seconds=1)
+        assert over.cleared_at == desk.clock.now
+        assert gauge % 0 in generate_latest(registry(tmp_path / HOME))
 
 
 async def test_an_alarm_that_came_and_went_without_postgres_is_written_later(
