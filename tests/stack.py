@@ -23,6 +23,7 @@ from settings import Settings
 ROOT = Path(__file__).parent.parent
 START_S = 180.0
 STOP_S = 40.0
+UP = (sys.executable, "-m", "scripts.up")
 TUTOR_WPM = 240  # the tutor speaks fast, so that tests do not wait for it
 
 
@@ -73,7 +74,10 @@ class Stack:
 
 @contextlib.contextmanager
 def running_stack(**settings: str) -> Iterator[Stack]:
-    """Starts everything, yields when it is ready, ends it; after STOP_S by force."""
+    """Starts everything, yields when it is ready, ends it.
+
+    After STOP_S by force: then it raises AssertionError, unless the test failed already.
+    """
     with tempfile.TemporaryDirectory(prefix="bodh-stack-") as folder:
         Path(folder).chmod(0o711)
         port, livekit_port = (
@@ -92,7 +96,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             **settings,
         }
         process = subprocess.Popen(
-            [sys.executable, "-m", "scripts.up"],
+            UP,
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -109,15 +113,24 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             stack.wait_for_line("ready: http", START_S)
             yield stack
         finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STOP_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            ended = end(process)
             reader.join(5)
             if process.stdout is not None:
                 process.stdout.close()
             keep_log(stack)
+        assert ended, f"the stack did not end within {STOP_S:.0f} s: build/stack.log"
+
+
+def end(process: "subprocess.Popen[str]") -> bool:
+    """Asks it to end; False where it had to be killed after STOP_S."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        return False
+    return True
 
 
 def keep_log(stack: Stack) -> None:
