@@ -1,4 +1,4 @@
-"""The room's one ear: gives the agent session the voice of one learner at a time, by name."""
+"""Hearing in a room: gives the agent session the voice of one learner at a time, by name."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ FRAME_MS = 50
 MEMORY_S = 300  # how far back a segment may be traced to its speaker
 MICROPHONES = (rtc.TrackSource.SOURCE_MICROPHONE, rtc.TrackSource.SOURCE_UNKNOWN)
 END_MS = 500  # of silence where a microphone was switched off
-GAP_MS = 300  # silence between two speakers, so that the recogniser ends the first one's utterance
+BETWEEN_MS = 300  # silence between two speakers: the recogniser ends the first one's utterance
 MAX_WAITING_S = 30  # of a learner who speaks while another has the floor
 
 logger = logging.getLogger(__name__)
@@ -183,7 +183,7 @@ class Hearing(io.AudioInput):
 
     def _switch_to(self, voice: "_Voice") -> None:
         if self._holder is not None:
-            self._hand_over(self._holder, _silence(GAP_MS), time.time())
+            self._hand_over(self._holder, _silence(BETWEEN_MS), time.time())
         self._holder = voice.identity
         for frame, spoken_at in voice.take_kept():
             self._hand_over(voice.identity, frame, spoken_at)
