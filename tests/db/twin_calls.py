@@ -16,6 +16,7 @@ from db.attendance import Connection as Stay
 from db.course_tree import CourseTree
 from db.event_kinds import AgentDispatched, SessionStarted
 from db.inbox import Event
+from db.notices import KEPT
 from tests.db.rows import NOW, at, segment
 from tests.db.test_tenants import Ids
 from tests.db.twins import Call, PerTenant, parameters
@@ -121,6 +122,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "events.append_event": [{}, {"key": "joined:PA_1"}, {"key": "new"}, {"event": begun}],
         "importing.import_course": [{}, {"tree": smaller(tree)}],
         "leases.take_dispatch": [{}, {"epoch": 2}],
+        "notices.delete_old_notices": [{}, {"now": at(60) + KEPT}],
         "notices.upsert_notice": [{"name": "disk_low"}, {"name": "clock_skew"}],
         "progress.select_visit_facts": [{}, {"lesson_id": tree.lessons[-1].id}],
         "progress.update_progress": [{"completed": True}, {"percentage": 5}],

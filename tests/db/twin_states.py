@@ -43,6 +43,8 @@ select tenant_id, 'segment', 'own', jsonb_build_object(
 insert into dead_letters (tenant_id, kind, entry_key, payload, error)
 select tenant_id, 'segment', 'answer', jsonb_build_object(
   'session_id', session_id, 'in_reply_to', 'e'), '' from transcript_segments where id = 's';
+insert into admin_notices (tenant_id, host, name, first_at, last_at, cleared_at)
+select tenant_id, host, 'media_away', first_at, last_at, last_at from admin_notices;
 """
 # how one twin is in another state than the other: what a check forgets then shows
 ONLY_FIRST = (
