@@ -14,7 +14,6 @@ from livekit.agents import (
     AgentSession,
     AutoSubscribe,
     JobContext,
-    SpeechCreatedEvent,
     TurnHandlingOptions,
 )
 from livekit.agents.voice import room_io
@@ -137,11 +136,10 @@ class AgentJob:
         )
         self._latency = Latency(ctx.room)
         self._agent_session.on("conversation_item_added", self._latency.on_item)
-        self._agent_session.on("speech_created", self._on_speech)
         self._agent_session.on("agent_false_interruption", lambda _event: count_false_stop())
         self._agent_session.on("close", lambda _event: self._gone.set())
         self._tutor = RoomTutor(self._classroom, journal, self._hearing)
-        self._classroom.attach(self._agent_session)
+        self._classroom.speeches.attach(self._agent_session)
 
     async def run(self) -> None:
         """Returns when the room has ended or the worker does."""
@@ -286,9 +284,6 @@ class AgentJob:
         except Exception as error:  # noqa: BLE001 whatever it is, the lesson goes on
             logger.warning("no beat", extra={"why": type(error).__name__})
             return True
-
-    def _on_speech(self, event: SpeechCreatedEvent) -> None:
-        self._classroom.answering(event.speech_handle)
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self._reason = rtc.DisconnectReason.Name(reason)

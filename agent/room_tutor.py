@@ -52,7 +52,7 @@ class RoomTutor(Tutor):
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
     ) -> None:
-        self._classroom.take_turn(new_message)
+        self._classroom.turns.take(new_message)
 
     async def heard_out(self) -> None:
         """Returns when all that was handed to the recogniser is recognised and kept."""
@@ -125,9 +125,9 @@ class RoomTutor(Tutor):
             best.confidence or None,
         )
         if missed:
-            await self._classroom.not_heard(identity, said)
+            await self._classroom.turns.not_heard(identity, said)
             return False
-        return await self._classroom.learner_said(identity, said)
+        return await self._classroom.turns.said(identity, said)
 
 
 @dataclass(frozen=True)
