@@ -15,7 +15,8 @@ from agent.console import converse
 from agent.deadline import read_deadline, write_deadline
 from agent.door import Door
 from agent.earlier import load_earlier
-from agent.job import AgentJob, find_dispatched
+from agent.job import AgentJob
+from agent.lease import find_dispatched
 from agent.spool import Spool
 from settings import Settings, load_settings
 from speech.client import SpeechClient
