@@ -18,12 +18,22 @@ from db.courses import Course, list_courses
 from db.importing import import_course
 from db.migrate import migrate
 from settings import Settings, with_development_secrets
+from tests.soak import SOAK
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "bodh_template"
 SAMPLE = "bodh_sample"
 SHARED = "bodh_shared"  # for tests that roll back
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `soak` are of `make soak` alone, and of `pytest -m soak`, once each."""
+    if SOAK or config.option.markexpr:
+        return
+    long = [item for item in items if item.get_closest_marker("soak")]
+    items[:] = [item for item in items if item not in long]
+    config.hook.pytest_deselected(items=long)
 
 
 @dataclass(frozen=True)

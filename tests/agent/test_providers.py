@@ -1,7 +1,6 @@
 """A language model by the OpenAI protocol: what is asked of it, and what is said when it fails."""
 
 import json
-import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -15,8 +14,8 @@ from settings import Settings
 from tests.agent.desk_parts import ask, open_desk, sample_tree, talk
 from tests.agent.provider_parts import Lesson, lesson_by
 from tests.provider import Provider, running_provider
+from tests.soak import SOAK
 
-SOAK = os.environ.get("BODH_SOAK") == "1"
 TIMES = 50 if SOAK else 1
 QUESTION = "What is the loss function?"
 FILLER = prompts.render("one_moment")

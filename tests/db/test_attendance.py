@@ -1,7 +1,6 @@
 """Attendance: a fold over the media server's events, whatever their order, repeats and losses."""
 
 import asyncio
-import os
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -39,8 +38,8 @@ from db.sessions import end_session, find_session, insert_session, update_room_s
 from db.webhooks import BATCH, Intake, apply_end, apply_presence
 from tests.conftest import Database as Server
 from tests.db.rows import NOW, at, make_learner, make_room
+from tests.soak import SOAK
 
-SOAK = os.environ.get("BODH_SOAK") == "1"
 CASES = 20_000 if SOAK else 1_000
 STORED_CASES = 500 if SOAK else 10
 OUTAGE_EVENTS = 1_000 if SOAK else 200

@@ -1,7 +1,6 @@
 """The event log: gapless, append-only, chained, typed; written once with each row, and foldable."""
 
 import asyncio
-import os
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -42,8 +41,8 @@ from db.rooms import Room
 from db.session_view import fold
 from tests.conftest import Database
 from tests.db.rows import NOW, at, make_learner, make_room, make_session
+from tests.soak import SOAK
 
-SOAK = os.environ.get("BODH_SOAK") == "1"
 WRITING_S = 60.0 if SOAK else 5.0
 HASHED = ["session.started", *["agent.dispatched"] * 3]
 

@@ -15,7 +15,6 @@ import asyncpg
 from protocol import agent_identity
 from tests.faults.job_processes import job_pids
 from tests.learner import LOUD
-from tests.room.conftest import SOAK
 from tests.stack import Stack
 
 PATIENCE_S = 45.0  # for an agent to be back on a busy machine; the figures tell how long it took
@@ -23,11 +22,6 @@ QUIET_S = 0.8  # a gap that is no pause between words
 SORRY = "Sorry, I was gone for a moment."
 GREETINGS = ("Hello", "Welcome", "Good to see", "I am back")
 LOG = "select seq, type, payload from session_state_events where session_id = $1 order by seq"
-
-
-def runs(test: int, soak: int) -> int:
-    """How often, in `make test` and in `make soak`."""
-    return soak if SOAK else test
 
 
 @dataclass

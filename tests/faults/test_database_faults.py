@@ -1,7 +1,6 @@
 """Postgres stopped, crashed, cut off, locked, frozen: nothing said is lost, nothing doubled."""
 
 import asyncio
-import os
 import random
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -23,8 +22,8 @@ from tests.faults.ordeal import (
     superuser,
     until,
 )
+from tests.soak import SOAK
 
-SOAK = os.environ.get("BODH_SOAK") == "1"
 OUTAGES_S = (30.0, 300.0) if SOAK else (20.0,)
 CRASHES = 20 if SOAK else 4
 CUTS_S = 60.0 if SOAK else 3.0

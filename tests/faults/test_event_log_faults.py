@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
@@ -15,8 +14,8 @@ from db.event_kinds import AgentDispatched
 from db.events import append_event, find_head, list_events, verify_chain
 from tests.db.rows import NOW
 from tests.faults.ordeal import REPORTS, WRITERS, House, crash, open_house, superuser, take_seat
+from tests.soak import SOAK
 
-SOAK = os.environ.get("BODH_SOAK") == "1"
 WRITING_S = 60.0 if SOAK else 5.0
 CRASH_EVERY_S = 8.0 if SOAK else 2.0
 CUT_EVERY_S = 0.15

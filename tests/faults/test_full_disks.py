@@ -1,7 +1,6 @@
 """A full disk, of Postgres or of the spool: what was acknowledged is stored, all goes on alone."""
 
 import asyncio
-import os
 import secrets
 import subprocess
 import sys
@@ -14,8 +13,8 @@ from db import embedded
 from tests.conftest import ROOT
 from tests.faults.disk import fill, free_kb, grow, may_mount, run_in_own_namespace, small_disk
 from tests.faults.ordeal import WRITERS, House, open_house, suffer, until, waiting
+from tests.soak import SOAK
 
-SOAK = os.environ.get("BODH_SOAK") == "1"
 FULL_S = 30.0 if SOAK else 3.0
 WORDS = secrets.token_hex(2_000)  # the longest segment, and no compression makes it small
 NAMED = "tests/faults/test_full_disks.py::{}"
@@ -75,6 +74,7 @@ COUNTS_ON_A_FULL_DISK = """
 import contextlib, sys
 from pathlib import Path
 from telemetry import alarms, gather, metrics
+from tests.soak import SOAK
 
 base = Path(sys.argv[1])
 folder, ballast = base / "drain", base / "ballast"

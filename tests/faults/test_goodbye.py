@@ -8,6 +8,7 @@ from typing import Any
 
 import asyncpg
 import numpy as np
+import pytest
 
 import prompts
 from agent.plugins.espeak import RATE as VOICE_RATE
@@ -40,6 +41,7 @@ async def hears_goodbye(learner: Any, after: float) -> None:
     assert seconds(learner.take_sound(), HEARD_RATE) > 0.9 * seconds(line, VOICE_RATE)
 
 
+@pytest.mark.soak
 async def test_worker_that_is_ended_says_goodbye_and_another_agent_goes_on(
     stack: Stack,
     learner: Callable[..., Any],
@@ -67,6 +69,7 @@ async def test_worker_that_is_ended_says_goodbye_and_another_agent_goes_on(
     assert told == ["agent.dispatched", "agent.left"]
 
 
+@pytest.mark.soak
 async def test_ctrl_c_of_make_up_closes_rooms_with_a_goodbye_line() -> None:
     with running_stack() as stack:
         account = await Account(stack.url, "Amina").sign_in()

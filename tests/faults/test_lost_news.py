@@ -18,7 +18,8 @@ from db.rooms import find_room
 from rooms import change_lesson
 from settings import Settings
 from tests.learner import Learner
-from tests.room.conftest import SOAK, Course
+from tests.room.conftest import Course
+from tests.soak import SOAK
 
 SEEDS = range(4 if SOAK else 1)
 RUNS = 50 if SOAK else 5  # of each seed

@@ -12,10 +12,11 @@ from typing import Any
 import asyncpg
 import pytest
 
-from tests.faults.agents import QUIET_S, Call, gone, kill, no_job, runs
+from tests.faults.agents import QUIET_S, Call, gone, kill, no_job
 from tests.faults.figures import record
 from tests.learner import LOUD, Learner
 from tests.room.conftest import Course
+from tests.soak import runs
 from tests.stack import Stack
 
 

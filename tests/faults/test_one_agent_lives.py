@@ -15,10 +15,11 @@ from db import Pool, create_pool, tenant_tx
 from db.sessions import update_epoch
 from protocol import DispatchMetadata, dump
 from settings import Settings
-from tests.faults.agents import SORRY, Call, gone, kill, no_job, runs
+from tests.faults.agents import SORRY, Call, gone, kill, no_job
 from tests.faults.figures import record
 from tests.faults.two import worker_of
 from tests.room.conftest import Course
+from tests.soak import runs
 from tests.stack import Stack
 
 REPLACED_S = 8.0

@@ -68,13 +68,6 @@ async def sounded(amina: Learner, after: float) -> float:
     return float(heard - after)
 
 
-async def ask(amina: Learner, text: str = QUESTION) -> str:
-    """The whole answer to a typed question."""
-    asked = time.monotonic()
-    await amina.type(text)
-    return await amina.tutor_done(asked)
-
-
 def note(**figures: Any) -> None:
     """Adds to the report of this run."""
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
@@ -125,10 +118,13 @@ async def test_transcript_holds_what_was_said_and_no_prompt_what_a_quiz_keeps_se
 ) -> None:
     joined = time.monotonic()
     provider.break_("llm", "hang after a sentence", times=1)
-    cut = await ask(amina)
+    await amina.type(QUESTION)
+    cut = await amina.tutor_done(joined)
     assert cut.startswith(f"Here is what I know. {prompts.render('provider_failed')}")
     for text in ("Quiz me", "My answer is A", "What is a feature?", "My answer is B"):
-        await ask(amina, text)
+        asked = time.monotonic()
+        await amina.type(text)
+        await amina.answered(asked)
     await amina.leave()
     said = await amina.account.transcript(amina.session_id)
     captions = [c.text.strip() for c in amina.tutor_captions(joined)]

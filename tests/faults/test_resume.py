@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import asyncpg
+import pytest
 
 from tests.faults.agents import GREETINGS, PATIENCE_S, SORRY, kill
 from tests.faults.job_processes import job_pids
@@ -69,6 +70,7 @@ async def test_open_question_hint_and_talk_outlive_the_agent(
     assert graded["pending_question_id"] != held["pending_question_id"]
 
 
+@pytest.mark.soak
 async def test_question_whose_answer_was_cut_is_answered_and_all_hear_one_apology(
     stack: Stack, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
 ) -> None:

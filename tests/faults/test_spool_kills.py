@@ -18,7 +18,7 @@ from db.transcripts import Segment, list_segments
 from tests.conftest import ROOT, Database
 from tests.db.rows import make_session, segment
 from tests.faults.figures import FOLDER
-from tests.room.conftest import SOAK
+from tests.soak import SOAK
 
 KILLS = 200 if SOAK else 20
 LONGEST_S = 0.25  # of writing, at some 200 segments a second

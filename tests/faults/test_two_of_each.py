@@ -42,6 +42,7 @@ def both_servers(stack: Stack, stack_settings: Settings) -> Iterator[tuple[str, 
         yield stack.url, second
 
 
+@pytest.mark.soak
 async def test_calls_of_a_killed_worker_come_back_on_the_other(
     stack: Stack,
     learner: Callable[..., Any],

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -22,11 +21,11 @@ from db.sessions import Session, insert_session
 from settings import Settings
 from tests.db.rows import NOW, make_learner
 from tests.faults.ordeal import REPORTS, House, crash, frozen, open_house
+from tests.soak import SOAK
 from tests.web.webhook_parts import PATH, body_of, headers, signature, told
 from web.app import create_app
 from web.auth import Claims, make_token
 
-SOAK = os.environ.get("BODH_SOAK") == "1"
 AWAY_S, EVENTS = (300.0, 1_000) if SOAK else (20.0, 200)
 ASK_EVERY_S = 1.0  # for a token, meanwhile
 TAKEN_S = 30.0  # the events have their effects so long after the return

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import itertools
-import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,6 @@ from tests.stack import Stack, running_stack
 
 RUNNING = """select count(*) from sessions join livekit_rooms on livekit_rooms.id = room_id
              where name = $1 and status = 'active'"""
-SOAK = os.environ.get("BODH_SOAK") == "1"
 
 
 @dataclass(frozen=True)

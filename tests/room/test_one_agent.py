@@ -11,7 +11,8 @@ import aiohttp
 import pytest
 from livekit import api
 
-from tests.room.conftest import SOAK, Course
+from tests.room.conftest import Course
+from tests.soak import SOAK
 from tests.stack import Stack
 
 TURNS = range(10 if SOAK else 1)  # of each order

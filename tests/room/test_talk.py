@@ -9,7 +9,8 @@ import numpy as np
 from agent.plugins.espeak import RATE as VOICE_RATE
 from agent.speakable import speakable
 from tests.learner import HEARD_RATE
-from tests.room.conftest import SOAK, Course
+from tests.room.conftest import Course
+from tests.soak import SOAK
 from tests.stack import TUTOR_WPM
 from tests.voices import resampled, spoken, trimmed
 

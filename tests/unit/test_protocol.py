@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +14,9 @@ from hypothesis import strategies as st
 
 import protocol
 from protocol import LessonChange, ProtocolError, RoomMetadata
+from tests.soak import SOAK
 
-CASES = 10_000 if os.environ.get("BODH_SOAK") == "1" else 1_000
+CASES = 10_000 if SOAK else 1_000
 KEYS = [
     "agent_type", "courseId", "courseTitle", "moduleId", "lessonId", "lessonTitle",
     "lessonNumber", "videoIds", "learningObjectives", "userId", "userName", "sessionType",

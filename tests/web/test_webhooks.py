@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from copy import deepcopy
@@ -26,11 +25,12 @@ from scripts.livekit import livekit_config
 from settings import Settings
 from tests.conftest import Database
 from tests.livekit import running_livekit
+from tests.soak import SOAK
 from tests.stack import free_port
 from tests.web.conftest import School, open_school
 from tests.web.webhook_parts import CONTENT_TYPE, PATH, body_of, headers, signature, told
 
-CASES = 10_000 if os.environ.get("BODH_SOAK") == "1" else 1_000
+CASES = 10_000 if SOAK else 1_000
 WAIT_S = 20.0
 SECOND = 1_795_000_000  # when the media server made the events of these tests
 ROOM = {"sid": "RM_1", "name": "room", "turnPassword": "not-for-the-disk"}

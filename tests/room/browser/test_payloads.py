@@ -15,7 +15,7 @@ from playwright.async_api import BrowserContext, Dialog, Page, Request, expect
 from tests.learner import Account, Learner
 from tests.room.browser.conftest import leave, start_typed
 from tests.room.browser.payloads import RUN, payloads
-from tests.room.conftest import SOAK
+from tests.soak import SOAK
 from tests.stack import ROOT, Stack
 
 COUNT = 500 if SOAK else 50
