@@ -55,7 +55,7 @@ class Hearing(io.AudioInput):
         self._voices: dict[str, _Voice] = {}
         self._holder: str | None = None
         self._ended = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._listening: dict[str, asyncio.Task[None]] = {}
         self._before = PreConnectAudioHandler(room=room, timeout=3.0)
         self._before.register()
         room.on("track_subscribed", self._on_track)
@@ -89,7 +89,7 @@ class Hearing(io.AudioInput):
         self._room.off("track_subscribed", self._on_track)
         self._room.off("track_unsubscribed", self._on_track_gone)
         self._room.off("track_muted", self._on_muted)
-        await utils.aio.cancel_and_wait(*self._tasks)
+        await utils.aio.cancel_and_wait(*self._listening.values())
         await self._before.aclose()
         self._frames.close()
 
@@ -103,14 +103,11 @@ class Hearing(io.AudioInput):
         early = AudioTrackFeature.TF_PRECONNECT_BUFFER in publication.audio_features
         voice = _Voice(participant.identity, track, early=early)
         self._voices[participant.identity] = voice
+        if before := self._listening.get(participant.identity):
+            before.cancel()  # of a connection that was lost it would go on with silence
         task = asyncio.create_task(self._listen(voice))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            logger.error("a microphone is not heard any more", exc_info=error)
+        self._listening[participant.identity] = task
+        task.add_done_callback(_log_deafness)
 
     def _on_muted(self, participant: rtc.Participant, publication: Any) -> None:
         voice = self._voices.get(participant.identity)
@@ -220,6 +217,11 @@ class _Voice:
         self.kept.clear()
         self.spoke = False
         return kept
+
+
+def _log_deafness(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        logger.error("a microphone is not heard any more", exc_info=error)
 
 
 def _silence(duration_ms: int) -> rtc.AudioFrame:
