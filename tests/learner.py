@@ -108,7 +108,8 @@ class Learner:
         self._say: asyncio.Queue[tuple[np.ndarray, asyncio.Future[tuple[float, float]]]] = (
             asyncio.Queue()
         )
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._hearing: dict[str, asyncio.Future[None]] = {}  # by sid of the track
 
     @property
     def identity(self) -> str:
@@ -125,6 +126,7 @@ class Learner:
         room = self.room
         room.register_text_stream_handler("lk.transcription", self._on_caption)
         room.on("track_subscribed", self._on_track)
+        room.on("track_unsubscribed", self._on_track_gone)
         room.on("data_received", self._on_data)
         room.on("room_metadata_changed", lambda _old, new: self._news(self.metadata.append, new))
         for event in ("participant_connected", "participant_disconnected", "disconnected"):
@@ -257,10 +259,11 @@ class Learner:
         keep(value)
         self.changed.set()
 
-    def _spawn(self, work: Awaitable[None]) -> None:
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Future[None]:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def _on_caption(self, reader: rtc.TextStreamReader, identity: str) -> None:
         self._spawn(self._read_caption(reader, identity))
@@ -296,16 +299,24 @@ class Learner:
             track.kind == rtc.TrackKind.KIND_AUDIO
             and participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
         ):
-            self._spawn(self._listen(track))
+            self._hearing[track.sid] = self._spawn(self._listen(track))
+
+    def _on_track_gone(self, track: rtc.Track, *_: Any) -> None:
+        """The track of an agent that was killed would go on with silence."""
+        if hearing := self._hearing.pop(track.sid, None):
+            hearing.cancel()
 
     async def _listen(self, track: rtc.Track) -> None:
         stream = rtc.AudioStream.from_track(track=track, sample_rate=HEARD_RATE, num_channels=1)
-        async for event in stream:
-            samples = np.frombuffer(event.frame.data, np.int16)
-            level = float(np.sqrt(np.mean(samples.astype(np.float32) ** 2)))
-            self.levels.append((time.monotonic(), level))
-            if self.recording:
-                self.sound.append(samples.copy())
+        try:
+            async for event in stream:
+                samples = np.frombuffer(event.frame.data, np.int16)
+                level = float(np.sqrt(np.mean(samples.astype(np.float32) ** 2)))
+                self.levels.append((time.monotonic(), level))
+                if self.recording:
+                    self.sound.append(samples.copy())
+        finally:
+            await stream.aclose()
 
     async def _publish(self) -> None:
         source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
