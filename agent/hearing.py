@@ -104,7 +104,7 @@ class Hearing(io.AudioInput):
         voice = _Voice(participant.identity, track, early=early)
         self._voices[participant.identity] = voice
         if before := self._listening.get(participant.identity):
-            before.cancel()  # of a connection that was lost it would go on with silence
+            before.cancel()
         task = asyncio.create_task(self._listen(voice))
         self._listening[participant.identity] = task
         task.add_done_callback(_log_deafness)
@@ -125,9 +125,11 @@ class Hearing(io.AudioInput):
         voice = self._voices.get(participant.identity)
         if voice is not None and voice.track.sid == track.sid:
             del self._voices[participant.identity]
+            self._listening.pop(participant.identity).cancel()
             self._end_of_sound(participant.identity)
 
     async def _listen(self, voice: "_Voice") -> None:
+        """Until it is cancelled: the stream of a connection that was lost goes on with silence."""
         # opened first: it keeps what is said while the sound from before is on its way
         stream = rtc.AudioStream.from_track(
             track=voice.track, sample_rate=SAMPLE_RATE, num_channels=1, frame_size_ms=FRAME_MS
