@@ -13,7 +13,7 @@ from agent.classroom import Classroom
 from agent.hearing import Hearing
 from agent.journal import NOT_HEARD, Journal, Utterance
 from agent.marks import Line
-from agent.plugins.whisper import MISSED
+from agent.plugins.whisper import LATE, MISSED
 from agent.sentences import sentence_end
 from agent.speakable import speakable
 from agent.tutor import Tutor
@@ -97,7 +97,7 @@ class RoomTutor(Tutor):
         if not event.alternatives:
             return True
         best, missed = event.alternatives[0], event.request_id == MISSED
-        if not best.text and not missed:
+        if not best.text and event.request_id not in (MISSED, LATE):
             return True
         from_s, to_s = self._span_s
         if best.end_time > 0:
@@ -106,6 +106,9 @@ class RoomTutor(Tutor):
         if begun is None or ended is None:
             return False
         identity, started_at = begun
+        if event.request_id == LATE:
+            await self._classroom.turns.late(identity)
+            return False
         if self._interim is None or self._interim.identity != identity:
             self._interim = _Interim(identity, self._journal.next_id())
         segment_id = self._interim.segment_id

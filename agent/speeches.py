@@ -34,11 +34,13 @@ class Speeches:
         learner: LearnerLesson,
         *,
         may_be_cut: bool = True,
+        may_be_repeated: bool = True,
         in_reply_to: str | None = None,
     ) -> None:
         """Says authored text to a learner and returns when it was played or cut."""
         async with self._speaking_turn:
-            self._desk.last_answer = text
+            if may_be_repeated:
+                self._desk.last_answer = text
             speech = Speech(learner.identity, in_reply_to, learner.lesson_id)
             say = partial(self._agent_session.say, text, allow_interruptions=may_be_cut)
             handle = _in_context(speech, say)

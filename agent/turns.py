@@ -1,6 +1,7 @@
 """The learners' turns, spoken and typed: each kept before it is shown or answered."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -54,6 +55,13 @@ class Turns:
         self._captions.learner(identity, gap.segment_id, gap.text, final=True)
         line = prompts.render("not_heard")
         self._spawn(self._speeches.say(line, learner, in_reply_to=gap.segment_id))
+
+    async def late(self, identity: str) -> None:
+        """What was said is not recognised yet: nobody waits in silence."""
+        with contextlib.suppress(RefusedError):
+            learner = await self._lessons.find(identity)
+            line = prompts.render("one_moment")
+            self._spawn(self._speeches.say(line, learner, may_be_repeated=False))
 
     async def typed(self, typed: Typed) -> None:
         """Cuts what this learner hears, and answers."""

@@ -12,12 +12,14 @@ import httpx2 as httpx
 import numpy as np
 from livekit import rtc
 
+import prompts
 from agent.plugins.espeak import RATE as VOICE_RATE
 from tests.voices import resampled, spoken
 
 RATE = 48_000
 HEARD_RATE = 16_000
 FRAME = RATE // 50  # 20 ms
+FILLER = prompts.render("one_moment").strip()
 LOUD = 200.0  # root mean square above which the tutor is heard
 
 
@@ -228,10 +230,17 @@ class Learner:
         return text
 
     async def answered(self, after: float) -> str:
-        """The beginning of an answer that began after a moment; the rest is stopped."""
-        await self.until(lambda: self.tutor_captions(after), 20, "an answer")
+        """The beginning of an answer that began after a moment; the rest is stopped.
+
+        What is said where a busy machine lets one wait is no answer.
+        """
+
+        def answer() -> list[Caption]:
+            return [one for one in self.tutor_captions(after) if one.text.strip() != FILLER]
+
+        await self.until(answer, 20, "an answer")
         await self.until(
-            lambda: self.tutor_captions(after)[0].final or len(self.tutor_text(after)) > 60,
+            lambda: answer()[0].final or len(self.tutor_text(after)) > 60,
             15,
             "words of an answer",
         )

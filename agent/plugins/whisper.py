@@ -28,8 +28,11 @@ CUT_FRAME = RATE // 10
 INTERIM_EVERY_S = 0.7
 PAUSE_S = 0.1  # no caption is asked for in a pause: it may be the end, and the final would wait
 TIMEOUT_S = 10.0
+LATE_S = 2.0  # of a final; with the pause that ended the utterance, as long as one waits in silence
 BYTES_PER_S = 2 * RATE
-MISSED = "missed"  # request id of an empty final: something was said that nobody could recognise
+# request ids of empty finals
+MISSED = "missed"  # something was said that nobody could recognise
+LATE = "late"  # something was said whose final takes long
 
 
 class Ear(Protocol):
@@ -241,6 +244,7 @@ class WhisperStream(stt.RecognizeStream):
 
     async def _finish(self, finished: utils.aio.Chan[Utterance]) -> None:
         async for utterance in finished:
+            late = asyncio.get_running_loop().call_later(LATE_S, self._tell_late, utterance)
             try:
                 found = await self._client.recognise(
                     bytes(utterance.pcm), language=self._language, timeout_s=TIMEOUT_S
@@ -250,11 +254,18 @@ class WhisperStream(stt.RecognizeStream):
                 logger.warning(
                     "an utterance was not recognised", extra={"why": type(error).__name__}
                 )
-                self._miss(utterance)
+                self._mark(utterance, MISSED)
                 found = Recognition("", self._language or "", 0.0, utterance.audio_s, 0.0)
+            finally:
+                late.cancel()
             self._say(utterance, found)
 
-    def _miss(self, utterance: Utterance) -> None:
+    def _tell_late(self, utterance: Utterance) -> None:
+        if utterance.ended_at is not None:  # else the learner speaks on
+            self._mark(utterance, LATE)
+
+    def _mark(self, utterance: Utterance, request_id: str) -> None:
+        """An empty final, which only says what became of an utterance."""
         offset_s = self.start_time_offset
         gap = stt.SpeechData(
             language=LanguageCode(self._language or ""),
@@ -264,7 +275,7 @@ class WhisperStream(stt.RecognizeStream):
         )
         self._emit(
             stt.SpeechEvent(
-                stt.SpeechEventType.FINAL_TRANSCRIPT, request_id=MISSED, alternatives=[gap]
+                stt.SpeechEventType.FINAL_TRANSCRIPT, request_id=request_id, alternatives=[gap]
             )
         )
 

@@ -10,7 +10,7 @@ from livekit.agents import stt, vad
 
 from agent.plugins.espeak import EspeakTTS
 from agent.plugins.inline_vad import InlineVAD, SpeechDetector
-from agent.plugins.whisper import MISSED, WhisperSTT
+from agent.plugins.whisper import LATE, MISSED, WhisperSTT
 from speech.client import SpeechClient
 from speech.wire import RATE
 from tests.agent.speech_parts import (
@@ -60,7 +60,11 @@ async def heard(stream: stt.RecognizeStream, pcm: bytes, *, pace_s: float) -> li
 
 
 def only(events: list[stt.SpeechEvent], kind: Kind) -> list[stt.SpeechData]:
-    return [event.alternatives[0] for event in events if event.type is kind]
+    return [
+        event.alternatives[0]
+        for event in events
+        if event.type is kind and event.request_id != LATE  # as it comes on a busy machine
+    ]
 
 
 async def test_phrases_in_real_time_end_with_true_times(
@@ -139,12 +143,14 @@ async def test_without_an_engine_an_utterance_is_lost_but_not_the_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.plugins.whisper.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("agent.plugins.whisper.LATE_S", 0.1)
     recogniser = WhisperSTT(SpeechClient(tmp_path / "none.sock"), InlineVAD())
     phrase = recorded("my-answer-is-three") + silence(0.6)
     events = await heard(recogniser.stream(), phrase * 2, pace_s=0)
     assert [one.text for one in only(events, Kind.FINAL_TRANSCRIPT)] == ["", ""]
-    gaps = [event for event in events if event.request_id == MISSED]
-    assert [event.type for event in gaps] == [Kind.FINAL_TRANSCRIPT] * 2
+    marks = [event for event in events if event.request_id in (LATE, MISSED)]
+    assert [event.request_id for event in marks] == [LATE, MISSED] * 2
+    assert {event.type for event in marks} == {Kind.FINAL_TRANSCRIPT}
     assert sum(event.type is Kind.END_OF_SPEECH for event in events) == 2
 
 

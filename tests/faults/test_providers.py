@@ -11,7 +11,7 @@ import pytest
 
 import prompts
 from settings import Settings
-from tests.learner import Learner
+from tests.learner import FILLER, Learner
 from tests.provider import MODEL, Provider, running_provider
 from tests.room.conftest import Course, settings_of
 from tests.stack import Stack, running_stack
@@ -20,7 +20,6 @@ FIGURES = Path(__file__).parents[2] / "build" / "faults" / "providers.json"
 QUESTION = "What is the loss function?"
 BY_PROVIDER = "What do you think about it?"  # how its answers end
 SPOKEN = "what is the loss function"
-FILLER = prompts.render("one_moment")
 
 pytestmark = pytest.mark.timeout(300)
 

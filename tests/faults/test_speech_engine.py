@@ -8,6 +8,8 @@ from typing import Any
 
 import prompts
 from agent.journal import NOT_HEARD
+from tests.faults.figures import record
+from tests.learner import FILLER
 from tests.room.conftest import Course
 from tests.stack import Stack
 
@@ -32,7 +34,10 @@ async def test_words_outlive_the_engine_and_what_nobody_hears_is_told_and_marked
     os.kill(engine, signal.SIGSTOP)
     try:
         _, ended = await amina.say(PHRASE)
+        heard = await amina.until(lambda: amina.first_sound(ended), 30, "a sound")
+        record("engine_frozen_first_sound", [heard - ended])
         await amina.until(lambda: TOLD in amina.tutor_text(ended), 30, "the line")
+        assert amina.tutor_text(ended).startswith(FILLER)
     finally:
         os.kill(engine, signal.SIGCONT)
     await amina.tutor_done(ended)
