@@ -20,7 +20,7 @@ LOST_S = 2.0  # a room that closed ends its session within this; else it was los
 GRACE_S = 30.0  # for somebody to come back to a session whose room is gone
 COMING_S = 30.0  # a learner who was given a token has joined by then
 LEFT_PAUSE_S = 1.0  # between tries to replace one that went on purpose
-LIVED_S = 3.0  # an agent that lived so long did not die of its start
+LIVED_S = 2.0  # an agent that lived so long did not die of its start
 LONGEST_PAUSE_S = 30.0  # between agents that die at once
 
 
@@ -145,8 +145,7 @@ class Leases:
         if seen.lease.left:
             return self._now - seen.replaced > LEFT_PAUSE_S
         limit = START_S if seen.lease.beat_at is None else self._stale_s
-        pause = min(2.0 ** (seen.short_lives - 1), LONGEST_PAUSE_S) if seen.short_lives else 0.0
-        return self._now - max(seen.since, seen.replaced) > limit + pause
+        return self._now - max(seen.since, seen.replaced) > limit + _pause_s(seen.short_lives)
 
     def _count(self, seen: Seen, verdict: Verdict) -> None:
         """Nothing is done twice before it could show."""
@@ -163,3 +162,8 @@ class Leases:
 
 def _sign(lease: Lease) -> tuple[object, ...]:
     return lease.epoch, lease.taken_at, lease.beat_at, lease.room_sid
+
+
+def _pause_s(short_lives: int) -> float:
+    """Between agents that die at once; one may be killed by chance."""
+    return min(2.0 ** (short_lives - 2), LONGEST_PAUSE_S) if short_lives > 1 else 0.0
