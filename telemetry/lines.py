@@ -94,10 +94,18 @@ def tell(record: logging.LogRecord, process: str) -> dict[str, Any]:
 
 def message_of(record: logging.LogRecord) -> str:
     """The message without its arguments; of a library only what stands before any value."""
-    text = str(record.msg)
+    text = _native_place(record) or str(record.msg)
     if record.name.split(".", 1)[0] not in OURS:
         text = _CUT.split(text, maxsplit=1)[0].strip() or "(not told)"
     return _SECRET.sub("(secret)", text)
+
+
+def _native_place(record: logging.LogRecord) -> str:
+    """Where the media client's native part logged, without what: its text may hold names."""
+    if record.name != "livekit" or not isinstance(record.args, tuple) or len(record.args) != 4:
+        return ""
+    target, line, *_ = record.args
+    return f"native part, {str(target).replace('::', '.')} line {line}"
 
 
 def may_tell(name: str, value: object) -> bool:

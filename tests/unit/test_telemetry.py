@@ -151,6 +151,18 @@ def test_record_of_a_job_process_passes_the_same_list(tmp_path: Path) -> None:
     assert line["error"] == "RuntimeError < ValueError"
 
 
+NATIVE = """
+logging.getLogger("livekit").error(
+    "%s:%s:%s - %s", "livekit::rtc_engine", 1063, "livekit::rtc_engine", WORDS + TOKEN
+)
+"""
+
+
+def test_native_part_of_the_media_client_tells_where_it_failed(tmp_path: Path) -> None:
+    (line,) = run(RELAYED + NATIVE, tmp_path)
+    assert line["message"] == "native part, livekit.rtc_engine line 1063"
+
+
 def test_alarm_is_told_once_when_it_comes_and_once_when_it_goes(tmp_path: Path) -> None:
     lines = run(
         'for on in (False, True, True, False, False): telemetry.alarm("dead_letters", on, count=3)',
