@@ -38,7 +38,7 @@ async def hears_goodbye(learner: Any, after: float) -> None:
     assert learner.tutor_text(after) == LINE
     line = await spoken(LINE, rate_wpm=TUTOR_WPM)
     # a listener's buffer plays a little faster where packets came late
-    assert seconds(learner.take_sound(), HEARD_RATE) > 0.9 * seconds(line, VOICE_RATE)
+    assert seconds(learner.take_sound(), HEARD_RATE) > 0.8 * seconds(line, VOICE_RATE)
 
 
 @pytest.mark.soak
