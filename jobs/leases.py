@@ -13,8 +13,9 @@ from db.leases import Lease
 
 Verdict = Literal["ask", "replace", "remake", "end"]
 
-# a worker that is free takes a dispatch within 0.3 s, one that died is back within some seconds
-ASK_PAUSES_S = (1.0,) * 20 + (2.0, 5.0)
+# a worker that is free takes a dispatch within 0.3 s, of a burst some at a time; one that died is
+# back within some seconds
+ASK_PAUSES_S = (0.4,) * 8 + (1.0,) * 16 + (2.0, 5.0)
 START_S = 10.0  # from a dispatch that was taken to the first beat, on a busy host
 LOST_S = 2.0  # a room that closed ends its session within this; else it was lost
 GRACE_S = 30.0  # for somebody to come back to a session whose room is gone
