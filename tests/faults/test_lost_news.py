@@ -1,6 +1,7 @@
 """Ten lesson changes a second whose news get lost: the last lesson holds, and is told once."""
 
 import asyncio
+import itertools
 import random
 import re
 import time
@@ -13,6 +14,7 @@ import asyncpg
 import pytest
 
 import db
+from agent.announcements import ANNOUNCE_AFTER_S
 from db.accounts import find_account_by_identity
 from db.rooms import find_room
 from rooms import change_lesson
@@ -61,15 +63,19 @@ async def test_last_of_ten_changes_holds_within_6_s_and_is_announced_once(
         last = chance.choice([one for one in module.lessons if one["title"] != title])
         title = last["title"]
         began = time.monotonic()
+        stored = [began]
         for number, lesson in enumerate([*lessons, last], 1):
             await change(server_pool, tenant_id, amina, lesson["id"], chance)
+            stored.append(time.monotonic())
             await asyncio.sleep(max(0.0, began + number / CHANGES - time.monotonic()))
         await amina.until(
             lambda t=title, b=began: t in amina.tutor_text(b), RIGHT_S, f"{title} in run {run}"
         )
         await asyncio.sleep(MORE_S)
         told = ANNOUNCED.findall(amina.tutor_text(began))
-        assert len(told) == 1, f"run {run}: {told}"
+        slowest_s = max(after - before for before, after in itertools.pairwise(stored))
+        # a busy machine that kept one back for so long made two changes of it
+        assert len(told) == 1 or slowest_s > ANNOUNCE_AFTER_S, f"run {run}: {told}"
         await amina.rpc("speech.stop", {})
 
 
