@@ -1,7 +1,6 @@
 """Ten lesson changes a second whose news get lost: the last lesson holds, and is told once."""
 
 import asyncio
-import itertools
 import random
 import re
 import time
@@ -14,7 +13,6 @@ import asyncpg
 import pytest
 
 import db
-from agent.announcements import ANNOUNCE_AFTER_S
 from db.accounts import find_account_by_identity
 from db.rooms import find_room
 from rooms import change_lesson
@@ -57,26 +55,35 @@ async def test_last_of_ten_changes_holds_within_6_s_and_is_announced_once(
     await amina.settled(joined)
     tenant_id = await rows.fetchval("select id from tenants where slug = 'default'")
     chance = random.Random(seed)  # noqa: S311 not a secret
-    title = module.lessons[0]["title"]
+    last = module.lessons[0]
     for run in range(RUNS):
-        lessons = [chance.choice(module.lessons) for _ in range(CHANGES - 1)]
-        last = chance.choice([one for one in module.lessons if one["title"] != title])
+        lessons = walk(chance, module.lessons, last)
+        last = lessons[-1]
         title = last["title"]
         began = time.monotonic()
-        stored = [began]
-        for number, lesson in enumerate([*lessons, last], 1):
+        for number, lesson in enumerate(lessons, 1):
             await change(server_pool, tenant_id, amina, lesson["id"], chance)
-            stored.append(time.monotonic())
             await asyncio.sleep(max(0.0, began + number / CHANGES - time.monotonic()))
         await amina.until(
             lambda t=title, b=began: t in amina.tutor_text(b), RIGHT_S, f"{title} in run {run}"
         )
         await asyncio.sleep(MORE_S)
         told = ANNOUNCED.findall(amina.tutor_text(began))
-        slowest_s = max(after - before for before, after in itertools.pairwise(stored))
-        # a busy machine that kept one back for so long made two changes of it
-        assert len(told) == 1 or slowest_s > ANNOUNCE_AFTER_S, f"run {run}: {told}"
+        assert len(told) == 1, f"run {run}: {told}"
         await amina.rpc("speech.stop", {})
+
+
+def walk(chance: random.Random, lessons: list[Any], last: Any) -> list[Any]:
+    """Ten changes, each to another lesson than the one before, which ends elsewhere than it began.
+
+    A lesson that were chosen again and again would rightly be announced meanwhile.
+    """
+    while True:
+        walked = [last]
+        for _ in range(CHANGES):
+            walked.append(chance.choice([one for one in lessons if one is not walked[-1]]))
+        if walked[-1] is not last:
+            return walked[1:]
 
 
 async def change(
