@@ -138,6 +138,15 @@ class Learner:
             await self._publish()
         return self
 
+    async def arrive(
+        self, module_id: str, lesson_id: str = "", *, microphone: bool = True
+    ) -> "Learner":
+        """Joins, and returns once it has settled."""
+        joined = time.monotonic()
+        await self.join(module_id, lesson_id, microphone=microphone)
+        await self.settled(joined)
+        return self
+
     async def leave(self) -> None:
         for task in self._tasks:
             task.cancel()

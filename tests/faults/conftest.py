@@ -11,6 +11,7 @@ from tests.faults.disk import may_mount, small_disk
 from tests.faults.two import TWO, second_of_each
 from tests.replay import replay
 from tests.room.conftest import (
+    arrived,
     course,
     fresh_room,
     learner,
@@ -24,6 +25,7 @@ from tests.room.conftest import (
 from tests.stack import Stack, running_stack
 
 __all__ = [
+    "arrived",
     "course",
     "fresh_room",
     "learner",

@@ -52,10 +52,7 @@ async def test_worker_that_is_ended_says_goodbye_and_another_agent_goes_on(
     module = course.modules[0]
     await fresh_room(module)
     before = job_pids(stack)
-    amina = await learner()
-    joined = time.monotonic()
-    await amina.join(module.id, module.lessons[0]["id"])
-    await amina.settled(joined)
+    amina = await (await learner()).arrive(module.id, module.lessons[0]["id"])
     old = amina.agents()[0]
     (job,) = job_pids(stack) - before
     amina.recording = True
@@ -75,9 +72,7 @@ async def test_ctrl_c_of_make_up_closes_rooms_with_a_goodbye_line() -> None:
         account = await Account(stack.url, "Amina").sign_in()
         amina = Learner(account)
         module = (await account.course())["modules"][0]
-        joined = time.monotonic()
-        await amina.join(module["id"])
-        await amina.settled(joined)
+        await amina.arrive(module["id"])
         amina.recording = True
         ended = time.monotonic()
         os.kill(stack.process.pid, signal.SIGINT)

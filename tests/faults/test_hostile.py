@@ -25,9 +25,7 @@ async def test_hostile_participant_costs_no_memory_and_nobody_their_agent(
     await fresh_room(module)
     before = job_pids(stack)
     amina, mallory = await learner(), await learner(name="Mallory")
-    joined = time.monotonic()
-    await amina.join(module.id)
-    await amina.settled(joined)
+    await amina.arrive(module.id)
     (job,) = job_pids(stack) - before
     joined = time.monotonic()
     await mallory.join(module.id, microphone=False)

@@ -1,7 +1,6 @@
 """What is said just before a hang-up is recognised and kept, also where the room ends with it."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -40,9 +39,7 @@ async def test_last_words_before_a_learner_leaves_or_the_room_is_closed_are_kept
     await fresh_room(module)
     amina = await learner()
     for wait_s in [*WAITS_S, None]:
-        joined = time.monotonic()
-        await amina.join(module.id, module.lessons[1]["id"])
-        await amina.settled(joined)
+        await amina.arrive(module.id, module.lessons[1]["id"])
         began = datetime.now(UTC)
         await amina.say(PHRASE)
         await asyncio.sleep(SENT_S + (wait_s or 0))

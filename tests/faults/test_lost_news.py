@@ -41,18 +41,13 @@ async def server_pool(stack_settings: Settings) -> AsyncIterator[db.Pool]:
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_last_of_ten_changes_holds_within_6_s_and_is_announced_once(
     seed: int,
-    learner: Callable[..., Any],
+    arrived: Callable[..., Any],
     course: Course,
-    fresh_room: Callable[..., Any],
     server_pool: db.Pool,
     rows: asyncpg.Connection,
 ) -> None:
     module = course.modules[0]
-    await fresh_room(module)
-    amina = await learner()
-    joined = time.monotonic()
-    await amina.join(module.id, module.lessons[0]["id"])
-    await amina.settled(joined)
+    amina = await arrived(module, module.lessons[0]["id"])
     tenant_id = await rows.fetchval("select id from tenants where slug = 'default'")
     chance = random.Random(seed)  # noqa: S311 not a secret
     last = module.lessons[0]

@@ -57,18 +57,9 @@ CUTS = SMALL + LONG if SOAK else SMALL
 
 
 async def test_cuts_bring_no_second_welcome_no_other_agent_and_no_hole(
-    stack: Stack,
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    rows: asyncpg.Connection,
+    stack: Stack, arrived: Callable[..., Any], course: Course, rows: asyncpg.Connection
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    amina = await learner()
-    joined = time.monotonic()
-    await amina.join(module.id)
-    await amina.settled(joined)
+    amina = await arrived(course.modules[0])
     (agent,) = amina.agents()
     for cut in CUTS:
         speaking = asyncio.create_task(amina.say(BEFORE))  # a word is on its way at the cut

@@ -155,10 +155,7 @@ async def test_learner_hears_once_that_nothing_is_written_down_and_no_room_is_ta
     module, disk = course.modules[0], stack.home / "spool"
     await fresh_room(module)
     await fresh_room(course.modules[1])
-    amina = await learner()
-    joined = time.monotonic()
-    await amina.join(module.id, module.lessons[0]["id"])
-    await amina.settled(joined)
+    amina = await (await learner()).arrive(module.id, module.lessons[0]["id"])
     await asyncio.to_thread(fill, disk, 0)
     filled = time.monotonic()
     await amina.type("what did I just say")

@@ -44,20 +44,11 @@ def stack_settings(stack: Stack) -> Settings:
 
 
 @pytest.fixture
-async def amina(
-    provider: Provider,
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-) -> Learner:
+async def amina(provider: Provider, arrived: Callable[..., Any], course: Course) -> Learner:
     """In lesson 2 of the first module, greeted, all providers well."""
     provider.reset()
     module = course.modules[0]
-    await fresh_room(module)
-    amina: Learner = await learner()
-    joined = time.monotonic()
-    await amina.join(module.id, module.lessons[1]["id"])
-    await amina.settled(joined)
+    amina: Learner = await arrived(module, module.lessons[1]["id"])
     return amina
 
 

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -18,14 +17,10 @@ TOLD = prompts.render("not_heard").strip()
 
 
 async def test_words_outlive_the_engine_and_what_nobody_hears_is_told_and_marked(
-    stack: Stack, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    stack: Stack, arrived: Callable[..., Any], course: Course
 ) -> None:
     module = course.modules[1]
-    await fresh_room(module)
-    amina = await learner()
-    joined = time.monotonic()
-    await amina.join(module.id, module.lessons[1]["id"])
-    await amina.settled(joined)
+    amina = await arrived(module, module.lessons[1]["id"])
     (engine,) = stack.pids("-m speech $")
     os.kill(engine, signal.SIGKILL)
     _, ended = await amina.say(PHRASE)

@@ -54,10 +54,7 @@ async def test_calls_of_a_killed_worker_come_back_on_the_other(
     module = course.modules[0]
     await fresh_room(module)
     before = job_pids(stack)
-    amina = await learner()
-    joined = time.monotonic()
-    await amina.join(module.id, module.lessons[0]["id"])
-    await amina.settled(joined)
+    amina = await (await learner()).arrive(module.id, module.lessons[0]["id"])
     asked = time.monotonic()
     await amina.type(QUESTION)
     await amina.tutor_done(asked)

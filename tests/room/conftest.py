@@ -155,3 +155,15 @@ async def fresh_room(
         return name
 
     return close
+
+
+@pytest.fixture
+def arrived(fresh_room: Callable[[Module], Any], learner: Callable[..., Any]) -> Callable[..., Any]:
+    """Makes learners who are settled in a session of their own; see Learner.arrive."""
+
+    async def make(module: Module, lesson_id: str = "") -> Learner:
+        await fresh_room(module)
+        one: Learner = await learner()
+        return await one.arrive(module.id, lesson_id)
+
+    return make

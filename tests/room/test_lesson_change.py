@@ -15,16 +15,6 @@ from tests.room.conftest import Course
 WAYS = ("metadata", "http", "data", "rpc")
 
 
-async def begin(learner: Any, course: Course, fresh_room: Any, index: int = 0) -> Any:
-    """A learner in module 1 whose greeting is over."""
-    module = course.modules[0]
-    await fresh_room(module)
-    joined = time.monotonic()
-    amina = await (await learner()).join(module.id, module.lessons[index]["id"])
-    await amina.settled(joined)
-    return amina
-
-
 async def change(way: str, amina: Any, lesson_id: str, livekit: api.LiveKitAPI) -> None:
     """Asks for a lesson in one of the four ways."""
     if way == "http":
@@ -53,13 +43,9 @@ async def announced(amina: Any, title: str, since: float) -> str:
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_each_way_alone_suffices(
-    way: str,
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    livekit: api.LiveKitAPI,
+    way: str, arrived: Callable[..., Any], course: Course, livekit: api.LiveKitAPI
 ) -> None:
-    amina = await begin(learner, course, fresh_room)
+    amina = await arrived(course.modules[0], course.modules[0].lessons[0]["id"])
     lesson = course.modules[0].lessons[2]
     since = time.monotonic()
     await change(way, amina, lesson["id"], livekit)
@@ -72,12 +58,9 @@ async def test_each_way_alone_suffices(
 
 
 async def test_the_four_ways_in_all_orders_end_on_the_last(
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    livekit: api.LiveKitAPI,
+    arrived: Callable[..., Any], course: Course, livekit: api.LiveKitAPI
 ) -> None:
-    amina = await begin(learner, course, fresh_room)
+    amina = await arrived(course.modules[0], course.modules[0].lessons[0]["id"])
     lessons = itertools.cycle(course.modules[0].lessons)
     current = course.modules[0].lessons[0]
     next(lessons)
@@ -97,9 +80,9 @@ async def test_the_four_ways_in_all_orders_end_on_the_last(
 
 
 async def test_ten_changes_in_a_second_are_announced_once(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    arrived: Callable[..., Any], course: Course
 ) -> None:
-    amina = await begin(learner, course, fresh_room)
+    amina = await arrived(course.modules[0], course.modules[0].lessons[0]["id"])
     lessons = course.modules[0].lessons
     since = time.monotonic()
     for number in range(10):
@@ -111,9 +94,9 @@ async def test_ten_changes_in_a_second_are_announced_once(
 
 
 async def test_change_in_mid_sentence_and_duplicates_bring_one_line(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    arrived: Callable[..., Any], course: Course
 ) -> None:
-    amina = await begin(learner, course, fresh_room)
+    amina = await arrived(course.modules[0], course.modules[0].lessons[0]["id"])
     lesson = course.modules[0].lessons[1]
     asked = time.monotonic()
     await amina.type("Summarise this lesson")
@@ -130,9 +113,9 @@ async def test_change_in_mid_sentence_and_duplicates_bring_one_line(
 
 
 async def test_refused_lesson_is_told_to_the_sender(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    arrived: Callable[..., Any], course: Course
 ) -> None:
-    amina = await begin(learner, course, fresh_room)
+    amina = await arrived(course.modules[0], course.modules[0].lessons[0]["id"])
     foreign = course.modules[1].lessons[0]["id"]
     wanted = {"type": "lesson.change", "lessonId": foreign}
     with pytest.raises(rtc.RpcError) as refused:

@@ -39,14 +39,9 @@ async def test_words_to_come_are_told_and_a_stop_says_which_never_came(
 
 
 async def test_the_latency_of_a_spoken_turn_is_told_in_seconds_and_without_words(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    arrived: Callable[..., Any], course: Course
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    one = await learner()
-    joined = time.monotonic()
-    await one.join(module.id)
-    await one.settled(joined)
+    one = await arrived(course.modules[0])
     one.messages.clear()
     _, ended = await one.say("what is machine learning")
     await one.answered(ended)

@@ -13,15 +13,6 @@ from livekit import rtc
 from tests.room.conftest import Course
 
 
-async def joined(learner: Any, course: Course, fresh_room: Any) -> Any:
-    module = course.modules[0]
-    await fresh_room(module)
-    began = time.monotonic()
-    amina = await (await learner()).join(module.id)
-    await amina.settled(began)
-    return amina
-
-
 async def test_client_chooses_neither_identity_nor_metadata_nor_agent(
     person: Callable[..., Any], course: Course
 ) -> None:
@@ -42,9 +33,9 @@ async def test_client_chooses_neither_identity_nor_metadata_nor_agent(
 
 
 async def test_session_host_channel_stays_unanswered(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    arrived: Callable[..., Any], course: Course
 ) -> None:
-    amina = await joined(learner, course, fresh_room)
+    amina = await arrived(course.modules[0])
     answers: list[bytes] = []
 
     def on_bytes(reader: rtc.ByteStreamReader, _identity: str) -> None:
@@ -65,12 +56,9 @@ async def test_session_host_channel_stays_unanswered(
 
 
 async def test_no_packet_of_a_quiz_carries_its_key(
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    rows: asyncpg.Connection,
+    arrived: Callable[..., Any], course: Course, rows: asyncpg.Connection
 ) -> None:
-    amina = await joined(learner, course, fresh_room)
+    amina = await arrived(course.modules[0])
     lesson = course.modules[0].lessons[0]
     whys = await rows.fetch(
         "select why from quiz_keys join quiz_questions on id = question_id where lesson_id = $1",
@@ -87,9 +75,9 @@ async def test_no_packet_of_a_quiz_carries_its_key(
 
 
 async def test_forged_captions_and_metadata_of_a_learner_change_nothing(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    arrived: Callable[..., Any], course: Course
 ) -> None:
-    amina = await joined(learner, course, fresh_room)
+    amina = await arrived(course.modules[0])
     local = amina.room.local_participant
     before = amina.room.metadata
     await local.set_metadata(json.dumps({"userId": "00000000-0000-0000-0000-000000000000"}))

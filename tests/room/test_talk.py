@@ -61,13 +61,9 @@ async def test_greeting_is_heard_as_it_is_captioned(
 
 
 async def test_spoken_phrases_are_captioned_answered_and_kept_once(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    arrived: Callable[..., Any], course: Course
 ) -> None:
-    await fresh_room(course.modules[0])
-    amina = await learner()
-    joined = time.monotonic()
-    await amina.join(course.modules[0].id)
-    await amina.settled(joined)
+    amina = await arrived(course.modules[0])
     for phrase in PHRASES:
         _, ended = await amina.say(phrase)
         await amina.until(
@@ -90,13 +86,9 @@ async def test_spoken_phrases_are_captioned_answered_and_kept_once(
 
 
 async def test_typed_and_spoken_questions_are_answered_alike(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    arrived: Callable[..., Any], course: Course
 ) -> None:
-    await fresh_room(course.modules[0])
-    amina = await learner()
-    joined = time.monotonic()
-    await amina.join(course.modules[0].id)
-    await amina.settled(joined)
+    amina = await arrived(course.modules[0])
     asked = time.monotonic()
     await amina.type("What is the loss function?")
     typed = await amina.tutor_done(asked)
@@ -107,15 +99,9 @@ async def test_typed_and_spoken_questions_are_answered_alike(
     assert amina.cited[0]["segmentId"] in amina.captions
 
 
-async def test_commands_that_are_typed(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
-) -> None:
+async def test_commands_that_are_typed(arrived: Callable[..., Any], course: Course) -> None:
     module = course.modules[0]
-    await fresh_room(module)
-    amina = await learner()
-    joined = time.monotonic()
-    await amina.join(module.id)
-    await amina.settled(joined)
+    amina = await arrived(module)
     answers = {}
     for command in ("What are the objectives?", "Next lesson", "Quiz me", "Give me a hint"):
         asked = time.monotonic()
