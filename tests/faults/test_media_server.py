@@ -6,16 +6,12 @@ import itertools
 import signal
 import socket
 import time
-from collections.abc import Callable
-from typing import Any
 
-import asyncpg
 import pytest
 
-from tests.faults.agents import QUIET_S, Call, gone, kill, no_job
+from tests.faults.agents import QUIET_S, Call, gone, kill
 from tests.faults.figures import record
 from tests.learner import LOUD, Learner
-from tests.room.conftest import Course
 from tests.soak import runs
 from tests.stack import Stack
 
@@ -45,21 +41,7 @@ async def first_voice(learner: Learner, killed: float, returned: float) -> float
 
 
 @pytest.mark.timeout(1800)
-async def test_a_lesson_outlives_the_media_server(
-    stack: Stack,
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    rows: asyncpg.Connection,
-) -> None:
-    module = course.modules[0]
-    for other in course.modules:
-        await fresh_room(other)
-    await no_job(stack)
-    amina = await learner()
-    await amina.join(module.id, module.lessons[0]["id"], microphone=False)
-    await amina.settled(0.0)
-    call = Call(stack, rows, amina)
+async def test_a_lesson_outlives_the_media_server(stack: Stack, call: Call) -> None:
     back: list[float] = []
     for turn in range(runs(2, 20)):
         epoch = await call.epoch()
@@ -70,7 +52,7 @@ async def test_a_lesson_outlives_the_media_server(
         killed = kill(server)
         await gone(server)
         returned = await answers(stack)
-        back.append(await first_voice(amina, killed, returned) - returned)
+        back.append(await first_voice(call.learner, killed, returned) - returned)
         if turn % 2:
             kill(old_job, signal.SIGCONT)
         await gone(old_job)

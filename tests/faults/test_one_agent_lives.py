@@ -3,10 +3,9 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
-import asyncpg
 import psutil
 import pytest
 from livekit import api
@@ -15,36 +14,15 @@ from db import Pool, create_pool, tenant_tx
 from db.sessions import update_epoch
 from protocol import DispatchMetadata, dump
 from settings import Settings
-from tests.faults.agents import SORRY, Call, gone, kill, no_job
+from tests.faults.agents import SORRY, Call, gone, kill
 from tests.faults.figures import record
 from tests.faults.two import worker_of
-from tests.room.conftest import Course
 from tests.soak import runs
-from tests.stack import Stack
 
 REPLACED_S = 8.0
 ALONE_S = 3.0  # the loser of two is gone by then
 FROZEN_S = 6.0  # more than a lease lives
 JUDGED_S = 4.0  # within this the watcher would have replaced an agent it took for lost
-
-
-@pytest.fixture
-async def call(
-    stack: Stack,
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    rows: asyncpg.Connection,
-) -> Call:
-    """A learner who was greeted, in a session of its own with the only job of the worker."""
-    module = course.modules[0]
-    for other in course.modules:
-        await fresh_room(other)
-    await no_job(stack)
-    amina = await learner()
-    await amina.join(module.id, module.lessons[0]["id"], microphone=False)
-    await amina.settled(0.0)
-    return Call(stack, rows, amina)
 
 
 @pytest.fixture
