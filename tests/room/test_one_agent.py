@@ -11,12 +11,20 @@ import aiohttp
 import pytest
 from livekit import api
 
-from tests.room.conftest import Course
+from tests.room.conftest import Course, Module
 from tests.soak import SOAK
 from tests.stack import Stack
 
 TURNS = range(10 if SOAK else 1)  # of each order
 SETTLE_S = 2.5  # a second agent, if there were one, would be here by then
+
+
+@pytest.fixture
+async def module(course: Course, fresh_room: Callable[..., Any]) -> Module:
+    """The second module, whose room is closed."""
+    module = course.modules[1]
+    await fresh_room(module)
+    return module
 
 
 async def one_agent(learner: Any) -> str:
@@ -31,14 +39,9 @@ async def one_agent(learner: Any) -> str:
 
 @pytest.mark.parametrize("turn", TURNS)
 async def test_room_made_first_then_the_learner(
-    turn: int,
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    livekit: api.LiveKitAPI,
+    turn: int, learner: Callable[..., Any], course: Course, module: Module, livekit: api.LiveKitAPI
 ) -> None:
-    module = course.modules[1]
-    name = await fresh_room(module)
+    name = course.room_name(module)
     await livekit.room.create_room(api.CreateRoomRequest(name=name, empty_timeout=600))
     amina = await (await learner()).join(module.id)
     await one_agent(amina)
@@ -46,10 +49,8 @@ async def test_room_made_first_then_the_learner(
 
 @pytest.mark.parametrize("turn", TURNS)
 async def test_learner_first_leaves_and_comes_back_while_the_room_lives(
-    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    turn: int, learner: Callable[..., Any], module: Module
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
     amina = await (await learner()).join(module.id)
     first = await one_agent(amina)
     session = amina.session_id
@@ -61,10 +62,8 @@ async def test_learner_first_leaves_and_comes_back_while_the_room_lives(
 
 @pytest.mark.parametrize("turn", TURNS)
 async def test_learner_comes_back_after_the_room_died(
-    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    turn: int, learner: Callable[..., Any], module: Module, fresh_room: Callable[..., Any]
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
     amina = await (await learner()).join(module.id)
     first = await one_agent(amina)
     await amina.leave()
@@ -76,19 +75,15 @@ async def test_learner_comes_back_after_the_room_died(
 
 @pytest.mark.parametrize("turn", TURNS)
 async def test_learner_first_and_the_room_made_by_the_join(
-    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    turn: int, learner: Callable[..., Any], module: Module
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
     await one_agent(await (await learner()).join(module.id))
 
 
 @pytest.mark.parametrize("turn", TURNS)
 async def test_token_taken_long_before_the_learner_joins(
-    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    turn: int, learner: Callable[..., Any], module: Module
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
     amina = await learner()
     token = await amina.account.token(module.id)
     await asyncio.sleep(SETTLE_S)  # the agent is there before anybody else
@@ -97,10 +92,8 @@ async def test_token_taken_long_before_the_learner_joins(
 
 @pytest.mark.parametrize("turn", TURNS)
 async def test_learner_without_a_microphone_first(
-    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    turn: int, learner: Callable[..., Any], module: Module
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
     silent, speaking = await learner(), await learner(name="Tomas")
     await silent.join(module.id, microphone=False)
     agent = await one_agent(silent)
@@ -110,14 +103,8 @@ async def test_learner_without_a_microphone_first(
 
 @pytest.mark.parametrize("turn", TURNS)
 async def test_admin_first(
-    turn: int,
-    learner: Callable[..., Any],
-    person: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    turn: int, learner: Callable[..., Any], person: Callable[..., Any], module: Module
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
     admin = await learner(await person("Head", role="admin"))
     agent = await one_agent(await admin.join(module.id))
     amina = await (await learner()).join(module.id)
@@ -126,15 +113,8 @@ async def test_admin_first(
 
 @pytest.mark.parametrize("turn", TURNS)
 async def test_learner_joins_as_soon_as_a_killed_media_server_is_back(
-    turn: int,
-    stack: Stack,
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    livekit: api.LiveKitAPI,
+    turn: int, stack: Stack, learner: Callable[..., Any], module: Module, livekit: api.LiveKitAPI
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
     (pid,) = stack.pids(r"livekit-server --config")
     os.kill(pid, signal.SIGKILL)
     async with asyncio.timeout(20):
@@ -154,10 +134,8 @@ async def answers(livekit: api.LiveKitAPI) -> bool:
 
 @pytest.mark.parametrize("turn", TURNS)
 async def test_reload_keeps_the_agent_and_brings_no_second_welcome(
-    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    turn: int, learner: Callable[..., Any], module: Module
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
     joined = time.monotonic()
     amina = await (await learner()).join(module.id)
     welcome = await amina.tutor_done(joined)
@@ -175,28 +153,20 @@ async def test_reload_keeps_the_agent_and_brings_no_second_welcome(
 
 @pytest.mark.parametrize("turn", TURNS)
 async def test_two_learners_at_once_share_one_agent(
-    turn: int, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    turn: int, learner: Callable[..., Any], module: Module
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
     amina, tomas = await learner(), await learner(name="Tomas")
     await asyncio.gather(amina.join(module.id), tomas.join(module.id))
     assert await one_agent(amina) == await one_agent(tomas)
 
 
 async def test_two_learners_are_both_heard_under_their_own_name_and_on_their_own_lesson(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    learner: Callable[..., Any], module: Module
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
     first, second = module.lessons[0], module.lessons[1]
     amina, tomas = await learner(), await learner(name="Tomas")
-    joined = time.monotonic()
-    await amina.join(module.id, first["id"])
-    await amina.settled(joined)
-    joined = time.monotonic()
-    await tomas.join(module.id, second["id"])
-    await tomas.settled(joined)
+    await amina.arrive(module.id, first["id"])
+    await tomas.arrive(module.id, second["id"])
     for one, lesson in ((tomas, second), (amina, first), (tomas, second)):
         _, ended = await one.say("what is this lesson about")
         answer = await one.tutor_done(ended)
@@ -212,10 +182,8 @@ async def test_two_learners_are_both_heard_under_their_own_name_and_on_their_own
 
 
 async def test_two_learners_who_type_at_once_are_each_answered_on_their_own_lesson(
-    learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    learner: Callable[..., Any], module: Module
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
     amina, tomas = await learner(), await learner(name="Tomas")
     joined = time.monotonic()
     await amina.join(module.id, module.lessons[0]["id"], microphone=False)
