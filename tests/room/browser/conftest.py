@@ -13,6 +13,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 
 from agent.plugins.espeak import RATE as VOICE_RATE
 from scripts.chromium import LINK
+from tests.room.conftest import Module
 from tests.stack import Stack
 from tests.voices import spoken
 
@@ -104,6 +105,22 @@ def sign_in(stack: Stack) -> Callable[..., Any]:
         return page
 
     return open_room
+
+
+@pytest.fixture
+def fresh_page(
+    open_browser: Callable[..., Any], sign_in: Callable[..., Any], fresh_room: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Signs in, in a browser of its own, to a module whose next talk is in a new session."""
+
+    async def open_page(
+        name: str, module: Module, lesson: str = "", phrases: list[str] | None = None
+    ) -> Page:
+        await fresh_room(module)
+        page: Page = await sign_in(await open_browser(phrases), name, module.id, lesson)
+        return page
+
+    return open_page
 
 
 async def start_typed(page: Page) -> None:

@@ -17,14 +17,9 @@ LOST_MS = 30_000
 
 
 async def test_of_two_windows_the_newer_one_talks(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    first = await sign_in(await open_browser(), "Farah of two windows", module.id)
+    first = await fresh_page("Farah of two windows", course.modules[0])
     tickets: list[str] = []
     first.on("request", lambda sent: tickets.append(sent.url) if "livekit/token" in sent.url else 0)
     await start_typed(first)
@@ -41,14 +36,9 @@ async def test_of_two_windows_the_newer_one_talks(
 
 
 async def test_reload_in_mid_talk_finds_the_same_tutor(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Goran who reloads", module.id)
+    page = await fresh_page("Goran who reloads", course.modules[0])
     await start_typed(page)
     await type_to_tutor(page, "What is machine learning?")
     await page.reload()
@@ -58,15 +48,9 @@ async def test_reload_in_mid_talk_finds_the_same_tutor(
 
 
 async def test_connection_lost_for_ten_seconds_and_back(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    stack: Stack,
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], stack: Stack, course: Course
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Hana of the weak line", module.id)
+    page = await fresh_page("Hana of the weak line", course.modules[0])
     await start_typed(page)
     box = page.get_by_label("Type to Bodh")
     await box.fill("What is a vector?")
@@ -155,14 +139,9 @@ async def test_words_typed_before_the_tutor_came_are_answered(
 
 
 async def test_words_typed_while_connecting_are_answered(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Paul of the slow line", module.id)
+    page = await fresh_page("Paul of the slow line", course.modules[0])
     typed = asyncio.Event()
 
     async def slowly(route: Route) -> None:

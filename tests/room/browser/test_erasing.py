@@ -44,16 +44,9 @@ async def exported(page: Page) -> str:
 
 
 async def test_erased_words_leave_no_trace(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    stack: Stack,
-    course: Course,
-    fresh_room: Callable[..., Any],
-    rows: asyncpg.Connection,
+    fresh_page: Callable[..., Any], stack: Stack, course: Course, rows: asyncpg.Connection
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Dana who erases", module.id)
+    page = await fresh_page("Dana who erases", course.modules[0])
     await start_typed(page)
     await type_to_tutor(page, PLANTED)
     await leave(page)
@@ -77,16 +70,9 @@ async def test_erased_words_leave_no_trace(
 
 
 async def test_with_storing_switched_off_nothing_is_kept_from_the_first_word(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    stack: Stack,
-    course: Course,
-    fresh_room: Callable[..., Any],
-    rows: asyncpg.Connection,
+    fresh_page: Callable[..., Any], stack: Stack, course: Course, rows: asyncpg.Connection
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Emil who keeps nothing", module.id)
+    page = await fresh_page("Emil who keeps nothing", course.modules[0])
     await page.get_by_role("switch", name="Store what I say").uncheck()
     await start_typed(page)
     await type_to_tutor(page, PLANTED.replace("nineteen", "twenty"))

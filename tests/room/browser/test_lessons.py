@@ -10,15 +10,11 @@ from tests.room.conftest import Course
 
 
 async def test_a_click_on_another_lesson_while_the_tutor_speaks(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
     module = course.modules[0]
     first, second = module.lessons[0], module.lessons[1]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Jonas who switches", module.id, first["id"])
+    page = await fresh_page("Jonas who switches", module, first["id"])
     await start_typed(page)
     await type_to_tutor(page, "Summarise this lesson")
     await expect(page.locator(".agent .say b")).to_have_text("Speaking")
@@ -32,18 +28,13 @@ async def test_a_click_on_another_lesson_while_the_tutor_speaks(
 
 
 async def test_a_second_learner_in_the_room_is_named_and_keeps_their_own_lesson(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], sign_in: Callable[..., Any], course: Course
 ) -> None:
     module = course.modules[0]
     first, second = module.lessons[0], module.lessons[1]
-    await fresh_room(module)
-    browser = await open_browser()
-    kim = await sign_in(browser, "Kim the first", module.id, first["id"])
+    kim = await fresh_page("Kim the first", module, first["id"])
     await start_typed(kim)
-    lea = await sign_in(browser, "Lea the second", module.id, second["id"])
+    lea = await sign_in(kim.context.browser, "Lea the second", module.id, second["id"])
     await start_typed(lea)
     await type_to_tutor(lea, "What is a vector?")
     others = kim.locator(".turn.me", has_text="What is a vector?")
@@ -53,15 +44,10 @@ async def test_a_second_learner_in_the_room_is_named_and_keeps_their_own_lesson(
 
 
 async def test_words_that_overtake_the_news_of_their_speaker_are_shown(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    learner: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course, learner: Callable[..., Any]
 ) -> None:
     module = course.modules[0]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Lars who is there", module.id)
+    page = await fresh_page("Lars who is there", module)
     await start_typed(page)
     newcomer = await (await learner(name="Mona")).join(module.id, microphone=False)
     await newcomer.room.local_participant.send_text("Hello to you", topic="lk.chat")

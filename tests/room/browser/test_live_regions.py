@@ -37,14 +37,9 @@ NOTE = """
 
 
 async def test_final_turns_are_told_once_and_interim_words_never(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    page = await sign_in(await open_browser([SPOKEN]), "Nora who listens", module.id)
+    page = await fresh_page("Nora who listens", course.modules[0], phrases=[SPOKEN])
     await page.evaluate(NOTE)
     await page.get_by_role("button", name="Start the talk").click()
     await expect(page.locator(".forming")).to_be_visible(timeout=40_000)
@@ -72,14 +67,9 @@ async def heard_in_tree(page: Page, words: str) -> int:
 
 
 async def test_on_demand_the_tutor_is_told_sentence_by_sentence(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Pia who is read to", module.id)
+    page = await fresh_page("Pia who is read to", course.modules[0])
     await page.request.patch("/api/me/settings", data={"readTutor": True})
     await page.reload()
     await page.evaluate(NOTE)

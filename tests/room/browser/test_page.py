@@ -16,15 +16,10 @@ PHRASES = [
 
 
 async def test_four_spoken_phrases_are_captioned_and_answered_on_the_page(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
     module = course.modules[0]
-    await fresh_room(module)
-    browser = await open_browser(PHRASES)
-    page = await sign_in(browser, "Amina of the page", module.id)
+    page = await fresh_page("Amina of the page", module, phrases=PHRASES)
     trouble = watch(page)
     await expect(page.get_by_role("heading", name=module.lessons[0]["title"]).first).to_be_visible()
     await page.get_by_role("button", name="Start the talk").click()
@@ -43,16 +38,11 @@ async def test_four_spoken_phrases_are_captioned_and_answered_on_the_page(
 
 
 async def test_typed_turns_lesson_switch_and_back_button(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
     module = course.modules[0]
     first, second = module.lessons[0], module.lessons[1]
-    await fresh_room(module)
-    browser = await open_browser()
-    page = await sign_in(browser, "Tomas of the page", module.id, first["id"])
+    page = await fresh_page("Tomas of the page", module, first["id"])
     trouble = watch(page)
     await page.get_by_role("button", name="Start without a microphone").click()
     await expect(page.locator(".turn.bodh").first).to_contain_text("Tomas of the page")

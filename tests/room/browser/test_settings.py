@@ -12,14 +12,9 @@ SPEAKING = ".wave[data-s=speaking]"
 
 
 async def test_each_setting_has_its_effect_in_the_room(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Selma of the settings", module.id)
+    page = await fresh_page("Selma of the settings", course.modules[0])
     await start_typed(page)
     turns, box = page.locator(".turns"), page.get_by_label("Type to Bodh")
     await expect(turns).to_have_css("font-size", "16px")
@@ -53,14 +48,9 @@ async def test_each_setting_has_its_effect_in_the_room(
 
 
 async def test_a_chosen_rate_is_how_fast_the_tutor_speaks(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Rana of the rate", module.id)
+    page = await fresh_page("Rana of the rate", course.modules[1])
     await start_typed(page)
     await page.keyboard.press("Control+.")
     normal = await words_a_second(page, "What is gradient descent?")

@@ -9,14 +9,9 @@ from tests.room.conftest import Course
 
 
 async def test_words_to_come_are_paler_and_a_stop_marks_them(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
-    module = course.modules[1]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Nadia of the words", module.id)
+    page = await fresh_page("Nadia of the words", course.modules[1])
     formula = page.get_by_role("group", name="Formula 1", exact=True)
     await expect(formula.locator("math mfrac")).to_be_visible()
     await expect(formula.locator(".tag")).to_have_text("(1)")
@@ -30,14 +25,9 @@ async def test_words_to_come_are_paler_and_a_stop_marks_them(
 
 
 async def test_the_debug_drawer_tells_events_latency_and_attributes_and_no_secret(
-    open_browser: Callable[..., Any],
-    sign_in: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
+    fresh_page: Callable[..., Any], course: Course
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    page = await sign_in(await open_browser(), "Debora of the drawer", module.id)
+    page = await fresh_page("Debora of the drawer", course.modules[0])
     tokens: list[str] = []
 
     async def keep(response: Any) -> None:
