@@ -107,7 +107,8 @@ class Processes:
                 continue
             self._rpc.stopProcess(name, False)
             if name == "livekit":  # at the first signal it serves on while people are in rooms
-                self._rpc.signalProcess(name, "TERM")
+                with contextlib.suppress(Fault):  # else it may have ended already
+                    self._rpc.signalProcess(name, "TERM")
         wait_until(lambda: late() or all(self._state(name) in ENDED for name in names), STOP_S)
 
     def _state(self, name: str) -> int:
