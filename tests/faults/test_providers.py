@@ -89,6 +89,7 @@ async def test_spoken_question_is_answered_aloud_whichever_provider_fails(
     note(first_sound_s=first_s)
 
 
+@pytest.mark.soak
 async def test_providers_that_are_back_are_used_again(amina: Learner, provider: Provider) -> None:
     for kind in ("llm", "tts", "stt"):
         provider.break_(kind, "500")
@@ -103,6 +104,7 @@ async def test_providers_that_are_back_are_used_again(amina: Learner, provider: 
     assert all(provider.served[kind] > served[kind] for kind in served)
 
 
+@pytest.mark.soak
 async def test_transcript_holds_what_was_said_and_no_prompt_what_a_quiz_keeps_secret(
     amina: Learner, provider: Provider, rows: asyncpg.Connection
 ) -> None:
