@@ -55,7 +55,8 @@ class Hearing(io.AudioInput):
         self._voices: dict[str, _Voice] = {}
         self._holder: str | None = None
         self._ended = False
-        self._listening: dict[str, asyncio.Task[None]] = {}
+        self._listening: dict[str, asyncio.Task[None]] = {}  # by identity, the newest
+        self._tasks: set[asyncio.Task[None]] = set()
         self._before = PreConnectAudioHandler(room=room, timeout=3.0)
         self._before.register()
         room.on("track_subscribed", self._on_track)
@@ -69,6 +70,11 @@ class Hearing(io.AudioInput):
     def clock_s(self) -> float:
         """Seconds of sound handed to the session so far."""
         return self._clock_s
+
+    @property
+    def ended(self) -> bool:
+        """Whether it takes no more sound; what it took is still recognised."""
+        return self._ended
 
     def moment(self, at_s: float) -> tuple[str, float] | None:
         """Who was heard at a time of the stream's clock, and when that was (epoch seconds)."""
@@ -89,7 +95,7 @@ class Hearing(io.AudioInput):
         self._room.off("track_subscribed", self._on_track)
         self._room.off("track_unsubscribed", self._on_track_gone)
         self._room.off("track_muted", self._on_muted)
-        await utils.aio.cancel_and_wait(*self._listening.values())
+        await utils.aio.cancel_and_wait(*self._tasks)
         await self._before.aclose()
         self._frames.close()
 
@@ -105,9 +111,16 @@ class Hearing(io.AudioInput):
         self._voices[participant.identity] = voice
         if before := self._listening.get(participant.identity):
             before.cancel()
+            self._end_of_sound(participant.identity)
         task = asyncio.create_task(self._listen(voice))
         self._listening[participant.identity] = task
-        task.add_done_callback(_log_deafness)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("a microphone is not heard any more", exc_info=error)
 
     def _on_muted(self, participant: rtc.Participant, publication: Any) -> None:
         voice = self._voices.get(participant.identity)
@@ -219,11 +232,6 @@ class _Voice:
         self.kept.clear()
         self.spoke = False
         return kept
-
-
-def _log_deafness(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()):
-        logger.error("a microphone is not heard any more", exc_info=error)
 
 
 def _silence(duration_ms: int) -> rtc.AudioFrame:
