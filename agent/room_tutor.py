@@ -91,6 +91,12 @@ class RoomTutor(Tutor):
             self._span_s = (self._span_s[0], self._fed_s)
             self._speaking = False
 
+    async def _late(self, identity: str) -> bool:
+        """Tells who waits for an answer; not after the goodbye, when another agent may speak."""
+        if not self._hearing.ended:
+            await self._classroom.turns.late(identity)
+        return False
+
     async def _counts(self, event: stt.SpeechEvent, zero_s: float) -> bool:
         """Shows and keeps what was heard; False for words of somebody who is not of this room."""
         self._follow(event)
@@ -107,8 +113,7 @@ class RoomTutor(Tutor):
             return False
         identity, started_at = begun
         if event.request_id == LATE:
-            await self._classroom.turns.late(identity)
-            return False
+            return await self._late(identity)
         if self._interim is None or self._interim.identity != identity:
             self._interim = _Interim(identity, self._journal.next_id())
         segment_id = self._interim.segment_id

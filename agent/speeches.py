@@ -34,15 +34,23 @@ class Speeches:
         learner: LearnerLesson,
         *,
         may_be_cut: bool = True,
-        may_be_repeated: bool = True,
+        part_of_talk: bool = True,
         in_reply_to: str | None = None,
     ) -> None:
-        """Says authored text to a learner and returns when it was played or cut."""
+        """Says authored text to a learner and returns when it was played or cut.
+
+        What is no part of the talk is neither repeated nor told to a language model.
+        """
         async with self._speaking_turn:
-            if may_be_repeated:
+            if part_of_talk:
                 self._desk.last_answer = text
             speech = Speech(learner.identity, in_reply_to, learner.lesson_id)
-            say = partial(self._agent_session.say, text, allow_interruptions=may_be_cut)
+            say = partial(
+                self._agent_session.say,
+                text,
+                allow_interruptions=may_be_cut,
+                add_to_chat_ctx=part_of_talk,
+            )
             handle = _in_context(speech, say)
             self._said_to[learner.identity] = handle
             await handle.wait_for_playout()

@@ -61,7 +61,7 @@ class Turns:
         with contextlib.suppress(RefusedError):
             learner = await self._lessons.find(identity)
             line = prompts.render("one_moment")
-            self._spawn(self._speeches.say(line, learner, may_be_repeated=False))
+            self._spawn(self._speeches.say(line, learner, part_of_talk=False))
 
     async def typed(self, typed: Typed) -> None:
         """Cuts what this learner hears, and answers."""

@@ -261,7 +261,7 @@ class WhisperStream(stt.RecognizeStream):
             self._say(utterance, found)
 
     def _tell_late(self, utterance: Utterance) -> None:
-        if utterance.ended_at is not None:  # else the learner speaks on
+        if utterance.ended_at is not None and self._current is None:  # else the learner speaks on
             self._mark(utterance, LATE)
 
     def _mark(self, utterance: Utterance, request_id: str) -> None:
