@@ -1,6 +1,7 @@
 """By when the jobs of a worker that drains must be gone: a file, for they are processes."""
 
 import os
+import secrets
 from pathlib import Path
 
 from settings import Settings
@@ -10,7 +11,9 @@ NAME = "BODH_DRAIN_FILE"  # in the environment of a worker and its jobs
 
 def name_file(settings: Settings) -> None:
     """Chooses the file of this worker; its jobs inherit the name."""
-    os.environ.setdefault(NAME, str(settings.run_dir / f"drain.{os.getpid()}"))
+    os.environ.setdefault(
+        NAME, str(settings.run_dir / f"drain.{os.getpid()}.{secrets.token_hex(4)}")
+    )
     settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     forget_deadline()
 
@@ -18,7 +21,7 @@ def name_file(settings: Settings) -> None:
 def write_deadline(at: float) -> None:
     """Tells the jobs of this worker by when (epoch seconds) they must be gone."""
     path = Path(os.environ[NAME])
-    draft = path.with_suffix(".new")
+    draft = path.with_name(f"{path.name}.new")
     draft.write_text(str(at))
     draft.replace(path)
 
