@@ -7,6 +7,7 @@ import time
 from functools import partial
 
 from livekit.agents import AgentServer, JobContext, JobProcess
+from livekit.agents.utils import http_context
 
 import db
 import protocol
@@ -51,6 +52,8 @@ def load(server: AgentServer, max_jobs: int) -> float:
 
 def prewarm(process: JobProcess) -> None:
     """Runs once in every job process before it has a room."""
+    # where the system trusts nobody; the worker says so after its forkserver has begun
+    http_context._set_default_cert_env()
     process.userdata["settings"] = settings = load_settings()
     telemetry.start_job(settings)
 
