@@ -167,4 +167,5 @@ def _sign(lease: Lease) -> tuple[object, ...]:
 
 def _pause_s(short_lives: int) -> float:
     """Between agents that die at once; one may be killed by chance."""
-    return min(2.0 ** (short_lives - 2), LONGEST_PAUSE_S) if short_lives > 1 else 0.0
+    doublings = min(short_lives - 2, 5)
+    return min(2.0**doublings, LONGEST_PAUSE_S) if doublings >= 0 else 0.0

@@ -105,6 +105,15 @@ def test_a_dispatch_that_was_taken_is_waited_for(watch: Watch) -> None:
     assert START_S < waited <= START_S + 2 * TICK_S
 
 
+def test_one_that_dies_early_by_chance_is_replaced_as_quickly_as_any(watch: Watch) -> None:
+    for epoch, beats in ((1, 20), (2, 1), (3, 20)):
+        agent = replace(NEW, epoch=epoch)
+        watch.beats(agent, beats)
+        waited, due = watch.until(beating(agent, 9000 + epoch), 60)
+        assert due == ["replace"]
+        assert waited <= STALE_S + 2 * TICK_S
+
+
 def test_agents_that_die_at_once_are_replaced_less_and_less_often(watch: Watch) -> None:
     waits = []
     for epoch in range(1, 9):
