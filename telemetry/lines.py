@@ -102,7 +102,7 @@ def message_of(record: logging.LogRecord) -> str:
 
 def _native_place(record: logging.LogRecord) -> str:
     """Where the media client's native part logged, without what: its text may hold names."""
-    if record.name != "livekit" or not isinstance(record.args, tuple) or len(record.args) != 4:
+    if record.name != "livekit" or record.msg != "%s:%s:%s - %s" or not record.args:
         return ""
     target, line, *_ = record.args
     return f"native part, {str(target).replace('::', '.')} line {line}"
