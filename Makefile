@@ -23,13 +23,13 @@ page: ## builds the page anew after a change in web/client
 console: ## the tutor in this terminal, typed, without any server
 	@$(SETUP) packages && exec $(PY) -m agent console --text
 
-test: ## installs what tests need, then runs all of them
+test: ## installs what tests need, then runs all but what is of make soak alone
 	@$(SETUP) tests && $(PYTEST) tests
 
 quick: ## only the unit and database tests, under a minute
 	@$(SETUP) quick && $(PYTEST) tests/unit tests/db
 
-soak: ## the same tests, hours long (memory disks: as root, or with user namespaces)
+soak: ## all tests, hours long (memory disks: as root, or with user namespaces)
 	@$(SETUP) tests && BODH_SOAK=1 $(PYTEST) --timeout 1800 tests
 
 shots: ## pictures of every page and state, into build/shots

@@ -74,7 +74,6 @@ COUNTS_ON_A_FULL_DISK = """
 import contextlib, sys
 from pathlib import Path
 from telemetry import alarms, gather, metrics
-from tests.soak import SOAK
 
 base = Path(sys.argv[1])
 folder, ballast = base / "drain", base / "ballast"
