@@ -55,7 +55,6 @@ class Hearing(io.AudioInput):
         self._voices: dict[str, _Voice] = {}
         self._holder: str | None = None
         self._ended = False
-        self._listening: dict[str, asyncio.Task[None]] = {}  # by identity, the newest
         self._tasks: set[asyncio.Task[None]] = set()
         self._before = PreConnectAudioHandler(room=room, timeout=3.0)
         self._before.register()
@@ -106,16 +105,20 @@ class Hearing(io.AudioInput):
             or participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
         ):
             return
+        if before := self._voices.get(participant.identity):
+            self._drop(before)
         early = AudioTrackFeature.TF_PRECONNECT_BUFFER in publication.audio_features
         voice = _Voice(participant.identity, track, early=early)
         self._voices[participant.identity] = voice
-        if before := self._listening.get(participant.identity):
-            before.cancel()
-            self._end_of_sound(participant.identity)
-        task = asyncio.create_task(self._listen(voice))
-        self._listening[participant.identity] = task
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+        voice.listening = asyncio.create_task(self._listen(voice))
+        self._tasks.add(voice.listening)
+        voice.listening.add_done_callback(self._done)
+
+    def _drop(self, voice: "_Voice") -> None:
+        """Listens to it no more and ends what it was saying."""
+        del self._voices[voice.identity]
+        voice.listening.cancel()
+        self._end_of_sound(voice.identity)
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -137,9 +140,7 @@ class Hearing(io.AudioInput):
     def _on_track_gone(self, track: rtc.Track, publication: Any, participant: Any) -> None:
         voice = self._voices.get(participant.identity)
         if voice is not None and voice.track.sid == track.sid:
-            del self._voices[participant.identity]
-            self._listening.pop(participant.identity).cancel()
-            self._end_of_sound(participant.identity)
+            self._drop(voice)
 
     async def _listen(self, voice: "_Voice") -> None:
         """Until it is cancelled: the stream of a connection that was lost goes on with silence."""
@@ -210,6 +211,8 @@ class Hearing(io.AudioInput):
 
 class _Voice:
     """One learner's microphone, and what they said while another had the floor."""
+
+    listening: asyncio.Task[None]
 
     def __init__(self, identity: str, track: rtc.Track, *, early: bool) -> None:
         self.identity = identity
