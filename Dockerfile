@@ -28,7 +28,6 @@ FROM agent-packages AS model
 ARG WHISPER_MODEL=base.en
 COPY settings.py ./
 COPY speech speech
-COPY tests/models tests/models
 # where the hub did not answer there is no folder to move, and the build fails
 RUN BODH_HOME=/opt/bodh python -m speech choose && mv /opt/bodh/models/*/ /opt/model
 
@@ -40,7 +39,7 @@ COPY telemetry telemetry
 COPY speech speech
 COPY db db
 COPY rooms rooms
-COPY jobs jobs
+COPY watch watch
 COPY web web
 COPY --from=page /app/web/client/dist web/client/dist
 ENV BODH_HOME=/data HOST=0.0.0.0
@@ -48,7 +47,7 @@ USER 10001
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/healthz')"]
-# Also runs `python -m jobs`.
+# Also runs `python -m watch`.
 CMD ["python", "token_server.py"]
 
 # Also runs `python -m speech` and `python -m agent drain`.

@@ -4,8 +4,8 @@ import asyncio
 import sys
 
 import telemetry
-from agent.deadline import forget_deadline
-from agent.forkserver import set_environment, start_forkserver
+from agent.worker.deadline import forget_deadline
+from agent.worker.forkserver import set_environment, start_forkserver
 from settings import SettingsError, load_settings
 
 
@@ -18,7 +18,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     if arguments[:1] == ["drain"]:
-        from agent.drain import run_drainer
+        from agent.durable.drain import run_drainer
 
         telemetry.start("drain", settings)
         asyncio.run(run_drainer(settings))
@@ -33,7 +33,7 @@ def main() -> int:
         start_forkserver()
     from livekit.agents import cli
 
-    from agent.worker import build_server
+    from agent.worker.server import build_server
 
     try:
         cli.run_app(build_server(settings))

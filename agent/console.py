@@ -23,8 +23,8 @@ from livekit.agents import (
 )
 
 import prompts
-from agent.plugins.offline_tutor import OfflineTutor
-from agent.tutor import Tutor
+from agent.offline.tutor import OfflineTutor
+from agent.talk.tutor import Tutor
 from db.memory import MemoryLibrary
 from settings import Settings
 from tools.desk import Desk
@@ -53,8 +53,8 @@ async def converse(ctx: JobContext, settings: Settings) -> None:
 
     Hearing needs a running speech engine (`make up`, or `python -m speech`).
     """
-    from agent.models import build_llm, build_models
-    from agent.plugins.inline_vad import InlineVAD
+    from agent.models.choice import build_llm, build_models
+    from agent.models.inline_vad import InlineVAD
     from speech.client import SpeechClient
 
     desk = await open_desk(MemoryLibrary.from_folder(SAMPLE))
@@ -108,7 +108,7 @@ def choose_llm(settings: Settings, desk: Desk) -> llm.LLM[Any]:
     """The language model of the settings, else the offline tutor."""
     if not settings.cloud_llm:
         return OfflineTutor(desk)
-    from agent.models import build_llm  # loads every provider, which a console rarely needs
+    from agent.models.choice import build_llm  # loads every provider, which a console rarely needs
 
     return build_llm(settings, desk)[0]
 

@@ -15,9 +15,9 @@ from pathlib import Path
 from livekit import api
 
 from bench.figures import cpu_between, cpu_s, row
+from harness.learner import Account, Learner
+from harness.stack import ROOT, Stack, running_stack
 from settings import Settings, with_development_secrets
-from tests.learner import Account, Learner
-from tests.stack import ROOT, Stack, running_stack
 
 PHRASE = "what is machine learning"
 

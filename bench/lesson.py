@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 
 from bench.figures import row
-from tests.learner import Account, Learner
-from tests.stack import running_stack
+from harness.learner import Account, Learner
+from harness.stack import running_stack
 
 
 async def run(changes: int) -> None:

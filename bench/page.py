@@ -7,11 +7,11 @@ from livekit import api
 from playwright.async_api import Browser, async_playwright
 
 from bench.figures import row
+from harness.browser import FLAGS
+from harness.learner import Account
+from harness.stack import Stack, running_stack
 from scripts.chromium import LINK
 from settings import Settings, with_development_secrets
-from tests.learner import Account
-from tests.room.browser.conftest import FLAGS
-from tests.stack import Stack, running_stack
 
 ANSWER_MS = 30_000
 # times in ms since the page was opened; heard: the tutor's track is louder than silence

@@ -28,9 +28,9 @@ from livekit.agents import (
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
 
 import prompts
-from agent.latency import Latency
-from agent.plugins.espeak import EspeakTTS
-from agent.plugins.offline_tutor import OfflineTutor
+from agent.models.espeak import EspeakTTS
+from agent.offline.tutor import OfflineTutor
+from agent.room.latency import Latency
 from db.memory import MemoryLibrary
 from speech.engine import Engine, Wish
 from speech.models import chosen

@@ -29,7 +29,8 @@ async def erase_words(
 ) -> int:
     """Deletes what the account said in a session, and the tutor's answers to it.
 
-    Returns how many segments of the account went. The spools follow: `agent.drain` sweeps them.
+    Returns how many segments of the account went. `agent.durable.drain` then sweeps the
+    spools.
     """
     await db.execute(
         "select pg_advisory_xact_lock(hashtextextended('words ' || $1::text, 0))", str(session_id)

@@ -95,7 +95,7 @@ class Processes:
         sweep(self._settings)
 
     def _stop_in_order(self, late: Callable[[], bool]) -> None:
-        self._end(["jobs", "agent", "web"], late)
+        self._end(["watch", "agent", "web"], late)
         self._end(["drain", "speech", "livekit"], late)
         self._end(["postgres"], late)
         self._rpc.shutdown()

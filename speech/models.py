@@ -9,7 +9,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 TEST_MODEL = "whisper-lecture"
-TEST_MODEL_FOLDER = Path(__file__).resolve().parents[1] / "tests" / "models" / TEST_MODEL
+TEST_MODEL_FOLDER = Path(__file__).resolve().parent / TEST_MODEL
 HUB_PATIENCE_S = 5.0
 
 

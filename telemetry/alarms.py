@@ -1,4 +1,4 @@
-"""Alarms: what an operator has to look at. Each is a gauge and a line; jobs make a notice of it."""
+"""Alarms: what an operator has to look at. Each is a gauge and a log line, and becomes a notice."""
 
 import json
 import logging

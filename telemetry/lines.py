@@ -44,8 +44,8 @@ _SHAPES: dict[Fact, re.Pattern[str]] = {
 
 # loggers of our own modules: their messages are static (CONTRIBUTING), those of others may not be
 OURS = frozenset(
-    ("bodh", "agent", "db", "jobs", "protocol", "rooms", "scripts", "settings", "speech",
-     "telemetry", "token_server", "tools", "web", "__main__")
+    ("bodh", "agent", "courses", "db", "jobs", "protocol", "rooms", "scripts", "settings", "speech",
+     "telemetry", "token_server", "tools", "watch", "web", "__main__")
 )  # fmt: skip
 _CUT = re.compile(r"""[\n:='"`<{\[(]""")  # what libraries put before a value: an error, a name
 _SECRET = re.compile(r"eyJ[\w-]{8,}[\w.-]*|//[^/\s@]*@|\?\S+|(?i:bearer) \S+")

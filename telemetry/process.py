@@ -13,7 +13,7 @@ from settings import Settings
 from telemetry import alarms, metrics
 from telemetry.lines import Line, Relay, log_uncaught
 
-Process = Literal["postgres", "web", "speech", "drain", "agent", "job", "jobs", "database"]
+Process = Literal["postgres", "web", "speech", "drain", "agent", "job", "watch", "database"]
 
 QUIET = ("alembic", "faster_whisper", "httpx", "httpx2", "httpcore", "httpcore2", "openai",
          "livekit", "websockets", "multipart", "watchfiles")  # fmt: skip

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.stack import ROOT
+from harness.stack import ROOT
 
 CODE = """
 import sys

@@ -12,7 +12,7 @@ from db import Connection
 from db.events import find_head, list_events, verify_chain
 from db.session_view import fold
 from db.sessions import find_session
-from tests.stack import ROOT
+from harness.stack import ROOT
 
 SESSIONS = """
 select tenant_id, id, room_id, id = first_value(id) over (

@@ -11,21 +11,32 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("token_server",),
-    ("agent", "web", "jobs"),
+    ("agent", "web", "watch"),
     ("tools", "rooms"),
     ("prompts", "db", "speech"),
     ("telemetry",),
     ("protocol", "settings"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
+AGENT_LAYERS = (
+    ("__main__",),
+    ("worker",),
+    ("console", "job"),
+    ("talk",),
+    ("durable",),
+    ("room",),
+    ("models",),
+    ("offline", "text"),
+)
+SUPPORT = {"scripts", "harness", "tests", "bench"}  # what no process of Bodh may import
 WITHOUT_AGENTS = (
     "token_server",
     "web.app",
-    "jobs.__main__",
+    "watch.__main__",
     "rooms",
     "db",
     "speech.server",
-    "agent.drain",
+    "agent.durable.drain",
 )
 
 
@@ -39,15 +50,29 @@ def modules() -> Iterator[tuple[str, Path]]:
                 yield name, path
 
 
-def imported(path: Path) -> set[str]:
-    """Top-level names a file imports, anywhere in it."""
+def imported_modules(path: Path) -> set[str]:
+    """Dotted names of the modules a file imports, anywhere in it."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name.split(".")[0] for alias in node.names}
+            found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found.add(node.module.split(".")[0])
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
+
+
+def imported(path: Path) -> set[str]:
+    """Top-level names a file imports, anywhere in it."""
+    return {name.split(".")[0] for name in imported_modules(path)}
+
+
+def agent_modules() -> Iterator[tuple[str, Path]]:
+    """Every Python file of agent/, with its folder's name, or its own directly in agent/."""
+    for path in sorted((ROOT / "agent").rglob("*.py")):
+        place = path.relative_to(ROOT / "agent").parts
+        if place != ("__init__.py",):
+            yield place[0].removesuffix(".py"), path
 
 
 def test_imports_go_downwards_only() -> None:
@@ -60,9 +85,31 @@ def test_imports_go_downwards_only() -> None:
     assert wrong == []
 
 
-def test_nothing_imports_scripts_or_tests() -> None:
-    wrong = [str(path) for _, path in modules() if imported(path) & {"scripts", "tests", "bench"}]
+def test_folders_of_the_agent_import_downwards_only() -> None:
+    level = {name: number for number, names in enumerate(AGENT_LAYERS) for name in names}
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for folder, path in agent_modules()
+        for module in sorted(imported_modules(path))
+        if module.startswith("agent.") and (other := module.split(".")[1]) != folder
+        if level[other] <= level[folder]
+    ]
     assert wrong == []
+
+
+def test_every_folder_of_the_agent_has_a_layer() -> None:
+    placed = {name for names in AGENT_LAYERS for name in names}
+    assert {folder for folder, _ in agent_modules()} == placed
+
+
+def test_no_process_imports_what_is_for_tests_or_set_up() -> None:
+    wrong = [str(path) for _, path in modules() if imported(path) & SUPPORT]
+    assert wrong == []
+
+
+def test_harness_imports_no_test() -> None:
+    harness = sorted((ROOT / "harness").rglob("*.py"))
+    assert [str(path) for path in harness if imported(path) & {"tests", "bench"}] == []
 
 
 @pytest.mark.parametrize("module", WITHOUT_AGENTS)

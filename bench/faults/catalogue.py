@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from livekit import rtc
 
-from tests.faults.job_processes import job_pids
-from tests.faults.talker import Talker
-from tests.stack import Stack
+from harness.job_processes import job_pids
+from harness.stack import Stack
+from harness.talker import Talker
 
 FROZEN_S = 6.0
 DATABASE_AWAY_S = 8.0
@@ -89,7 +89,7 @@ CATALOGUE: dict[str, Fault] = {
     "kill-job": kill_job,
     "kill-worker": kill(r"-m agent start"),
     "kill-drainer": kill(r"-m agent drain"),
-    "kill-watcher": kill(r"-m jobs"),
+    "kill-watcher": kill(r"-m watch"),
     "kill-speech-engine": kill(r"-m speech"),
     "kill-token-server": kill(r"token_server\.py"),
     "kill-media-server": kill(r"livekit-server --config"),

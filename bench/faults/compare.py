@@ -12,9 +12,9 @@ from typing import Any
 
 import asyncpg
 
+from harness.stack import Stack
+from harness.talker import Talker
 from settings import Settings
-from tests.faults.talker import Talker
-from tests.stack import Stack
 
 DRAINED_S = 30.0
 STORED = """select session_id, id, role, epoch, local_seq, started_at from transcript_segments

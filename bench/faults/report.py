@@ -9,7 +9,7 @@ from typing import Any
 
 from bench.bounds import bounds, share
 from bench.faults.compare import Kept
-from tests.faults.talker import Talker
+from harness.talker import Talker
 
 FILE = Path("build") / "faults" / "harness.json"
 ANSWERED_S = 30.0

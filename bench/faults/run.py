@@ -9,15 +9,16 @@ from pathlib import Path
 from bench.faults.catalogue import CATALOGUE, Scene
 from bench.faults.compare import compare
 from bench.faults.report import ANSWERED_S, SETTLED_S, Injected, Seen, figures, tell
-from tests.faults.talker import Talker
-from tests.learner import Account
-from tests.stack import ROOT, running_stack
+from harness.learner import Account
+from harness.stack import running_stack
+from harness.talker import Talker
+from speech.models import TEST_MODEL_FOLDER
 
 LEARNERS = 2
 PAUSE_S = (0.5, 3.0)  # from the last recovery to the next fault
 SAMPLE_S = 0.25
 IN_FLIGHT_S = 0.3  # words on their way when an agent is killed still arrive
-PHRASES = ROOT / "tests" / "models" / "whisper-lecture" / "phrases.txt"
+PHRASES = TEST_MODEL_FOLDER / "phrases.txt"
 QUESTIONS = ("what is", "what are", "explain", "summarise")
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from livekit.agents import AgentSession, RunResult, llm
 
-from agent.plugins.offline_tutor import OfflineTutor
-from agent.tutor import Tutor
+from agent.offline.tutor import OfflineTutor
+from agent.talk.tutor import Tutor
 from db import Forbidden
 from db.course_files import read_course
 from db.course_tree import CourseTree, build_tree

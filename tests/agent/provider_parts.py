@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from livekit.agents import AgentSession
 
-from agent.marks import SPEECH, Line, Speech
-from agent.models import build_llm
-from agent.plugins.fallback_llm import FallbackLLM
-from agent.tutor import Tutor
+from agent.models.choice import build_llm
+from agent.models.fallback_llm import FallbackLLM
+from agent.talk.tutor import Tutor
+from agent.text.lines import SPEECH, Line, Speech
+from harness.provider import MODEL, Provider
 from settings import Settings
 from tests.agent.desk_parts import ask, open_desk
-from tests.provider import MODEL, Provider
 from tools.desk import Desk
 
 

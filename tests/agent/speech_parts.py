@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 from livekit import rtc
 
-from agent.plugins.espeak import RATE as VOICE_RATE
-from agent.plugins.espeak import EspeakTTS
+from agent.models.espeak import RATE as VOICE_RATE
+from agent.models.espeak import EspeakTTS
+from harness.voices import resampled
 from speech.models import TEST_MODEL_FOLDER
 from speech.wire import RATE
-from tests.voices import resampled
 
 ROOT = Path(__file__).parents[2]
 WAVS = {

@@ -10,14 +10,14 @@ from livekit.agents import JobRequest
 from livekit.protocol.agent import Job
 
 import protocol
-from agent import door
+from agent.worker import door
 from db import Pool, tenant_tx
 from db.sessions import update_epoch
+from harness.stack import free_port
 from settings import Settings
 from telemetry import alarms
 from tests.conftest import Database
 from tests.db.rows import NOW, make_session
-from tests.stack import free_port
 
 
 async def test_refused_for_its_spool_a_dispatch_stays_open_to_others_and_the_alarm_ends_by_itself(

@@ -9,9 +9,10 @@ from uuid import UUID
 import pytest
 from pydantic import TypeAdapter
 
-from agent.earlier import Earlier, load_earlier
-from agent.journal import NOT_HEARD, Dispatched
-from agent.spool import Entry, Spool
+from agent.durable.earlier import Earlier, load_earlier
+from agent.durable.journal import NOT_HEARD
+from agent.durable.spool import Entry, Spool
+from agent.room.dispatch import Dispatch
 from db import Pool, tenant_tx
 from db.accounts import Account
 from db.attendance import Participant, upsert_participants
@@ -33,7 +34,7 @@ async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
 
 
 @pytest.fixture
-async def place(pool: Pool, tenant_id: UUID) -> Dispatched:
+async def place(pool: Pool, tenant_id: UUID) -> Dispatch:
     """A session whose first agent was lost 60 s after its start."""
     async with tenant_tx(pool, tenant_id) as db:
         room = await make_room(db, tenant_id)
@@ -42,11 +43,11 @@ async def place(pool: Pool, tenant_id: UUID) -> Dispatched:
         epoch = await update_epoch(db, tenant_id, session.id, at(60))
         found = await find_session(db, tenant_id, session.id)
     assert found is not None
-    return Dispatched(tenant_id, room, found, epoch)
+    return Dispatch(tenant_id, room, found, epoch)
 
 
 @pytest.fixture
-async def amina(pool: Pool, tenant_id: UUID, place: Dispatched) -> Account:
+async def amina(pool: Pool, tenant_id: UUID, place: Dispatch) -> Account:
     """A learner who was greeted at the start and is there still."""
     async with tenant_tx(pool, tenant_id) as db:
         account = await make_learner(db, tenant_id)
@@ -55,19 +56,19 @@ async def amina(pool: Pool, tenant_id: UUID, place: Dispatched) -> Account:
     return account
 
 
-async def loaded(pool: Pool, spool: Spool, place: Dispatched) -> Earlier:
+async def loaded(pool: Pool, spool: Spool, place: Dispatch) -> Earlier:
     earlier = await load_earlier(pool, spool, place)
     assert earlier is not None
     return earlier
 
 
-async def store(pool: Pool, place: Dispatched, *segments: Segment) -> None:
+async def store(pool: Pool, place: Dispatch, *segments: Segment) -> None:
     async with tenant_tx(pool, place.tenant_id) as db:
         await insert_segments(db, place.tenant_id, segments)
 
 
 async def was_there(
-    pool: Pool, place: Dispatched, amina: Account, *, joined: float, left: float | None
+    pool: Pool, place: Dispatch, amina: Account, *, joined: float, left: float | None
 ) -> None:
     row = Participant(
         place.session.id, f"PA_{joined}", amina.id, at(joined), None if left is None else at(left)
@@ -76,14 +77,12 @@ async def was_there(
         await upsert_participants(db, place.tenant_id, [row])
 
 
-async def test_first_agent_has_nothing_before_it(
-    pool: Pool, spool: Spool, place: Dispatched
-) -> None:
+async def test_first_agent_has_nothing_before_it(pool: Pool, spool: Spool, place: Dispatch) -> None:
     assert await load_earlier(pool, spool, replace(place, epoch=1)) is None
 
 
 async def test_talk_is_what_postgres_and_the_spool_hold_each_once_in_order(
-    pool: Pool, spool: Spool, place: Dispatched, amina: Account
+    pool: Pool, spool: Spool, place: Dispatch, amina: Account
 ) -> None:
     session_id = place.session.id
     asked = segment(session_id, "1-1", 10, amina)
@@ -107,7 +106,7 @@ async def test_talk_is_what_postgres_and_the_spool_hold_each_once_in_order(
 
 
 async def test_turn_that_nobody_answered_is_answered_while_it_is_young(
-    pool: Pool, spool: Spool, place: Dispatched, amina: Account
+    pool: Pool, spool: Spool, place: Dispatch, amina: Account
 ) -> None:
     session_id = place.session.id
     await store(
@@ -128,7 +127,7 @@ async def test_turn_that_nobody_answered_is_answered_while_it_is_young(
 
 
 async def test_turn_that_moved_the_quiz_is_not_taken_twice(
-    pool: Pool, spool: Spool, place: Dispatched, amina: Account
+    pool: Pool, spool: Spool, place: Dispatch, amina: Account
 ) -> None:
     await store(pool, place, segment(place.session.id, "1-1", 50, amina))
     async with tenant_tx(pool, place.tenant_id) as db:
@@ -151,7 +150,7 @@ async def test_only_who_was_greeted_and_there_at_the_loss_is_not_greeted_again(
     met: bool,
     pool: Pool,
     spool: Spool,
-    place: Dispatched,
+    place: Dispatch,
     amina: Account,
 ) -> None:
     async with tenant_tx(pool, place.tenant_id) as db:

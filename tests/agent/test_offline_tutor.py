@@ -2,16 +2,16 @@
 
 import asyncio
 import re
-from pathlib import Path
 
 import pytest
 from livekit.agents import RunResult, llm
 
-from agent.plugins.intents import HELP, NOTHING_OPEN
-from agent.plugins.offline_tutor import NO_SPOILERS, REFUSAL, OfflineTutor
+from agent.offline.intents import HELP, NOTHING_OPEN
+from agent.offline.tutor import NO_SPOILERS, REFUSAL, OfflineTutor
+from speech.models import TEST_MODEL_FOLDER
 from tests.agent.desk_parts import ask, open_desk, raw_reply, talk
 
-PHRASES = Path(__file__).parent.parent / "models" / "whisper-lecture" / "phrases.txt"
+PHRASES = TEST_MODEL_FOLDER / "phrases.txt"
 
 COMMANDS = [
     ("can you slow down please", "speak_slower", {}),

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from agent.plugins.offline_tutor import REFUSAL
+from agent.offline.tutor import REFUSAL
 from db import Pool
 from db.courses import Course
 from db.library import PostgresLibrary

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 import prompts
-from agent.models import Models, build_models
-from agent.plugins.fallback_stt import FallbackEar
-from agent.plugins.fallback_tts import FallbackTTS, unspoken
-from agent.plugins.inline_vad import InlineVAD
-from agent.plugins.whisper import WhisperSTT
-from agent.room_tutor import speech_of
+from agent.models.choice import Models, build_models
+from agent.models.fallback_stt import FallbackEar
+from agent.models.fallback_tts import FallbackTTS, unspoken
+from agent.models.inline_vad import InlineVAD
+from agent.models.whisper import WhisperSTT
+from agent.talk.room_tutor import speech_of
+from harness.provider import MODEL, Provider, running_provider
+from harness.voices import spoken
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
 from tests.agent.speech_parts import WAVS, EngineProcess, recorded, running_engine
-from tests.provider import MODEL, Provider, running_provider
-from tests.voices import spoken
 
 SENTENCE = (
     "The loss function is a function that measures how wrong the predictions of a model are, "
@@ -163,7 +163,7 @@ async def test_captions_go_on_where_no_voice_speaks(
     voice: FallbackTTS, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider.break_("tts", "500")
-    monkeypatch.setattr("agent.plugins.espeak.HELPER", Path("/nowhere/helper.py"))
+    monkeypatch.setattr("agent.models.espeak.HELPER", Path("/nowhere/helper.py"))
     heard_s, _ = await say(voice)
     assert 5 < heard_s < 15  # silence, as long as the words take to read
 

@@ -9,11 +9,11 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 import prompts
-from agent.plugins.fallback_llm import TIMEOUT_S
+from agent.models.fallback_llm import TIMEOUT_S
+from harness.provider import Provider, running_provider
 from settings import Settings
 from tests.agent.desk_parts import ask, open_desk, sample_tree, talk
 from tests.agent.provider_parts import Lesson, lesson_by
-from tests.provider import Provider, running_provider
 from tests.soak import SOAK
 
 TIMES = 50 if SOAK else 1

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from livekit.agents import stt, vad
 
-from agent.plugins.espeak import EspeakTTS
-from agent.plugins.inline_vad import InlineVAD, SpeechDetector
-from agent.plugins.whisper import LATE, MISSED, WhisperSTT
+from agent.models.espeak import EspeakTTS
+from agent.models.inline_vad import InlineVAD, SpeechDetector
+from agent.models.whisper import LATE, MISSED, WhisperSTT
 from speech.client import SpeechClient
 from speech.wire import RATE
 from tests.agent.speech_parts import (
@@ -142,8 +142,8 @@ async def test_endless_speech_is_cut_before_the_window_is_full(recogniser: Whisp
 async def test_without_an_engine_an_utterance_is_lost_but_not_the_stream(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.plugins.whisper.TIMEOUT_S", 0.5)
-    monkeypatch.setattr("agent.plugins.whisper.LATE_S", 0.1)
+    monkeypatch.setattr("agent.models.whisper.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("agent.models.whisper.LATE_S", 0.1)
     recogniser = WhisperSTT(SpeechClient(tmp_path / "none.sock"), InlineVAD())
     phrase = recorded("my-answer-is-three") + silence(0.6)
     events = await heard(recogniser.stream(), phrase * 2, pace_s=0)

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from livekit.agents import APIConnectionError, APIConnectOptions
 
-from agent.plugins.espeak import EspeakTTS, VoiceError
+from agent.models.espeak import EspeakTTS, VoiceError
 from speech.engine import Engine, Wish
 from speech.models import TEST_MODEL_FOLDER
 from tests.agent.speech_parts import said

@@ -12,8 +12,8 @@ import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
-from agent.drain import Drainer, keep_figures
-from agent.spool import Entry, Spool
+from agent.durable.drain import Drainer, keep_figures
+from agent.durable.spool import Entry, Spool
 from db import Pool, create_pool, tenant_tx
 from db.rooms import ensure_room
 from db.sessions import insert_session

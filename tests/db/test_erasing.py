@@ -9,8 +9,8 @@ import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
-from agent.drain import Drainer
-from agent.spool import Entry, Spool
+from agent.durable.drain import Drainer
+from agent.durable.spool import Entry, Spool
 from db import Pool, create_pool, tenant_tx
 from db.accounts import Account
 from db.erasing import erase_words

@@ -18,13 +18,13 @@ from prometheus_client import generate_latest
 import rooms
 from db import Pool, create_pool, tenant_tx
 from db.notices import Notice, list_notices
-from jobs.host import Host
-from jobs.notices import Notices
 from settings import Settings
 from telemetry.gather import registry
 from telemetry.process import metrics_dir
 from tests.alarms import Raiser, raiser
 from tests.conftest import TEMPLATE, Database, Postgres
+from watch.host import Host
+from watch.notices import Notices
 
 HOME = Path("run") / "metrics"
 

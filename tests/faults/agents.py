@@ -12,10 +12,10 @@ from uuid import UUID
 
 import asyncpg
 
+from harness.job_processes import job_pids
+from harness.learner import LOUD
+from harness.stack import Stack
 from protocol import agent_identity
-from tests.faults.job_processes import job_pids
-from tests.learner import LOUD
-from tests.stack import Stack
 
 PATIENCE_S = 45.0  # for an agent to be back on a busy machine; the figures tell how long it took
 QUIET_S = 0.8  # a gap that is no pause between words

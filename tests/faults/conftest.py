@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from harness.stack import Stack, running_stack
 from tests.faults.agents import Call, no_job
 from tests.faults.disk import may_mount, small_disk
 from tests.faults.two import TWO, second_of_each
@@ -26,7 +27,6 @@ from tests.room.conftest import (
     stack_settings,
     superuser_dsn,
 )
-from tests.stack import Stack, running_stack
 
 __all__ = [
     "arrived",

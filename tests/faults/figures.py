@@ -4,7 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 
-from tests.stack import ROOT
+from harness.stack import ROOT
 
 FOLDER = ROOT / "build" / "faults"
 

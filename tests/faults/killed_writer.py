@@ -9,7 +9,7 @@ from itertools import count
 from pathlib import Path
 from uuid import UUID
 
-from agent.spool import Entry, Spool
+from agent.durable.spool import Entry, Spool
 
 
 async def write_until_killed() -> None:

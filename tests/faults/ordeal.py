@@ -19,7 +19,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import TypeAdapter
 
-from agent.spool import Spool
+from agent.durable.spool import Spool
 from db import Connection, Pool, create_pool, embedded, tenant_tx
 from db.courses import list_courses, list_modules
 from db.events import find_head, list_events, verify_chain

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from agent.spool import Entry, Spool
+from agent.durable.spool import Entry, Spool
 from db import embedded
 from tests.faults.ordeal import (
     House,

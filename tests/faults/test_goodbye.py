@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 import prompts
-from agent.plugins.espeak import RATE as VOICE_RATE
+from agent.models.espeak import RATE as VOICE_RATE
+from harness.job_processes import job_pids
+from harness.learner import HEARD_RATE, Account, Learner
+from harness.stack import TUTOR_WPM, Stack, running_stack
+from harness.voices import spoken, trimmed
 from tests.faults.agents import SORRY
-from tests.faults.job_processes import job_pids
 from tests.faults.test_resume import replaced
 from tests.faults.two import worker_of
-from tests.learner import HEARD_RATE, Account, Learner
 from tests.room.conftest import Course
-from tests.stack import TUTOR_WPM, Stack, running_stack
-from tests.voices import spoken, trimmed
 
 LINE = prompts.render("goodbye").strip()
 FIRST = """select type from session_state_events

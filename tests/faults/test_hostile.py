@@ -7,10 +7,10 @@ from typing import Any
 
 import psutil
 
-from tests.faults.job_processes import job_pids
-from tests.learner import Learner
+from harness.job_processes import job_pids
+from harness.learner import Learner
+from harness.stack import Stack
 from tests.room.conftest import Course
-from tests.stack import Stack
 
 BYTES = 100_000_000
 MORE_MB = 10.0

@@ -15,9 +15,9 @@ import pytest
 import db
 from db.accounts import find_account_by_identity
 from db.rooms import find_room
+from harness.learner import Learner
 from rooms import change_lesson
 from settings import Settings
-from tests.learner import Learner
 from tests.room.conftest import Course
 from tests.soak import SOAK
 

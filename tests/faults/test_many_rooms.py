@@ -9,15 +9,15 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import asyncpg
 import pytest
 
+from harness.job_processes import job_pids
+from harness.learner import Account, Learner
+from harness.stack import Stack, running_stack
 from tests.faults.agents import PATIENCE_S, Call, alive, gone, kill, no_job
 from tests.faults.figures import record
-from tests.faults.job_processes import job_pids
 from tests.faults.test_goodbye import hears_goodbye
-from tests.learner import Account, Learner
 from tests.replay import replay
 from tests.room.conftest import settings_of, superuser_dsn
 from tests.soak import runs
-from tests.stack import Stack, running_stack
 
 ROOMS = 8
 CALLS = 4

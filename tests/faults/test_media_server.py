@@ -9,11 +9,11 @@ import time
 
 import pytest
 
+from harness.learner import LOUD, Learner
+from harness.stack import Stack
 from tests.faults.agents import QUIET_S, Call, gone, kill
 from tests.faults.figures import record
-from tests.learner import LOUD, Learner
 from tests.soak import runs
-from tests.stack import Stack
 
 
 async def answers(stack: Stack) -> float:

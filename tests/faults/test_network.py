@@ -12,10 +12,10 @@ from typing import Any
 import asyncpg
 from livekit import rtc
 
-from tests.learner import Caption, Learner
+from harness.learner import Caption, Learner
+from harness.stack import Stack
 from tests.room.conftest import Course
 from tests.soak import SOAK
-from tests.stack import Stack
 
 Cut = Callable[[Learner, Stack], Awaitable[None]]
 

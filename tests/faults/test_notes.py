@@ -14,9 +14,10 @@ from uuid import uuid4
 import pytest
 
 import prompts
-from agent import notes
-from agent.notes import Notes
-from agent.spool import Entry, Spool, check_spool
+from agent.durable import notes
+from agent.durable.notes import Notes
+from agent.durable.spool import Entry, Spool, check_spool
+from harness.stack import Stack
 from tests.faults.disk import (
     MS_REMOUNT,
     fill,
@@ -25,7 +26,6 @@ from tests.faults.disk import (
     small_disk,
 )
 from tests.room.conftest import Course
-from tests.stack import Stack
 
 MS_RDONLY = 1
 NAMED = "tests/faults/test_notes.py::{}"

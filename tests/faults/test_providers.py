@@ -10,11 +10,11 @@ import asyncpg
 import pytest
 
 import prompts
+from harness.learner import FILLER, Learner
+from harness.provider import MODEL, Provider, running_provider
+from harness.stack import Stack, running_stack
 from settings import Settings
-from tests.learner import FILLER, Learner
-from tests.provider import MODEL, Provider, running_provider
 from tests.room.conftest import Course, settings_of
-from tests.stack import Stack, running_stack
 
 FIGURES = Path(__file__).parents[2] / "build" / "faults" / "providers.json"
 QUESTION = "What is the loss function?"

@@ -7,10 +7,10 @@ from typing import Any
 import asyncpg
 import pytest
 
+from harness.job_processes import job_pids
+from harness.stack import Stack
 from tests.faults.agents import GREETINGS, PATIENCE_S, SORRY, kill
-from tests.faults.job_processes import job_pids
 from tests.room.conftest import Course
-from tests.stack import Stack
 
 RUN = """select pending_question_id, hint_level, attempts from quiz_runs
          where account_id = (select id from accounts where name = $1)"""

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import prompts
-from agent.journal import NOT_HEARD
+from agent.durable.journal import NOT_HEARD
+from harness.learner import FILLER
+from harness.stack import Stack
 from tests.faults.figures import record
-from tests.learner import FILLER
 from tests.room.conftest import Course
-from tests.stack import Stack
 
 PHRASE = "what is overfitting"
 TOLD = prompts.render("not_heard").strip()

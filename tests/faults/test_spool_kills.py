@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 from pydantic import TypeAdapter
 
-from agent.drain import Drainer
-from agent.spool import Spool
+from agent.durable.drain import Drainer
+from agent.durable.spool import Spool
 from db import Pool, create_pool, tenant_tx
 from db.transcripts import Segment, list_segments
 from tests.conftest import ROOT, Database

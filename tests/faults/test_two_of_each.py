@@ -11,14 +11,14 @@ import asyncpg
 import httpx2
 import pytest
 
+from harness.job_processes import job_pids
+from harness.learner import Account
+from harness.stack import Stack
 from settings import Settings
 from tests.faults.agents import SORRY
-from tests.faults.job_processes import job_pids
 from tests.faults.test_resume import replaced
 from tests.faults.two import Second, second_token_server, second_worker, worker_of
-from tests.learner import Account
 from tests.room.conftest import Course
-from tests.stack import Stack
 from tests.web.webhook_parts import PATH, body_of, headers, signature, told
 
 EFFECTS = "select count(*) from webhook_events where id like 'EV_two_%'"

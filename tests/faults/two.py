@@ -12,11 +12,11 @@ from pathlib import Path
 
 import psutil
 
+from harness.stack import ROOT, Stack, free_port
 from scripts.processes import environment
 from scripts.up import http_answers, registered
 from settings import Settings
 from tests.faults.agents import alive
-from tests.stack import ROOT, Stack, free_port
 
 TWO = os.environ.get("BODH_TWO") == "1"  # the shared Bodh has two of each (docs/reliability.md)
 START_S = 60.0

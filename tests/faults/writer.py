@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from agent.spool import Entry, Kind, Spool
+from agent.durable.spool import Entry, Kind, Spool
 
 
 class Writer:

@@ -18,16 +18,16 @@ import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
-from agent.drain import Drainer
-from agent.spool import Entry, Spool
+from agent.durable.drain import Drainer
+from agent.durable.spool import Entry, Spool
 from db import Pool, create_pool, embedded, tenant_tx
 from db.backup import back_up, restore, split_password
 from db.events import list_events, verify_chain
 from db.inbox import Event, Inbox
 from db.transcripts import Segment, insert_segments, list_segments
+from harness.stack import ROOT
 from settings import Settings
 from tests.db.rows import make_session, segment
-from tests.stack import ROOT
 
 _segments = TypeAdapter(Segment)
 

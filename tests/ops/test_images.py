@@ -122,10 +122,14 @@ def test_image_runs_as_a_plain_user_without_a_compiler(target: str) -> None:
     [
         (
             "token-server",
-            "import token_server, jobs.__main__, db.__main__",
+            "import token_server, watch.__main__, db.__main__",
             "requirements-web.lock",
         ),
-        ("agent", "import agent.worker, agent.drain, speech.server", "requirements.lock"),
+        (
+            "agent",
+            "import agent.worker.server, agent.durable.drain, speech.server",
+            "requirements.lock",
+        ),
     ],
 )
 def test_image_holds_everything_its_processes_import(target: str, imports: str, lock: str) -> None:
@@ -152,7 +156,7 @@ def test_compose_sets_settings_only() -> None:
 
 def test_compose_runs_what_the_images_hold() -> None:
     built = {name: s for name, s in COMPOSE["services"].items() if "build" in s}
-    assert set(built) == {"migrate", "token-server", "speech", "drain", "jobs", "agent"}
+    assert set(built) == {"migrate", "token-server", "speech", "drain", "watch", "agent"}
     for service in built.values():
         called = modules_called([shlex.join(service.get("command", []))])
         target = service["build"]["target"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.stack import ROOT, Stack, running_stack
+from harness.stack import ROOT, Stack, running_stack
 
 PATIENCE_S = 30.0
 
@@ -80,7 +80,7 @@ def test_a_lost_media_server_is_a_gauge_a_line_and_a_notice_until_it_is_back() -
             os.kill(server, signal.SIGCONT)
         wait_for("the gauge stays", lambda: figures(stack)[alarm] == 0)
         wait_for("the notice stays", lambda: notices(stack, token)["media_away"] is not None)
-        told_lines = [line for line in log_lines(stack, "jobs") if line.get("alarm")]
+        told_lines = [line for line in log_lines(stack, "watch") if line.get("alarm")]
         assert [(line["level"], line["alarm"]) for line in told_lines] == [
             ("ERROR", "media_away"),
             ("INFO", "media_away"),

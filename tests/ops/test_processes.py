@@ -11,10 +11,10 @@ import psutil
 import pytest
 from pydantic import SecretStr
 
+from harness.stack import free_port
 from scripts.livekit import livekit_config
 from scripts.processes import MARK, marked, sweep, taken
 from settings import Settings
-from tests.stack import free_port
 
 ROOT = Path(__file__).parents[2]
 

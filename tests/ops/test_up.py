@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 import psutil
 import pytest
 
+from harness.stack import ROOT, Stack, running_stack
 from scripts.processes import marked, wait_until
 from settings import Settings
-from tests.stack import ROOT, Stack, running_stack
 
 READY_S = 15.0
 ENDED_S = 15.0

@@ -10,9 +10,9 @@ from typing import Any, cast
 
 from playwright.async_api import Browser, Page, Playwright
 
+from harness.stack import ROOT
 from scripts.chromium import LINK
 from settings import Settings, with_development_secrets
-from tests.stack import ROOT
 from web.middleware import security_headers
 
 BUILT = ROOT / "build" / "states"

@@ -7,9 +7,9 @@ from typing import Literal
 
 from playwright.async_api import Browser, async_playwright
 
+from harness.stack import ROOT
 from tests.pages.browser import launched, served_states, still_page
 from tests.pages.states import STATES, State, open_state
-from tests.stack import ROOT
 
 SHOTS = ROOT / "build" / "shots"
 DEVICES = {"desktop": (1280, 800), "phone": (390, 844)}

@@ -11,10 +11,10 @@ import asyncpg
 import pytest
 from livekit import api
 
+from harness.learner import Account, Learner
+from harness.stack import Stack, running_stack
 from settings import Settings, with_development_secrets
-from tests.learner import Account, Learner
 from tests.replay import replay
-from tests.stack import Stack, running_stack
 
 RUNNING = """select count(*) from sessions join livekit_rooms on livekit_rooms.id = room_id
              where name = $1 and status = 'active'"""

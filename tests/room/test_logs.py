@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from harness.stack import Stack
 from protocol import TOPIC_LESSON_CHANGE
 from tests.room.conftest import Course
-from tests.stack import Stack
 
 NAME = "Rosalind Canary"
 QUESTION = "what is xylophone gradient quince"
@@ -46,7 +46,7 @@ async def test_logs_hold_no_name_no_word_and_no_token(
         signed_in,
     ]
     logs = {path.name: path.read_text(errors="replace") for path in logs_of(stack)}
-    assert {"agent.log", "drain.log", "jobs.log", "livekit.log", "postgres.log", "web.log"} <= set(
+    assert {"agent.log", "drain.log", "watch.log", "livekit.log", "postgres.log", "web.log"} <= set(
         logs
     )
     assert rosalind.session_id in logs["agent.log"]

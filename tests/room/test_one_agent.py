@@ -11,9 +11,9 @@ import aiohttp
 import pytest
 from livekit import api
 
+from harness.stack import Stack
 from tests.room.conftest import Course, Module
 from tests.soak import SOAK
-from tests.stack import Stack
 
 TURNS = range(10 if SOAK else 1)  # of each order
 SETTLE_S = 2.5  # a second agent, if there were one, would be here by then

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from tests.learner import Learner
+from harness.learner import Learner
 from tests.room.conftest import Course
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import asyncpg
 
+from harness.stack import Stack
 from tests.room.conftest import Course
-from tests.stack import Stack
 
 KEPT = """select role, text, name, language, confidence, account_id::text as account,
                  ended_at >= started_at as timed, in_reply_to is not null as answer

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from agent.plugins.espeak import RATE as VOICE_RATE
-from agent.speakable import speakable
-from tests.learner import HEARD_RATE
+from agent.models.espeak import RATE as VOICE_RATE
+from agent.text.speakable import speakable
+from harness.learner import HEARD_RATE
+from harness.stack import TUTOR_WPM
+from harness.voices import resampled, spoken, trimmed
 from tests.room.conftest import Course
 from tests.soak import SOAK
-from tests.stack import TUTOR_WPM
-from tests.voices import resampled, spoken, trimmed
 
 PHRASES = [
     "what is machine learning",

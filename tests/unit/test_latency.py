@@ -6,7 +6,7 @@ from typing import cast
 from livekit import rtc
 from livekit.agents import ConversationItemAddedEvent, llm
 
-from agent.latency import Latency
+from agent.room.latency import Latency
 
 
 class StuckRoom:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from db.leases import Lease
-from jobs.leases import ASK_PAUSES_S, GRACE_S, LEFT_PAUSE_S, LOST_S, START_S, Leases
+from watch.leases import ASK_PAUSES_S, GRACE_S, LEFT_PAUSE_S, LOST_S, START_S, Leases
 
 TICK_S = 0.5
 STALE_S = 2.5

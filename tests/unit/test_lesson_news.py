@@ -3,7 +3,7 @@
 import itertools
 from uuid import UUID, uuid4
 
-from agent.lesson import LearnerLesson, apply, from_metadata
+from agent.room.learner import LearnerLesson, apply, from_metadata
 from protocol import RoomMetadata
 
 LESSONS = [uuid4() for _ in range(3)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.marks import Mark, MarkFilter
+from agent.text.marks import Mark, MarkFilter
 
 TEXT = "Loss is a number. [[3.2]] It falls [when] we learn.[[4.10]]"
 CLEAN = "Loss is a number. It falls [when] we learn."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agent.sentences import sentence_end, unfinished
+from agent.text.sentences import sentence_end, unfinished
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from agent.speakable import speakable
+from agent.text.speakable import speakable
 
 SAID = [
     ("$y = w x + b$", "y equals w x plus b"),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import stack
+from harness import stack
 
 DEAF = """
 import signal

@@ -29,7 +29,7 @@ from settings import Settings
 import telemetry
 telemetry.start("web", Settings(_env_file=None, bodh_home=sys.argv[1]))
 NAME, WORDS, TOKEN, PASSWORD = sys.argv[2], sys.argv[3], sys.argv[5], sys.argv[6]
-ours, foreign = logging.getLogger("agent.job"), logging.getLogger("somebody.else")
+ours, foreign = logging.getLogger("agent.job.job"), logging.getLogger("somebody.else")
 """
 
 
@@ -52,7 +52,7 @@ def test_line_has_the_facts_of_the_list_and_no_others(tmp_path: Path) -> None:
     del line["time"], line["pid"]
     assert line == {
         "level": "INFO",
-        "logger": "agent.job",
+        "logger": "agent.job.job",
         "process": "web",
         "message": "segment kept",
         "segment_id": "SG_1",

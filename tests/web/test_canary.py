@@ -11,11 +11,11 @@ import pytest
 
 from db import Connection
 from db.courses import Course
+from harness.livekit import MediaServer
 from settings import Settings
 from tests.conftest import Database
 from tests.db.test_tenants import fill
 from tests.db.twins import dump, make_twin
-from tests.livekit import MediaServer
 from tests.web.conftest import School, open_school
 
 MARK = "CANARYHTTP"

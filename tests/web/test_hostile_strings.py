@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 import webvtt
 
-from agent.speakable import speakable
+from agent.text.speakable import speakable
 from db import tenant_tx
 from db.attendance import Participant, upsert_participants
 from db.transcripts import Segment, insert_segments

@@ -16,8 +16,8 @@ import rooms
 from db import tenant_tx
 from db.attendance import Participant, upsert_participants
 from db.sessions import beat
+from harness.stack import free_port
 from protocol import parse_dispatch, parse_metadata
-from tests.stack import free_port
 from tests.web.conftest import School
 
 GRANTS = {

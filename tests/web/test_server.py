@@ -15,8 +15,8 @@ from pathlib import Path
 import jwt
 import pytest
 
+from harness.stack import ROOT, free_port
 from settings import Settings, with_development_secrets
-from tests.stack import ROOT, free_port
 
 
 @pytest.fixture

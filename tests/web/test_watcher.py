@@ -14,19 +14,19 @@ import asyncpg
 import pytest
 from livekit import api, rtc
 
-import jobs.watcher
 import rooms
+import watch.watcher
 from db import Connection, NotFound, Pool, create_pool, only_one, tenant_tx
 from db.event_kinds import AgentLeft
 from db.events import append_event
 from db.leases import Lease, list_leases, take_dispatch
 from db.sessions import beat
-from jobs.__main__ import lasting
-from jobs.watcher import Watcher, keep_watch
 from protocol import agent_identity, parse_dispatch
 from telemetry import alarms
 from tests.conftest import Database
 from tests.web.conftest import School
+from watch.__main__ import lasting
+from watch.watcher import Watcher, keep_watch
 
 
 @pytest.fixture
@@ -239,7 +239,7 @@ async def test_who_watches_no_more_takes_its_alarm_back(
 ) -> None:
     caplog.set_level(logging.INFO, "bodh.alarm")
     monkeypatch.setattr(alarms, "_folder", tmp_path)
-    monkeypatch.setattr(jobs.watcher, "MISSED_S", 0.1)
+    monkeypatch.setattr(watch.watcher, "MISSED_S", 0.1)
     await joined(await school.open("Amina"))
     await rooms.reconcile_attendance(school.lk, watch_pool, school.clock)
     school.settings.database_watch_url = school.settings.database_url.replace("_app", "_watch")

@@ -21,12 +21,12 @@ from pydantic import SecretStr
 import rooms
 from db.attendance import JOINED, LEFT, list_durations
 from db.webhooks import Intake
+from harness.livekit import running_livekit
+from harness.stack import free_port
 from scripts.livekit import livekit_config
 from settings import Settings
 from tests.conftest import Database
-from tests.livekit import running_livekit
 from tests.soak import SOAK
-from tests.stack import free_port
 from tests.web.conftest import School, open_school
 from tests.web.webhook_parts import CONTENT_TYPE, PATH, body_of, headers, signature, told
 

@@ -11,24 +11,13 @@ import numpy as np
 import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
-from agent.plugins.espeak import RATE as VOICE_RATE
+from agent.models.espeak import RATE as VOICE_RATE
+from harness.browser import FLAGS
+from harness.stack import Stack
+from harness.voices import spoken
 from scripts.chromium import LINK
 from tests.room.conftest import Module
-from tests.stack import Stack
-from tests.voices import spoken
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-]
 ASK = "--use-fake-ui-for-media-stream"  # without it the microphone is refused, as by a learner
 ANSWER_MS = 20_000
 expect.set_options(timeout=ANSWER_MS)

@@ -8,9 +8,9 @@ from typing import Any
 
 from playwright.async_api import Page, Route, expect
 
+from harness.stack import Stack
 from tests.room.browser.conftest import ASK, start_typed, type_to_tutor
 from tests.room.conftest import Course
-from tests.stack import Stack
 
 AWAY_S = 10.0
 LOST_MS = 30_000

@@ -7,8 +7,8 @@ from typing import Any
 
 from playwright.async_api import expect
 
+from harness.stack import Stack
 from tests.room.conftest import Course
-from tests.stack import Stack
 
 PHRASE = "what is machine learning"
 # the microphone's level was lit, and then dark for a second: the phrase is over

@@ -8,9 +8,9 @@ from typing import Any
 import asyncpg
 from playwright.async_api import Page, expect
 
+from harness.stack import Stack
 from tests.room.browser.conftest import leave, open_transcript, start_typed, type_to_tutor
 from tests.room.conftest import Course
-from tests.stack import Stack
 
 PLANTED = "What does machine learning know of my grandmother and her nineteen bees?"
 TRACE = "nineteen bees"

@@ -9,6 +9,7 @@ from typing import Any
 import webvtt
 from playwright.async_api import Page, expect
 
+from harness.stack import Stack
 from tests.room.browser.conftest import (
     ANSWER_MS,
     NOTE_STATES,
@@ -18,7 +19,6 @@ from tests.room.browser.conftest import (
 )
 from tests.room.browser.test_page import watch
 from tests.room.conftest import Course
-from tests.stack import Stack
 
 SPOKEN, TYPED = "what is machine learning", "What is a label?"
 SHOWN = {"Connecting", "Listening", "Thinking", "Speaking"}

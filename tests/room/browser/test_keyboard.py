@@ -5,8 +5,8 @@ from typing import Any
 
 from playwright.async_api import Page, expect
 
+from harness.stack import Stack
 from tests.room.conftest import Course
-from tests.stack import Stack
 
 FOCUSED = """() => {
   const one = document.activeElement;

@@ -12,11 +12,11 @@ import asyncpg
 from livekit import rtc
 from playwright.async_api import BrowserContext, Dialog, Page, Request, expect
 
-from tests.learner import Account, Learner
+from harness.learner import Account, Learner
+from harness.stack import ROOT, Stack
 from tests.room.browser.conftest import leave, start_typed
 from tests.room.browser.payloads import RUN, payloads
 from tests.soak import SOAK
-from tests.stack import ROOT, Stack
 
 COUNT = 500 if SOAK else 50
 DOORS = 5

@@ -1,0 +1,1 @@
+"""What is kept of a session, and read again by the agent that takes it over."""

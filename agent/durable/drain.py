@@ -1,0 +1,199 @@
+"""The drainer: spool -> Postgres, in a process of its own, in batches, each entry once."""
+
+import asyncio
+import logging
+import signal
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+from itertools import groupby
+from uuid import UUID
+
+import asyncpg
+from pydantic import TypeAdapter, ValidationError
+
+import db
+from agent.durable.spool import Entry, Spool
+from db import RETRYABLE
+from db.attendance import Participant, upsert_participants
+from db.erasing import Erased, list_erased
+from db.transcripts import Segment, insert_dead_letter, insert_segments
+from settings import Settings
+from telemetry import alarm, metrics
+
+BATCH = 200
+IDLE_S = 0.1  # between looks at an empty spool: a row is in Postgres within a fraction of a second
+RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last one repeats while Postgres is away
+FORGET_EVERY_S = 3600.0
+LATE_S = 5.0  # an entry that waits longer is an alarm
+FIGURES_EVERY_S = 1.0
+SWEEP_EVERY_S = 2.0  # between looks for words that their learner erased
+
+# what does not: the entry itself cannot be stored
+BAD = (asyncpg.PostgresError, ValidationError, ValueError, db.NotFound)
+
+logger = logging.getLogger("bodh.drain")
+_segments = TypeAdapter(Segment)
+_presences = TypeAdapter(Participant)
+
+
+class Drainer:
+    """Moves what waits in the spool to Postgres; an entry that cannot go becomes a dead letter."""
+
+    def __init__(self, spool: Spool, pool: db.Pool) -> None:
+        self._spool = spool
+        self._pool = pool
+        self._failures = 0
+        self._swept: dict[tuple[UUID, UUID], tuple[datetime, int]] = {}
+
+    async def run(self) -> None:
+        """Drains until cancelled; waits longer while Postgres is away, and loses nothing."""
+        forget_at = sweep_at = 0.0
+        clock = asyncio.get_running_loop().time
+        while True:
+            try:
+                moved = await self.drain_once()
+                if clock() >= sweep_at:
+                    await self.sweep_once()
+                    sweep_at = clock() + SWEEP_EVERY_S
+                if clock() >= forget_at:
+                    await self._spool.forget_drained()
+                    forget_at = clock() + FORGET_EVERY_S
+                self._failures = 0
+            except (*RETRYABLE, sqlite3.Error) as error:  # the spool's own disk may be full
+                await self._wait_out(error)
+                continue
+            if not moved:
+                await asyncio.sleep(IDLE_S)
+
+    async def drain_once(self) -> int:
+        """Moves one batch and returns its size. Raises what RETRYABLE names."""
+        entries = await self._spool.waiting(BATCH)
+        for tenant_id, group in groupby(entries, key=lambda entry: entry.tenant_id):
+            batch = list(group)
+            await self._store(tenant_id, batch)
+            await self._spool.mark_drained(batch)
+            for entry in batch:
+                metrics.DRAINED.inc(kind=entry.kind)
+        return len(entries)
+
+    async def sweep_once(self) -> None:
+        """Takes out of the spool what learners have erased. Raises what RETRYABLE names."""
+        newest = await self._spool.last_drained()
+        for tenant_id in {tenant for tenant, _ in newest}:
+            sessions = [session for tenant, session in newest if tenant == tenant_id]
+            async with db.tenant_tx(self._pool, tenant_id) as conn:
+                erased = await list_erased(conn, tenant_id, sessions)
+            for one in erased:
+                await self._sweep(one, newest[tenant_id, one.session_id])
+
+    async def _sweep(self, erased: Erased, newest: int) -> None:
+        key, state = (erased.session_id, erased.account_id), (erased.erased_at, newest)
+        if self._swept.get(key) == state:
+            return
+        if await self._spool.erase(*key, erased.erased_at, erased.segment_ids):
+            self._swept[key] = state
+            logger.info("erased from the spool", extra={"session_id": str(erased.session_id)})
+
+    async def _wait_out(self, error: BaseException) -> None:
+        pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
+        self._failures += 1
+        metrics.DRAIN_FAILURES.inc()
+        logger.warning(
+            "entries wait in the spool: Postgres does not take them, or the spool no mark",
+            extra={"why": type(error).__name__, "retry_in_s": pause},
+        )
+        await asyncio.sleep(pause)
+
+    async def _store(self, tenant_id: UUID, batch: list[Entry]) -> None:
+        try:
+            await self._store_together(tenant_id, batch)
+        except RETRYABLE:
+            raise
+        except BAD:
+            for entry in batch:  # one of them is bad: find it, let the others pass
+                await self._store_alone(tenant_id, entry)
+
+    async def _store_together(self, tenant_id: UUID, batch: Iterable[Entry]) -> None:
+        entries = list(batch)
+        segments = [
+            _segments.validate_python(entry.payload) for entry in entries if entry.kind == "segment"
+        ]
+        presences = [
+            _presences.validate_python(entry.payload)
+            for entry in entries
+            if entry.kind == "participant"
+        ]
+        async with db.tenant_tx(self._pool, tenant_id) as conn:
+            if segments:
+                await insert_segments(conn, tenant_id, segments)
+            if presences:
+                await upsert_participants(conn, tenant_id, presences)
+
+    async def _store_alone(self, tenant_id: UUID, entry: Entry) -> None:
+        try:
+            await self._store_together(tenant_id, [entry])
+        except RETRYABLE:
+            raise
+        except BAD as error:
+            metrics.DEAD_LETTERS.inc(kind=entry.kind)
+            logger.error(
+                "an entry cannot be stored and became a dead letter",
+                extra={"kind": entry.kind, "key": entry.key, "why": type(error).__name__},
+            )
+            async with db.tenant_tx(self._pool, tenant_id) as conn:
+                await insert_dead_letter(
+                    conn,
+                    tenant_id,
+                    kind=entry.kind,
+                    entry_key=f"{entry.session_id}:{entry.key}",
+                    payload=entry.payload,
+                    error=type(error).__name__,
+                )
+
+
+async def keep_figures(spool: Spool) -> None:
+    """What waits in the spool, as figures and as an alarm, until cancelled."""
+    while True:
+        try:
+            await _count(spool)
+        except sqlite3.Error as error:
+            logger.warning("the spool was not counted", extra={"why": type(error).__name__})
+        await asyncio.sleep(FIGURES_EVERY_S)
+
+
+async def _count(spool: Spool) -> None:
+    waiting, oldest_s = await spool.count_waiting(), await spool.oldest_waiting_s()
+    metrics.SPOOL_WAITING.set(waiting)
+    metrics.SPOOL_OLDEST.set(oldest_s)
+    late = oldest_s > LATE_S
+    alarm("spool_not_drained", late, waiting=waiting, oldest_s=round(oldest_s))
+
+
+async def run_drainer(settings: Settings) -> None:
+    """Drains until SIGTERM or SIGINT, then once more what still waits."""
+    spool = Spool(settings.spool_path)
+    pool = await db.create_pool(settings.drain_dsn, max_size=2)
+    drainer = Drainer(spool, pool)
+    task = asyncio.create_task(drainer.run())
+    figures = asyncio.create_task(keep_figures(spool))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        await _last_drain(drainer)
+    finally:
+        figures.cancel()
+        await pool.close()
+        await spool.close()
+
+
+async def _last_drain(drainer: Drainer) -> None:
+    try:
+        while await drainer.drain_once():
+            pass
+        await drainer.sweep_once()
+    except (*RETRYABLE, sqlite3.Error):
+        logger.warning("entries wait in the spool for the next start")

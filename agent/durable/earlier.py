@@ -1,0 +1,141 @@
+"""What an earlier agent of a session left: the talk so far, who was there, what was cut short."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from uuid import UUID
+
+from livekit.agents import llm
+from pydantic import TypeAdapter, ValidationError
+
+import db
+from agent.durable.journal import NOT_HEARD
+from agent.durable.spool import Entry, Spool
+from agent.room.dispatch import Dispatch
+from db.attendance import was_present
+from db.events import list_events
+from db.quizzes import find_last_step
+from db.rooms import find_room_learner
+from db.transcripts import Segment, list_latest_segments
+
+TALK = 40  # segments that the next agent knows of
+CUT_YOUNG = timedelta(seconds=30)  # an older question is not answered without being asked again
+BACK_WITHIN = timedelta(seconds=30)  # who left so shortly before the loss may be gone with it
+
+_segments = TypeAdapter(Segment)
+
+
+@dataclass
+class Earlier:
+    """The session before this agent; `segments` in order of speaking, those with words only."""
+
+    place: Dispatch
+    segments: Sequence[Segment]
+    _cut: Mapping[UUID, Segment]  # the turn of each account that is still to be answered
+    _met: set[UUID] = field(default_factory=set)
+
+    def chat_context(self) -> llm.ChatContext:
+        """The talk so far, without what is still to be answered."""
+        context = llm.ChatContext.empty()
+        begun = {turn.account_id: turn.started_at for turn in self._cut.values()}
+        known = (
+            segment
+            for segment in self.segments
+            if segment.account_id not in begun or segment.started_at < begun[segment.account_id]
+        )
+        for role, turn in groupby(known, key=lambda segment: segment.role):
+            said = list(turn)
+            context.add_message(
+                role="user" if role == "learner" else "assistant",
+                content=" ".join(segment.text for segment in said),
+                interrupted=said[-1].interrupted,
+                created_at=said[0].started_at.timestamp(),
+            )
+        return context
+
+    async def meets(self, pool: db.Pool, account_id: UUID) -> bool:
+        """Whether this learner was with the earlier agent and is met by this one first now."""
+        if account_id in self._met:
+            return False
+        self._met.add(account_id)
+        place = self.place
+        async with db.tenant_tx(pool, place.tenant_id) as conn:
+            row = await find_room_learner(conn, place.tenant_id, place.room.id, account_id)
+            if not row or not row.greeted_at or row.greeted_at < place.session.started_at:
+                return False
+            lost_at = place.session.agent_dispatched_at or row.greeted_at
+            return await was_present(
+                conn, place.tenant_id, place.session.id, account_id, lost_at, BACK_WITHIN
+            )
+
+    def cut_turn(self, account_id: UUID, now: datetime) -> Segment | None:
+        """What the learner said last and nobody answered, as one segment; None once it is old."""
+        turn = self._cut.get(account_id)
+        return turn if turn and now - turn.ended_at < CUT_YOUNG else None
+
+
+async def load_earlier(pool: db.Pool, spool: Spool, place: Dispatch) -> Earlier | None:
+    """What came before this agent, from the database and what this host's spool still holds.
+
+    None for the first agent of a session.
+    """
+    if place.epoch == 1:
+        return None
+    # the spool first: what is drained between the two is then found twice, not never
+    waiting = await spool.waiting_of(place.session.id)
+    async with db.tenant_tx(pool, place.tenant_id) as conn:
+        stored = await list_latest_segments(conn, place.tenant_id, place.session.id, TALK)
+        segments = _in_order(waiting, stored)
+        cut = [
+            turn
+            for turn in _unanswered(segments)
+            if not await _acted_since(conn, place, turn.account_id, turn.started_at)
+        ]
+    return Earlier(place, segments, {turn.account_id: turn for turn in cut if turn.account_id})
+
+
+def _in_order(waiting: Iterable[Entry], stored: Iterable[Segment]) -> list[Segment]:
+    by_id = {segment.id: segment for segment in [*_readable(waiting), *stored]}
+    talk = sorted(by_id.values(), key=lambda segment: (segment.epoch, segment.local_seq))
+    return [segment for segment in talk if segment.text not in ("", NOT_HEARD)][-TALK:]
+
+
+def _unanswered(segments: Iterable[Segment]) -> Iterable[Segment]:
+    """What each learner said after the last thing that was answered to them, as one segment."""
+    said = list(segments)
+    answered = {segment.in_reply_to for segment in said}
+    waiting: dict[UUID | None, list[Segment]] = {}
+    for segment in said:
+        if segment.role == "learner":
+            waiting.setdefault(segment.account_id, []).append(segment)
+            if segment.id in answered:
+                waiting[segment.account_id].clear()
+    for mine in filter(None, waiting.values()):
+        text = " ".join(segment.text for segment in mine)
+        yield replace(mine[-1], text=text, started_at=mine[0].started_at)
+
+
+async def _acted_since(
+    conn: db.Connection, place: Dispatch, account_id: UUID | None, moment: datetime
+) -> bool:
+    """Whether the learner's quiz or lesson moved on: asked again, it would move once more."""
+    if account_id is None:
+        return False
+    step = await find_last_step(conn, place.tenant_id, account_id)
+    changes = [
+        event.at
+        for event in await list_events(conn, place.tenant_id, place.session.id)
+        if event.type == "lesson.changed" and event.payload["account_id"] == str(account_id)
+    ]
+    return any(at > moment for at in [*changes, step] if at is not None)
+
+
+def _readable(entries: Iterable[Entry]) -> list[Segment]:
+    found = []
+    for entry in entries:
+        try:
+            found.append(_segments.validate_python(entry.payload))
+        except ValidationError:
+            continue  # the drainer makes it a dead letter
+    return found

@@ -1,0 +1,1 @@
+"""One agent job: from its dispatch to its last word."""

@@ -1,0 +1,130 @@
+"""The agent session of a room: of which models it is built, how it starts, how it ends."""
+
+import contextlib
+import logging
+
+from livekit import rtc
+from livekit.agents import Agent, AgentSession, TurnHandlingOptions, vad
+from livekit.agents.voice import io, room_io
+from livekit.agents.voice.agent_session import SessionConnectOptions
+from livekit.agents.voice.transcription import TranscriptSynchronizer
+
+import protocol
+from agent.models.choice import Models, build_llm
+from agent.room.latency import Latency
+from agent.room.voice import Hearing
+from settings import Settings
+from speech.client import SpeechClient, SpeechError
+from telemetry import metrics
+from tools.desk import Desk
+
+MAX_BITRATE = 64_000  # halves the encoder's CPU; nothing of it is heard
+# a session that its provider's failures closed would stay in the room, deaf and mute
+NEVER_CLOSE = 1_000_000_000
+
+TURNS = TurnHandlingOptions(
+    turn_detection="vad",
+    # an interruption is false when no words follow it; recognising may take some seconds
+    interruption={"mode": "vad", "false_interruption_timeout": 5.0},
+    preemptive_generation={"enabled": False},
+)
+
+logger = logging.getLogger("bodh.agent")
+
+
+class RoomAgentSession:
+    """LiveKit's agent session with its models, and captions that keep time with its voice."""
+
+    def __init__(
+        self, settings: Settings, room: rtc.Room, models: Models, detector: vad.VAD, desk: Desk
+    ) -> None:
+        self._settings = settings
+        self._room = room
+        self._in_time: TranscriptSynchronizer | None = None
+        language_model, name = build_llm(settings, desk)
+        self._names = {**models.names, "llm": name}
+        self._closes = [*models.closes, language_model.aclose]
+        self.inner: AgentSession[None] = AgentSession(
+            stt=models.stt,
+            vad=detector,
+            llm=language_model,
+            tts=models.tts,
+            turn_handling=TURNS,
+            aec_warmup_duration=None,
+            session_close_transcript_timeout=0.0,  # the job has waited for the last words
+            user_away_timeout=None,
+            tts_text_transforms=None,  # `speakable` does it; they hold a full stop back
+            conn_options=SessionConnectOptions(max_unrecoverable_errors=NEVER_CLOSE),
+        )
+        self._latency = Latency(room)
+        self.inner.on("conversation_item_added", self._latency.on_item)
+        self.inner.on("agent_false_interruption", lambda _event: count_false_stop())
+
+    async def start(self, tutor: Agent, hearing: Hearing, captions: io.TextOutput) -> None:
+        """The tutor hears and is heard; the room is connected by now."""
+        self.inner.input.audio = hearing
+        publish = rtc.TrackPublishOptions(
+            source=rtc.TrackSource.SOURCE_MICROPHONE,
+            audio_encoding={"max_bitrate": MAX_BITRATE},  # type: ignore[arg-type]
+        )
+        await self.inner.start(
+            agent=tutor,
+            room=self._room,
+            room_options=room_io.RoomOptions(
+                audio_input=False,
+                text_input=False,
+                text_output=False,
+                audio_output=room_io.AudioOutputOptions(track_publish_options=publish),
+                close_on_disconnect=False,
+            ),
+            session_host=False,  # else any participant may read instructions and history
+            record=False,
+        )
+        self._caption_in_time(captions)
+
+    def _caption_in_time(self, captions: io.TextOutput) -> None:
+        """Captions leave word by word as the sound is played, and stop where it is cut."""
+        sound = self.inner.output.audio
+        if sound is None:
+            raise RuntimeError("the agent session has no voice")
+        self._in_time = TranscriptSynchronizer(
+            next_in_chain_audio=sound, next_in_chain_text=captions
+        )
+        self.inner.output.audio = self._in_time.audio_output
+        self.inner.output.transcription = self._in_time.text_output
+
+    async def tell_models(self, engine: SpeechClient) -> None:
+        """The attribute `bodh.models`; `test` where the test model listens, for the page to say."""
+        names = dict(self._names)
+        try:
+            if not self._settings.stt_base_url:
+                health = await engine.health()
+                names["stt"] = "test" if health.test_model else health.model
+        except SpeechError:
+            logger.warning("the speech engine does not answer")
+        try:
+            await self._room.local_participant.set_attributes(
+                {protocol.ATTRIBUTE_MODELS: protocol.models_attribute(names)}
+            )
+        except Exception:  # noqa: BLE001 the native layer raises it bare
+            logger.warning("the models were not told")
+
+    def silence(self) -> None:
+        """Cuts voice and captions off at once; what is being said goes nowhere."""
+        self.inner.output.set_transcription_enabled(False)
+        self.inner.output.set_audio_enabled(False)
+
+    async def aclose(self) -> None:
+        """Ends what is said, then what is told of it, then the models."""
+        async with contextlib.AsyncExitStack() as at_end:
+            for close in self._closes:
+                at_end.push_async_callback(close)
+            if self._in_time is not None:
+                at_end.push_async_callback(self._in_time.aclose)
+            at_end.push_async_callback(self._latency.close)
+            at_end.push_async_callback(self.inner.aclose)
+
+
+def count_false_stop() -> None:
+    """The tutor stopped for a sound that was no turn: under load the first thing one hears."""
+    metrics.FALSE_INTERRUPTIONS.inc()

@@ -1,0 +1,1 @@
+"""The choice of recogniser, voice and language model, each with its local fallback."""

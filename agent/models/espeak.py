@@ -1,0 +1,227 @@
+"""The local voice: eSpeak NG in a helper process, which starts when needed and again if it dies."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import logging
+import struct
+import sys
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Literal
+
+from livekit.agents import APIConnectionError, tts, utils
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
+
+logger = logging.getLogger("bodh.voice")
+
+HELPER = Path(__file__).with_name("espeak_helper.py")
+RATE = 22_050
+SILENCE = bytes(2 * RATE // 10)  # 100 ms, spoken where a text has nothing to say
+START_TIMEOUT_S = 10.0
+CHUNK_TIMEOUT_S = 5.0
+SLOWEST_WPM, FASTEST_WPM = 80, 400  # what eSpeak NG speaks without distortion
+HEAD = struct.Struct("!cII")
+Frame = tuple[bytes, bytes]
+
+
+class VoiceError(Exception):
+    """The helper cannot speak; the message says why."""
+
+
+class Helper:
+    """One running helper process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        if process.stdin is None or process.stdout is None:
+            raise VoiceError("the eSpeak NG helper has no pipes")
+        self._process = process
+        self._stdin = process.stdin
+        self._stdout = process.stdout
+        self._ids = itertools.count(1)
+        self._queues: dict[int, asyncio.Queue[Frame]] = {}
+        self._listener: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls) -> "Helper":
+        """Raises VoiceError where no library can be loaded."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-I",
+            str(HELPER),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        helper = cls(process)
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                kind, _, body = await helper._read()
+        except (TimeoutError, asyncio.IncompleteReadError) as error:
+            await helper.aclose()
+            raise VoiceError("the eSpeak NG helper did not start") from error
+        if kind != b"R" or int(body) != RATE:
+            await helper.aclose()
+            raise VoiceError(body.decode(errors="replace"))
+        helper._listener = asyncio.create_task(helper._listen(), name="espeak helper")
+        return helper
+
+    @property
+    def alive(self) -> bool:
+        return self._listener is not None and not self._listener.done()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    async def say(self, text: str, *, voice: str, rate_wpm: int) -> AsyncGenerator[bytes, None]:
+        """PCM (int16 mono, 22,050 Hz) as it comes; leaving the loop cancels the rest.
+
+        Raises VoiceError where the helper fails or dies.
+        """
+        number = next(self._ids)
+        frames: asyncio.Queue[Frame] = asyncio.Queue()
+        self._queues[number] = frames
+        kind = b"A"
+        try:
+            await self._send({"id": number, "text": text, "voice": voice, "rate_wpm": rate_wpm})
+            while kind == b"A":
+                async with asyncio.timeout(CHUNK_TIMEOUT_S):
+                    kind, body = await frames.get()
+                if kind == b"A":
+                    yield body
+            if kind == b"X":
+                raise VoiceError(body.decode(errors="replace"))
+        except (TimeoutError, ConnectionError) as error:
+            raise VoiceError("the eSpeak NG helper stopped answering") from error
+        finally:
+            del self._queues[number]
+            if kind == b"A" and self.alive:
+                with contextlib.suppress(ConnectionError):
+                    self._write({"cancel": number})
+
+    async def aclose(self) -> None:
+        """Ends the process: at once, it holds nothing to save."""
+        if self._listener is not None:
+            self._listener.cancel()
+            await asyncio.gather(self._listener, return_exceptions=True)
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        await self._process.wait()
+
+    async def _send(self, request: dict[str, object]) -> None:
+        if not self.alive:
+            raise ConnectionResetError
+        self._write(request)
+        await self._stdin.drain()
+
+    def _write(self, request: dict[str, object]) -> None:
+        body = json.dumps(request).encode()
+        self._stdin.write(struct.pack("!I", len(body)) + body)
+
+    async def _read(self) -> tuple[bytes, int, bytes]:
+        kind, number, length = HEAD.unpack(await self._stdout.readexactly(HEAD.size))
+        return kind, number, await self._stdout.readexactly(length)
+
+    async def _listen(self) -> None:
+        try:
+            while True:
+                kind, number, body = await self._read()
+                if number in self._queues:
+                    self._queues[number].put_nowait((kind, body))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            logger.warning("voice helper ended", extra={"helper_pid": self.pid})
+        finally:
+            for frames in self._queues.values():
+                frames.put_nowait((b"X", b"the eSpeak NG helper ended"))
+
+
+class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
+    """Speech at 22,050 Hz mono; text is spoken as it stands, see `agent.text.speakable`."""
+
+    def __init__(self, voice: str = "en-us", rate_wpm: int = 165) -> None:
+        super().__init__(
+            capabilities=tts.TTSCapabilities(streaming=False), sample_rate=RATE, num_channels=1
+        )
+        self._voice = voice
+        self._base_wpm = rate_wpm
+        self._rate_wpm = rate_wpm
+        self._helper: Helper | None = None
+        self._starting = asyncio.Lock()
+
+    @property
+    def model(self) -> str:
+        return "espeak-ng"
+
+    @property
+    def provider(self) -> str:
+        return "local"
+
+    @property
+    def rate_wpm(self) -> int:
+        return self._rate_wpm
+
+    @property
+    def helper_pid(self) -> int | None:
+        """The running helper's process id."""
+        return self._helper.pid if self._helper else None
+
+    def set_rate(self, factor: float) -> None:
+        """Speaks at this multiple of the first rate from the next sentence on."""
+        self._rate_wpm = round(min(max(self._base_wpm * factor, SLOWEST_WPM), FASTEST_WPM))
+
+    def synthesize(
+        self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> tts.ChunkedStream:
+        return EspeakStream(tts=self, input_text=text, conn_options=conn_options)
+
+    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+        """PCM of a text in chunks. Raises VoiceError."""
+        helper = await self._running()
+        async with contextlib.aclosing(
+            helper.say(text, voice=self._voice, rate_wpm=self._rate_wpm)
+        ) as chunks:
+            async for chunk in chunks:
+                yield chunk
+
+    async def aclose(self) -> None:
+        helper, self._helper = self._helper, None
+        if helper is not None:
+            await helper.aclose()
+
+    async def _running(self) -> Helper:
+        async with self._starting:
+            if self._helper is None or not self._helper.alive:
+                await self.aclose()
+                self._helper = await Helper.start()
+            return self._helper
+
+
+class EspeakStream(tts.ChunkedStream):
+    """One text of an EspeakTTS."""
+
+    def __init__(self, *, tts: EspeakTTS, input_text: str, conn_options: APIConnectOptions) -> None:
+        super().__init__(tts=tts, input_text=input_text, conn_options=conn_options)
+        self._espeak = tts
+
+    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
+        output_emitter.initialize(
+            request_id=utils.shortuuid(),
+            sample_rate=RATE,
+            num_channels=1,
+            mime_type="audio/pcm",
+        )
+        spoken = False
+        try:
+            if any(character.isalnum() for character in self._input_text):
+                async with contextlib.aclosing(self._espeak.speak(self._input_text)) as chunks:
+                    async for chunk in chunks:
+                        output_emitter.push(chunk)
+                        spoken = True
+        except VoiceError as error:
+            # a dead helper is started again by the next try
+            raise APIConnectionError(str(error), retryable=not spoken) from error
+        if not spoken:
+            output_emitter.push(SILENCE)
+        output_emitter.flush()

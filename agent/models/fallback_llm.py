@@ -1,0 +1,265 @@
+"""A provider's language model with the offline tutor behind it: every turn gets an answer."""
+
+import asyncio
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from livekit.agents import APIConnectionError, APIError, APIStatusError, llm, utils
+from livekit.agents.llm.utils import validated_arguments
+from livekit.agents.types import (
+    DEFAULT_API_CONNECT_OPTIONS,
+    NOT_GIVEN,
+    APIConnectOptions,
+    NotGivenOr,
+)
+from pydantic import ValidationError
+
+import prompts
+from agent.models.provider import Provider
+from agent.offline.tutor import OfflineTutor
+from agent.text.sentences import sentence_end, split_sentences, unfinished
+
+TIMEOUT_S = 4.0  # to the first words, over all tries; later between any two
+MAX_RETRY_AFTER_S = 2.0  # a longer wait is not worth the learner's time
+RETRY_PAUSE_S = 0.25
+MAX_TOOL_CALLS = 3  # in one turn; after them the model has to speak
+WARM_UP_S = 60.0  # a local server may load its model at the first request
+
+
+class Unusable(APIError):
+    """The provider answered, but with nothing that can be said or done."""
+
+
+class FallbackLLM(llm.LLM[Any]):
+    """Asks the provider, at most twice in `timeout_s`; then the offline tutor, on the same turn."""
+
+    def __init__(
+        self, remote: llm.LLM[Any], local: OfflineTutor, *, timeout_s: float = TIMEOUT_S
+    ) -> None:
+        super().__init__()
+        self.remote = remote
+        self.local = local
+        self.timeout_s = timeout_s
+        self.provider_state = Provider("llm")
+        self._waits: WeakKeyDictionary[APIError, float] = WeakKeyDictionary()
+        remote.on("error", self._on_error)
+
+    @property
+    def model(self) -> str:
+        return self.remote.model
+
+    @property
+    def provider(self) -> str:
+        return self.remote.provider
+
+    def chat(
+        self,
+        *,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool] | None = None,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
+        tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
+        extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
+    ) -> "FallbackStream":
+        """One reply, by whoever can give it; raises APIError only where nobody can."""
+        once = dataclasses.replace(conn_options, max_retry=0, timeout=self.timeout_s)
+        return FallbackStream(
+            self,
+            chat_ctx=chat_ctx,
+            tools=tools or [],
+            conn_options=once,
+            tool_choice=tool_choice,
+        )
+
+    def retry_after_s(self, error: Exception) -> float | None:
+        """The seconds that the provider asked to wait for, where it did."""
+        return self._waits.get(error) if isinstance(error, APIError) else None
+
+    def _on_error(self, event: llm.LLMError) -> None:
+        # only here the answer's headers can still be found: in what the plugin's error replaced
+        wait_s = retry_after_s(event.error.__context__)
+        if wait_s is not None and isinstance(event.error, APIError):
+            self._waits[event.error] = wait_s
+
+    async def _prewarm_impl(self) -> None:
+        greeting = llm.ChatContext.empty()
+        greeting.add_message(role="user", content="Hello")
+        async with asyncio.timeout(WARM_UP_S), self.remote.chat(chat_ctx=greeting) as stream:
+            await anext(aiter(stream), None)
+
+    async def aclose(self) -> None:
+        await self.provider_state.aclose()
+        await super().aclose()
+        await self.remote.aclose()
+
+
+class FallbackStream(llm.LLMStream):
+    """One reply. It leaves by whole sentences, so that a cut one is never begun."""
+
+    def __init__(
+        self,
+        owner: FallbackLLM,
+        *,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool],
+        conn_options: APIConnectOptions,
+        tool_choice: NotGivenOr[llm.ToolChoice],
+    ) -> None:
+        super().__init__(owner, chat_ctx=chat_ctx, tools=tools, conn_options=conn_options)
+        self._owner = owner
+        self._tool_choice = "none" if tool_calls_made(chat_ctx) >= MAX_TOOL_CALLS else tool_choice
+        self._request_id = utils.shortuuid("reply_")
+        self._said = ""
+
+    async def _run(self) -> None:
+        provider = self._owner.provider_state
+        if not provider.up:
+            provider.probe(self._first_words)
+        elif await self._ask_provider():
+            return
+        await self._fall_back()
+
+    async def _ask_provider(self) -> bool:
+        """True where the provider gave the whole reply."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._owner.timeout_s
+        for tries_left in (1, 0):
+            try:
+                await self._reply(deadline)
+            except (APIError, TimeoutError) as error:
+                wait_s = self._owner.retry_after_s(error)
+                pause_s = pause_before_retry(error, wait_s)
+                again = tries_left and not self._said and pause_s is not None
+                if again and loop.time() + (pause_s or 0.0) < deadline:
+                    await asyncio.sleep(pause_s or 0.0)
+                    continue
+                if not isinstance(error, Unusable):  # which is of this turn, not of the provider
+                    self._owner.provider_state.failed(error, wait_s or 0.0)
+                return False
+            return True
+        return False
+
+    def _chat(self) -> llm.LLMStream:
+        return self._owner.remote.chat(
+            chat_ctx=self._chat_ctx,
+            tools=self._tools,
+            conn_options=self._conn_options,
+            tool_choice=self._tool_choice,
+        )
+
+    async def _reply(self, deadline: float) -> None:
+        """Passes on one answer of the provider; its tools are called only once it is complete."""
+        loop = asyncio.get_running_loop()
+        held, calls, usage = "", list[llm.FunctionToolCall](), None
+        async with self._chat() as stream:
+            chunks, limit = aiter(stream), deadline
+            while True:
+                async with asyncio.timeout_at(limit):
+                    chunk = await anext(chunks, None)
+                if chunk is None:
+                    break
+                usage = chunk.usage or usage
+                if chunk.delta is None or not chunk.has_response():
+                    continue
+                limit = loop.time() + self._owner.timeout_s
+                calls += chunk.delta.tool_calls
+                held = self._say_whole(held + (chunk.delta.content or ""))
+        # an answer that just stops carries neither the closing count of tokens nor a full stop
+        if usage is None and not calls and unfinished(held):
+            raise APIConnectionError("the answer was cut")
+        self._check(calls)
+        if not calls and not (self._said + held).strip():
+            raise Unusable("an empty answer")
+        self._say(held)
+        if calls:
+            self._send(llm.ChoiceDelta(role="assistant", tool_calls=calls))
+        if usage is not None:
+            self._event_ch.send_nowait(llm.ChatChunk(id=self._request_id, usage=usage))
+
+    def _say_whole(self, text: str) -> str:
+        """Says the whole sentences of a text; the answer is the rest, which may still grow."""
+        end = sentence_end(text)
+        self._say(text[:end])
+        return text[end:]
+
+    def _say(self, text: str) -> None:
+        if text:
+            self._said += text
+            self._send(llm.ChoiceDelta(role="assistant", content=text))
+
+    def _send(self, delta: llm.ChoiceDelta) -> None:
+        self._event_ch.send_nowait(llm.ChatChunk(id=self._request_id, delta=delta))
+
+    def _check(self, calls: Sequence[llm.FunctionToolCall]) -> None:
+        """Raises Unusable for calls that no tool could carry out."""
+        if calls and self._tool_choice == "none":
+            raise Unusable("calls of tools without end")
+        tools = llm.ToolContext(self._tools).function_tools
+        for call in calls:
+            tool = tools.get(call.name)
+            if tool is None:
+                raise Unusable("an unknown tool")
+            try:
+                validated_arguments(tool, json.loads(call.arguments or "{}"))
+            except (ValidationError, ValueError, TypeError, llm.ToolError):
+                raise Unusable("wrong arguments") from None  # whose text quotes the learner
+
+    async def _first_words(self) -> None:
+        """Returns when the provider answers this very turn, whose reply is given by others."""
+        async with asyncio.timeout(self._owner.timeout_s), self._chat() as stream:
+            async for chunk in stream:
+                if chunk.has_response():
+                    return
+        raise Unusable("an empty answer")
+
+    async def _fall_back(self) -> None:
+        said = {sentence.strip() for sentence in split_sentences(self._said)}
+        rest, apologised = "", not self._said.strip()
+        chat = self._owner.local.chat
+        async with chat(chat_ctx=self._chat_ctx, tools=self._tools) as stream:
+            response = await stream.collect()
+        for sentence in split_sentences(response.text):
+            if sentence.strip() not in said:
+                rest += sentence
+        if rest.strip() and not apologised:
+            self._say(" " + prompts.render("provider_failed") + " ")
+        self._say(rest)
+        if response.tool_calls:
+            self._send(llm.ChoiceDelta(role="assistant", tool_calls=response.tool_calls))
+
+
+def pause_before_retry(error: Exception, asked_s: float | None) -> float | None:
+    """Seconds to wait before the provider is asked once more, or None: not on this turn.
+
+    `asked_s` is what the provider itself asked to wait for.
+    """
+    if isinstance(error, Unusable):
+        return 0.0
+    if isinstance(error, APIStatusError) and error.status_code == 429:
+        return asked_s if asked_s is not None and asked_s <= MAX_RETRY_AFTER_S else None
+    if isinstance(error, APIError):
+        return RETRY_PAUSE_S if error.retryable else None
+    return None  # it had all the time there was
+
+
+def retry_after_s(error: BaseException | None) -> float | None:
+    """The seconds that an HTTP answer asks to wait for, or None where it does not say."""
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try:
+        return max(0.0, float(headers.get("retry-after", "")))
+    except ValueError:
+        return None
+
+
+def tool_calls_made(chat_ctx: llm.ChatContext) -> int:
+    """How many tools were called since the learner's last message."""
+    made = 0
+    for item in reversed(chat_ctx.items):
+        if item.type == "message" and item.role == "user":
+            break
+        made += item.type == "function_call_output"
+    return made

@@ -1,0 +1,79 @@
+"""A provider's recogniser with the speech engine behind it, on the very same utterance."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from livekit import rtc
+from livekit.agents import APIError, stt
+from livekit.agents.types import APIConnectOptions
+
+from agent.models.provider import Provider
+from speech.client import SpeechBusy, SpeechClient
+from speech.wire import RATE, Recognition
+
+TIMEOUT_S = 4.0
+
+
+class FallbackEar:
+    """Recognises as the speech engine's client does, by the provider first."""
+
+    def __init__(
+        self,
+        remote: stt.STT[Any],
+        local: SpeechClient,
+        *,
+        close: Callable[[], Awaitable[None]],
+        timeout_s: float = TIMEOUT_S,
+    ) -> None:
+        """`close` ends the connections of `remote`, whose own `aclose` leaves them open."""
+        self.remote = remote
+        self.local = local
+        self.timeout_s = timeout_s
+        self._close = close
+        self.provider_state = Provider("stt")
+
+    async def recognise(
+        self,
+        pcm: bytes,
+        *,
+        kind: Literal["final", "interim"] = "final",
+        language: str | None = "en",
+        timeout_s: float = 10.0,
+    ) -> Recognition:
+        """A final; raises SpeechError where nobody hears. Interims are not asked of a provider."""
+        state = self.provider_state
+        if kind == "interim":
+            raise SpeechBusy("no captions of unfinished words")
+        if state.up:
+            try:
+                return await self._by_provider(pcm, language)
+            except (APIError, TimeoutError) as error:
+                state.failed(error)
+        else:
+            state.probe(lambda: self._heard(pcm, language))
+        return await self.local.recognise(pcm, kind=kind, language=language, timeout_s=timeout_s)
+
+    async def _heard(self, pcm: bytes, language: str | None) -> None:
+        await self._by_provider(pcm, language)
+
+    async def _by_provider(self, pcm: bytes, language: str | None) -> Recognition:
+        began = time.perf_counter()
+        frame = rtc.AudioFrame(pcm, RATE, 1, len(pcm) // 2)
+        once = APIConnectOptions(max_retry=0, timeout=self.timeout_s)
+        async with asyncio.timeout(self.timeout_s):
+            event = await self.remote.recognize([frame], conn_options=once)
+        heard = event.alternatives[0] if event.alternatives else None
+        return Recognition(
+            text=heard.text.strip() if heard else "",
+            language=(heard.language if heard else "") or language or "",
+            confidence=heard.confidence if heard else 0.0,
+            audio_s=frame.duration,
+            decode_s=time.perf_counter() - began,
+        )
+
+    async def aclose(self) -> None:
+        await self.provider_state.aclose()
+        await self.remote.aclose()
+        await self._close()

@@ -1,0 +1,140 @@
+"""A provider's voice with the local one behind it, which takes over within a sentence."""
+
+import asyncio
+import logging
+from typing import Any, Literal
+
+from livekit import rtc
+from livekit.agents import APIError, tts, utils
+from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
+
+from agent.models.provider import Provider
+
+FIRST_SOUND_S = 2.0
+STALL_S = 1.5  # between two pieces of sound
+CHARS_PER_S = 15.0  # of a voice at normal speed, until this one was heard
+PACE_CHARS = 40  # shorter texts are mostly pauses and tell nothing of the pace
+
+logger = logging.getLogger("bodh.voice")
+
+
+class FallbackTTS(tts.TTS[Literal["metrics_collected", "error"]]):
+    """Speaks by the provider; what it leaves unspoken is said by the local voice."""
+
+    def __init__(
+        self,
+        remote: tts.TTS[Any],
+        local: tts.TTS[Any],
+        *,
+        first_sound_s: float = FIRST_SOUND_S,
+        stall_s: float = STALL_S,
+    ) -> None:
+        super().__init__(
+            capabilities=tts.TTSCapabilities(streaming=False),
+            sample_rate=remote.sample_rate,
+            num_channels=remote.num_channels,
+        )
+        self.remote = remote
+        self.local = local
+        self.first_sound_s = first_sound_s
+        self.stall_s = stall_s
+        self.provider_state = Provider("tts")
+        self.chars_per_s = CHARS_PER_S
+
+    @property
+    def model(self) -> str:
+        return self.remote.model
+
+    @property
+    def provider(self) -> str:
+        return self.remote.provider
+
+    def synthesize(
+        self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
+    ) -> "FallbackSpeech":
+        once = APIConnectOptions(max_retry=0, timeout=self.first_sound_s)
+        return FallbackSpeech(self, text, once)
+
+    async def aclose(self) -> None:
+        await self.provider_state.aclose()
+        await self.remote.aclose()
+        await self.local.aclose()
+
+
+class FallbackSpeech(tts.ChunkedStream):
+    """One text; no word of it is said twice, and no text is without sound."""
+
+    def __init__(self, owner: FallbackTTS, text: str, conn_options: APIConnectOptions) -> None:
+        super().__init__(tts=owner, input_text=text, conn_options=conn_options)
+        self._owner = owner
+        self._heard_s = 0.0
+
+    async def _run(self, output_emitter: tts.AudioEmitter) -> None:
+        owner = self._owner
+        output_emitter.initialize(
+            request_id=utils.shortuuid(),
+            sample_rate=owner.sample_rate,
+            num_channels=owner.num_channels,
+            mime_type="audio/pcm",
+        )
+        rest = self._input_text
+        if owner.provider_state.up:
+            rest = await self._by_provider(output_emitter)
+        else:
+            owner.provider_state.probe(self._first_sound)
+        if rest:
+            await self._by_local(rest, output_emitter)
+        output_emitter.flush()
+
+    async def _by_provider(self, output_emitter: tts.AudioEmitter) -> str:
+        """What it left unspoken."""
+        owner, text = self._owner, self._input_text
+        try:
+            async with owner.remote.synthesize(text, conn_options=self._conn_options) as stream:
+                sounds, limit_s = aiter(stream), owner.first_sound_s
+                while True:
+                    async with asyncio.timeout(limit_s):
+                        sound = await anext(sounds, None)
+                    if sound is None:
+                        break
+                    limit_s = owner.stall_s
+                    self._heard_s += sound.frame.duration
+                    output_emitter.push(bytes(sound.frame.data.cast("B")))
+        except (APIError, TimeoutError) as error:
+            owner.provider_state.failed(error)
+            return unspoken(text, self._heard_s * owner.chars_per_s)
+        if len(text) >= PACE_CHARS and self._heard_s:
+            owner.chars_per_s = len(text) / self._heard_s
+        return ""
+
+    async def _by_local(self, text: str, output_emitter: tts.AudioEmitter) -> None:
+        owner = self._owner
+        resampler = rtc.AudioResampler(owner.local.sample_rate, owner.sample_rate)
+        try:
+            async with owner.local.synthesize(text) as stream:
+                async for sound in stream:
+                    for frame in resampler.push(sound.frame):
+                        output_emitter.push(bytes(frame.data.cast("B")))
+            for frame in resampler.flush():
+                output_emitter.push(bytes(frame.data.cast("B")))
+        except APIError:
+            # silence as long as the words: their captions go on, to be read
+            logger.warning("no voice speaks", extra={"chars": len(text)})
+            silence_s = len(text) / owner.chars_per_s
+            output_emitter.push(bytes(2 * int(silence_s * owner.sample_rate)))
+
+    async def _first_sound(self) -> None:
+        owner = self._owner
+        async with owner.remote.synthesize(
+            self._input_text, conn_options=self._conn_options
+        ) as stream:
+            async with asyncio.timeout(owner.first_sound_s):
+                async for _ in stream:
+                    return
+
+
+def unspoken(text: str, chars_said: float) -> str:
+    """The rest of a text from the word on that was being said."""
+    if chars_said >= len(text):
+        return ""
+    return text[text.rfind(" ", 0, int(chars_said) + 1) + 1 :]

@@ -1,0 +1,290 @@
+"""A tutor without a language model: intents by rules, answers from the passages of the course."""
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from livekit.agents import APIConnectionError, llm, utils
+from livekit.agents.types import (
+    DEFAULT_API_CONNECT_OPTIONS,
+    NOT_GIVEN,
+    APIConnectOptions,
+    NotGivenOr,
+)
+
+from agent.offline.composer import Vocabulary, compose, corrected, search_words
+from agent.offline.intents import (
+    ASK_ME,
+    NOTHING_OPEN,
+    Ask,
+    Call,
+    CourseAbout,
+    Duration,
+    Intent,
+    Recall,
+    Repeat,
+    Say,
+    Stuck,
+    understand,
+)
+from db import NotFound
+from db.quizzes import Question
+from db.search import Hit
+from tools.desk import Desk
+from tools.grounding import find_passages
+from tools.lessons import NO_LESSON, named
+from tools.quiz import is_position, match_option
+from tools.words import capital, lexemes, normal, spoken
+
+CANDIDATES = 24
+VOCABULARY_LIFE = timedelta(minutes=5)  # an import changes the course while rooms are open
+REFUSAL = (
+    "I did not find that: the course does not contain it. I run without a language model and "
+    "answer only from the lessons. Ask me in other words, or say summarise this lesson."
+)
+NO_SPOILERS = (
+    "That is just what the open question asks, so I will not tell you. "
+    "Say hint for a hint, or give me a letter."
+)
+_QUESTION = re.compile(
+    r"(what|why|how|who|when|where|which|explain|tell me|describe|define|can|could|does|are"
+    r"|is(?! it| that)|i do not|repeat|say|slow|speak|summari|next|previous|go|hint|give)\b"
+)
+
+
+class OfflineTutor(llm.LLM[Any]):
+    """Drives an AgentSession without any network: tools for actions, the composer for questions."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        self._vocabularies: dict[UUID, tuple[datetime, Vocabulary]] = {}
+
+    @property
+    def model(self) -> str:
+        """The name in metrics and usage."""
+        return "offline-tutor"
+
+    @property
+    def provider(self) -> str:
+        """The name in metrics and usage."""
+        return "bodh"
+
+    def chat(
+        self,
+        *,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool] | None = None,
+        conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS,
+        parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
+        tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
+        extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
+    ) -> "OfflineStream":
+        """Answers the last message of the learner, or speaks the tool results that follow it."""
+        return OfflineStream(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options)
+
+    async def vocabulary(self) -> Vocabulary:
+        """The weights of the course's words, counted again after VOCABULARY_LIFE."""
+        now, course_id = self.desk.now(), self.desk.course_id
+        known = self._vocabularies.get(course_id)
+        if known and now - known[0] < VOCABULARY_LIFE:
+            return known[1]
+        texts: list[str] = []
+        for lesson in await self.desk.library.outline(course_id):
+            passages = await self.desk.library.passages(lesson.id)
+            texts += [f"{passage.heading} {passage.body}" for passage in passages]
+        vocabulary = Vocabulary.of(texts)
+        self._vocabularies[course_id] = (now, vocabulary)
+        return vocabulary
+
+    async def _prewarm_impl(self) -> None:
+        await self.vocabulary()
+
+
+class OfflineStream(llm.LLMStream):
+    """One reply: the whole of it is decided first, then it streams word by word."""
+
+    def __init__(
+        self,
+        tutor: OfflineTutor,
+        *,
+        chat_ctx: llm.ChatContext,
+        tools: list[llm.Tool],
+        conn_options: APIConnectOptions,
+    ) -> None:
+        super().__init__(tutor, chat_ctx=chat_ctx, tools=tools, conn_options=conn_options)
+        self._tutor = tutor
+        self._request_id = utils.shortuuid("offline_")
+
+    async def _run(self) -> None:
+        said, results = last_turn(self._chat_ctx)
+        try:
+            reply = " ".join(results) or await Reply(self._tutor, self._chat_ctx).to(said)
+        except NotFound:
+            reply = NO_LESSON
+        except Exception as error:  # whatever a library raises; the framework retries these
+            raise APIConnectionError("the course library did not answer") from error
+        if isinstance(reply, Call):
+            self._send_call(reply)
+        else:
+            await self._send_words(reply)
+        written = reply if isinstance(reply, str) else reply.name
+        self._send(usage=_usage(said, written))
+
+    def _send_call(self, call: Call) -> None:
+        function = llm.FunctionToolCall(
+            name=call.name,
+            arguments=json.dumps(call.arguments),
+            call_id=utils.shortuuid("call_"),
+        )
+        self._send(delta=llm.ChoiceDelta(role="assistant", tool_calls=[function]))
+
+    async def _send_words(self, text: str) -> None:
+        for word in re.findall(r"\S+\s*", text):
+            self._send(delta=llm.ChoiceDelta(role="assistant", content=word))
+            await asyncio.sleep(0)
+
+    def _send(
+        self, *, delta: llm.ChoiceDelta | None = None, usage: llm.CompletionUsage | None = None
+    ) -> None:
+        self._event_ch.send_nowait(llm.ChatChunk(id=self._request_id, delta=delta, usage=usage))
+
+
+class Reply:
+    """Decides what to say to one message of the learner."""
+
+    def __init__(self, tutor: OfflineTutor, chat_ctx: llm.ChatContext) -> None:
+        self._tutor = tutor
+        self._desk = tutor.desk
+        self._chat_ctx = chat_ctx
+
+    async def to(self, said: str) -> str | Call:
+        """The words to say, or the tool whose result will be said."""
+        pending = await self._pending()
+        if pending is not None and (call := answer_call(said, pending)):
+            return call
+        intent = understand(said)
+        if pending is not None and intent == Call("read_lesson", {"part": "next"}):
+            return Call("start_quiz")  # "go on" means the open question
+        if pending is not None and intent == Say(NOTHING_OPEN):
+            return Call("answer_quiz", {"answer": said})  # which asks for a letter
+        return await self._act(intent, pending)
+
+    async def _pending(self) -> Question | None:
+        if self._desk.lesson_id is None:
+            return None
+        run = await self._desk.library.quiz_run(self._desk.account_id, self._desk.lesson_id)
+        return run.pending
+
+    async def _act(self, intent: Intent, pending: Question | None) -> str | Call:
+        match intent:
+            case Call():
+                return intent
+            case Say():
+                return intent.text
+            case Stuck():
+                return Call("take_hint") if pending else intent.text
+            case Repeat():
+                return self._desk.last_answer or f"I have not said anything yet. {ASK_ME}"
+            case Recall():
+                return self._recall()
+            case CourseAbout():
+                course = await self._desk.library.course(self._desk.course_id)
+                return f"This course is {course.title}. {course.description}"
+            case Duration():
+                return await self._duration()
+            case Ask():
+                return await self._answer(intent, pending)
+
+    def _recall(self) -> str:
+        texts = [
+            item.text_content or ""
+            for item in self._chat_ctx.items
+            if item.type == "message" and item.role == "user"
+        ]
+        return f"You said: {texts[-2]}" if len(texts) > 1 else "You have not asked me anything yet."
+
+    async def _duration(self) -> str:
+        found = await self._desk.lesson()
+        if found is None:
+            return NO_LESSON
+        number, lesson = found
+        if lesson.duration_s is None:
+            return f"I do not know how long {named(number, lesson.title)} is."
+        minutes = max(1, round(lesson.duration_s / 60))
+        unit = "minute" if minutes == 1 else "minutes"
+        return f"{capital(named(number, lesson.title))}, takes about {spoken(minutes)} {unit}."
+
+    async def _answer(self, ask: Ask, pending: Question | None) -> str:
+        vocabulary = await self._tutor.vocabulary()
+        question = corrected(await self._with_topic(ask.text, vocabulary), vocabulary)
+        words = search_words(question, vocabulary)
+        hits = await find_passages(self._desk, words, CANDIDATES)
+        found = await self._desk.lesson()
+        number = found[0] if found else 0
+        if pending is not None and spoils(question, pending, hits, self._desk.lesson_id):
+            return NO_SPOILERS
+        answer = compose(question, hits, vocabulary, lesson_number=number, example=ask.example)
+        if answer is None:
+            return REFUSAL
+        self._desk.mark_place(answer.hit.passage.lesson_id, answer.hit.passage.number)
+        return ask.opening + answer.text
+
+    async def _with_topic(self, text: str, vocabulary: Vocabulary) -> str:
+        """The question; one that names nothing but "it" or "that" is about the last topic."""
+        known = [word for word in lexemes(text) if word in vocabulary.weights]
+        topic = self._desk.topic
+        if topic is None or known or not {"it", "that", "this", "they"} & set(normal(text).split()):
+            return text
+        passages = await self._desk.library.passages(topic.lesson_id)
+        return next((p.heading for p in passages if p.number == topic.passage), "") or text
+
+
+def last_turn(chat_ctx: llm.ChatContext) -> tuple[str, list[str]]:
+    """The learner's last message and the tool results since."""
+    results: list[str] = []
+    for item in reversed(chat_ctx.items):
+        if item.type == "function_call_output":
+            results.insert(0, item.output)
+        elif item.type == "message" and item.role == "user":
+            return item.text_content or "", results
+    return "", results
+
+
+def answer_call(said: str, pending: Question) -> Call | None:
+    """The tool for an answer to the open question, or None where it was something else."""
+    if is_position(said):
+        return Call("answer_quiz", {"answer": said[:200]})
+    option = match_option(said, pending.options)
+    if option is None or (_QUESTION.match(normal(said)) and not _quotes(said, pending, option)):
+        return None
+    return Call("answer_quiz", {"answer": said[:200]})
+
+
+def _quotes(said: str, pending: Question, option: int) -> bool:
+    return normal(said) == normal(pending.options[option])
+
+
+def spoils(question: str, pending: Question, hits: Sequence[Hit], lesson_id: UUID | None) -> bool:
+    """True where a question would be answered by what the open quiz question asks for."""
+    asked, prompt = set(lexemes(question)), set(lexemes(pending.prompt))
+    if asked and len(asked & prompt) >= 0.6 * len(prompt):
+        return True
+    options = set(lexemes(" ".join(pending.options)))
+    at_answer = any(
+        hit.passage.lesson_id == lesson_id and hit.passage.number == pending.passage_number
+        for hit in hits[:1]
+    )
+    return at_answer and bool(asked & (prompt | options))
+
+
+def _usage(said: str, written: str) -> llm.CompletionUsage:
+    """Words counted as tokens: there is no tokenizer here."""
+    prompt, completion = len(said.split()), len(written.split())
+    return llm.CompletionUsage(
+        prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion
+    )

@@ -1,0 +1,1 @@
+"""The conversation: who says what to whom, and when."""

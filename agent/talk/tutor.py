@@ -1,0 +1,119 @@
+"""The tutor: grounds every answer in the lesson of whoever asked, and keeps what it cites."""
+
+import logging
+from collections.abc import AsyncIterable, AsyncIterator
+from typing import Any
+
+import asyncpg
+from livekit.agents import Agent, APIError, ModelSettings, llm
+
+import prompts
+import tools
+from agent.offline.tutor import OfflineTutor
+from agent.talk.filler import with_filler, without_filler
+from agent.text.lines import SPEECH, Line, Speech
+from agent.text.marks import MarkFilter
+from tools.desk import Desk
+from tools.grounding import find_passages, grounding_text
+
+MAX_CONTEXT_ITEMS = 40  # of the talk that a language model gets to see again
+
+logger = logging.getLogger("bodh.tutor")
+
+
+class Tutor(Agent):
+    """The one brain of rooms and console; the desk says who is answered and about which lesson."""
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(instructions=prompts.render("tutor"), tools=[*tools.build_tools(desk)])
+        self.desk = desk
+
+    async def llm_node(
+        self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
+    ) -> AsyncIterator[llm.ChatChunk | str]:
+        """Adds the lesson of whoever asked, and streams the reply without its marks."""
+        speech = SPEECH.get() or Speech()
+        line = Line(speech.identity, self.desk.lesson_id, speech.in_reply_to)
+        replies = with_filler(self._replies(chat_ctx, tools, model_settings), speech)
+        marks, begun = MarkFilter(marks=line.marks), False
+        async for chunk in _without_marks(replies, marks):
+            if marks.text and not begun:  # a call of a tool alone is never spoken
+                speech.generated.append(line)
+                begun = speech.begun = True
+            yield chunk
+        if answer := marks.text.removeprefix(prompts.render("one_moment")).strip():
+            self.desk.last_answer = answer
+
+    async def _replies(
+        self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
+    ) -> AsyncIterator[Any]:
+        """What the model answers on the lesson, or one authored line where no model can."""
+        said = False
+        try:
+            grounded = await self._grounded(chat_ctx)
+            async for chunk in Agent.default.llm_node(self, grounded, tools, model_settings):
+                said = True
+                yield chunk
+        except (APIError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            logger.warning("no model answers", extra={"why": type(error).__name__})
+            if not said:
+                yield prompts.render("cannot_answer")
+
+    async def transcription_node(
+        self, text: AsyncIterable[str], model_settings: ModelSettings
+    ) -> AsyncIterator[str]:
+        """Passes the text on and tells which line it is, before its first word is heard."""
+        speech = SPEECH.get() or Speech()
+        line: Line | None = None
+        async for delta in text:
+            if line is None:
+                authored = Line(speech.identity, speech.lesson_id, speech.in_reply_to)
+                line = speech.generated.popleft() if speech.generated else authored
+                self.on_line(line)
+            line.text += delta
+            yield delta
+
+    def on_line(self, line: Line) -> None:
+        """Told of a line when it begins; its text grows."""
+
+    async def _grounded(self, chat_ctx: llm.ChatContext) -> llm.ChatContext:
+        """A copy of the context with the present lesson behind the first message.
+
+        The offline tutor reads the desk itself, so it needs no message.
+        """
+        if isinstance(self._active_llm(), OfflineTutor):
+            return chat_ctx
+        hits = await find_passages(self.desk, _last_question(chat_ctx), 6)
+        message = llm.ChatMessage(role="system", content=[await grounding_text(self.desk, hits)])
+        copy = chat_ctx.copy().truncate(max_items=MAX_CONTEXT_ITEMS)
+        copy.items = [without_filler(item) for item in copy.items]
+        copy.items.insert(min(1, len(copy.items)), message)
+        return copy
+
+    def _active_llm(self) -> Any:
+        return self.llm if isinstance(self.llm, llm.LLM) else self.session.llm
+
+
+def _last_question(chat_ctx: llm.ChatContext) -> str:
+    for item in reversed(chat_ctx.items):
+        if item.type == "message" and item.role == "user":
+            return item.text_content or ""
+    return ""
+
+
+async def _without_marks(
+    replies: AsyncIterable[Any], marks: MarkFilter
+) -> AsyncIterator[llm.ChatChunk | str]:
+    async for chunk in replies:
+        if isinstance(chunk, str):
+            if clean := marks.push(chunk):
+                yield clean
+        elif isinstance(chunk, llm.ChatChunk) and chunk.delta and chunk.delta.content:
+            clean = marks.push(chunk.delta.content)
+            if clean or chunk.delta.tool_calls:
+                chunk.delta.content = clean
+                yield chunk
+        else:
+            yield chunk
+    if rest := marks.flush():
+        yield rest

@@ -1,0 +1,49 @@
+"""Citation marks `[[L.P]]`: found, and taken out before the text is spoken."""
+
+import re
+from dataclasses import dataclass, field
+
+_MARK = re.compile(r"\s?\[\[(\d{1,4})\.(\d{1,4})\]\]")
+_BEGIN = re.compile(r"\s?\[(?:\[[\d.]{0,9}\]?)?$|\s$")  # a text end that may become a mark
+
+
+@dataclass(frozen=True)
+class Mark:
+    """Passage `passage` of lesson number `lesson`, cited `offset` characters into the text."""
+
+    offset: int
+    lesson: int
+    passage: int
+
+
+@dataclass
+class MarkFilter:
+    """Takes marks out of streamed text, also where a chunk ends inside one."""
+
+    text: str = ""
+    marks: list[Mark] = field(default_factory=list)
+    _held: str = ""
+
+    def push(self, chunk: str) -> str:
+        """The clean text that is certain by now."""
+        pending = self._held + chunk
+        begin = _BEGIN.search(pending)
+        cut = begin.start() if begin else len(pending)
+        self._held = pending[cut:]
+        return self._clean(pending[:cut])
+
+    def flush(self) -> str:
+        """The clean text that was still held back."""
+        held, self._held = self._held, ""
+        return self._clean(held)
+
+    def _clean(self, text: str) -> str:
+        clean, last = "", 0
+        for match in _MARK.finditer(text):
+            clean += text[last : match.start()]
+            offset = len(self.text) + len(clean)
+            self.marks.append(Mark(offset, int(match[1]), int(match[2])))
+            last = match.end()
+        clean += text[last:]
+        self.text += clean
+        return clean

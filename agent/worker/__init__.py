@@ -1,0 +1,1 @@
+"""The worker process: takes agent jobs, and lets its rooms finish before it stops."""

@@ -1,0 +1,112 @@
+"""The worker: takes dispatches of `bodh-agent`, one job process per room. Only wires."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from functools import partial
+
+from livekit.agents import AgentServer, JobContext, JobProcess
+from livekit.agents.utils import http_context
+
+import db
+import protocol
+import telemetry
+from agent.console import converse
+from agent.durable.earlier import load_earlier
+from agent.durable.spool import Spool
+from agent.job.job import AgentJob
+from agent.job.lease import find_dispatched
+from agent.worker.deadline import read_deadline, write_deadline
+from agent.worker.door import Door
+from settings import Settings, load_settings
+from speech.client import SpeechClient
+
+logger = logging.getLogger("bodh.agent")
+
+
+class Worker(AgentServer):
+    """An AgentServer whose jobs learn that it drains, so that they say goodbye."""
+
+    door: Door
+
+    async def run(self, *, devmode: bool = False, unregistered: bool = False) -> None:
+        if not devmode and not unregistered:  # else somebody at a terminal reads it
+            telemetry.start_logging("agent")
+        await super().run(devmode=devmode, unregistered=unregistered)
+
+    async def aclose(self) -> None:
+        await super().aclose()
+        await self.door.close()
+
+    async def drain(self, timeout: int | None = None) -> None:  # type: ignore[override]  # noqa: ASYNC109
+        seconds = self._drain_timeout if timeout is None else timeout
+        write_deadline(time.time() + seconds)
+        await super().drain(timeout=seconds)
+
+
+def load(server: AgentServer, max_jobs: int) -> float:
+    """Share of the rooms this worker takes; the machine's CPU says nothing about that."""
+    return min(1.0, len(server.active_jobs) / max_jobs)
+
+
+def prewarm(process: JobProcess) -> None:
+    """Runs once in every job process before it has a room."""
+    # where the system trusts nobody; the worker says so after its forkserver has begun
+    http_context._set_default_cert_env()
+    process.userdata["settings"] = settings = load_settings()
+    telemetry.start_job(settings)
+
+
+async def teach(ctx: JobContext) -> None:
+    """One room, from dispatch to its end; LiveKit's own console has no room and no dispatch."""
+    settings: Settings = ctx.proc.userdata["settings"]
+    if ctx.is_fake_job():
+        await converse(ctx, settings)
+        return
+    dispatch = protocol.parse_dispatch(ctx.job.metadata)
+    if dispatch is None:
+        raise protocol.ProtocolError("this room was not opened by Bodh: join it through the page")
+    ctx.log_context_fields = {"session": str(dispatch.session_id), "epoch": dispatch.epoch}
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await db.create_pool(settings.app_dsn, max_size=3)
+        stack.push_async_callback(pool.close)
+        spool = await asyncio.to_thread(Spool, settings.spool_path)
+        stack.push_async_callback(spool.close)
+        engine = SpeechClient(settings.speech_address)
+        stack.push_async_callback(engine.aclose)
+        place = await find_dispatched(pool, dispatch)
+        job = AgentJob(
+            ctx,
+            settings,
+            pool=pool,
+            spool=spool,
+            engine=engine,
+            place=place,
+            earlier=await load_earlier(pool, spool, place),
+            deadline=read_deadline,
+        )
+        await job.run()
+
+
+def build_server(settings: Settings) -> AgentServer:
+    """The worker of this host, not yet running."""
+    server = Worker(
+        ws_url=settings.livekit_internal_url,
+        api_key=settings.livekit_api_key,
+        api_secret=settings.livekit_api_secret.get_secret_value(),
+        host="127.0.0.1",
+        port=settings.agent_port,
+        num_idle_processes=settings.agent_idle_processes,
+        load_fnc=partial(load, max_jobs=settings.agent_max_jobs),
+        load_threshold=0.99,
+        setup_fnc=prewarm,
+        preload_modules=["agent.worker.server"],
+        job_memory_limit_mb=settings.agent_memory_limit_mb,
+        initialize_process_timeout=60,
+        shutdown_process_timeout=10,
+        drain_timeout=int(settings.drain_timeout.total_seconds()),
+    )
+    server.door = Door(settings)
+    server.rtc_session(teach, agent_name=settings.agent_name, on_request=server.door.answer)
+    return server

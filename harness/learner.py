@@ -1,0 +1,363 @@
+"""A learner made with the LiveKit SDK: signs in, joins by the standard token endpoint, talks."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2 as httpx
+import numpy as np
+from livekit import rtc
+
+import prompts
+from agent.models.espeak import RATE as VOICE_RATE
+from harness.voices import resampled, spoken
+
+RATE = 48_000
+HEARD_RATE = 16_000
+FRAME = RATE // 50  # 20 ms
+FILLER = prompts.render("one_moment").strip()
+LOUD = 200.0  # root mean square above which the tutor is heard
+
+
+@dataclass
+class Caption:
+    """What a caption stream said last; `at` is the local monotonic time of that."""
+
+    segment_id: str
+    identity: str
+    text: str
+    final: bool
+    at: float
+    first_at: float
+
+
+class Account:
+    """A signed-in person: HTTP with their token."""
+
+    def __init__(self, url: str, name: str, *, role: str = "learner", tenant: str = "") -> None:
+        # sooner than the server, which ends idle connections after 5 s
+        limits = httpx.Limits(keepalive_expiry=2)
+        self.http = httpx.AsyncClient(base_url=url, timeout=30, limits=limits)
+        self.name = name
+        self._sign_in = {"name": name, "role": role} | ({"tenant": tenant} if tenant else {})
+
+    async def sign_in(self) -> "Account":
+        answer = await self.http.post("/auth/dev-login", json=self._sign_in)
+        answer.raise_for_status()
+        self.http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        self.http.cookies.clear()
+        return self
+
+    async def get(self, path: str) -> Any:
+        answer = await self.http.get(path)
+        answer.raise_for_status()
+        return answer.json()
+
+    async def course(self) -> dict[str, Any]:
+        """The sample course with its modules and lessons."""
+        course: dict[str, Any] = await self.get("/api/courses/ml-intro")
+        return course
+
+    async def token(self, module_id: str, lesson_id: str = "") -> dict[str, Any]:
+        """The standard token endpoint's answer."""
+        query = {"courseId": "ml-intro", "moduleId": module_id}
+        if lesson_id:
+            query["lesson"] = lesson_id
+        answer = await self.http.post("/api/livekit/token", params=query, json={})
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    async def transcript(self, session_id: str) -> list[dict[str, Any]]:
+        answer = await self.get(f"/api/sessions/{session_id}/transcript?format=json")
+        segments: list[dict[str, Any]] = answer["segments"]
+        return segments
+
+    async def kept(self, session_id: str, count: int) -> list[dict[str, Any]]:
+        """What learners said, once that many segments are in Postgres or 10 s went by."""
+        deadline = time.monotonic() + 10
+        while True:
+            segments = await self.transcript(session_id)
+            said = [one for one in segments if one["role"] == "learner"]
+            if len(said) >= count or time.monotonic() > deadline:
+                return said
+            await asyncio.sleep(0.1)
+
+    async def close(self) -> None:
+        await self.http.aclose()
+
+
+class Learner:
+    """One connection to a room with a microphone that sends silence or speech all the time."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.room = rtc.Room()
+        self.captions: dict[str, Caption] = {}
+        self.cited: list[dict[str, Any]] = []
+        self.messages: list[tuple[str, dict[str, Any]]] = []
+        self.metadata: list[str] = []
+        self.levels: list[tuple[float, float]] = []  # monotonic time, root mean square
+        self.sound: list[np.ndarray] = []  # of the tutor, 16 kHz, while `recording`
+        self.recording = False
+        self.session_id = ""
+        self.room_name = ""
+        self.changed = asyncio.Event()
+        self._say: asyncio.Queue[tuple[np.ndarray, asyncio.Future[tuple[float, float]]]] = (
+            asyncio.Queue()
+        )
+        self._tasks: set[asyncio.Future[None]] = set()
+        self._hearing: dict[str, asyncio.Future[None]] = {}  # by sid of the track
+
+    @property
+    def identity(self) -> str:
+        return self.room.local_participant.identity
+
+    async def join(
+        self, module_id: str, lesson_id: str = "", *, microphone: bool = True
+    ) -> "Learner":
+        made = await self.account.token(module_id, lesson_id)
+        return await self.join_with(made, microphone=microphone)
+
+    async def join_with(self, made: dict[str, Any], *, microphone: bool = True) -> "Learner":
+        self.session_id, self.room_name = made["session_id"], made["room_name"]
+        room = self.room
+        room.register_text_stream_handler("lk.transcription", self._on_caption)
+        room.on("track_subscribed", self._on_track)
+        room.on("track_unsubscribed", self._on_track_gone)
+        room.on("data_received", self._on_data)
+        room.on("room_metadata_changed", lambda _old, new: self._news(self.metadata.append, new))
+        for event in ("participant_connected", "participant_disconnected", "disconnected"):
+            room.on(event, lambda *_: self.changed.set())
+        await room.connect(made["server_url"], made["participant_token"])
+        if microphone:
+            await self._publish()
+        return self
+
+    async def arrive(
+        self, module_id: str, lesson_id: str = "", *, microphone: bool = True
+    ) -> "Learner":
+        """Joins, and returns once it has settled."""
+        joined = time.monotonic()
+        await self.join(module_id, lesson_id, microphone=microphone)
+        await self.settled(joined)
+        return self
+
+    async def leave(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await self.room.disconnect()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # talking
+
+    async def say(self, text: str, **voice: Any) -> tuple[float, float]:
+        """Speaks in real time; monotonic times of the first and last sample."""
+        samples = resampled(await spoken(text, **voice), VOICE_RATE, RATE)
+        return await self.play(samples)
+
+    async def play(self, samples: np.ndarray) -> tuple[float, float]:
+        said: asyncio.Future[tuple[float, float]] = asyncio.get_running_loop().create_future()
+        self._say.put_nowait((samples, said))
+        return await said
+
+    async def type(self, text: str) -> str:
+        """A typed turn on `lk.chat`; its stream id."""
+        info = await self.room.local_participant.send_text(text, topic="lk.chat")
+        return info.stream_id
+
+    async def rpc(self, method: str, payload: dict[str, Any]) -> dict[str, Any]:
+        answer = await self.room.local_participant.perform_rpc(
+            destination_identity=self.agents()[0], method=method, payload=json.dumps(payload)
+        )
+        made: dict[str, Any] = json.loads(answer)
+        return made
+
+    async def data(self, topic: str, payload: dict[str, Any]) -> None:
+        await self.room.local_participant.publish_data(json.dumps(payload), topic=topic)
+
+    async def change_lesson(self, lesson_id: str) -> dict[str, Any]:
+        answer = await self.account.http.post(
+            f"/api/rooms/{self.room_name}/lesson", json={"lessonId": lesson_id}
+        )
+        answer.raise_for_status()
+        made: dict[str, Any] = answer.json()
+        return made
+
+    # listening
+
+    def agents(self) -> list[str]:
+        return [
+            one.identity
+            for one in self.room.remote_participants.values()
+            if one.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+        ]
+
+    def tutor_captions(self, after: float = 0.0) -> list[Caption]:
+        """Sentences of the tutor that began after a monotonic time, oldest first."""
+        own = [c for c in self.captions.values() if c.identity.startswith("a_")]
+        return sorted((c for c in own if c.first_at > after), key=lambda c: c.first_at)
+
+    def own_captions(self, after: float = 0.0) -> list[Caption]:
+        mine = [c for c in self.captions.values() if c.identity == self.identity]
+        return sorted((c for c in mine if c.first_at > after), key=lambda c: c.first_at)
+
+    def tutor_text(self, after: float = 0.0) -> str:
+        return " ".join(c.text.strip() for c in self.tutor_captions(after))
+
+    async def until(
+        self, condition: Callable[[], Any], timeout_s: float = 15.0, what: str = ""
+    ) -> Any:
+        """The first true value of the condition. Raises AssertionError with what was heard."""
+        deadline = time.monotonic() + timeout_s
+        while not (value := condition()):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                heard = [(c.identity[:12], c.final, c.text) for c in self.captions.values()]
+                raise AssertionError(f"{what or 'it'} did not happen in {timeout_s} s: {heard}")
+            self.changed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.changed.wait(), min(left, 0.25))
+        return value
+
+    async def tutor_done(self, after: float, timeout_s: float = 40.0, quiet_s: float = 1.2) -> str:
+        """What the tutor said since `after`, once it has said something and fell silent."""
+
+        def done() -> str:
+            captions = self.tutor_captions(after)
+            now = time.monotonic()
+            if not captions or not all(c.final for c in captions):
+                return ""
+            silent = now - max(max(c.at for c in captions), self.last_sound()) > quiet_s
+            return self.tutor_text(after) if silent else ""
+
+        text: str = await self.until(done, timeout_s, "an end of the tutor's speech")
+        return text
+
+    async def answered(self, after: float) -> str:
+        """The beginning of an answer that began after a moment; the rest is stopped.
+
+        What is said where a busy machine lets one wait is no answer.
+        """
+
+        def answer() -> list[Caption]:
+            return [one for one in self.tutor_captions(after) if one.text.strip() != FILLER]
+
+        await self.until(answer, 20, "an answer")
+        await self.until(
+            lambda: answer()[0].final or len(self.tutor_text(after)) > 60,
+            15,
+            "words of an answer",
+        )
+        await self.rpc("speech.stop", {})
+        return await self.tutor_done(after, quiet_s=0.6)
+
+    async def settled(self, after: float) -> None:
+        """Returns once the greeting has begun, was stopped, and the room is quiet."""
+        await self.until(lambda: self.tutor_captions(after), 25, "a greeting")
+        await self.rpc("speech.stop", {})
+        await self.tutor_done(after, quiet_s=0.8)
+
+    def last_sound(self) -> float:
+        return next((at for at, level in reversed(self.levels) if level > LOUD), 0.0)
+
+    def first_sound(self, after: float) -> float | None:
+        return next((at for at, level in self.levels if at > after and level > LOUD), None)
+
+    def take_sound(self) -> np.ndarray:
+        """What was recorded of the tutor since the last take."""
+        sound, self.sound = self.sound, []
+        return np.concatenate(sound) if sound else np.zeros(0, np.int16)
+
+    def _news(self, keep: Callable[[Any], None], value: Any) -> None:
+        keep(value)
+        self.changed.set()
+
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Future[None]:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _on_caption(self, reader: rtc.TextStreamReader, identity: str) -> None:
+        self._spawn(self._read_caption(reader, identity))
+
+    async def _read_caption(self, reader: rtc.TextStreamReader, identity: str) -> None:
+        attributes = reader.info.attributes or {}
+        segment_id = attributes.get("lk.segment_id", reader.info.stream_id)
+        final = attributes.get("lk.transcription_final") == "true"
+        text, now = "", time.monotonic()
+        known = self.captions.get(segment_id)
+        first_at = known.first_at if known else now
+        # a stream ends in mid-sentence where its agent is killed
+        with contextlib.suppress(rtc.StreamError):
+            async for chunk in reader:
+                text += chunk
+                now = time.monotonic()
+                caption = Caption(segment_id, identity, text, final, now, first_at)
+                self._news(lambda c: self.captions.__setitem__(c.segment_id, c), caption)
+        # a closed stream of the tutor is a whole sentence
+        ended = Caption(
+            segment_id, identity, text, final or identity.startswith("a_"), now, first_at
+        )
+        self._news(lambda c: self.captions.__setitem__(c.segment_id, c), ended)
+
+    def _on_data(self, packet: rtc.DataPacket) -> None:
+        message = json.loads(packet.data)
+        if packet.topic == "answer.cited":
+            self.cited.append(message)
+        self._news(self.messages.append, (packet.topic or "", message))
+
+    def _on_track(self, track: rtc.Track, _publication: Any, participant: Any) -> None:
+        if (
+            track.kind == rtc.TrackKind.KIND_AUDIO
+            and participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+        ):
+            self._hearing[track.sid] = self._spawn(self._listen(track))
+
+    def _on_track_gone(self, track: rtc.Track, *_: Any) -> None:
+        """The track of an agent that was killed would go on with silence."""
+        if hearing := self._hearing.pop(track.sid, None):
+            hearing.cancel()
+
+    async def _listen(self, track: rtc.Track) -> None:
+        stream = rtc.AudioStream.from_track(track=track, sample_rate=HEARD_RATE, num_channels=1)
+        try:
+            async for event in stream:
+                samples = np.frombuffer(event.frame.data, np.int16)
+                level = float(np.sqrt(np.mean(samples.astype(np.float32) ** 2)))
+                self.levels.append((time.monotonic(), level))
+                if self.recording:
+                    self.sound.append(samples.copy())
+        finally:
+            await stream.aclose()
+
+    async def _publish(self) -> None:
+        source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
+        track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
+        options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
+        await self.room.local_participant.publish_track(track, options)
+        self._spawn(self._send(source))
+
+    async def _send(self, source: rtc.AudioSource) -> None:
+        silence = np.zeros(FRAME, np.int16)
+        due = time.monotonic()
+        speech: np.ndarray = silence[:0]
+        said: asyncio.Future[tuple[float, float]] | None = None
+        began = 0.0
+        while True:
+            if said is None and not self._say.empty():
+                speech, said = self._say.get_nowait()
+                began = time.monotonic()
+            part, speech = speech[:FRAME], speech[FRAME:]
+            frame = np.concatenate([part, silence[len(part) :]]) if said is not None else silence
+            await source.capture_frame(rtc.AudioFrame(frame.tobytes(), RATE, 1, FRAME))
+            if said is not None and not len(speech):
+                said.set_result((began, time.monotonic()))
+                said = None
+            due += 0.02
+            await asyncio.sleep(max(0.0, due - time.monotonic()))

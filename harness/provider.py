@@ -1,0 +1,370 @@
+"""A whole provider on loopback: chat, voice and hearing by the OpenAI protocol, and their faults.
+
+It answers from the passages it is given, speaks with eSpeak and hears with the test model; a
+`Fault` of a kind is how its next answers go wrong, until `mend`.
+"""
+
+import asyncio
+import contextlib
+import email
+import email.policy
+import io
+import itertools
+import json
+import re
+import threading
+import wave
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import numpy as np
+import uvicorn
+
+from agent.models.espeak import RATE as VOICE_RATE
+from agent.models.espeak import EspeakTTS
+from harness.voices import resampled
+from speech.engine import Engine, Wish
+from speech.models import TEST_MODEL_FOLDER
+from speech.wire import RATE
+
+PCM_RATE = 24_000
+PIECE = PCM_RATE // 5  # samples of one piece of sound, 200 ms
+MODEL = "loopback"
+PASSAGE = re.compile(r"(\[\[\d+\.\d+\]\]) \([^\n]*\n(.+?)(?=\n\n\[\[|\nEND LESSON TEXT)", re.DOTALL)
+SENTENCE = re.compile(r".+?[.!?](?=\s|$)", re.DOTALL)
+TOOLS = {
+    "quiz me": ("start_quiz", "{}"),
+    "next lesson": ("change_lesson", '{"target": "next"}'),
+}
+BAD_CALLS = {
+    "loop": ("lesson_objectives", "{}"),
+    "unknown tool": ("drop_tables", '{"tenant_id": "all"}'),
+    "wrong arguments": ("change_lesson", '{"goal": 3, "tenant_id": "other"}'),
+    "no JSON": ("change_lesson", '{"target": '),
+}
+Message = dict[str, Any]
+_calls = itertools.count(1)
+
+
+class Provider:
+    """The server's state; `requests` holds the body of every chat request it got."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.faults: dict[str, str] = {}  # by kind: llm, tts, stt
+        self.left: dict[str, int] = {}  # how many more answers of the kind go wrong
+        self.requests: list[Message] = []
+        self.served = {"llm": 0, "tts": 0, "stt": 0}  # answers that went well
+        self.asked = {"llm": 0, "tts": 0, "stt": 0}
+        self.spoken: list[str] = []
+        self.call = ("start_quiz", "{}")  # what the fault "call" calls
+        self._voice = EspeakTTS(rate_wpm=240)
+        self._engine: Engine | None = None
+
+    def break_(self, kind: str, fault: str, times: int = 1_000_000) -> None:
+        """Answers of this kind go wrong from now on, so many of them."""
+        self.faults[kind], self.left[kind] = fault, times
+
+    def mend(self) -> None:
+        """From now on all answers are good."""
+        self.faults.clear()
+
+    def reset(self) -> None:
+        """As if it had just been started."""
+        self.mend()
+        self.requests.clear()
+        self.spoken.clear()
+        self.served = dict.fromkeys(self.served, 0)
+        self.asked = dict.fromkeys(self.asked, 0)
+
+    def _fault(self, kind: str) -> str:
+        self.asked[kind] += 1
+        if kind not in self.faults or self.left[kind] <= 0:
+            return ""
+        self.left[kind] -= 1
+        return self.faults[kind]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        answer = Answer(scope, receive, send)
+        body = await answer.body()
+        route = ROUTES.get((scope["method"], scope["path"]))
+        if route is None:
+            await answer.error(404)
+        else:
+            await route(self, answer, body)
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._voice.aclose()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def models(self, answer: "Answer", _: bytes) -> None:
+        await answer.json({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+
+    async def chat(self, answer: "Answer", body: bytes) -> None:
+        asked = json.loads(body)
+        if "tools" not in asked:  # a warm-up
+            await answer.events([*words("Hello."), ending()])
+            return
+        self.requests.append(asked)
+        fault = self._fault("llm")
+        if await answer.broken(fault):
+            return
+        call, text = reply(asked["messages"])
+        call = self.call if fault == "call" else BAD_CALLS.get(fault, call)
+        if fault == "hang in a call":
+            await answer.events([tool_call("change_lesson", '{"target": ')], end=False)
+            await answer.hang()
+            return
+        chunks = [tool_call(*call), ending("tool_calls")] if call else [*words(text), ending()]
+        if not asked.get("stream"):
+            await answer.json(whole(call, text))
+            return
+        if not await self._broken_stream(answer, fault, chunks):
+            await answer.events([*chunks, counted()])
+            self.served["llm"] += 1
+
+    async def _broken_stream(self, answer: "Answer", fault: str, chunks: list[Message]) -> bool:
+        match fault:
+            case "empty":
+                await answer.events([delta({"role": "assistant"}), ending(), counted()])
+            case "refusal":
+                refused = {"role": "assistant", "refusal": "I cannot help with that."}
+                await answer.events([delta(refused), ending("content_filter"), counted()])
+            case "hang after a token":
+                await answer.events(chunks[:1], end=False)
+                await answer.hang()
+            case "hang after a sentence":
+                await answer.events([*words("Here is what I know. And"), delta({})], end=False)
+                await answer.hang()
+            case "cut":
+                await answer.events([*words("The loss func")], done=False)
+            case "reset in mid-answer":
+                await answer.events(chunks[:3], end=False)
+                answer.reset()
+            case "bad bytes":
+                await answer.start("text/event-stream")
+                await answer.send(
+                    b'data: {"choices": [{"delta": {"content": "caf\xe9 \xff"}}]}\n\n'
+                )
+                await answer.end()
+            case _:
+                return False
+        return True
+
+    async def voice(self, answer: "Answer", body: bytes) -> None:
+        asked = json.loads(body)
+        fault = self._fault("tts")
+        self.spoken.append(asked["input"])
+        if await answer.broken(fault):
+            return
+        pcm = b"".join([chunk async for chunk in self._voice.speak(asked["input"])])
+        sound = resampled(np.frombuffer(pcm, np.int16), VOICE_RATE, PCM_RATE)
+        pieces = [sound[at : at + PIECE].tobytes() for at in range(0, len(sound), PIECE)]
+        await answer.start("audio/pcm")
+        for number, piece in enumerate(pieces):
+            if fault == f"dies at {number}":
+                answer.reset()
+                return
+            if fault == f"hangs at {number}":
+                await answer.hang()
+                return
+            await answer.send(piece)
+        await answer.end()
+        self.served["tts"] += 1
+
+    async def hearing(self, answer: "Answer", body: bytes) -> None:
+        if await answer.broken(self._fault("stt")):
+            return
+        head = b"Content-Type: " + answer.header(b"content-type") + b"\r\n\r\n"
+        form = email.message_from_bytes(head + body, policy=email.policy.default)
+        (sound,) = [p for p in form.iter_parts() if p.get_filename()]
+        with wave.open(io.BytesIO(sound.get_content())) as file:
+            samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
+            pcm = resampled(samples, file.getframerate(), RATE) if len(samples) else samples
+        if self._engine is None:
+            self._engine = await asyncio.to_thread(Engine, TEST_MODEL_FOLDER)
+        found = await asyncio.to_thread(self._engine.recognise, pcm.tobytes(), Wish())
+        await answer.json({"text": found.text})
+        self.served["stt"] += 1
+
+
+ROUTES: dict[tuple[str, str], Callable[[Provider, "Answer", bytes], Awaitable[None]]] = {
+    ("GET", "/v1/models"): Provider.models,
+    ("POST", "/v1/chat/completions"): Provider.chat,
+    ("POST", "/v1/audio/speech"): Provider.voice,
+    ("POST", "/v1/audio/transcriptions"): Provider.hearing,
+}
+
+
+class Answer:
+    """One HTTP answer, well or badly given."""
+
+    def __init__(self, scope: Any, receive: Any, send: Any) -> None:
+        self._headers = dict(scope["headers"])
+        self._receive = receive
+        self._send = send
+
+    def header(self, name: bytes) -> bytes:
+        return bytes(self._headers.get(name, b""))
+
+    async def body(self) -> bytes:
+        body, more = b"", True
+        while more:
+            message = await self._receive()
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        return body
+
+    async def start(self, kind: str, status: int = 200, *more: tuple[bytes, bytes]) -> None:
+        headers = [(b"content-type", kind.encode()), *more]
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def send(self, body: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": True})
+
+    async def end(self) -> None:
+        await self._send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def json(self, body: Message, status: int = 200, *more: tuple[bytes, bytes]) -> None:
+        await self.start("application/json", status, *more)
+        await self.send(json.dumps(body).encode())
+        await self.end()
+
+    async def events(self, chunks: list[Message], *, end: bool = True, done: bool = True) -> None:
+        await self.start("text/event-stream")
+        for chunk in chunks:
+            await self.send(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+        if end and done:
+            await self.send(b"data: [DONE]\n\n")
+        if end:
+            await self.end()
+
+    async def error(self, status: int, *more: tuple[bytes, bytes]) -> None:
+        await self.json({"error": {"message": "no", "type": "server_error"}}, status, *more)
+
+    async def hang(self) -> None:
+        """Says nothing more until the other side has had enough."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+    def reset(self) -> None:
+        self._receive.__self__.transport.abort()
+
+    async def broken(self, fault: str) -> bool:
+        """True for a fault that comes before any answer."""
+        match fault:
+            case "hang":
+                await self.hang()
+            case "reset":
+                self.reset()
+            case "500":
+                await self.error(500)
+            case "429 for long":
+                await self.error(429, (b"retry-after", b"60"))
+            case "429 for short":
+                await self.error(429, (b"retry-after", b"0.2"))
+            case _:
+                return False
+        return True
+
+
+def reply(messages: list[Message]) -> tuple[tuple[str, str] | None, str]:
+    """The tool to call, or the words: of a tool's result, or of the first passage."""
+    results: list[str] = []
+    for message in reversed(messages):
+        if message["role"] == "tool":
+            results.insert(0, text_of(message))
+        elif message["role"] == "user":
+            break
+    if results:
+        return None, " ".join(results)
+    asked = text_of(next(m for m in reversed(messages) if m["role"] == "user"))
+    if asked.lower().startswith("my answer is"):
+        return ("answer_quiz", json.dumps({"answer": asked})), ""
+    for words_said, call in TOOLS.items():
+        if words_said in asked.lower():
+            return call, ""
+    grounds = [text_of(m) for m in messages if m["role"] in ("system", "developer")]
+    found = PASSAGE.search("\n".join(grounds))
+    if found is None:
+        return None, "The course does not contain that. Shall we go on?"
+    first = SENTENCE.match(found[2])
+    sentence = " ".join((first[0] if first else found[2]).split())
+    return None, f"{sentence} {found[1]} What do you think about it?"
+
+
+def text_of(message: Message) -> str:
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return " ".join(part.get("text", "") for part in content)
+
+
+def delta(what: Message, finish: str | None = None) -> Message:
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": MODEL,
+        "choices": [{"index": 0, "delta": what, "finish_reason": finish}],
+    }
+
+
+def words(text: str) -> list[Message]:
+    return [delta({"content": part}) for part in re.findall(r"\s*\S{1,6}", text)]
+
+
+def tool_call(name: str, arguments: str) -> Message:
+    function = {"name": name, "arguments": arguments}
+    call = {"index": 0, "id": f"call_{next(_calls)}", "type": "function", "function": function}
+    return delta({"tool_calls": [call]})
+
+
+def ending(reason: str = "stop") -> Message:
+    return delta({}, reason)
+
+
+def counted() -> Message:
+    usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
+    return delta({}) | {"choices": [], "usage": usage}
+
+
+def whole(call: tuple[str, str] | None, text: str) -> Message:
+    message: Message = {"role": "assistant", "content": text or None}
+    if call:
+        function = {"name": call[0], "arguments": call[1]}
+        message["tool_calls"] = [{"id": "call_1", "type": "function", "function": function}]
+    choice = {"index": 0, "message": message, "finish_reason": "tool_calls" if call else "stop"}
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": MODEL,
+        "choices": [choice],
+        "usage": counted()["usage"],
+    }
+
+
+@contextlib.contextmanager
+def running_provider() -> Iterator[Provider]:
+    """Serves from a thread of its own, so that a busy test does not make it slow."""
+    config = uvicorn.Config("", port=0, log_level="warning", http="httptools", ws="none")
+    sock = config.bind_socket()
+    provider = Provider(f"http://127.0.0.1:{sock.getsockname()[1]}/v1")
+    config.app = provider
+    config.timeout_graceful_shutdown = 1
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([sock])), daemon=True)
+    thread.start()
+    try:
+        yield provider
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        sock.close()

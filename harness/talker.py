@@ -1,0 +1,147 @@
+"""A learner who asks again and again, and comes back by itself as the page does."""
+
+import asyncio
+import contextlib
+import random
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2 as httpx
+import numpy as np
+from livekit import rtc
+
+from agent.models.espeak import RATE as VOICE_RATE
+from harness.learner import RATE, Account, Caption, Learner
+from harness.voices import resampled, spoken
+
+PATIENCE_S = 8.0  # then the question is asked again
+RETURN_PAUSE_S = 0.5
+JOIN_S = 12.0
+
+
+class LightLearner(Learner):
+    """A connection for load: hands a whole phrase to the source, and hears captions alone."""
+
+    def __init__(self, account: Account) -> None:
+        super().__init__(account)
+        self.words_at: list[float] = []  # monotonic times at which words of the tutor came
+        self.lost = False
+        self.room.on("disconnected", lambda _reason: setattr(self, "lost", True))
+        self._source = rtc.AudioSource(RATE, 1, queue_size_ms=5000)
+
+    async def play(self, samples: np.ndarray) -> tuple[float, float]:
+        began = time.monotonic()
+        frame = rtc.AudioFrame(samples.tobytes(), RATE, 1, len(samples))
+        await self._source.capture_frame(frame)
+        await self._source.wait_for_playout()
+        return began, time.monotonic()
+
+    async def _publish(self) -> None:
+        track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
+        options = rtc.TrackPublishOptions(
+            source=rtc.TrackSource.SOURCE_MICROPHONE,
+            audio_encoding={"max_bitrate": 64_000},  # type: ignore[arg-type]
+        )
+        await self.room.local_participant.publish_track(track, options)
+
+    def _on_track(self, track: rtc.Track, _publication: Any, participant: Any) -> None:
+        """Sound is not decoded: that costs more than all the rest."""
+
+    def _news(self, keep: Any, value: Any) -> None:
+        if isinstance(value, Caption) and value.identity.startswith("a_"):
+            self.words_at.append(time.monotonic())
+        super()._news(keep, value)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One question: when it was begun and ended, and when its answer began, if one did."""
+
+    began_at: float
+    ended_at: float
+    answered_at: float | None
+
+
+class Talker:
+    """One person on one module: asks until cancelled, joins anew when the connection is lost."""
+
+    def __init__(self, account: Account, module: dict[str, Any], phrases: list[str]) -> None:
+        self.account = account
+        self.module = module
+        self.connections: list[LightLearner] = []
+        self.asked: list[Asked] = []
+        self.joined = asyncio.Event()
+        self._phrases = phrases
+        self._random = random.Random(account.name)  # noqa: S311 not a secret
+
+    @property
+    def now(self) -> LightLearner:
+        """The newest connection."""
+        return self.connections[-1]
+
+    async def run(self) -> None:
+        while True:
+            if not self.connections or self.now.lost:
+                await self.come()
+            with contextlib.suppress(Exception):  # a connection breaks in many ways: come back
+                await self.ask()
+                await asyncio.sleep(self._random.uniform(0.5, 3.0))
+
+    async def come(self) -> None:
+        """Joins by the token endpoint; tries on while the servers are away."""
+        self.joined.clear()
+        if self.connections:
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(self.now.leave(), 3)
+        while True:
+            learner = LightLearner(self.account)
+            try:
+                await asyncio.wait_for(learner.join(self.module["id"]), JOIN_S)
+            except (AssertionError, httpx.HTTPError, rtc.ConnectError, TimeoutError):
+                await asyncio.sleep(RETURN_PAUSE_S)
+                continue
+            self.connections.append(learner)
+            self.joined.set()
+            return
+
+    async def ask(self) -> None:
+        """Says one phrase and waits for the first words of its answer, PATIENCE_S at most."""
+        learner, phrase = self.now, self._random.choice(self._phrases)
+        samples = resampled(await spoken(phrase), VOICE_RATE, RATE)
+        began, ended = await asyncio.wait_for(learner.play(samples), 10)
+        answered_at = None
+        with contextlib.suppress(AssertionError):
+            await learner.until(
+                lambda: learner.lost or learner.tutor_captions(ended), PATIENCE_S, "an answer"
+            )
+        if answers := learner.tutor_captions(ended):
+            answered_at = answers[0].first_at
+        self.asked.append(Asked(began, ended, answered_at))
+
+    async def answered(self, since: float) -> float:
+        """When the first answer to a question begun after that moment began."""
+        while True:
+            for one in self.asked:
+                if one.began_at > since and one.answered_at is not None:
+                    return one.answered_at
+            await asyncio.sleep(0.1)
+
+    def heard(self) -> set[tuple[str, str]]:
+        """Session and segment id of every final of ours that had an effect: it was captioned."""
+        return {
+            (one.session_id, caption.segment_id)
+            for one in self.connections
+            for caption in one.own_captions()
+            if caption.final
+        }
+
+    def tutor_captions(self) -> list[Caption]:
+        """What the tutor said on all connections, oldest first."""
+        said = [caption for one in self.connections for caption in one.tutor_captions()]
+        return sorted(said, key=lambda caption: caption.first_at)
+
+    def words_after(self, moment: float) -> float | None:
+        """When the tutor's next words came."""
+        times = [at for one in self.connections for at in one.words_at if at > moment]
+        return min(times, default=None)

@@ -1,0 +1,161 @@
+"""The watcher: each room with a learner in it has an agent, and each session its room.
+
+Of the watchers of all hosts one watches at a time, by a lock of the database.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from uuid import UUID
+
+from livekit import api
+
+import rooms
+from db import RETRYABLE, Connection, NotFound, Pool, only_one, tenant_tx
+from db.leases import Lease, list_leases
+from db.sessions import end_session
+from db.tenants import list_tenants
+from settings import Settings
+from telemetry import alarm, metrics
+from watch.leases import Leases, Verdict
+
+LOCK = 0x626F6468  # the key of the one watcher
+MEDIA_PATIENCE_S = 1.0
+MISSED_S = 30.0  # a room may be without its agent for so long
+RECONCILE_S = 15.0  # the media server gives an event up after five tries within as long
+OUTSIDE = (*rooms.MEDIA_ERRORS, *RETRYABLE)
+
+logger = logging.getLogger(__name__)
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Watcher:
+    """Looks at every running session twice a second, and acts on each beside the others."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        lk: api.LiveKitAPI,
+        pool: Pool,
+        clock: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._settings = settings
+        self._lk = lk
+        self._pool = pool
+        self._clock = clock
+        self._every_s = settings.lease_beat.total_seconds()
+        self._leases = Leases(settings.lease_stale.total_seconds(), 1.5 * self._every_s)
+        self._busy: dict[UUID, asyncio.Task[None]] = {}
+        self._sees = True  # the media server answered the last time
+
+    async def run(self, db: Connection) -> None:
+        """Until cancelled. Raises what a read on `db`, the connection with the lock, raises."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                for lease, verdict in await self.look(db):
+                    if lease.session_id not in self._busy:
+                        task = tasks.create_task(self._do(lease, verdict))
+                        self._busy[lease.session_id] = task
+                await asyncio.sleep(self._every_s)
+
+    async def look(self, db: Connection) -> list[tuple[Lease, Verdict]]:
+        """What is due now."""
+        tenants = await list_tenants(db)
+        async with db.transaction():
+            leases = await list_leases(db, [tenant.id for tenant in tenants])
+        live = await self._live_rooms(leases)
+        due = self._leases.look(leases, live, asyncio.get_running_loop().time())
+        self._tell()
+        return due
+
+    def _tell(self) -> None:
+        waits = self._leases.waits()
+        metrics.ROOMS_WITHOUT_AGENT.set(len(waits))
+        metrics.LEASE_AGE.set(self._leases.oldest_beat_s())
+        for wait_s in self._leases.ended_waits:
+            metrics.REPLACE_SECONDS.observe(wait_s)
+        longest_s = max(waits, default=0.0)
+        alarm("agent_missing", longest_s > MISSED_S, rooms=len(waits), seconds=round(longest_s))
+
+    async def _live_rooms(self, leases: list[Lease]) -> dict[str, str] | None:
+        """The sids of the rooms that live; None where the media server does not answer."""
+        if not leases:
+            return {}
+        try:
+            async with asyncio.timeout(MEDIA_PATIENCE_S):
+                live = await rooms.list_room_sids(self._lk, [one.room_name for one in leases])
+        except rooms.MEDIA_ERRORS as error:
+            if self._sees:
+                logger.warning("the media server does not answer", extra={"kind": _kind(error)})
+            self._sees = False
+            return None
+        if not self._sees:
+            logger.info("the media server answers again")
+        self._sees = True
+        return live
+
+    async def _do(self, lease: Lease, verdict: Verdict) -> None:
+        facts = {"session_id": str(lease.session_id), "epoch": lease.epoch, "reason": verdict}
+        try:
+            if await self.act(lease, verdict):
+                metrics.REDISPATCHES.inc(reason=verdict)
+                logger.warning("watcher acted", extra=facts)
+        except (*OUTSIDE, NotFound) as error:
+            logger.warning("watcher failed", extra={**facts, "kind": _kind(error)})
+        except Exception:
+            logger.exception("watcher failed", extra=facts)
+        finally:
+            del self._busy[lease.session_id]
+
+    async def act(self, lease: Lease, verdict: Verdict) -> bool:
+        """Does it; False where there was nothing to do any more."""
+        parts = (self._settings, self._lk)
+        match verdict:
+            case "ask":
+                await rooms.dispatch_again(*parts, lease)
+                return True
+            case "replace":
+                return await rooms.replace_agent(*parts, self._pool, lease, self._clock())
+            case "remake":
+                return await rooms.remake_room(*parts, self._pool, lease, self._clock())
+            case "end":
+                return await self._end(lease)
+
+    async def _end(self, lease: Lease) -> bool:
+        async with tenant_tx(self._pool, lease.tenant_id) as db:
+            await end_session(
+                db, lease.tenant_id, lease.session_id, self._clock(), epoch=lease.epoch
+            )
+        return True
+
+
+async def keep_watch(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
+    """Watches as soon as nobody else does. Raises what the database raises when it fails."""
+    async with only_one(settings.watch_dsn, LOCK) as db:
+        logger.info("watching")
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(Watcher(settings, lk, pool).run(db))
+                tasks.create_task(_keep_attendance(lk, pool))
+        finally:  # from here on the next watcher tells it, on whichever host
+            metrics.ROOMS_WITHOUT_AGENT.set(0)
+            alarm("agent_missing", False)
+
+
+async def _keep_attendance(lk: api.LiveKitAPI, pool: Pool) -> None:
+    while True:
+        await asyncio.sleep(RECONCILE_S)
+        try:
+            await rooms.reconcile_attendance(lk, pool, utc_now)
+        except OUTSIDE as error:
+            logger.warning("attendance not reconciled", extra={"kind": _kind(error)})
+        except Exception:
+            logger.exception("attendance not reconciled")
+
+
+def _kind(error: Exception) -> str:
+    return type(error).__name__
