@@ -33,10 +33,11 @@ RUN BODH_HOME=/opt/bodh python -m speech choose && mv /opt/bodh/models/*/ /opt/m
 
 FROM base AS token-server
 COPY --from=web-packages /opt/venv /opt/venv
-COPY token_server.py settings.py protocol.py ./
+COPY token_server.py settings.py errors.py protocol.py ./
 COPY prompts prompts
 COPY telemetry telemetry
 COPY speech speech
+COPY courses courses
 COPY db db
 COPY rooms rooms
 COPY watch watch
@@ -54,12 +55,13 @@ CMD ["python", "token_server.py"]
 FROM base AS agent
 COPY --from=agent-packages /opt/venv /opt/venv
 COPY --from=model /opt/model /opt/model
-COPY settings.py protocol.py ./
+COPY settings.py errors.py protocol.py ./
 COPY agent agent
 COPY tools tools
 COPY prompts prompts
 COPY telemetry telemetry
 COPY speech speech
+COPY courses courses
 COPY db db
 COPY rooms rooms
 ENV BODH_HOME=/data WHISPER_MODEL=/opt/model HF_HUB_OFFLINE=1

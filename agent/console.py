@@ -25,7 +25,7 @@ from livekit.agents import (
 import prompts
 from agent.offline.tutor import OfflineTutor
 from agent.talk.tutor import Tutor
-from db.memory import MemoryLibrary
+from courses.memory import MemoryLibrary
 from settings import Settings
 from tools.desk import Desk
 from tools.greeting import greeting

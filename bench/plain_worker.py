@@ -31,7 +31,7 @@ import prompts
 from agent.models.espeak import EspeakTTS
 from agent.offline.tutor import OfflineTutor
 from agent.room.latency import Latency
-from db.memory import MemoryLibrary
+from courses.memory import MemoryLibrary
 from speech.engine import Engine, Wish
 from speech.models import chosen
 from tools.desk import Desk

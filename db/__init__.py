@@ -1,4 +1,4 @@
-"""Durable state in Postgres. Owns the pool, the transaction with a tenant, the errors of db/."""
+"""Durable state in Postgres. Owns the pool, the transaction with a tenant."""
 
 import asyncio
 import time
@@ -9,6 +9,9 @@ from uuid import UUID
 
 import asyncpg
 
+from errors import Conflict as Conflict
+from errors import Forbidden as Forbidden
+from errors import NotFound as NotFound
 from telemetry import metrics
 
 if TYPE_CHECKING:
@@ -48,18 +51,6 @@ RETRYABLE = (
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
 )
-
-
-class NotFound(Exception):
-    """There is no such thing in this tenant; "not there" and "not yours" are the same."""
-
-
-class Conflict(Exception):
-    """The thing is in a state that does not allow this."""
-
-
-class Forbidden(Exception):
-    """The account may see the thing but may not do this with it."""
 
 
 async def create_pool(dsn: str, *, max_size: int = 10) -> Pool:

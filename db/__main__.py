@@ -8,10 +8,10 @@ from pathlib import Path
 import asyncpg
 
 import telemetry
+from courses.folder import CourseFolderError, read_course
+from courses.tree import build_tree
 from db import Conflict, create_pool, tenant_tx
 from db.backup import BackupError, back_up, restore
-from db.course_files import CourseFolderError, read_course
-from db.course_tree import build_tree
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve
 from db.importing import import_course
 from db.tenants import DEFAULT, ensure_tenant

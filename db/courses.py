@@ -1,65 +1,10 @@
-"""The course tree. Owns courses, modules, lessons, passages as readers see them."""
+"""The course tree as readers see it. Owns courses, modules, lessons, passages."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
+from courses.course import Course, Lesson, Module, Passage
 from db import Connection
-
-PassageKind = Literal["text", "code", "formula"]
-
-
-@dataclass(frozen=True)
-class Course:
-    """A course; `course_id` is its key in another system, if it has one."""
-
-    id: UUID
-    course_id: str | None
-    slug: str
-    title: str
-    description: str
-    learning_objectives: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Module:
-    """A part of a course; `order_index` counts from 0."""
-
-    id: UUID
-    course_id: UUID
-    title: str
-    description: str
-    order_index: int
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """A lesson; `order_index` counts from 0 in its module, published means its module is too."""
-
-    id: UUID
-    module_id: UUID
-    course_id: UUID
-    title: str
-    order_index: int
-    description: str
-    objectives: tuple[str, ...]
-    duration_s: int | None
-    kpoint_video_id: str | None
-    youtube_video_id: str | None
-    is_published: bool
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A paragraph, code block or formula of a lesson as Markdown; `number` counts from 1."""
-
-    id: UUID
-    lesson_id: UUID
-    number: int
-    kind: PassageKind
-    heading: str
-    body: str
-    mathml: str | None = None  # of a formula
 
 
 async def find_course(db: Connection, tenant_id: UUID, key: str) -> Course | None:
@@ -181,12 +126,6 @@ async def find_captions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> str
         "select captions_vtt from lessons where tenant_id = $1 and id = $2", tenant_id, lesson_id
     )
     return captions
-
-
-def initial_lesson(lessons: list[Lesson], asked: UUID | None) -> Lesson | None:
-    """The lesson asked for if it is among those of the module, else the first (A04)."""
-    chosen = [lesson for lesson in lessons if lesson.id == asked]
-    return next(iter(chosen or lessons), None)
 
 
 def storable(text: str) -> bool:

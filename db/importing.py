@@ -4,9 +4,9 @@ from uuid import UUID
 
 import asyncpg
 
+from courses.course import Course
+from courses.tree import CourseTree
 from db import Conflict, Connection
-from db.course_tree import CourseTree
-from db.courses import Course
 
 SHELF = 100_000  # order of what vanished from its folder but holds somebody's progress
 

@@ -3,85 +3,14 @@
 The key of a question is read by `grade` alone and leaves it only as right or wrong.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from courses.quiz import Graded, Question, QuizRun, advance, check_option, hint_text, passed
 from db import Conflict, Connection, NotFound, fetch_one
 from db.progress import update_progress
-
-PASS_PERCENT = 60
-
-
-@dataclass(frozen=True)
-class Question:
-    """A question with its options, never its key; the passage is the one that answers it."""
-
-    id: UUID
-    lesson_id: UUID
-    number: int
-    prompt: str
-    options: tuple[str, ...]
-    passage_number: int | None
-
-
-@dataclass(frozen=True)
-class QuizRun:
-    """Where a learner stands in a lesson's quiz.
-
-    `attempts` counts wrong answers to the pending question, `hint_level` its hints, `correct` the
-    questions answered right at the first try.
-    """
-
-    pending: Question | None
-    hint_level: int
-    attempts: int
-    answered: int
-    correct: int
-    total: int
-
-
-@dataclass(frozen=True)
-class Graded:
-    """The outcome of an answer; `why` explains a right one and is empty for a wrong one."""
-
-    right: bool
-    why: str
-    run: QuizRun
-
-
-def advance(run: QuizRun, right: bool, following: Question | None) -> QuizRun:
-    """The run after an answer: a wrong one leaves the question open."""
-    if not right:
-        return replace(run, attempts=run.attempts + 1)
-    return replace(
-        run,
-        pending=following,
-        hint_level=0,
-        attempts=0,
-        answered=run.answered + 1,
-        correct=run.correct + (run.attempts == 0),
-    )
-
-
-def passed(run: QuizRun) -> bool:
-    """Whether all questions are answered and at least 60 percent right at the first try."""
-    done = run.pending is None and run.answered >= run.total > 0
-    return done and run.correct * 100 >= run.total * PASS_PERCENT
-
-
-def hint_text(level: int, hint: str, passage: str | None) -> str:
-    """The first hint is the author's, a further one the passage that answers the question."""
-    if level > 1 or not hint:
-        return passage or hint or "Think of what the lesson says about it."
-    return hint
-
-
-def check_option(question: Question, option: int) -> None:
-    """Raises Conflict where the question has no such option (counted from 0)."""
-    if not 0 <= option < len(question.options):
-        raise Conflict(f"The question has {len(question.options)} options.")
 
 
 async def list_questions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> list[Question]:

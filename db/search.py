@@ -1,22 +1,13 @@
 """Search in the passages of a course. Owns the ranking in Postgres."""
 
-from dataclasses import dataclass
 from uuid import UUID
 
+from courses.course import Passage
+from courses.library import Hit
 from db import Connection
-from db.courses import Passage, storable
+from db.courses import storable
 
 MAX_QUERY = 2000  # characters
-
-
-@dataclass(frozen=True)
-class Hit:
-    """A passage that shares words with a question; a higher score is a better one."""
-
-    passage: Passage
-    lesson_title: str
-    lesson_number: int
-    score: float
 
 
 async def search_passages(

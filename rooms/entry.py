@@ -9,21 +9,14 @@ from uuid import UUID
 
 from livekit import api
 
+from courses.course import Course, Lesson, Module, initial_lesson
+from courses.progress import Visit
 from db import Connection, NotFound, Pool, tenant_tx
 from db import rooms as stored
 from db.accounts import Account
 from db.attendance import is_occupied
-from db.courses import (
-    Course,
-    Lesson,
-    Module,
-    find_course,
-    find_module,
-    initial_lesson,
-    list_lessons,
-)
+from db.courses import find_course, find_module, list_lessons
 from db.enrollments import ensure_enrollment
-from db.progress import Visit
 from db.rooms import Room
 from db.sessions import (
     Session,

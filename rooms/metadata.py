@@ -2,11 +2,13 @@
 
 from uuid import UUID
 
+from courses.course import Course, Lesson, Module
+from courses.progress import Visit, visit
 from db import Connection, NotFound
 from db.account_settings import select_settings
 from db.accounts import Account
-from db.courses import Course, Lesson, Module, find_course, find_lesson, find_module
-from db.progress import Visit, select_visit_facts, visit
+from db.courses import find_course, find_lesson, find_module
+from db.progress import select_visit_facts
 from db.rooms import Room
 from protocol import RoomMetadata
 

@@ -11,10 +11,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from courses.course import Course
+from courses.folder import read_course
+from courses.tree import build_tree
 from db import Connection, Pool, create_pool, embedded, set_tenant, tenant_tx
-from db.course_files import read_course
-from db.course_tree import build_tree
-from db.courses import Course, list_courses
+from db.courses import list_courses
 from db.importing import import_course
 from db.migrate import migrate
 from settings import Settings, with_development_secrets

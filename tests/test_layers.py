@@ -14,8 +14,9 @@ LAYERS = (
     ("agent", "web", "watch"),
     ("tools", "rooms"),
     ("prompts", "db", "speech"),
+    ("courses",),
     ("telemetry",),
-    ("protocol", "settings"),
+    ("errors", "protocol", "settings"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 AGENT_LAYERS = (
@@ -34,7 +35,8 @@ WITHOUT_AGENTS = (
     "web.app",
     "watch.__main__",
     "rooms",
-    "db",
+    "db.__main__",
+    "courses.memory",
     "speech.server",
     "agent.durable.drain",
 )

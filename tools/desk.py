@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from db.courses import Lesson
-from db.library import Library
+from courses.course import Lesson
+from courses.library import Library
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 import prompts
-from db.library import Library
-from db.progress import Visit
+from courses.library import Library
+from courses.progress import Visit
 from tools.quiz import asked
 
 

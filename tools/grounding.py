@@ -1,7 +1,7 @@
 """Which passages an answer may rest on, and how a language model gets to see them."""
 
 import prompts
-from db.search import Hit
+from courses.library import Hit
 from tools.desk import Desk
 from tools.words import content_words, listed
 

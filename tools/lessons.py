@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import prompts
+from courses.course import Lesson, Passage
 from db import Forbidden, NotFound
-from db.courses import Lesson, Passage
 from tools.desk import Desk
 from tools.words import capital, lexemes, listed, normal, number_in, sentences, spoken
 

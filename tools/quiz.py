@@ -3,8 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from courses.quiz import Question, QuizRun
 from db import NotFound
-from db.quizzes import Question, QuizRun
 from tools.desk import Desk
 from tools.lessons import NO_LESSON
 from tools.words import NUMBERS, ORDINALS, lexemes, normal, number_in, spoken

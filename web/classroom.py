@@ -6,10 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 
 import rooms
+from courses.course import Lesson
+from courses.progress import Visit
+from courses.quiz import Question
 from db import NotFound, tenant_tx
-from db.courses import Lesson
-from db.progress import Visit
-from db.quizzes import Question, list_questions
+from db.quizzes import list_questions
 from db.rooms import find_room
 from protocol import ProtocolError
 from web.context import Caller, Context, Running, SignedIn, take_token

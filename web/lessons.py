@@ -5,9 +5,11 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from db import Connection, NotFound, progress, tenant_tx
+from courses import progress
+from courses.course import Lesson
+from courses.quiz import Question
+from db import Connection, NotFound, tenant_tx
 from db.courses import (
-    Lesson,
     find_captions,
     find_course,
     find_lesson,
@@ -15,7 +17,8 @@ from db.courses import (
     list_outline,
     list_passages,
 )
-from db.quizzes import Question, list_questions
+from db.progress import list_marked_modules, update_progress
+from db.quizzes import list_questions
 from rooms import sees
 from web.context import Caller, Running, SignedIn
 from web.errors import PROBLEMS
@@ -52,7 +55,7 @@ async def get_course(course_id: str, running: Running, caller: Caller) -> Course
         course = await find_course(db, caller.tenant_id, course_id)
         if course is None:
             raise NotFound("course")
-        modules = await progress.list_marked_modules(
+        modules = await list_marked_modules(
             db, caller.tenant_id, caller.account.id, course.id, unpublished=caller.staff
         )
     return CourseTree(
@@ -115,7 +118,7 @@ async def put_progress(
     tenant_id, account_id = caller.tenant_id, caller.account.id
     async with tenant_tx(running.pool, tenant_id) as db:
         await _lesson(db, caller, lesson_id)
-        stored = await progress.update_progress(
+        stored = await update_progress(
             db,
             tenant_id,
             account_id,

@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from pydantic.alias_generators import to_camel
 
+from courses.progress import ProgressStatus
 from db.account_settings import CaptionSize, Theme
-from db.progress import ProgressStatus
 from protocol import MAX_ROOM_NAME, Role, SessionType
 
 

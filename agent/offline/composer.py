@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import log
 
-from db.search import Hit
+from courses.library import Hit
 from tools.lessons import cited
 from tools.words import content_words, lexemes, normal, sentences, spoken, stem
 

@@ -31,9 +31,9 @@ from agent.offline.intents import (
     Stuck,
     understand,
 )
+from courses.library import Hit
+from courses.quiz import Question
 from db import NotFound
-from db.quizzes import Question
-from db.search import Hit
 from tools.desk import Desk
 from tools.grounding import find_passages
 from tools.lessons import NO_LESSON, named

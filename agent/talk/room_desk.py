@@ -7,7 +7,7 @@ from uuid import UUID
 import db
 from agent.room.dispatch import Dispatch
 from agent.room.learner import LearnerLesson
-from db.library import Library
+from courses.library import Library
 from tools.desk import Desk
 
 

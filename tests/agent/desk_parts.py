@@ -11,10 +11,10 @@ from livekit.agents import AgentSession, RunResult, llm
 
 from agent.offline.tutor import OfflineTutor
 from agent.talk.tutor import Tutor
+from courses.folder import read_course
+from courses.memory import NIL, MemoryLibrary
+from courses.tree import CourseTree, build_tree
 from db import Forbidden
-from db.course_files import read_course
-from db.course_tree import CourseTree, build_tree
-from db.memory import NIL, MemoryLibrary
 from tools.desk import Desk
 
 SAMPLE = Path(__file__).parent.parent.parent / "db" / "sample"

@@ -6,8 +6,8 @@ from uuid import UUID
 import pytest
 
 from agent.offline.tutor import REFUSAL
+from courses.course import Course
 from db import Pool
-from db.courses import Course
 from db.library import PostgresLibrary
 from tests.agent.desk_parts import open_desk, raw_reply
 

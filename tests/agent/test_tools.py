@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from db.progress import Visit
+from courses.progress import Visit
 from tests.agent.desk_parts import CLOSED, NOW, open_desk
 from tools import build_tools, lessons, pace, quiz
 from tools.desk import Desk

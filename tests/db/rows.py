@@ -4,11 +4,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
 
+from courses.course import Course
+from courses.folder import read_course
+from courses.tree import build_tree
 from db import Connection, accounts, courses, rooms, sessions
 from db.accounts import Account
-from db.course_files import read_course
-from db.course_tree import build_tree
-from db.courses import Course
 from db.importing import import_course
 from db.transcripts import Segment
 

@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 
 import db as database_package
+from courses.folder import read_course
+from courses.tree import build_tree
 from db import create_pool, tenant_tx
-from db.course_files import read_course
-from db.course_tree import build_tree
 from tests.conftest import ROOT, TEMPLATE, Postgres
 from tests.db.rows import TINY
 from tests.db.test_tenants import Ids, fill

@@ -14,6 +14,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 import rooms
+from courses.course import Lesson
 from db import (
     Conflict,
     Connection,
@@ -27,7 +28,7 @@ from db import (
 from db import rooms as stored
 from db.accounts import Account
 from db.attendance import Participant, close_ended, upsert_participants
-from db.courses import Lesson, list_lessons
+from db.courses import list_lessons
 from db.event_kinds import (
     KINDS,
     AgentDispatched,

@@ -6,10 +6,10 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from courses.course import Course
+from courses.progress import CourseProgress, LessonProgress, Visit, visit
 from db import Conflict, Connection, courses, progress
-from db.courses import Course
 from db.enrollments import ensure_enrollment
-from db.progress import CourseProgress, LessonProgress, Visit
 from db.search import search_passages
 from tests.db.rows import NOW, TINY, make_learner, take_in
 
@@ -154,7 +154,7 @@ async def test_six_visits_and_what_they_are_greeted_by(db: Connection, tenant_id
 
     async def come(title: str | None) -> Visit:
         lesson_id = None if title is None else lessons[title]
-        return progress.visit(
+        return visit(
             await progress.select_visit_facts(db, tenant_id, amina.id, course.id, lesson_id)
         )
 
@@ -191,7 +191,7 @@ async def test_an_unpublished_first_module_moves_the_intro(
     (bananas,) = await courses.list_outline(db, tenant_id, course.id)
     amina = await make_learner(db, tenant_id)
     facts = await progress.select_visit_facts(db, tenant_id, amina.id, course.id, bananas.id)
-    found = progress.visit(facts)
+    found = visit(facts)
     assert (found.session_type, found.is_intro_lesson, found.lesson_number) == (
         "course_welcome",
         True,

@@ -6,11 +6,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from courses.library import Library
+from courses.memory import MemoryLibrary
+from courses.progress import LessonProgress
+from courses.quiz import QuizRun, passed
 from db import Conflict, NotFound, Pool, create_pool, tenant_tx
-from db.library import Library, PostgresLibrary
-from db.memory import MemoryLibrary
-from db.progress import LessonProgress
-from db.quizzes import QuizRun, passed
+from db.library import PostgresLibrary
 from db.tenants import ensure_tenant
 from tests.conftest import TEMPLATE, Postgres
 from tests.db.rows import NOW, TINY, make_learner, take_in

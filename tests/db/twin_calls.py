@@ -10,10 +10,10 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import db as database_package
+from courses.tree import CourseTree
 from db import Connection, accounts, fetch_one
 from db.attendance import FINISHED, JOINED, Participant
 from db.attendance import Connection as Stay
-from db.course_tree import CourseTree
 from db.event_kinds import AgentDispatched, SessionStarted
 from db.inbox import Event
 from db.notices import KEPT

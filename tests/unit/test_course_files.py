@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from db.course_files import CourseFolderError, read_course
-from db.markdown import split_passages
+from courses.folder import CourseFolderError, read_course
+from courses.markdown import split_passages
 
 TINY = Path(__file__).parent.parent / "db" / "tiny"
 APPLES = "01-start/01-apples.md"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from db.formulas import FormulaError, to_mathml
+from courses.formulas import FormulaError, to_mathml
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from db.courses import Lesson, initial_lesson
-from db.progress import (
+from courses.course import Lesson, initial_lesson
+from courses.progress import (
     CourseProgress,
     LessonProgress,
     ProgressStatus,

@@ -9,8 +9,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from courses.course import Course
 from db import Connection
-from db.courses import Course
 from harness.livekit import MediaServer
 from settings import Settings
 from tests.conftest import Database

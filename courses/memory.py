@@ -7,11 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
-from db import Conflict, NotFound
-from db.course_files import read_course
-from db.course_tree import CourseTree, build_tree
-from db.courses import Course, Lesson, Passage
-from db.progress import (
+from courses.course import Course, Lesson, Passage
+from courses.folder import read_course
+from courses.library import Hit
+from courses.progress import (
     CourseProgress,
     LessonProgress,
     ProgressStatus,
@@ -20,9 +19,10 @@ from db.progress import (
     VisitFacts,
     visit,
 )
-from db.quizzes import Graded, Question, QuizRun, advance, check_option, hint_text, passed
-from db.search import Hit
-from db.words import lexemes
+from courses.quiz import Graded, Question, QuizRun, advance, check_option, hint_text, passed
+from courses.tree import CourseTree, build_tree
+from courses.words import lexemes
+from errors import Conflict, NotFound
 
 NIL = UUID(int=0)  # the tenant
 HEADING_WEIGHT, BODY_WEIGHT = 1.0, 0.4  # Postgres' A and B

@@ -6,8 +6,8 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.token import Token
 
-from db.courses import PassageKind
-from db.formulas import FormulaError, to_mathml
+from courses.course import PassageKind
+from courses.formulas import FormulaError, to_mathml
 
 KINDS: dict[str, PassageKind] = {"fence": "code", "code_block": "code", "formula": "formula"}
 SKIPPED = ("hr", "html_block", "heading_open")

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from db.course_page import CourseFileError, Page, read_page
-from db.markdown import PassageText, split_passages
+from courses.markdown import PassageText, split_passages
+from courses.page import CourseFileError, Page, read_page
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 CUE = re.compile(r"((?:\d+:)?\d\d:\d\d\.\d{3}) +--> +((?:\d+:)?\d\d:\d\d\.\d{3})( .*)?")

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from db.course_files import CourseFile, LessonFile, ModuleFile
-from db.courses import Course, Lesson, Module, Passage
-from db.quizzes import Question
+from courses.course import Course, Lesson, Module, Passage
+from courses.folder import CourseFile, LessonFile, ModuleFile
+from courses.quiz import Question
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Courses without a database: their types and rules, the authoring format, a library in memory."""

@@ -1,0 +1,81 @@
+"""A quiz: its questions and the rules of grading. Pure.
+
+The right options are not here: only a library knows them, and it gives away right or wrong.
+"""
+
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from errors import Conflict
+
+PASS_PERCENT = 60
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question without its right option; `passage_number` is the passage that answers it."""
+
+    id: UUID
+    lesson_id: UUID
+    number: int
+    prompt: str
+    options: tuple[str, ...]
+    passage_number: int | None
+
+
+@dataclass(frozen=True)
+class QuizRun:
+    """How far a learner is in a lesson's quiz.
+
+    `attempts` and `hint_level` count wrong answers and hints for the pending question, `correct`
+    the questions answered right at the first try.
+    """
+
+    pending: Question | None
+    hint_level: int
+    attempts: int
+    answered: int
+    correct: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Graded:
+    """The outcome of an answer; `why` explains a right one and is empty for a wrong one."""
+
+    right: bool
+    why: str
+    run: QuizRun
+
+
+def advance(run: QuizRun, right: bool, following: Question | None) -> QuizRun:
+    """The run after an answer. A wrong answer leaves the question open."""
+    if not right:
+        return replace(run, attempts=run.attempts + 1)
+    return replace(
+        run,
+        pending=following,
+        hint_level=0,
+        attempts=0,
+        answered=run.answered + 1,
+        correct=run.correct + (run.attempts == 0),
+    )
+
+
+def passed(run: QuizRun) -> bool:
+    """Whether all questions are answered, at least 60 percent of them right at the first try."""
+    done = run.pending is None and run.answered >= run.total > 0
+    return done and run.correct * 100 >= run.total * PASS_PERCENT
+
+
+def hint_text(level: int, hint: str, passage: str | None) -> str:
+    """The author's hint first; from level 2 on, the passage that answers the question."""
+    if level > 1 or not hint:
+        return passage or hint or "Think of what the lesson says about it."
+    return hint
+
+
+def check_option(question: Question, option: int) -> None:
+    """Raises Conflict if the question has no such option (counted from 0)."""
+    if not 0 <= option < len(question.options):
+        raise Conflict(f"The question has {len(question.options)} options.")
