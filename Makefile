@@ -1,6 +1,8 @@
 # The developer's interface; `make help` lists it. Needs Python 3.11 to 3.14, make and git.
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q
+# Most room and fault tests wait for speech in real time, so three processes fit on two cores.
+SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 SETUP = found=$$(scripts/python) && $$found -m scripts.setup
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links
@@ -23,13 +25,13 @@ page: ## builds the page anew after a change in web/client
 console: ## the tutor in this terminal, typed, without any server
 	@$(SETUP) packages && exec $(PY) -m agent console --text
 
-test: ## installs what tests need, then runs all but what is of make soak alone
-	@$(SETUP) tests && $(PYTEST) tests
+test: ## installs what the tests need, then runs them, without the long ones of make soak
+	@$(SETUP) tests && $(PYTEST) $(SIDE_BY_SIDE) tests
 
-quick: ## only the unit and database tests, under a minute
+quick: ## runs only the unit and database tests, in under a minute
 	@$(SETUP) quick && $(PYTEST) tests/unit tests/db
 
-soak: ## all tests, hours long (memory disks: as root, or with user namespaces)
+soak: ## runs all tests with many repetitions, for hours (as root, or with user namespaces)
 	@$(SETUP) tests && BODH_SOAK=1 $(PYTEST) --timeout 1800 tests
 
 shots: ## pictures of every page and state, into build/shots

@@ -7,9 +7,11 @@ import secrets
 from bench import first_words, lesson, page
 from bench.faults.catalogue import CATALOGUE
 from bench.faults.run import run as run_faults
+from harness.run import begin, keep_temporary_files
 
 
 def main() -> None:
+    keep_temporary_files(begin())
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     changes = commands.add_parser("lesson", help="lesson change -> state of the next model request")

@@ -17,7 +17,7 @@ from livekit import api
 from bench.figures import cpu_between, cpu_s, row
 from harness.learner import Account, Learner
 from harness.stack import ROOT, Stack, running_stack
-from settings import Settings, with_development_secrets
+from settings import Settings
 
 PHRASE = "what is machine learning"
 
@@ -36,13 +36,7 @@ class Figures:
 async def run(runs: int) -> None:
     """Ours and the plain worker in the same run, one after the other for every figure."""
     with running_stack() as stack, plain_worker(stack) as plain:
-        settings = with_development_secrets(
-            Settings(
-                _env_file=None,
-                bodh_home=stack.home,
-                livekit_port=int(stack.environment["LIVEKIT_PORT"]),
-            )
-        )
+        settings = stack.settings
         account = await Account(stack.url, "Bench").sign_in()
         course = await account.course()
         ours, theirs = Figures(), Figures()
@@ -185,7 +179,7 @@ def plain_log(stack: Stack) -> Path:
 @contextlib.contextmanager
 def plain_worker(stack: Stack) -> Iterator["subprocess.Popen[bytes]"]:
     """The plain worker beside ours, on the same media server."""
-    settings = with_development_secrets(Settings(_env_file=None, bodh_home=stack.home))
+    settings = stack.settings
     environment = {
         **os.environ,
         "BODH_HOME": str(stack.home),

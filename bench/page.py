@@ -11,7 +11,6 @@ from harness.browser import FLAGS
 from harness.learner import Account
 from harness.stack import Stack, running_stack
 from scripts.chromium import LINK
-from settings import Settings, with_development_secrets
 
 ANSWER_MS = 30_000
 # times in ms since the page was opened; heard: the tutor's track is louder than silence
@@ -79,13 +78,7 @@ async def open_and_start(browser: Browser, stack: Stack, module: str) -> dict[st
 
 
 async def close_room(stack: Stack, name: str) -> None:
-    settings = with_development_secrets(
-        Settings(
-            _env_file=None,
-            bodh_home=stack.home,
-            livekit_port=int(stack.environment["LIVEKIT_PORT"]),
-        )
-    )
+    settings = stack.settings
     livekit = api.LiveKitAPI(
         settings.livekit_internal_url,
         settings.livekit_api_key,

@@ -1,7 +1,9 @@
-"""All of Bodh as `make up` runs it, on ports and a BODH_HOME of its own, for tests and bench."""
+"""A whole Bodh, run as `make up` runs it, on ports and in a BODH_HOME of its own."""
 
 import contextlib
+import itertools
 import os
+import random
 import re
 import signal
 import socket
@@ -18,13 +20,21 @@ from xmlrpc.client import ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from settings import Settings
+from settings import Settings, with_development_secrets
 
 ROOT = Path(__file__).parent.parent
 START_S = 180.0
 STOP_S = 40.0
 UP = (sys.executable, "-m", "scripts.up")
 TUTOR_WPM = 240  # the tutor speaks fast, so that tests do not wait for it
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")  # gw0, gw1, ... where tests run side by side
+LOG = f"stack-{WORKER}.log" if WORKER else "stack.log"
+
+# Each worker has its own thousand ports, below those that the kernel gives to outgoing connections;
+# it begins anywhere in them, because another checkout may run its tests too.
+_thousand = 10_000 + 1_000 * (int(WORKER.removeprefix("gw") or 0) % 20)
+_start = random.randrange(1_000)  # noqa: S311 not a secret
+_ports = itertools.cycle([_thousand + (_start + number) % 1_000 for number in range(1_000)])
 
 
 @dataclass
@@ -41,6 +51,22 @@ class Stack:
     def __post_init__(self) -> None:
         self.urls.append(self.url)
 
+    @property
+    def settings(self) -> Settings:
+        """The settings of the running Bodh, its keys included."""
+        settings = Settings(
+            _env_file=None,
+            bodh_home=self.home,
+            port=int(self.environment["PORT"]),
+            livekit_port=int(self.environment["LIVEKIT_PORT"]),
+        )
+        return with_development_secrets(settings)
+
+    @property
+    def superuser_dsn(self) -> str:
+        """How Postgres is reached past row-level security."""
+        return self.settings.owner_dsn.replace("bodh_owner", "postgres")
+
     def pids(self, name: str) -> list[int]:
         """Ids of the processes of this run whose command line matches."""
         pattern = re.compile(name)
@@ -55,7 +81,7 @@ class Stack:
 
     def supervisor(self) -> Any:
         """Supervisor's own interface, to stop and start a process by name."""
-        socket_path = Settings(_env_file=None, bodh_home=self.home).run_dir / "supervisor.sock"
+        socket_path = self.settings.run_dir / "supervisor.sock"
         transport = SupervisorTransport(None, None, f"unix://{socket_path}")
         return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
@@ -74,16 +100,14 @@ class Stack:
 
 @contextlib.contextmanager
 def running_stack(**settings: str) -> Iterator[Stack]:
-    """Starts everything, yields when it is ready, ends it.
+    """Starts everything, yields when it is ready, and ends it.
 
-    After STOP_S by force: then it raises AssertionError, unless the test failed already.
+    Kills what does not end within STOP_S, and then raises AssertionError, unless the test failed
+    already.
     """
     with tempfile.TemporaryDirectory(prefix="bodh-stack-") as folder:
         Path(folder).chmod(0o711)
-        port, livekit_port = (
-            free_port(span=2),
-            free_port(span=3),
-        )  # the first has /metrics behind it
+        port, livekit_port = free_port(span=2), free_port(span=3)  # /metrics is behind the first
         environment = {
             **os.environ,
             "PORT": str(port),
@@ -118,11 +142,11 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             if process.stdout is not None:
                 process.stdout.close()
             keep_log(stack)
-        assert ended, f"the stack did not end within {STOP_S:.0f} s: build/stack.log"
+        assert ended, f"the stack did not end within {STOP_S:.0f} s: build/{LOG}"
 
 
 def end(process: "subprocess.Popen[str]") -> bool:
-    """Asks it to end; False where it had to be killed after STOP_S."""
+    """Asks it to end; False if it had to be killed after STOP_S."""
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_S)
@@ -134,20 +158,18 @@ def end(process: "subprocess.Popen[str]") -> bool:
 
 
 def keep_log(stack: Stack) -> None:
-    """Leaves what was printed in build/, where a failed run can be read."""
+    """Keeps what was printed in build/, to read after a failure."""
     folder = ROOT / "build"
     folder.mkdir(exist_ok=True)
-    (folder / "stack.log").write_text("\n".join(stack.lines) + "\n")
+    (folder / LOG).write_text("\n".join(stack.lines) + "\n")
 
 
 def free_port(span: int = 1) -> int:
-    """A port with `span - 1` free ones behind it, TCP and UDP."""
+    """A port with `span - 1` free ones behind it, TCP and UDP; another one at each call."""
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port + span < 65536 and all(_free(port + offset) for offset in range(span)):
-            return port
+        ports = [next(_ports) for _ in range(span)]
+        if ports[-1] - ports[0] == span - 1 and all(map(_free, ports)):
+            return ports[0]
 
 
 def _free(port: int) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import wave
 from pathlib import Path
 
@@ -46,7 +47,7 @@ async def _synthesise(path: Path, text: str, voice: str, rate_wpm: int) -> None:
         pcm = b"".join([chunk async for chunk in engine.speak(text)])
     finally:
         await engine.aclose()
-    draft = path.with_suffix(f".{id(asyncio.current_task())}")
+    draft = path.with_suffix(f".{os.getpid()}-{id(asyncio.current_task())}")
     with wave.open(str(draft), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)

@@ -1,9 +1,10 @@
-"""Fixtures for all tests: one Postgres per run; a database or a rolled-back transaction each."""
+"""Fixtures for all tests: a temporary folder, a Postgres and a running Bodh for each process."""
 
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -18,7 +19,12 @@ from db import Connection, Pool, create_pool, embedded, set_tenant, tenant_tx
 from db.courses import list_courses
 from db.importing import import_course
 from db.migrate import migrate
+from harness import run
+from harness.disk import may_mount, small_disk
+from harness.second import TWO, second_of_each
+from harness.stack import Stack, running_stack
 from settings import Settings, with_development_secrets
+from tests.replay import replay
 from tests.soak import SOAK
 
 ROOT = Path(__file__).parent.parent
@@ -28,13 +34,49 @@ SHARED = "bodh_shared"  # for tests that roll back
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
 
+SPOOL_MB = 32
+# Where tests run side by side, files start in this order: those that wait longest come first.
+FOLDERS = ("faults", "room", "ops", "pages", "agent", "web", "db", "unit")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """All temporary files go into this run's folder, which its guard removes."""
+    config.option.basetemp = run.keep_temporary_files(run.begin()) / "t"
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests marked `soak` are of `make soak` alone, and of `pytest -m soak`, once each."""
+    """Leaves out tests marked `soak`, but for `make soak` and `pytest -m soak`."""
+    items.sort(key=_start_order)
     if SOAK or config.option.markexpr:
         return
     long = [item for item in items if item.get_closest_marker("soak")]
     items[:] = [item for item in items if item not in long]
     config.hook.pytest_deselected(items=long)
+
+
+def _start_order(item: pytest.Item) -> int:
+    folder = item.path.relative_to(ROOT / "tests").parts[0]
+    return FOLDERS.index(folder) if folder in FOLDERS else len(FOLDERS)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Stack]:
+    """A running Bodh, shared by all tests of this process that need no settings of their own.
+
+    Its spool has a small disk where this process may mount one. With BODH_TWO=1 it has two workers
+    and two token servers.
+    """
+    with ExitStack() as parts:
+        home = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="bodh-"))) / "home"
+        home.mkdir()
+        if may_mount():
+            parts.enter_context(small_disk(home / "spool", SPOOL_MB))
+        stack = parts.enter_context(running_stack(BODH_HOME=str(home)))
+        if TWO:
+            parts.enter_context(second_of_each(stack))
+        yield stack
+        replay(stack.superuser_dsn, "rooms")
 
 
 @dataclass(frozen=True)

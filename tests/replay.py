@@ -1,4 +1,4 @@
-"""Every event log that a run recorded, folded anew: the state is that of the rows."""
+"""Replays every event log that a test run recorded: the result must equal the rows."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from db import Connection
 from db.events import find_head, list_events, verify_chain
 from db.session_view import fold
 from db.sessions import find_session
-from harness.stack import ROOT
+from harness.stack import ROOT, WORKER
 
 SESSIONS = """
 select tenant_id, id, room_id, id = first_value(id) over (
@@ -20,13 +20,13 @@ select tenant_id, id, room_id, id = first_value(id) over (
 from sessions order by started_at
 """
 
-_totals: dict[str, dict[str, int]] = {}  # of this run, by name
+_totals: dict[str, dict[str, int]] = {}  # of this process, by name
 
 
 def replay(dsn: str, name: str) -> None:
     """Replays all logs of a database, as its superuser. Raises AssertionError.
 
-    In a thread with a loop of its own, so that fixtures of any kind may call it.
+    Runs in a thread with its own loop, so that any fixture may call it.
     """
     with ThreadPoolExecutor(1) as thread:
         figures = thread.submit(asyncio.run, _replay(dsn)).result()
@@ -34,7 +34,7 @@ def replay(dsn: str, name: str) -> None:
     _totals[name] = figures
     folder = ROOT / "build" / "faults"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"replay-{name}.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (folder / f"replay-{name}{WORKER}.json").write_text(json.dumps(figures, indent=1) + "\n")
 
 
 async def _replay(dsn: str) -> dict[str, int]:
@@ -49,7 +49,7 @@ async def _replay(dsn: str) -> dict[str, int]:
 
 
 async def _check(db: Connection, session: Any) -> int:
-    """One log against its rows; the number of its events."""
+    """Compares one log with its rows; returns the number of its events."""
     tenant_id, session_id = session["tenant_id"], session["id"]
     events = await list_events(db, tenant_id, session_id)
     assert verify_chain(events, await find_head(db, tenant_id, session_id)) is None, session_id

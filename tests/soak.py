@@ -1,4 +1,4 @@
-"""Which run this is: `make test`, small, or `make soak`, as the tables of the issues ask for."""
+"""How long this run is: `make soak` repeats as often as the issues ask for."""
 
 import os
 
@@ -6,5 +6,5 @@ SOAK = os.environ.get("BODH_SOAK") == "1"
 
 
 def runs(test: int, soak: int) -> int:
-    """How often, in `make test` and in `make soak`."""
+    """How often to repeat: `test` times in `make test`, `soak` times in `make soak`."""
     return soak if SOAK else test

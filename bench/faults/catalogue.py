@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from livekit import rtc
 
-from harness.job_processes import job_pids
+from harness.processes import job_pids
 from harness.stack import Stack
 from harness.talker import Talker
 

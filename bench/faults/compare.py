@@ -14,7 +14,6 @@ import asyncpg
 
 from harness.stack import Stack
 from harness.talker import Talker
-from settings import Settings
 
 DRAINED_S = 30.0
 STORED = """select session_id, id, role, epoch, local_seq, started_at from transcript_segments
@@ -58,8 +57,7 @@ async def compare(stack: Stack, talkers: list[Talker]) -> Kept:
     deadline = time.monotonic() + DRAINED_S
     while _waiting(spool) and time.monotonic() < deadline:  # noqa: ASYNC110 another process drains
         await asyncio.sleep(0.2)
-    settings = Settings(_env_file=None, bodh_home=stack.home)
-    db = await asyncpg.connect(settings.owner_dsn.replace("bodh_owner", "postgres"))
+    db = await asyncpg.connect(stack.superuser_dsn)
     try:
         rows = await db.fetch(STORED)
         dead = await db.fetchval("select count(*) from dead_letters")

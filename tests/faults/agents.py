@@ -3,8 +3,6 @@
 import asyncio
 import itertools
 import json
-import os
-import signal
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,8 +10,8 @@ from uuid import UUID
 
 import asyncpg
 
-from harness.job_processes import job_pids
 from harness.learner import LOUD
+from harness.processes import job_pids
 from harness.stack import Stack
 from protocol import agent_identity
 
@@ -107,31 +105,3 @@ class Call:
         """The process of the one job that runs."""
         (pid,) = job_pids(self.stack)
         return pid
-
-
-async def no_job(stack: Stack) -> None:
-    """Returns when the jobs of earlier tests have ended."""
-    async with asyncio.timeout(30):
-        while job_pids(stack):  # noqa: ASYNC110 another process ends them
-            await asyncio.sleep(0.1)
-
-
-async def gone(pid: int) -> None:
-    """Returns when a process has ended."""
-    async with asyncio.timeout(30):
-        while alive(pid):  # noqa: ASYNC110 it is not our child
-            await asyncio.sleep(0.1)
-
-
-def alive(pid: int) -> bool:
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> float:
-    """The moment of it."""
-    os.kill(pid, number)
-    return time.monotonic()

@@ -1,19 +1,14 @@
-"""Fixtures of the fault tests: those of the room tests, with a running Bodh of their own."""
+"""Fixtures of the fault tests: those of the room tests, and a call to break."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 import pytest
 
-from harness.stack import Stack, running_stack
-from tests.faults.agents import Call, no_job
-from tests.faults.disk import may_mount, small_disk
-from tests.faults.two import TWO, second_of_each
-from tests.replay import replay
+from harness.processes import no_job
+from harness.stack import Stack
+from tests.faults.agents import Call
 from tests.room.conftest import (
     Course,
     arrived,
@@ -23,42 +18,9 @@ from tests.room.conftest import (
     livekit,
     person,
     rows,
-    settings_of,
-    stack_settings,
-    superuser_dsn,
 )
 
-__all__ = [
-    "arrived",
-    "course",
-    "fresh_room",
-    "learner",
-    "livekit",
-    "person",
-    "rows",
-    "stack_settings",
-]
-
-SPOOL_MB = 16
-
-
-@pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    """A running Bodh whose spool has a disk of its own, where this process may mount one.
-
-    With BODH_TWO=1 it has two workers and two token servers.
-    """
-    with ExitStack() as parts:
-        folder = Path(parts.enter_context(TemporaryDirectory(prefix="bodh-faults-")))
-        home = folder / "home"
-        home.mkdir()
-        if may_mount():
-            parts.enter_context(small_disk(home / "spool", SPOOL_MB))
-        stack = parts.enter_context(running_stack(BODH_HOME=str(home)))
-        if TWO:
-            parts.enter_context(second_of_each(stack, settings_of(stack)))
-        yield stack
-        replay(superuser_dsn(settings_of(stack)), "faults")
+__all__ = ["arrived", "course", "fresh_room", "learner", "livekit", "person", "rows"]
 
 
 @pytest.fixture
@@ -69,7 +31,7 @@ async def call(
     fresh_room: Callable[..., Any],
     rows: asyncpg.Connection,
 ) -> Call:
-    """A learner who was greeted, in a session of its own with the only job of the worker."""
+    """A learner who was greeted, in a new session, with the only job of the worker."""
     module = course.modules[0]
     for other in course.modules:
         await fresh_room(other)

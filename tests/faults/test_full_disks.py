@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 
 from db import embedded
+from harness.disk import fill, free_kb, grow, may_mount, run_in_own_namespace, small_disk
 from tests.conftest import ROOT
-from tests.faults.disk import fill, free_kb, grow, may_mount, run_in_own_namespace, small_disk
 from tests.faults.ordeal import WRITERS, House, open_house, suffer, until, waiting
 from tests.soak import SOAK
 

@@ -12,13 +12,12 @@ import pytest
 
 import prompts
 from agent.models.espeak import RATE as VOICE_RATE
-from harness.job_processes import job_pids
 from harness.learner import HEARD_RATE, Account, Learner
+from harness.processes import job_pids, worker_of
 from harness.stack import TUTOR_WPM, Stack, running_stack
 from harness.voices import spoken, trimmed
 from tests.faults.agents import SORRY
 from tests.faults.test_resume import replaced
-from tests.faults.two import worker_of
 from tests.room.conftest import Course
 
 LINE = prompts.render("goodbye").strip()

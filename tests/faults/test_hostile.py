@@ -7,8 +7,8 @@ from typing import Any
 
 import psutil
 
-from harness.job_processes import job_pids
 from harness.learner import Learner
+from harness.processes import job_pids
 from harness.stack import Stack
 from tests.room.conftest import Course
 

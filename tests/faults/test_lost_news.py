@@ -16,8 +16,8 @@ import db
 from db.accounts import find_account_by_identity
 from db.rooms import find_room
 from harness.learner import Learner
+from harness.stack import Stack
 from rooms import change_lesson
-from settings import Settings
 from tests.room.conftest import Course
 from tests.soak import SOAK
 
@@ -31,9 +31,9 @@ ANNOUNCED = re.compile(r"Now we are in lesson \d+, ")
 
 
 @pytest.fixture
-async def server_pool(stack_settings: Settings) -> AsyncIterator[db.Pool]:
+async def server_pool(stack: Stack) -> AsyncIterator[db.Pool]:
     """The database as the token server reaches it."""
-    pool = await db.create_pool(stack_settings.app_dsn, max_size=1)
+    pool = await db.create_pool(stack.settings.app_dsn, max_size=1)
     yield pool
     await pool.close()
 

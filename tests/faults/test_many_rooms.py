@@ -9,14 +9,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import asyncpg
 import pytest
 
-from harness.job_processes import job_pids
 from harness.learner import Account, Learner
+from harness.processes import alive, gone, job_pids, kill, no_job
 from harness.stack import Stack, running_stack
-from tests.faults.agents import PATIENCE_S, Call, alive, gone, kill, no_job
+from tests.faults.agents import PATIENCE_S, Call
 from tests.faults.figures import record
 from tests.faults.test_goodbye import hears_goodbye
 from tests.replay import replay
-from tests.room.conftest import settings_of, superuser_dsn
 from tests.soak import runs
 
 ROOMS = 8
@@ -37,7 +36,7 @@ def rooms() -> Iterator[Stack]:
     }
     with running_stack(**settings) as stack:
         yield stack
-        replay(superuser_dsn(settings_of(stack)), "faults")
+        replay(stack.superuser_dsn, "faults")
 
 
 @asynccontextmanager
@@ -66,7 +65,7 @@ async def calls(stack: Stack, name: str, count: int) -> AsyncIterator[list[Call]
         await asyncio.gather(*(one.settled(joined) for one in learners))
         running = []
         for one in learners:
-            rows = await asyncpg.connect(superuser_dsn(settings_of(stack)))
+            rows = await asyncpg.connect(stack.superuser_dsn)
             at_end.push_async_callback(rows.close)
             running.append(Call(stack, rows, one))
         yield running

@@ -10,8 +10,9 @@ import time
 import pytest
 
 from harness.learner import LOUD, Learner
+from harness.processes import gone, kill
 from harness.stack import Stack
-from tests.faults.agents import QUIET_S, Call, gone, kill
+from tests.faults.agents import QUIET_S, Call
 from tests.faults.figures import record
 from tests.soak import runs
 

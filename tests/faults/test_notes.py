@@ -17,14 +17,14 @@ import prompts
 from agent.durable import notes
 from agent.durable.notes import Notes
 from agent.durable.spool import Entry, Spool, check_spool
-from harness.stack import Stack
-from tests.faults.disk import (
+from harness.disk import (
     MS_REMOUNT,
     fill,
     may_mount,
     run_in_own_namespace,
     small_disk,
 )
+from harness.stack import Stack
 from tests.room.conftest import Course
 
 MS_RDONLY = 1

@@ -12,11 +12,11 @@ from livekit import api
 
 from db import Pool, create_pool, tenant_tx
 from db.sessions import update_epoch
+from harness.processes import gone, kill, worker_of
+from harness.stack import Stack
 from protocol import DispatchMetadata, dump
-from settings import Settings
-from tests.faults.agents import SORRY, Call, gone, kill
+from tests.faults.agents import SORRY, Call
 from tests.faults.figures import record
-from tests.faults.two import worker_of
 from tests.soak import runs
 
 REPLACED_S = 8.0
@@ -26,8 +26,8 @@ JUDGED_S = 4.0  # within this the watcher would have replaced an agent it took f
 
 
 @pytest.fixture
-async def app(stack_settings: Settings) -> AsyncIterator[Pool]:
-    pool = await create_pool(stack_settings.app_dsn, max_size=4)
+async def app(stack: Stack) -> AsyncIterator[Pool]:
+    pool = await create_pool(stack.settings.app_dsn, max_size=4)
     yield pool
     await pool.close()
 
@@ -99,7 +99,7 @@ async def test_frozen_database_makes_no_agent_look_lost(call: Call) -> None:
 
 @pytest.mark.timeout(1800)
 async def test_of_two_dispatches_at_once_one_agent_comes(
-    call: Call, app: Pool, livekit: api.LiveKitAPI, stack_settings: Settings
+    call: Call, app: Pool, livekit: api.LiveKitAPI, stack: Stack
 ) -> None:
     (tenant_id, room_id), room = await place_of(call), call.learner.room_name
 
@@ -108,7 +108,7 @@ async def test_of_two_dispatches_at_once_one_agent_comes(
             tenant_id=tenant_id, room_id=room_id, session_id=call.session_id, epoch=epoch
         )
         request = api.CreateAgentDispatchRequest(
-            agent_name=stack_settings.agent_name, room=room, metadata=dump(metadata)
+            agent_name=stack.settings.agent_name, room=room, metadata=dump(metadata)
         )
         await livekit.agent_dispatch.create_dispatch(request)
 

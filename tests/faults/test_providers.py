@@ -13,8 +13,7 @@ import prompts
 from harness.learner import FILLER, Learner
 from harness.provider import MODEL, Provider, running_provider
 from harness.stack import Stack, running_stack
-from settings import Settings
-from tests.room.conftest import Course, settings_of
+from tests.room.conftest import Course
 
 FIGURES = Path(__file__).parents[2] / "build" / "faults" / "providers.json"
 QUESTION = "What is the loss function?"
@@ -36,11 +35,6 @@ def stack(provider: Provider) -> Iterator[Stack]:
     models = {f"{kind}_MODEL": MODEL for kind in ("LLM", "TTS", "STT")}
     with running_stack(**kinds, **models) as stack:
         yield stack
-
-
-@pytest.fixture(scope="module")
-def stack_settings(stack: Stack) -> Settings:
-    return settings_of(stack)
 
 
 @pytest.fixture

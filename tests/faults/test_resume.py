@@ -7,9 +7,9 @@ from typing import Any
 import asyncpg
 import pytest
 
-from harness.job_processes import job_pids
+from harness.processes import job_pids, kill
 from harness.stack import Stack
-from tests.faults.agents import GREETINGS, PATIENCE_S, SORRY, kill
+from tests.faults.agents import GREETINGS, PATIENCE_S, SORRY
 from tests.room.conftest import Course
 
 RUN = """select pending_question_id, hint_level, attempts from quiz_runs

@@ -11,13 +11,12 @@ import asyncpg
 import httpx2
 import pytest
 
-from harness.job_processes import job_pids
 from harness.learner import Account
+from harness.processes import job_pids, worker_of
+from harness.second import Second, second_token_server, second_worker
 from harness.stack import Stack
-from settings import Settings
 from tests.faults.agents import SORRY
 from tests.faults.test_resume import replaced
-from tests.faults.two import Second, second_token_server, second_worker, worker_of
 from tests.room.conftest import Course
 from tests.web.webhook_parts import PATH, body_of, headers, signature, told
 
@@ -28,17 +27,17 @@ QUESTION = "what is machine learning"
 
 
 @pytest.fixture
-def both_workers(stack: Stack, stack_settings: Settings) -> Iterator[set[int]]:
+def both_workers(stack: Stack) -> Iterator[set[int]]:
     """The ids of all workers that take rooms; two where BODH_TWO did not make a second before."""
     before = set(stack.pids(r"-m agent start $"))
-    with second_worker(stack, stack_settings) as second:
+    with second_worker(stack) as second:
         yield before | {second.pid}
 
 
 @pytest.fixture
-def both_servers(stack: Stack, stack_settings: Settings) -> Iterator[tuple[str, Second]]:
+def both_servers(stack: Stack) -> Iterator[tuple[str, Second]]:
     """The address of the first token server, and the second one."""
-    with second_token_server(stack, stack_settings) as second:
+    with second_token_server(stack) as second:
         yield stack.url, second
 
 
@@ -101,8 +100,8 @@ async def test_either_token_server_answers_alone(
 
 
 async def test_a_webhook_told_to_both_token_servers_has_one_effect(
+    stack: Stack,
     both_servers: tuple[str, Second],
-    stack_settings: Settings,
     course: Course,
     rows: asyncpg.Connection,
     learner: Callable[..., Any],
@@ -119,7 +118,7 @@ async def test_a_webhook_told_to_both_token_servers_has_one_effect(
 
         async def post(url: str, body: bytes) -> str:
             answer = await client.post(
-                url + PATH, content=body, headers=headers(signature(stack_settings, body))
+                url + PATH, content=body, headers=headers(signature(stack.settings, body))
             )
             assert answer.status_code == 200, answer.text
             status: str = answer.json()["status"]

@@ -10,20 +10,13 @@ from typing import Any, cast
 
 from playwright.async_api import Browser, Page, Playwright
 
+from harness.browser import FLAGS
 from harness.stack import ROOT
 from scripts.chromium import LINK
 from settings import Settings, with_development_secrets
 from web.middleware import security_headers
 
 BUILT = ROOT / "build" / "states"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
 
 
 class Handler(SimpleHTTPRequestHandler):

@@ -1,9 +1,9 @@
-"""Fixtures of the room tests: one running Bodh for all of them, learners that leave at the end."""
+"""Fixtures of the room tests: learners in the rooms of the shared Bodh; they leave at the end."""
 
 import asyncio
 import contextlib
 import itertools
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,7 @@ import pytest
 from livekit import api
 
 from harness.learner import Account, Learner
-from harness.stack import Stack, running_stack
-from settings import Settings, with_development_secrets
-from tests.replay import replay
+from harness.stack import Stack
 
 RUNNING = """select count(*) from sessions join livekit_rooms on livekit_rooms.id = room_id
              where name = $1 and status = 'active'"""
@@ -40,40 +38,14 @@ class Course:
         return f"{self.id}-{module.id}"
 
 
-@pytest.fixture(scope="session")
-def stack() -> Iterator[Stack]:
-    with running_stack() as stack:
-        yield stack
-        replay(superuser_dsn(settings_of(stack)), "rooms")
-
-
-@pytest.fixture(scope="session")
-def stack_settings(stack: Stack) -> Settings:
-    """The settings of the running Bodh, its keys included."""
-    return settings_of(stack)
-
-
-def settings_of(stack: Stack) -> Settings:
-    settings = Settings(
-        _env_file=None,
-        bodh_home=stack.home,
-        port=int(stack.environment["PORT"]),
-        livekit_port=int(stack.environment["LIVEKIT_PORT"]),
-    )
-    return with_development_secrets(settings)
-
-
-def superuser_dsn(settings: Settings) -> str:
-    return settings.owner_dsn.replace("bodh_owner", "postgres")
-
-
 @pytest.fixture
-async def livekit(stack_settings: Settings) -> AsyncIterator[api.LiveKitAPI]:
+async def livekit(stack: Stack) -> AsyncIterator[api.LiveKitAPI]:
     """The media server's own API, with the operator's key."""
+    settings = stack.settings
     client = api.LiveKitAPI(
-        stack_settings.livekit_internal_url,
-        stack_settings.livekit_api_key,
-        stack_settings.livekit_api_secret.get_secret_value(),
+        settings.livekit_internal_url,
+        settings.livekit_api_key,
+        settings.livekit_api_secret.get_secret_value(),
     )
     try:
         yield client
@@ -82,9 +54,9 @@ async def livekit(stack_settings: Settings) -> AsyncIterator[api.LiveKitAPI]:
 
 
 @pytest.fixture
-async def rows(stack_settings: Settings) -> AsyncIterator[asyncpg.Connection]:
-    """A look into the stack's database past row-level security, as its superuser."""
-    connection = await asyncpg.connect(superuser_dsn(stack_settings))
+async def rows(stack: Stack) -> AsyncIterator[asyncpg.Connection]:
+    """A connection to the stack's database as its superuser, past row-level security."""
+    connection = await asyncpg.connect(stack.superuser_dsn)
     try:
         yield connection
     finally:

@@ -26,7 +26,7 @@ def deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_stack_that_does_not_end_fails_the_test_and_leaves_its_log(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="the stack did not end"), stack.running_stack():
         pass
-    assert (tmp_path / "build" / "stack.log").read_text() == "ready: http://127.0.0.1\n"
+    assert (tmp_path / "build" / stack.LOG).read_text() == "ready: http://127.0.0.1\n"
 
 
 def test_a_failed_test_says_its_own_reason() -> None:

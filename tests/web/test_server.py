@@ -15,6 +15,7 @@ from pathlib import Path
 import jwt
 import pytest
 
+from harness.run import MARK
 from harness.stack import ROOT, free_port
 from settings import Settings, with_development_secrets
 
@@ -23,7 +24,8 @@ from settings import Settings, with_development_secrets
 def environment(tmp_path: Path) -> dict[str, str]:
     """A BODH_HOME and a port of this test's own."""
     own = {"BODH_HOME": str(tmp_path), "PORT": str(free_port()), "LIVEKIT_PORT": str(free_port())}
-    return {"PATH": os.environ["PATH"], "HOME": str(tmp_path), **own}
+    kept = {name: os.environ[name] for name in ("PATH", MARK)}
+    return {**kept, "HOME": str(tmp_path), **own}
 
 
 def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:

@@ -10,13 +10,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
+from harness.processes import alive
 from harness.stack import ROOT, Stack, free_port
 from scripts.processes import environment
 from scripts.up import http_answers, registered
-from settings import Settings
-from tests.faults.agents import alive
 
 TWO = os.environ.get("BODH_TWO") == "1"  # the shared Bodh has two of each (docs/reliability.md)
 START_S = 60.0
@@ -31,34 +28,39 @@ class Second:
 
 
 @contextlib.contextmanager
-def second_worker(stack: Stack, settings: Settings) -> Iterator[Second]:
+def second_worker(stack: Stack) -> Iterator[Second]:
     """`python -m agent start` once more; yields when the media server knows it."""
     log = stack.home / "log" / "second-agent.log"
-    with _process(stack, settings, log, "-m", "agent", "start") as process:
+    with _process(stack, log, "-m", "agent", "start") as process:
         _await(process, lambda: registered(log, 0), log)
         yield Second(process.pid, "")
 
 
 @contextlib.contextmanager
-def second_token_server(stack: Stack, settings: Settings) -> Iterator[Second]:
+def second_token_server(stack: Stack) -> Iterator[Second]:
     """`python token_server.py` once more, on a port of its own."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     log = stack.home / "log" / "second-web.log"
-    with _process(stack, settings, log, "token_server.py", PORT=str(port)) as process:
+    with _process(stack, log, "token_server.py", PORT=str(port)) as process:
         _await(process, lambda: http_answers(f"{url}/readyz"), log)
         yield Second(process.pid, url)
 
 
 @contextlib.contextmanager
 def _process(
-    stack: Stack, settings: Settings, log: Path, *arguments: str, **changes: str
+    stack: Stack, log: Path, *arguments: str, **changes: str
 ) -> Iterator["subprocess.Popen[bytes]"]:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env={**environment(settings), **stack.environment, "DRAIN_TIMEOUT": "3", **changes},
+            env={
+                **environment(stack.settings),
+                **stack.environment,
+                "DRAIN_TIMEOUT": "3",
+                **changes,
+            },
             stdout=output,
             stderr=output,
         )
@@ -82,21 +84,21 @@ def _await(process: "subprocess.Popen[bytes]", answers: Callable[[], bool], log:
 
 
 @contextlib.contextmanager
-def second_of_each(stack: Stack, settings: Settings) -> Iterator[None]:
+def second_of_each(stack: Stack) -> Iterator[None]:
     """A second token server, where every second learner signs in and joins, and a kept worker."""
-    with second_token_server(stack, settings) as server, _kept_worker(stack, settings):
+    with second_token_server(stack) as server, _kept_worker(stack):
         stack.urls.append(server.url)
         yield
 
 
 @contextlib.contextmanager
-def _kept_worker(stack: Stack, settings: Settings) -> Iterator[None]:
+def _kept_worker(stack: Stack) -> Iterator[None]:
     """A second worker that is started again when it dies, as supervisor does with the first."""
     ready, ended = threading.Event(), threading.Event()
 
     def keep() -> None:
         while not ended.is_set():
-            with second_worker(stack, settings) as second:
+            with second_worker(stack) as second:
                 ready.set()
                 while alive(second.pid) and not ended.wait(0.2):
                     pass
@@ -109,12 +111,3 @@ def _kept_worker(stack: Stack, settings: Settings) -> Iterator[None]:
     finally:
         ended.set()
         keeper.join()
-
-
-def worker_of(job: int) -> int:
-    """The worker behind a job's process: the forkserver between them is its child."""
-    return next(
-        parent.pid
-        for parent in psutil.Process(job).parents()
-        if parent.cmdline()[1:] == ["-m", "agent", "start"]
-    )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.conftest import ROOT
+from harness.stack import ROOT
 
 MS_REMOUNT = 32
 MNT_DETACH = 2

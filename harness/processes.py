@@ -1,0 +1,60 @@
+"""Processes of a running Bodh: which serves a room, whether one lives, and killing one."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+import psutil
+
+from harness.stack import Stack
+
+
+def job_pids(stack: Stack) -> set[int]:
+    """Processes that serve a room: each holds the spool open; an idle one does not."""
+    return {pid for pid in stack.pids("forkserver") if _holds(pid, "spool.sqlite3")}
+
+
+async def no_job(stack: Stack) -> None:
+    """Returns when no room is served any more. Raises TimeoutError after 30 s."""
+    async with asyncio.timeout(30):
+        while job_pids(stack):  # noqa: ASYNC110 another process ends them
+            await asyncio.sleep(0.1)
+
+
+def worker_of(job: int) -> int:
+    """The worker above a job's process; the forkserver stands between them."""
+    return next(
+        parent.pid
+        for parent in psutil.Process(job).parents()
+        if parent.cmdline()[1:] == ["-m", "agent", "start"]
+    )
+
+
+def alive(pid: int) -> bool:
+    try:
+        with open(f"/proc/{pid}/stat") as stat:
+            return stat.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+async def gone(pid: int) -> None:
+    """Returns when a process has ended. Raises TimeoutError after 30 s."""
+    async with asyncio.timeout(30):
+        while alive(pid):  # noqa: ASYNC110 it is not our child
+            await asyncio.sleep(0.1)
+
+
+def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> float:
+    """Sends the signal; the monotonic time of it."""
+    os.kill(pid, number)
+    return time.monotonic()
+
+
+def _holds(pid: int, name: str) -> bool:
+    with contextlib.suppress(OSError):
+        return any(fd.readlink().name == name for fd in Path(f"/proc/{pid}/fd").iterdir())
+    return False

@@ -1,0 +1,139 @@
+"""One run of the tests or of a benchmark: its temporary folder, and the end of all it starts.
+
+A run that is killed cannot clean up. A guard process waits for its end, kills what is left and
+removes the folder; the next run does the same where the guard was killed too. Linux only, and only
+the standard library: the guard is this file, run as a script.
+"""
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import select
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+MARK = "BODH_TEST_RUN"  # in the environment of every process of a run: the run's folder
+PREFIX = "bodh-run-"
+PROC = Path("/proc")
+MNT_DETACH = 2
+ENDED_S = 10.0
+NEW_S = 2.0  # a run that is just beginning has no lock yet
+
+_held: list[int] = []  # locked folders of this process, open until it ends
+
+
+def begin() -> Path:
+    """Makes the folder of this run and starts its guard; inside another run, gives that folder.
+
+    Also ends what killed runs left on this machine.
+    """
+    if outer := os.environ.get(MARK):
+        return Path(outer)
+    end_killed_runs()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder.chmod(0o711)  # where we are root, Postgres runs as another user
+    _held.append(os.open(folder, os.O_RDONLY))
+    fcntl.flock(_held[-1], fcntl.LOCK_EX)
+    if PROC.exists():
+        command = [sys.executable, "-I", __file__, str(folder), str(os.getpid())]
+        nowhere = [(os.POSIX_SPAWN_OPEN, handle, os.devnull, os.O_RDWR, 0) for handle in range(3)]
+        # in a session of its own: Ctrl-C passes it by
+        os.posix_spawn(command[0], command, os.environ, file_actions=nowhere, setsid=True)
+    os.environ[MARK] = str(folder)
+    return folder
+
+
+def keep_temporary_files(folder: Path) -> Path:
+    """Makes a folder of this process in the run's; from now on temporary files go there.
+
+    Its path is short: a socket's has 108 bytes at most.
+    """
+    own = folder / f"{os.getpid():x}"
+    own.mkdir(mode=0o711)
+    os.environ["TMPDIR"] = tempfile.tempdir = str(own)
+    return own
+
+
+def end_killed_runs() -> None:
+    """Ends every run of ours whose process is gone."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if folder.stat().st_uid == os.getuid() and not _held_by_anyone(folder):
+                end(folder)
+
+
+def end(folder: Path) -> None:
+    """Kills every process of a run, frozen ones too, and removes its folder."""
+    deadline = time.monotonic() + ENDED_S
+    while (found := processes(folder)) and time.monotonic() < deadline:
+        for pid in found:
+            with contextlib.suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.05)
+    for mount in _mounts(folder):
+        ctypes.CDLL(None).umount2(os.fsencode(mount), MNT_DETACH)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def processes(folder: Path) -> set[int]:
+    """Living processes of a run: those with its mark, and their descendants. Never ourselves."""
+    parents = {pid: parent for pid, parent, state in _table() if state != "Z"}
+    mark = f"{MARK}={folder}".encode()
+    found = {pid for pid in parents if mark in _environment(pid).split(b"\0")} - {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def guard(folder: Path, pid: int) -> None:
+    """Ends the run when its process has ended in any way."""
+    os.chdir("/")
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    with contextlib.suppress(ProcessLookupError):
+        select.select([os.pidfd_open(pid)], [], [])
+    end(folder)
+
+
+def _held_by_anyone(folder: Path) -> bool:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return time.time() - folder.stat().st_ctime < NEW_S
+
+
+def _table() -> Iterator[tuple[int, int, str]]:
+    """Process id, parent's id and state letter of every process."""
+    for folder in PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            state, parent = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+            yield int(folder.name), int(parent), state
+
+
+def _environment(pid: int) -> bytes:
+    try:
+        return (PROC / str(pid) / "environ").read_bytes()
+    except OSError:
+        return b""
+
+
+def _mounts(folder: Path) -> list[str]:
+    """Mounted file systems below a folder, the inner ones first."""
+    if not PROC.exists():
+        return []
+    points = [line.split()[1] for line in (PROC / "self" / "mounts").read_text().splitlines()]
+    return sorted((p for p in points if Path(p).is_relative_to(folder)), reverse=True)
+
+
+if __name__ == "__main__":
+    guard(Path(sys.argv[1]), int(sys.argv[2]))

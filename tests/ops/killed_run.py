@@ -1,0 +1,50 @@
+"""A run that starts one of each process that tests and benchmarks start, and waits to be killed."""
+
+import asyncio
+import os
+import signal
+import sys
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from playwright.async_api import async_playwright
+
+from agent.models.espeak import EspeakTTS
+from db import embedded
+from harness import run
+from harness.browser import FLAGS
+from harness.livekit import running_livekit
+from harness.stack import running_stack
+from scripts.chromium import LINK
+from settings import Settings, with_development_secrets
+
+
+async def start_everything(folder: Path) -> None:
+    async with AsyncExitStack() as parts:
+        parts.enter_context(running_stack())
+        settings = with_development_secrets(Settings(_env_file=None, bodh_home=folder / "media"))
+        parts.enter_context(running_livekit(settings))
+        await embedded.start(embedded.Cluster(folder / "postgres", folder / "pg"))
+        voice = EspeakTTS()
+        assert [chunk async for chunk in voice.speak("Hello.")]
+        playwright = await parts.enter_async_context(async_playwright())
+        await playwright.chromium.launch(executable_path=str(LINK), args=FLAGS)
+        await tell_and_wait(folder)
+
+
+async def start_one(folder: Path) -> None:
+    """A process that is frozen and in a session of its own."""
+    sleeper = await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True)
+    os.kill(sleeper.pid, signal.SIGSTOP)
+    await tell_and_wait(folder)
+
+
+async def tell_and_wait(folder: Path) -> None:
+    print(folder, flush=True)  # noqa: T201 the test reads it
+    await asyncio.to_thread(sys.stdin.read)  # also ends where the test itself was killed
+
+
+if __name__ == "__main__":
+    whole = run.begin()
+    run.keep_temporary_files(whole)
+    asyncio.run({"all": start_everything, "one": start_one}[sys.argv[1]](whole))

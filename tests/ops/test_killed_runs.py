@@ -1,0 +1,73 @@
+"""A run of tests or of a benchmark that is killed leaves no process and no folder behind."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from harness import run
+from harness.stack import ROOT
+from scripts.processes import wait_until
+
+GONE_S = 10.0
+# a folder of its own in /tmp: in this run's it would have too long a path for sockets
+OUTSIDE = {name: value for name, value in os.environ.items() if name not in (run.MARK, "TMPDIR")}
+
+
+@contextmanager
+def started(what: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
+    """A run that has started its processes, and its folder."""
+    command = [sys.executable, "-m", "tests.ops.killed_run", what]
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=OUTSIDE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        folder = Path(process.stdout.readline().strip())
+        try:
+            yield process, folder
+        finally:
+            process.kill()
+
+
+def names(folder: Path) -> str:
+    """The command lines of a run's processes."""
+    return "\n".join(" ".join(psutil.Process(pid).cmdline()) for pid in run.processes(folder))
+
+
+@pytest.mark.timeout(180)
+def test_a_killed_run_leaves_nothing_behind() -> None:
+    with started("all") as (process, folder):
+        running = names(folder)
+        for name in ("scripts.up", "agent start", "livekit-server", "postgres -D", "espeak_helper",
+                     "chrom", "playwright"):  # fmt: skip
+            assert name in running
+        process.kill()
+        assert wait_until(lambda: not run.processes(folder), GONE_S), names(folder)
+        assert wait_until(lambda: not folder.exists(), GONE_S)
+
+
+def test_the_next_run_ends_what_a_run_left_whose_guard_was_killed_too() -> None:
+    with started("one") as (process, folder):
+        guards = [one for one in psutil.Process(process.pid).children() if "-I" in one.cmdline()]
+        assert len(guards) == 1
+        guards[0].kill()
+        process.kill()
+        process.wait()
+        assert "sleep 600" in names(folder)
+
+        def gone_after_another_run() -> bool:
+            script = "from harness import run; run.begin()"
+            subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=OUTSIDE, check=True)
+            return not run.processes(folder) and not folder.exists()
+
+        assert wait_until(gone_after_another_run, GONE_S)
