@@ -20,6 +20,7 @@ from xmlrpc.client import ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
+from scripts.processes import marked
 from settings import Settings, with_development_secrets
 
 ROOT = Path(__file__).parent.parent
@@ -102,7 +103,7 @@ class Stack:
 def running_stack(**settings: str) -> Iterator[Stack]:
     """Starts everything, yields when it is ready, and ends it.
 
-    Kills what does not end within STOP_S, and then raises AssertionError, unless the test failed
+    Raises AssertionError if it did not end within STOP_S or left a process, unless the test failed
     already.
     """
     with tempfile.TemporaryDirectory(prefix="bodh-stack-") as folder:
@@ -143,6 +144,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
                 process.stdout.close()
             keep_log(stack)
         assert ended, f"the stack did not end within {STOP_S:.0f} s: build/{LOG}"
+        assert marked(Settings(_env_file=None, bodh_home=home)) == []
 
 
 def end(process: "subprocess.Popen[str]") -> bool:

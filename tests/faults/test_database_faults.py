@@ -24,12 +24,12 @@ from tests.faults.ordeal import (
 )
 from tests.soak import SOAK
 
-OUTAGES_S = (30.0, 300.0) if SOAK else (20.0,)
-CRASHES = 20 if SOAK else 4
+OUTAGES_S = (30.0, 300.0) if SOAK else (8.0,)
+CRASHES = 20 if SOAK else 2
 CUTS_S = 60.0 if SOAK else 3.0
 CUT_EVERY_S = 0.15
-LOCKED_S = 10.0 if SOAK else 5.0
-FROZEN_S = 10.0 if SOAK else 4.0
+LOCKED_S = 10.0 if SOAK else 3.0
+FROZEN_S = 10.0 if SOAK else 3.0
 FROZEN_STOP_S = 10.0
 
 

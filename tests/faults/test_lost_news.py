@@ -22,7 +22,7 @@ from tests.room.conftest import Course
 from tests.soak import SOAK
 
 SEEDS = range(4 if SOAK else 1)
-RUNS = 50 if SOAK else 5  # of each seed
+RUNS = 50 if SOAK else 2  # of each seed
 CHANGES = 10
 LOST = 0.3  # of the metadata and, apart from it, of the data messages
 RIGHT_S = 6.0

@@ -34,7 +34,7 @@ async def app(stack: Stack) -> AsyncIterator[Pool]:
 
 @pytest.mark.timeout(1800)
 async def test_killed_in_mid_sentence_another_goes_on(call: Call) -> None:
-    for _ in range(runs(5, 50)):
+    for _ in range(runs(2, 50)):
         before = await call.epoch()
         await call.mid_sentence()
         killed = kill(call.job())
@@ -51,7 +51,7 @@ async def test_killed_in_mid_sentence_another_goes_on(call: Call) -> None:
 
 @pytest.mark.timeout(1800)
 async def test_hung_it_is_replaced_and_leaves_when_it_wakes(call: Call) -> None:
-    for _ in range(runs(2, 20)):
+    for _ in range(runs(1, 20)):
         before = await call.epoch()
         await call.mid_sentence()
         pid = call.job()
@@ -118,7 +118,7 @@ async def test_of_two_dispatches_at_once_one_agent_comes(
             return await update_epoch(db, tenant_id, call.session_id, now)
 
     waits: list[float] = []
-    for turn in range(runs(5, 100)):
+    for turn in range(runs(2, 100)):
         since = await call.mid_sentence()
         first = await next_epoch()
         second = first if turn % 2 else await next_epoch()

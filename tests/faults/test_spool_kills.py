@@ -20,7 +20,7 @@ from tests.db.rows import make_session, segment
 from tests.faults.figures import FOLDER
 from tests.soak import SOAK
 
-KILLS = 200 if SOAK else 20
+KILLS = 200 if SOAK else 10
 LONGEST_S = 0.25  # of writing, at some 200 segments a second
 
 _segments = TypeAdapter(Segment)

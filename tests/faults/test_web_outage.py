@@ -26,7 +26,7 @@ from tests.web.webhook_parts import PATH, body_of, headers, signature, told
 from web.app import create_app
 from web.auth import Claims, make_token
 
-AWAY_S, EVENTS = (300.0, 1_000) if SOAK else (20.0, 200)
+AWAY_S, EVENTS = (300.0, 1_000) if SOAK else (8.0, 80)
 ASK_EVERY_S = 1.0  # for a token, meanwhile
 TAKEN_S = 30.0  # the events have their effects so long after the return
 SECOND = int(NOW.timestamp()) + 60

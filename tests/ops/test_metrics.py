@@ -41,10 +41,10 @@ def metrics(stack: Stack) -> dict[str, float]:
 
 
 def alarm_lines(stack: Stack) -> list[dict[str, Any]]:
-    """The watcher's log lines about alarms."""
+    """The watcher's log lines about the media server."""
     text = (stack.home / "log" / "watch.log").read_text()
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
-    return [line for line in lines if line.get("alarm")]
+    return [line for line in lines if line.get("alarm") == "media_away"]
 
 
 def admin_token(stack: Stack) -> str:

@@ -1,4 +1,4 @@
-"""All of Bodh from start to end: ready, restarted, ended, nothing left behind."""
+"""`make up` from start to end: ready, restarted, ended, nothing left behind."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def home() -> Iterator[Path]:
 
 
 def family(stack: Stack) -> list[psutil.Process]:
-    """Every process of a stack: by its mark, and by descent in case one dropped the mark."""
+    """Every process of a stack, by its mark and by descent, in case one dropped the mark."""
     found = {process.pid: process for process in marked(Settings(bodh_home=stack.home))}
     for process in [psutil.Process(stack.process.pid), *found.values()]:
         found |= {child.pid: child for child in process.children(recursive=True)}
@@ -43,7 +43,7 @@ def test_everything_starts_again_at_once_and_ends_without_a_trace(home: Path) ->
     with running_stack(BODH_HOME=str(home)) as stack:
         assert f"ready: {stack.url}" in stack.lines
         processes = family(stack)
-        assert_ends(stack, signal.SIGINT, processes)
+        assert_ends(stack, processes)
     began = time.monotonic()
     with running_stack(BODH_HOME=str(home)) as stack:
         assert time.monotonic() - began < READY_S
@@ -53,13 +53,12 @@ def test_everything_starts_again_at_once_and_ends_without_a_trace(home: Path) ->
         stack.process.wait()
         down(stack)
         assert alive(processes) == []
-    with running_stack(BODH_HOME=str(home)) as stack:
-        assert_ends(stack, signal.SIGTERM, family(stack))
 
 
-def assert_ends(stack: Stack, number: signal.Signals, processes: list[psutil.Process]) -> None:
+def assert_ends(stack: Stack, processes: list[psutil.Process]) -> None:
+    """Ends at Ctrl-C. SIGTERM ends every stack of the tests, in running_stack."""
     began = time.monotonic()
-    stack.process.send_signal(number)
+    stack.process.send_signal(signal.SIGINT)
     assert stack.process.wait(2 * ENDED_S) == 0
     assert time.monotonic() - began < ENDED_S
     assert alive(processes) == []
@@ -67,7 +66,7 @@ def assert_ends(stack: Stack, number: signal.Signals, processes: list[psutil.Pro
 
 
 def assert_restarts(stack: Stack, command: str) -> None:
-    """A process that is killed is there again, another one."""
+    """Kills a process and waits until another one runs in its place."""
     (old,) = stack.pids(command)
     os.kill(old, signal.SIGKILL)
     assert wait_until(lambda: stack.pids(command) not in ([], [old]), 20.0)

@@ -1,6 +1,5 @@
 """The tutor follows the lesson, however the news of it comes."""
 
-import asyncio
 import itertools
 import json
 import time
@@ -77,20 +76,6 @@ async def test_the_four_ways_in_all_orders_end_on_the_last(
     await amina.type("What is this lesson about?")
     title = current["title"].rstrip("?")  # a spoken title ends as its sentence does
     await amina.until(lambda: title in amina.tutor_text(since), 15, "the last lesson")
-
-
-async def test_ten_changes_in_a_second_are_announced_once(
-    arrived: Callable[..., Any], course: Course
-) -> None:
-    amina = await arrived(course.modules[0], course.modules[0].lessons[0]["id"])
-    lessons = course.modules[0].lessons
-    since = time.monotonic()
-    for number in range(10):
-        await amina.change_lesson(lessons[(number + 1) % 3]["id"])
-        await asyncio.sleep(max(0.0, since + (number + 1) * 0.1 - time.monotonic()))
-    last = lessons[10 % 3]
-    said = await announced(amina, last["title"], since)
-    assert sum(said.count(lesson["title"]) for lesson in lessons) == 1
 
 
 async def test_change_in_mid_sentence_and_duplicates_bring_one_line(

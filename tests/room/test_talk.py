@@ -35,7 +35,7 @@ PHRASES = [
     "what is training data",
     "what is deep learning",
     "thank you bodh",
-][: 20 if SOAK else 8]
+][: 20 if SOAK else 5]
 
 
 async def test_greeting_is_heard_as_it_is_captioned(
