@@ -1,1 +1,1 @@
-"""A whole Bodh on free ports, and learners who talk to it: for tests and benchmarks."""
+"""A whole Bodh on free ports and learners who talk to it, for tests and benchmarks."""

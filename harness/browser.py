@@ -1,4 +1,4 @@
-"""How Chromium is started: with a fake microphone, and without traffic of its own."""
+"""Chromium's flags: a fake microphone, and no traffic of its own."""
 
 FLAGS = [
     "--no-sandbox",

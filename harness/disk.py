@@ -1,4 +1,4 @@
-"""Small disks that fill up: memory file systems of a test's own."""
+"""Small disks for tests to fill: memory file systems."""
 
 import ctypes
 import os
@@ -12,18 +12,18 @@ from harness.stack import ROOT
 
 MS_REMOUNT = 32
 MNT_DETACH = 2
-INSIDE = "BODH_TEST_OWN_NAMESPACE"  # set where a test runs again, able to mount
+INSIDE = "BODH_TEST_OWN_NAMESPACE"  # set inside a namespace in which a test may mount
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def may_mount() -> bool:
-    """Root may, and whoever runs in a namespace of their own."""
+    """True for root, and inside run_in_own_namespace."""
     return os.geteuid() == 0 or INSIDE in os.environ
 
 
 def run_in_own_namespace(test: str) -> None:
-    """The same test again, as the same user, in a namespace where they may mount. Raises."""
+    """Runs a test again in a namespace in which this user may mount. Raises AssertionError."""
     command = ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount"]
     command += [sys.executable, "-m", "pytest", "-q", test]
     done = subprocess.run(
@@ -37,9 +37,9 @@ def run_in_own_namespace(test: str) -> None:
 
 @contextmanager
 def small_disk(path: Path, mb: int) -> Iterator[Path]:
-    """A file system of that size at a folder that is made."""
+    """Makes a folder with a file system of that size."""
     path.mkdir()
-    path.parent.chmod(0o711)  # the server's user must pass it
+    path.parent.chmod(0o711)  # where we are root, Postgres runs as another user
     _mount(path, mb, 0)
     path.chmod(0o711)
     try:
@@ -49,18 +49,18 @@ def small_disk(path: Path, mb: int) -> Iterator[Path]:
 
 
 def grow(path: Path, mb: int) -> None:
-    """Makes it larger, as an operator does."""
+    """Gives a small disk a new size."""
     _mount(path, mb, MS_REMOUNT)
 
 
 def free_kb(path: Path) -> int:
-    """What a file may still take."""
+    """What files may still take."""
     stat = os.statvfs(path)
     return stat.f_bavail * stat.f_frsize // 1024
 
 
 def fill(path: Path, leave_kb: int) -> None:
-    """Takes all but that much."""
+    """Fills the disk with a file named `ballast`, but for `leave_kb`."""
     with (path / "ballast").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, (free_kb(path) - leave_kb) * 1024)
 

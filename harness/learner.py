@@ -1,4 +1,4 @@
-"""A learner made with the LiveKit SDK: signs in, joins by the standard token endpoint, talks."""
+"""A learner built on the LiveKit SDK: signs in, joins through the token endpoint, talks."""
 
 import asyncio
 import contextlib
@@ -20,12 +20,12 @@ RATE = 48_000
 HEARD_RATE = 16_000
 FRAME = RATE // 50  # 20 ms
 FILLER = prompts.render("one_moment").strip()
-LOUD = 200.0  # root mean square above which the tutor is heard
+LOUD = 200.0  # root mean square above which the tutor counts as speaking
 
 
 @dataclass
 class Caption:
-    """What a caption stream said last; `at` is the local monotonic time of that."""
+    """The latest text of a caption stream; `at` is the monotonic time it arrived."""
 
     segment_id: str
     identity: str
@@ -36,10 +36,10 @@ class Caption:
 
 
 class Account:
-    """A signed-in person: HTTP with their token."""
+    """A signed-in person, and HTTP with their token."""
 
     def __init__(self, url: str, name: str, *, role: str = "learner", tenant: str = "") -> None:
-        # sooner than the server, which ends idle connections after 5 s
+        # shorter than the 5 s after which the server closes idle connections
         limits = httpx.Limits(keepalive_expiry=2)
         self.http = httpx.AsyncClient(base_url=url, timeout=30, limits=limits)
         self.name = name
@@ -63,7 +63,6 @@ class Account:
         return course
 
     async def token(self, module_id: str, lesson_id: str = "") -> dict[str, Any]:
-        """The standard token endpoint's answer."""
         query = {"courseId": "ml-intro", "moduleId": module_id}
         if lesson_id:
             query["lesson"] = lesson_id
@@ -78,7 +77,7 @@ class Account:
         return segments
 
     async def kept(self, session_id: str, count: int) -> list[dict[str, Any]]:
-        """What learners said, once that many segments are in Postgres or 10 s went by."""
+        """The learners' segments, once `count` are stored or 10 s have passed."""
         deadline = time.monotonic() + 10
         while True:
             segments = await self.transcript(session_id)
@@ -92,7 +91,7 @@ class Account:
 
 
 class Learner:
-    """One connection to a room with a microphone that sends silence or speech all the time."""
+    """One connection to a room; its microphone always sends speech or silence."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
@@ -141,7 +140,7 @@ class Learner:
     async def arrive(
         self, module_id: str, lesson_id: str = "", *, microphone: bool = True
     ) -> "Learner":
-        """Joins, and returns once it has settled."""
+        """Joins, and returns once the room is quiet; see settled()."""
         joined = time.monotonic()
         await self.join(module_id, lesson_id, microphone=microphone)
         await self.settled(joined)
@@ -156,7 +155,7 @@ class Learner:
     # talking
 
     async def say(self, text: str, **voice: Any) -> tuple[float, float]:
-        """Speaks in real time; monotonic times of the first and last sample."""
+        """Speaks in real time. Returns the monotonic times of the first and last sample."""
         samples = resampled(await spoken(text, **voice), VOICE_RATE, RATE)
         return await self.play(samples)
 
@@ -166,7 +165,7 @@ class Learner:
         return await said
 
     async def type(self, text: str) -> str:
-        """A typed turn on `lk.chat`; its stream id."""
+        """Sends a typed turn on `lk.chat`. Returns its stream id."""
         info = await self.room.local_participant.send_text(text, topic="lk.chat")
         return info.stream_id
 
@@ -198,7 +197,7 @@ class Learner:
         ]
 
     def tutor_captions(self, after: float = 0.0) -> list[Caption]:
-        """Sentences of the tutor that began after a monotonic time, oldest first."""
+        """The tutor's sentences that began after a monotonic time, oldest first."""
         own = [c for c in self.captions.values() if c.identity.startswith("a_")]
         return sorted((c for c in own if c.first_at > after), key=lambda c: c.first_at)
 
@@ -212,7 +211,7 @@ class Learner:
     async def until(
         self, condition: Callable[[], Any], timeout_s: float = 15.0, what: str = ""
     ) -> Any:
-        """The first true value of the condition. Raises AssertionError with what was heard."""
+        """Waits for a true value and returns it. Raises AssertionError with what was heard."""
         deadline = time.monotonic() + timeout_s
         while not (value := condition()):
             left = deadline - time.monotonic()
@@ -225,7 +224,7 @@ class Learner:
         return value
 
     async def tutor_done(self, after: float, timeout_s: float = 40.0, quiet_s: float = 1.2) -> str:
-        """What the tutor said since `after`, once it has said something and fell silent."""
+        """What the tutor said after a moment, once it has spoken and is silent again."""
 
         def done() -> str:
             captions = self.tutor_captions(after)
@@ -239,9 +238,9 @@ class Learner:
         return text
 
     async def answered(self, after: float) -> str:
-        """The beginning of an answer that began after a moment; the rest is stopped.
+        """The start of an answer that began after a moment; then stops it.
 
-        What is said where a busy machine lets one wait is no answer.
+        The "one moment" filler of a busy machine is not an answer.
         """
 
         def answer() -> list[Caption]:
@@ -257,7 +256,7 @@ class Learner:
         return await self.tutor_done(after, quiet_s=0.6)
 
     async def settled(self, after: float) -> None:
-        """Returns once the greeting has begun, was stopped, and the room is quiet."""
+        """Waits for the greeting, stops it, and returns once the room is quiet."""
         await self.until(lambda: self.tutor_captions(after), 25, "a greeting")
         await self.rpc("speech.stop", {})
         await self.tutor_done(after, quiet_s=0.8)
@@ -269,7 +268,7 @@ class Learner:
         return next((at for at, level in self.levels if at > after and level > LOUD), None)
 
     def take_sound(self) -> np.ndarray:
-        """What was recorded of the tutor since the last take."""
+        """The tutor's sound recorded since the last call."""
         sound, self.sound = self.sound, []
         return np.concatenate(sound) if sound else np.zeros(0, np.int16)
 
@@ -293,14 +292,14 @@ class Learner:
         text, now = "", time.monotonic()
         known = self.captions.get(segment_id)
         first_at = known.first_at if known else now
-        # a stream ends in mid-sentence where its agent is killed
+        # the stream ends mid-sentence if its agent is killed
         with contextlib.suppress(rtc.StreamError):
             async for chunk in reader:
                 text += chunk
                 now = time.monotonic()
                 caption = Caption(segment_id, identity, text, final, now, first_at)
                 self._news(lambda c: self.captions.__setitem__(c.segment_id, c), caption)
-        # a closed stream of the tutor is a whole sentence
+        # the tutor closes a stream only after a whole sentence
         ended = Caption(
             segment_id, identity, text, final or identity.startswith("a_"), now, first_at
         )
@@ -320,7 +319,7 @@ class Learner:
             self._hearing[track.sid] = self._spawn(self._listen(track))
 
     def _on_track_gone(self, track: rtc.Track, *_: Any) -> None:
-        """The track of an agent that was killed would go on with silence."""
+        """Stops listening: the track of a killed agent would go on with silence."""
         if hearing := self._hearing.pop(track.sid, None):
             hearing.cancel()
 

@@ -1,4 +1,4 @@
-"""A real livekit-server of the tests' own, configured as `make up` does."""
+"""A real livekit-server for tests, configured as `make up` configures it."""
 
 import contextlib
 import os
@@ -35,14 +35,14 @@ class MediaServer:
 
 
 def livekit_binary() -> Path:
-    """The server that the set-up built, or the one LIVEKIT_SERVER_BIN names."""
+    """The server that set-up built, or the one named by LIVEKIT_SERVER_BIN."""
     named = os.environ.get("LIVEKIT_SERVER_BIN")
     return Path(named) if named else ROOT / ".tools" / "bin" / "livekit-server"
 
 
 @contextlib.contextmanager
 def running_livekit(settings: Settings) -> Iterator[MediaServer]:
-    """Starts a server with the keys of these settings on free loopback ports, and ends it."""
+    """Runs a server on free loopback ports with the keys of these settings."""
     settings.livekit_port = free_port(span=3)
     with tempfile.TemporaryDirectory(prefix="bodh-livekit-") as folder:
         config, log = Path(folder) / "livekit.json", Path(folder) / "livekit.log"
@@ -59,7 +59,7 @@ def running_livekit(settings: Settings) -> Iterator[MediaServer]:
                     settings.livekit_api_secret.get_secret_value(),
                 )
             finally:
-                process.kill()  # it holds nothing that outlives it
+                process.kill()  # it has nothing to save
                 process.wait()
 
 

@@ -1,4 +1,4 @@
-"""A whole provider on loopback: chat, voice and hearing by the OpenAI protocol, and their faults.
+"""A provider on loopback: chat, speech and transcription by the OpenAI protocol, with faults.
 
 It answers from the passages it is given, speaks with eSpeak and hears with the test model; a
 `Fault` of a kind is how its next answers go wrong, until `mend`.
@@ -47,30 +47,30 @@ _calls = itertools.count(1)
 
 
 class Provider:
-    """The server's state; `requests` holds the body of every chat request it got."""
+    """The server; `requests` holds the body of every chat request."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.faults: dict[str, str] = {}  # by kind: llm, tts, stt
-        self.left: dict[str, int] = {}  # how many more answers of the kind go wrong
+        self.left: dict[str, int] = {}  # how many more answers of the kind will fail
         self.requests: list[Message] = []
-        self.served = {"llm": 0, "tts": 0, "stt": 0}  # answers that went well
+        self.served = {"llm": 0, "tts": 0, "stt": 0}  # good answers
         self.asked = {"llm": 0, "tts": 0, "stt": 0}
         self.spoken: list[str] = []
-        self.call = ("start_quiz", "{}")  # what the fault "call" calls
+        self.call = ("start_quiz", "{}")  # the tool that the fault "call" calls
         self._voice = EspeakTTS(rate_wpm=240)
         self._engine: Engine | None = None
 
     def break_(self, kind: str, fault: str, times: int = 1_000_000) -> None:
-        """Answers of this kind go wrong from now on, so many of them."""
+        """Makes the next `times` answers of this kind fail."""
         self.faults[kind], self.left[kind] = fault, times
 
     def mend(self) -> None:
-        """From now on all answers are good."""
+        """Makes all answers good again."""
         self.faults.clear()
 
     def reset(self) -> None:
-        """As if it had just been started."""
+        """Forgets all faults, counts and requests."""
         self.mend()
         self.requests.clear()
         self.spoken.clear()
@@ -203,7 +203,7 @@ ROUTES: dict[tuple[str, str], Callable[[Provider, "Answer", bytes], Awaitable[No
 
 
 class Answer:
-    """One HTTP answer, well or badly given."""
+    """One HTTP answer, good or faulty."""
 
     def __init__(self, scope: Any, receive: Any, send: Any) -> None:
         self._headers = dict(scope["headers"])
@@ -249,7 +249,7 @@ class Answer:
         await self.json({"error": {"message": "no", "type": "server_error"}}, status, *more)
 
     async def hang(self) -> None:
-        """Says nothing more until the other side has had enough."""
+        """Sends nothing more until the client disconnects."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
@@ -257,7 +257,7 @@ class Answer:
         self._receive.__self__.transport.abort()
 
     async def broken(self, fault: str) -> bool:
-        """True for a fault that comes before any answer."""
+        """True if the fault comes before any answer."""
         match fault:
             case "hang":
                 await self.hang()
@@ -275,7 +275,7 @@ class Answer:
 
 
 def reply(messages: list[Message]) -> tuple[tuple[str, str] | None, str]:
-    """The tool to call, or the words: of a tool's result, or of the first passage."""
+    """The tool to call, or the text: a tool's result or the first passage."""
     results: list[str] = []
     for message in reversed(messages):
         if message["role"] == "tool":
@@ -353,7 +353,7 @@ def whole(call: tuple[str, str] | None, text: str) -> Message:
 
 @contextlib.contextmanager
 def running_provider() -> Iterator[Provider]:
-    """Serves from a thread of its own, so that a busy test does not make it slow."""
+    """Serves from its own thread, so that a busy test does not slow it down."""
     config = uvicorn.Config("", port=0, log_level="warning", http="httptools", ws="none")
     sock = config.bind_socket()
     provider = Provider(f"http://127.0.0.1:{sock.getsockname()[1]}/v1")

@@ -1,4 +1,4 @@
-"""A second worker and a second token server beside those of a running Bodh, on the same host."""
+"""A second worker and a second token server for a running Bodh."""
 
 import contextlib
 import os
@@ -15,13 +15,13 @@ from harness.stack import ROOT, Stack, free_port
 from scripts.processes import environment
 from scripts.up import http_answers, registered
 
-TWO = os.environ.get("BODH_TWO") == "1"  # the shared Bodh has two of each (docs/reliability.md)
+TWO = os.environ.get("BODH_TWO") == "1"  # gives the shared Bodh two of each (docs/reliability.md)
 START_S = 60.0
 
 
 @dataclass(frozen=True)
 class Second:
-    """A second process: its id, and where it answers."""
+    """A second process: its id and its address, empty for a worker."""
 
     pid: int
     url: str
@@ -29,7 +29,7 @@ class Second:
 
 @contextlib.contextmanager
 def second_worker(stack: Stack) -> Iterator[Second]:
-    """`python -m agent start` once more; yields when the media server knows it."""
+    """Runs another worker; yields once it is registered."""
     log = stack.home / "log" / "second-agent.log"
     with _process(stack, log, "-m", "agent", "start") as process:
         _await(process, lambda: registered(log, 0), log)
@@ -38,7 +38,7 @@ def second_worker(stack: Stack) -> Iterator[Second]:
 
 @contextlib.contextmanager
 def second_token_server(stack: Stack) -> Iterator[Second]:
-    """`python token_server.py` once more, on a port of its own."""
+    """Runs another token server on a free port; yields once it is ready."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     log = stack.home / "log" / "second-web.log"
@@ -85,7 +85,7 @@ def _await(process: "subprocess.Popen[bytes]", answers: Callable[[], bool], log:
 
 @contextlib.contextmanager
 def second_of_each(stack: Stack) -> Iterator[None]:
-    """A second token server, where every second learner signs in and joins, and a kept worker."""
+    """Runs a second token server, for every second learner, and a second worker."""
     with second_token_server(stack) as server, _kept_worker(stack):
         stack.urls.append(server.url)
         yield
@@ -93,7 +93,7 @@ def second_of_each(stack: Stack) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _kept_worker(stack: Stack) -> Iterator[None]:
-    """A second worker that is started again when it dies, as supervisor does with the first."""
+    """Runs a second worker and restarts it when it dies, as supervisor does with the first."""
     ready, ended = threading.Event(), threading.Event()
 
     def keep() -> None:

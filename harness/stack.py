@@ -54,7 +54,7 @@ class Stack:
 
     @property
     def settings(self) -> Settings:
-        """The settings of the running Bodh, its keys included."""
+        """Its settings, with its keys."""
         settings = Settings(
             _env_file=None,
             bodh_home=self.home,
@@ -65,11 +65,11 @@ class Stack:
 
     @property
     def superuser_dsn(self) -> str:
-        """How Postgres is reached past row-level security."""
+        """The address of its Postgres, past row-level security."""
         return self.settings.owner_dsn.replace("bodh_owner", "postgres")
 
     def pids(self, name: str) -> list[int]:
-        """Ids of the processes of this run whose command line matches."""
+        """Ids of this Bodh's processes whose command line matches a regular expression."""
         pattern = re.compile(name)
         found = []
         for folder in Path("/proc").glob("[0-9]*"):
@@ -81,13 +81,13 @@ class Stack:
         return found
 
     def supervisor(self) -> Any:
-        """Supervisor's own interface, to stop and start a process by name."""
+        """Supervisor's XML-RPC interface, to stop and start a process by name."""
         socket_path = self.settings.run_dir / "supervisor.sock"
         transport = SupervisorTransport(None, None, f"unix://{socket_path}")
         return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
     def wait_for_line(self, text: str, timeout_s: float) -> None:
-        """Waits for a line that begins so. Raises TimeoutError with the last lines."""
+        """Waits for a line that starts with `text`. Raises TimeoutError with the last lines."""
         deadline = time.monotonic() + timeout_s
         while not any(line.startswith(text) for line in self.lines):
             if time.monotonic() > deadline or self.process.poll() is not None:

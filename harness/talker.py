@@ -1,4 +1,4 @@
-"""A learner who asks again and again, and comes back by itself as the page does."""
+"""A learner who keeps asking, and reconnects by itself as the page does."""
 
 import asyncio
 import contextlib
@@ -15,17 +15,17 @@ from agent.models.espeak import RATE as VOICE_RATE
 from harness.learner import RATE, Account, Caption, Learner
 from harness.voices import resampled, spoken
 
-PATIENCE_S = 8.0  # then the question is asked again
+PATIENCE_S = 8.0  # then it asks again
 RETURN_PAUSE_S = 0.5
 JOIN_S = 12.0
 
 
 class LightLearner(Learner):
-    """A connection for load: hands a whole phrase to the source, and hears captions alone."""
+    """A cheap connection for load: sends whole phrases, reads captions, decodes no sound."""
 
     def __init__(self, account: Account) -> None:
         super().__init__(account)
-        self.words_at: list[float] = []  # monotonic times at which words of the tutor came
+        self.words_at: list[float] = []  # monotonic times of the tutor's words
         self.lost = False
         self.room.on("disconnected", lambda _reason: setattr(self, "lost", True))
         self._source = rtc.AudioSource(RATE, 1, queue_size_ms=5000)
@@ -46,7 +46,7 @@ class LightLearner(Learner):
         await self.room.local_participant.publish_track(track, options)
 
     def _on_track(self, track: rtc.Track, _publication: Any, participant: Any) -> None:
-        """Sound is not decoded: that costs more than all the rest."""
+        """Ignores sound: decoding it costs more than all the rest."""
 
     def _news(self, keep: Any, value: Any) -> None:
         if isinstance(value, Caption) and value.identity.startswith("a_"):
@@ -56,7 +56,7 @@ class LightLearner(Learner):
 
 @dataclass(frozen=True)
 class Asked:
-    """One question: when it was begun and ended, and when its answer began, if one did."""
+    """One question: when it began and ended, and when its answer began, if any."""
 
     began_at: float
     ended_at: float
@@ -64,7 +64,7 @@ class Asked:
 
 
 class Talker:
-    """One person on one module: asks until cancelled, joins anew when the connection is lost."""
+    """One person in one module: asks until cancelled, rejoins when the connection is lost."""
 
     def __init__(self, account: Account, module: dict[str, Any], phrases: list[str]) -> None:
         self.account = account
@@ -84,12 +84,12 @@ class Talker:
         while True:
             if not self.connections or self.now.lost:
                 await self.come()
-            with contextlib.suppress(Exception):  # a connection breaks in many ways: come back
+            with contextlib.suppress(Exception):  # whatever broke, it rejoins
                 await self.ask()
                 await asyncio.sleep(self._random.uniform(0.5, 3.0))
 
     async def come(self) -> None:
-        """Joins by the token endpoint; tries on while the servers are away."""
+        """Joins through the token endpoint; retries while the servers are away."""
         self.joined.clear()
         if self.connections:
             with contextlib.suppress(Exception):
@@ -106,7 +106,7 @@ class Talker:
             return
 
     async def ask(self) -> None:
-        """Says one phrase and waits for the first words of its answer, PATIENCE_S at most."""
+        """Says one phrase and waits up to PATIENCE_S for the first words of its answer."""
         learner, phrase = self.now, self._random.choice(self._phrases)
         samples = resampled(await spoken(phrase), VOICE_RATE, RATE)
         began, ended = await asyncio.wait_for(learner.play(samples), 10)
@@ -120,7 +120,7 @@ class Talker:
         self.asked.append(Asked(began, ended, answered_at))
 
     async def answered(self, since: float) -> float:
-        """When the first answer to a question begun after that moment began."""
+        """When the first answer began to a question asked after `since`."""
         while True:
             for one in self.asked:
                 if one.began_at > since and one.answered_at is not None:
@@ -128,7 +128,7 @@ class Talker:
             await asyncio.sleep(0.1)
 
     def heard(self) -> set[tuple[str, str]]:
-        """Session and segment id of every final of ours that had an effect: it was captioned."""
+        """Session and segment id of every final of ours that was captioned."""
         return {
             (one.session_id, caption.segment_id)
             for one in self.connections
@@ -137,11 +137,11 @@ class Talker:
         }
 
     def tutor_captions(self) -> list[Caption]:
-        """What the tutor said on all connections, oldest first."""
+        """The tutor's captions of all connections, oldest first."""
         said = [caption for one in self.connections for caption in one.tutor_captions()]
         return sorted(said, key=lambda caption: caption.first_at)
 
     def words_after(self, moment: float) -> float | None:
-        """When the tutor's next words came."""
+        """When the tutor's first words after a moment came, if any."""
         times = [at for one in self.connections for at in one.words_at if at > moment]
         return min(times, default=None)

@@ -1,4 +1,4 @@
-"""Speech for tests: eSpeak says a phrase, as 16-bit mono samples; one file per phrase is kept."""
+"""Speech for tests: phrases spoken by eSpeak as 16-bit mono samples, cached in build/voices."""
 
 import asyncio
 import hashlib
@@ -16,7 +16,7 @@ QUIET = 300  # of 32,768: below this a sample counts as silence
 
 
 async def spoken(text: str, *, voice: str = "en-us", rate_wpm: int = 165) -> "np.ndarray":
-    """Samples at 22,050 Hz, cut so that sound begins and ends with the array."""
+    """Samples at 22,050 Hz, without silence around them."""
     key = hashlib.sha256(f"{voice}:{rate_wpm}:{text}".encode()).hexdigest()[:20]
     path = CACHE / f"{key}.wav"
     if not path.exists():
@@ -27,13 +27,13 @@ async def spoken(text: str, *, voice: str = "en-us", rate_wpm: int = 165) -> "np
 
 
 def trimmed(samples: "np.ndarray") -> "np.ndarray":
-    """Without the silence around it."""
+    """The samples without silence around them."""
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > QUIET)
     return samples if not len(loud) else samples[loud[0] : loud[-1] + 1]
 
 
 def resampled(samples: "np.ndarray", rate_in: int, rate_out: int) -> "np.ndarray":
-    """The same sound at another rate."""
+    """The same sound at another sample rate."""
     resampler = rtc.AudioResampler(rate_in, rate_out, quality=rtc.AudioResamplerQuality.HIGH)
     frame = rtc.AudioFrame(samples.tobytes(), rate_in, 1, len(samples))
     frames = [*resampler.push(frame), *resampler.flush()]

@@ -1,4 +1,4 @@
-"""Figures that fault tests measure, kept in build/faults/*.json for docs/reliability.md."""
+"""Durations that fault tests measure, kept in build/faults/*.json for docs/reliability.md."""
 
 import json
 import math
@@ -10,7 +10,7 @@ FOLDER = ROOT / "build" / "faults"
 
 
 def record(name: str, seconds: Sequence[float]) -> dict[str, float]:
-    """Prints and keeps n, median, 95th percentile and longest of some durations."""
+    """Prints and keeps the count, median, 95th percentile and maximum of some durations."""
     ordered = sorted(seconds)
     shown = {
         "n": len(ordered),
@@ -26,5 +26,5 @@ def record(name: str, seconds: Sequence[float]) -> dict[str, float]:
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The smallest value that so many percent of all do not exceed."""
+    """The smallest value that is not below that percentage of all values."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]

@@ -1,4 +1,4 @@
-"""A job's writing alone, to be killed: says each segment it was told is on disk, and goes on."""
+"""Writes segments to a spool until it is killed; prints each one that the spool acknowledged."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from agent.durable.spool import Entry, Spool
 
 
 async def write_until_killed() -> None:
-    """Orders are the first line of stdin; the ledger is lines of ids on stdout."""
+    """Reads its orders from the first line of stdin; prints ids of acknowledged segments."""
     orders = json.loads(sys.stdin.readline())
     spool = Spool(Path(orders["spool"]))
     epoch, said = orders["epoch"], orders["segment"]

@@ -1,4 +1,4 @@
-"""Sixteen writers, a spool, a drainer, a Postgres of their own: to break one of them under load."""
+"""Sixteen writers, a spool, a drainer and a Postgres, to break one of them under load."""
 
 import asyncio
 import json
@@ -32,8 +32,8 @@ from tests.conftest import ROOT
 from tests.db.rows import NOW, make_learner, segment, take_in
 
 WRITERS = 16
-PER_SECOND = 4.0  # segments of each writer: ten times the pace of talk
-DRAINED_S = 30.0  # the pass line: what waited is in Postgres so long after its return
+PER_SECOND = 4.0  # segments of each writer, ten times the pace of talk
+DRAINED_S = 30.0  # pass line: all that waited is stored so long after Postgres returned
 START_S = 20.0
 REPORTS = ROOT / "build" / "faults"
 
@@ -43,7 +43,7 @@ Fault = Callable[["House"], Awaitable[None]]
 
 @dataclass(frozen=True)
 class House:
-    """A Postgres that nobody else uses, migrated, with a course."""
+    """A Postgres of its own, migrated, with a course."""
 
     cluster: embedded.Cluster
     home: Path
@@ -52,7 +52,7 @@ class House:
 
 @dataclass(frozen=True)
 class Seat:
-    """Where a writer works: a session and who speaks in it."""
+    """A writer's session, speaker and orders."""
 
     session_id: UUID
     account_id: UUID
@@ -61,7 +61,7 @@ class Seat:
 
 @dataclass(frozen=True)
 class Report:
-    """What one fault did; times in seconds but for `_ms`."""
+    """The effect of one fault."""
 
     fault: str
     writers: int
@@ -80,14 +80,14 @@ class Report:
     loop_lag_p99_ms: float
 
     def faultless(self) -> bool:
-        """Nothing lost, doubled, out of order or given up, and drained in time."""
+        """Nothing lost, stored twice, out of order or given up, and drained in time."""
         wrong = (self.lost, self.doubled, self.sessions_out_of_order, self.dead_letters)
         return wrong == (0, 0, 0, 0) and self.drain_s <= DRAINED_S
 
 
 @asynccontextmanager
 async def open_house(data: Path | None = None) -> AsyncIterator[House]:
-    """Starts the server, durable as `make up` runs it; `data` is a folder for its files."""
+    """Starts a durable server, as `make up` does; `data` is the folder of its files."""
     home = make_home()
     cluster = embedded.Cluster((data or home) / "postgres", home / "pg", ("max_connections=60",))
     await embedded.start(cluster)
@@ -107,14 +107,14 @@ async def open_house(data: Path | None = None) -> AsyncIterator[House]:
 
 
 def make_home() -> Path:
-    """A folder that the server's user may pass where we are root."""
+    """A temporary folder that Postgres may enter where we are root."""
     home = Path(tempfile.mkdtemp(prefix="bodh-fault-"))
     home.chmod(0o711)
     return home
 
 
 async def crash(house: House) -> None:
-    """What `pg_ctl stop -m immediate` does: no checkpoint, recovery at the next start."""
+    """Stops as `pg_ctl stop -m immediate` does: no checkpoint, recovery at the next start."""
     pid = embedded.find_postmaster(house.cluster)
     assert pid is not None
     os.kill(pid, signal.SIGQUIT)
@@ -122,13 +122,13 @@ async def crash(house: House) -> None:
 
 
 async def superuser(house: House) -> Connection:
-    """A connection that may do all; the caller closes it."""
+    """A superuser's connection; the caller closes it."""
     return await asyncpg.connect(house.cluster.dsn(embedded.SUPERUSER))
 
 
 @contextmanager
 def frozen(house: House) -> Iterator[None]:
-    """The postmaster and its children stand still."""
+    """Freezes the postmaster and its children."""
     postmaster = embedded.find_postmaster(house.cluster)
     assert postmaster is not None
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
@@ -145,9 +145,9 @@ def frozen(house: House) -> Iterator[None]:
 async def suffer(
     house: House, name: str, fault: Fault, *, words: str = "words", spool: Path | None = None
 ) -> Report:
-    """Writers write, the fault comes and goes, what waited drains; the report is in build/faults.
+    """Breaks something while writers write, then drains the rest; keeps a report in build/faults.
 
-    `fault` returns when what it broke is whole again.
+    `fault` returns when what it broke works again.
     """
     home = house.home / secrets.token_hex(4)
     path = spool or home / "spool" / "spool.sqlite3"
@@ -179,7 +179,7 @@ async def suffer(
 
 
 async def take_seat(pool: Pool, tenant_id: UUID, spool: Path, words: str) -> Seat:
-    """A new session with somebody in it, and the orders of its writer."""
+    """A new session with one speaker, and the orders of its writer."""
     async with tenant_tx(pool, tenant_id) as db:
         (course,) = await list_courses(db, tenant_id)
         (module, _) = await list_modules(db, tenant_id, course.id)
@@ -201,7 +201,7 @@ async def take_seat(pool: Pool, tenant_id: UUID, spool: Path, words: str) -> Sea
 
 
 async def start_writer(seat: Seat) -> asyncio.subprocess.Process:
-    """Returns when the writer has opened the spool."""
+    """Starts a writer and waits until it has opened the spool."""
     writer = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.faults.writer", cwd=ROOT,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, limit=2**24,
@@ -215,7 +215,7 @@ async def start_writer(seat: Seat) -> asyncio.subprocess.Process:
 
 
 async def start_drainer(house: House, spool: Path, home: Path) -> asyncio.subprocess.Process:
-    """The real process, with a BODH_HOME whose spool is this one."""
+    """Starts the real drainer, in a BODH_HOME with this spool."""
     furnish(home, spool)
     environment = {
         **os.environ,
@@ -231,21 +231,21 @@ async def start_drainer(house: House, spool: Path, home: Path) -> asyncio.subpro
 
 
 def furnish(home: Path, spool: Path) -> None:
-    """A BODH_HOME in which the drainer finds a spool that may be elsewhere."""
+    """Makes a BODH_HOME; links the spool into it if the spool is elsewhere."""
     home.mkdir(exist_ok=True)
     if not spool.is_relative_to(home):
         (home / "spool").symlink_to(spool.parent)
 
 
 async def end(process: asyncio.subprocess.Process) -> None:
-    """Kills what a failed test left running."""
+    """Kills a process that a failed test left running."""
     if process.returncode is None:
         process.kill()
         await process.communicate()
 
 
 async def stop(drainer: asyncio.subprocess.Process) -> float:
-    """Ends the drainer as supervisor does: the seconds it took. It must not have died before."""
+    """Ends the drainer as supervisor does. Returns the seconds it took."""
     clock = asyncio.get_running_loop().time
     began = clock()
     drainer.send_signal(signal.SIGTERM)
@@ -255,7 +255,7 @@ async def stop(drainer: asyncio.subprocess.Process) -> float:
 
 
 async def until(look: Callable[[], bool], within_s: float = START_S + DRAINED_S) -> None:
-    """Looks again and again. Raises TimeoutError."""
+    """Waits until `look` is true. Raises TimeoutError."""
     async with asyncio.timeout(within_s):
         while True:
             if await asyncio.to_thread(look):
@@ -264,7 +264,7 @@ async def until(look: Callable[[], bool], within_s: float = START_S + DRAINED_S)
 
 
 def ask(path: Path, query: str) -> Any:
-    """The one row of a question to the spool's file, as another process sees it."""
+    """The first row of a query on the spool's file, as another process sees it."""
     db = sqlite3.connect(path, timeout=10)
     try:
         return db.execute(query).fetchone()
@@ -273,7 +273,7 @@ def ask(path: Path, query: str) -> Any:
 
 
 def waiting(path: Path) -> tuple[int, int]:
-    """How many entries are not in Postgres, and the number of the newest one."""
+    """How many entries are not in Postgres yet, and the number of the newest one."""
     count, newest = ask(
         path, "select count(*), coalesce(max(seq), 0) from entries where drained_at is null"
     )
@@ -281,13 +281,13 @@ def waiting(path: Path) -> tuple[int, int]:
 
 
 def drained(path: Path) -> int:
-    """How many are."""
+    """How many entries are in Postgres."""
     (count,) = ask(path, "select count(*) from entries where drained_at is not null")
     return int(count)
 
 
 async def measure_drain(path: Path) -> tuple[int, float]:
-    """How many entries wait now, and the seconds until they are in Postgres; others come on."""
+    """How many entries wait now, and the seconds until all of these are in Postgres."""
     clock = asyncio.get_running_loop().time
     began = clock()
     count, newest = waiting(path)
@@ -297,7 +297,7 @@ async def measure_drain(path: Path) -> tuple[int, float]:
 
 
 async def look(pool: Pool, tenant_id: UUID, seat: Seat) -> list[str]:
-    """Ids of what Postgres has of a session in its order; its event log must be whole."""
+    """Ids of the session's stored segments, in order; also checks its event log."""
     async with tenant_tx(pool, tenant_id) as db:
         await check_log(db, tenant_id, seat.session_id)
         rows = await list_segments(db, tenant_id, seat.session_id, present=None)
@@ -306,7 +306,7 @@ async def look(pool: Pool, tenant_id: UUID, seat: Seat) -> list[str]:
 
 
 async def check_log(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
-    """Who came and went is logged once each; a full spool may have refused either."""
+    """Asserts that the speaker's joining and leaving are logged once each."""
     events = await list_events(db, tenant_id, session_id)
     assert verify_chain(events, await find_head(db, tenant_id, session_id)) is None
     kinds = [event.type for event in events]
@@ -314,7 +314,7 @@ async def check_log(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
 
 
 async def count_dead_letters(house: House) -> int:
-    """Of all tenants and ordeals; no role but the superuser reads them."""
+    """Dead letters of all tenants; only the superuser may read them."""
     pool = await create_pool(house.cluster.dsn(embedded.SUPERUSER), max_size=1)
     count: int = await pool.fetchval("select count(*) from dead_letters")
     await pool.close()
@@ -330,7 +330,7 @@ def weigh(
     backlog: int,
     times: tuple[float, float],
 ) -> Report:
-    """Compares what was acknowledged with what is stored."""
+    """Compares the acknowledged segments with the stored ones."""
     pairs = [(ledger["stored"], rows) for ledger, rows in zip(ledgers, kept, strict=True)]
     put_ms = sorted(ms for ledger in ledgers for ms in ledger["put_ms"])
     lag_ms = sorted(ms for ledger in ledgers for ms in ledger["lag_ms"])

@@ -1,4 +1,4 @@
-"""Postgres stopped, crashed, cut off, locked, frozen: nothing said is lost, nothing doubled."""
+"""Postgres stopped, crashed, cut off, locked or frozen: no segment is lost or stored twice."""
 
 import asyncio
 import random
@@ -35,13 +35,13 @@ FROZEN_STOP_S = 10.0
 
 @pytest.fixture(scope="module")
 async def house() -> AsyncIterator[House]:
-    """One for all of these: each ordeal leaves it whole."""
+    """Shared by all these tests; each leaves it working."""
     async with open_house() as house:
         yield house
 
 
 @pytest.mark.parametrize("away_s", OUTAGES_S)
-async def test_what_is_said_while_postgres_is_down_is_there_when_it_is_back(
+async def test_segments_said_while_postgres_is_down_are_stored_when_it_is_back(
     house: House, away_s: float
 ) -> None:
     async def fault(house: House) -> None:
@@ -54,7 +54,7 @@ async def test_what_is_said_while_postgres_is_down_is_there_when_it_is_back(
     assert report.backlog > 16 * away_s
 
 
-async def test_crashes_and_restarts_one_after_another_lose_nothing(house: House) -> None:
+async def test_repeated_crashes_and_restarts_lose_nothing(house: House) -> None:
     async def fault(house: House) -> None:
         for number in range(CRASHES):
             if number % 2:
@@ -68,7 +68,7 @@ async def test_crashes_and_restarts_one_after_another_lose_nothing(house: House)
     assert report.faultless(), report
 
 
-async def test_connections_cut_at_random_lose_nothing(house: House) -> None:
+async def test_randomly_cut_connections_lose_nothing(house: House) -> None:
     async def fault(house: House) -> None:
         db = await superuser(house)
         cut = 0
@@ -85,7 +85,7 @@ async def test_connections_cut_at_random_lose_nothing(house: House) -> None:
     assert report.faultless(), report
 
 
-async def test_a_locked_table_holds_entries_back_and_loses_none(house: House) -> None:
+async def test_locked_table_delays_entries_and_loses_none(house: House) -> None:
     async def fault(house: House) -> None:
         db = await superuser(house)
         async with db.transaction():
@@ -97,7 +97,7 @@ async def test_a_locked_table_holds_entries_back_and_loses_none(house: House) ->
     assert report.faultless(), report
 
 
-async def test_a_frozen_postgres_holds_entries_back_and_loses_none(house: House) -> None:
+async def test_frozen_postgres_delays_entries_and_loses_none(house: House) -> None:
     async def fault(house: House) -> None:
         with frozen(house):
             await asyncio.sleep(FROZEN_S)
@@ -106,14 +106,14 @@ async def test_a_frozen_postgres_holds_entries_back_and_loses_none(house: House)
     assert report.faultless(), report
 
 
-async def test_a_frozen_postgres_does_not_keep_the_drainer_from_ending(house: House) -> None:
+async def test_drainer_ends_in_time_while_postgres_is_frozen(house: House) -> None:
     home = house.home / "ending"
     path = home / "spool" / "spool.sqlite3"
     spool = Spool(path)
     entry = Entry(house.tenant_id, uuid4(), "segment", "1-1", {})
     drainer = await start_drainer(house, path, home)
     await spool.put(entry)
-    await until(lambda: drained(path) == 1)  # as a dead letter: it is connected
+    await until(lambda: drained(path) == 1)  # stored as a dead letter, so the drainer is connected
     with frozen(house):
         await spool.put(replace(entry, key="1-2"))
         await until(lambda: "entries wait" in (home / "drain.log").read_text())

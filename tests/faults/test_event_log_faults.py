@@ -1,4 +1,4 @@
-"""Sixteen writers of one event log, rolled back, cut off and crashed: gapless, each event once."""
+"""Sixteen writers of one event log, rolled back, cut off and crashed: no gap, no event twice."""
 
 import asyncio
 import json
@@ -24,13 +24,15 @@ ROLLED_BACK = 0.1
 
 @pytest.fixture(scope="module")
 async def house() -> AsyncIterator[House]:
-    """A durable Postgres: a commit is on disk."""
+    """A durable Postgres: every commit is on disk."""
     async with open_house() as house:
         yield house
 
 
 @pytest.mark.parametrize("chaos", [False, True], ids=["quiet", "crashed"])
-async def test_a_log_under_sixteen_writers_stays_whole(house: House, chaos: bool) -> None:
+async def test_event_log_of_sixteen_writers_has_no_gap_and_no_event_twice(
+    house: House, chaos: bool
+) -> None:
     pool = await create_pool(house.cluster.dsn("bodh_app"), max_size=WRITERS)
     seat = await take_seat(pool, house.tenant_id, house.home / "none", "")
     until = asyncio.get_running_loop().time() + WRITING_S
@@ -54,7 +56,7 @@ async def test_a_log_under_sixteen_writers_stays_whole(house: House, chaos: bool
 async def append(
     pool: Pool, tenant_id: UUID, session_id: UUID, writer: int, until: float, *, keyed: bool
 ) -> list[int]:
-    """Appends until then, again after every error: the numbers of those acknowledged."""
+    """Appends until then and retries after every error. Returns the acknowledged numbers."""
     clock = asyncio.get_running_loop().time
     chance = random.Random(writer)  # noqa: S311 no secret
     done: list[int] = []
@@ -74,7 +76,7 @@ async def append(
 async def _once(
     pool: Pool, tenant_id: UUID, session_id: UUID, number: int, *, kept: bool, key: str | None
 ) -> bool:
-    """Whether the server took it; a commit whose answer was lost is found by its key."""
+    """True if the server took it; a retry finds a commit whose answer was lost by its key."""
     try:
         async with tenant_tx(pool, tenant_id) as db:
             event = AgentDispatched(epoch=number)
@@ -93,7 +95,7 @@ async def _nothing() -> tuple[int, int]:
 
 
 async def break_often(house: House, until: float) -> tuple[int, int]:
-    """Cuts connections all the time and crashes the server now and then: how many of each."""
+    """Keeps cutting connections and crashing the server. Returns how many of each."""
     clock = asyncio.get_running_loop().time
     backends = crashes = 0
     crash_at = clock() + CRASH_EVERY_S
@@ -114,7 +116,7 @@ async def _retried(cut: Callable[[], Awaitable[int]]) -> int:
 
 
 async def cut_three(house: House) -> int:
-    """Ends three connections of the application."""
+    """Cuts three of the application's connections. Returns how many there were."""
     db = await superuser(house)
     try:
         count: int = await db.fetchval(
@@ -123,12 +125,12 @@ async def cut_three(house: House) -> int:
                  order by random() limit 3) as three"""
         )
     finally:
-        db.terminate()  # the server may have crashed meanwhile
+        db.terminate()  # the server may have crashed
     return count
 
 
 def report(chaos: bool, appended: int, backends: int, crashes: int) -> None:
-    """Leaves the figures in build/faults."""
+    """Keeps the results in build/faults."""
     figures = {
         "writers": WRITERS,
         "seconds": WRITING_S,

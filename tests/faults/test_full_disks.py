@@ -1,4 +1,4 @@
-"""A full disk, of Postgres or of the spool: what was acknowledged is stored, all goes on alone."""
+"""A full disk of Postgres or of the spool: what was acknowledged is stored, and all recovers."""
 
 import asyncio
 import secrets
@@ -16,13 +16,13 @@ from tests.faults.ordeal import WRITERS, House, open_house, suffer, until, waiti
 from tests.soak import SOAK
 
 FULL_S = 30.0 if SOAK else 3.0
-WORDS = secrets.token_hex(2_000)  # the longest segment, and no compression makes it small
+WORDS = secrets.token_hex(2_000)  # the longest segment, and it does not compress
 NAMED = "tests/faults/test_full_disks.py::{}"
 
 
-async def test_a_full_disk_of_postgres_holds_entries_back_and_loses_none(tmp_path: Path) -> None:
+async def test_full_disk_of_postgres_delays_entries_and_loses_none(tmp_path: Path) -> None:
     if not may_mount():
-        name = "test_a_full_disk_of_postgres_holds_entries_back_and_loses_none"
+        name = "test_full_disk_of_postgres_delays_entries_and_loses_none"
         await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
         return
     with small_disk(tmp_path / "disk", embedded.NEEDED_MB + 100) as disk:
@@ -46,11 +46,11 @@ async def test_a_full_disk_of_postgres_holds_entries_back_and_loses_none(tmp_pat
         assert report.refused == 0
 
 
-async def test_a_full_disk_of_the_spool_refuses_aloud_and_keeps_what_it_took(
+async def test_full_disk_of_the_spool_raises_and_keeps_what_it_took(
     tmp_path: Path,
 ) -> None:
     if not may_mount():
-        name = "test_a_full_disk_of_the_spool_refuses_aloud_and_keeps_what_it_took"
+        name = "test_full_disk_of_the_spool_raises_and_keeps_what_it_took"
         await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
         return
     with small_disk(tmp_path / "disk", 64) as disk:
@@ -67,7 +67,7 @@ async def test_a_full_disk_of_the_spool_refuses_aloud_and_keeps_what_it_took(
                 words=WORDS, spool=disk / "spool.sqlite3",
             )  # fmt: skip
         assert report.faultless(), report
-        assert report.refused > WRITERS  # each was told so
+        assert report.refused > WRITERS  # every writer was told
 
 
 COUNTS_ON_A_FULL_DISK = """
@@ -95,11 +95,11 @@ print("told", *gather.standing(base))
 """
 
 
-async def test_a_full_disk_costs_figures_and_no_process_and_alarms_are_told_after_it(
+async def test_full_disk_loses_metrics_but_no_process_and_delays_alarms(
     tmp_path: Path,
 ) -> None:
     if not may_mount():
-        name = "test_a_full_disk_costs_figures_and_no_process_and_alarms_are_told_after_it"
+        name = "test_full_disk_loses_metrics_but_no_process_and_delays_alarms"
         await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
         return
     with small_disk(tmp_path / "disk", 1) as disk:

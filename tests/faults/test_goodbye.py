@@ -1,4 +1,4 @@
-"""A worker that ends says so aloud, and whoever stays gets another agent."""
+"""A worker that ends says goodbye, and learners who stay get another agent."""
 
 import os
 import signal
@@ -31,17 +31,17 @@ def seconds(samples: np.ndarray, rate: int) -> float:
 
 
 async def hears_goodbye(learner: Any, after: float) -> None:
-    """The whole line, as a caption and as sound of the same length, then the agent is gone."""
+    """Waits for the agent to leave, and asserts that its whole goodbye was captioned and heard."""
     agent = learner.agents()[0]
     await learner.until(lambda: agent not in learner.agents(), 15, "the end of the agent")
     assert learner.tutor_text(after) == LINE
     line = await spoken(LINE, rate_wpm=TUTOR_WPM)
-    # a listener's buffer plays a little faster where packets came late
+    # a listener's buffer plays a little faster after late packets
     assert seconds(learner.take_sound(), HEARD_RATE) > 0.8 * seconds(line, VOICE_RATE)
 
 
 @pytest.mark.soak
-async def test_worker_that_is_ended_says_goodbye_and_another_agent_goes_on(
+async def test_ended_worker_says_goodbye_and_another_agent_goes_on(
     stack: Stack,
     learner: Callable[..., Any],
     course: Course,
@@ -66,7 +66,7 @@ async def test_worker_that_is_ended_says_goodbye_and_another_agent_goes_on(
 
 
 @pytest.mark.soak
-async def test_ctrl_c_of_make_up_closes_rooms_with_a_goodbye_line() -> None:
+async def test_ctrl_c_of_make_up_says_goodbye_in_open_rooms() -> None:
     with running_stack() as stack:
         account = await Account(stack.url, "Amina").sign_in()
         amina = Learner(account)
@@ -81,4 +81,4 @@ async def test_ctrl_c_of_make_up_closes_rooms_with_a_goodbye_line() -> None:
             await amina.leave()
             await account.close()
         assert stack.process.wait(15) == 0
-    assert not any("killing 'agent'" in line for line in stack.lines)  # it went by itself
+    assert not any("killing 'agent'" in line for line in stack.lines)  # it ended by itself

@@ -1,4 +1,4 @@
-"""A participant who sends what no page sends: nobody is answered, evicted or run out of memory."""
+"""A participant who sends what no page sends: no answer, no eviction, no growing memory."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ FORGED = "nobody said this"
 TOPICS = ("lk.chat", "lk.agent.session", "lk.transcription", "lesson.change", "unknown")
 
 
-async def test_hostile_participant_costs_no_memory_and_nobody_their_agent(
+async def test_hostile_participant_takes_no_memory_and_no_agent(
     stack: Stack, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
 ) -> None:
     module = course.modules[0]
@@ -46,7 +46,7 @@ async def test_hostile_participant_costs_no_memory_and_nobody_their_agent(
 
 
 async def flood(mallory: Learner, topic: str) -> None:
-    """A text and a byte stream of zeros to the agent; they pack into almost nothing."""
+    """Sends the agent a text and a byte stream of zeros, which compress to almost nothing."""
     local, agent = mallory.room.local_participant, mallory.agents()
     async with asyncio.timeout(60):
         await local.send_text("0" * BYTES, topic=topic, destination_identities=agent)
@@ -54,7 +54,7 @@ async def flood(mallory: Learner, topic: str) -> None:
 
 
 async def forge(mallory: Learner, other: str) -> None:
-    """Claims to be an agent, and that others said what they did not."""
+    """Poses as an agent, and puts words in others' mouths."""
     local = mallory.room.local_participant
     await local.set_attributes({"lk.agent.state": "speaking", "lk.publish_on_behalf": "a_1"})
     for identity in (other, *mallory.agents()):

@@ -1,4 +1,4 @@
-"""What is said just before a hang-up is recognised and kept, also where the room ends with it."""
+"""Words said just before a learner leaves or the room closes are recognised and kept."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,22 +13,22 @@ from tests.room.conftest import Course
 from tests.soak import SOAK
 
 PHRASE = "what is overfitting"
-HALF = timedelta(seconds=0.5)  # into the phrase: noise of the arrival ended before
-SENT_S = 0.1  # the learner's microphone sends so much later
+HALF = timedelta(seconds=0.5)  # into the phrase; noise of the arrival ended before
+SENT_S = 0.1  # how far the learner's microphone lags behind
 WAITS_S = [0.0, 0.25, 0.5] * 20 if SOAK else [0.0]
 SINCE = """select count(*) from transcript_segments
            where session_id = $1::uuid and role = 'learner' and ended_at > $2"""
 
 
 async def kept(rows: asyncpg.Connection, session_id: str, since: datetime) -> None:
-    """Returns when something that the learner said since then is stored. Raises TimeoutError."""
+    """Waits until something the learner said since then is stored. Raises TimeoutError."""
     async with asyncio.timeout(12):
         while not await rows.fetchval(SINCE, session_id, since):  # noqa: ASYNC110 the drainer's
             await asyncio.sleep(0.1)
 
 
 @pytest.mark.timeout(1800)
-async def test_last_words_before_a_learner_leaves_or_the_room_is_closed_are_kept(
+async def test_last_words_before_a_learner_leaves_or_the_room_closes_are_kept(
     learner: Callable[..., Any],
     course: Course,
     fresh_room: Callable[..., Any],

@@ -1,4 +1,4 @@
-"""Ten lesson changes a second whose news get lost: the last lesson holds, and is told once."""
+"""Ten lesson changes a second with lost notifications: the last lesson wins, announced once."""
 
 import asyncio
 import random
@@ -24,22 +24,22 @@ from tests.soak import SOAK
 SEEDS = range(4 if SOAK else 1)
 RUNS = 50 if SOAK else 2  # of each seed
 CHANGES = 10
-LOST = 0.3  # of the metadata and, apart from it, of the data messages
+LOST = 0.3  # share of the metadata updates and, independently, of the data messages
 RIGHT_S = 6.0
-MORE_S = 2.5  # an agent that heard nothing reads the database anew within 2 s
+MORE_S = 2.5  # an agent that was told nothing rereads the database within 2 s
 ANNOUNCED = re.compile(r"Now we are in lesson \d+, ")
 
 
 @pytest.fixture
 async def server_pool(stack: Stack) -> AsyncIterator[db.Pool]:
-    """The database as the token server reaches it."""
+    """A pool like the token server's."""
     pool = await db.create_pool(stack.settings.app_dsn, max_size=1)
     yield pool
     await pool.close()
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_last_of_ten_changes_holds_within_6_s_and_is_announced_once(
+async def test_last_of_ten_changes_wins_within_6_s_and_is_announced_once(
     seed: int,
     arrived: Callable[..., Any],
     course: Course,
@@ -69,10 +69,7 @@ async def test_last_of_ten_changes_holds_within_6_s_and_is_announced_once(
 
 
 def walk(chance: random.Random, lessons: list[Any], last: Any) -> list[Any]:
-    """Ten changes, each to another lesson than the one before, which ends elsewhere than it began.
-
-    A lesson that were chosen again and again would rightly be announced meanwhile.
-    """
+    """Ten changes, each to a different lesson, ending on another one than `last`."""
     while True:
         walked = [last]
         for _ in range(CHANGES):
@@ -84,7 +81,7 @@ def walk(chance: random.Random, lessons: list[Any], last: Any) -> list[Any]:
 async def change(
     pool: db.Pool, tenant_id: UUID, amina: Learner, lesson_id: str, chance: random.Random
 ) -> None:
-    """One change that is stored, and whose two kinds of news each arrive or not."""
+    """Stores one change; each of its two notifications may be lost."""
     if chance.random() < LOST:
         revision = await change_untold(pool, tenant_id, amina, UUID(lesson_id))
     else:
@@ -95,7 +92,7 @@ async def change(
 
 
 async def change_untold(pool: db.Pool, tenant_id: UUID, amina: Learner, lesson_id: UUID) -> int:
-    """What the token server commits; the metadata that it publishes then is lost."""
+    """Commits a change as the token server does, but publishes no metadata."""
     async with db.tenant_tx(pool, tenant_id) as conn:
         room = await find_room(conn, tenant_id, amina.room_name)
         account = await find_account_by_identity(conn, tenant_id, amina.identity)

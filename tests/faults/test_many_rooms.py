@@ -1,4 +1,4 @@
-"""A room for each learner: a burst of rooms, a worker that ends under four, one that grows."""
+"""A room for each learner: a burst of rooms, a worker that ends, a job that grows."""
 
 import asyncio
 import signal
@@ -20,14 +20,14 @@ from tests.soak import runs
 
 ROOMS = 8
 CALLS = 4
-GRACE_S = 10.0  # then supervisor kills what it ended (processes.conf)
+GRACE_S = 10.0  # then supervisor kills the worker (processes.conf)
 LIMIT_MB = 160  # an agent's process has 60 to 100
 QUESTION = "what is machine learning"
 
 
 @pytest.fixture(scope="module")
 def rooms() -> Iterator[Stack]:
-    """A running Bodh with a room for each learner, gone soon after them."""
+    """A running Bodh with a room for each learner, which closes soon after they leave."""
     settings = {
         "ROOM_SCOPE": "learner",
         "AGENT_IDLE_PROCESSES": "2",
@@ -41,7 +41,7 @@ def rooms() -> Iterator[Stack]:
 
 @asynccontextmanager
 async def people(stack: Stack, name: str, count: int) -> AsyncIterator[list[Learner]]:
-    """Learners of new accounts; in the end they have left and their rooms are closed."""
+    """Learners with new accounts; at the end they leave and their rooms close."""
     accounts = [await Account(stack.url, f"{name} {n}").sign_in() for n in range(count)]
     learners = [Learner(account) for account in accounts]
     try:
@@ -55,12 +55,12 @@ async def people(stack: Stack, name: str, count: int) -> AsyncIterator[list[Lear
 
 @asynccontextmanager
 async def calls(stack: Stack, name: str, count: int) -> AsyncIterator[list[Call]]:
-    """Learners who were greeted, each by an agent of their own."""
+    """Learners who were each greeted by their own agent."""
     async with AsyncExitStack() as at_end:
         learners = await at_end.enter_async_context(people(stack, name, count))
         module = (await learners[0].account.course())["modules"][0]["id"]
         joined = time.monotonic()
-        first = learners[0]  # the only one with a microphone: eight would be this machine's load
+        first = learners[0]  # the only microphone: eight would be all the load of this machine
         await asyncio.gather(*(one.join(module, microphone=one is first) for one in learners))
         await asyncio.gather(*(one.settled(joined) for one in learners))
         running = []
@@ -72,7 +72,7 @@ async def calls(stack: Stack, name: str, count: int) -> AsyncIterator[list[Call]
 
 
 @pytest.mark.timeout(900)
-async def test_a_burst_of_rooms_has_an_agent_each(rooms: Stack) -> None:
+async def test_burst_of_rooms_gets_an_agent_each(rooms: Stack) -> None:
     waits: list[float] = []
     for turn in range(runs(1, 10)):
         async with people(rooms, f"Learner {turn}", ROOMS) as learners:
@@ -86,7 +86,7 @@ async def test_a_burst_of_rooms_has_an_agent_each(rooms: Stack) -> None:
 
 
 async def with_agent(learner: Learner, module_id: str, after_s: float) -> float:
-    """Joins, and how long it took from asking for the token until an agent was there."""
+    """Joins. Returns the seconds from asking for a token until an agent is there."""
     await asyncio.sleep(after_s)
     began = time.monotonic()
     await learner.join(module_id, microphone=False)
@@ -95,7 +95,7 @@ async def with_agent(learner: Learner, module_id: str, after_s: float) -> float:
 
 
 @pytest.mark.timeout(1800)
-async def test_worker_that_is_ended_says_goodbye_in_four_calls_and_all_come_back(
+async def test_ended_worker_says_goodbye_in_four_calls_and_all_come_back(
     rooms: Stack,
 ) -> None:
     ends: list[float] = []
@@ -122,7 +122,7 @@ async def test_worker_that_is_ended_says_goodbye_in_four_calls_and_all_come_back
 
 
 def end_worker(stack: Stack) -> tuple[float, int]:
-    """SIGTERM to the worker: when, and which it was."""
+    """Sends SIGTERM to the worker. Returns when, and its process id."""
     (worker,) = stack.pids(r"-m agent start $")
     return kill(worker, signal.SIGTERM), worker
 
@@ -135,26 +135,26 @@ async def asks(learner: Learner) -> None:
 
 
 async def parting(learner: Learner, ended: float) -> float:
-    """Hears the goodbye whole; the moment at which the agent is gone."""
+    """Waits for the whole goodbye. Returns when the agent left."""
     await hears_goodbye(learner, ended)
     learner.recording = False
     return time.monotonic()
 
 
 async def returned(call: Call, left: float, ended: float) -> float:
-    """Hears one apology of one agent, of the newest epoch; seconds from the signal to it."""
+    """Waits for one apology of the new agent. Returns the seconds since the signal."""
     await call.resumed_once(left)
     first: float = call.learner.tutor_captions(left)[0].first_at
     return first - ended
 
 
 async def nothing_is_lost(learner: Learner, questions: int) -> None:
-    """All that was typed is stored, and every sentence that had a caption, either's."""
+    """Asserts that all typed lines and all captioned sentences are stored."""
     said = await learner.account.kept(learner.session_id, questions)
     assert [one["text"] for one in said] == [QUESTION] * questions
     captioned = {one.segment_id for one in learner.captions.values() if one.final}
     stored: set[str] = set()
-    async with asyncio.timeout(10):  # the drainer is a moment behind a caption
+    async with asyncio.timeout(10):  # the drainer runs a moment behind the captions
         while not captioned <= stored:
             stored = {one["id"] for one in await learner.account.transcript(learner.session_id)}
             await asyncio.sleep(0.1)
@@ -172,7 +172,7 @@ async def test_job_that_outgrows_its_memory_limit_is_ended_and_replaced(rooms: S
 
 
 async def grow(learner: Learner, job: int) -> None:
-    """Begins typed lines that never end, until its job does: it holds 240 kB of each."""
+    """Starts typed lines that never end until the job ends; it holds 240 kB of each."""
     local, agents = learner.room.local_participant, learner.agents()
     wide = "0" * 15_000 + "\N{OWL}"  # one wide letter makes four bytes of each other
 

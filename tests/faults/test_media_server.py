@@ -1,4 +1,4 @@
-"""The media server dies and comes back: same session, one agent, and it talks."""
+"""The media server is killed and restarted: same session, one agent, and it speaks."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ from tests.soak import runs
 
 
 async def answers(stack: Stack) -> float:
-    """The moment from which the media server takes connections again."""
+    """Waits until the media server takes connections. Returns the monotonic time."""
     port = int(stack.environment["LIVEKIT_PORT"])
     async with asyncio.timeout(30):
         while True:
@@ -29,7 +29,7 @@ async def answers(stack: Stack) -> float:
 
 
 async def first_voice(learner: Learner, killed: float, returned: float) -> float:
-    """The moment at which the tutor is heard again, after a gap that its death left."""
+    """Waits until the tutor is heard again. Returns the monotonic time."""
 
     def heard() -> float | None:
         loud = [at for at, level in learner.levels if level > LOUD and at > killed - 1]
@@ -42,13 +42,13 @@ async def first_voice(learner: Learner, killed: float, returned: float) -> float
 
 
 @pytest.mark.timeout(1800)
-async def test_a_lesson_outlives_the_media_server(stack: Stack, call: Call) -> None:
+async def test_lesson_survives_a_killed_media_server(stack: Stack, call: Call) -> None:
     back: list[float] = []
     for turn in range(runs(2, 20)):
         epoch = await call.epoch()
         await call.mid_sentence()
         old_job, (server,) = call.job(), stack.pids("livekit-server")
-        if turn % 2:  # an agent that wakes later and comes back by itself
+        if turn % 2:  # this agent wakes later and reconnects by itself
             kill(old_job, signal.SIGSTOP)
         killed = kill(server)
         await gone(server)

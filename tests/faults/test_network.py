@@ -1,4 +1,4 @@
-"""Cuts of the network: the same agent goes on, welcomes nobody twice, and no word is missing."""
+"""Network cuts: the same agent goes on, greets nobody twice, and no word is missing."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ Cut = Callable[[Learner, Stack], Awaitable[None]]
 
 BACK_S = 60.0
 HEARD_S = 10.0
-PAUSE_S = 1.0  # else it is one utterance with what was said at the cut
+PAUSE_S = 1.0  # else the phrase joins the utterance of the cut
 WELCOMES = ("hello", "welcome", "good to see you")
 BEFORE = "what is machine learning"
 AFTER = "what is the loss function"
@@ -30,12 +30,12 @@ MISSING = """select max(local_seq) - count(*) from transcript_segments
 
 
 async def scenario(kind: Any, learner: Learner, stack: Stack) -> None:
-    """The SDK breaks the connection itself and makes it again."""
+    """Lets the SDK break its own connection and reconnect."""
     await learner.room.simulate_scenario(kind)
 
 
 async def stopped_server(seconds: float, learner: Learner, stack: Stack) -> None:
-    """Nothing comes through for a while, in either direction, for learner and agent."""
+    """Freezes the media server: nothing comes through, for learner and agent."""
     (pid,) = stack.pids(r"livekit-server --config")
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -56,13 +56,13 @@ LONG = [partial(stopped_server, seconds) for seconds in CUTS_S * 10]
 CUTS = SMALL + LONG if SOAK else SMALL
 
 
-async def test_cuts_bring_no_second_welcome_no_other_agent_and_no_hole(
+async def test_network_cuts_cause_no_second_greeting_no_other_agent_and_no_gap(
     stack: Stack, arrived: Callable[..., Any], course: Course, rows: asyncpg.Connection
 ) -> None:
     amina = await arrived(course.modules[0])
     (agent,) = amina.agents()
     for cut in CUTS:
-        speaking = asyncio.create_task(amina.say(BEFORE))  # a word is on its way at the cut
+        speaking = asyncio.create_task(amina.say(BEFORE))  # the cut comes mid-phrase
         await cut(amina, stack)
         await speaking
         await asyncio.sleep(PAUSE_S)
@@ -77,7 +77,7 @@ async def test_cuts_bring_no_second_welcome_no_other_agent_and_no_hole(
 
 
 async def hear_again(amina: Learner) -> None:
-    """Says a phrase until it is captioned and answered: the first may fall into the cut."""
+    """Repeats a phrase until it is captioned and answered; the cut may swallow the first."""
     since = time.monotonic()
 
     def captioned() -> list[Caption]:

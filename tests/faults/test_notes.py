@@ -1,4 +1,4 @@
-"""A disk that refuses the spool: told once, held in memory, written in order, gaps counted."""
+"""A disk that refuses the spool: entries wait in memory, then are written in order."""
 
 import asyncio
 import ctypes
@@ -42,7 +42,7 @@ async def kept(spool: Spool) -> list[str]:
 
 
 class Told:
-    """What the room was told, as it can be waited for."""
+    """The states that the room was told."""
 
     def __init__(self) -> None:
         self.states: list[bool] = []
@@ -60,13 +60,13 @@ class Told:
 
 
 def notes_of(learner: Any) -> str:
-    """What the page reads from the agent."""
+    """The agent's attribute that the page reads."""
     agent = learner.room.remote_participants[learner.agents()[0]]
     return str(agent.attributes.get("bodh.notes", ""))
 
 
 async def on_a_small_disk(name: str, tmp_path: Path, body: Callable[[Path], Any]) -> None:
-    """Runs the test's body on a disk of 1 MB, in a namespace where we are not root."""
+    """Runs the test's body on a disk of 1 MB; in a namespace if we are not root."""
     if not may_mount():
         await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
         return
@@ -74,7 +74,7 @@ async def on_a_small_disk(name: str, tmp_path: Path, body: Callable[[Path], Any]
         await body(disk)
 
 
-async def test_what_a_full_disk_refuses_is_written_in_order_once_there_is_room(
+async def test_entries_refused_by_a_full_disk_are_written_in_order_once_there_is_room(
     tmp_path: Path,
 ) -> None:
     async def body(disk: Path) -> None:
@@ -104,11 +104,13 @@ async def test_what_a_full_disk_refuses_is_written_in_order_once_there_is_room(
         await spool.close()
 
     await on_a_small_disk(
-        "test_what_a_full_disk_refuses_is_written_in_order_once_there_is_room", tmp_path, body
+        "test_entries_refused_by_a_full_disk_are_written_in_order_once_there_is_room",
+        tmp_path,
+        body,
     )
 
 
-async def test_each_entry_that_memory_cannot_hold_is_a_logged_gap(
+async def test_each_entry_that_memory_cannot_hold_is_logged_as_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def body(disk: Path) -> None:
@@ -126,10 +128,12 @@ async def test_each_entry_that_memory_cannot_hold_is_a_logged_gap(
 
     monkeypatch.setattr(notes, "MEMORY", 3)
     caplog.set_level(logging.ERROR)
-    await on_a_small_disk("test_each_entry_that_memory_cannot_hold_is_a_logged_gap", tmp_path, body)
+    await on_a_small_disk(
+        "test_each_entry_that_memory_cannot_hold_is_logged_as_lost", tmp_path, body
+    )
 
 
-async def test_a_read_only_disk_is_known_before_a_room_is_taken(tmp_path: Path) -> None:
+async def test_read_only_disk_is_detected_before_a_room_is_taken(tmp_path: Path) -> None:
     async def body(disk: Path) -> None:
         path = disk / "spool.sqlite3"
         await asyncio.to_thread(check_spool, path)
@@ -138,10 +142,10 @@ async def test_a_read_only_disk_is_known_before_a_room_is_taken(tmp_path: Path) 
         with pytest.raises((OSError, sqlite3.Error)):
             await asyncio.to_thread(check_spool, path)
 
-    await on_a_small_disk("test_a_read_only_disk_is_known_before_a_room_is_taken", tmp_path, body)
+    await on_a_small_disk("test_read_only_disk_is_detected_before_a_room_is_taken", tmp_path, body)
 
 
-async def test_learner_hears_once_that_nothing_is_written_down_and_no_room_is_taken_meanwhile(
+async def test_learner_is_told_once_that_nothing_is_kept_and_no_new_room_is_taken(
     stack: Stack,
     learner: Callable[..., Any],
     course: Course,

@@ -1,4 +1,4 @@
-"""An agent that is killed, hung or doubled: another one speaks within seconds, and only one."""
+"""An agent that is killed, hung or duplicated: within seconds exactly one agent speaks."""
 
 import asyncio
 import signal
@@ -20,9 +20,9 @@ from tests.faults.figures import record
 from tests.soak import runs
 
 REPLACED_S = 8.0
-ALONE_S = 3.0  # the loser of two is gone by then
-FROZEN_S = 6.0  # more than a lease lives
-JUDGED_S = 4.0  # within this the watcher would have replaced an agent it took for lost
+ALONE_S = 3.0  # then the loser of two agents is gone
+FROZEN_S = 6.0  # longer than a lease
+JUDGED_S = 4.0  # within this the watcher replaces an agent it considers lost
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ async def app(stack: Stack) -> AsyncIterator[Pool]:
 
 
 @pytest.mark.timeout(1800)
-async def test_killed_in_mid_sentence_another_goes_on(call: Call) -> None:
+async def test_agent_killed_in_mid_sentence_is_replaced(call: Call) -> None:
     for _ in range(runs(2, 50)):
         before = await call.epoch()
         await call.mid_sentence()
@@ -50,7 +50,7 @@ async def test_killed_in_mid_sentence_another_goes_on(call: Call) -> None:
 
 
 @pytest.mark.timeout(1800)
-async def test_hung_it_is_replaced_and_leaves_when_it_wakes(call: Call) -> None:
+async def test_hung_agent_is_replaced_and_leaves_when_it_wakes(call: Call) -> None:
     for _ in range(runs(1, 20)):
         before = await call.epoch()
         await call.mid_sentence()
@@ -67,7 +67,7 @@ async def test_hung_it_is_replaced_and_leaves_when_it_wakes(call: Call) -> None:
 
 
 @pytest.mark.timeout(1800)
-async def test_killed_worker_comes_back_and_its_calls_with_it(call: Call) -> None:
+async def test_calls_of_a_killed_worker_come_back(call: Call) -> None:
     for _ in range(runs(1, 20)):
         await call.mid_sentence()
         killed = kill(worker_of(call.job()))
@@ -98,7 +98,7 @@ async def test_frozen_database_makes_no_agent_look_lost(call: Call) -> None:
 
 
 @pytest.mark.timeout(1800)
-async def test_of_two_dispatches_at_once_one_agent_comes(
+async def test_two_dispatches_at_once_bring_one_agent(
     call: Call, app: Pool, livekit: api.LiveKitAPI, stack: Stack
 ) -> None:
     (tenant_id, room_id), room = await place_of(call), call.learner.room_name

@@ -1,4 +1,4 @@
-"""A whole lesson on somebody else's models, which fail one after another while it is given."""
+"""A lesson on external models, which fail one after another."""
 
 import json
 import time
@@ -39,7 +39,7 @@ def stack(provider: Provider) -> Iterator[Stack]:
 
 @pytest.fixture
 async def amina(provider: Provider, arrived: Callable[..., Any], course: Course) -> Learner:
-    """In lesson 2 of the first module, greeted, all providers well."""
+    """In lesson 2 of the first module, greeted, with all providers working."""
     provider.reset()
     module = course.modules[0]
     amina: Learner = await arrived(module, module.lessons[1]["id"])
@@ -53,14 +53,14 @@ async def sounded(amina: Learner, after: float) -> float:
 
 
 def note(**figures: Any) -> None:
-    """Adds to the report of this run."""
+    """Adds figures to the report of this run."""
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     known = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     FIGURES.write_text(json.dumps(known | figures, indent=2) + "\n")
 
 
 async def heard(amina: Learner, after: float, words: str) -> str:
-    """What the tutor said from a moment on up to these words; the rest is stopped."""
+    """What the tutor said after a moment, up to these words; then stops it."""
     await amina.until(lambda: words in amina.tutor_text(after), 30, f"an answer with {words!r}")
     await amina.rpc("speech.stop", {})
     return await amina.tutor_done(after, quiet_s=0.6)
@@ -84,10 +84,10 @@ async def test_spoken_question_is_answered_aloud_whichever_provider_fails(
 
 
 @pytest.mark.soak
-async def test_providers_that_are_back_are_used_again(amina: Learner, provider: Provider) -> None:
+async def test_recovered_providers_are_used_again(amina: Learner, provider: Provider) -> None:
     for kind in ("llm", "tts", "stt"):
         provider.break_(kind, "500")
-    for mended in (False, True):  # the second is answered here too, while they are asked aside
+    for mended in (False, True):  # the second is local too, while probes run
         if mended:
             provider.mend()
         _, ended = await amina.say(SPOKEN)
@@ -99,7 +99,7 @@ async def test_providers_that_are_back_are_used_again(amina: Learner, provider: 
 
 
 @pytest.mark.soak
-async def test_transcript_holds_what_was_said_and_no_prompt_what_a_quiz_keeps_secret(
+async def test_transcript_holds_what_was_said_and_no_prompt_holds_quiz_answers(
     amina: Learner, provider: Provider, rows: asyncpg.Connection
 ) -> None:
     joined = time.monotonic()

@@ -1,4 +1,4 @@
-"""The agent that takes over from a lost one: one apology, then the talk where it was."""
+"""An agent that takes over: one apology, then the talk goes on where it was."""
 
 import time
 from collections.abc import Callable
@@ -23,17 +23,17 @@ async def run_of(rows: asyncpg.Connection, name: str) -> dict[str, Any]:
 
 
 def kill_job(stack: Stack, before: set[int]) -> float:
-    """SIGKILL to the one job that was not there before; the moment of it."""
+    """Kills the one new job. Returns the monotonic time."""
     (pid,) = job_pids(stack) - before
     return kill(pid)
 
 
 async def replaced(learner: Any, gone: str) -> None:
-    """Returns when another agent than that one is in the room."""
+    """Waits until another agent is in the room."""
     await learner.until(lambda: set(learner.agents()) - {gone}, PATIENCE_S, "another agent")
 
 
-async def test_open_question_hint_and_talk_outlive_the_agent(
+async def test_open_question_hint_and_talk_survive_the_agent(
     stack: Stack,
     learner: Callable[..., Any],
     course: Course,
@@ -68,7 +68,7 @@ async def test_open_question_hint_and_talk_outlive_the_agent(
 
 
 @pytest.mark.soak
-async def test_question_whose_answer_was_cut_is_answered_and_all_hear_one_apology(
+async def test_cut_answer_is_given_again_and_all_hear_one_apology(
     stack: Stack, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
 ) -> None:
     module = course.modules[1]
@@ -79,7 +79,7 @@ async def test_question_whose_answer_was_cut_is_answered_and_all_hear_one_apolog
     await tomas.arrive(module.id, module.lessons[0]["id"])
     asked = time.monotonic()
     await amina.type("what is overfitting")
-    for one in (amina, tomas):  # a caption that comes to one later than to the other is no news
+    for one in (amina, tomas):  # so that a late caption of this answer does not count as a new one
         await one.until(lambda one=one: one.tutor_captions(asked), 15, "an answer")
     old = amina.agents()[0]
     killed = kill_job(stack, before)

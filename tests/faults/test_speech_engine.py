@@ -1,4 +1,4 @@
-"""The speech engine killed and frozen: the learner is heard later, or told and the gap marked."""
+"""The speech engine killed or frozen: words are heard later, or their loss is told and marked."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ PHRASE = "what is overfitting"
 TOLD = prompts.render("not_heard").strip()
 
 
-async def test_words_outlive_the_engine_and_what_nobody_hears_is_told_and_marked(
+async def test_words_survive_a_killed_engine_and_unheard_words_are_told_and_marked(
     stack: Stack, arrived: Callable[..., Any], course: Course
 ) -> None:
     module = course.modules[1]

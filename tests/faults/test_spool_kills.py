@@ -1,4 +1,4 @@
-"""Jobs killed while they write: what the spool acknowledged reaches Postgres, once and in order."""
+"""Jobs killed while they write: every acknowledged segment is stored once and in order."""
 
 import asyncio
 import json
@@ -27,7 +27,7 @@ _segments = TypeAdapter(Segment)
 
 
 async def killed_in_mid_write(orders: dict[str, Any], seconds: float) -> list[str]:
-    """Starts a writer and kills it so long after its first segment; what it was acknowledged."""
+    """Kills a writer some time after its first segment. Returns the acknowledged ids."""
     writer = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.faults.killed_writer", cwd=ROOT,
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -44,7 +44,7 @@ async def killed_in_mid_write(orders: dict[str, Any], seconds: float) -> list[st
 
 
 @pytest.mark.timeout(900)
-async def test_no_acknowledged_segment_is_lost_doubled_or_out_of_order(
+async def test_no_acknowledged_segment_is_lost_stored_twice_or_out_of_order(
     pool: Pool, database: Database, tenant_id: UUID, tmp_path: Path
 ) -> None:
     async with tenant_tx(pool, tenant_id) as db:
@@ -70,7 +70,7 @@ async def test_no_acknowledged_segment_is_lost_doubled_or_out_of_order(
     keep_figures(acknowledged, stored)
     assert set(acknowledged) - set(stored) == set()
     assert len(stored) == len(set(stored))
-    # of each epoch all from its first on; the one cut by the kill may be there or not
+    # each epoch is whole from its first segment; the one cut by the kill may be missing
     ends = [sum(one.startswith(f"{epoch}-") for one in stored) for epoch in range(1, KILLS + 1)]
     whole = [f"{epoch}-{n}" for epoch, end in enumerate(ends, 1) for n in range(1, end + 1)]
     assert stored == whole

@@ -1,4 +1,4 @@
-"""Two workers and two token servers on one host: either is enough."""
+"""Two workers and two token servers on one host: one of each is enough."""
 
 import asyncio
 import os
@@ -28,7 +28,7 @@ QUESTION = "what is machine learning"
 
 @pytest.fixture
 def both_workers(stack: Stack) -> Iterator[set[int]]:
-    """The ids of all workers that take rooms; two where BODH_TWO did not make a second before."""
+    """Ids of all workers; runs one more."""
     before = set(stack.pids(r"-m agent start $"))
     with second_worker(stack) as second:
         yield before | {second.pid}
@@ -36,13 +36,13 @@ def both_workers(stack: Stack) -> Iterator[set[int]]:
 
 @pytest.fixture
 def both_servers(stack: Stack) -> Iterator[tuple[str, Second]]:
-    """The address of the first token server, and the second one."""
+    """Address of the first token server; runs a second one."""
     with second_token_server(stack) as second:
         yield stack.url, second
 
 
 @pytest.mark.soak
-async def test_calls_of_a_killed_worker_come_back_on_the_other(
+async def test_calls_of_a_killed_worker_come_back_on_the_other_worker(
     stack: Stack,
     learner: Callable[..., Any],
     course: Course,
@@ -73,7 +73,7 @@ async def test_calls_of_a_killed_worker_come_back_on_the_other(
     assert said == [QUESTION, QUESTION]
 
 
-async def test_either_token_server_answers_alone(
+async def test_either_token_server_works_alone(
     stack: Stack, both_servers: tuple[str, Second], learner: Callable[..., Any], course: Course
 ) -> None:
     first, second = both_servers
@@ -99,7 +99,7 @@ async def test_either_token_server_answers_alone(
     await elsewhere.close()
 
 
-async def test_a_webhook_told_to_both_token_servers_has_one_effect(
+async def test_webhook_sent_to_both_token_servers_has_one_effect(
     stack: Stack,
     both_servers: tuple[str, Second],
     course: Course,

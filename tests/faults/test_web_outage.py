@@ -1,4 +1,4 @@
-"""Postgres down behind the token server: 503 at once, webhooks taken on disk, each effect once."""
+"""Postgres down behind the token server: 503 at once, and webhooks are kept and applied once."""
 
 import asyncio
 import json
@@ -28,13 +28,13 @@ from web.auth import Claims, make_token
 
 AWAY_S, EVENTS = (300.0, 1_000) if SOAK else (8.0, 80)
 ASK_EVERY_S = 1.0  # for a token, meanwhile
-TAKEN_S = 30.0  # the events have their effects so long after the return
+TAKEN_S = 30.0  # pass line: all events are applied so long after Postgres returned
 SECOND = int(NOW.timestamp()) + 60
 
 
 @dataclass
 class Lobby:
-    """The application on a Postgres of its own, and a session whose media server sends events."""
+    """The application on its own Postgres, and a session that gets webhook events."""
 
     house: House
     app: FastAPI
@@ -46,12 +46,12 @@ class Lobby:
 
     @property
     def pool(self) -> Pool:
-        """The application's own."""
+        """The application's pool."""
         pool: Pool = self.app.state.context.pool
         return pool
 
     def auth(self) -> dict[str, str]:
-        """The header of a learner."""
+        """A learner's header."""
         claims = Claims(subject="Amina", name="Amina", role="learner", tenant="default")
         token = make_token(self.settings, claims, datetime.now(UTC))
         return {"Authorization": f"Bearer {token}"}
@@ -59,7 +59,7 @@ class Lobby:
 
 @pytest.fixture
 async def lobby(settings: Settings) -> AsyncIterator[Lobby]:
-    """Everything answers when the test begins."""
+    """A lobby that answers."""
     async with open_house() as house:
         settings.database_url = house.cluster.dsn("bodh_app")
         app = create_app(settings)
@@ -81,7 +81,7 @@ async def lobby(settings: Settings) -> AsyncIterator[Lobby]:
             yield made
 
 
-async def test_an_outage_is_said_at_once_and_no_webhook_is_lost(lobby: Lobby) -> None:
+async def test_outage_is_answered_at_once_and_loses_no_webhook(lobby: Lobby) -> None:
     await crash(lobby.house)
     async with asyncio.TaskGroup() as group:
         refusals = group.create_task(ask_for_tokens(lobby))
@@ -96,7 +96,7 @@ async def test_an_outage_is_said_at_once_and_no_webhook_is_lost(lobby: Lobby) ->
     assert effects == {"events": EVENTS, "stays": EVENTS // 2, "logged": EVENTS, "whole": 1}
 
 
-async def test_a_frozen_postgres_is_said_too(lobby: Lobby) -> None:
+async def test_frozen_postgres_is_answered_with_503(lobby: Lobby) -> None:
     with frozen(lobby.house):
         answer = await ask_for_token(lobby)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
@@ -104,7 +104,7 @@ async def test_a_frozen_postgres_is_said_too(lobby: Lobby) -> None:
 
 
 async def all_taken(lobby: Lobby) -> None:
-    """Returns when no event waits for its effect."""
+    """Waits until every event is applied."""
     async with asyncio.timeout(TAKEN_S):
         while True:
             if not await lobby.app.state.context.inbox.oldest_waiting_s():
@@ -113,7 +113,7 @@ async def all_taken(lobby: Lobby) -> None:
 
 
 async def ask_for_token(lobby: Lobby) -> Any:
-    """As the page asks."""
+    """Asks for a token as the page does."""
     query = {"courseId": str(lobby.room.course_id), "moduleId": str(lobby.room.module_id)}
     return await lobby.client.post(
         "/api/livekit/token", params=query, headers=lobby.auth(), json={}
@@ -121,7 +121,7 @@ async def ask_for_token(lobby: Lobby) -> Any:
 
 
 async def ask_for_tokens(lobby: Lobby) -> list[float]:
-    """Asks for a token until the outage is over: the seconds each refusal took."""
+    """Keeps asking for a token during the outage. Returns the seconds of each refusal."""
     took = []
     until = time.perf_counter() + AWAY_S
     while time.perf_counter() < until:
@@ -135,7 +135,7 @@ async def ask_for_tokens(lobby: Lobby) -> list[float]:
 
 
 async def send_events(lobby: Lobby) -> list[float]:
-    """All events of the outage, each twice as after a lost answer: milliseconds of each answer."""
+    """Sends each event twice, as after a lost answer. Returns the milliseconds of each answer."""
     took = []
     for number in range(EVENTS):
         body = event(lobby, number)
@@ -150,7 +150,7 @@ async def send_events(lobby: Lobby) -> list[float]:
 
 
 def event(lobby: Lobby, number: int) -> bytes:
-    """Somebody comes, then goes, under one participant sid for each pair."""
+    """The nth event: somebody joins, then leaves; each pair has its own participant sid."""
     stay, left = divmod(number, 2)
     second = SECOND + number
     person = {
@@ -163,7 +163,7 @@ def event(lobby: Lobby, number: int) -> bytes:
 
 
 async def count_effects(lobby: Lobby) -> dict[str, int]:
-    """What the events did: each must have done it once."""
+    """Counts what the events changed."""
     tenant_id, session_id = lobby.house.tenant_id, lobby.session.id
     async with tenant_tx(lobby.pool, tenant_id) as db:
         kept = await db.fetchval("select count(*) from webhook_events")
@@ -184,7 +184,7 @@ async def count_effects(lobby: Lobby) -> dict[str, int]:
 def report(
     refusals: list[float], taken_ms: list[float], effects: dict[str, Any], effect_s: float
 ) -> None:
-    """Leaves the figures in build/faults."""
+    """Keeps the results in build/faults."""
     figures = effects | {
         "away_s": AWAY_S,
         "tokens_refused": len(refusals),

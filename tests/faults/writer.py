@@ -1,4 +1,4 @@
-"""One writer of a fault test, a process as a job is: fills the real spool until stdin ends."""
+"""A process that writes to a real spool, as a job does, until stdin ends."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ from agent.durable.spool import Entry, Kind, Spool
 
 
 class Writer:
-    """What it put into the spool, what the spool refused, and how long that took."""
+    """What the spool took and refused, and how long that took."""
 
     def __init__(self, orders: dict[str, Any]) -> None:
         self._spool = Spool(Path(orders["spool"]))
@@ -27,7 +27,7 @@ class Writer:
         self.lag_ms: list[float] = []
 
     async def run(self) -> None:
-        """Comes, speaks at the pace it was given, goes."""
+        """Joins, speaks at the ordered pace, leaves."""
         ended = asyncio.create_task(asyncio.to_thread(sys.stdin.read))
         period_s = 1 / self._orders["per_second"]
         await self._appear(None)
@@ -78,7 +78,7 @@ class Writer:
 
 
 def main() -> None:
-    """Orders are a line of JSON on stdin; the ledger is one on stdout."""
+    """Reads its orders as a line of JSON from stdin; prints its ledger as JSON."""
     writer = Writer(json.loads(sys.stdin.readline()))
     sys.stdout.write("ready\n")
     sys.stdout.flush()
