@@ -92,6 +92,6 @@ def test_links_of_the_papers_lead_somewhere() -> None:
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
-def test_operations_explain_every_alarm_and_every_figure() -> None:
+def test_operations_explain_every_alarm_and_every_metric() -> None:
     told = re.findall(r"^\| `([a-z_]+)` \|", OPERATIONS, re.MULTILINE)
     assert sorted(told) == sorted([*ALARMS, *(metric.name for metric in METRICS)])
