@@ -33,7 +33,8 @@ RUN BODH_HOME=/opt/bodh python -m speech choose && mv /opt/bodh/models/*/ /opt/m
 
 FROM base AS token-server
 COPY --from=web-packages /opt/venv /opt/venv
-COPY token_server.py settings.py errors.py protocol.py ./
+COPY token_server.py settings.py errors.py ./
+COPY protocol protocol
 COPY prompts prompts
 COPY telemetry telemetry
 COPY speech speech
@@ -55,7 +56,8 @@ CMD ["python", "token_server.py"]
 FROM base AS agent
 COPY --from=agent-packages /opt/venv /opt/venv
 COPY --from=model /opt/model /opt/model
-COPY settings.py errors.py protocol.py ./
+COPY settings.py errors.py ./
+COPY protocol protocol
 COPY agent agent
 COPY tools tools
 COPY prompts prompts

@@ -104,7 +104,7 @@ class RoomAgentSession:
             logger.warning("the speech engine does not answer")
         try:
             await self._room.local_participant.set_attributes(
-                {protocol.ATTRIBUTE_MODELS: protocol.models_attribute(names)}
+                {protocol.ATTRIBUTE_MODELS: protocol.dump(protocol.ModelNames(**names))}
             )
         except Exception:  # noqa: BLE001 the native layer raises it bare
             logger.warning("the models were not told")

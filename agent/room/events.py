@@ -188,7 +188,7 @@ class RoomEvents:
             await listener.set_speech(_parsed(protocol.parse_speech_set, call.payload))
             return "{}"
 
-        local.register_rpc_method(protocol.TOPIC_LESSON_CHANGE, change_lesson)
+        local.register_rpc_method(protocol.RPC_LESSON_CHANGE, change_lesson)
         local.register_rpc_method(protocol.RPC_SPEECH_STOP, stop)
         local.register_rpc_method(protocol.RPC_SPEECH_SET, set_speech)
 

@@ -160,7 +160,7 @@ class Classroom:
 
     async def _tell_notes(self, failing: bool) -> None:
         """Says to the page, and once aloud, whether what is said can be written down."""
-        state = "failing" if failing else "ok"
+        state: protocol.NotesState = "failing" if failing else "ok"
         try:
             await self._room.local_participant.set_attributes({protocol.ATTRIBUTE_NOTES: state})
         except Exception:  # noqa: BLE001 the native layer raises it bare

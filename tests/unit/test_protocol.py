@@ -1,4 +1,4 @@
-"""Everything from outside that protocol.py reads: round trips, limits, and 10,000 odd payloads."""
+"""What protocol/ reads from outside: round trips, limits and 10,000 malformed payloads."""
 
 import contextlib
 import json
@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from livekit.agents import types as livekit
 
 import protocol
 from protocol import LessonChange, ProtocolError, RoomMetadata
@@ -45,14 +46,14 @@ parse_ms: list[float] = []
 
 @pytest.fixture(scope="module", autouse=True)
 def _report() -> Iterator[None]:
-    """Leaves in build/faults how long the parser took."""
+    """Writes parse times to build/faults."""
     yield
     took = sorted(parse_ms)
     if took:
         folder = Path(__file__).parents[2] / "build" / "faults"
         folder.mkdir(parents=True, exist_ok=True)
-        figures = {"payloads": len(took), "parse_p99_ms": round(took[len(took) * 99 // 100], 3)}
-        (folder / "metadata.json").write_text(json.dumps(figures, indent=1) + "\n")
+        metrics = {"payloads": len(took), "parse_p99_ms": round(took[len(took) * 99 // 100], 3)}
+        (folder / "metadata.json").write_text(json.dumps(metrics, indent=1) + "\n")
 
 
 def bounded(test: Callable[..., Any]) -> Any:
@@ -63,7 +64,7 @@ def bounded(test: Callable[..., Any]) -> Any:
 
 @bounded
 @given(payloads)
-def test_odd_metadata_is_ignored_and_never_raises(text: str) -> None:
+def test_malformed_metadata_is_ignored(text: str) -> None:
     began = time.perf_counter()
     found = protocol.parse_metadata(text)
     parse_ms.append((time.perf_counter() - began) * 1000)
@@ -74,13 +75,13 @@ def test_odd_metadata_is_ignored_and_never_raises(text: str) -> None:
 
 @bounded
 @given(payloads | st.binary(max_size=200))
-def test_odd_messages_raise_only_a_protocol_error(payload: str | bytes) -> None:
+def test_malformed_messages_raise_protocol_error_only(payload: str | bytes) -> None:
     for parse in (protocol.parse_lesson_change, protocol.parse_speech_set):
         with contextlib.suppress(ProtocolError):
             parse(payload)
 
 
-def test_metadata_round_trip_keeps_the_keys_of_the_document_and_unknown_ones() -> None:
+def test_metadata_round_trip_keeps_known_and_unknown_keys() -> None:
     text = json.dumps(
         {
             "agent_type": "bodh-agent", "courseId": "c", "courseTitle": "C", "moduleId": "m",
@@ -96,7 +97,7 @@ def test_metadata_round_trip_keeps_the_keys_of_the_document_and_unknown_ones() -
 
 
 @pytest.mark.parametrize("limit", [protocol.MAX_ROOM_METADATA_BYTES, 4096])
-def test_long_metadata_is_shortened_below_its_limit(limit: int) -> None:
+def test_long_metadata_is_cut_to_its_limit(limit: int) -> None:
     metadata = RoomMetadata(
         course_title="ü" * 3000,
         lesson_title="t" * 9000,
@@ -111,22 +112,40 @@ def test_metadata_of_another_agent_is_not_ours() -> None:
     assert protocol.parse_metadata('{"agent_type": "other-agent"}') is None
 
 
-def test_half_a_megabyte_of_metadata_is_read_without_a_fall() -> None:
+def test_metadata_is_read_up_to_one_megabyte() -> None:
     text = json.dumps({"learningObjectives": ["x" * 100] * 4900})
     assert protocol.parse_metadata(text) is not None
     assert protocol.parse_metadata(text * 3) is None
 
 
-def test_room_name_is_course_and_module_and_never_too_long() -> None:
+def test_room_name_is_course_and_module_within_livekits_limit() -> None:
     course, module = uuid4(), uuid4()
     assert protocol.room_name(course, module) == f"{course}-{module}"
     with pytest.raises(ProtocolError):
         protocol.room_name(course, module, "x" * 200)
 
 
-def test_lesson_change_needs_a_lesson_and_takes_a_revision() -> None:
+def test_lesson_change_requires_a_lesson_and_allows_a_revision() -> None:
     lesson = uuid4()
     change = protocol.parse_lesson_change(json.dumps({"lessonId": str(lesson), "revision": 4}))
     assert change == LessonChange(lesson_id=lesson, revision=4)
     with pytest.raises(ProtocolError, match="lessonId"):
         protocol.parse_lesson_change(b'{"revision": 4}')
+
+
+def test_deeply_nested_message_is_a_protocol_error() -> None:
+    with pytest.raises(ProtocolError, match="not a JSON object"):
+        protocol.parse_lesson_change('{"lessonId":' + "[" * 5000)
+
+
+def test_message_fields_are_camel_case_on_the_wire() -> None:
+    planned = protocol.AnswerPlanned(segment_id="s1", text="Hello.")
+    assert json.loads(protocol.dump(planned)) == {"segmentId": "s1", "text": "Hello.", "cut": False}
+
+
+def test_names_of_text_streams_and_state_are_livekits() -> None:
+    assert protocol.TOPIC_CAPTIONS == livekit.TOPIC_TRANSCRIPTION
+    assert protocol.TOPIC_TYPED == livekit.TOPIC_CHAT
+    assert protocol.ATTRIBUTE_SEGMENT_ID == livekit.ATTRIBUTE_TRANSCRIPTION_SEGMENT_ID
+    assert protocol.ATTRIBUTE_FINAL == livekit.ATTRIBUTE_TRANSCRIPTION_FINAL
+    assert protocol.ATTRIBUTE_AGENT_STATE == livekit.ATTRIBUTE_AGENT_STATE

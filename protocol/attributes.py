@@ -1,0 +1,20 @@
+"""What the agent's participant attributes tell the page."""
+
+from typing import Literal
+
+from protocol.wire import Wire
+
+ATTRIBUTE_AGENT_STATE = "lk.agent.state"  # LiveKit's: listening, thinking, speaking, ...
+ATTRIBUTE_MODELS = "bodh.models"  # ModelNames as JSON
+ATTRIBUTE_NOTES = "bodh.notes"  # NotesState
+
+NotesState = Literal["ok", "failing"]  # failing: what is said can't be stored at the moment
+
+
+class ModelNames(Wire):
+    """`bodh.models`: the models in use."""
+
+    stt: str
+    """`test` for the small model of the tests, which knows only a few words."""
+    llm: str
+    tts: str

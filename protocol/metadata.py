@@ -1,0 +1,72 @@
+"""Metadata of a tutor room and of a learner's token."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from protocol.wire import Wire, dump, find
+
+AGENT_TYPE = "bodh-agent"
+MAX_ROOM_METADATA_BYTES = 8 * 1024
+MAX_TOKEN_METADATA_BYTES = 4 * 1024
+MAX_REVISION = 2**53  # the largest integer that JavaScript counts exactly
+MAX_CUT_TITLE = 120  # characters
+
+SessionType = Literal[
+    "course_welcome", "course_welcome_back", "lesson_welcome", "lesson_welcome_back"
+]
+
+
+class RoomMetadata(Wire):
+    """The keys of document 000, plus `revision` and `storeWords`."""
+
+    agent_type: str = Field(AGENT_TYPE, alias="agent_type")
+    course_id: str = ""
+    course_title: str = ""
+    module_id: str = ""
+    module_title: str = ""
+    lesson_id: str | None = None
+    lesson_title: str | None = None
+    lesson_number: int | None = 1
+    """Position in the course, from 1."""
+    video_ids: list[str] = Field(default_factory=list)
+    learning_objectives: list[str] = Field(default_factory=list)
+    user_id: str = ""
+    user_name: str = "User"
+    session_type: SessionType = "course_welcome"
+    is_first_course_visit: bool = True
+    is_intro_lesson: bool = False
+    prev_lesson_title: str | None = None
+    revision: int = Field(0, ge=0, le=MAX_REVISION)
+    """Grows with every lesson change; the larger of two wins."""
+    store_words: bool = True
+    """False: nothing this learner says may be stored."""
+
+
+def parse_metadata(text: str | None) -> RoomMetadata | None:
+    """Room or participant metadata.
+
+    None where it is empty, malformed, too long, or another agent's. Never raises.
+    """
+    metadata = find(RoomMetadata, text)
+    return metadata if metadata and metadata.agent_type == AGENT_TYPE else None
+
+
+def dump_metadata(metadata: RoomMetadata, limit_bytes: int) -> str:
+    """Metadata as JSON of at most `limit_bytes`.
+
+    Drops learning objectives from the end, then cuts titles. The agent reads the objectives in
+    full from the database.
+    """
+    text = dump(metadata)
+    objectives = list(metadata.learning_objectives)
+    while len(text.encode()) > limit_bytes and objectives:
+        objectives.pop()
+        text = dump(metadata.model_copy(update={"learning_objectives": objectives}))
+    return text if len(text.encode()) <= limit_bytes else dump(_cut(metadata))
+
+
+def _cut(metadata: RoomMetadata) -> RoomMetadata:
+    names = ("course_title", "module_title", "lesson_title", "prev_lesson_title", "user_name")
+    cut = {name: (getattr(metadata, name) or "")[:MAX_CUT_TITLE] for name in names}
+    return metadata.model_copy(update={"learning_objectives": [], **cut})

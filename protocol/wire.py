@@ -1,0 +1,72 @@
+"""What all messages share: their JSON form, reading it, and the error of reading it."""
+
+import json
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.alias_generators import to_camel
+
+MAX_PARSED_BYTES = 1024 * 1024  # a longer payload is rejected unread
+
+_M = TypeVar("_M", bound=BaseModel)
+
+
+class ProtocolError(Exception):
+    """A payload from outside is malformed. The message is safe to show to its sender."""
+
+
+class Wire(BaseModel):
+    """A message in camelCase JSON. Unknown fields are kept."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel,
+        populate_by_name=True,
+        extra="allow",
+        json_schema_serialization_defaults_required=True,
+        use_attribute_docstrings=True,
+    )
+
+
+class Request(Wire):
+    """A message that clients send. Unknown fields are dropped."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+def dump(message: BaseModel) -> str:
+    """The message as camelCase JSON."""
+    return message.model_dump_json(by_alias=True)
+
+
+def parse(model: type[_M], payload: bytes | str) -> _M:
+    """Raises ProtocolError, which names the wrong fields."""
+    data = read_object(payload)
+    if data is None:
+        raise ProtocolError("the payload is not a JSON object")
+    try:
+        return model.model_validate(data)
+    except RecursionError as error:
+        raise ProtocolError("the payload is nested too deeply") from error
+    except ValidationError as error:
+        fields = sorted({str(e["loc"][0]) for e in error.errors() if e["loc"]})
+        raise ProtocolError(f"wrong or missing fields: {', '.join(fields)}") from error
+
+
+def find(model: type[_M], text: str | None) -> _M | None:
+    """None where the text is not such a message. Never raises."""
+    data = read_object(text)
+    try:
+        return None if data is None else model.model_validate(data)
+    except (ValidationError, RecursionError):
+        return None
+
+
+def read_object(text: str | bytes | None) -> dict[str, Any] | None:
+    """A JSON object; None for anything else, or one over MAX_PARSED_BYTES. Never raises."""
+    if not text or len(text) > MAX_PARSED_BYTES:
+        return None
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return data if isinstance(data, dict) else None
