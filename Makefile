@@ -51,7 +51,7 @@ fix: ## formats, and mends what the linter can
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-types: ## writes the page's types of the API anew
+types: ## generates the page's TypeScript types of the API and of the wire
 	$(PY) -m scripts.client_types
 
 lock: ## writes the lock files anew from pyproject.toml (needs uv)

@@ -1,4 +1,4 @@
-"""The page's TypeScript types of the API, from its OpenAPI document.
+"""Generates the page's TypeScript: types of the HTTP API, and the wire contract.
 
 python -m scripts.client_types
 """
@@ -8,17 +8,17 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from scripts.client_protocol import protocol_types
 from scripts.steps import ROOT
 from scripts.toolchains import npm_environment
 from settings import Settings
 from web.app import create_app
 
 CLIENT = ROOT / "web" / "client"
-TYPES = CLIENT / "src" / "openapi.ts"
 
 
-def generated() -> str:
-    """The types as they should be. Needs the page's packages, which `make check` installs."""
+def api_types() -> str:
+    """The text of the page's openapi.ts. Needs the page's npm packages (`make check`)."""
     document = create_app(Settings(_env_file=None)).openapi()
     with tempfile.TemporaryDirectory() as folder:
         source, target = Path(folder) / "openapi.json", Path(folder) / "openapi.ts"
@@ -33,5 +33,11 @@ def generated() -> str:
         return target.read_text()
 
 
+GENERATED = {
+    CLIENT / "src" / "openapi.ts": api_types,
+    CLIENT / "src" / "protocol.ts": protocol_types,
+}
+
 if __name__ == "__main__":
-    TYPES.write_text(generated())
+    for path, generate in GENERATED.items():
+        path.write_text(generate())

@@ -1,11 +1,11 @@
 /** The token server's JSON, typed by its OpenAPI document, and the one door to it. */
 import type { components, operations } from './openapi';
+import type { Role } from './protocol';
 import { navigate, signInPath } from './router';
 
 type Schemas = components['schemas'];
 
 export type Me = Schemas['Me'];
-export type Role = Me['role'];
 export type CourseEntry = Schemas['CourseLine'];
 export type CourseTree = Schemas['CourseTree'];
 export type CourseProgress = Schemas['CourseProgress'];

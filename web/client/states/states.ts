@@ -1,8 +1,8 @@
 /** Every page and state by name. */
 import { MediaDeviceFailure } from 'livekit-client';
 import { courseId, lessonId, moduleId, passageId, sessionId, type Answers } from './answers';
-import type { Cite, ModelNames, Plan, Turn } from '../src/room/captions';
-import type { TurnLatency } from '../src/debug/log';
+import type { AnswerPlanned, ModelNames, TurnLatency } from '../src/protocol';
+import type { Cite, Turn } from '../src/room/captions';
 import type { AgentState } from '../src/room/tutor';
 import type { Phase } from '../src/room/useTalk';
 
@@ -12,7 +12,7 @@ export interface TalkState {
   models?: ModelNames;
   turns?: Turn[];
   cited?: Cite[];
-  plans?: Plan[];
+  plans?: AnswerPlanned[];
   keepsNotes?: boolean;
   back?: boolean;
   /** of past turns, in seconds, for the debug drawer */
@@ -51,7 +51,7 @@ const answered = [
   turn(3, 'bodh', 'The gradient points to where the loss grows fastest, so we step the other way.', { cites: [cite] }),
   turn(4, 'other', 'I had the same question.'),
 ];
-const plan = (cut: boolean): Plan => ({
+const plan = (cut: boolean): AnswerPlanned => ({
   segmentId: 'segment-3',
   text: `${answered[2]!.text} Now try it: if the gradient at your point is minus four, which way does theta move?`,
   cut,

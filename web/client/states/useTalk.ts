@@ -1,6 +1,7 @@
 /** In place of the product's: a talk that stands still in one state. */
 import { Room, RoomEvent, type RemoteParticipant } from 'livekit-client';
 import { useEffect, useState } from 'react';
+import { TOPIC_TURN_LATENCY } from '../src/protocol';
 import type { TalkControls } from '../src/room/useTalk';
 import { chosen } from './states';
 
@@ -34,7 +35,7 @@ const nothing = () => Promise.resolve();
 function sendLatencies(room: Room): void {
   for (const latency of chosen?.talk?.latencies ?? []) {
     const payload = new TextEncoder().encode(JSON.stringify(latency));
-    room.emit(RoomEvent.DataReceived, payload, { isAgent: true } as RemoteParticipant, undefined, 'turn.latency');
+    room.emit(RoomEvent.DataReceived, payload, { isAgent: true } as RemoteParticipant, undefined, TOPIC_TURN_LATENCY);
   }
 }
 

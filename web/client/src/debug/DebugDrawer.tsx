@@ -2,10 +2,11 @@ import { useConnectionQualityIndicator } from '@livekit/components-react';
 import { ConnectionState, type Room } from 'livekit-client';
 import { useEffect, useRef, useSyncExternalStore, type ReactNode } from 'react';
 import { Icon } from '../parts/Icon';
+import type { TurnLatency } from '../protocol';
 import type { Tutor } from '../room/tutor';
 import { texts } from '../texts';
 import { attributesOf } from './attributes';
-import type { DebugLog, DebugRecorder, LoggedEvent, TurnLatency } from './log';
+import type { DebugLog, DebugRecorder, LoggedEvent } from './log';
 import { percentile, stageNames, stagesOf, totalOf } from './stages';
 import '../styles/debug.css';
 

@@ -1,7 +1,8 @@
 /** What the room's participants say of themselves: names, ids and numbers; no token, no name of a person. */
 import type { RemoteParticipant, Room } from 'livekit-client';
+import type { RoomMetadata } from '../protocol';
 
-const OWN = ['sessionType', 'lessonNumber', 'lessonId', 'revision', 'storeWords'];
+const OWN: readonly (keyof RoomMetadata)[] = ['sessionType', 'lessonNumber', 'lessonId', 'revision', 'storeWords'];
 
 export function attributesOf(
   room: Room,

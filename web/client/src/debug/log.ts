@@ -1,22 +1,12 @@
 /** What happens in a room, for the debug drawer: names of events, ids and numbers, never words. */
 import { RoomEvent, type Participant, type RemoteParticipant, type Room, type TrackPublication } from 'livekit-client';
+import { TOPIC_TURN_LATENCY, type TurnLatency } from '../protocol';
 
 export interface LoggedEvent {
   at: Date;
   text: string;
 }
 
-/** Where a turn's time went, in seconds; null for a stage that a typed turn has not. */
-export interface TurnLatency {
-  turn: number;
-  endOfTurnS: number | null;
-  speechToTextS: number | null;
-  firstTokenS: number | null;
-  firstSoundS: number | null;
-  totalS: number | null;
-}
-
-const TOPIC_LATENCY = 'turn.latency';
 const MOST = 200; // events, and turns
 
 export interface DebugLog {
@@ -61,7 +51,7 @@ export class DebugRecorder {
         RoomEvent.DataReceived,
         (payload: Uint8Array, sender?: RemoteParticipant, _kind?: unknown, topic?: string) => {
           this.write(`data ${topic ?? ''} ${payload.byteLength} bytes`);
-          const latency = topic === TOPIC_LATENCY && sender?.isAgent ? parseLatency(payload) : null;
+          const latency = topic === TOPIC_TURN_LATENCY && sender?.isAgent ? parseLatency(payload) : null;
           if (latency) this.keep({ ...this.held, turns: [...this.held.turns, latency].slice(-MOST) });
         },
       ],

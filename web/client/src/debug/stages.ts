@@ -1,5 +1,5 @@
 /** A turn's time in stages, ms. Pure. */
-import type { TurnLatency } from './log';
+import type { TurnLatency } from '../protocol';
 
 export const stageNames = ['endOfTurn', 'speechToText', 'firstToken', 'firstSound'] as const;
 

@@ -8,6 +8,7 @@ import { Trouble } from '../parts/Trouble';
 import { media, useMedia } from '../parts/useMedia';
 import { useTitle } from '../parts/useTitle';
 import { Waiting } from '../parts/Waiting';
+import { RPC_SPEECH_STOP } from '../protocol';
 import type { Cite } from '../room/captions';
 import { CourseNav } from '../room/CourseNav';
 import { LessonSheet, loadLesson } from '../room/LessonSheet';
@@ -153,7 +154,7 @@ function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   const talking = controls.phase === 'connecting' || controls.phase === 'live' || controls.phase === 'lost';
   useRoomKeys({
     onMute: () => microphone.connected && microphone.onToggle(),
-    onStop: () => void controls.tell('speech.stop', {}),
+    onStop: () => void controls.tell(RPC_SPEECH_STOP, {}),
     onWrite: () => {
       setTab('talk');
       requestAnimationFrame(() => box.current?.focus());

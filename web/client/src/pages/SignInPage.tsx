@@ -1,8 +1,9 @@
 import { useState, type FormEvent } from 'react';
-import { api, ApiError, type Role } from '../api';
+import { api, ApiError } from '../api';
 import { explain } from '../failures';
 import { BrandMark, ThemeButton } from '../parts/TopBar';
 import { useTitle } from '../parts/useTitle';
+import type { Role } from '../protocol';
 import { navigate, safeReturn } from '../router';
 import { texts } from '../texts';
 

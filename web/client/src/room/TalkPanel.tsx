@@ -2,6 +2,7 @@ import { RoomAudioRenderer, useAudioPlayback, useLocalParticipant } from '@livek
 import { Track, type LocalAudioTrack, type RemoteAudioTrack } from 'livekit-client';
 import { useEffect, useRef, useState, type RefObject } from 'react';
 import { change, useChoices } from '../choices';
+import { RPC_SPEECH_SET, type SpeechSet } from '../protocol';
 import { texts } from '../texts';
 import { BackBanner, LostBanner } from './Banner';
 import type { MicrophoneProps } from './MicrophoneButton';
@@ -128,7 +129,7 @@ function useVoice({ tell }: TalkControls, { participant }: Tutor): [boolean, () 
     let current = true;
     // it may be in the room before it takes calls
     const ask = async (tries: number) => {
-      if ((await tell('speech.set', { rate: speechRate })) || tries <= 1 || !current) return;
+      if ((await tell(RPC_SPEECH_SET, { rate: speechRate } satisfies SpeechSet)) || tries <= 1 || !current) return;
       timer = window.setTimeout(() => void ask(tries - 1), TELL_AGAIN_MS);
     };
     void ask(TELL_TRIES);

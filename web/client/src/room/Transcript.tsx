@@ -2,14 +2,15 @@ import { useCallback, useLayoutEffect, useRef, useState, type ReactNode } from '
 import { useChoices } from '../choices';
 import { clockOf } from '../dates';
 import { Icon } from '../parts/Icon';
+import type { AnswerPlanned } from '../protocol';
 import { texts } from '../texts';
-import { restOf, type Cite, type Plan, type Turn } from './captions';
+import { restOf, type Cite, type Turn } from './captions';
 
 export type RenderCite = (cite: Cite) => ReactNode;
 
 interface TranscriptProps {
   turns: readonly Turn[];
-  plans: readonly Plan[];
+  plans: readonly AnswerPlanned[];
   notes: ReactNode;
   renderCite: RenderCite;
 }
@@ -112,7 +113,7 @@ function TurnBlock({ group, plans, renderCite }: TurnBlockProps) {
 }
 
 /** Words that are still to come, or that a stop took away. */
-function Unsaid({ plan, said }: { plan: Plan | undefined; said: string }) {
+function Unsaid({ plan, said }: { plan: AnswerPlanned | undefined; said: string }) {
   if (plan === undefined) return null;
   const rest = restOf(plan.text, said);
   if (!plan.cut) {

@@ -1,4 +1,6 @@
 /** The talk as data: turns of both sides, built from text streams. Pure. */
+import type { AnswerCited, AnswerPlanned, ModelNames, RoomMetadata } from '../protocol';
+
 export interface Cite {
   passageId: string;
   lessonId: string;
@@ -16,26 +18,12 @@ export interface Turn {
   cites: Cite[];
 }
 
-export interface Citation {
-  segmentId: string;
-  lessonId: string;
-  passageIds: string[];
-}
-
-/** What a sentence of the tutor was to be, and all that was to follow it. */
-export interface Plan {
-  segmentId: string;
-  text: string;
-  /** the tutor was stopped there: what was not said by then never comes */
-  cut: boolean;
-}
-
 export interface Talk {
   turns: readonly Turn[];
   /** the newest, and before it those that were cut */
-  plans: readonly Plan[];
+  plans: readonly AnswerPlanned[];
   /** citations that came before their words */
-  early: readonly Citation[];
+  early: readonly AnswerCited[];
   /** what the newest sentence that cites anything rests on: the lesson shows it */
   cited: { segmentId: string; cites: Cite[] } | null;
 }
@@ -49,8 +37,8 @@ export type TalkEvent =
   | { type: 'said'; turn: Omit<Turn, 'cites'> }
   | { type: 'ended'; key: string }
   | { type: 'unsaid'; key: string }
-  | { type: 'cited'; citation: Citation }
-  | { type: 'planned'; plan: Plan }
+  | { type: 'cited'; citation: AnswerCited }
+  | { type: 'planned'; plan: AnswerPlanned }
   | { type: 'tutorLeft' };
 
 export function talkReducer(talk: Talk, event: TalkEvent): Talk {
@@ -70,7 +58,7 @@ export function talkReducer(talk: Talk, event: TalkEvent): Talk {
   }
 }
 
-function cutsOf({ plans }: Talk, except?: string): Plan[] {
+function cutsOf({ plans }: Talk, except?: string): AnswerPlanned[] {
   return plans.filter((plan) => plan.cut && plan.segmentId !== except);
 }
 
@@ -95,13 +83,13 @@ function said(talk: Talk, turn: Omit<Turn, 'cites'>): Talk {
     turns[known] = { ...before, ...turn, at: before.at, final: before.final || turn.final };
     return { ...talk, turns };
   }
-  const isMine = (citation: Citation) => turn.who === 'bodh' && citation.segmentId === turn.segmentId;
+  const isMine = (citation: AnswerCited) => turn.who === 'bodh' && citation.segmentId === turn.segmentId;
   const cites = talk.early.filter(isMine).flatMap(toCites);
   const early = talk.early.filter((citation) => !isMine(citation));
   return { ...talk, early, turns: [...talk.turns, { ...turn, cites }] };
 }
 
-function cited(talk: Talk, citation: Citation): Talk {
+function cited(talk: Talk, citation: AnswerCited): Talk {
   const { segmentId } = citation;
   const before = talk.cited?.segmentId === segmentId ? talk.cited.cites : [];
   const newest = { segmentId, cites: merge(before, toCites(citation)) };
@@ -120,12 +108,12 @@ function merge(before: Cite[], more: Cite[]): Cite[] {
   return [...before, ...more.filter(isNew)];
 }
 
-function toCites({ lessonId, passageIds }: Citation): Cite[] {
+function toCites({ lessonId, passageIds }: AnswerCited): Cite[] {
   return passageIds.map((passageId) => ({ lessonId, passageId }));
 }
 
 /** An `answer.cited` payload; null where it is not one. */
-export function parseCitation(payload: Uint8Array): Citation | null {
+export function parseCitation(payload: Uint8Array): AnswerCited | null {
   const data = parseObject(new TextDecoder().decode(payload));
   if (typeof data?.segmentId !== 'string' || typeof data.lessonId !== 'string') return null;
   if (!Array.isArray(data.passageIds)) return null;
@@ -134,17 +122,13 @@ export function parseCitation(payload: Uint8Array): Citation | null {
 }
 
 /** An `answer.planned` payload; null where it is not one. */
-export function parsePlan(payload: Uint8Array): Plan | null {
+export function parsePlan(payload: Uint8Array): AnswerPlanned | null {
   const data = parseObject(new TextDecoder().decode(payload));
   if (typeof data?.segmentId !== 'string' || typeof data.text !== 'string') return null;
   return { segmentId: data.segmentId, text: data.text, cut: data.cut === true };
 }
 
-export interface LessonMetadata {
-  lessonId: string;
-  revision: number;
-  userId: string;
-}
+export type LessonMetadata = Pick<RoomMetadata, 'revision' | 'userId'> & { lessonId: string };
 
 /** Lesson and revision in a room's or participant's metadata; null for anything else. */
 export function parseMetadata(text: string | undefined): LessonMetadata | null {
@@ -152,12 +136,6 @@ export function parseMetadata(text: string | undefined): LessonMetadata | null {
   if (typeof data?.lessonId !== 'string' || typeof data.revision !== 'number') return null;
   const userId = typeof data.userId === 'string' ? data.userId : '';
   return { lessonId: data.lessonId, revision: data.revision, userId };
-}
-
-export interface ModelNames {
-  stt: string;
-  llm: string;
-  tts: string;
 }
 
 /** The agent attribute `bodh.models`; null where it is missing or broken. */

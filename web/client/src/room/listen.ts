@@ -1,14 +1,16 @@
 /** What comes out of a room: captions, typed words, citations and plans. */
 import { RoomEvent, type RemoteParticipant, type Room } from 'livekit-client';
 import type { ModulePage } from '../api';
+import {
+  ATTRIBUTE_FINAL,
+  ATTRIBUTE_SEGMENT_ID,
+  TOPIC_ANSWER_CITED,
+  TOPIC_ANSWER_PLANNED,
+  TOPIC_CAPTIONS,
+  TOPIC_TYPED,
+} from '../protocol';
 import { parseCitation, parsePlan, type TalkEvent, type Turn } from './captions';
 
-export const TOPIC_TYPED = 'lk.chat';
-const TOPIC_CAPTIONS = 'lk.transcription';
-const TOPIC_CITED = 'answer.cited';
-const TOPIC_PLANNED = 'answer.planned';
-const ATTRIBUTE_SEGMENT = 'lk.segment_id';
-const ATTRIBUTE_FINAL = 'lk.transcription_final';
 const UNKNOWN_MS = 5_000; // words may overtake the news of who joined, by less than this
 
 type Speaker = Pick<Turn, 'who' | 'name'>;
@@ -24,7 +26,7 @@ export function listen(room: Room, page: ModulePage, dispatch: (event: TalkEvent
   // not useTranscriptions: it joins streams by segment id alone, and any participant may send one
   room.registerTextStreamHandler(TOPIC_CAPTIONS, async (reader, { identity }) => {
     const speaker = await describe(identity);
-    const segmentId = reader.info.attributes?.[ATTRIBUTE_SEGMENT] ?? reader.info.id;
+    const segmentId = reader.info.attributes?.[ATTRIBUTE_SEGMENT_ID] ?? reader.info.id;
     if (speaker === null) return;
     const key = `${identity} ${segmentId}`;
     const final = reader.info.attributes?.[ATTRIBUTE_FINAL] === 'true';
@@ -49,9 +51,9 @@ export function listen(room: Room, page: ModulePage, dispatch: (event: TalkEvent
   });
   const data = (payload: Uint8Array, sender?: RemoteParticipant, _kind?: unknown, topic?: string) => {
     if (!sender?.isAgent) return;
-    const citation = topic === TOPIC_CITED ? parseCitation(payload) : null;
+    const citation = topic === TOPIC_ANSWER_CITED ? parseCitation(payload) : null;
     if (citation) dispatch({ type: 'cited', citation });
-    const plan = topic === TOPIC_PLANNED ? parsePlan(payload) : null;
+    const plan = topic === TOPIC_ANSWER_PLANNED ? parsePlan(payload) : null;
     if (plan) dispatch({ type: 'planned', plan });
   };
   const left = ({ isAgent }: RemoteParticipant) => isAgent && dispatch({ type: 'tutorLeft' });

@@ -1,13 +1,12 @@
 /** Which participant is the tutor, and what it does. */
 import { useRemoteParticipants } from '@livekit/components-react';
 import { ConnectionState, RoomEvent, type RemoteParticipant, type Room } from 'livekit-client';
-import { parseModels, type ModelNames } from './captions';
+import { ATTRIBUTE_AGENT_STATE, ATTRIBUTE_MODELS, ATTRIBUTE_NOTES, type ModelNames, type NotesState } from '../protocol';
+import { parseModels } from './captions';
 
 export type AgentState = 'coming' | 'listening' | 'thinking' | 'speaking';
 
-const ATTRIBUTE_STATE = 'lk.agent.state';
-const ATTRIBUTE_MODELS = 'bodh.models';
-const ATTRIBUTE_NOTES = 'bodh.notes';
+const FAILING: NotesState = 'failing';
 
 /** The agent of the newest dispatch: an older one may be listed for a while after its death. */
 export function newestTutor(participants: Iterable<RemoteParticipant>): RemoteParticipant | null {
@@ -42,9 +41,9 @@ export function useTutor(room: Room): Tutor {
   const attributes = participant?.attributes;
   return {
     participant,
-    state: participant ? toState(attributes?.[ATTRIBUTE_STATE]) : 'coming',
+    state: participant ? toState(attributes?.[ATTRIBUTE_AGENT_STATE]) : 'coming',
     models: participant ? parseModels(attributes?.[ATTRIBUTE_MODELS]) : null,
-    keepsNotes: attributes?.[ATTRIBUTE_NOTES] !== 'failing',
+    keepsNotes: attributes?.[ATTRIBUTE_NOTES] !== FAILING,
   };
 }
 
@@ -66,7 +65,7 @@ export function tutorReady(room: Room, over: AbortSignal): Promise<void> {
   const ready = () => {
     const tutor = newestTutor(room.remoteParticipants.values());
     const connected = room.state === ConnectionState.Connected;
-    return connected && tutor !== null && toState(tutor.attributes[ATTRIBUTE_STATE]) !== 'coming';
+    return connected && tutor !== null && toState(tutor.attributes[ATTRIBUTE_AGENT_STATE]) !== 'coming';
   };
   return new Promise((resolve, reject) => {
     const stop = () => {

@@ -3,12 +3,11 @@ import { RoomEvent, type Room } from 'livekit-client';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { api, type ModulePage } from '../api';
 import { explain } from '../failures';
+import { RPC_LESSON_CHANGE, type LessonChange } from '../protocol';
 import { navigate } from '../router';
 import { texts } from '../texts';
 import { parseMetadata, type LessonMetadata } from './captions';
 import type { TalkControls } from './useTalk';
-
-const METHOD_CHANGE = 'lesson.change';
 
 interface LessonOptions {
   page: ModulePage;
@@ -50,7 +49,7 @@ export function useLesson({ page, controls, lessonId, pathOf }: LessonOptions): 
         const changed = await api.changeLesson(page.roomName, wanted.current);
         agreed.current = changed;
         setTrouble('');
-        void tell(METHOD_CHANGE, { type: METHOD_CHANGE, ...changed });
+        void tell(RPC_LESSON_CHANGE, { type: RPC_LESSON_CHANGE, ...changed } satisfies LessonChange);
       }
     } catch (error) {
       setTrouble(`${texts.notes.lessonFailed} ${explain(error)}`);

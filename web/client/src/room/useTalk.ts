@@ -12,9 +12,10 @@ import { useCallback, useEffect, useReducer, useRef, useState } from 'react';
 import { api, ApiError, type ModulePage } from '../api';
 import { storingSettled } from '../choices';
 import { explain } from '../failures';
+import { TOPIC_TYPED } from '../protocol';
 import { texts } from '../texts';
 import { emptyTalk, talkReducer, type Talk } from './captions';
-import { listen, TOPIC_TYPED } from './listen';
+import { listen } from './listen';
 import { newestTutor, tutorReady } from './tutor';
 
 export type Phase = 'before' | 'refused' | 'elsewhere' | 'connecting' | 'live' | 'lost';

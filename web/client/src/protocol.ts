@@ -1,0 +1,134 @@
+/**
+ * The wire contract, generated from protocol/ by `make types`. Don't edit.
+ * Optional fields are those that the page may leave out of what it sends.
+ */
+export const AGENT_PREFIX = 'a_';
+export const AGENT_TYPE = 'bodh-agent';
+export const ATTRIBUTE_AGENT_STATE = 'lk.agent.state';
+export const ATTRIBUTE_FINAL = 'lk.transcription_final';
+export const ATTRIBUTE_MODELS = 'bodh.models';
+export const ATTRIBUTE_NOTES = 'bodh.notes';
+export const ATTRIBUTE_SEGMENT_ID = 'lk.segment_id';
+export const MAX_PARSED_BYTES = 1048576;
+export const MAX_REVISION = 9007199254740992;
+export const MAX_ROOM_METADATA_BYTES = 8192;
+export const MAX_ROOM_NAME = 256;
+export const MAX_TOKEN_METADATA_BYTES = 4096;
+export const RPC_LESSON_CHANGE = 'lesson.change';
+export const RPC_SPEECH_SET = 'speech.set';
+export const RPC_SPEECH_STOP = 'speech.stop';
+export const TOPIC_ANSWER_CITED = 'answer.cited';
+export const TOPIC_ANSWER_PLANNED = 'answer.planned';
+export const TOPIC_CAPTIONS = 'lk.transcription';
+export const TOPIC_LESSON_CHANGE = 'lesson.change';
+export const TOPIC_TURN_LATENCY = 'turn.latency';
+export const TOPIC_TYPED = 'lk.chat';
+
+/** `answer.cited`, agent to page: the passages that a sentence is based on. */
+export interface AnswerCited {
+  segmentId: string;
+  lessonId: string;
+  passageIds: string[];
+}
+
+/** `answer.planned`, agent to page: a sentence starts. */
+export interface AnswerPlanned {
+  segmentId: string;
+  /** The sentence, and all that is planned to follow it. */
+  text: string;
+  /** True: the tutor was stopped in or after this sentence. The rest will not be spoken. */
+  cut: boolean;
+}
+
+/**
+ * On the topic `lesson.change`, agent to everyone in the room: send it again.
+ *
+ * The agent got a data message from somebody it had not seen join. An RPC names its caller.
+ */
+export interface LessonAgain {
+  type: 'lesson.again';
+}
+
+/** `lesson.change`, page to agent: open this lesson. */
+export interface LessonChange {
+  type?: 'lesson.change';
+  lessonId: string;
+  /** Set where the server has already changed the lesson; without it, the agent changes it. */
+  revision?: number | null;
+}
+
+/** Response to the RPC `lesson.change`: the current lesson and revision. */
+export interface LessonHeld {
+  lessonId: string;
+  revision: number;
+}
+
+/** On the topic `lesson.change`, agent to the sender: the lesson cannot be opened. */
+export interface LessonRefused {
+  type: 'lesson.refused';
+  lessonId: string;
+  error: string;
+}
+
+/** `bodh.models`: the models in use. */
+export interface ModelNames {
+  /** `test` for the small model of the tests, which knows only a few words. */
+  stt: string;
+  llm: string;
+  tts: string;
+}
+
+export type NotesState = 'ok' | 'failing';
+
+export type Role = 'learner' | 'teacher' | 'admin';
+
+/** The keys of document 000, plus `revision` and `storeWords`. */
+export interface RoomMetadata {
+  agent_type: string;
+  courseId: string;
+  courseTitle: string;
+  moduleId: string;
+  moduleTitle: string;
+  lessonId: string | null;
+  lessonTitle: string | null;
+  /** Position in the course, from 1. */
+  lessonNumber: number | null;
+  videoIds: string[];
+  learningObjectives: string[];
+  userId: string;
+  userName: string;
+  sessionType: 'course_welcome' | 'course_welcome_back' | 'lesson_welcome' | 'lesson_welcome_back';
+  isFirstCourseVisit: boolean;
+  isIntroLesson: boolean;
+  prevLessonTitle: string | null;
+  /** Grows with every lesson change; the larger of two wins. */
+  revision: number;
+  /** False: nothing this learner says may be stored. */
+  storeWords: boolean;
+}
+
+export type SessionType = 'course_welcome' | 'course_welcome_back' | 'lesson_welcome' | 'lesson_welcome_back';
+
+/** `speech.set`, page to agent. */
+export interface SpeechSet {
+  /** Multiple of the normal speed; null keeps the current rate. */
+  rate?: number | null;
+}
+
+/**
+ * `turn.latency`, agent to page. Times are in seconds; null for a stage the turn didn't have.
+ *
+ * A typed turn has no end of turn and no speech to text.
+ */
+export interface TurnLatency {
+  /** From 1. */
+  turn: number;
+  /** From the end of the learner's speech to the end of the turn, recognition included. */
+  endOfTurnS: number | null;
+  speechToTextS: number | null;
+  /** Until the language model's first token. */
+  firstTokenS: number | null;
+  /** Until the voice's first sound. */
+  firstSoundS: number | null;
+  totalS: number | null;
+}
