@@ -1,54 +1,55 @@
-"""English words as Postgres' text search sees them, near enough for a course in memory."""
+"""English words as learners say them and lessons print them: normal form, content words, stems."""
 
 import re
+from pathlib import Path
 
-WORD = re.compile(r"[a-z0-9]+")
-STOP = frozenset(
-    WORD.findall(
-        "i me my myself we our ours ourselves you your yours yourself yourselves he him his "
-        "himself she her hers herself it its itself they them their theirs themselves what which "
-        "who whom this that these those am is are was were be been being have has had having do "
-        "does did doing a an the and but if or because as until while of at by for with about "
-        "against between into through during before after above below to from up down in out on "
-        "off over under again further then once here there when where why how all any both each "
-        "few more most other some such no nor not only own same so than too very s t can will "
-        "just don should now"
-    )
+MAX_CHARS = 2000  # of one question; the rest of a pasted text is not read
+
+_CONTRACTIONS = (
+    (r"\bcan't\b|\bcannot\b", "can not"),
+    (r"\bwon't\b", "will not"),
+    (r"n't\b", " not"),
+    (r"\b(what|that|it|who|where|how|here|there)'s\b", r"\1 is"),
+    (r"\b(what|that|who|where|how)s\b", r"\1 is"),
+    (r"\blet's\b|\blets\b", "let us"),
+    (r"\bi'm\b", "i am"),
+    (r"'re\b", " are"),
+    (r"'ve\b", " have"),
+    (r"'ll\b", " will"),
+    (r"'d\b", " would"),
+    (r"'s\b", ""),
 )
-ENDINGS = (
-    ("ational", "ate"),
-    ("ization", "ize"),
-    ("fulness", "ful"),
-    ("ations", "ate"),
-    ("ation", "ate"),
-    ("ments", "ment"),
-    ("sses", "ss"),
-    ("ss", "ss"),
-    ("ings", ""),
-    ("ies", "i"),
-    ("ing", ""),
-    ("ers", "er"),
-    ("ed", ""),
-    ("es", ""),
-    ("ly", ""),
-    ("s", ""),
-    ("y", "i"),
-    ("e", ""),
-)
-MIN_STEM = 3
+
+# words that surround a question but say nothing about its topic
+_STOP = frozenset((Path(__file__).parent / "stop_words.txt").read_text().split())
+
+
+def normal(text: str) -> str:
+    """Lower case, contractions opened, no punctuation, single spaces; of at most MAX_CHARS."""
+    text = text[:MAX_CHARS].lower().replace("\u2019", "'")
+    for pattern, replacement in _CONTRACTIONS:
+        text = re.sub(pattern, replacement, text)
+    return " ".join(re.findall(r"[^\W_]+", text))
+
+
+def content_words(text: str) -> list[str]:
+    """The words that carry the topic of a question, in order, in normal form."""
+    return [word for word in normal(text).split() if word not in _STOP]
 
 
 def lexemes(text: str) -> list[str]:
-    """The stems of the words of a text in order, without those that say nothing."""
-    return [stem(word) for word in WORD.findall(text.lower()) if word not in STOP]
+    """The stems of the content words, in order."""
+    return [stem(word) for word in content_words(text)]
 
 
 def stem(word: str) -> str:
-    """The word without its commonest endings: `learning`, `learned`, `learns` are one."""
-    for ending, instead in ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= MIN_STEM:
-            rest = word[: -len(ending)] + instead
-            rest = rest[:-1] if rest.endswith("e") and len(rest) > MIN_STEM else rest
-            doubled = len(rest) > MIN_STEM and rest[-1] == rest[-2] and rest[-1] not in "lsz"
-            return rest[:-1] if doubled else rest
-    return word
+    """A light English stem: "overfitting" and "overfits" share one, and -ise becomes -ize."""
+    if len(word) <= 3:
+        return word
+    word = re.sub(r"is(e|es|ed|ing|ation|ations)$", r"iz\1", word)
+    word = re.sub(r"ices$", "ix", word)
+    word = re.sub(r"ies$", "y", word)
+    word = re.sub(r"(?<=[^siu])s$|(?<=ss)es$", "", word)
+    if match := re.fullmatch(r"(\w*[aeiouy]\w{1,})(?:ing|ed)", word):
+        word = re.sub(r"([^aeiouylsz])\1$", r"\1", match[1])
+    return re.sub(r"e$", "", word) if len(word) > 4 else word

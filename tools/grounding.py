@@ -2,8 +2,9 @@
 
 import prompts
 from courses.library import Hit
+from courses.words import content_words
 from tools.desk import Desk
-from tools.words import content_words, listed
+from tools.words import listed
 
 QUERY_CHARS = 400
 _FENCES = ("BEGIN LESSON TEXT", "END LESSON TEXT")

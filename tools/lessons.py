@@ -7,9 +7,11 @@ from uuid import UUID
 
 import prompts
 from courses.course import Lesson, Passage
+from courses.sentences import passage_sentences
+from courses.words import lexemes, normal
 from db import Forbidden, NotFound
 from tools.desk import Desk
-from tools.words import capital, lexemes, listed, normal, number_in, sentences, spoken
+from tools.words import capital, listed, number_in, spoken
 
 NO_LESSON = "No lesson is chosen yet. Say go to lesson one, or choose a lesson on the page."
 SUMMARY_SENTENCES = 3
@@ -133,7 +135,7 @@ def section_openers(passages: Sequence[Passage]) -> list[tuple[Passage, str]]:
     """The first sentence of the first text of each section, sections that define a term first."""
     first: dict[str, tuple[Passage, str]] = {}
     for passage in passages:
-        if passage.kind == "text" and (found := sentences(passage.body)):
+        if passage.kind == "text" and (found := passage_sentences(passage.body)):
             first.setdefault(passage.heading, (passage, found[0]))
     openers = list(first.values())
     defining = [one for one in openers if re.search(r"\b(is|are) (a|an|the)\b", one[1])]
@@ -176,7 +178,7 @@ async def read(desk: Desk, part: str) -> str:
     if passage is None:
         return _nothing_to_read(normal(part), named(number, lesson.title))
     desk.mark_place(lesson.id, passage.number)
-    chosen = [cited(one, number, passage.number) for one in sentences(passage.body)]
+    chosen = [cited(one, number, passage.number) for one in passage_sentences(passage.body)]
     if "example" in part:
         chosen = [one for one in chosen if _EXAMPLE.search(one)][:2]
     opening = f"{capital(passage.heading)}. " if passage.heading else ""

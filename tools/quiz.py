@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 
 from courses.quiz import Question, QuizRun
+from courses.words import lexemes, normal
 from db import NotFound
 from tools.desk import Desk
 from tools.lessons import NO_LESSON
-from tools.words import NUMBERS, ORDINALS, lexemes, normal, number_in, spoken
+from tools.words import NUMBERS, ORDINALS, number_in, spoken
 
 LETTERS = "ABCDEFGH"
 NO_QUIZ = "This lesson has no quiz."

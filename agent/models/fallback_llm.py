@@ -20,7 +20,7 @@ from pydantic import ValidationError
 import prompts
 from agent.models.provider import Provider
 from agent.offline.tutor import OfflineTutor
-from agent.text.sentences import sentence_end, split_sentences, unfinished
+from courses.sentences import sentence_end, split_sentences, unfinished
 
 TIMEOUT_S = 4.0  # to the first words, over all tries; later between any two
 MAX_RETRY_AFTER_S = 2.0  # a longer wait is not worth the learner's time

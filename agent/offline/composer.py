@@ -12,8 +12,10 @@ from itertools import pairwise
 from math import log
 
 from courses.library import Hit
+from courses.sentences import passage_sentences
+from courses.words import content_words, lexemes, normal, stem
 from tools.lessons import cited
-from tools.words import content_words, lexemes, normal, sentences, spoken, stem
+from tools.words import spoken
 
 CURRENT_LESSON = 1.25  # a passage of the lesson that the learner is in
 OPENS_WITH_TERM = 2.0  # a sentence that begins with what was asked for
@@ -121,12 +123,12 @@ def _enough(asked: list[str], hit: Hit, vocabulary: Vocabulary) -> bool:
 
 def _is_about(found: list[str], hit: Hit) -> bool:
     """True where a heading or the start of a sentence names the word: more than a mention of it."""
-    starts = [lexemes(sentence)[:2] for sentence in sentences(hit.passage.body)]
+    starts = [lexemes(sentence)[:2] for sentence in passage_sentences(hit.passage.body)]
     return any(found[0] in words for words in [lexemes(hit.passage.heading), *starts])
 
 
 def _rank(asked: list[str], hit: Hit, vocabulary: Vocabulary, lesson_number: int) -> _Ranked:
-    found = sentences(hit.passage.body) if hit.passage.kind == "text" else []
+    found = passage_sentences(hit.passage.body) if hit.passage.kind == "text" else []
     scores = [_sentence_score(asked, sentence, vocabulary) for sentence in found]
     at = max(range(len(scores)), key=lambda i: (scores[i], -i), default=0)
     held, heading = set(lexemes(hit.passage.body)), set(lexemes(hit.passage.heading))

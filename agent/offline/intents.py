@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tools.words import normal, number_in
+from courses.words import normal
+from tools.words import number_in
 
 MAX_FIXED_CHARS = 80  # what is longer is a question, whatever words it holds
 

@@ -33,12 +33,13 @@ from agent.offline.intents import (
 )
 from courses.library import Hit
 from courses.quiz import Question
+from courses.words import lexemes, normal
 from db import NotFound
 from tools.desk import Desk
 from tools.grounding import find_passages
 from tools.lessons import NO_LESSON, named
 from tools.quiz import is_position, match_option
-from tools.words import capital, lexemes, normal, spoken
+from tools.words import capital, spoken
 
 CANDIDATES = 24
 VOCABULARY_LIFE = timedelta(minutes=5)  # an import changes the course while rooms are open

@@ -17,7 +17,7 @@ from livekit.agents.voice import io
 
 import protocol
 from agent.text.lines import Line, Sentence
-from agent.text.sentences import split_sentences
+from courses.sentences import split_sentences
 
 MAX_PLANNED_CHARS = 2000  # of what is to come: more than a page shows, less than a packet holds
 

@@ -14,8 +14,8 @@ from agent.room.voice import Hearing
 from agent.talk.classroom import Classroom
 from agent.talk.tutor import Tutor
 from agent.text.lines import Line
-from agent.text.sentences import sentence_end, split_sentences
 from agent.text.speakable import speakable
+from courses.sentences import sentence_end, split_sentences
 
 
 class RoomTutor(Tutor):

@@ -1,8 +1,9 @@
-"""Words as said and printed: normal form, stems, sentences, numbers."""
+"""Words as said and printed: normal form, stems, numbers."""
 
 import pytest
 
-from tools.words import lexemes, listed, normal, number_in, sentences, spoken
+from courses.words import lexemes, normal
+from tools.words import listed, number_in, spoken
 
 
 @pytest.mark.parametrize(
@@ -35,19 +36,6 @@ def test_forms_of_a_word_share_a_lexeme(one: str, other: str) -> None:
 
 def test_care_is_not_a_car() -> None:
     assert lexemes("care") != lexemes("car")
-
-
-def test_sentences_keep_decimals_and_abbreviations_whole() -> None:
-    text = "A rate of 0.1 is common, e.g. Adam\nuses it. It **works**. Next is `x`."
-    assert sentences(text) == [
-        "A rate of 0.1 is common, e.g. Adam uses it.",
-        "It works.",
-        "Next is x.",
-    ]
-
-
-def test_list_items_are_sentences() -> None:
-    assert sentences("- one thing\n- another\n  thing.") == ["one thing.", "another thing."]
 
 
 @pytest.mark.parametrize(
