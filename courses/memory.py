@@ -99,7 +99,7 @@ class MemoryLibrary:
         if run.pending is None:
             questions = await self.questions(lesson_id)
             if not questions:
-                raise NotFound("This lesson has no quiz.")
+                raise NotFound("quiz")
             run = QuizRun(questions[0], 0, 0, 0, 0, len(questions))
             self._runs[account_id, lesson_id] = run
         return run

@@ -69,9 +69,12 @@ def passed(run: QuizRun) -> bool:
 
 
 def hint_text(level: int, hint: str, passage: str | None) -> str:
-    """The author's hint first; from level 2 on, the passage that answers the question."""
+    """The author's hint first; from level 2 on, the passage that answers the question.
+
+    Empty if the question has neither.
+    """
     if level > 1 or not hint:
-        return passage or hint or "Think of what the lesson says about it."
+        return passage or hint
     return hint
 
 

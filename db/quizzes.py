@@ -66,7 +66,7 @@ async def start_quiz(db: Connection, tenant_id: UUID, account_id: UUID, lesson_i
         return run
     questions = await list_questions(db, tenant_id, lesson_id)
     if not questions:
-        raise NotFound("This lesson has no quiz.")
+        raise NotFound("quiz")
     run = QuizRun(questions[0], 0, 0, 0, 0, len(questions))
     await _store(db, tenant_id, account_id, lesson_id, run)
     return run

@@ -1,8 +1,9 @@
-"""Every authored text that is spoken or shown to a language model, as Markdown files.
+"""Every sentence written for a learner or a language model, in Markdown files.
 
-A file begins with the line `values: a, b` and a line `---`; the rest is its text. `{a}` is replaced
-by the value; a full stop behind it goes where the value itself ends a sentence. A part in `[?` and
-`?]` is left out where one of its values is None.
+A file holds texts that belong together. Each begins with a heading, `## name: value, value`, and
+ends at the next one; what stands above the first heading is a note for authors. `{value}` is
+replaced by the value. A full stop after it is dropped if the value ends a sentence itself. A part
+in `[?` and `?]` is left out if one of its values is None.
 """
 
 import re
@@ -10,22 +11,26 @@ from functools import cache
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
+_HEADING = re.compile(r"^## *(.*)$", re.MULTILINE)
+_NAMED = re.compile(r"([a-z_]+)(?:: ([a-z_]+(?:, [a-z_]+)*))?")
 _PLACE = re.compile(r"\{([a-z_]+)\}")
 _FILLED = re.compile(r"\{([a-z_]+)\}(\.?)")
 _OPTIONAL = re.compile(r"\[\?(.*?)\?\]", re.DOTALL)
 
 
 class PromptError(Exception):
-    """A text was asked for with other values than it declares, or does not exist."""
+    """A text does not exist, is malformed, or was given other values than its heading names."""
 
 
 def render(name: str, **values: object) -> str:
-    """The text of `prompts/<name>.md`, filled in one pass: a value is never read as a template.
+    """The text of a heading, filled in one pass: a value is never read as a template.
 
-    Raises PromptError for an unknown name, a missing or unknown value, and for None outside of an
-    optional part.
+    Raises PromptError for an unknown name, for a missing or unknown value, and for None outside of
+    an optional part.
     """
-    declared, text = _read(name)
+    if name not in _texts():
+        raise PromptError(f"there is no text {name}")
+    declared, text = _texts()[name]
     if values.keys() != declared:
         wrong = ", ".join(sorted(values.keys() ^ declared))
         raise PromptError(f"{name}: missing or unknown values: {wrong}")
@@ -34,7 +39,7 @@ def render(name: str, **values: object) -> str:
 
 def names() -> list[str]:
     """The names of all texts, sorted."""
-    return sorted(path.stem for path in _FOLDER.glob("*.md"))
+    return sorted(_texts())
 
 
 def _kept(part: str, values: dict[str, object]) -> str:
@@ -52,13 +57,29 @@ def _fill(text: str, name: str, values: dict[str, object]) -> str:
 
 
 @cache
-def _read(name: str) -> tuple[frozenset[str], str]:
-    try:
-        raw = (_FOLDER / f"{name}.md").read_text(encoding="utf-8")
-    except OSError as error:
-        raise PromptError(f"there is no text {name}") from error
-    head, _, text = raw.partition("\n---\n")
-    declared = frozenset(head.removeprefix("values:").replace(",", " ").split())
-    if not head.startswith("values:") or not set(_PLACE.findall(text)) <= declared:
-        raise PromptError(f"{name}: its first line does not declare all its values")
-    return declared, text.strip()
+def _texts() -> dict[str, tuple[frozenset[str], str]]:
+    """Values and text by name, of all files."""
+    found: dict[str, tuple[frozenset[str], str]] = {}
+    for path in sorted(_FOLDER.glob("*.md")):
+        for name, text in read_texts(path).items():
+            if name in found:
+                raise PromptError(f"{path.name}: there are two texts {name}")
+            found[name] = text
+    return found
+
+
+def read_texts(path: Path) -> dict[str, tuple[frozenset[str], str]]:
+    """Values and text by name, of one file. Raises PromptError where it breaks the format."""
+    _, *parts = _HEADING.split(path.read_text(encoding="utf-8"))
+    found: dict[str, tuple[frozenset[str], str]] = {}
+    for heading, text in zip(parts[::2], parts[1::2], strict=True):
+        named = _NAMED.fullmatch(heading)
+        if named is None:
+            raise PromptError(f"{path.name}: {heading!r} is not `name: value, value`")
+        name, values = named[1], frozenset((named[2] or "").split(", ")) - {""}
+        if name in found or not text.strip() or not set(_PLACE.findall(text)) <= values:
+            raise PromptError(f"{path.name}: {name} is empty, twice, or does not name its values")
+        found[name] = (values, text.strip())
+    if not found:
+        raise PromptError(f"{path.name}: there is no heading `## name`")
+    return found

@@ -33,7 +33,7 @@ async def grounding_text(desk: Desk, hits: list[Hit]) -> str:
         lesson=lesson.title if lesson else None,
         objectives=listed(list(lesson.objectives)) if lesson and lesson.objectives else None,
         question=question,
-        passages="\n\n".join(_shown(hit) for hit in hits) or "(none)",
+        passages="\n\n".join(_shown(hit) for hit in hits) or prompts.render("no_passages"),
     )
 
 

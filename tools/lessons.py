@@ -13,7 +13,6 @@ from db import Forbidden, NotFound
 from tools.desk import Desk
 from tools.words import capital, listed, number_in, spoken
 
-NO_LESSON = "No lesson is chosen yet. Say go to lesson one, or choose a lesson on the page."
 SUMMARY_SENTENCES = 3
 READ_SENTENCES = 4
 _EXAMPLE = re.compile(
@@ -24,14 +23,16 @@ _RELATIVE = {"next": 1, "following": 1, "previous": -1, "before": -1, "back": -1
 
 
 def cited(sentence: str, lesson_number: int, passage_number: int) -> str:
-    """A sentence with the mark of the passage that it rests on."""
+    """A sentence with the mark of its passage."""
     return f"{sentence} [[{lesson_number}.{passage_number}]]"
 
 
 def named(number: int, title: str) -> str:
-    """How a lesson is called in speech; a preview outside the course order has no number."""
+    """A lesson as it is spoken of. An unpublished lesson has number 0, and none is said."""
     title = title.rstrip(".?! ")
-    return f"lesson {spoken(number)}, {title}" if number else f"the lesson {title}"
+    if not number:
+        return prompts.render("lesson_unnumbered", title=title)
+    return prompts.render("lesson_named", number=spoken(number), title=title)
 
 
 def match_lesson(target: str, outline: Sequence[Lesson], current: UUID | None) -> int | None:
@@ -82,13 +83,10 @@ async def change(desk: Desk, target: str) -> str:
     outline = await desk.library.outline(desk.course_id)
     index = match_lesson(target, outline, desk.lesson_id)
     if index is None:
-        return (
-            f"I did not find that lesson. This course has {spoken(len(outline))} lessons: "
-            "say go to lesson one, next lesson, or a title."
-        )
+        return prompts.render("unknown_lesson_to_open", lessons=spoken(len(outline)))
     lesson = outline[index]
     if lesson.id == desk.lesson_id:
-        return f"We are already in {named(index + 1, lesson.title)}."
+        return prompts.render("already_in_lesson", lesson=named(index + 1, lesson.title))
     try:
         await desk.change_lesson(lesson.id)
     except (Forbidden, NotFound) as refusal:
@@ -102,33 +100,36 @@ async def describe(desk: Desk, target: str) -> str:
     outline = await desk.library.outline(desk.course_id)
     index = match_lesson(target, outline, desk.lesson_id)
     if index is None:
-        return f"There is no such lesson. This course has {spoken(len(outline))} lessons."
-    lesson = outline[index]
-    return f"{capital(named(index + 1, lesson.title))}: {lesson.description}".strip()
+        return prompts.render("unknown_lesson_to_describe", lessons=spoken(len(outline)))
+    return _described(index + 1, outline[index])
+
+
+def _described(number: int, lesson: Lesson) -> str:
+    name = capital(named(number, lesson.title))
+    return prompts.render("lesson_described", lesson=name, description=lesson.description or None)
 
 
 async def objectives(desk: Desk) -> str:
-    """What the learner can do after the lesson."""
     found = await desk.lesson()
     if found is None:
-        return NO_LESSON
+        return prompts.render("no_lesson")
     number, lesson = found
     if not lesson.objectives:
-        return f"{capital(named(number, lesson.title))} names no objectives."
-    goals = [goal[:1].lower() + goal[1:].rstrip(".") for goal in lesson.objectives]
-    return f"After {named(number, lesson.title)}, you can {listed(goals)}."
+        return prompts.render("no_objectives", lesson=capital(named(number, lesson.title)))
+    goals = [_small(goal).rstrip(".") for goal in lesson.objectives]
+    return prompts.render("objectives", lesson=named(number, lesson.title), goals=listed(goals))
 
 
 async def summarise(desk: Desk, target: str = "this") -> str:
-    """The lesson in a few of its own sentences: its description, then what opens its sections."""
+    """The description of a lesson, then the first sentences of its sections."""
     outline = await desk.library.outline(desk.course_id)
     index = match_lesson(target or "this", outline, desk.lesson_id)
     if index is None:
-        return NO_LESSON if desk.lesson_id is None else "I did not find that lesson."
+        return prompts.render("no_lesson" if desk.lesson_id is None else "unknown_lesson")
     lesson, number = outline[index], index + 1
     openers = section_openers(await desk.library.passages(lesson.id))
     chosen = [cited(text, number, p.number) for p, text in openers[:SUMMARY_SENTENCES]]
-    return " ".join([f"{capital(named(number, lesson.title))}: {lesson.description}", *chosen])
+    return " ".join([_described(number, lesson), *chosen])
 
 
 def section_openers(passages: Sequence[Passage]) -> list[tuple[Passage, str]]:
@@ -147,18 +148,25 @@ async def where(desk: Desk) -> str:
     """Where the learner stands in lesson and course."""
     found = await desk.lesson()
     if found is None:
-        return NO_LESSON
+        return prompts.render("no_lesson")
     number, lesson = found
-    parts = [f"You are in {named(number, lesson.title)}."]
-    place = desk.topic
+    topic, place = "", desk.topic
     if place and place.lesson_id == lesson.id:
         passages = await desk.library.passages(lesson.id)
-        heading = next((p.heading for p in passages if p.number == place.passage), "")
-        parts.append(f"We last spoke about {heading[:1].lower() + heading[1:]}." if heading else "")
+        topic = next((p.heading for p in passages if p.number == place.passage), "")
     visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
-    done, total = visit.course_progress.completed_lessons, visit.course_progress.total_lessons
-    parts.append(f"You have completed {spoken(done)} of {spoken(total)} lessons.")
-    return " ".join(part for part in parts if part)
+    return prompts.render(
+        "where",
+        lesson=named(number, lesson.title),
+        topic=_small(topic) or None,
+        completed=spoken(visit.course_progress.completed_lessons),
+        lessons=spoken(visit.course_progress.total_lessons),
+    )
+
+
+def _small(text: str) -> str:
+    """The text with its first letter in lower case, to go on within a sentence."""
+    return text[:1].lower() + text[1:]
 
 
 async def read(desk: Desk, part: str) -> str:
@@ -171,7 +179,7 @@ async def read(desk: Desk, part: str) -> str:
         topic = None  # an answer from elsewhere does not move the learner's own place
     found = await desk.lesson(topic.lesson_id if topic else None)
     if found is None:
-        return NO_LESSON
+        return prompts.render("no_lesson")
     number, lesson = found
     passages = await desk.library.passages(lesson.id)
     passage = choose_passage(passages, topic.passage if topic else 0, normal(part))
@@ -209,9 +217,9 @@ def _nearest(passages: list[Passage], place: int) -> Passage | None:
 
 def _nothing_to_read(part: str, lesson: str) -> str:
     if part == "previous":
-        return f"This is the beginning of {lesson}. Say previous lesson to go further back."
+        return prompts.render("beginning_of_lesson", lesson=lesson)
     if part == "next":
-        return f"That was the last part of {lesson}. Say quiz me, or next lesson."
+        return prompts.render("end_of_lesson", lesson=lesson)
     if part == "code":
-        return "There is no code in this lesson."
-    return f"I found nothing to read in {lesson}."
+        return prompts.render("no_code")
+    return prompts.render("nothing_to_read", lesson=lesson)

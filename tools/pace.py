@@ -1,5 +1,6 @@
 """How fast the tutor speaks."""
 
+import prompts
 from tools.desk import Desk
 
 STEP = 0.85
@@ -8,19 +9,17 @@ FASTEST = 1.6
 
 
 def slower(desk: Desk) -> str:
-    """One step slower."""
     if desk.rate <= SLOWEST:
-        return "This is as slow as I can speak."
+        return prompts.render("slowest")
     _set(desk, max(SLOWEST, desk.rate * STEP))
-    return "Okay, I will speak more slowly."
+    return prompts.render("slower")
 
 
 def faster(desk: Desk) -> str:
-    """One step faster."""
     if desk.rate >= FASTEST:
-        return "This is as fast as I can speak."
+        return prompts.render("fastest")
     _set(desk, min(FASTEST, desk.rate / STEP))
-    return "Okay, I will speak a little faster."
+    return prompts.render("faster")
 
 
 def _set(desk: Desk, rate: float) -> None:

@@ -3,16 +3,14 @@
 import re
 from collections.abc import Sequence
 
+import prompts
 from courses.quiz import Question, QuizRun
 from courses.words import lexemes, normal
 from db import NotFound
 from tools.desk import Desk
-from tools.lessons import NO_LESSON
 from tools.words import NUMBERS, ORDINALS, number_in, spoken
 
 LETTERS = "ABCDEFGH"
-NO_QUIZ = "This lesson has no quiz."
-NOT_OPEN = "No question is open. Say quiz me, and I will ask you one."
 _LEAD_IN = re.compile(
     r"^(?:(?:um|uh|so|well|okay|ok|maybe|perhaps|yes|then|that is|is that|is it|it is|it must be|"
     r"i think|i believe|i guess|i would say|i say|i choose|i pick|i take|i go with|"
@@ -77,62 +75,62 @@ def _by_words(rest: str, options: Sequence[str]) -> int | None:
 
 def asked(question: Question, run: QuizRun) -> str:
     """A question as it is spoken, with its options by letter."""
-    options = " ".join(
-        f"{letter}: {option.rstrip('.')}."
+    options = [
+        prompts.render("option", letter=letter, text=option)
         for letter, option in zip(LETTERS, question.options, strict=False)
+    ]
+    return prompts.render(
+        "question",
+        number=spoken(run.answered + 1),
+        total=spoken(run.total),
+        question=question.prompt,
+        options=" ".join(options),
     )
-    count = f"Question {spoken(run.answered + 1)} of {spoken(run.total)}."
-    return f"{count} {question.prompt} {options}"
 
 
 async def start(desk: Desk) -> str:
     """Asks the open question, or starts the quiz of the lesson."""
     if desk.lesson_id is None:
-        return NO_LESSON
+        return prompts.render("no_lesson")
     run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
     if run.pending is None:
         try:
             run = await desk.library.start_quiz(desk.account_id, desk.lesson_id)
         except NotFound:
-            return NO_QUIZ
-    return asked(run.pending, run) if run.pending else NO_QUIZ
+            return prompts.render("no_quiz")
+    return asked(run.pending, run) if run.pending else prompts.render("no_quiz")
 
 
 async def answer(desk: Desk, said: str) -> str:
     """Grades an answer to the open question and asks the next one."""
     if desk.lesson_id is None:
-        return NOT_OPEN
+        return prompts.render("no_open_question")
     run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
     if run.pending is None:
-        return NOT_OPEN
+        return prompts.render("no_open_question")
     options = run.pending.options
     option = match_option(said, options)
     if option is None:
-        return (
-            "I did not catch which option you mean. "
-            f"Say a letter from A to {LETTERS[len(options) - 1]}, or say hint."
-        )
+        return prompts.render("unclear_option", last=LETTERS[len(options) - 1])
     graded = await desk.library.grade(desk.account_id, desk.lesson_id, option, desk.now())
     if not graded.right:
-        return f"Not quite: it is not {LETTERS[option]}. Try again, or say hint."
-    right = f"Yes, that is right. {graded.why}".strip()
+        return prompts.render("wrong_answer", letter=LETTERS[option])
+    right = prompts.render("right_answer", why=graded.why or None)
     if graded.run.pending is not None:
         return f"{right} {asked(graded.run.pending, graded.run)}"
     return f"{right} {_result(graded.run)}"
 
 
 async def hint(desk: Desk) -> str:
-    """A hint for the open question."""
     if desk.lesson_id is None:
-        return NOT_OPEN
+        return prompts.render("no_open_question")
     run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
     if run.pending is None:
-        return NOT_OPEN
-    return f"A hint: {await desk.library.take_hint(desk.account_id, desk.lesson_id)}"
+        return prompts.render("no_open_question")
+    text = await desk.library.take_hint(desk.account_id, desk.lesson_id)
+    return prompts.render("hint", hint=text or prompts.render("no_hint"))
 
 
 def _result(run: QuizRun) -> str:
-    return (
-        f"That was the last question: {spoken(run.correct)} of {spoken(run.total)} right at the "
-        "first try. Say next lesson to go on, or quiz me to try again."
-    )
+    right, total = spoken(run.correct), spoken(run.total)
+    return prompts.render("last_answer", right=right, total=total)

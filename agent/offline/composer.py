@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from math import log
 
+import prompts
 from courses.library import Hit
 from courses.sentences import passage_sentences
 from courses.words import content_words, lexemes, normal, stem
@@ -76,8 +77,12 @@ class Answer:
     def text(self) -> str:
         """As it is spoken, the lesson named, each sentence with its mark."""
         number, passage = self.hit.lesson_number, self.hit.passage.number
-        marked = " ".join(cited(one, number, passage) for one in self.sentences)
-        return f"Lesson {spoken(number)}, passage {spoken(passage)}: {marked}"
+        return prompts.render(
+            "passage_quoted",
+            lesson=spoken(number),
+            passage=spoken(passage),
+            sentences=" ".join(cited(one, number, passage) for one in self.sentences),
+        )
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""What a learner wants, by rules over normal text: an action, fixed words, or a question. Pure.
+"""What a learner wants, by rules over normal text: an action, small talk, or a question. Pure.
 
-Speech arrives in lower case without punctuation, typing as typed; both are brought to one form.
+Speech arrives in lower case without punctuation, typed text as it is. The rules see one form.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from courses.words import normal
 from tools.words import number_in
 
-MAX_FIXED_CHARS = 80  # what is longer is a question, whatever words it holds
+MAX_FIXED_CHARS = 80  # longer text is a question, whatever words it holds
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Say:
-    """Words that need no lesson."""
+    """An answer that needs no lesson; `text` is its name in prompts/."""
 
     text: str
 
@@ -35,7 +35,7 @@ class Repeat:
 
 @dataclass(frozen=True)
 class Recall:
-    """Say what the learner asked last."""
+    """Say what the learner said last."""
 
 
 @dataclass(frozen=True)
@@ -50,29 +50,24 @@ class Duration:
 
 @dataclass(frozen=True)
 class Stuck:
-    """The learner wants the answer of the open question, or does not know it."""
+    """The learner wants or does not know the answer to the open question.
+
+    `text` names what to say if no question is open.
+    """
 
     text: str
 
 
 @dataclass(frozen=True)
 class Ask:
-    """A question to look up in the course."""
+    """A question to look up in the course; `again` if the learner did not understand it before."""
 
     text: str
     example: bool = False
-    opening: str = ""
+    again: bool = False
 
 
 Intent = Call | Say | Repeat | Recall | CourseAbout | Duration | Stuck | Ask
-
-ASK_ME = "Ask me about the lesson, or say continue, quiz me, or summarise this lesson."
-NOTHING_OPEN = "No question is open now. Say quiz me, and I will ask you one."
-HELP = (
-    "You can ask me about anything in the course. You can also say continue, repeat that, slow "
-    "down, give me an example, summarise this lesson, objectives, next lesson, quiz me, hint, or "
-    "where was I."
-)
 
 _COURTESY = re.compile(r"\b(?:please|bodh|um|uh|erm|hmm|hey|right now|for me)\b")
 _LEAD = re.compile(r"^(?:(?:so|well|okay|ok|and|but|now|like|you know) )+(?=.)")
@@ -90,7 +85,7 @@ _SPEAK = r"(?:speak |talk |go |read )?(?:a (?:bit|little) )?(?:more )?"
 _IT = r"(?:that|this|it|what you(?: just)? said|(?:the )?last (?:part|answer|sentence|thing))"
 _UNDERSTOOD = r"i understand(?: (?:this|it|that))?"
 
-# The first rule of which one pattern matches the whole of what was said decides.
+# The first rule with a pattern that matches the whole text decides.
 _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
     (
         Repeat(),
@@ -203,11 +198,11 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Stuck("That is fine, nobody knows everything at first. Say continue, or ask about a word."),
+        Stuck("nobody_knows_everything"),
         (r"i do not know|no idea|i am not sure|i can not (?:answer|say)|skip(?: it| this)?",),
     ),
     (
-        Stuck(NOTHING_OPEN),
+        Stuck("no_open_question"),
         (
             r"(?:(?:just )?(?:tell|give|show) me |what is |what was |say |reveal )?(?:the |your )?"
             r"(?:right |correct |quiz )*(?:answer|solution|answer key)s?"
@@ -216,7 +211,7 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Say(NOTHING_OPEN),
+        Say("no_open_question"),
         (
             r"(?:is )?(?:that|this|it)(?: is)? (?:right|correct|wrong|true|false)",
             r"(?:i think )?(?:that|this|it) is not (?:right|correct|wrong|true|false)",
@@ -224,40 +219,40 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Say(HELP),
+        Say("help"),
         (
             r"help(?: me)?|i need help|commands?|how does this work",
             r"what can (?:you do|i (?:say|ask|do))|what do you do|what should i (?:say|do|ask)",
         ),
     ),
     (
-        Say(f"Hello, it is good to hear you. {ASK_ME}"),
+        Say("hello"),
         (r"(?:hello|hi|good (?:morning|afternoon|evening|day)|greetings)(?: there| again)?",),
     ),
     (
-        Say(f"I am well, thank you, and ready to teach. {ASK_ME}"),
+        Say("how_are_you"),
         (r"how are you(?: doing| today)?",),
     ),
     (
-        Say("I am Bodh, a computer tutor for this course. I answer from its lessons."),
+        Say("who_are_you"),
         (
             r"who are you|what are you|what is your name",
             r"are you (?:an? )?(?:human|person|robot|real|ai|bot|computer|machine)",
         ),
     ),
     (
-        Say("Goodbye, and well done today. We can go on whenever you come back."),
+        Say("farewell"),
         (r"good ?bye|bye(?: bye)?|see you(?: later| soon)?|good night",),
     ),
     (
-        Say("You are welcome. Say continue to go on, or goodbye to stop for today."),
+        Say("thanks"),
         (
             r"(?:that is all )?(?:thank you|thanks)(?: a lot| (?:so|very) much)?(?: for .{1,40})?",
             r"that is all",
         ),
     ),
     (
-        Say("Okay, take your time. Say continue when you are ready."),
+        Say("take_your_time"),
         (
             r"no|nope|no thank you|no thanks|not (?:now|yet)|i am not ready",
             r"i need (?:more|some) time|(?:just )?(?:wait|hold on|pause)(?: a (?:moment|minute))?",
@@ -265,36 +260,36 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Say("Good. Say continue to go on, or quiz me to check what you know."),
+        Say("understood"),
         (
             r"okay|ok|alright|all right|got it|fine|good|great|cool|i see|very good",
             rf"(?:now )?{_UNDERSTOOD}(?: now)?",
         ),
     ),
-    (Say("Yes, I am ready. Say continue, or ask me a question."), (r"are you ready",)),
-    (Say("No problem at all. Please go on."), (r"(?:i am )?sorry|excuse me|oops",)),
+    (Say("are_you_ready"), (r"are you ready",)),
+    (Say("sorry"), (r"(?:i am )?sorry|excuse me|oops",)),
     (
-        Say("Yes, I can hear you well."),
+        Say("can_you_hear_me"),
         (r"(?:can you |do you )?hear me|are you (?:there|listening)",),
     ),
     (
-        Say("Good, then let us go on. Say continue, or ask me a question."),
+        Say("i_can_hear_you"),
         (r"(?:yes )?i can hear you",),
     ),
     (
-        Say("I am sorry. Please check the sound of your device; the captions show what I say."),
+        Say("i_cannot_hear_you"),
         (r"(?:no )?i (?:can|do) not hear you",),
     ),
     (
-        Say("Please ask it, I am listening."),
+        Say("ask_it"),
         (r"i have (?:a|another|one more) question|ask(?: you)?(?: a question)?",),
     ),
     (
-        Say("I am glad to hear that. Shall we go on?"),
+        Say("i_like_it"),
         (r"i (?:really )?(?:like|love|enjoy) .{1,40}",),
     ),
     (
-        Say("I can not play a video or a module again. Say previous lesson, or repeat that."),
+        Say("no_replay"),
         (r"repeat the last (?:module|video)",),
     ),
 )
@@ -320,16 +315,16 @@ _BARE_CHOICE = re.compile(
 
 
 def clean(text: str) -> str:
-    """Normal text without courtesy and request words around it."""
+    """Normal text without the words of courtesy and request around it."""
     words = " ".join(_COURTESY.sub(" ", normal(text)).split())
     return _REQUEST.sub("", _LEAD.sub("", words)).strip() or normal(text)
 
 
 def understand(text: str) -> Intent:
-    """The intent of what was said; an answer to an open quiz question is found before. No raise."""
+    """The intent of a text. The caller checks first whether it answers an open quiz question."""
     said = clean(text)
     if not said:
-        return Say(f"I did not get any words. {ASK_ME}")
+        return Say("no_words")
     if len(said) > MAX_FIXED_CHARS:
         return Ask(text)
     return _fixed(said) or _about_lesson(said) or _topic(said, text)
@@ -340,7 +335,7 @@ def _fixed(said: str) -> Intent | None:
 
 
 def _about_lesson(said: str) -> Intent | None:
-    """Sums up, describes or changes a lesson that is named in some way."""
+    """An action on a lesson that the text names."""
     if match := _SUM_UP.fullmatch(said):
         return Call("summarise_lesson", {"target": _target(match[1]) or "this"})
     if said == "repeat the last lesson":
@@ -362,13 +357,13 @@ def _target(words: str) -> str:
 
 
 def _topic(said: str, text: str) -> Intent:
-    """A question about the course, with the words around its topic taken off."""
+    """A question about the course, without the words around its topic."""
     if match := _WITH_EXAMPLE.fullmatch(said):
         return Ask(_first(match.groups()), example=True)
     if match := _NOT_UNDERSTOOD.fullmatch(said):
-        return Ask(match[1], example=True, opening="Let us look at it again. ")
+        return Ask(match[1], example=True, again=True)
     if number_in(said) is not None and _BARE_CHOICE.fullmatch(said):
-        return Say(NOTHING_OPEN)
+        return Say("no_open_question")
     return Ask(text)
 
 

@@ -16,10 +16,9 @@ from livekit.agents.types import (
     NotGivenOr,
 )
 
+import prompts
 from agent.offline.composer import Vocabulary, compose, corrected, search_words
 from agent.offline.intents import (
-    ASK_ME,
-    NOTHING_OPEN,
     Ask,
     Call,
     CourseAbout,
@@ -37,20 +36,12 @@ from courses.words import lexemes, normal
 from db import NotFound
 from tools.desk import Desk
 from tools.grounding import find_passages
-from tools.lessons import NO_LESSON, named
+from tools.lessons import named
 from tools.quiz import is_position, match_option
 from tools.words import capital, spoken
 
 CANDIDATES = 24
 VOCABULARY_LIFE = timedelta(minutes=5)  # an import changes the course while rooms are open
-REFUSAL = (
-    "I did not find that: the course does not contain it. I run without a language model and "
-    "answer only from the lessons. Ask me in other words, or say summarise this lesson."
-)
-NO_SPOILERS = (
-    "That is just what the open question asks, so I will not tell you. "
-    "Say hint for a hint, or give me a letter."
-)
 _QUESTION = re.compile(
     r"(what|why|how|who|when|where|which|explain|tell me|describe|define|can|could|does|are"
     r"|is(?! it| that)|i do not|repeat|say|slow|speak|summari|next|previous|go|hint|give)\b"
@@ -126,7 +117,7 @@ class OfflineStream(llm.LLMStream):
         try:
             reply = " ".join(results) or await Reply(self._tutor, self._chat_ctx).to(said)
         except NotFound:
-            reply = NO_LESSON
+            reply = prompts.render("no_lesson")
         except Exception as error:  # whatever a library raises; the framework retries these
             raise APIConnectionError("the course library did not answer") from error
         if isinstance(reply, Call):
@@ -171,7 +162,7 @@ class Reply:
         intent = understand(said)
         if pending is not None and intent == Call("read_lesson", {"part": "next"}):
             return Call("start_quiz")  # "go on" means the open question
-        if pending is not None and intent == Say(NOTHING_OPEN):
+        if pending is not None and intent == Say("no_open_question"):
             return Call("answer_quiz", {"answer": said})  # which asks for a letter
         return await self._act(intent, pending)
 
@@ -186,16 +177,18 @@ class Reply:
             case Call():
                 return intent
             case Say():
-                return intent.text
+                return prompts.render(intent.text)
             case Stuck():
-                return Call("take_hint") if pending else intent.text
+                return Call("take_hint") if pending else prompts.render(intent.text)
             case Repeat():
-                return self._desk.last_answer or f"I have not said anything yet. {ASK_ME}"
+                return self._desk.last_answer or prompts.render("nothing_said_yet")
             case Recall():
                 return self._recall()
             case CourseAbout():
                 course = await self._desk.library.course(self._desk.course_id)
-                return f"This course is {course.title}. {course.description}"
+                return prompts.render(
+                    "course_described", course=course.title, description=course.description
+                )
             case Duration():
                 return await self._duration()
             case Ask():
@@ -207,18 +200,21 @@ class Reply:
             for item in self._chat_ctx.items
             if item.type == "message" and item.role == "user"
         ]
-        return f"You said: {texts[-2]}" if len(texts) > 1 else "You have not asked me anything yet."
+        if len(texts) < 2:
+            return prompts.render("nothing_asked_yet")
+        return prompts.render("you_said", words=texts[-2])
 
     async def _duration(self) -> str:
         found = await self._desk.lesson()
         if found is None:
-            return NO_LESSON
+            return prompts.render("no_lesson")
         number, lesson = found
         if lesson.duration_s is None:
-            return f"I do not know how long {named(number, lesson.title)} is."
-        minutes = max(1, round(lesson.duration_s / 60))
-        unit = "minute" if minutes == 1 else "minutes"
-        return f"{capital(named(number, lesson.title))}, takes about {spoken(minutes)} {unit}."
+            return prompts.render("unknown_duration", lesson=named(number, lesson.title))
+        name, minutes = capital(named(number, lesson.title)), round(lesson.duration_s / 60)
+        if minutes <= 1:
+            return prompts.render("lesson_lasts_a_minute", lesson=name)
+        return prompts.render("lesson_lasts", lesson=name, minutes=spoken(minutes))
 
     async def _answer(self, ask: Ask, pending: Question | None) -> str:
         vocabulary = await self._tutor.vocabulary()
@@ -228,12 +224,12 @@ class Reply:
         found = await self._desk.lesson()
         number = found[0] if found else 0
         if pending is not None and spoils(question, pending, hits, self._desk.lesson_id):
-            return NO_SPOILERS
+            return prompts.render("no_spoilers")
         answer = compose(question, hits, vocabulary, lesson_number=number, example=ask.example)
         if answer is None:
-            return REFUSAL
+            return prompts.render("refusal")
         self._desk.mark_place(answer.hit.passage.lesson_id, answer.hit.passage.number)
-        return ask.opening + answer.text
+        return prompts.render("look_again", answer=answer.text) if ask.again else answer.text
 
     async def _with_topic(self, text: str, vocabulary: Vocabulary) -> str:
         """The question; one that names nothing but "it" or "that" is about the last topic."""

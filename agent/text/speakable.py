@@ -6,6 +6,7 @@ from html import unescape
 from re import Match
 from unicodedata import category
 
+import prompts
 from agent.text.spoken_math import FRACTIONS, GREEK_LETTERS, SYMBOLS, spoken_formula
 
 Rule = tuple[re.Pattern[str], str | Callable[[Match[str]], str]]
@@ -93,8 +94,9 @@ def spoken_block(match: Match[str]) -> str:
     lines = [line for line in code.splitlines() if line.strip()]
     if len(lines) <= LONG_CODE_LINES:
         return "\n" + ". ".join(spoken_code(line) for line in lines) + ".\n"
-    kind = f" of {language.capitalize()}" if language else ""
-    return f"\nThe code is on your page, {len(lines)} lines{kind}.\n"
+    kind = language.capitalize() or None
+    told = prompts.render("code_on_page", lines=len(lines), language=kind)
+    return f"\n{told}\n"
 
 
 def spoken_code(code: str) -> str:

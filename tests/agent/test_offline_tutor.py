@@ -6,10 +6,14 @@ import re
 import pytest
 from livekit.agents import RunResult, llm
 
-from agent.offline.intents import HELP, NOTHING_OPEN
-from agent.offline.tutor import NO_SPOILERS, REFUSAL, OfflineTutor
+import prompts
+from agent.offline.tutor import OfflineTutor
 from speech.models import TEST_MODEL_FOLDER
 from tests.agent.desk_parts import ask, open_desk, raw_reply, talk
+
+HELP = prompts.render("help")
+REFUSAL = prompts.render("refusal")
+NOTHING_OPEN = prompts.render("no_open_question")
 
 PHRASES = TEST_MODEL_FOLDER / "phrases.txt"
 
@@ -188,7 +192,7 @@ async def test_the_open_question_is_not_answered_by_a_passage(said: str) -> None
     async with talk(await open_desk(4)) as session:
         await ask(session, "quiz me")
         answer = await ask(session, said)
-    assert answer == NO_SPOILERS or answer.startswith("Yes, that is right.")
+    assert answer == prompts.render("no_spoilers") or answer.startswith("Yes, that is right.")
 
 
 async def test_another_question_may_be_asked_while_one_is_open() -> None:

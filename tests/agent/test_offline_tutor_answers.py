@@ -5,12 +5,13 @@ from uuid import UUID
 
 import pytest
 
-from agent.offline.tutor import REFUSAL
+import prompts
 from courses.course import Course
 from db import Pool
 from db.library import PostgresLibrary
 from tests.agent.desk_parts import open_desk, raw_reply
 
+REFUSAL = prompts.render("refusal")
 SPOKEN = [
     ("what is gradient descent", 4),
     ("i do not understand gradient descent", 4),

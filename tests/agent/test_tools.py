@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 
+import prompts
 from courses.progress import Visit
 from tests.agent.desk_parts import CLOSED, NOW, open_desk
 from tools import build_tools, lessons, pace, quiz
@@ -97,7 +98,7 @@ async def test_without_a_lesson_every_tool_says_so() -> None:
     desk = await open_desk(1)
     desk.lesson_id = None
     said = [await lessons.objectives(desk), await lessons.where(desk), await quiz.start(desk)]
-    assert said == [lessons.NO_LESSON] * 3
+    assert said == [prompts.render("no_lesson")] * 3
 
 
 async def test_slower_goes_down_to_a_floor() -> None:
@@ -139,7 +140,9 @@ def test_an_answer_is_matched_by_letter_number_ordinal_or_words(
 
 async def test_answers_and_hints_without_a_question_say_how_to_get_one() -> None:
     desk = await open_desk(4)
-    assert [await quiz.answer(desk, "b"), await quiz.hint(desk)] == [quiz.NOT_OPEN] * 2
+    assert [await quiz.answer(desk, "b"), await quiz.hint(desk)] == [
+        prompts.render("no_open_question")
+    ] * 2
 
 
 async def test_no_result_before_the_right_answer_tells_it() -> None:

@@ -1,10 +1,17 @@
-"""The authored texts: strict filling, and what a greeting says."""
+"""The authored texts: their format, strict filling, their use, and what a greeting says."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 import prompts
-from prompts import PromptError, render
+from prompts import PromptError, read_texts, render
+from protocol import SessionType
 
+ROOT = Path(__file__).parents[2]
 GREETINGS = ("course_welcome", "course_welcome_back", "lesson_welcome", "lesson_welcome_back")
 
 
@@ -20,7 +27,7 @@ def greet(name: str, previous: str | None = "Data and vectors") -> str:
 
 
 @pytest.mark.parametrize("name", prompts.names())
-def test_every_text_declares_its_values(name: str) -> None:
+def test_a_value_that_a_text_does_not_name_raises(name: str) -> None:
     with pytest.raises(PromptError, match="nonsense"):
         render(name, nonsense=1)
 
@@ -43,6 +50,70 @@ def test_an_unknown_text_raises() -> None:
 def test_a_value_is_never_read_as_a_template() -> None:
     text = render("back_again", learner="{lesson} [?x?]", lesson="Data")
     assert text == "I am back, {lesson} [?x?]. We were in Data: please go on."
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("values: a\n---\nHello {a}.", "there is no heading"),
+        ("## Hello\nHello.", "is not `name: value, value`"),
+        ("## hello: a b\nHello {a}.", "is not `name: value, value`"),
+        ("## hello\nHello {a}.", "does not name its values"),
+        ("## hello\n\n## bye\nBye.", "hello is empty"),
+        ("## hello\nHello.\n\n## hello\nHello again.", "hello is empty, twice"),
+    ],
+)
+def test_a_file_of_another_format_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "texts.md"
+    path.write_text(text)
+    with pytest.raises(PromptError, match=message):
+        read_texts(path)
+
+
+def test_texts_of_a_file_are_read_by_their_headings(tmp_path: Path) -> None:
+    path = tmp_path / "texts.md"
+    path.write_text("# A note\n\n## hello: a, b\nHello {a}.\n{b}\n\n## bye\n\nBye.\n")
+    assert read_texts(path) == {
+        "hello": (frozenset({"a", "b"}), "Hello {a}.\n{b}"),
+        "bye": (frozenset(), "Bye."),
+    }
+
+
+def test_every_text_is_used_and_every_used_text_exists() -> None:
+    used = {name for path in sources() for name in used_texts(ast.parse(path.read_text()))}
+    assert sorted(used | set(get_args(SessionType))) == prompts.names()
+
+
+def sources() -> Iterator[Path]:
+    """The code that speaks."""
+    for folder in ("agent", "tools"):
+        yield from (ROOT / folder).rglob("*.py")
+
+
+def used_texts(tree: ast.Module) -> Iterator[str]:
+    """What `render`, `Say` and `Stuck` are called with: a text, a choice of two, or a name."""
+    values = {
+        target.id: node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and node.args:
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            first = node.args[0]
+            if called in ("render", "Say", "Stuck"):
+                yield from constants(values.get(getattr(first, "id", ""), first))
+
+
+def constants(node: ast.expr) -> Iterator[str]:
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.IfExp():
+            yield from constants(node.body)
+            yield from constants(node.orelse)
 
 
 @pytest.mark.parametrize("name", GREETINGS)
