@@ -1,1 +1,1 @@
-"""Courses without a database: their types and rules, the authoring format, a library in memory."""
+"""Courses without a database: types and rules, the authoring format, a library in memory."""

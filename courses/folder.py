@@ -1,4 +1,4 @@
-"""Courses as folders of Markdown. Owns the format that db/sample/README.md tells."""
+"""Courses as folders of Markdown. Owns the format described in db/sample/README.md."""
 
 import re
 from collections.abc import Iterator
@@ -27,7 +27,10 @@ class QuestionFile:
 
 @dataclass(frozen=True)
 class LessonFile:
-    """A lesson; `key` is its path without numbers and endings, so a new order keeps progress."""
+    """A lesson file, read.
+
+    `key` is its path without numbers and endings: reordering lessons keeps their progress.
+    """
 
     key: str
     title: str
@@ -44,7 +47,7 @@ class LessonFile:
 
 @dataclass(frozen=True)
 class ModuleFile:
-    """A module with its lessons in order."""
+    """A module folder, read; its lessons in order."""
 
     key: str
     title: str
@@ -66,18 +69,15 @@ class CourseFile:
 
 
 class CourseFolderError(Exception):
-    """The folder holds no course that can be taken; the message has one error a line."""
+    """The folder cannot be imported. The message has one error per line."""
 
     def __init__(self, errors: list[CourseFileError]) -> None:
-        """Sorted by file and line, each once."""
         self.errors = sorted(set(errors), key=lambda error: (error.path, error.line))
         super().__init__("\n".join(str(error) for error in self.errors))
 
 
 @dataclass
 class _Reader:
-    """The folder and the errors found so far."""
-
     folder: Path
     errors: list[CourseFileError] = field(default_factory=list)
 
@@ -89,9 +89,9 @@ class _Reader:
 
 
 def read_course(folder: Path) -> CourseFile:
-    """The course in a folder. Raises CourseFolderError with everything that is wrong."""
+    """Reads a course folder. Raises CourseFolderError with every error in it."""
     if not (folder / "course.md").is_file():
-        raise CourseFolderError([CourseFileError("course.md", 1, f"is missing in {folder}")])
+        raise CourseFolderError([CourseFileError("course.md", 1, f"missing in {folder}")])
     reader = _Reader(folder)
     page = reader.page(folder / "course.md")
     modules = tuple(_read_module(reader, path) for path in _folders(folder))
@@ -107,7 +107,7 @@ def read_course(folder: Path) -> CourseFile:
         modules=modules,
     )
     if course.slug and not SLUG.fullmatch(course.slug):
-        page.error("slug", "slug must be small letters, digits and hyphens")
+        page.error("slug", "slug must be lower-case letters, digits and hyphens")
     page.finish()
     if reader.errors:
         raise CourseFolderError(reader.errors)
@@ -117,7 +117,7 @@ def read_course(folder: Path) -> CourseFile:
 def _read_module(reader: _Reader, folder: Path) -> ModuleFile:
     key = _key(folder.name)
     if not (folder / "module.md").is_file():
-        reader.error(folder / "module.md", 1, "is missing")
+        reader.error(folder / "module.md", 1, "missing")
         return ModuleFile(key, "", "", True, ())
     page = reader.page(folder / "module.md")
     paths = sorted(path for path in folder.glob("*.md") if path.name != "module.md")
@@ -204,7 +204,9 @@ def _captions(reader: _Reader, path: Path) -> str | None:
         if match is None:
             page.error_at(number, "a cue's times must look like 00:01.000 --> 00:04.500")
         elif not last <= _seconds(match[1]) < _seconds(match[2]):
-            page.error_at(number, "a cue must end after it starts, and start after the one before")
+            page.error_at(
+                number, "a cue must end after it starts and must not overlap the one before"
+            )
         else:
             last = _seconds(match[1])
     return page.body
@@ -225,9 +227,9 @@ def _folders(folder: Path) -> list[Path]:
 
 def _check_keys(reader: _Reader, path: Path, keys: list[str]) -> None:
     for key in {key for key in keys if keys.count(key) > 1}:
-        reader.error(path, 1, f"two entries are named {key}")
+        reader.error(path, 1, f"two entries have the name {key}")
 
 
 def _key(name: str) -> str:
-    """The name without its number for the order: `02-matrices` is `matrices`."""
+    """The name without its order number: `02-matrices` becomes `matrices`."""
     return ORDER_PREFIX.sub("", name) or name

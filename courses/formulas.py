@@ -1,4 +1,4 @@
-"""TeX into MathML. Owns which formulas a course may have: only what every browser shows alike."""
+"""TeX to MathML. Owns what a formula may contain: only what every browser shows the same way."""
 
 import re
 from xml.etree import ElementTree
@@ -7,7 +7,7 @@ from latex2mathml.commands import MATRICES
 from latex2mathml.converter import convert
 
 NAMESPACE = "{http://www.w3.org/1998/Math/MathML}"
-CHILDREN = {  # exactly so many; the converter builds less where an argument is missing
+CHILDREN = {  # exact counts; the converter builds fewer if an argument is missing
     **dict.fromkeys(("mfrac", "msub", "msup", "munder", "mover", "mroot"), 2),
     **dict.fromkeys(("msubsup", "munderover"), 3),
 }
@@ -28,27 +28,25 @@ ElementTree.register_namespace("", NAMESPACE.strip("{}"))
 
 
 class FormulaError(Exception):
-    """The TeX cannot be shown; the message says what of it."""
+    """The TeX cannot be shown; the message says why."""
 
 
 def to_mathml(tex: str) -> str:
-    """A formula as a `math` element without anything that could act. Raises FormulaError."""
+    """A formula as a `math` element without active content. Raises FormulaError."""
     _check_source(tex)
     try:
         root = ElementTree.fromstring(convert(tex, display="block"))  # noqa: S314 our own output
     except ElementTree.ParseError as error:
-        raise FormulaError("a sign stands where TeX has none, such as a bare &") from error
-    except (
-        Exception
-    ) as error:  # its errors have no common class, and a bare IndexError is among them
-        raise FormulaError(f"not TeX that is known here ({type(error).__name__})") from error
+        raise FormulaError("a sign is not allowed here, such as a bare &") from error
+    except Exception as error:  # the converter raises anything, even IndexError
+        raise FormulaError(f"unknown TeX ({type(error).__name__})") from error
     for element in root.iter():
         _check_element(element)
     return ElementTree.tostring(root, encoding="unicode")
 
 
 def _check_source(tex: str) -> None:
-    """What the converter lets pass: braces without a partner, and unknown environments."""
+    """Catches what the converter accepts: unbalanced braces and unknown environments."""
     bare = ESCAPED.sub("", tex)
     depth = 0
     for sign in bare:
@@ -56,17 +54,17 @@ def _check_source(tex: str) -> None:
         if depth < 0:
             break
     if depth:
-        raise FormulaError("a brace has no partner")
+        raise FormulaError("unbalanced braces")
     for name in ENVIRONMENT.findall(tex):
         if f"\\{name}" not in MATRICES:
-            raise FormulaError(f"\\begin{{{name}}} is not known")
+            raise FormulaError(f"\\begin{{{name}}} is unknown")
 
 
 def _check_element(element: ElementTree.Element) -> None:
     name = element.tag.removeprefix(NAMESPACE)
     if name not in ELEMENTS or set(element.attrib) - ATTRIBUTES:
-        raise FormulaError("links, colours and classes have no place in a formula")
+        raise FormulaError("a formula cannot contain links, colours or classes")
     if len(element) != CHILDREN.get(name, len(element)):
-        raise FormulaError("a fraction, root, index or exponent lacks a part")
+        raise FormulaError("a fraction, root, index or exponent is incomplete")
     if (element.text or "").startswith("\\") and len(element.text or "") > 1:
-        raise FormulaError(f"{element.text} is not known")
+        raise FormulaError(f"{element.text} is unknown")

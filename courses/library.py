@@ -1,4 +1,4 @@
-"""What a tutor reads and writes of a course: over Postgres (db/library.py) or in memory."""
+"""What a tutor reads and writes of a course, in Postgres (db/library.py) or in memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Hit:
 
 
 class Library(Protocol):
-    """The course data of one tenant. Nothing here gives away the key of a question."""
+    """The courses of one tenant. Nothing here gives away the right option of a question."""
 
     async def course(self, course_id: UUID) -> Course:
         """Raises NotFound."""
@@ -31,31 +31,31 @@ class Library(Protocol):
         """A lesson, published or not. Raises NotFound."""
 
     async def outline(self, course_id: UUID) -> list[Lesson]:
-        """The published lessons in order: the lesson number is the index plus one."""
+        """The published lessons in order; a lesson's number is its index plus one."""
 
     async def passages(self, lesson_id: UUID) -> list[Passage]:
-        """The passages of a lesson in order."""
+        """In order."""
 
     async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[Hit]:
         """Passages that share words with the query, best first."""
 
     async def questions(self, lesson_id: UUID) -> Sequence[Question]:
-        """The quiz of a lesson; empty where it has none."""
+        """The quiz of a lesson; empty if it has none."""
 
     async def quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
-        """Where the learner stands in the quiz."""
+        """How far the learner is in the quiz; no pending question if it is not started."""
 
     async def start_quiz(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
-        """Opens the quiz or goes on with it. Raises NotFound where the lesson has none."""
+        """Starts the quiz, or continues an open one. Raises NotFound if the lesson has none."""
 
     async def grade(self, account_id: UUID, lesson_id: UUID, option: int, now: datetime) -> Graded:
-        """Grades an answer, counted from 0. Raises Conflict where no question is open."""
+        """Grades an option, counted from 0. Raises Conflict if no question is open."""
 
     async def take_hint(self, account_id: UUID, lesson_id: UUID) -> str:
-        """The next hint. Raises Conflict where no question is open."""
+        """The next hint; empty if there is none. Raises Conflict if no question is open."""
 
     async def visit(self, account_id: UUID, course_id: UUID, lesson_id: UUID | None) -> Visit:
-        """How the learner comes to the lesson."""
+        """What the tutor greets the learner by; without a lesson, in the course."""
 
     async def record_visit(self, account_id: UUID, lesson_id: UUID, now: datetime) -> None:
-        """The learner was greeted in the lesson."""
+        """Records that the learner was greeted in the lesson."""

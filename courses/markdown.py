@@ -1,4 +1,4 @@
-"""Markdown into passages. Owns what counts as one passage of a lesson."""
+"""Splits Markdown into passages. Owns what counts as one passage of a lesson."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ SKIPPED = ("hr", "html_block", "heading_open")
 
 @dataclass(frozen=True)
 class PassageText:
-    """A paragraph, list, code block or formula as authored; `mathml` only of a formula."""
+    """A paragraph, list, code block or formula as authored; only a formula has `mathml`."""
 
     kind: PassageKind
     heading: str
@@ -25,7 +25,7 @@ class PassageText:
 
 @dataclass(frozen=True)
 class Passages:
-    """What was found in order, and (line from 0, message) of what cannot be taken."""
+    """The passages in order, and errors as (line from 0, message)."""
 
     passages: list[PassageText]
     errors: list[tuple[int, str]]
@@ -34,7 +34,7 @@ class Passages:
 def split_passages(text: str) -> Passages:
     """Every paragraph, list, table, quotation, code block and `$$` formula is a passage.
 
-    A heading names the passages after it and is none itself; so is a comment.
+    A heading is not one: it names the passages after it. Comments and rules are skipped.
     """
     lines = text.split("\n")
     found = Passages([], [])
@@ -74,7 +74,7 @@ def _parser() -> MarkdownIt:
 
 
 def _formula(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """The block rule of a formula: from a line that begins with $$ to one that ends with it."""
+    """Block rule: a formula goes from a line that starts with $$ to one that ends with $$."""
     for line in range(start, end):
         text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()
         if line == start and not text.startswith("$$"):

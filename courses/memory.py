@@ -1,4 +1,4 @@
-"""A library without Postgres, over a course folder: the console's. Forgotten at the end."""
+"""The library of the console: one course folder, kept in memory, nothing stored."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,10 +29,12 @@ HEADING_WEIGHT, BODY_WEIGHT = 1.0, 0.4  # Postgres' A and B
 
 
 class MemoryLibrary:
-    """The Library of one course for any number of learners, in this process only."""
+    """A Library of one course for any number of learners, in this process only.
+
+    Its docstrings are those of `Library`.
+    """
 
     def __init__(self, tree: CourseTree) -> None:
-        """The tree's ids are those that every call takes and gives."""
         self.tree = tree
         published = [
             replace(lesson, is_published=lesson.is_published and module.id not in tree.unpublished)
@@ -53,27 +55,23 @@ class MemoryLibrary:
         return cls(build_tree(read_course(folder), NIL))
 
     async def course(self, course_id: UUID) -> Course:
-        """Raises NotFound."""
         if course_id != self.tree.course.id:
             raise NotFound(f"course {course_id}")
         return self.tree.course
 
     async def lesson(self, lesson_id: UUID) -> Lesson:
-        """A lesson, published or not. Raises NotFound."""
         if lesson_id not in self._lessons:
             raise NotFound(f"lesson {lesson_id}")
         return self._lessons[lesson_id]
 
     async def outline(self, course_id: UUID) -> list[Lesson]:
-        """The published lessons in order."""
         return list(self._outline) if course_id == self.tree.course.id else []
 
     async def passages(self, lesson_id: UUID) -> list[Passage]:
-        """The passages of a lesson in order."""
         return [passage for passage in self.tree.passages if passage.lesson_id == lesson_id]
 
     async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[Hit]:
-        """Passages that share words with the query, ranked as Postgres' `ts_rank` does."""
+        """Ranked as Postgres' `ts_rank` does."""
         words = set(lexemes(query))
         hits = []
         for number, lesson in enumerate(await self.outline(course_id), start=1):
@@ -85,16 +83,13 @@ class MemoryLibrary:
         return hits[:limit]
 
     async def questions(self, lesson_id: UUID) -> Sequence[Question]:
-        """The quiz of a lesson; empty where it has none."""
         return [question for question in self.tree.questions if question.lesson_id == lesson_id]
 
     async def quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
-        """Where the learner stands in the quiz."""
         total = len(await self.questions(lesson_id))
         return self._runs.get((account_id, lesson_id), QuizRun(None, 0, 0, 0, 0, total))
 
     async def start_quiz(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
-        """Opens the quiz or goes on with it. Raises NotFound where the lesson has none."""
         run = await self.quiz_run(account_id, lesson_id)
         if run.pending is None:
             questions = await self.questions(lesson_id)
@@ -105,7 +100,6 @@ class MemoryLibrary:
         return run
 
     async def grade(self, account_id: UUID, lesson_id: UUID, option: int, now: datetime) -> Graded:
-        """Grades an answer, counted from 0. Raises Conflict where no question is open."""
         run = await self.quiz_run(account_id, lesson_id)
         if run.pending is None:
             raise Conflict("No question is open.")
@@ -120,7 +114,6 @@ class MemoryLibrary:
         return Graded(right, key.why if right else "", run)
 
     async def take_hint(self, account_id: UUID, lesson_id: UUID) -> str:
-        """The next hint. Raises Conflict where no question is open."""
         run = await self.quiz_run(account_id, lesson_id)
         if run.pending is None:
             raise Conflict("No question is open.")
@@ -131,7 +124,6 @@ class MemoryLibrary:
         return hint_text(level, self._keys[question.id].hint, next(bodies, None))
 
     async def visit(self, account_id: UUID, course_id: UUID, lesson_id: UUID | None) -> Visit:
-        """How the learner comes to the lesson."""
         mine = {key[1]: row for key, row in self._status.items() if key[0] == account_id}
         latest = max(mine, key=lambda lesson: mine[lesson][1], default=None)
         completed = [x for x in self._outline if mine.get(x.id, ("",))[0] == "completed"]
@@ -149,7 +141,6 @@ class MemoryLibrary:
         return visit(facts)
 
     async def record_visit(self, account_id: UUID, lesson_id: UUID, now: datetime) -> None:
-        """The learner was greeted in the lesson."""
         status, _ = self._status.get((account_id, lesson_id), ("in_progress", now))
         self._status[account_id, lesson_id] = (status, now)
 
@@ -168,7 +159,7 @@ class MemoryLibrary:
 
 
 def _weights(passage: Passage) -> dict[str, float]:
-    """What each word of a passage adds to its rank: repeated words count less and less."""
+    """What each lexeme of a passage adds to its rank; each repetition adds less."""
     found: dict[str, list[float]] = {}
     for text, weight in ((passage.heading, HEADING_WEIGHT), (passage.body, BODY_WEIGHT)):
         for word, count in Counter(lexemes(text)).items():

@@ -1,4 +1,4 @@
-"""One file of a course: YAML front matter with line numbers, and the text below it."""
+"""One file of a course: YAML front matter with line numbers, then text."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,22 +9,21 @@ import yaml
 
 @dataclass(frozen=True)
 class CourseFileError:
-    """What is wrong in a file of a course; lines count from 1."""
+    """An error in a course file; lines count from 1."""
 
     path: str
     line: int
     message: str
 
     def __str__(self) -> str:
-        """As compilers write it."""
         return f"{self.path}:{self.line}: {self.message}"
 
 
 @dataclass
 class Fields:
-    """A mapping of the front matter. Reading a field checks it; `finish` names what nobody read.
+    """A mapping in the front matter. Reading a field checks it; `finish` reports unread fields.
 
-    Texts are taken as written: `options: [4, yes]` gives the texts 4 and yes.
+    Scalars are text as written: `options: [4, yes]` gives "4" and "yes".
     """
 
     path: str
@@ -36,7 +35,7 @@ class Fields:
     read: set[str] = field(default_factory=set)
 
     def text(self, name: str) -> str:
-        """A text; empty where the field is missing."""
+        """A text; empty if the field is missing."""
         node = self._node(name)
         if node is None:
             return ""
@@ -46,41 +45,38 @@ class Fields:
         return str(node.value).strip()
 
     def required(self, name: str) -> str:
-        """A text that must be there."""
         value = self.text(name)
         if not value and isinstance(self._node(name), yaml.ScalarNode | None):
             self.error(name, f"{name} is missing")
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of texts; empty where the field is missing."""
+        """A list of texts; empty if the field is missing."""
         node = self._node(name)
         if node is None:
             return ()
         values = node.value if isinstance(node, yaml.SequenceNode) else [node]
         is_list = isinstance(node, yaml.SequenceNode)
         if not is_list or not all(isinstance(v, yaml.ScalarNode) and v.value for v in values):
-            self.error(name, f"{name} must be a list of texts (quote a text that holds ': ')")
+            self.error(name, f"{name} must be a list of texts (quote a text that contains ': ')")
             return ()
         return tuple(str(value.value).strip() for value in values)
 
     def flag(self, name: str, *, default: bool) -> bool:
-        """True or false."""
         value = self.text(name).lower()
         if value not in ("", "true", "false"):
             self.error(name, f"{name} must be true or false")
         return default if value == "" else value == "true"
 
     def number(self, name: str) -> int | None:
-        """A whole number from 1 on; None where the field is missing."""
+        """A whole number of at least 1; None if the field is missing."""
         value = self.text(name)
         if value and not (value.isascii() and value.isdigit() and 0 < int(value) < 2**31):
-            self.error(name, f"{name} must be a whole number from 1 on")
+            self.error(name, f"{name} must be a whole number of at least 1")
             return None
         return int(value) if value else None
 
     def items(self, name: str) -> Iterator["Fields"]:
-        """The mappings of a list."""
         node = self._node(name)
         if node is None:
             return
@@ -91,15 +87,14 @@ class Fields:
                 self.error(name, f"{name} must be a list of mappings")
 
     def error(self, name: str, message: str) -> None:
-        """Notes an error at the line of a field, or of the mapping where it is missing."""
+        """Adds an error at the line of a field, or of its mapping if the field is missing."""
         self.error_at(self.lines.get(name, self.line), message)
 
     def error_at(self, line: int, message: str) -> None:
-        """Notes an error at a line."""
         self.errors.append(CourseFileError(self.path, line, message))
 
     def finish(self) -> None:
-        """Notes the fields that do not belong to the format, most often misspelled."""
+        """Reports fields that the format does not have, usually misspelled ones."""
         for name in self.nodes.keys() - self.read:
             self.error(name, f"unknown field {name}")
 
@@ -110,7 +105,7 @@ class Fields:
 
 @dataclass
 class Page(Fields):
-    """The front matter of a file and the text below it, which begins at `body_line`."""
+    """The front matter of a file, and the text below it from line `body_line`."""
 
     body: str = ""
     body_line: int = 1
@@ -118,7 +113,7 @@ class Page(Fields):
 
 
 def read_page(path: Path, name: str, errors: list[CourseFileError]) -> Page:
-    """A file, under the name its errors carry; what cannot be read is an error and empty."""
+    """Reads a file. `name` is its path in error messages; an unreadable file adds an error."""
     page = Page(name, 1, {}, {}, errors)
     raw = path.read_bytes()
     try:
@@ -136,7 +131,7 @@ def read_page(path: Path, name: str, errors: list[CourseFileError]) -> Page:
 
 
 def _split(page: Page, text: str) -> Page:
-    """Takes the front matter between two lines of `---` from the text."""
+    """Separates the front matter, between two `---` lines, from the text."""
     lines = text.split("\n")
     ends = [n for n, line in enumerate(lines) if n > 0 and line.rstrip() == "---"]
     if lines[0].rstrip() != "---" or not ends:
@@ -170,6 +165,6 @@ def _fields(
         name = str(key.value)
         line = offset + key.start_mark.line
         if name in nodes:
-            errors.append(CourseFileError(path, line, f"{name} stands here twice"))
+            errors.append(CourseFileError(path, line, f"{name} is given twice"))
         nodes[name], lines[name] = value, line
     return Fields(path, offset + node.start_mark.line, nodes, lines, errors, offset)

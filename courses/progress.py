@@ -13,7 +13,7 @@ ProgressStatus = Literal["not_started", "in_progress", "completed"]
 
 @dataclass(frozen=True)
 class CourseProgress:
-    """Figures over the published lessons; the last lesson is the one opened latest."""
+    """Counts of published lessons; the last lesson is the one opened most recently."""
 
     completed_lessons: int
     total_lessons: int
@@ -31,7 +31,7 @@ class LessonProgress:
 
 @dataclass(frozen=True)
 class MarkedLesson:
-    """A lesson with how far a learner is in it; never opened: no `last_accessed_at`."""
+    """A lesson and how far a learner is in it; `last_accessed_at` is None if never opened."""
 
     id: UUID
     module_id: UUID
@@ -55,7 +55,7 @@ class MarkedModule:
 
 @dataclass(frozen=True)
 class VisitedLesson:
-    """The lesson of a visit as the course has it; `number` is None for an unpublished one."""
+    """The lesson of a visit; `number` is None if it is unpublished."""
 
     order_index: int
     in_first_module: bool  # of the published modules
@@ -65,7 +65,7 @@ class VisitedLesson:
 
 @dataclass(frozen=True)
 class VisitFacts:
-    """What the rules of a visit look at; without a lesson the learner is in the module."""
+    """What the session type is decided from; without a lesson, the learner is in the module."""
 
     visited_lessons: int  # progress rows of the account in the course
     course: CourseProgress
@@ -75,7 +75,7 @@ class VisitFacts:
 
 @dataclass(frozen=True)
 class Visit:
-    """How a learner comes to a lesson: what the tutor greets by, what the page shows."""
+    """A learner comes to a lesson: what the tutor says first and the page shows."""
 
     session_type: SessionType
     is_first_course_visit: bool
@@ -109,14 +109,14 @@ def visit(facts: VisitFacts) -> Visit:
 
 
 def session_type(is_intro: bool, first_in_course: bool, first_in_lesson: bool) -> SessionType:
-    """The intro lesson goes by the first visit of the course, any other by its own (A06)."""
+    """The intro lesson depends on visits to the course, other lessons on their own (A06)."""
     if is_intro:
         return "course_welcome" if first_in_course else "course_welcome_back"
     return "lesson_welcome" if first_in_lesson else "lesson_welcome_back"
 
 
 def summarize(modules: Sequence[MarkedModule]) -> CourseProgress:
-    """The figures of a course by its marks, as `select_visit_facts` counts them."""
+    """Counts as `db.progress.select_visit_facts` does."""
     lessons = [lesson for module in modules for lesson in module.lessons]
     published = [lesson for lesson in lessons if lesson.is_published]
     last = last_visited(modules)
@@ -128,7 +128,7 @@ def summarize(modules: Sequence[MarkedModule]) -> CourseProgress:
 
 
 def last_visited(modules: Sequence[MarkedModule]) -> MarkedLesson | None:
-    """Where the learner left off: the lesson opened latest."""
+    """The lesson opened most recently."""
     visited = [
         (lesson.last_accessed_at, lesson)
         for module in modules

@@ -1,4 +1,4 @@
-"""A course folder as rows. Owns the ids of what is imported: the same file, the same id."""
+"""A course folder as rows. Owns their ids: the same file always gets the same id."""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid5
@@ -10,7 +10,7 @@ from courses.quiz import Question
 
 @dataclass(frozen=True)
 class Key:
-    """What is secret of a question: the right option counted from 0, why it is right, the hint."""
+    """The secret part of a question; `answer` counts options from 0, `why` explains it."""
 
     question_id: UUID
     answer: int
@@ -20,7 +20,7 @@ class Key:
 
 @dataclass(frozen=True)
 class CourseTree:
-    """The rows of a course; a lesson is published here as its file says, whatever its module."""
+    """The rows of a course. `is_published` of a lesson is its own, whatever its module has."""
 
     course: Course
     modules: tuple[Module, ...]
@@ -33,7 +33,7 @@ class CourseTree:
 
 
 def build_tree(file: CourseFile, tenant_id: UUID) -> CourseTree:
-    """The rows of a course in a tenant; ids follow from tenant, slug and path alone."""
+    """The rows of a course in a tenant. Ids depend on tenant, slug and path only."""
     course = Course(
         uuid5(tenant_id, file.slug),
         file.course_id,

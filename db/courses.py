@@ -8,7 +8,7 @@ from db import Connection
 
 
 async def find_course(db: Connection, tenant_id: UUID, key: str) -> Course | None:
-    """The published course of a key: course_id before id before slug. Any text may be asked for."""
+    """The published course with this course_id, else id, else slug. The key may be any text."""
     if not storable(key):
         return None
     row = await db.fetchrow(
@@ -25,7 +25,7 @@ async def find_course(db: Connection, tenant_id: UUID, key: str) -> Course | Non
 
 
 async def list_courses(db: Connection, tenant_id: UUID) -> list[Course]:
-    """The published courses by title."""
+    """The published courses, by title."""
     rows = await db.fetch(
         """select id, course_id, slug, title, description, learning_objectives
            from courses where tenant_id = $1 and coalesce(is_published, true)
@@ -38,7 +38,6 @@ async def list_courses(db: Connection, tenant_id: UUID) -> list[Course]:
 async def find_module(
     db: Connection, tenant_id: UUID, course_id: UUID, module_id: UUID, *, unpublished: bool = False
 ) -> Module | None:
-    """A module that belongs to the course."""
     row = await db.fetchrow(
         """select id, course_id, title, description, order_index from modules
            where tenant_id = $1 and course_id = $2 and id = $3
@@ -69,7 +68,7 @@ async def list_modules(
 async def list_lessons(
     db: Connection, tenant_id: UUID, module_id: UUID, *, unpublished: bool = False
 ) -> list[Lesson]:
-    """The lessons of a module in order."""
+    """The lessons of a module, in order."""
     rows = await db.fetch(
         """select id, module_id, course_id, title, order_index, description, objectives,
                   duration_s, kpoint_video_id, youtube_video_id, is_published
@@ -84,7 +83,7 @@ async def list_lessons(
 
 
 async def find_lesson(db: Connection, tenant_id: UUID, lesson_id: UUID) -> Lesson | None:
-    """One lesson, published or not: the caller looks at `is_published`."""
+    """A lesson, published or not: the caller checks `is_published`."""
     row = await db.fetchrow(
         """select id, module_id, course_id, title, order_index, description, objectives,
                   duration_s, kpoint_video_id, youtube_video_id, is_published
@@ -96,7 +95,7 @@ async def find_lesson(db: Connection, tenant_id: UUID, lesson_id: UUID) -> Lesso
 
 
 async def list_outline(db: Connection, tenant_id: UUID, course_id: UUID) -> list[Lesson]:
-    """The published lessons of a course in order: the lesson number is the index plus one."""
+    """The published lessons of a course in order; a lesson's number is its index plus one."""
     rows = await db.fetch(
         """select id, module_id, course_id, title, order_index, description, objectives,
                   duration_s, kpoint_video_id, youtube_video_id, is_published
@@ -110,7 +109,6 @@ async def list_outline(db: Connection, tenant_id: UUID, course_id: UUID) -> list
 
 
 async def list_passages(db: Connection, tenant_id: UUID, lesson_id: UUID) -> list[Passage]:
-    """The passages of a lesson in order."""
     rows = await db.fetch(
         """select id, lesson_id, number, kind, heading, body, mathml from passages
            where tenant_id = $1 and lesson_id = $2 order by number""",
@@ -121,7 +119,7 @@ async def list_passages(db: Connection, tenant_id: UUID, lesson_id: UUID) -> lis
 
 
 async def find_captions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> str | None:
-    """The lesson's captions as WebVTT, if it has any."""
+    """The lesson's captions as WebVTT, or None."""
     captions: str | None = await db.fetchval(
         "select captions_vtt from lessons where tenant_id = $1 and id = $2", tenant_id, lesson_id
     )
@@ -129,7 +127,7 @@ async def find_captions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> str
 
 
 def storable(text: str) -> bool:
-    """Whether Postgres takes the text: no NUL, no half of a surrogate pair."""
+    """Whether Postgres can store the text: no NUL, no lone surrogate."""
     return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)
 
 

@@ -1,4 +1,4 @@
-"""Courses into Postgres. Owns the import: idempotent, in the caller's transaction."""
+"""Imports courses into Postgres: idempotent, in the caller's transaction."""
 
 from uuid import UUID
 
@@ -8,14 +8,14 @@ from courses.course import Course
 from courses.tree import CourseTree
 from db import Conflict, Connection
 
-SHELF = 100_000  # order of what vanished from its folder but holds somebody's progress
+SHELF = 100_000  # first order_index of withdrawn lessons and modules
 
 
 async def import_course(db: Connection, tenant_id: UUID, tree: CourseTree) -> Course:
-    """Makes the tenant's course what the tree says; again changes nothing.
+    """Makes the tenant's course equal to the tree. Importing it again changes nothing.
 
-    What vanished is removed, but a lesson that somebody worked on is only withdrawn: unpublished,
-    with its progress. Raises Conflict where another course holds the slug or the course_id.
+    A lesson that is gone from the tree is deleted. If a learner has opened it, it is unpublished
+    instead and keeps their progress. Raises Conflict if another course has the slug or course_id.
     """
     try:
         await _write_course(db, tenant_id, tree.course)

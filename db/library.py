@@ -13,15 +13,13 @@ from db.courses import find_course, find_lesson, list_outline, list_passages
 
 
 class PostgresLibrary:
-    """The library of a tenant in Postgres; each call is a transaction of its own."""
+    """The library of a tenant. Each call is its own transaction; the caller closes the pool."""
 
     def __init__(self, pool: Pool, tenant_id: UUID) -> None:
-        """The pool stays the caller's to close."""
         self._pool = pool
         self._tenant_id = tenant_id
 
     async def course(self, course_id: UUID) -> Course:
-        """Raises NotFound."""
         async with self._tx() as db:
             course = await find_course(db, self._tenant_id, str(course_id))
         if course is None:
@@ -29,7 +27,6 @@ class PostgresLibrary:
         return course
 
     async def lesson(self, lesson_id: UUID) -> Lesson:
-        """A lesson, published or not. Raises NotFound."""
         async with self._tx() as db:
             lesson = await find_lesson(db, self._tenant_id, lesson_id)
         if lesson is None:
@@ -37,47 +34,38 @@ class PostgresLibrary:
         return lesson
 
     async def outline(self, course_id: UUID) -> list[Lesson]:
-        """The published lessons in order."""
         async with self._tx() as db:
             return await list_outline(db, self._tenant_id, course_id)
 
     async def passages(self, lesson_id: UUID) -> list[Passage]:
-        """The passages of a lesson in order."""
         async with self._tx() as db:
             return await list_passages(db, self._tenant_id, lesson_id)
 
     async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[Hit]:
-        """Passages that share words with the query, best first."""
         async with self._tx() as db:
             return await search.search_passages(db, self._tenant_id, course_id, query, limit=limit)
 
     async def questions(self, lesson_id: UUID) -> list[Question]:
-        """The quiz of a lesson; empty where it has none."""
         async with self._tx() as db:
             return await quizzes.list_questions(db, self._tenant_id, lesson_id)
 
     async def quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
-        """Where the learner stands in the quiz."""
         async with self._tx() as db:
             return await quizzes.find_run(db, self._tenant_id, account_id, lesson_id)
 
     async def start_quiz(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
-        """Opens the quiz or goes on with it. Raises NotFound where the lesson has none."""
         async with self._tx() as db:
             return await quizzes.start_quiz(db, self._tenant_id, account_id, lesson_id)
 
     async def grade(self, account_id: UUID, lesson_id: UUID, option: int, now: datetime) -> Graded:
-        """Grades an answer, counted from 0. Raises Conflict where no question is open."""
         async with self._tx() as db:
             return await quizzes.grade(db, self._tenant_id, account_id, lesson_id, option, now)
 
     async def take_hint(self, account_id: UUID, lesson_id: UUID) -> str:
-        """The next hint. Raises Conflict where no question is open."""
         async with self._tx() as db:
             return await quizzes.take_hint(db, self._tenant_id, account_id, lesson_id)
 
     async def visit(self, account_id: UUID, course_id: UUID, lesson_id: UUID | None) -> Visit:
-        """How the learner comes to the lesson."""
         async with self._tx() as db:
             facts = await progress.select_visit_facts(
                 db, self._tenant_id, account_id, course_id, lesson_id
@@ -85,7 +73,6 @@ class PostgresLibrary:
         return visit(facts)
 
     async def record_visit(self, account_id: UUID, lesson_id: UUID, now: datetime) -> None:
-        """The learner was greeted in the lesson."""
         async with self._tx() as db:
             await progress.record_visit(db, self._tenant_id, account_id, lesson_id, now)
 

@@ -1,6 +1,6 @@
 """Quizzes. Owns quiz_questions, quiz_keys, quiz_runs.
 
-The key of a question is read by `grade` alone and leaves it only as right or wrong.
+Only `grade` reads the right option of a question, and it gives away only right or wrong.
 """
 
 from dataclasses import replace
@@ -14,7 +14,7 @@ from db.progress import update_progress
 
 
 async def list_questions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> list[Question]:
-    """The questions of a lesson in order."""
+    """The questions of a lesson, in order."""
     rows = await db.fetch(
         """select id, lesson_id, number, prompt, options, passage_number from quiz_questions
            where tenant_id = $1 and lesson_id = $2 order by number""",
@@ -25,9 +25,9 @@ async def list_questions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> li
 
 
 async def find_run(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> QuizRun:
-    """Where the learner stands; a quiz never begun has no pending question.
+    """How far the learner is; no pending question if the quiz was never started.
 
-    The run is locked until the transaction ends: what changes it reads it by this first.
+    Locks the run until the transaction ends, so read it with this before changing it.
     """
     questions = await list_questions(db, tenant_id, lesson_id)
     row = await db.fetchrow(
@@ -50,7 +50,7 @@ async def find_run(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id:
 
 
 async def find_last_step(db: Connection, tenant_id: UUID, account_id: UUID) -> datetime | None:
-    """When a quiz of the learner was last begun, answered or hinted at."""
+    """When the learner last started a quiz, answered a question or took a hint."""
     step: datetime | None = await db.fetchval(
         "select max(updated_at) from quiz_runs where tenant_id = $1 and account_id = $2",
         tenant_id,
@@ -60,7 +60,7 @@ async def find_last_step(db: Connection, tenant_id: UUID, account_id: UUID) -> d
 
 
 async def start_quiz(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> QuizRun:
-    """Opens the first question, or goes on where one is open. Raises NotFound without a quiz."""
+    """Opens the first question unless one is open. Raises NotFound if there is no quiz."""
     run = await find_run(db, tenant_id, account_id, lesson_id)
     if run.pending is not None:
         return run
@@ -80,10 +80,10 @@ async def grade(
     option: int,
     now: datetime,
 ) -> Graded:
-    """Grades an answer to the pending question, `option` counted from 0.
+    """Grades an answer to the pending question; `option` counts from 0.
 
-    The last right answer of a passed quiz completes the lesson. Raises Conflict where no question
-    is open or it has no such option.
+    Passing the quiz completes the lesson. Raises Conflict if no question is open or it has no such
+    option.
     """
     run = await find_run(db, tenant_id, account_id, lesson_id)
     if run.pending is None:
@@ -106,7 +106,7 @@ async def grade(
 
 
 async def take_hint(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> str:
-    """The next hint to the pending question. Raises Conflict where none is open."""
+    """The next hint for the pending question. Raises Conflict if none is open."""
     run = await find_run(db, tenant_id, account_id, lesson_id)
     if run.pending is None:
         raise Conflict("No question is open.")

@@ -1,4 +1,4 @@
-"""Search in the passages of a course. Owns the ranking in Postgres."""
+"""Full-text search in the passages of a course. Owns the ranking in Postgres."""
 
 from uuid import UUID
 
@@ -15,7 +15,7 @@ async def search_passages(
 ) -> list[Hit]:
     """The passages of published lessons that share a word with the query, best first.
 
-    Any of the words may match: a spoken question holds more words than a passage answers.
+    One matching word is enough: a spoken question has more words than its answer shares.
     """
     words = "".join(char for char in query[:MAX_QUERY] if storable(char))
     rows = await db.fetch(

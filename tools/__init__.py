@@ -1,6 +1,6 @@
 """What a tutor can do, as LiveKit function tools over a desk.
 
-No tool takes a tenant, a learner or an address; every result can be spoken as it is.
+No tool takes a tenant, a learner or an address. Every result can be read aloud as it is.
 """
 
 from typing import Any
@@ -12,7 +12,6 @@ from tools.desk import Desk
 
 
 def build_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
-    """The tools of one desk."""
     return [*_lesson_tools(desk), *_quiz_tools(desk), *_pace_tools(desk)]
 
 
@@ -37,12 +36,12 @@ def _lesson_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
 
     @function_tool
     async def lesson_objectives() -> str:
-        """Say what the learner will be able to do after the present lesson."""
+        """Say what the learner will be able to do after the current lesson."""
         return await lessons.objectives(desk)
 
     @function_tool
     async def summarise_lesson(target: str = "this") -> str:
-        """Sum a lesson up in a few sentences.
+        """Summarise a lesson in a few sentences.
 
         Args:
             target: this, next, previous, a lesson number, or a lesson title
@@ -51,7 +50,7 @@ def _lesson_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
 
     @function_tool
     async def read_lesson(part: str) -> str:
-        """Read a part of the present lesson aloud; "next" goes on from where the learner is.
+        """Read a part of the current lesson aloud; "next" continues from where the learner is.
 
         Args:
             part: next, previous, first, this, example, another example, or code
@@ -60,7 +59,7 @@ def _lesson_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
 
     @function_tool
     async def where_was_i() -> str:
-        """Say where the learner stands in the lesson and the course."""
+        """Say where the learner is in the lesson and the course."""
         return await lessons.where(desk)
 
     return [
@@ -76,7 +75,7 @@ def _lesson_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
 def _quiz_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
     @function_tool
     async def start_quiz() -> str:
-        """Ask the learner the open quiz question, or start the quiz of the present lesson."""
+        """Ask the learner the open quiz question, or start the quiz of the current lesson."""
         return await quiz.start(desk)
 
     @function_tool

@@ -1,4 +1,4 @@
-"""The first words to a learner: by session type, or one short line after a short absence."""
+"""The first words to a learner: a greeting, or one short line after an absence."""
 
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from tools.quiz import asked
 async def greeting(
     library: Library, course_id: UUID, *, learner: str, lesson_id: UUID | None, visit: Visit
 ) -> str:
-    """The greeting of a learner by name; without a lesson it names the course alone."""
+    """The greeting of the session type; without a lesson it names only the course."""
     course = await library.course(course_id)
     lesson = await library.lesson(lesson_id) if lesson_id else None
     return prompts.render(
@@ -25,13 +25,13 @@ async def greeting(
 
 
 async def back_again(library: Library, *, learner: str, lesson_id: UUID) -> str:
-    """The one line for a learner who was away for less than the greeting pause."""
+    """For a learner who was away for less than the greeting pause."""
     lesson = await library.lesson(lesson_id)
     return prompts.render("back_again", learner=learner, lesson=lesson.title)
 
 
 async def resumed(library: Library, *, account_id: UUID, lesson_id: UUID | None) -> str:
-    """The one line of an agent that takes over: where we were, or the open question again."""
+    """From an agent that takes over: where we were, or the open question again."""
     if lesson_id is None:
         return prompts.render("resumed", lesson=None, question=None)
     run = await library.quiz_run(account_id, lesson_id)

@@ -1,4 +1,4 @@
-"""Which passages an answer may rest on, and how a language model gets to see them."""
+"""The passages an answer may rely on, and how a language model sees them."""
 
 import prompts
 from courses.library import Hit
@@ -11,7 +11,7 @@ _FENCES = ("BEGIN LESSON TEXT", "END LESSON TEXT")
 
 
 async def find_passages(desk: Desk, question: str, limit: int) -> list[Hit]:
-    """The passages of the course nearest to a question, best first; none for an empty one."""
+    """The passages that match a question best, best first."""
     query = " ".join(content_words(question))[:QUERY_CHARS]
     if not query:
         return []
@@ -19,7 +19,7 @@ async def find_passages(desk: Desk, question: str, limit: int) -> list[Hit]:
 
 
 async def grounding_text(desk: Desk, hits: list[Hit]) -> str:
-    """The message before a question: who asks, in which lesson, and the passages with marks."""
+    """The message before a question: who asks, in which lesson, and the marked passages."""
     found = await desk.lesson()
     number, lesson = found or (None, None)
     question = None
@@ -44,7 +44,7 @@ def _shown(hit: Hit) -> str:
 
 
 def _fenced(text: str) -> str:
-    """A text that cannot close the fence around it."""
+    """The text, unable to end the lesson text that it is part of."""
     for fence in _FENCES:
         text = text.replace(fence, fence.lower())
     return text

@@ -1,4 +1,4 @@
-"""What can be done with the lesson: change it, sum it up, read on. Each result can be spoken."""
+"""Tools for lessons: change, describe, summarise, read aloud. Results can be read aloud."""
 
 import difflib
 import re
@@ -36,7 +36,7 @@ def named(number: int, title: str) -> str:
 
 
 def match_lesson(target: str, outline: Sequence[Lesson], current: UUID | None) -> int | None:
-    """The index in the outline that "next", "first", "lesson two" or a title means, or None."""
+    """The index of the lesson that "next", "first", "lesson two" or a title means, or None."""
     words = normal(target)
     here = next((i for i, lesson in enumerate(outline) if lesson.id == current), None)
     if here is not None and (match := _OTHER_MODULE.search(words)):
@@ -68,7 +68,7 @@ def _inside(index: int, outline: Sequence[Lesson]) -> int | None:
 
 
 def _match_title(words: str, outline: Sequence[Lesson]) -> int | None:
-    """The title that shares most of its words with what was said, at least half of what was."""
+    """The title with the most words of the text, at least half of them; else a close spelling."""
     said = set(lexemes(words))
     titles = [normal(lesson.title) for lesson in outline]
     shared = [len(said & set(lexemes(title))) for title in titles]
@@ -79,7 +79,6 @@ def _match_title(words: str, outline: Sequence[Lesson]) -> int | None:
 
 
 async def change(desk: Desk, target: str) -> str:
-    """Takes the learner to another lesson."""
     outline = await desk.library.outline(desk.course_id)
     index = match_lesson(target, outline, desk.lesson_id)
     if index is None:
@@ -96,7 +95,6 @@ async def change(desk: Desk, target: str) -> str:
 
 
 async def describe(desk: Desk, target: str) -> str:
-    """What a lesson is about, without going there."""
     outline = await desk.library.outline(desk.course_id)
     index = match_lesson(target, outline, desk.lesson_id)
     if index is None:
@@ -133,7 +131,7 @@ async def summarise(desk: Desk, target: str = "this") -> str:
 
 
 def section_openers(passages: Sequence[Passage]) -> list[tuple[Passage, str]]:
-    """The first sentence of the first text of each section, sections that define a term first."""
+    """First sentences of sections, at most SUMMARY_SENTENCES, those that define a term first."""
     first: dict[str, tuple[Passage, str]] = {}
     for passage in passages:
         if passage.kind == "text" and (found := passage_sentences(passage.body)):
@@ -145,7 +143,6 @@ def section_openers(passages: Sequence[Passage]) -> list[tuple[Passage, str]]:
 
 
 async def where(desk: Desk) -> str:
-    """Where the learner stands in lesson and course."""
     found = await desk.lesson()
     if found is None:
         return prompts.render("no_lesson")
@@ -170,13 +167,13 @@ def _small(text: str) -> str:
 
 
 async def read(desk: Desk, part: str) -> str:
-    """Reads a part of the lesson aloud and remembers the place.
+    """Reads a part of the lesson and remembers the place.
 
     `part` is next, previous, first, this (again), example, another example, or code.
     """
     topic, reading_on = desk.topic, part in ("next", "previous", "first")
     if topic and reading_on and topic.lesson_id != desk.lesson_id:
-        topic = None  # an answer from elsewhere does not move the learner's own place
+        topic = None  # an answer from another lesson does not move the learner's own place
     found = await desk.lesson(topic.lesson_id if topic else None)
     if found is None:
         return prompts.render("no_lesson")
@@ -194,7 +191,7 @@ async def read(desk: Desk, part: str) -> str:
 
 
 def choose_passage(passages: Sequence[Passage], place: int, part: str) -> Passage | None:
-    """The text that a part means for a learner at passage number `place` (0: nowhere yet)."""
+    """The passage a part means for a learner at passage `place` (0: before the first)."""
     texts = [passage for passage in passages if passage.kind == "text"]
     if part == "code":
         code = {p.number for p in passages if p.kind == "code"}

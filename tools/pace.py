@@ -1,4 +1,4 @@
-"""How fast the tutor speaks."""
+"""Tools for the speed of the tutor's voice."""
 
 import prompts
 from tools.desk import Desk

@@ -1,4 +1,4 @@
-"""The quiz by voice: asks, understands an answer, grades by code. No text here holds a key."""
+"""The quiz by voice: asks, understands answers, grades. No result gives away a right option."""
 
 import re
 from collections.abc import Sequence
@@ -20,16 +20,16 @@ _LEAD_IN = re.compile(
 _HEARD_LETTERS = {"be": "b", "bee": "b", "see": "c", "sea": "c", "dee": "d", "ay": "a", "ef": "f"}
 _COUNTS = "|".join([*NUMBERS, *ORDINALS])
 _CHOICE = re.compile(rf"(?:\d{{1,2}}|{_COUNTS})(?: one| option| answer| choice)?")
-_FUZZY = 0.5  # share of words in common from which an answer in own words is taken
+_FUZZY = 0.5  # least share of common words for an answer in the learner's own words
 
 
 def said_choice(answer: str) -> str:
-    """What is left of an answer without its lead-in: "my answer is three" -> "three"."""
+    """The answer without its lead-in: "my answer is three" -> "three"."""
     return _LEAD_IN.sub("", normal(answer) + " ").strip()
 
 
 def match_option(answer: str, options: Sequence[str]) -> int | None:
-    """The index of the option that an answer means, by its text, letter, number or words."""
+    """The index of the option an answer means: by text, letter, number or words in common."""
     rest = said_choice(answer)
     texts = [normal(option) for option in options]
     if rest in texts or normal(answer) in texts:
@@ -41,7 +41,7 @@ def match_option(answer: str, options: Sequence[str]) -> int | None:
 
 
 def is_position(answer: str) -> bool:
-    """True for a letter, a number or an ordinal, in or out of range: surely meant as an answer."""
+    """Whether the text is a letter, number or ordinal, so surely an answer, even out of range."""
     rest = said_choice(answer)
     letter = _HEARD_LETTERS.get(rest, rest).upper()
     return (len(letter) == 1 and letter in LETTERS) or bool(
@@ -74,7 +74,7 @@ def _by_words(rest: str, options: Sequence[str]) -> int | None:
 
 
 def asked(question: Question, run: QuizRun) -> str:
-    """A question as it is spoken, with its options by letter."""
+    """A question as it is spoken, with its lettered options."""
     options = [
         prompts.render("option", letter=letter, text=option)
         for letter, option in zip(LETTERS, question.options, strict=False)
@@ -89,7 +89,6 @@ def asked(question: Question, run: QuizRun) -> str:
 
 
 async def start(desk: Desk) -> str:
-    """Asks the open question, or starts the quiz of the lesson."""
     if desk.lesson_id is None:
         return prompts.render("no_lesson")
     run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
@@ -102,7 +101,6 @@ async def start(desk: Desk) -> str:
 
 
 async def answer(desk: Desk, said: str) -> str:
-    """Grades an answer to the open question and asks the next one."""
     if desk.lesson_id is None:
         return prompts.render("no_open_question")
     run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)

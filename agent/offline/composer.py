@@ -1,7 +1,7 @@
-"""Answers without a language model: ranks sentences of found passages, composes or refuses. Pure.
+"""Answers without a language model: ranks sentences of passages, picks the best or refuses. Pure.
 
-The weights were tuned on the sample course; tests/agent/test_offline_tutor_answers.py holds the
-questions.
+The weights are tuned on the sample course, with the questions in
+tests/agent/test_offline_tutor_answers.py.
 """
 
 import re
@@ -18,16 +18,16 @@ from courses.words import content_words, lexemes, normal, stem
 from tools.lessons import cited
 from tools.words import spoken
 
-CURRENT_LESSON = 1.25  # a passage of the lesson that the learner is in
-OPENS_WITH_TERM = 2.0  # a sentence that begins with what was asked for
-DEFINES_TERM = 1.5  # and goes on with "is" or "are"
-PHRASE = 0.75  # two asked words side by side, for each such pair
-HEADING = 0.5  # share of a word's weight added when the heading has it too
-MIN_EVIDENCE = 1.2  # summed weight of the asked words that the passage holds
-MIN_SHARE = 0.5  # of the weight of all asked words, so that one shared word is no answer
+CURRENT_LESSON = 1.25  # a passage of the learner's lesson
+OPENS_WITH_TERM = 2.0  # a sentence that begins with the asked term
+DEFINES_TERM = 1.5  # and continues with "is" or "are"
+PHRASE = 0.75  # each pair of asked words side by side
+HEADING = 0.5  # share of a word's weight added if the heading has it too
+MIN_EVIDENCE = 1.2  # summed weight of the asked words in the passage
+MIN_SHARE = 0.5  # of the weight of all asked words: one word in common is not enough
 MAX_SENTENCES = 3
 MAX_WORDS = 75
-MAX_ASKED = 40  # words of a question that are looked at
+MAX_ASKED = 40  # words of a question
 
 _PRONOUN = re.compile(
     r"(it|its|this|that|these|those|they|he|she|such|both|here|there)\b", re.IGNORECASE
@@ -38,16 +38,15 @@ _IS = re.compile(r"\b(is|are|means|describes|says|measures)\b")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The lexemes of a course with their weights: rare ones say more (inverse passage counts)."""
+    """The lexemes of a course with their weights; rare ones weigh more (inverse frequency)."""
 
     weights: dict[str, float]
     forms: dict[str, frozenset[str]]  # the words of the course behind each lexeme
     unknown: float
-    once: float  # weight of a lexeme that stands in a single passage
+    once: float  # weight of a lexeme of a single passage
 
     @classmethod
     def of(cls, passages: Iterable[str]) -> "Vocabulary":
-        """Counts in how many passages each lexeme stands."""
         held = [set(content_words(text)) for text in passages]
         total = len(held)
         counts = Counter(lexeme for words in held for lexeme in {stem(word) for word in words})
@@ -62,7 +61,7 @@ class Vocabulary:
         )
 
     def weight(self, lexeme: str) -> float:
-        """The weight of a lexeme; the greatest of all for one that the course does not have."""
+        """The weight of a lexeme; the highest if the course does not have it."""
         return self.weights.get(lexeme, self.unknown)
 
 
@@ -75,7 +74,7 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """As it is spoken, the lesson named, each sentence with its mark."""
+        """As it is spoken: lesson and passage, then the sentences with their marks."""
         number, passage = self.hit.lesson_number, self.hit.passage.number
         return prompts.render(
             "passage_quoted",
@@ -101,7 +100,7 @@ def compose(
     lesson_number: int = 0,
     example: bool = False,
 ) -> Answer | None:
-    """The best answer that the passages hold, or None where they do not answer the question."""
+    """The best answer in the passages, or None if they do not answer the question."""
     asked = list(dict.fromkeys(lexemes(question)))
     ranked = [_rank(asked, hit, vocabulary, lesson_number) for hit in hits]
     ranked = [one for one in ranked if one.sentences and _enough(asked, one.hit, vocabulary)]
@@ -112,7 +111,6 @@ def compose(
 
 
 def about(hit: Hit) -> str:
-    """All the words of a passage."""
     return f"{hit.passage.heading} {hit.passage.body}"
 
 
@@ -127,7 +125,7 @@ def _enough(asked: list[str], hit: Hit, vocabulary: Vocabulary) -> bool:
 
 
 def _is_about(found: list[str], hit: Hit) -> bool:
-    """True where a heading or the start of a sentence names the word: more than a mention of it."""
+    """Whether the heading or the start of a sentence has the word: more than a mention."""
     starts = [lexemes(sentence)[:2] for sentence in passage_sentences(hit.passage.body)]
     return any(found[0] in words for words in [lexemes(hit.passage.heading), *starts])
 
@@ -158,7 +156,7 @@ def _sentence_score(asked: list[str], sentence: str, vocabulary: Vocabulary) -> 
 
 
 def _choose(best: _Ranked, *, example: bool) -> tuple[str, ...]:
-    """The best sentence, the one before where it opens with a pronoun, and the next."""
+    """The best sentence and the next, and those before while they open with a pronoun."""
     first = best.at
     while first > 0 and best.at - first < 2 and _PRONOUN.match(best.sentences[first]):
         first -= 1
@@ -173,14 +171,14 @@ def _choose(best: _Ranked, *, example: bool) -> tuple[str, ...]:
 
 
 def corrected(question: str, vocabulary: Vocabulary) -> str:
-    """The content words of a question, those that the course nearly spells put right."""
+    """The content words of a question, misspelt words of the course corrected."""
     return " ".join(_known(word, vocabulary) for word in content_words(question)[:MAX_ASKED])
 
 
 def search_words(question: str, vocabulary: Vocabulary) -> str:
-    """All forms in which the course has the words of a question, for a search by another stemmer.
+    """All forms the course has of the words of a question: Postgres stems in its own way.
 
-    Empty where the course has none of them.
+    Empty if the course has none of them.
     """
     forms = [vocabulary.forms.get(lexeme, ()) for lexeme in dict.fromkeys(lexemes(question))]
     return " ".join(word for words in forms for word in sorted(words))
@@ -195,7 +193,7 @@ def _known(word: str, vocabulary: Vocabulary) -> str:
 
 
 def _one_apart(a: str, b: str) -> bool:
-    """True where one letter more, less, other, or two swapped ones, make `a` into `b`."""
+    """Whether `a` becomes `b` by adding, dropping, changing or swapping letters once."""
     if abs(len(a) - len(b)) > 1 or a[:2] != b[:2] or len(b) < 5:
         return False
     start = next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(a))

@@ -1,4 +1,4 @@
-"""A tutor without a language model: intents by rules, answers from the passages of the course."""
+"""A tutor without a language model: intents by rules, answers from the course's passages."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ _QUESTION = re.compile(
 
 
 class OfflineTutor(llm.LLM[Any]):
-    """Drives an AgentSession without any network: tools for actions, the composer for questions."""
+    """A model for AgentSession without network: tools for actions, the composer for questions."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__()
@@ -58,12 +58,10 @@ class OfflineTutor(llm.LLM[Any]):
 
     @property
     def model(self) -> str:
-        """The name in metrics and usage."""
         return "offline-tutor"
 
     @property
     def provider(self) -> str:
-        """The name in metrics and usage."""
         return "bodh"
 
     def chat(
@@ -76,11 +74,11 @@ class OfflineTutor(llm.LLM[Any]):
         tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
     ) -> "OfflineStream":
-        """Answers the last message of the learner, or speaks the tool results that follow it."""
+        """Answers the learner's last message, or speaks the tool results that follow it."""
         return OfflineStream(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options)
 
     async def vocabulary(self) -> Vocabulary:
-        """The weights of the course's words, counted again after VOCABULARY_LIFE."""
+        """The course's vocabulary, at most VOCABULARY_LIFE old."""
         now, course_id = self.desk.now(), self.desk.course_id
         known = self._vocabularies.get(course_id)
         if known and now - known[0] < VOCABULARY_LIFE:
@@ -98,7 +96,7 @@ class OfflineTutor(llm.LLM[Any]):
 
 
 class OfflineStream(llm.LLMStream):
-    """One reply: the whole of it is decided first, then it streams word by word."""
+    """One reply: decided as a whole, then streamed word by word."""
 
     def __init__(
         self,
@@ -118,7 +116,7 @@ class OfflineStream(llm.LLMStream):
             reply = " ".join(results) or await Reply(self._tutor, self._chat_ctx).to(said)
         except NotFound:
             reply = prompts.render("no_lesson")
-        except Exception as error:  # whatever a library raises; the framework retries these
+        except Exception as error:  # whatever a library raises; the framework retries this error
             raise APIConnectionError("the course library did not answer") from error
         if isinstance(reply, Call):
             self._send_call(reply)
@@ -147,15 +145,13 @@ class OfflineStream(llm.LLMStream):
 
 
 class Reply:
-    """Decides what to say to one message of the learner."""
-
     def __init__(self, tutor: OfflineTutor, chat_ctx: llm.ChatContext) -> None:
         self._tutor = tutor
         self._desk = tutor.desk
         self._chat_ctx = chat_ctx
 
     async def to(self, said: str) -> str | Call:
-        """The words to say, or the tool whose result will be said."""
+        """The words to say, or the tool whose result is said."""
         pending = await self._pending()
         if pending is not None and (call := answer_call(said, pending)):
             return call
@@ -232,7 +228,7 @@ class Reply:
         return prompts.render("look_again", answer=answer.text) if ask.again else answer.text
 
     async def _with_topic(self, text: str, vocabulary: Vocabulary) -> str:
-        """The question; one that names nothing but "it" or "that" is about the last topic."""
+        """The question; if its only topic is "it" or "that", the last topic instead."""
         known = [word for word in lexemes(text) if word in vocabulary.weights]
         topic = self._desk.topic
         if topic is None or known or not {"it", "that", "this", "they"} & set(normal(text).split()):
@@ -253,7 +249,7 @@ def last_turn(chat_ctx: llm.ChatContext) -> tuple[str, list[str]]:
 
 
 def answer_call(said: str, pending: Question) -> Call | None:
-    """The tool for an answer to the open question, or None where it was something else."""
+    """The tool call for an answer to the open question, or None if it is no answer."""
     if is_position(said):
         return Call("answer_quiz", {"answer": said[:200]})
     option = match_option(said, pending.options)
@@ -267,7 +263,7 @@ def _quotes(said: str, pending: Question, option: int) -> bool:
 
 
 def spoils(question: str, pending: Question, hits: Sequence[Hit], lesson_id: UUID | None) -> bool:
-    """True where a question would be answered by what the open quiz question asks for."""
+    """Whether answering would give away the open quiz question."""
     asked, prompt = set(lexemes(question)), set(lexemes(pending.prompt))
     if asked and len(asked & prompt) >= 0.6 * len(prompt):
         return True
@@ -280,7 +276,7 @@ def spoils(question: str, pending: Question, hits: Sequence[Hit], lesson_id: UUI
 
 
 def _usage(said: str, written: str) -> llm.CompletionUsage:
-    """Words counted as tokens: there is no tokenizer here."""
+    """Counts words as tokens."""
     prompt, completion = len(said.split()), len(written.split())
     return llm.CompletionUsage(
         prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion

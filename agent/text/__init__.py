@@ -1,1 +1,1 @@
-"""Text as it is spoken: sentences, formulas, citation marks."""
+"""The tutor's text on its way to the voice: formulas, citation marks, lines."""

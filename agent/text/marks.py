@@ -1,10 +1,10 @@
-"""Citation marks `[[L.P]]`: found, and taken out before the text is spoken."""
+"""Citation marks `[[L.P]]`, removed from the text before it is spoken."""
 
 import re
 from dataclasses import dataclass, field
 
 _MARK = re.compile(r"\s?\[\[(\d{1,4})\.(\d{1,4})\]\]")
-_BEGIN = re.compile(r"\s?\[(?:\[[\d.]{0,9}\]?)?$|\s$")  # a text end that may become a mark
+_BEGIN = re.compile(r"\s?\[(?:\[[\d.]{0,9}\]?)?$|\s$")  # an end of text that may become a mark
 
 
 @dataclass(frozen=True)
@@ -18,14 +18,14 @@ class Mark:
 
 @dataclass
 class MarkFilter:
-    """Takes marks out of streamed text, also where a chunk ends inside one."""
+    """Removes marks from streamed text, even if a chunk ends inside one."""
 
     text: str = ""
     marks: list[Mark] = field(default_factory=list)
     _held: str = ""
 
     def push(self, chunk: str) -> str:
-        """The clean text that is certain by now."""
+        """The clean text so far, without a possible mark at its end."""
         pending = self._held + chunk
         begin = _BEGIN.search(pending)
         cut = begin.start() if begin else len(pending)
@@ -33,7 +33,7 @@ class MarkFilter:
         return self._clean(pending[:cut])
 
     def flush(self) -> str:
-        """The clean text that was still held back."""
+        """The rest of the text."""
         held, self._held = self._held, ""
         return self._clean(held)
 

@@ -1,4 +1,4 @@
-"""Text as it is written into text as it is said: no symbol is left for the voice to stumble on."""
+"""Turns written text into spoken text, without any symbol that a voice would stumble over."""
 
 import re
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from agent.text.spoken_math import FRACTIONS, GREEK_LETTERS, SYMBOLS, spoken_for
 
 Rule = tuple[re.Pattern[str], str | Callable[[Match[str]], str]]
 
-LONG_CODE_LINES = 2  # longer code is looked at, not listened to
+MAX_CODE_LINES = 2  # longer code is shown, not read aloud
 
 UNITS = {
     "km/h": "kilometre per hour", "m/s": "metre per second", "m/s²": "metre per second squared",
@@ -57,9 +57,9 @@ CODE_TOKEN = re.compile(r"\d+\.\d+|\w+|--?(?=[A-Za-z])|[=!<>+\-*]=|\*\*|//|->|\.
 
 
 def speakable(text: str) -> str:
-    """What a voice should say for a text of Markdown, formulas, code and prose.
+    """What a voice says for Markdown, formulas, code and prose.
 
-    White space at both ends stays, so that parts of a text can be treated one by one.
+    Keeps white space at both ends, so a text can be converted in parts.
     """
     lead, body, tail = split_ends(text)
     for pattern, replacement in RULES:
@@ -70,7 +70,7 @@ def speakable(text: str) -> str:
 
 
 def split_ends(text: str) -> tuple[str, str, str]:
-    """White space before, what is between, white space behind."""
+    """Leading white space, text, trailing white space."""
     body = text.strip()
     if not body:
         return text, "", ""
@@ -79,7 +79,7 @@ def split_ends(text: str) -> tuple[str, str, str]:
 
 
 def tidy(text: str) -> str:
-    """One space between words, none before a comma, no pause twice."""
+    """One space between words, none before a comma, no double pauses."""
     text = re.sub(r"[ \t]+", " ", text)
     text = re.sub(r" ([,.;:?!])", r"\1", text)
     text = re.sub(r"([,;:])(?:\s*[,;:])+", r"\1", text)
@@ -89,10 +89,10 @@ def tidy(text: str) -> str:
 
 
 def spoken_block(match: Match[str]) -> str:
-    """A fenced block: short code is read, long code is named."""
+    """Short code is read; of long code only the language and length are said."""
     language, code = match["language"].strip(), match["code"].strip("\n")
     lines = [line for line in code.splitlines() if line.strip()]
-    if len(lines) <= LONG_CODE_LINES:
+    if len(lines) <= MAX_CODE_LINES:
         return "\n" + ". ".join(spoken_code(line) for line in lines) + ".\n"
     kind = language.capitalize() or None
     told = prompts.render("code_on_page", lines=len(lines), language=kind)
@@ -100,7 +100,7 @@ def spoken_block(match: Match[str]) -> str:
 
 
 def spoken_code(code: str) -> str:
-    """Names as words, signs by their name, brackets and quotes as pauses or nothing."""
+    """Names as words, signs by name, brackets and quotes as pauses or nothing."""
     words = []
     for sign in CODE_TOKEN.findall(code):
         if sign[0].isalnum() or sign[0] == "_":
@@ -121,7 +121,7 @@ def spoken_name(name: str) -> str:
 
 
 def spoken_table(match: Match[str]) -> str:
-    """Rows of a Markdown table as sentences; the line under the head is dropped."""
+    """Rows of a Markdown table as sentences, without the line below the head."""
     rows = []
     for line in match[0].strip().splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
@@ -136,7 +136,7 @@ def spoken_unit(match: Match[str]) -> str:
 
 
 def plural(unit: str) -> str:
-    """The plural of its counted word: metres per second, square metres, degrees Celsius."""
+    """Plural of the counted word: metres per second, square metres, degrees Celsius."""
     if unit in SAME_IN_PLURAL:
         return unit
     head, separator, rest = unit.partition(" per ")
@@ -161,7 +161,7 @@ def spoken_fraction(match: Match[str]) -> str:
 
 
 def spoken_url(match: Match[str]) -> str:
-    """The host only: nobody writes down a path they hear."""
+    """The host only: nobody writes down a path by ear."""
     host = re.sub(r"^www\.", "", match["host"].lower())
     return host.replace(".", " dot ").replace("-", " dash ").replace(":", " port ")
 
@@ -175,7 +175,7 @@ def formula(match: Match[str]) -> str:
 
 
 def word_formula(match: Match[str]) -> str:
-    """A formula in running text, without what closes the sentence."""
+    """A formula in running text; keeps the punctuation after it."""
     body, end = match[0].rstrip(".,;:?!"), match[0][len(match[0].rstrip(".,;:?!")) :]
     return spoken_formula(body) + end
 
@@ -192,7 +192,7 @@ def word_rules(table: dict[str, str], behind: str) -> list[Rule]:
 
 UNIT_NAMES = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
 NUMBER = r"-?\d+(?:[.,]\d+)*"
-QUIET = {",", ";", ":", "'", "''", "!", "…", "...", "-", "/", "*", "~"}  # have rules of their own
+QUIET = {",", ";", ":", "'", "''", "!", "…", "...", "-", "/", "*", "~"}  # have their own rules
 SIGNS_ALONE = {sign: said for sign, said in SYMBOLS.items() if sign not in QUIET}
 
 GREEK_SIGNS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK_LETTERS.split(), strict=True))
@@ -299,7 +299,7 @@ SIGNS: list[Rule] = [
 
 
 def ended(line: str) -> str:
-    """The line as a sentence of its own."""
+    """The line, ended as a sentence."""
     line = line.strip()
     return line if not line or line[-1] in ".,;:?!" else f"{line}."
 

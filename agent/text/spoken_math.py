@@ -1,4 +1,4 @@
-r"""Formulas in words: `\frac{1}{n} \sum_{i=1}^{n} x_i^2` as a lecturer would read it aloud."""
+r"""Formulas in words: `\frac{1}{n} \sum_{i=1}^{n} x_i^2` as a lecturer reads it aloud."""
 
 import re
 from collections.abc import Callable
@@ -69,15 +69,15 @@ CLOSING = {"(": ")", "[": "]", "|": "|", r"\{": r"\}", r"\|": r"\|", "{": "}"}
 SKIPPED = {r"\left", r"\right", r"\,", r"\;", r"\!", r"\:", r"\ ", r"\quad", r"\qquad", r"\\",
            r"\displaystyle", r"\limits", r"\big", r"\Big", r"\bigl", r"\bigr", "&", "$", "}",
            ")", "]", r"\}", "^", "_"}  # fmt: skip
-NAMED = {"a": "ay", "A": "ay"}  # a voice would read the article
+NAMED = {"a": "ay", "A": "ay"}  # else a voice reads the article
 
 
 def spoken_formula(formula: str) -> str:
-    """The words of a TeX or plain formula; never raises, whatever the input."""
+    """The words of a TeX or plain formula. Never raises."""
     reader = Reader(TOKEN.findall(split_names(formula)))
     try:
         words = " ".join(reader.sequence(None))
-    except RecursionError:  # a thousand brackets in brackets: nothing to read aloud
+    except RecursionError:  # a thousand nested brackets
         return "the formula on your page"
     words = re.sub(r"\s*,(?:\s*,)*\s*", ", ", words)
     words = words.replace("equals,", "equals")
@@ -85,7 +85,7 @@ def spoken_formula(formula: str) -> str:
 
 
 def split_names(formula: str) -> str:
-    """`2x` and `w1` get a space, so that number and letter are read apart."""
+    """Puts a space into `2x` and `w1`, so number and letter are read separately."""
     formula = re.sub(r"(?<![A-Za-z\\])(\d)([A-Za-z])", r"\1 \2", formula)
     formula = re.sub(r"\bd([a-z])\b", r"d \1", formula)
     return re.sub(r"\b([A-Za-z])(\d+)\b", r"\1 \2", formula)
@@ -99,7 +99,7 @@ class Reader:
         self._at = 0
 
     def sequence(self, closing: str | None) -> list[str]:
-        """Words up to the closing sign, which is taken, or to the end."""
+        """Words up to and without the closing sign, or to the end."""
         words: list[str] = []
         while (sign := self._peek()) is not None:
             if sign == closing:
@@ -117,7 +117,7 @@ class Reader:
         return sign or ""
 
     def _scripted(self, before: list[str]) -> list[str]:
-        """One atom with its index and power."""
+        """One atom with index and power."""
         sign = self._peek() or ""
         grouped = sign in ("(", "[")
         name = sign[1:] if sign.startswith("\\") else ""
@@ -161,7 +161,7 @@ class Reader:
         return [*words, *(["to", high] if high else []), "of"]
 
     def _argument(self) -> list[str]:
-        """A group in braces, or the one sign that follows."""
+        """A group in braces, or the next sign."""
         sign = self._peek()
         if sign == "{":
             self._at += 1
@@ -176,7 +176,7 @@ class Reader:
 
     def _atom(self, before: list[str]) -> list[str]:
         sign = self._take()
-        if not sign or sign in SKIPPED:  # a formula may break off behind a sign
+        if not sign or sign in SKIPPED:  # a formula may break off here
             return []
         if sign in CLOSING:
             return self._group(sign, before)
@@ -254,7 +254,7 @@ class Reader:
         return [SETS.get(letter, letter)]
 
     def _raw_group(self) -> list[str]:
-        """The tokens of a group as they stand, words apart."""
+        """The tokens of a group as written, words separate."""
         if self._peek() != "{":
             return [self._take()]
         self._at += 1
@@ -266,7 +266,6 @@ class Reader:
         return tokens
 
     def _matrix(self) -> list[str]:
-        """The rows of a matrix environment, one after another."""
         kind = "".join(self._raw_group())
         rows: list[list[str]] = [[]]
         while (sign := self._peek()) is not None and sign != r"\end":
@@ -287,7 +286,7 @@ class Reader:
 
 
 def power(script: str, *, all_of: bool) -> list[str]:
-    """`squared`, `to the power of n`; of a whole bracket `all squared`."""
+    """`squared`, `to the power of n`; after a bracket `all squared`."""
     if script in POWERS:
         return [", all", POWERS[script]] if all_of else [POWERS[script]]
     return [", all to the power of" if all_of else "to the power of", script]

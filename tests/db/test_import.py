@@ -1,4 +1,4 @@
-"""Courses come into Postgres by import: once, updated, withdrawn; found by their keys."""
+"""Importing courses into Postgres: once, updated, withdrawn; finding them by their keys."""
 
 import shutil
 from pathlib import Path
@@ -17,7 +17,7 @@ TABLES = ("courses", "modules", "lessons", "passages", "quiz_questions", "quiz_k
 
 
 async def rows_of(db: Connection) -> dict[str, list[tuple[object, ...]]]:
-    """All rows of a course, without the times of writing."""
+    """All rows of a course, without `updated_at`."""
     return {
         table: [
             tuple(value for key, value in row.items() if key != "updated_at")
@@ -70,7 +70,7 @@ async def test_an_edited_folder_updates_and_keeps_ids(
     assert [passage.body for passage in passages] == ["Cook them."]
 
 
-async def test_what_vanished_goes_but_progress_stays(
+async def test_a_removed_lesson_is_deleted_unless_a_learner_opened_it(
     db: Connection, tenant_id: UUID, tmp_path: Path
 ) -> None:
     course = await take_in(db, tenant_id)
@@ -94,7 +94,7 @@ async def test_what_vanished_goes_but_progress_stays(
     assert len(await courses.list_outline(db, tenant_id, course.id)) == 2
 
 
-async def test_a_course_id_belongs_to_one_course(
+async def test_a_course_id_cannot_belong_to_two_courses(
     db: Connection, tenant_id: UUID, tmp_path: Path
 ) -> None:
     await take_in(db, tenant_id)
@@ -147,7 +147,7 @@ async def test_enrolling_twice_is_one_enrollment(db: Connection, tenant_id: UUID
     assert await db.fetchval("select count(*) from enrollments") == 1
 
 
-async def test_six_visits_and_what_they_are_greeted_by(db: Connection, tenant_id: UUID) -> None:
+async def test_session_types_of_six_visits(db: Connection, tenant_id: UUID) -> None:
     course = await take_in(db, tenant_id)
     lessons = await lessons_by_title(db, tenant_id, course)
     amina = await make_learner(db, tenant_id)
@@ -181,7 +181,7 @@ async def test_six_visits_and_what_they_are_greeted_by(db: Connection, tenant_id
     assert (draft.session_type, draft.lesson_number) == ("lesson_welcome", None)
 
 
-async def test_an_unpublished_first_module_moves_the_intro(
+async def test_the_intro_is_in_the_first_published_module(
     db: Connection, tenant_id: UUID, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(TINY, tmp_path / "course"))

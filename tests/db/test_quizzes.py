@@ -1,4 +1,4 @@
-"""Quizzes, by the same story on both libraries: Postgres and in memory."""
+"""Quizzes: the same tests on both libraries, in Postgres and in memory."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from tests.db.rows import NOW, TINY, make_learner, take_in
 
 @dataclass(frozen=True)
 class Desk:
-    """A learner at the quiz of the tiny course's first lesson."""
+    """A learner in the first lesson of the tiny course."""
 
     library: Library
     account_id: UUID
@@ -30,7 +30,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 async def shared_pool(postgres: Postgres) -> AsyncIterator[Pool]:
-    """One database for this file; each test has a tenant of its own in it."""
+    """One database for this file; each test has its own tenant."""
     await postgres.clone("t_quizzes", TEMPLATE)
     pool = await create_pool(postgres.dsn(database="t_quizzes"))
     yield pool
@@ -46,7 +46,6 @@ def store(request: pytest.FixtureRequest) -> Pool | None:
 
 @pytest.fixture
 async def desk(store: Pool | None) -> Desk:
-    """The same learner and course on either library."""
     if store is None:
         memory = MemoryLibrary.from_folder(TINY)
         return await seat(memory, uuid4(), memory.tree.course.id)
@@ -59,18 +58,16 @@ async def desk(store: Pool | None) -> Desk:
 
 
 async def seat(library: Library, account_id: UUID, course_id: UUID) -> Desk:
-    """The learner at the first lesson."""
     apples, bananas = await library.outline(course_id)
     return Desk(library, account_id, course_id, apples.id, bananas.id)
 
 
 async def answer(desk: Desk, option: int) -> tuple[bool, str]:
-    """Answers the open question."""
     graded = await desk.library.grade(desk.account_id, desk.lesson_id, option, NOW)
     return graded.right, graded.why
 
 
-async def test_a_wrong_answer_leaves_the_question_open_and_says_nothing(desk: Desk) -> None:
+async def test_a_wrong_answer_leaves_the_question_open_and_explains_nothing(desk: Desk) -> None:
     run = await desk.library.start_quiz(desk.account_id, desk.lesson_id)
     assert run.pending is not None
     assert (run.pending.prompt, run.total) == ("What colour is a ripe apple?", 2)
@@ -94,7 +91,7 @@ async def test_a_passed_quiz_completes_the_lesson(desk: Desk) -> None:
     assert visit.course_progress.completed_lessons == 1
 
 
-async def test_a_quiz_with_too_many_second_tries_does_not_complete_the_lesson(desk: Desk) -> None:
+async def test_a_failed_quiz_does_not_complete_the_lesson(desk: Desk) -> None:
     await desk.library.start_quiz(desk.account_id, desk.lesson_id)
     for option in (0, 1, 1):
         await answer(desk, option)
@@ -102,7 +99,7 @@ async def test_a_quiz_with_too_many_second_tries_does_not_complete_the_lesson(de
     assert visit.lesson_progress is None
 
 
-async def test_hints_go_from_the_authors_to_the_passage(desk: Desk) -> None:
+async def test_the_first_hint_is_the_authors_the_next_the_passage(desk: Desk) -> None:
     await desk.library.start_quiz(desk.account_id, desk.lesson_id)
     hints = [await desk.library.take_hint(desk.account_id, desk.lesson_id) for _ in range(2)]
     assert hints == ["Think of fire.", "A ripe apple is red."]
@@ -110,7 +107,7 @@ async def test_hints_go_from_the_authors_to_the_passage(desk: Desk) -> None:
     assert run.hint_level == 2
 
 
-async def test_starting_again_goes_on_with_the_open_question(desk: Desk) -> None:
+async def test_starting_again_continues_with_the_open_question(desk: Desk) -> None:
     await desk.library.start_quiz(desk.account_id, desk.lesson_id)
     await answer(desk, 1)
     run = await desk.library.start_quiz(desk.account_id, desk.lesson_id)
@@ -118,7 +115,7 @@ async def test_starting_again_goes_on_with_the_open_question(desk: Desk) -> None
     assert (run.pending.number, run.answered, run.correct) == (2, 1, 1)
 
 
-async def test_after_the_last_question_the_quiz_begins_anew(desk: Desk) -> None:
+async def test_after_the_last_question_the_quiz_starts_over(desk: Desk) -> None:
     await desk.library.start_quiz(desk.account_id, desk.lesson_id)
     await answer(desk, 1)
     await answer(desk, 1)
@@ -127,7 +124,7 @@ async def test_after_the_last_question_the_quiz_begins_anew(desk: Desk) -> None:
     assert (run.pending.number, run.answered, run.correct) == (1, 0, 0)
 
 
-async def test_without_an_open_question_there_is_nothing_to_grade_or_hint(desk: Desk) -> None:
+async def test_grading_and_hints_need_an_open_question(desk: Desk) -> None:
     with pytest.raises(Conflict):
         await answer(desk, 0)
     with pytest.raises(Conflict):
@@ -137,14 +134,14 @@ async def test_without_an_open_question_there_is_nothing_to_grade_or_hint(desk: 
 
 
 @pytest.mark.parametrize("option", [-1, 3])
-async def test_an_option_that_is_not_there_is_no_attempt(desk: Desk, option: int) -> None:
+async def test_a_missing_option_does_not_count_as_an_attempt(desk: Desk, option: int) -> None:
     await desk.library.start_quiz(desk.account_id, desk.lesson_id)
     with pytest.raises(Conflict):
         await answer(desk, option)
     assert (await desk.library.quiz_run(desk.account_id, desk.lesson_id)).attempts == 0
 
 
-async def test_both_libraries_tell_the_same_visit_and_find_the_same_passages(desk: Desk) -> None:
+async def test_both_libraries_give_the_same_visits_and_search_results(desk: Desk) -> None:
     library = desk.library
     first = await library.visit(desk.account_id, desk.course_id, desk.without_quiz)
     await library.record_visit(desk.account_id, desk.without_quiz, NOW)

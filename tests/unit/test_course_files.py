@@ -1,4 +1,4 @@
-"""Course folders: what is read, and that every error names its file and line."""
+"""Course folders: what is read, and that every error names file and line."""
 
 import shutil
 from pathlib import Path
@@ -14,19 +14,17 @@ APPLES = "01-start/01-apples.md"
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A copy of the tiny course to break."""
+    """A copy of the tiny course, to break."""
     return Path(shutil.copytree(TINY, tmp_path / "course"))
 
 
 def errors(folder: Path) -> list[str]:
-    """What is wrong with a course, a line each."""
     with pytest.raises(CourseFolderError) as caught:
         read_course(folder)
     return [str(error) for error in caught.value.errors]
 
 
 def replace(path: Path, old: str, new: str) -> None:
-    """Changes the one place of a file."""
     text = path.read_text()
     assert text.count(old) == 1
     path.write_text(text.replace(old, new))
@@ -70,14 +68,19 @@ def test_options_are_texts_as_written_and_the_answer_counts_from_0() -> None:
     assert (second.options, second.answer, second.hint) == (("2", "5"), 1, "")
 
 
-def test_a_new_number_leaves_the_key_of_a_lesson() -> None:
+def test_a_new_order_number_keeps_the_key_of_a_lesson() -> None:
     assert read_course(TINY).modules[1].lessons[0].key == "more/bananas"
 
 
 @pytest.mark.parametrize(
     ("path", "old", "new", "expected"),
     [
-        ("course.md", "slug: tiny-course", "slug: Tiny Course", "3: slug must be small letters"),
+        (
+            "course.md",
+            "slug: tiny-course",
+            "slug: Tiny Course",
+            "3: slug must be lower-case",
+        ),
         ("course.md", "slug: tiny-course\n", "", "1: slug is missing"),
         ("course.md", "title: A", "titel: A", "4: unknown field titel"),
         ("course.md", "[See how courses are written]", "See", "5: objectives must be a list"),
@@ -90,7 +93,7 @@ def test_a_new_number_leaves_the_key_of_a_lesson() -> None:
         (APPLES, "    why: Five", "    wye: Five", "17: unknown field wye"),
         (APPLES, "print(seeds)\n```", "print(seeds)", "30: ``` is never closed"),
         (APPLES, "s = 5\n$$", "s = 5", "36: $$ is never closed"),
-        (APPLES, "s = 5\n$$", "s = \\five\n$$", "36: \\five is not known"),
+        (APPLES, "s = 5\n$$", "s = \\five\n$$", "36: \\five is unknown"),
         ("01-start/02-draft.md", "published: false", "published: no", "3: published must be"),
         ("01-start/02-draft.md", "Not yet for learners: quinces.", "", "5: the lesson has no"),
         ("01-start/01-apples.vtt", "00:02.000", "00:02", "3: a cue's times must look like"),
@@ -106,7 +109,7 @@ def test_an_error_names_file_and_line(
     assert any(error.startswith(f"{path}:{expected}") for error in found), found
 
 
-def test_all_errors_are_told_at_once(folder: Path) -> None:
+def test_all_errors_are_reported_at_once(folder: Path) -> None:
     replace(folder / "course.md", "slug: tiny-course\n", "")
     (folder / "02-more" / "module.md").unlink()
     (folder / "01-start" / "03-pears.vtt").write_text("WEBVTT\n")
@@ -115,14 +118,14 @@ def test_all_errors_are_told_at_once(folder: Path) -> None:
         "01-start/03-pears.vtt:1: there is no lesson 03-pears.md",
         "01-start/04-apples.md:1: title is missing",
         "01-start/04-apples.md:2: not UTF-8 text",
-        "01-start/module.md:1: two entries are named start/apples",
-        "02-more/module.md:1: is missing",
+        "01-start/module.md:1: two entries have the name start/apples",
+        "02-more/module.md:1: missing",
         "course.md:1: slug is missing",
     ]
 
 
-def test_a_folder_without_a_course_says_so(tmp_path: Path) -> None:
-    assert errors(tmp_path) == [f"course.md:1: is missing in {tmp_path}"]
+def test_a_folder_without_a_course_is_an_error(tmp_path: Path) -> None:
+    assert errors(tmp_path) == [f"course.md:1: missing in {tmp_path}"]
 
 
 @pytest.mark.parametrize(
@@ -138,6 +141,6 @@ def test_a_folder_without_a_course_says_so(tmp_path: Path) -> None:
         ("> quoted\n> words", ["text"]),
     ],
 )
-def test_what_is_one_passage(text: str, kinds: list[str]) -> None:
+def test_what_counts_as_one_passage(text: str, kinds: list[str]) -> None:
     found = split_passages(text)
     assert ([passage.kind for passage in found.passages], found.errors) == (kinds, [])

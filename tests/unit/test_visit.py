@@ -1,4 +1,4 @@
-"""The session type and the facts of a visit (A04, A06, A07, A08, K24)."""
+"""The session type of a visit and what it is decided from (A04, A06, A07, A08, K24)."""
 
 from itertools import product
 from uuid import UUID
@@ -27,7 +27,7 @@ def facts(
     number: int | None = 1,
     status: ProgressStatus | None = None,
 ) -> VisitFacts:
-    """A visit; without order_index no lesson is named."""
+    """Without `order_index` the visit has no lesson."""
     lesson = VisitedLesson(order_index or 0, first_module, number, None)
     return VisitFacts(
         visited_lessons=visited,
@@ -68,16 +68,14 @@ def test_the_intro_is_the_first_lesson_of_the_first_published_module(
     ("status", "expected"),
     [(None, True), ("not_started", True), ("in_progress", False), ("completed", False)],
 )
-def test_a_first_lesson_visit_has_no_progress_or_not_started(
+def test_a_first_lesson_visit_has_no_progress_yet(
     status: ProgressStatus | None, expected: bool
 ) -> None:
     assert visit(facts(status=status)).is_first_lesson_visit is expected
 
 
 @pytest.mark.parametrize(("visited", "expected"), [(0, True), (1, False), (5, False)])
-def test_a_first_course_visit_has_no_progress_row_in_the_course(
-    visited: int, expected: bool
-) -> None:
+def test_a_first_course_visit_has_no_visited_lesson(visited: int, expected: bool) -> None:
     assert visit(facts(visited=visited)).is_first_course_visit is expected
 
 
@@ -91,7 +89,7 @@ def test_the_number_is_1_without_a_lesson_and_none_for_an_unpublished_one(
 
 
 def lesson(number: int) -> Lesson:
-    """A lesson of which only the id matters."""
+    """A lesson; only its id matters."""
     one = UUID(int=number)
     return Lesson(one, one, one, "", number, "", (), None, None, None, True)
 
