@@ -50,21 +50,6 @@ async def find_module(
     return None if row is None else Module(**row)
 
 
-async def list_modules(
-    db: Connection, tenant_id: UUID, course_id: UUID, *, unpublished: bool = False
-) -> list[Module]:
-    """The modules of a course in order."""
-    rows = await db.fetch(
-        """select id, course_id, title, description, order_index from modules
-           where tenant_id = $1 and course_id = $2 and ($3 or coalesce(is_published, true))
-           order by order_index""",
-        tenant_id,
-        course_id,
-        unpublished,
-    )
-    return [Module(**row) for row in rows]
-
-
 async def list_lessons(
     db: Connection, tenant_id: UUID, module_id: UUID, *, unpublished: bool = False
 ) -> list[Lesson]:

@@ -1,4 +1,4 @@
-"""A desk over the sample course in memory, and an agent session that speaks from it."""
+"""A desk over the sample course in memory, and agent sessions that use it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ def sample_tree() -> CourseTree:
 
 
 async def open_desk(lesson_number: int = 1, *, one_module: bool = False) -> Desk:
-    """Amina's desk. `one_module` refuses lessons of other modules, as a room does."""
+    """Amina's desk. With `one_module` it refuses lessons of other modules, as a room does."""
     library = MemoryLibrary(sample_tree())
     outline = await library.outline(library.tree.course.id)
     lesson = outline[lesson_number - 1]
@@ -55,7 +55,7 @@ async def open_desk(lesson_number: int = 1, *, one_module: bool = False) -> Desk
 
 @asynccontextmanager
 async def talk(desk: Desk) -> AsyncIterator[AgentSession[None]]:
-    """A started agent session of the tutor without a model; no server, no sound."""
+    """An agent session with the offline tutor, without server or sound."""
     session: AgentSession[None] = AgentSession(llm=OfflineTutor(desk))
     await session.start(Tutor(desk), record=False)
     try:
@@ -65,7 +65,7 @@ async def talk(desk: Desk) -> AsyncIterator[AgentSession[None]]:
 
 
 async def ask(session: AgentSession[None], text: str) -> str:
-    """What the tutor says to a text, as the learner hears it."""
+    """The tutor's answer as the learner hears it."""
     result: RunResult[None] = session.run(user_input=text)
     await result
     return " ".join(
@@ -76,7 +76,7 @@ async def ask(session: AgentSession[None], text: str) -> str:
 
 
 async def raw_reply(desk: Desk, text: str) -> tuple[str, list[llm.FunctionToolCall]]:
-    """What the offline tutor generates for a text, with its marks, and the tools it calls."""
+    """The offline tutor's answer with its marks, and the tools it calls."""
     context = llm.ChatContext.empty()
     context.add_message(role="user", content=text)
     async with OfflineTutor(desk).chat(chat_ctx=context) as stream:

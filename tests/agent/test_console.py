@@ -1,4 +1,4 @@
-"""`python -m agent console --text`: a line in, a line out, nothing else needed."""
+"""`python -m agent console --text`: one line in, one line out, nothing else needed."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def converse(typed: str, home: Path) -> tuple[int, list[str]]:
-    """Exit status and lines of standard output."""
+    """Exit status and the lines of standard output."""
     environment = {
         key: value
         for key, value in os.environ.items()

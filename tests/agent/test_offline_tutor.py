@@ -1,4 +1,4 @@
-"""The tutor without a model in a real agent session: commands, quiz, odd input, the stream."""
+"""The offline tutor in a real agent session: commands, quiz, odd input, streaming."""
 
 import asyncio
 import re
@@ -92,7 +92,7 @@ async def test_command_calls_its_tool(said: str, tool: str, arguments: dict[str,
         result.expect.next_event().is_function_call(name=tool, arguments=arguments)
 
 
-async def test_the_result_of_a_tool_is_spoken_as_it_is() -> None:
+async def test_a_tools_result_is_spoken_unchanged() -> None:
     async with talk(await open_desk()) as session:
         said = await ask(session, "go to lesson two")
     assert said == "Now we are in lesson 2, Data, features and vectors."
@@ -116,7 +116,7 @@ async def test_repeat_speaks_the_last_answer_again() -> None:
         assert await ask(session, "can you repeat the last part") == first
 
 
-async def test_what_is_my_question_recalls_it() -> None:
+async def test_what_is_my_question_repeats_the_question() -> None:
     async with talk(await open_desk()) as session:
         await ask(session, "what is a vector")
         assert await ask(session, "what is my question") == "You said: what is a vector"
@@ -134,7 +134,7 @@ async def test_continue_reads_the_lesson_part_by_part() -> None:
     assert len(set(parts)) == 3
 
 
-async def test_the_answer_after_a_change_of_lesson_is_about_the_new_lesson() -> None:
+async def test_after_a_lesson_change_this_means_the_new_lesson() -> None:
     async with talk(await open_desk(1)) as session:
         await ask(session, "what is machine learning")
         await ask(session, "next lesson")
@@ -158,13 +158,13 @@ async def test_quiz_asks_grades_hints_and_counts() -> None:
     assert "three of four right at the first try" in last
 
 
-async def test_go_on_with_an_open_question_asks_it_again() -> None:
+async def test_continue_with_an_open_question_asks_it_again() -> None:
     async with talk(await open_desk(4)) as session:
         question = await ask(session, "quiz me")
         assert await ask(session, "continue") == question
 
 
-async def test_an_answer_that_fits_no_option_is_asked_for_again() -> None:
+async def test_an_answer_that_fits_no_option_is_queried() -> None:
     async with talk(await open_desk(4)) as session:
         await ask(session, "quiz me")
         assert (await ask(session, "my answer is nine")).startswith("I did not catch which option")
@@ -179,7 +179,7 @@ async def test_an_answer_that_fits_no_option_is_asked_for_again() -> None:
         "i do not know",
     ],
 )
-async def test_who_asks_for_the_answer_gets_a_hint(said: str) -> None:
+async def test_asking_for_the_answer_gives_a_hint(said: str) -> None:
     async with talk(await open_desk(4)) as session:
         await ask(session, "quiz me")
         assert (await ask(session, said)).startswith("A hint: ")
@@ -188,21 +188,20 @@ async def test_who_asks_for_the_answer_gets_a_hint(said: str) -> None:
 @pytest.mark.parametrize(
     "said", ["what does gradient descent try to make small", "is it the loss?"]
 )
-async def test_the_open_question_is_not_answered_by_a_passage(said: str) -> None:
+async def test_no_passage_answers_the_open_question(said: str) -> None:
     async with talk(await open_desk(4)) as session:
         await ask(session, "quiz me")
         answer = await ask(session, said)
     assert answer == prompts.render("no_spoilers") or answer.startswith("Yes, that is right.")
 
 
-async def test_another_question_may_be_asked_while_one_is_open() -> None:
+async def test_other_questions_are_answered_while_one_is_open() -> None:
     async with talk(await open_desk(4)) as session:
         await ask(session, "quiz me")
         assert "list of numbers" in await ask(session, "what is a vector")
 
 
-async def test_a_quiz_never_shows_its_key() -> None:
-    """Neither tool results, nor the context, nor the chunks tell the right option beforehand."""
+async def test_a_quiz_never_gives_away_its_right_options() -> None:
     desk = await open_desk(4)
     async with talk(desk) as session:
         await ask(session, "quiz me")
@@ -215,7 +214,7 @@ async def test_a_quiz_never_shows_its_key() -> None:
 
 
 @pytest.mark.parametrize("said", ODD)
-async def test_odd_input_gets_words_and_raises_nothing(said: str) -> None:
+async def test_odd_input_gets_an_answer(said: str) -> None:
     text, _ = await raw_reply(await open_desk(), said)
     assert len(text) > 20
 
@@ -241,7 +240,7 @@ async def test_a_reply_can_be_cancelled() -> None:
     assert [chunk async for chunk in stream] == []
 
 
-async def test_two_learners_have_their_own_place_and_quiz() -> None:
+async def test_each_learner_has_their_own_quiz() -> None:
     desk = await open_desk(4)
     amina = desk.account_id
     async with talk(desk) as session:
@@ -252,7 +251,7 @@ async def test_two_learners_have_their_own_place_and_quiz() -> None:
         assert (await ask(session, "my answer is four")).startswith("Yes, that is right.")
 
 
-async def test_a_failing_library_is_a_provider_error_and_not_a_crash() -> None:
+async def test_a_failing_library_raises_a_provider_error() -> None:
     desk = await open_desk()
 
     class Broken:

@@ -1,4 +1,4 @@
-"""Questions to the tutor without a model: answered from the right lesson, or refused."""
+"""Questions to the offline tutor: answered from the right lesson, or refused."""
 
 import re
 from uuid import UUID
@@ -77,7 +77,7 @@ def cited_lessons(text: str) -> set[int]:
 
 @pytest.mark.parametrize("asked_in", [1, 5])
 @pytest.mark.parametrize(("question", "lesson"), SPOKEN + TYPED)
-async def test_answer_rests_on_the_lesson_that_explains_it(
+async def test_the_answer_cites_the_lesson_that_explains_it(
     question: str, lesson: int, asked_in: int
 ) -> None:
     text, _ = await raw_reply(await open_desk(asked_in), question)
@@ -85,7 +85,7 @@ async def test_answer_rests_on_the_lesson_that_explains_it(
 
 
 @pytest.mark.parametrize("question", OUTSIDE)
-async def test_what_the_course_does_not_contain_is_refused(question: str) -> None:
+async def test_questions_outside_the_course_are_refused(question: str) -> None:
     text, _ = await raw_reply(await open_desk(), question)
     assert text == REFUSAL
 
@@ -117,7 +117,7 @@ async def test_an_example_is_given_with_the_explanation() -> None:
     assert "For example" in text
 
 
-async def test_postgres_search_leads_to_the_same_answers(
+async def test_search_in_postgres_gives_the_same_answers(
     pool: Pool, sample: Course, tenant_id: UUID
 ) -> None:
     desk = await open_desk(1)

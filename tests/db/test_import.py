@@ -11,7 +11,7 @@ from courses.progress import CourseProgress, LessonProgress, Visit, visit
 from db import Conflict, Connection, courses, progress
 from db.enrollments import ensure_enrollment
 from db.search import search_passages
-from tests.db.rows import NOW, TINY, make_learner, take_in
+from tests.db.rows import NOW, TINY, make_learner, modules_of, take_in
 
 TABLES = ("courses", "modules", "lessons", "passages", "quiz_questions", "quiz_keys")
 
@@ -29,7 +29,7 @@ async def rows_of(db: Connection) -> dict[str, list[tuple[object, ...]]]:
 
 async def lessons_by_title(db: Connection, tenant_id: UUID, course: Course) -> dict[str, UUID]:
     """The ids of all lessons, published or not."""
-    modules = await courses.list_modules(db, tenant_id, course.id, unpublished=True)
+    modules = await modules_of(db, tenant_id, course.id)
     return {
         lesson.title: lesson.id
         for module in modules
@@ -134,7 +134,7 @@ async def test_an_odd_key_finds_no_course(db: Connection, tenant_id: UUID, key: 
 
 async def test_a_module_of_another_course_is_not_found(db: Connection, tenant_id: UUID) -> None:
     course = await take_in(db, tenant_id)
-    (module, _) = await courses.list_modules(db, tenant_id, course.id)
+    (module, _) = await modules_of(db, tenant_id, course.id)
     assert await courses.find_module(db, tenant_id, course.id, module.id) == module
     assert await courses.find_module(db, tenant_id, uuid4(), module.id) is None
 

@@ -124,7 +124,6 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (accounts.find_account_by_identity, ("identity",), {}),
     (courses.find_lesson, ("lesson_id",), {}),
     (courses.find_module, ("course_id", "module_id"), {}),
-    (courses.list_modules, ("course_id",), {}),
     (courses.list_lessons, ("module_id",), {}),
     (courses.list_outline, ("course_id",), {}),
     (courses.list_passages, ("lesson_id",), {}),

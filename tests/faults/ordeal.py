@@ -21,7 +21,7 @@ from pydantic import TypeAdapter
 
 from agent.durable.spool import Spool
 from db import Connection, Pool, create_pool, embedded, tenant_tx
-from db.courses import list_courses, list_modules
+from db.courses import list_courses
 from db.events import find_head, list_events, verify_chain
 from db.migrate import migrate
 from db.rooms import ensure_room
@@ -29,7 +29,7 @@ from db.sessions import insert_session
 from db.tenants import ensure_tenant
 from db.transcripts import Segment, list_segments
 from tests.conftest import ROOT
-from tests.db.rows import NOW, make_learner, segment, take_in
+from tests.db.rows import NOW, make_learner, modules_of, segment, take_in
 
 WRITERS = 16
 PER_SECOND = 4.0  # segments of each writer, ten times the pace of talk
@@ -182,7 +182,7 @@ async def take_seat(pool: Pool, tenant_id: UUID, spool: Path, words: str) -> Sea
     """A new session with one speaker, and the orders of its writer."""
     async with tenant_tx(pool, tenant_id) as db:
         (course,) = await list_courses(db, tenant_id)
-        (module, _) = await list_modules(db, tenant_id, course.id)
+        (module, _) = await modules_of(db, tenant_id, course.id)
         room = await ensure_room(
             db, tenant_id, name=secrets.token_hex(8), course_id=course.id, module_id=module.id
         )

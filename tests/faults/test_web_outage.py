@@ -14,12 +14,12 @@ from fastapi import FastAPI
 
 from db import Pool, embedded, tenant_tx
 from db.attendance import JOINED, LEFT
-from db.courses import list_courses, list_modules
+from db.courses import list_courses
 from db.events import find_head, list_events, verify_chain
 from db.rooms import Room, ensure_room
 from db.sessions import Session, insert_session
 from settings import Settings
-from tests.db.rows import NOW, make_learner
+from tests.db.rows import NOW, make_learner, modules_of
 from tests.faults.ordeal import REPORTS, House, crash, frozen, open_house
 from tests.soak import SOAK
 from tests.web.webhook_parts import PATH, body_of, headers, signature, told
@@ -70,7 +70,7 @@ async def lobby(settings: Settings) -> AsyncIterator[Lobby]:
         ):
             async with tenant_tx(app.state.context.pool, house.tenant_id) as db:
                 (course,) = await list_courses(db, house.tenant_id)
-                (module, _) = await list_modules(db, house.tenant_id, course.id)
+                (module, _) = await modules_of(db, house.tenant_id, course.id)
                 room = await ensure_room(
                     db, house.tenant_id, name="room", course_id=course.id, module_id=module.id
                 )
