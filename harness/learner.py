@@ -205,6 +205,12 @@ class Learner:
         mine = [c for c in self.captions.values() if c.identity == self.identity]
         return sorted((c for c in mine if c.first_at > after), key=lambda c: c.first_at)
 
+    def tutor_speaks(self) -> bool:
+        """True while an agent in the room says that it is speaking."""
+        people = self.room.remote_participants
+        states = [people[agent].attributes.get("lk.agent.state") for agent in self.agents()]
+        return "speaking" in states
+
     def tutor_text(self, after: float = 0.0) -> str:
         return " ".join(c.text.strip() for c in self.tutor_captions(after))
 
@@ -223,13 +229,13 @@ class Learner:
                 await asyncio.wait_for(self.changed.wait(), min(left, 0.25))
         return value
 
-    async def tutor_done(self, after: float, timeout_s: float = 40.0, quiet_s: float = 1.2) -> str:
+    async def tutor_done(self, after: float, timeout_s: float = 40.0, quiet_s: float = 0.8) -> str:
         """What the tutor said after a moment, once it has spoken and is silent again."""
 
         def done() -> str:
             captions = self.tutor_captions(after)
             now = time.monotonic()
-            if not captions or not all(c.final for c in captions):
+            if not captions or not all(c.final for c in captions) or self.tutor_speaks():
                 return ""
             silent = now - max(max(c.at for c in captions), self.last_sound()) > quiet_s
             return self.tutor_text(after) if silent else ""

@@ -36,7 +36,7 @@ FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_conn
 
 SPOOL_MB = 32
 # Where tests run side by side, files start in this order: those that wait longest come first.
-FOLDERS = ("faults", "room", "ops", "pages", "agent", "web", "db", "unit")
+FOLDERS = ("faults", "ops", "room", "pages", "agent", "web", "db", "unit")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -81,21 +81,21 @@ def stack() -> Iterator[Stack]:
 
 @dataclass(frozen=True)
 class Postgres:
-    """The server of this test run."""
+    """The Postgres server of this process."""
 
     cluster: embedded.Cluster
     tenant_id: UUID
 
     def dsn(self, role: str = "bodh_app", database: str = SHARED) -> str:
-        """How a role reaches one of its databases."""
+        """The address of one of its databases for a role."""
         return self.cluster.dsn(role, database)
 
     async def clone(self, name: str, template: str) -> None:
-        """A new database, a copy of one that nobody is connected to."""
+        """Copies a database to which nobody is connected."""
         await self.admin(f"create database {name} template {template} owner bodh_owner")
 
     async def drop(self, name: str) -> None:
-        """Removes a database and cuts who is still connected to it."""
+        """Removes a database and cuts its connections."""
         await self.admin(f"drop database {name} with (force)")
 
     async def admin(self, statement: str) -> None:
@@ -109,19 +109,19 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Database:
-    """One test's own database."""
+    """A database of one test."""
 
     postgres: Postgres
     name: str
 
     def dsn(self, role: str = "bodh_app") -> str:
-        """How a role reaches it."""
+        """Its address for a role."""
         return self.postgres.dsn(role, self.name)
 
 
 @pytest.fixture(scope="session")
 async def postgres() -> AsyncIterator[Postgres]:
-    """The server, with a migrated template and an empty database for tests that roll back."""
+    """A server with a migrated template and an empty database for tests that roll back."""
     home = _make_home()
     cluster = embedded.Cluster(home / "postgres", home / "pg", FAST)
     await embedded.start(cluster)
@@ -141,7 +141,7 @@ async def postgres() -> AsyncIterator[Postgres]:
 
 def _make_home() -> Path:
     home = Path(tempfile.mkdtemp(prefix="bodh-test-"))
-    home.chmod(0o711)  # where we are root, the server's user must pass it
+    home.chmod(0o711)  # where we are root, Postgres runs as another user
     return home
 
 
@@ -165,13 +165,13 @@ async def _default_tenant(cluster: embedded.Cluster) -> UUID:
 
 @pytest.fixture
 def tenant_id(postgres: Postgres) -> UUID:
-    """The default tenant, the same in every database of the run."""
+    """The default tenant, the same in every database."""
     return postgres.tenant_id
 
 
 @pytest.fixture
 async def db(postgres: Postgres) -> AsyncIterator[Connection]:
-    """A transaction as the application in the default tenant, rolled back at the end."""
+    """The application's connection in the default tenant, rolled back at the end."""
     connection = await asyncpg.connect(postgres.dsn("bodh_app"))
     transaction = connection.transaction()
     await transaction.start()
@@ -185,7 +185,7 @@ async def db(postgres: Postgres) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 async def database(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncIterator[Database]:
-    """A database of this test's own, for tests where several connections meet."""
+    """A new database, for tests with several connections."""
     name = f"t_{secrets.token_hex(6)}"
     await postgres.clone(name, SAMPLE if "sample" in request.fixturenames else TEMPLATE)
     try:
@@ -196,7 +196,7 @@ async def database(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncI
 
 @pytest.fixture
 async def pool(database: Database) -> AsyncIterator[Pool]:
-    """The application's pool on this test's own database."""
+    """The application's pool on the test's own database."""
     pool = await create_pool(database.dsn("bodh_app"))
     try:
         yield pool
@@ -206,7 +206,7 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def sample(pool: Pool, tenant_id: UUID) -> Course:
-    """The sample course; the pool's database holds it."""
+    """The sample course, in the database of `pool`."""
     async with tenant_tx(pool, tenant_id) as db:
         (course,) = await list_courses(db, tenant_id)
     return course
@@ -214,7 +214,7 @@ async def sample(pool: Pool, tenant_id: UUID) -> Course:
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings that read nothing from this machine, with a BODH_HOME of their own."""
+    """Settings with a new BODH_HOME, which read no environment and no .env file."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     for name in ("LIVEKIT_WS_URL", "NEXT_PUBLIC_LIVEKIT_WS_URL"):

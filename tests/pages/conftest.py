@@ -1,4 +1,4 @@
-"""Fixtures of the page tests: the states entry and one Chromium for all of them."""
+"""Fixtures of the page tests: the states entry and one shared Chromium."""
 
 from collections.abc import AsyncIterator, Iterator
 

@@ -20,16 +20,16 @@ RUNNING = """select count(*) from sessions join livekit_rooms on livekit_rooms.i
 
 @dataclass(frozen=True)
 class Module:
-    """A module of the sample course: its id, and its published lessons in order."""
+    """A module of the sample course, with its published lessons in order."""
 
     id: str
     lessons: list[dict[str, Any]]
-    first_number: int  # of its first lesson in the course
+    first_number: int  # the number of its first lesson in the course
 
 
 @dataclass
 class Course:
-    """The sample course as its learners see it."""
+    """The sample course as learners see it."""
 
     id: str
     modules: list[Module]
@@ -40,7 +40,7 @@ class Course:
 
 @pytest.fixture
 async def livekit(stack: Stack) -> AsyncIterator[api.LiveKitAPI]:
-    """The media server's own API, with the operator's key."""
+    """The media server's API, with the operator's key."""
     settings = stack.settings
     client = api.LiveKitAPI(
         settings.livekit_internal_url,
@@ -82,7 +82,7 @@ _names = itertools.count(1)
 
 @pytest.fixture
 async def person(stack: Stack) -> AsyncIterator[Callable[..., Any]]:
-    """Makes new signed-in accounts, each with a name of its own."""
+    """Makes new signed-in accounts with distinct names."""
     accounts: list[Account] = []
 
     async def make(name: str = "Amina", **sign_in: str) -> Account:
@@ -99,7 +99,7 @@ async def person(stack: Stack) -> AsyncIterator[Callable[..., Any]]:
 
 @pytest.fixture
 async def learner(person: Callable[..., Any]) -> AsyncIterator[Callable[..., Any]]:
-    """Makes learners of new accounts, or of the one given; they have not joined yet."""
+    """Makes learners, with new accounts or the given one, who have not joined yet."""
     learners: list[Learner] = []
 
     async def make(account: Account | None = None, *, name: str = "Amina") -> Learner:
@@ -115,7 +115,7 @@ async def learner(person: Callable[..., Any]) -> AsyncIterator[Callable[..., Any
 async def fresh_room(
     course: Course, livekit: api.LiveKitAPI, rows: asyncpg.Connection
 ) -> Callable[[Module], Any]:
-    """Closes a module's room, so that the next join makes it anew in a session of its own."""
+    """Closes a module's room, so that the next join starts a new session."""
 
     async def close(module: Module) -> str:
         name = course.room_name(module)
@@ -131,7 +131,7 @@ async def fresh_room(
 
 @pytest.fixture
 def arrived(fresh_room: Callable[[Module], Any], learner: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes learners who are settled in a session of their own; see Learner.arrive."""
+    """Makes learners who have arrived in a new session; see Learner.arrive."""
 
     async def make(module: Module, lesson_id: str = "") -> Learner:
         await fresh_room(module)

@@ -1,4 +1,4 @@
-"""A Chromium with a fake microphone that says what a test wants."""
+"""Fixtures of the browser tests: Chromium with a fake microphone, and steps on the page."""
 
 import asyncio
 import wave
@@ -18,10 +18,10 @@ from harness.voices import spoken
 from scripts.chromium import LINK
 from tests.room.conftest import Module
 
-ASK = "--use-fake-ui-for-media-stream"  # without it the microphone is refused, as by a learner
+ASK = "--use-fake-ui-for-media-stream"  # without this flag the microphone is refused
 ANSWER_MS = 20_000
 expect.set_options(timeout=ANSWER_MS)
-# every word that the voice line shows, in order
+# collects every word that the voice line shows
 NOTE_STATES = """
   window.states = [];
   new MutationObserver(() => {
@@ -32,7 +32,7 @@ NOTE_STATES = """
 
 
 async def microphone_file(path: Path, phrases: list[str], *, lead_s: float, gap_s: float) -> Path:
-    """A recording of phrases with silence before, between and behind them."""
+    """Writes a recording of phrases with silence before, between and after them."""
     parts = [np.zeros(int(lead_s * VOICE_RATE), np.int16)]
     for phrase in phrases:
         parts += [await spoken(phrase), np.zeros(int(gap_s * VOICE_RATE), np.int16)]
@@ -46,7 +46,7 @@ async def microphone_file(path: Path, phrases: list[str], *, lead_s: float, gap_
 
 @pytest.fixture
 async def open_browser(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
-    """Starts browsers; with phrases their microphone says them, once."""
+    """Starts browsers whose microphone says the given phrases once."""
     async with AsyncExitStack() as stack:
         playwright = await stack.enter_async_context(async_playwright())
 
@@ -72,7 +72,7 @@ async def open_browser(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
 
 @pytest.fixture
 def sign_in(stack: Stack) -> Callable[..., Any]:
-    """Signs in through the page and opens the first module of the sample course."""
+    """Signs in through the page and opens a module of the sample course."""
 
     async def open_room(
         browser: Browser,
@@ -100,7 +100,7 @@ def sign_in(stack: Stack) -> Callable[..., Any]:
 def fresh_page(
     open_browser: Callable[..., Any], sign_in: Callable[..., Any], fresh_room: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """Signs in, in a browser of its own, to a module whose next talk is in a new session."""
+    """Signs in with a new browser and opens a module, whose next talk is a new session."""
 
     async def open_page(
         name: str, module: Module, lesson: str = "", phrases: list[str] | None = None
@@ -119,7 +119,7 @@ async def start_typed(page: Page) -> None:
 
 
 async def type_to_tutor(page: Page, text: str) -> None:
-    """A typed turn, answered."""
+    """Types a line and waits for an answer."""
     answers = page.locator(".turn.me", has_text=text).locator("xpath=following-sibling::*")
     box = page.get_by_label("Type to Bodh")
     await box.fill(text)
@@ -133,7 +133,7 @@ async def leave(page: Page) -> None:
 
 
 async def open_transcript(page: Page, text: str) -> None:
-    """The newest talk's page, once it holds a text: the drainer brings it within seconds."""
+    """Opens the newest transcript and waits until it contains a text."""
     await page.goto("/transcripts")
     async with asyncio.timeout(20):
         while not await page.locator(".talks a").count():
