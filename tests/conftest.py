@@ -34,7 +34,7 @@ SHARED = "bodh_shared"  # for tests that roll back
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 
 
-SPOOL_MB = 32
+SPOOL_MB = 64
 # Where tests run side by side, files start in this order: those that wait longest come first.
 FOLDERS = ("faults", "ops", "room", "pages", "agent", "web", "db", "unit")
 

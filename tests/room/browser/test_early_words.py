@@ -30,7 +30,7 @@ async def test_words_from_before_the_tutor_came_are_heard(
 ) -> None:
     module = course.modules[1]
     await fresh_room(module)
-    browser = await open_browser([PHRASE], lead_s=0.5, gap_s=2.0)
+    browser = await open_browser([PHRASE], lead_s=3.0, gap_s=2.0)
     worker = stack.pids("agent start")
     for pid in worker:  # it is asked, and comes late
         os.kill(pid, signal.SIGSTOP)
