@@ -10,7 +10,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from db.rooms import RoomKind
+from protocol import SessionKind
 
 EventType = Literal[
     "session.started",
@@ -42,7 +42,7 @@ class SessionStarted(_Payload):
 
     type: Literal["session.started"] = "session.started"
     version: Literal[1] = 1
-    kind: RoomKind
+    kind: SessionKind
     room_id: UUID
     room_sid: RoomSid
 

@@ -3,12 +3,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from db import Conflict, Connection, NotFound
-
-RoomKind = Literal["tutor", "mentoring", "class"]
+from protocol import SessionKind
 
 LOCK_S = 15.0
 
@@ -20,7 +18,7 @@ class Room:
     id: UUID
     tenant_id: UUID
     name: str
-    kind: RoomKind
+    kind: SessionKind
     course_id: UUID | None
     module_id: UUID | None
     opener_account_id: UUID | None

@@ -28,7 +28,7 @@ from db.event_kinds import (
     parse_event,
 )
 from db.events import SessionEvent
-from db.rooms import RoomKind
+from protocol import SessionKind
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class SessionView:
     before the first dispatch; `agent_gone` tells that this agent was lost or left.
     """
 
-    kind: RoomKind
+    kind: SessionKind
     room_id: UUID
     room_sid: str
     started_at: datetime

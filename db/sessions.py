@@ -17,7 +17,7 @@ from db.event_kinds import (
     SessionStarted,
 )
 from db.events import append_event
-from db.rooms import RoomKind
+from protocol import SessionKind
 
 SessionStatus = Literal["scheduled", "active", "completed", "cancelled", "no_show"]
 
@@ -32,7 +32,7 @@ class Session:
     id: UUID
     tenant_id: UUID
     room_id: UUID
-    kind: RoomKind
+    kind: SessionKind
     status: SessionStatus
     started_at: datetime
     ended_at: datetime | None

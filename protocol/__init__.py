@@ -17,7 +17,7 @@ from protocol.attributes import (
     ModelNames,
     NotesState,
 )
-from protocol.dispatch import DispatchMetadata, parse_dispatch
+from protocol.dispatch import DispatchMetadata, SessionKind, parse_dispatch
 from protocol.latency import TOPIC_TURN_LATENCY, TurnLatency
 from protocol.lesson import (
     RPC_LESSON_CHANGE,
@@ -83,6 +83,7 @@ __all__ = [
     "Request",
     "Role",
     "RoomMetadata",
+    "SessionKind",
     "SessionType",
     "SpeechSet",
     "TurnLatency",

@@ -1,8 +1,11 @@
 """Metadata of a dispatch. Only Bodh's server and agents see it."""
 
+from typing import Literal
 from uuid import UUID
 
 from protocol.wire import Wire, find
+
+SessionKind = Literal["tutor", "mentoring", "class"]
 
 
 class DispatchMetadata(Wire):
@@ -13,6 +16,8 @@ class DispatchMetadata(Wire):
     session_id: UUID
     epoch: int
     """Grows with every dispatch for the session; only the newest may serve it."""
+    kind: SessionKind = "tutor"
+    """Absent from a token server older than the agent."""
 
 
 def parse_dispatch(text: str | None) -> DispatchMetadata | None:

@@ -63,7 +63,7 @@ async def dispatch_first(
     if session.agent_epoch:
         await remove_agent(lk, room.name, session.id, session.agent_epoch)
     epoch = await update_epoch(db, session.tenant_id, session.id, now)
-    await dispatch_agent(settings, lk, room.name, _metadata(room, session.id, epoch))
+    await dispatch_agent(settings, lk, room.name, _metadata(session, epoch))
 
 
 async def dispatch_again(settings: Settings, lk: api.LiveKitAPI, lease: Lease) -> None:
@@ -77,6 +77,7 @@ async def dispatch_again(settings: Settings, lk: api.LiveKitAPI, lease: Lease) -
             room_id=lease.room_id,
             session_id=lease.session_id,
             epoch=lease.epoch,
+            kind="tutor",  # as all leases that the watcher lists
         ),
     )
 
@@ -97,7 +98,7 @@ async def replace_agent(
             return False
         epoch = await update_epoch(db, lease.tenant_id, session.id, now)
     await remove_agent(lk, room.name, session.id, lease.epoch)
-    await dispatch_agent(settings, lk, room.name, _metadata(room, session.id, epoch))
+    await dispatch_agent(settings, lk, room.name, _metadata(session, epoch))
     return True
 
 
@@ -121,7 +122,7 @@ async def remake_room(
         await update_room_sid(db, lease.tenant_id, session.id, live.sid, now)
         epoch = await update_epoch(db, lease.tenant_id, session.id, now)
     logger.warning("room made again", extra={"session_id": str(session.id), "epoch": epoch})
-    await dispatch_agent(settings, lk, room.name, _metadata(room, session.id, epoch))
+    await dispatch_agent(settings, lk, room.name, _metadata(session, epoch))
     return True
 
 
@@ -151,9 +152,13 @@ async def remove_agent(lk: api.LiveKitAPI, room_name: str, session_id: UUID, epo
     await remove_participant(lk, room_name, agent_identity(session_id, epoch))
 
 
-def _metadata(room: Room, session_id: UUID, epoch: int) -> DispatchMetadata:
+def _metadata(session: Session, epoch: int) -> DispatchMetadata:
     return DispatchMetadata(
-        tenant_id=room.tenant_id, room_id=room.id, session_id=session_id, epoch=epoch
+        tenant_id=session.tenant_id,
+        room_id=session.room_id,
+        session_id=session.id,
+        epoch=epoch,
+        kind=session.kind,
     )
 
 

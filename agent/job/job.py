@@ -1,170 +1,154 @@
-"""One room's agent job, from its dispatch to its end."""
+"""What every agent job does, whatever its kind of session: join, hold the lease, leave in time."""
 
 import asyncio
 import contextlib
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext
 
 import db
-from agent.durable.earlier import Earlier
 from agent.durable.journal import Journal
 from agent.durable.spool import Spool
-from agent.job.agent_session import RoomAgentSession
 from agent.job.lease import Lease
-from agent.models.choice import build_models
-from agent.models.inline_vad import InlineVAD
 from agent.room.dispatch import Dispatch
-from agent.room.voice import Hearing
-from agent.talk.classroom import Classroom
-from agent.talk.room_tutor import RoomTutor
 from settings import Settings
 from speech.client import SpeechClient
 from telemetry import metrics
 
-GOODBYE_S = 6.0  # the longest a worker that ends waits for its goodbye line
-LAST_WORDS_S = 8.0  # the longest decode of what was said just before the end
-LEAVE_S = 2.0  # from its last word to the end of its process
-MAX_STREAM_BYTES = 2 * 1024 * 1024  # 20 s of speech from before the agent came; the SDK takes 5 GB
+GOODBYE_S = 6.0  # limit for the last line before the worker stops
+LEAVE_S = 2.0  # from the end of the goodbye to the end of the process
+DEADLINE_POLL_S = 0.2
+# 20 s of speech, recorded by the page before the agent joined; the SDK's own limit is 5 GB
+MAX_STREAM_BYTES = 2 * 1024 * 1024
 
 logger = logging.getLogger("bodh.agent")
 
 
-class AgentJob:
-    """Connects, teaches, leaves."""
+@dataclass(frozen=True)
+class JobParts:
+    """What a job is built from. The caller closes `pool`, `spool` and `engine` after the job."""
 
-    def __init__(
-        self,
-        ctx: JobContext,
-        settings: Settings,
-        *,
-        pool: db.Pool,
-        spool: Spool,
-        engine: SpeechClient,
-        place: Dispatch,
-        earlier: Earlier | None,
-        deadline: Callable[[], float | None],
-    ) -> None:
-        self._ctx = ctx
-        self._engine = engine
-        self._earlier = earlier
-        self._deadline = deadline
-        self._gone = asyncio.Event()
-        self._reason = ""
-        self._lease = Lease(pool, place, settings.lease_beat)
-        detector = InlineVAD()
-        models = build_models(settings, engine, detector)
-        self._hearing = Hearing(ctx.room)
-        self._journal = Journal(spool, place)
-        self._classroom = classroom = Classroom(
-            settings,
-            place,
-            room=ctx.room,
-            pool=pool,
-            journal=self._journal,
-            livekit=ctx.api,
-            set_rate=models.set_rate,
-            earlier=earlier,
-            serves=self._lease.renew,
-        )
-        self._agent_session = RoomAgentSession(settings, ctx.room, models, detector, classroom.desk)
-        self._agent_session.inner.on("close", lambda _event: self._gone.set())
-        self._tutor = RoomTutor(classroom, self._journal, self._hearing)
-        classroom.speeches.attach(self._agent_session.inner)
+    ctx: JobContext
+    settings: Settings
+    dispatch: Dispatch
+    pool: db.Pool
+    spool: Spool
+    engine: SpeechClient
+    deadline: Callable[[], float | None]  # epoch seconds once the worker drains, else None
+
+
+class RoomJob(ABC):
+    """One agent in one room. A subclass does the work of one kind of session."""
+
+    def __init__(self, parts: JobParts) -> None:
+        self.room = parts.ctx.room
+        self.lease = Lease(parts.pool, parts.dispatch, parts.settings.lease_beat)
+        self.journal = Journal(parts.spool, parts.dispatch)
+        self._ctx = parts.ctx
+        self._deadline = parts.deadline
+        self._over = asyncio.Event()
+        self._disconnect_reason = ""
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Called once, after the agent has joined the room."""
+
+    @abstractmethod
+    async def work(self) -> None:
+        """Runs until it is cancelled."""
+
+    @abstractmethod
+    async def say_goodbye(self) -> None:
+        """Says one last line because the worker stops; cancelled after GOODBYE_S."""
+
+    @abstractmethod
+    def silence(self) -> None:
+        """Stops all output at once: another agent serves the session now."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Closes what the subclass opened, also where `start` failed. The journal is still open."""
+
+    def leave(self) -> None:
+        """Ends the job."""
+        self._over.set()
 
     async def run(self) -> None:
-        """Returns when the room has ended or the worker does."""
-        ctx = self._ctx
-        ctx.room.on("disconnected", self._on_disconnected)
-        limit_streams(ctx.room)
+        """Returns when the room has ended, the worker stops, or a newer agent took over."""
+        self.room.on("disconnected", self._on_disconnected)
+        limit_streams(self.room)
         async with contextlib.AsyncExitStack() as at_end:
-            # before it is in the room, which takes long where many start at once
-            self._beats = asyncio.create_task(self._beat())
-            at_end.callback(self._beats.cancel)
-            await ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
+            # before joining, which is slow where many jobs start at once
+            heartbeat = asyncio.create_task(self._hold_lease())
+            at_end.callback(heartbeat.cancel)
+            await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
             at_end.push_async_callback(self._end_session)
-            at_end.push_async_callback(self._journal.notes.close)
-            at_end.push_async_callback(self._classroom.captions.close)
-            at_end.push_async_callback(self._classroom.tutor_captions.drained)
-            at_end.push_async_callback(self._agent_session.aclose)
-            at_end.push_async_callback(self._hearing.close)
-            at_end.push_async_callback(self._hear_out)
-            at_end.callback(self._beats.cancel)  # the next agent need not wait for the rest
-            lag = asyncio.create_task(metrics.watch_loop())
-            at_end.callback(lag.cancel)
+            at_end.push_async_callback(self.journal.notes.close)
+            at_end.push_async_callback(self.close)
+            at_end.callback(heartbeat.cancel)  # a next agent need not wait for `close`
+            loop_lag = asyncio.create_task(metrics.watch_loop())
+            at_end.callback(loop_lag.cancel)
             metrics.AGENT_ROOMS.set(1)
-            if self._earlier is not None:
-                await self._tutor.update_chat_ctx(self._earlier.chat_context())
-            captions = self._classroom.tutor_captions
-            await self._agent_session.start(self._tutor, self._hearing, captions)
-            await self._teach_until_gone()
-        ctx.shutdown("the lesson has ended")
+            await self.start()
+            await self._work_until_over(heartbeat)
+        self._ctx.shutdown("the lesson has ended")
 
-    async def _hear_out(self) -> None:
-        """The last words at a hang-up: kept before the session and the spool are closed."""
-        self._hearing.end_speech()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._tutor.heard_out(), LAST_WORDS_S)
-
-    async def _teach_until_gone(self) -> None:
-        """Teaches from the first learner on; before one comes there is nothing to do but wait."""
-        teaching = asyncio.create_task(self._teach())
+    async def _work_until_over(self, heartbeat: asyncio.Task[None]) -> None:
+        working = asyncio.create_task(self.work())
         draining = asyncio.create_task(self._until_drained())
-        gone = asyncio.create_task(self._gone.wait())
+        over = asyncio.create_task(self._over.wait())
         try:
-            await asyncio.wait({teaching, draining, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if draining.done() and not gone.done():
+            await asyncio.wait({working, draining, over}, return_when=asyncio.FIRST_COMPLETED)
+            if draining.done() and not over.done():
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._classroom.say_goodbye(), GOODBYE_S)
-                self._beats.cancel()  # from here on the watcher may ask for another agent
-                await self._lease.log_left()
-            if teaching.done():
-                teaching.result()
+                    await asyncio.wait_for(self.say_goodbye(), GOODBYE_S)
+                heartbeat.cancel()  # the watcher may ask for another agent now
+                await self.lease.log_left()
+            if working.done():
+                working.result()
         finally:
-            for task in (teaching, draining, gone):
+            for task in (working, draining, over):
                 task.cancel()
-            await asyncio.gather(teaching, draining, gone, return_exceptions=True)
-
-    async def _teach(self) -> None:
-        await self._agent_session.inner.room_io.wait_for_ready()
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._agent_session.tell_models(self._engine))
-            tasks.create_task(self._classroom.run())
+            await asyncio.gather(working, draining, over, return_exceptions=True)
 
     async def _until_drained(self) -> None:
-        """Returns when this job has to say goodbye, so that it is gone by the worker's deadline."""
-        while True:  # the worker is another process: there is nothing to wait for but its file
+        """Returns when the goodbye has to start for the job to end by the worker's deadline."""
+        while True:  # polled: the deadline is a file that the worker's process writes
             deadline = self._deadline()
             if deadline is not None and time.time() > deadline - GOODBYE_S - LEAVE_S:
                 return
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(DEADLINE_POLL_S)
 
-    async def _beat(self) -> None:
-        """Renews the lease until a newer agent holds it; then falls silent at once and leaves."""
-        await self._lease.hold()
-        logger.info("a newer agent took over, or the session has ended")
-        self._agent_session.silence()
-        self._gone.set()
+    async def _hold_lease(self) -> None:
+        """Renews the lease; when it is lost, falls silent and leaves."""
+        await self.lease.hold()
+        logger.info("lease lost: a newer agent took over, or the session has ended")
+        self.silence()
+        self.leave()
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
-        self._reason = rtc.DisconnectReason.Name(reason)
-        self._gone.set()
+        self._disconnect_reason = rtc.DisconnectReason.Name(reason)
+        self.leave()
 
     async def _end_session(self) -> None:
-        """The server closed the room: the session is over. A lost server does not end it.
+        """Ends the session if the server closed the room; a lost connection does not end it.
 
-        Nor does a closed room that a learner came back to at once: a newer agent serves it then.
+        The lease refuses where a newer agent serves the session: a learner came back meanwhile.
         """
-        if self._reason in ("ROOM_CLOSED", "ROOM_DELETED"):
-            await self._lease.end_session()
+        if self._disconnect_reason in ("ROOM_CLOSED", "ROOM_DELETED"):
+            await self.lease.end_session()
 
 
 def limit_streams(room: rtc.Room) -> None:
-    """Refuses what inflates beyond MAX_STREAM_BYTES; `JobContext.connect` has no way to say so."""
+    """Makes the room refuse data streams above MAX_STREAM_BYTES.
+
+    Wraps `room.connect`, because `JobContext.connect` cannot pass this option.
+    """
     connect = room.connect
 
     async def limited(url: str, token: str, options: rtc.RoomOptions) -> None:

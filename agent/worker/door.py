@@ -11,6 +11,7 @@ from livekit.agents import JobRequest, utils
 import db
 import protocol
 from agent.durable.spool import check_spool
+from agent.job.kinds import job_for
 from db.leases import take_dispatch
 from settings import Settings
 from telemetry import alarm
@@ -36,6 +37,12 @@ class Door:
         if dispatch is None:
             logger.warning("a dispatch that is not ours was refused", extra={"job": request.id})
             await request.reject()
+        elif job_for(dispatch.kind) is None:
+            logger.error(
+                "dispatch refused: this worker has no job for sessions of this kind",
+                extra={"session": str(dispatch.session_id), "kind": dispatch.kind},
+            )
+            await request.reject(terminate=False)  # a newer worker on another host may have one
         elif not await self._can_keep(dispatch):
             await request.reject(terminate=False)  # another host's worker may keep it
         elif (taken := await self._take(dispatch)) is None:

@@ -13,9 +13,9 @@ import db
 import protocol
 import telemetry
 from agent.console import converse
-from agent.durable.earlier import load_earlier
 from agent.durable.spool import Spool
-from agent.job.job import AgentJob
+from agent.job.job import JobParts
+from agent.job.kinds import job_for
 from agent.job.lease import find_dispatched
 from agent.worker.deadline import read_deadline, write_deadline
 from agent.worker.door import Door
@@ -58,16 +58,16 @@ def prewarm(process: JobProcess) -> None:
     telemetry.start_job(settings)
 
 
-async def teach(ctx: JobContext) -> None:
-    """One room, from dispatch to its end; LiveKit's own console has no room and no dispatch."""
+async def serve(ctx: JobContext) -> None:
+    """One room, from dispatch to its end. LiveKit's console brings neither room nor dispatch."""
     settings: Settings = ctx.proc.userdata["settings"]
     if ctx.is_fake_job():
         await converse(ctx, settings)
         return
-    dispatch = protocol.parse_dispatch(ctx.job.metadata)
-    if dispatch is None:
+    metadata = protocol.parse_dispatch(ctx.job.metadata)
+    if metadata is None:
         raise protocol.ProtocolError("this room was not opened by Bodh: join it through the page")
-    ctx.log_context_fields = {"session": str(dispatch.session_id), "epoch": dispatch.epoch}
+    ctx.log_context_fields = {"session": str(metadata.session_id), "epoch": metadata.epoch}
     async with contextlib.AsyncExitStack() as stack:
         pool = await db.create_pool(settings.app_dsn, max_size=3)
         stack.push_async_callback(pool.close)
@@ -75,18 +75,21 @@ async def teach(ctx: JobContext) -> None:
         stack.push_async_callback(spool.close)
         engine = SpeechClient(settings.speech_address)
         stack.push_async_callback(engine.aclose)
-        place = await find_dispatched(pool, dispatch)
-        job = AgentJob(
-            ctx,
-            settings,
-            pool=pool,
-            spool=spool,
-            engine=engine,
-            place=place,
-            earlier=await load_earlier(pool, spool, place),
-            deadline=read_deadline,
+        dispatch = await find_dispatched(pool, metadata)
+        run_job = job_for(dispatch.session.kind)
+        if run_job is None:
+            raise protocol.ProtocolError(f"no agent serves {dispatch.session.kind} sessions")
+        await run_job(
+            JobParts(
+                ctx=ctx,
+                settings=settings,
+                dispatch=dispatch,
+                pool=pool,
+                spool=spool,
+                engine=engine,
+                deadline=read_deadline,
+            )
         )
-        await job.run()
 
 
 def build_server(settings: Settings) -> AgentServer:
@@ -108,5 +111,5 @@ def build_server(settings: Settings) -> AgentServer:
         drain_timeout=int(settings.drain_timeout.total_seconds()),
     )
     server.door = Door(settings)
-    server.rtc_session(teach, agent_name=settings.agent_name, on_request=server.door.answer)
+    server.rtc_session(serve, agent_name=settings.agent_name, on_request=server.door.answer)
     return server

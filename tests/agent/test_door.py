@@ -1,6 +1,7 @@
 """The worker's door: what it answers to a dispatch, and what it tells the operator."""
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -74,10 +75,45 @@ async def test_one_worker_takes_a_dispatch_and_for_the_next_it_is_over(
         await worker.close()
 
 
+@pytest.mark.parametrize("kind", ["mentoring", "class"])
+async def test_dispatch_of_a_kind_without_a_job_stays_open_to_others(
+    settings: Settings, caplog: pytest.LogCaptureFixture, kind: protocol.SessionKind
+) -> None:
+    answers: list[str] = []
+    ours = door.Door(settings)
+    await ours.answer(request(answers, kind=kind))
+    assert answers == ["rejected, open to others"]
+    (line,) = [one for one in caplog.records if one.name == "bodh.agent"]
+    assert (line.levelname, getattr(line, "kind", "")) == ("ERROR", kind)
+    assert line.message == "dispatch refused: this worker has no job for sessions of this kind"
+    await ours.close()
+
+
+async def test_dispatch_of_an_older_token_server_is_for_the_tutor(
+    settings: Settings, database: Database, pool: Pool, tenant_id: UUID
+) -> None:
+    async with tenant_tx(pool, tenant_id) as db:
+        session_id = await make_session(db, tenant_id)
+        await update_epoch(db, tenant_id, session_id, NOW)
+    answers: list[str] = []
+    ours = door.Door(settings.model_copy(update={"database_url": database.dsn()}))
+    dispatch = request(answers, tenant_id, session_id)
+    sent = json.loads(dispatch.job.metadata)
+    del sent["kind"]
+    dispatch.job.metadata = json.dumps(sent)
+    await ours.answer(dispatch)
+    assert answers == ["taken"]
+    await ours.close()
+
+
 def request(
-    answers: list[str], tenant_id: UUID | None = None, session_id: UUID | None = None
+    answers: list[str],
+    tenant_id: UUID | None = None,
+    session_id: UUID | None = None,
+    *,
+    kind: protocol.SessionKind = "tutor",
 ) -> JobRequest:
-    """A dispatch of our own; `answers` gets what became of it."""
+    """A dispatch from our own token server; what became of it is appended to `answers`."""
 
     async def reject(terminate: bool) -> None:
         answers.append("rejected for all" if terminate else "rejected, open to others")
@@ -90,6 +126,7 @@ def request(
         room_id=uuid4(),
         session_id=session_id or uuid4(),
         epoch=1,
+        kind=kind,
     )
     job = Job(id="AJ_1", metadata=protocol.dump(dispatch))
     return JobRequest(job=job, on_reject=reject, on_accept=accept)

@@ -516,6 +516,7 @@ async def test_the_dispatch_tells_the_agent_where_it_is(school: School) -> None:
     dispatch = parse_dispatch(text)
     assert dispatch is not None
     assert (str(dispatch.session_id), dispatch.epoch) == (page["sessionId"], 1)
+    assert json.loads(text)["kind"] == "tutor"
     assert dispatch.tenant_id == school.tenant.id
 
 

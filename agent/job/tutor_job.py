@@ -1,0 +1,84 @@
+"""The tutor's job: greets, teaches and answers in one room."""
+
+import asyncio
+import contextlib
+
+from agent.durable.earlier import Earlier, load_earlier
+from agent.job.agent_session import RoomAgentSession
+from agent.job.job import JobParts, RoomJob
+from agent.models.choice import build_models
+from agent.models.inline_vad import InlineVAD
+from agent.room.voice import Hearing
+from agent.talk.classroom import Classroom
+from agent.talk.room_tutor import RoomTutor
+
+LAST_WORDS_S = 8.0  # limit for recognising what was said just before the end
+
+
+async def run_tutor_job(parts: JobParts) -> None:
+    """Raises what the database raises if the session's earlier turns cannot be read."""
+    earlier = await load_earlier(parts.pool, parts.spool, parts.dispatch)
+    await TutorJob(parts, earlier).run()
+
+
+class TutorJob(RoomJob):
+    """Wires the room's voices to the tutor."""
+
+    def __init__(self, parts: JobParts, earlier: Earlier | None) -> None:
+        super().__init__(parts)
+        settings, ctx = parts.settings, parts.ctx
+        self._engine = parts.engine
+        self._earlier = earlier
+        detector = InlineVAD()
+        models = build_models(settings, parts.engine, detector)
+        self._hearing = Hearing(self.room)
+        self._classroom = classroom = Classroom(
+            settings,
+            parts.dispatch,
+            room=self.room,
+            pool=parts.pool,
+            journal=self.journal,
+            livekit=ctx.api,
+            set_rate=models.set_rate,
+            earlier=earlier,
+            serves=self.lease.renew,
+        )
+        self._agent_session = RoomAgentSession(
+            settings, self.room, models, detector, classroom.desk
+        )
+        self._agent_session.inner.on("close", lambda _event: self.leave())
+        self._tutor = RoomTutor(classroom, self.journal, self._hearing)
+        classroom.speeches.attach(self._agent_session.inner)
+
+    async def start(self) -> None:
+        if self._earlier is not None:
+            await self._tutor.update_chat_ctx(self._earlier.chat_context())
+        captions = self._classroom.tutor_captions
+        await self._agent_session.start(self._tutor, self._hearing, captions)
+
+    async def work(self) -> None:
+        await self._agent_session.inner.room_io.wait_for_ready()  # until the first learner joins
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._agent_session.tell_models(self._engine))
+            tasks.create_task(self._classroom.run())
+
+    async def say_goodbye(self) -> None:
+        await self._classroom.say_goodbye()
+
+    def silence(self) -> None:
+        self._agent_session.silence()
+
+    async def close(self) -> None:
+        """In this order: the last words, the models and voice, the captions."""
+        async with contextlib.AsyncExitStack() as at_end:
+            at_end.push_async_callback(self._classroom.captions.close)
+            at_end.push_async_callback(self._classroom.tutor_captions.drained)
+            at_end.push_async_callback(self._agent_session.aclose)
+            at_end.push_async_callback(self._hearing.close)
+            at_end.push_async_callback(self._hear_last_words)
+
+    async def _hear_last_words(self) -> None:
+        """Waits until what was said just before the end is in the journal."""
+        self._hearing.end_speech()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._tutor.heard_out(), LAST_WORDS_S)
