@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import uvicorn
 
 import telemetry
+from db.roles import ROLE_NAMES
 from settings import Settings, SettingsError, load_settings
 from web.app import create_app
-from web.auth import DEFAULT_TENANT, ROLE_WORDS, Claims, make_token
+from web.auth import DEFAULT_TENANT, Claims, make_token
 
 GRACE_S = 5  # for requests in flight at the end
 
@@ -23,7 +24,7 @@ def main() -> None:
     commands.add_parser("serve", help="serve the routes and the page (the default)")
     login = commands.add_parser("login", help="print a bearer token, development only")
     login.add_argument("--name", required=True)
-    login.add_argument("--role", choices=sorted(ROLE_WORDS), default="learner")
+    login.add_argument("--role", choices=sorted(ROLE_NAMES), default="learner")
     login.add_argument("--tenant", default=DEFAULT_TENANT)
     args = parser.parse_args()
     try:
@@ -40,7 +41,7 @@ def login_token(settings: Settings, name: str, role: str, tenant: str) -> str:
     """A bearer token as development sign-in makes it; leaves the process in production."""
     if settings.bodh_env != "development" or not settings.dev_login:
         sys.exit("development sign-in is off: BODH_ENV=production or DEV_LOGIN=false")
-    claims = Claims(subject=name, name=name, role=ROLE_WORDS[role], tenant=tenant)
+    claims = Claims(subject=name, name=name, role=ROLE_NAMES[role], tenant=tenant)
     return make_token(settings, claims, datetime.now(UTC))
 
 

@@ -1,12 +1,14 @@
 """Accounts. Owns accounts and the making of LiveKit identities."""
 
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
 from db import Connection, fetch_one
 from protocol import Role
+
+IDENTITY_PREFIXES: Mapping[Role, str] = {"learner": "l_", "teacher": "m_", "admin": "m_"}
 
 
 @dataclass(frozen=True)
@@ -81,5 +83,5 @@ async def list_account_ids(
 
 
 def mint_identity(role: Role) -> str:
-    """An opaque identity: `l_` for a learner, `m_` for who may host, and 144 random bits."""
-    return ("l_" if role == "learner" else "m_") + secrets.token_urlsafe(18)
+    """A new opaque identity: a prefix by role and 144 random bits."""
+    return IDENTITY_PREFIXES[role] + secrets.token_urlsafe(18)

@@ -16,7 +16,6 @@ from rooms.media import (
     connect,
     list_room_sids,
 )
-from rooms.metadata import sees
 
 __all__ = [
     "MEDIA_ERRORS",
@@ -36,5 +35,4 @@ __all__ = [
     "reconcile_attendance",
     "remake_room",
     "replace_agent",
-    "sees",
 ]

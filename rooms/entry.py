@@ -17,6 +17,7 @@ from db.accounts import Account
 from db.attendance import is_occupied
 from db.courses import find_course, find_module, list_lessons
 from db.enrollments import ensure_enrollment
+from db.roles import may
 from db.rooms import Room
 from db.sessions import (
     Session,
@@ -134,11 +135,11 @@ async def _take_place(
     course = await find_course(db, tenant_id, course_key)
     if course is None:
         raise NotFound("course")
-    staff = account.role != "learner"
-    module = await find_module(db, tenant_id, course.id, module_id, unpublished=staff)
+    unpublished = may(account, "see_unpublished")
+    module = await find_module(db, tenant_id, course.id, module_id, unpublished=unpublished)
     if module is None:
         raise NotFound("module")
-    lessons = await list_lessons(db, tenant_id, module.id, unpublished=staff)
+    lessons = await list_lessons(db, tenant_id, module.id, unpublished=unpublished)
     await ensure_enrollment(db, tenant_id, account.id, course.id)
     name = name_of(settings, account, course.id, module.id)
     await stored.lock_room(db, name)

@@ -13,11 +13,12 @@ from db.accounts import Account
 from db.courses import find_lesson
 from db.event_kinds import LessonChanged
 from db.events import append_event
+from db.roles import may_see_lesson
 from db.rooms import Room, RoomLearner
 from db.sessions import find_active_session
 from protocol import MAX_ROOM_METADATA_BYTES, MAX_TOKEN_METADATA_BYTES, dump_metadata
 from rooms.media import MEDIA_ERRORS, update_participant, update_room
-from rooms.metadata import learner_metadata, sees
+from rooms.metadata import learner_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ async def change_lesson(
     if learner is None:
         raise Forbidden("You are not in this room")
     lesson = await find_lesson(db, tenant_id, lesson_id)
-    if lesson is None or lesson.module_id != room.module_id or not sees(account, lesson):
+    if lesson is None or lesson.module_id != room.module_id or not may_see_lesson(account, lesson):
         raise NotFound("This module has no such lesson")
     moved = await move_learner(db, tenant_id, learner, lesson_id, now)
     return moved.revision, moved.revision != learner.revision

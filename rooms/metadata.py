@@ -9,13 +9,9 @@ from db.account_settings import select_settings
 from db.accounts import Account
 from db.courses import find_course, find_lesson, find_module
 from db.progress import select_visit_facts
+from db.roles import may
 from db.rooms import Room
 from protocol import RoomMetadata
-
-
-def sees(account: Account, lesson: Lesson) -> bool:
-    """Learners see published lessons, staff all of them (K24)."""
-    return lesson.is_published or account.role != "learner"
 
 
 async def learner_metadata(
@@ -31,7 +27,7 @@ async def learner_metadata(
         raise NotFound("the room is not a module's")
     course = await find_course(db, tenant_id, str(room.course_id))
     module = await find_module(
-        db, tenant_id, room.course_id, room.module_id, unpublished=account.role != "learner"
+        db, tenant_id, room.course_id, room.module_id, unpublished=may(account, "see_unpublished")
     )
     if course is None or module is None:
         raise NotFound("the module of the room")

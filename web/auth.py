@@ -14,6 +14,7 @@ import jwt
 from fastapi import Request, Response
 
 from db import Forbidden
+from db.roles import strongest_role
 from protocol import Role
 from settings import Settings
 from web.errors import SignInRequired, SignInUnavailable
@@ -27,16 +28,6 @@ JWKS_PAUSE_S = 10  # between two fetches that an unknown key id asks for
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
 LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
-
-# the words of the source documents for the three roles of an account, strongest first
-ROLE_WORDS: dict[str, Role] = {
-    "admin": "admin",
-    "teacher": "teacher",
-    "mentor": "teacher",
-    "learner": "learner",
-    "mentee": "learner",
-    "student": "learner",
-}
 
 
 @dataclass(frozen=True)
@@ -151,9 +142,7 @@ def _claims(payload: dict[str, Any]) -> Claims:
     roles = payload.get("roles") or []
     if not (isinstance(roles, list) and all(_plain(text) for text in (subject, tenant, name))):
         raise SignInRequired
-    held = {ROLE_WORDS[role] for role in roles if isinstance(role, str) and role in ROLE_WORDS}
-    strongest: Role = next((role for role in ROLE_WORDS.values() if role in held), "learner")
-    return Claims(subject=subject, name=name, role=strongest, tenant=tenant)
+    return Claims(subject=subject, name=name, role=strongest_role(roles), tenant=tenant)
 
 
 def _plain(text: object) -> bool:

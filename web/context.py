@@ -58,11 +58,6 @@ class SignedIn:
         """First of every key."""
         return self.tenant.id
 
-    @property
-    def staff(self) -> bool:
-        """Teachers and admins."""
-        return self.account.role != "learner"
-
 
 def context_of(request: Request) -> Context:
     """The running application's context."""

@@ -4,8 +4,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from db import Forbidden, NotFound, tenant_tx
+from db import NotFound, tenant_tx
 from db.events import list_events
+from db.roles import require
 from db.sessions import find_session
 from web.context import Caller, Running
 from web.errors import PROBLEMS
@@ -19,8 +20,7 @@ async def get_events(
     session_id: UUID, response: Response, running: Running, caller: Caller
 ) -> EventLog:
     """What happened in a session, in order, each event chained to the one before by its hash."""
-    if caller.account.role != "admin":
-        raise Forbidden("Only an admin reads the log of a session")
+    require(caller.account, "read_event_logs")
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         if await find_session(db, caller.tenant_id, session_id) is None:
             raise NotFound("session")

@@ -19,7 +19,7 @@ from db.courses import (
 )
 from db.progress import list_marked_modules, update_progress
 from db.quizzes import list_questions
-from rooms import sees
+from db.roles import may, may_see_lesson
 from web.context import Caller, Running, SignedIn
 from web.errors import PROBLEMS
 from web.models import (
@@ -56,7 +56,11 @@ async def get_course(course_id: str, running: Running, caller: Caller) -> Course
         if course is None:
             raise NotFound("course")
         modules = await list_marked_modules(
-            db, caller.tenant_id, caller.account.id, course.id, unpublished=caller.staff
+            db,
+            caller.tenant_id,
+            caller.account.id,
+            course.id,
+            unpublished=may(caller.account, "see_unpublished"),
         )
     return CourseTree(
         id=course.id,
@@ -192,6 +196,6 @@ def quiz_of(questions: list[Question]) -> list[QuizQuestion]:
 async def _lesson(db: Connection, caller: SignedIn, lesson_id: UUID) -> Lesson:
     """A lesson that the caller may see. Raises NotFound."""
     lesson = await find_lesson(db, caller.tenant_id, lesson_id)
-    if lesson is None or not sees(caller.account, lesson):
+    if lesson is None or not may_see_lesson(caller.account, lesson):
         raise NotFound("lesson")
     return lesson

@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from db import Forbidden, tenant_tx
+from db import tenant_tx
 from db.notices import list_notices
+from db.roles import require
 from web.context import Caller, Running
 from web.errors import PROBLEMS
 from web.models import NoticeLine, Notices
@@ -24,8 +25,7 @@ async def get_notices(
 
     Admins of other tenants get an empty list: alarms are about hosts.
     """
-    if caller.account.role != "admin":
-        raise Forbidden("Only an admin reads notices")
+    require(caller.account, "read_notices")
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         notices = await list_notices(db, caller.tenant_id, limit)
     response.headers["Cache-Control"] = "no-store"

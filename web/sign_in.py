@@ -3,8 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from db import NotFound
+from db.roles import ROLE_NAMES
 from web.auth import (
-    ROLE_WORDS,
     Claims,
     check_origin,
     clear_cookie,
@@ -29,7 +29,7 @@ async def dev_login(
         raise NotFound("development sign-in")
     check_origin(request)
     claims = Claims(
-        subject=body.name, name=body.name, role=ROLE_WORDS[body.role], tenant=body.tenant
+        subject=body.name, name=body.name, role=ROLE_NAMES[body.role], tenant=body.tenant
     )
     token = make_token(settings, claims, running.clock())
     set_cookie(response, settings, token)

@@ -6,11 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
-from db import Connection, NotFound, tenant_tx
-from db.rooms import find_room_learner
-from db.sessions import Session, find_session
+from db import tenant_tx
+from db.roles import may, select_visible_session
 from db.transcripts import Segment, list_segments
-from web.context import Caller, Running, SignedIn
+from web.context import Caller, Running
 from web.errors import PROBLEMS
 from web.models import Transcript, TranscriptSegment
 
@@ -31,8 +30,8 @@ async def get_transcript(
 ) -> Response:
     """In order of speaking: a learner what was said while they were there, staff all of it."""
     async with tenant_tx(running.pool, caller.tenant_id) as db:
-        session = await session_of(db, caller, session_id)
-        present = None if caller.staff else caller.account
+        session = await select_visible_session(db, caller.tenant_id, caller.account, session_id)
+        present = None if may(caller.account, "see_any_session") else caller.account
         segments = await list_segments(db, caller.tenant_id, session_id, present=present)
     said = [_segment(segment, session.started_at, caller.account.id) for segment in segments]
     headers = {"Cache-Control": "no-store"}
@@ -71,18 +70,6 @@ def as_vtt(segments: list[TranscriptSegment]) -> str:
         for number, s in enumerate(segments, start=1)
     )
     return "WEBVTT\n" + "".join(cues)
-
-
-async def session_of(db: Connection, caller: SignedIn, session_id: UUID) -> Session:
-    """A session of the tenant, for learners one of a room of theirs. Raises NotFound."""
-    session = await find_session(db, caller.tenant_id, session_id)
-    if session is None:
-        raise NotFound("session")
-    if not caller.staff and not await find_room_learner(
-        db, caller.tenant_id, session.room_id, caller.account.id
-    ):
-        raise NotFound("session")
-    return session
 
 
 def _segment(segment: Segment, zero: datetime, account_id: UUID) -> TranscriptSegment:

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query, Response
 from db import tenant_tx
 from db.erasing import erase_words
 from db.heard import Hit, Talk, list_talks, search_heard
+from db.roles import select_visible_session
 from web.context import Caller, Running
 from web.errors import PROBLEMS
 from web.models import HeardSegment, HeardTalk, Highlight, OwnTranscripts, WordsErased
-from web.transcripts import seconds_of, session_of
+from web.transcripts import seconds_of
 
 router = APIRouter(prefix="/api/me", tags=["transcripts"], responses=PROBLEMS)
 
@@ -57,7 +58,7 @@ async def delete_own_words(
     that is still on its way comes back.
     """
     async with tenant_tx(running.pool, caller.tenant_id) as db:
-        await session_of(db, caller, session_id)
+        await select_visible_session(db, caller.tenant_id, caller.account, session_id)
         count = await erase_words(
             db, caller.tenant_id, session_id, caller.account.id, running.clock()
         )

@@ -1,0 +1,75 @@
+"""Roles: who may do what. The only module that asks for a role by name.
+
+An account has one role in its tenant; its sign-in says which. `PERMISSIONS` is what that role
+allows everywhere in the tenant. What depends on a lesson or a session is a function below.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+from uuid import UUID
+
+from courses.course import Lesson
+from db import Connection, Forbidden, NotFound
+from db.accounts import Account
+from db.rooms import find_room_learner
+from db.sessions import Session, find_session
+from protocol import Role
+
+Permission = Literal[
+    "see_unpublished",  # lessons and modules
+    "see_any_session",  # and all that was said in it
+    "read_event_logs",
+    "read_notices",
+]
+
+STAFF: frozenset[Permission] = frozenset({"see_unpublished", "see_any_session"})
+ADMIN: frozenset[Permission] = STAFF | {"read_event_logs", "read_notices"}
+PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
+    "learner": frozenset(),
+    "teacher": STAFF,
+    "admin": ADMIN,
+}
+
+# what a sign-in may call the roles, strongest role first
+ROLE_NAMES: Mapping[str, Role] = {
+    "admin": "admin",
+    "teacher": "teacher",
+    "mentor": "teacher",
+    "learner": "learner",
+    "mentee": "learner",
+    "student": "learner",
+}
+
+
+def strongest_role(names: Iterable[object]) -> Role:
+    """The role of a sign-in that lists `names`; unknown names count for nothing."""
+    held = {ROLE_NAMES[name] for name in names if isinstance(name, str) and name in ROLE_NAMES}
+    return next((role for role in ROLE_NAMES.values() if role in held), "learner")
+
+
+def may(account: Account, permission: Permission) -> bool:
+    return permission in PERMISSIONS[account.role]
+
+
+def require(account: Account, permission: Permission) -> None:
+    """Raises Forbidden."""
+    if not may(account, permission):
+        raise Forbidden("Your role does not allow this. Ask an admin.")
+
+
+def may_see_lesson(account: Account, lesson: Lesson) -> bool:
+    return lesson.is_published or may(account, "see_unpublished")
+
+
+async def select_visible_session(
+    db: Connection, tenant_id: UUID, account: Account, session_id: UUID
+) -> Session:
+    """A session the account may see: one in a room it was let into, or any. Raises NotFound."""
+    session = await find_session(db, tenant_id, session_id)
+    if session is None:
+        raise NotFound("session")
+    if not may(account, "see_any_session") and not await find_room_learner(
+        db, tenant_id, session.room_id, account.id
+    ):
+        raise NotFound("session")
+    return session
