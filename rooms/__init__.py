@@ -4,9 +4,10 @@ One writer per room at a time: whatever reads and then writes a room holds `lock
 the media server merges concurrent metadata updates and the winner is not the last one issued.
 """
 
+from rooms.admission import tutor_room_name
 from rooms.agents import dispatch_again, remake_room, replace_agent
 from rooms.attendance import reconcile_attendance
-from rooms.entry import OpenedRoom, name_of, open_room
+from rooms.entry import OpenedRoom, open_room
 from rooms.lessons import adopt_lesson, change_lesson, publish_choices, publish_lesson
 from rooms.media import (
     MEDIA_ERRORS,
@@ -28,11 +29,11 @@ __all__ = [
     "connect",
     "dispatch_again",
     "list_room_sids",
-    "name_of",
     "open_room",
     "publish_choices",
     "publish_lesson",
     "reconcile_attendance",
     "remake_room",
     "replace_agent",
+    "tutor_room_name",
 ]

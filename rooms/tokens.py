@@ -1,14 +1,13 @@
-"""Join tokens. Owns what a person may do in a room."""
+"""Join tokens: what a person may do in a room."""
 
 from livekit import api
 
 from db.accounts import Account
-from protocol import MAX_TOKEN_METADATA_BYTES, RoomMetadata, dump_metadata
 from settings import Settings
 
 
-def join_token(settings: Settings, account: Account, room_name: str, metadata: RoomMetadata) -> str:
-    """The only maker of join tokens: exactly these grants, never the right to make a room."""
+def join_token(settings: Settings, account: Account, room_name: str, metadata: str) -> str:
+    """Lets the account join one room, publish and subscribe; it cannot make or manage rooms."""
     grants = api.VideoGrants(
         room_join=True, room=room_name, can_publish=True, can_subscribe=True, can_publish_data=True
     )
@@ -20,6 +19,6 @@ def join_token(settings: Settings, account: Account, room_name: str, metadata: R
         .with_name(account.name)
         .with_ttl(settings.token_ttl)
         .with_grants(grants)
-        .with_metadata(dump_metadata(metadata, MAX_TOKEN_METADATA_BYTES))
+        .with_metadata(metadata)
         .to_jwt()
     )

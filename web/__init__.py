@@ -1,1 +1,1 @@
-"""HTTP. Owns the routes under /api and /auth, sign-in, the errors, and the served page."""
+"""HTTP: the routes under /api and /auth, webhooks, health checks, and the web client's files."""

@@ -1,30 +1,56 @@
-"""The caller's choices. Owns /api/me/settings."""
+"""The caller's own settings. Owns /api/me/settings."""
 
 from fastapi import APIRouter, Response
+from pydantic import Field
 
 import rooms
 from db import account_settings, tenant_tx
-from web.context import Caller, Running
+from db.account_settings import CaptionSize, Theme
+from web.camel import Camel
+from web.dependencies import Caller, Running
 from web.errors import PROBLEMS
-from web.models import AccountSettings, SettingsChange
 
 router = APIRouter(prefix="/api/me", tags=["account"], responses=PROBLEMS)
 
 
+class AccountSettings(Camel):
+    """The settings of an account. `speechRate` is a factor of the tutor's normal speed."""
+
+    store_words: bool
+    speech_rate: float
+    voice: bool
+    caption_size: CaptionSize
+    read_tutor: bool
+    single_keys: bool
+    theme: Theme
+
+
+class SettingsChange(Camel):
+    """What to change; omitted fields stay."""
+
+    store_words: bool | None = None
+    speech_rate: float | None = Field(None, ge=0.5, le=2, allow_inf_nan=False)
+    voice: bool | None = None
+    caption_size: CaptionSize | None = None
+    read_tutor: bool | None = None
+    single_keys: bool | None = None
+    theme: Theme | None = None
+
+
 @router.get("/settings")
 async def get_settings(running: Running, caller: Caller, response: Response) -> AccountSettings:
-    """What the caller chose; the defaults where they did not."""
+    """The caller's settings, with defaults for what they never set."""
     response.headers["Cache-Control"] = "no-store"
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         stored = await account_settings.select_settings(db, caller.tenant_id, caller.account.id)
-    return _settings(stored)
+    return AccountSettings.model_validate(stored)
 
 
 @router.patch("/settings")
 async def patch_settings(body: SettingsChange, running: Running, caller: Caller) -> AccountSettings:
-    """Stores what is given and leaves the rest.
+    """Changes some of the caller's settings.
 
-    `storeWords` reaches the tutor of a running talk at once, and of a later one with the token.
+    `storeWords` takes effect in a running talk at once.
     """
     changes = account_settings.Changes(
         store_words=body.store_words,
@@ -41,8 +67,4 @@ async def patch_settings(body: SettingsChange, running: Running, caller: Caller)
         )
     if body.store_words is not None:
         await rooms.publish_choices(running.lk, running.pool, caller.account)
-    return _settings(stored)
-
-
-def _settings(stored: account_settings.AccountSettings) -> AccountSettings:
-    return AccountSettings.model_validate(stored, from_attributes=True)
+    return AccountSettings.model_validate(stored)

@@ -1,4 +1,4 @@
-"""The application. Owns its parts while it runs: pool, media client, verifier, inbox."""
+"""The HTTP application. Opens and closes the pool, media client, verifier and inbox."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -15,25 +15,25 @@ from db.webhooks import Intake
 from settings import Settings
 from web import (
     account_settings,
-    classroom,
+    courses,
     errors,
     events,
     health,
-    lessons,
     notices,
+    own_transcripts,
     pages,
     sign_in,
     transcripts,
+    tutor_rooms,
     webhooks,
-    words,
 )
 from web.auth import Verifier
-from web.context import Context, utc_now
+from web.dependencies import Context, utc_now
 from web.middleware import AccessLog, BodyLimit, SecurityHeaders, security_headers
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> FastAPI:
-    """The HTTP application. It connects when it starts and when first used, not here."""
+    """The application. It connects when it starts and at first use, not here."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -57,7 +57,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         version="1",
         lifespan=lifespan,
         openapi_url="/api/openapi.json",
-        docs_url=None,  # both load scripts from elsewhere
+        docs_url=None,  # these pages load scripts from other sites
         redoc_url=None,
         redirect_slashes=False,
         generate_unique_id_function=_operation_id,
@@ -67,13 +67,13 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(SecurityHeaders, headers=security_headers(settings))
     app.add_middleware(AccessLog)
     errors.register(app)
-    accounts = (sign_in, account_settings, words)
-    sessions = (classroom, transcripts, events, webhooks)
-    for part in (*accounts, lessons, *sessions, notices, health, pages):
+    accounts = (sign_in, account_settings, own_transcripts)
+    sessions = (tutor_rooms, transcripts, events, webhooks)
+    for part in (*accounts, courses, *sessions, notices, health, pages):
         app.include_router(part.router)
     return app
 
 
 def _operation_id(route: APIRoute) -> str:
-    """Short names for generated clients: the function's own."""
+    """The function's name, which is short in generated clients."""
     return route.name

@@ -1,4 +1,4 @@
-"""Sign-in. Owns the check of a bearer JWT or cookie, its making in development, and CSRF."""
+"""Sign-in tokens: creating and verifying them, the cookie that holds one, and CSRF."""
 
 import asyncio
 import json
@@ -22,9 +22,9 @@ from web.errors import SignInRequired, SignInUnavailable
 COOKIE = "bodh_sign_in"
 SIGN_IN_LIFE = timedelta(days=7)
 DEFAULT_TENANT = "default"
-LEEWAY = timedelta(seconds=5)  # between the clocks of the provider and ours
+LEEWAY = timedelta(seconds=5)  # difference between the provider's clock and ours
 JWKS_MAX_AGE_S = 600
-JWKS_PAUSE_S = 10  # between two fetches that an unknown key id asks for
+JWKS_PAUSE_S = 10  # between two fetches for an unknown key id
 ASYMMETRIC = ("RS256", "RS384", "RS512", "PS256", "ES256", "ES384", "EdDSA")
 LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -32,7 +32,7 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True)
 class Claims:
-    """Who a verified token speaks of; `tenant` is a slug."""
+    """The account that a verified token is for. `tenant` is a slug."""
 
     subject: str
     name: str
@@ -41,7 +41,7 @@ class Claims:
 
 
 def make_token(settings: Settings, claims: Claims, now: datetime) -> str:
-    """A sign-in token of our own key, for development sign-in and tests."""
+    """A sign-in token signed with our own key, for development and tests."""
     payload = {
         "iss": settings.auth_issuer,
         "aud": settings.auth_audience,
@@ -56,10 +56,9 @@ def make_token(settings: Settings, claims: Claims, now: datetime) -> str:
 
 
 class Verifier:
-    """Checks tokens against our own key or the provider's published keys, which it keeps."""
+    """Verifies tokens by our own key or the identity provider's published keys, which it caches."""
 
     def __init__(self, settings: Settings) -> None:
-        """Fetches nothing yet; `aclose` ends it."""
         self._settings = settings
         self._client = httpx2.AsyncClient(timeout=5, follow_redirects=False)
         self._keys: dict[str, jwt.PyJWK] = {}
@@ -68,13 +67,12 @@ class Verifier:
         self._lock = asyncio.Lock()
 
     async def aclose(self) -> None:
-        """Closes the connections to the identity provider."""
         await self._client.aclose()
 
     async def verify(self, token: str) -> Claims:
-        """What a token says, once its signature, life, issuer and audience hold.
+        """The claims of a token, after checking signature, expiry, issuer and audience.
 
-        Raises SignInRequired, or SignInUnavailable where the provider's keys cannot be had.
+        Raises SignInRequired, or SignInUnavailable if the provider's keys cannot be fetched.
         """
         try:
             header = jwt.get_unverified_header(token)
@@ -93,7 +91,7 @@ class Verifier:
         return _claims(payload)
 
     async def _key(self, header: dict[str, Any]) -> tuple[jwt.PyJWK | str, list[str]]:
-        """The key and the algorithms it may be used with: never chosen by the token alone."""
+        """The key and its algorithms. The token may choose among them, but cannot add one."""
         settings = self._settings
         secret = settings.auth_secret.get_secret_value()
         own_allowed = not settings.oidc_jwks_url or settings.bodh_env == "development"
@@ -123,7 +121,7 @@ class Verifier:
         return now - self._fetched_at > JWKS_MAX_AGE_S
 
     async def _fetch(self) -> None:
-        """Replaces the kept keys; keeps the old ones where the provider does not answer."""
+        """Replaces the cached keys, or keeps them if the provider does not respond."""
         self._tried_at = time.monotonic()
         try:
             answer = await self._client.get(self._settings.oidc_jwks_url)
@@ -136,7 +134,7 @@ class Verifier:
 
 
 def _claims(payload: dict[str, Any]) -> Claims:
-    """Raises SignInRequired where a claim cannot name an account."""
+    """Raises SignInRequired if a claim is not valid for an account."""
     subject, tenant = payload["sub"], payload.get("tenant") or DEFAULT_TENANT
     name = payload.get("name") or "User"
     roles = payload.get("roles") or []
@@ -146,14 +144,14 @@ def _claims(payload: dict[str, Any]) -> Claims:
 
 
 def _plain(text: object) -> bool:
-    """Text that can be stored: no control characters, no lone surrogates, not endless."""
+    """Whether it is text that can be stored: not empty, not long, no control characters."""
     return isinstance(text, str) and 0 < len(text) <= 255 and text.isprintable()
 
 
 def token_of(request: Request) -> str:
-    """The token of a request: the Authorization header, else the cookie.
+    """The token in the Authorization header, else in the cookie.
 
-    Raises SignInRequired, or Forbidden for a write by cookie that another site may have sent.
+    Raises SignInRequired, or Forbidden for a write by cookie that may come from another site.
     """
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and bearer.strip():
@@ -166,9 +164,9 @@ def token_of(request: Request) -> str:
 
 
 def check_origin(request: Request) -> None:
-    """Refuses a write sent by a page of another origin. Raises Forbidden.
+    """Raises Forbidden for a write that a page of another origin sent.
 
-    Browsers name the origin of every write; a client that names none is not a browser.
+    Browsers send the origin with every write; a client that sends none is not a browser.
     """
     if request.method in SAFE_METHODS:
         return
@@ -178,11 +176,11 @@ def check_origin(request: Request) -> None:
         return
     settings: Settings = request.app.state.settings
     if origin not in own_origins(settings, request.headers.get("host", "")):
-        raise Forbidden("This request came from another site")
+        raise Forbidden("The request came from another site")
 
 
 def own_origins(settings: Settings, host: str) -> set[str]:
-    """The origins under which our page is served; in development also by its own dev server."""
+    """The origins that serve our page; in development also any on loopback."""
     parts = urlsplit(settings.public_url)
     origins = {f"{parts.scheme}://{parts.netloc}"}
     if settings.bodh_env == "development" and LOOPBACK_HOST.fullmatch(host):
@@ -191,7 +189,7 @@ def own_origins(settings: Settings, host: str) -> set[str]:
 
 
 def set_cookie(response: Response, settings: Settings, token: str) -> None:
-    """Keeps a token in the browser where no script can read it."""
+    """Stores the token in the browser, where no script can read it."""
     response.set_cookie(
         COOKIE,
         token,
@@ -204,5 +202,4 @@ def set_cookie(response: Response, settings: Settings, token: str) -> None:
 
 
 def clear_cookie(response: Response) -> None:
-    """Signs the browser out."""
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")

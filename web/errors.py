@@ -1,4 +1,4 @@
-"""Errors. Owns the one translation of every failure to `{error, code}` and an HTTP status."""
+"""Errors. The only place that turns an exception into `{error, code}` and an HTTP status."""
 
 import logging
 import sqlite3
@@ -19,11 +19,11 @@ logger = logging.getLogger(__name__)
 
 
 class SignInRequired(Exception):
-    """No sign-in, or one that does not verify."""
+    """No sign-in, or one that is not valid."""
 
 
 class RateExceeded(Exception):
-    """More requests in this minute than the account may make."""
+    """The account made more requests in this minute than it may."""
 
 
 class SignInUnavailable(Exception):
@@ -31,7 +31,7 @@ class SignInUnavailable(Exception):
 
 
 class Problem(BaseModel):
-    """What every failed request answers: a sentence to show and a code to branch on."""
+    """The body of every failed request: a sentence to show and a code to branch on."""
 
     error: str
     code: str
@@ -40,10 +40,11 @@ class Problem(BaseModel):
 class _Row(BaseModel):
     status: int
     code: str
-    error: str = ""  # empty: the exception's own message, written to be shown
+    error: str = ""  # empty: the message of the exception, which is written for the user
 
 
-# "not there" and "not yours" read the same
+_AWAY = _Row(status=503, code="unavailable", error="Bodh is not available now. Try again.")
+# "not found" and "not yours" look the same
 _TABLE: dict[type[Exception], _Row] = {
     SignInRequired: _Row(status=401, code="unauthorized", error="Unauthorized"),
     db.Forbidden: _Row(status=403, code="forbidden"),
@@ -51,21 +52,23 @@ _TABLE: dict[type[Exception], _Row] = {
     db.Conflict: _Row(status=409, code="conflict"),
     ProtocolError: _Row(status=422, code="invalid"),
     asyncpg.DataError: _Row(status=422, code="invalid", error="A value cannot be stored"),
-    RateExceeded: _Row(status=429, code="rate_exceeded", error="Too many requests, wait a minute"),
+    RateExceeded: _Row(status=429, code="rate_exceeded", error="Too many requests. Wait a minute."),
     MediaUnavailable: _Row(
         status=503, code="livekit_token_failed", error="Video service unavailable. Try again."
     ),
     SignInUnavailable: _Row(
-        status=503, code="sign_in_unavailable", error="Sign-in cannot be checked, try again"
+        status=503,
+        code="sign_in_unavailable",
+        error="Sign-in cannot be checked now. Try again.",
     ),
-    asyncpg.PostgresConnectionError: _Row(status=503, code="unavailable", error="Try again"),
-    asyncpg.OperatorInterventionError: _Row(status=503, code="unavailable", error="Try again"),
-    asyncpg.InsufficientResourcesError: _Row(status=503, code="unavailable", error="Try again"),
-    asyncpg.TransactionRollbackError: _Row(status=503, code="unavailable", error="Try again"),
-    asyncpg.InternalClientError: _Row(status=503, code="unavailable", error="Try again"),
-    asyncpg.InterfaceError: _Row(status=503, code="unavailable", error="Try again"),
-    sqlite3.Error: _Row(status=503, code="unavailable", error="Try again"),
-    OSError: _Row(status=503, code="unavailable", error="Try again"),
+    asyncpg.PostgresConnectionError: _AWAY,
+    asyncpg.OperatorInterventionError: _AWAY,
+    asyncpg.InsufficientResourcesError: _AWAY,
+    asyncpg.TransactionRollbackError: _AWAY,
+    asyncpg.InternalClientError: _AWAY,
+    asyncpg.InterfaceError: _AWAY,
+    sqlite3.Error: _AWAY,
+    OSError: _AWAY,
 }
 _HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},
@@ -78,19 +81,19 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text}
     for status, text in {
         401: "Not signed in",
-        403: "Not allowed within the tenant",
-        404: "Not there, or not yours",
-        409: "In conflict with what is stored",
-        413: "A body above 256 KiB",
-        422: "A malformed body, parameter or id",
-        429: "Above the rate",
-        503: "The media server, the database or the identity provider does not answer",
+        403: "Your role does not allow it",
+        404: "Not found, or not yours",
+        409: "Conflicts with what is stored",
+        413: "The body is above 256 KiB",
+        422: "The body, a parameter or an id is malformed",
+        429: "Too many requests",
+        503: "The media server, the database or the identity provider does not respond",
     }.items()
 }
 
 
 def register(app: FastAPI) -> None:
-    """Puts the translation into an application."""
+    """Adds the exception handlers to an application."""
     for kind in _TABLE:
         app.add_exception_handler(kind, _translate)
     app.add_exception_handler(RequestValidationError, _malformed)
@@ -101,7 +104,6 @@ def register(app: FastAPI) -> None:
 def problem(
     status: int, code: str, error: str, headers: dict[str, str] | None = None
 ) -> JSONResponse:
-    """The answer of a failed request."""
     return JSONResponse(
         Problem(error=error, code=code).model_dump(),
         status_code=status,
@@ -117,21 +119,21 @@ async def _translate(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _malformed(_: Request, error: Exception) -> JSONResponse:
-    """Names the fields, never what was sent in them."""
-    assert isinstance(error, RequestValidationError)  # noqa: S101 registered for it alone
+    """Names the fields, never their values."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 registered for it only
     fields = sorted({".".join(str(part) for part in e["loc"]) for e in error.errors()})
-    return problem(422, "invalid", f"Wrong or missing: {', '.join(fields)}"[:500])
+    return problem(422, "invalid", f"Wrong or missing fields: {', '.join(fields)}"[:500])
 
 
 async def _refused(_: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, StarletteHTTPException)  # noqa: S101 registered for it alone
-    status = 422 if error.status_code == 400 else error.status_code  # a body of broken UTF-8
+    assert isinstance(error, StarletteHTTPException)  # noqa: S101 registered for it only
+    status = 422 if error.status_code == 400 else error.status_code  # 400: not UTF-8
     headers = dict(error.headers) if error.headers else None
     return problem(status, _CODES.get(status, "invalid"), str(error.detail), headers)
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:
-    """A mistake of ours. The server logs the trace; the answer holds no fact of it."""
+    """Our own mistake. The traceback is logged; the response says nothing about it."""
     logger.error(
         "request failed",
         exc_info=error,

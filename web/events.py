@@ -1,25 +1,45 @@
-"""The event log of a session. Owns /api/sessions/{id}/events, for admins."""
+"""The event log of a session. Owns /api/sessions/{id}/events."""
 
+from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Response
+from pydantic import Field
 
 from db import NotFound, tenant_tx
 from db.events import list_events
 from db.roles import require
 from db.sessions import find_session
-from web.context import Caller, Running
+from web.camel import Camel
+from web.dependencies import Caller, Running
 from web.errors import PROBLEMS
-from web.models import EventLog, LoggedEvent
 
 router = APIRouter(prefix="/api", tags=["sessions"], responses=PROBLEMS)
+
+
+class LoggedEvent(Camel):
+    """One event of a session. The payload is as it was hashed: ids and numbers, in snake_case."""
+
+    seq: int
+    type: str
+    version: int
+    at: datetime
+    payload: dict[str, str | int | None]
+    hash: str = Field(description="SHA-256 of this event and the hash before it, hexadecimal")
+
+
+class EventLog(Camel):
+    """All events of a session in order; `seq` counts from 1 without gaps."""
+
+    session_id: UUID
+    events: list[LoggedEvent]
 
 
 @router.get("/sessions/{session_id}/events")
 async def get_events(
     session_id: UUID, response: Response, running: Running, caller: Caller
 ) -> EventLog:
-    """What happened in a session, in order, each event chained to the one before by its hash."""
+    """The event log of a session, for admins. Each event's hash covers the hash before it."""
     require(caller.account, "read_event_logs")
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         if await find_session(db, caller.tenant_id, session_id) is None:

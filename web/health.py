@@ -1,27 +1,36 @@
-"""Health. Owns /healthz and /readyz, open to all and without a fact in the answer."""
+"""Health checks. Owns /healthz and /readyz: public, without any detail in the response."""
 
 import asyncio
+from typing import Literal
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 
 from rooms import check_media
-from web.context import Running
+from web.dependencies import Running
 from web.errors import PROBLEMS
-from web.models import Health
+
+READY_TIMEOUT_S = 5
 
 router = APIRouter(tags=["health"])
 
 
+class Health(BaseModel):
+    """The check passed."""
+
+    status: Literal["ok"]
+
+
 @router.get("/healthz")
 async def healthz() -> Health:
-    """The process answers."""
+    """The process is up."""
     return Health(status="ok")
 
 
 @router.get("/readyz", responses={503: PROBLEMS[503]})
 async def readyz(running: Running) -> Health:
-    """The process reaches Postgres and the media server."""
-    async with asyncio.timeout(5):
+    """Postgres and the media server answer."""
+    async with asyncio.timeout(READY_TIMEOUT_S):
         async with running.pool.acquire() as db:
             await db.execute("select 1 from tenants limit 1")
         await check_media(running.lk)

@@ -1,4 +1,4 @@
-"""What wraps the application. Owns the limit of a body, the security headers, the access log."""
+"""Middleware: the limit on request bodies, the security headers, the access log."""
 
 import logging
 import time
@@ -13,22 +13,20 @@ from telemetry import metrics
 from web.errors import problem
 
 MAX_BODY_BYTES = 256 * 1024
-TOO_LARGE = "A body holds 256 KiB at most"
+TOO_LARGE = "The request body is above 256 KiB"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-ASKED_OFTEN = ("/healthz", "/readyz")  # counted, but not worth a line
+ASKED_OFTEN = ("/healthz", "/readyz")  # counted, but not logged
 
 logger = logging.getLogger("web.access")
 
 
 class BodyLimit:
-    """Answers 413 to a larger body, before or while it comes."""
+    """Responds 413 to a body above MAX_BODY_BYTES, by its header or as soon as it has come."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Wraps an application."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -50,7 +48,7 @@ class BodyLimit:
 
 
 def security_headers(settings: Settings) -> dict[str, str]:
-    """On every answer: scripts and styles of ours only, connections to us and the media server."""
+    """Only our own scripts and styles; connections only to us and the media server."""
     media = urlsplit(settings.livekit_client_url)
     secure = media.scheme in ("wss", "https")
     schemes = ("wss", "https") if secure else ("ws", "http")
@@ -79,16 +77,13 @@ def security_headers(settings: Settings) -> dict[str, str]:
 
 
 class SecurityHeaders:
-    """Puts the headers on every answer, errors included."""
+    """Adds the headers to every response, including errors."""
 
     def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
-        """Wraps an application."""
         self._app = app
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
@@ -100,16 +95,14 @@ class SecurityHeaders:
 
 
 class AccessLog:
-    """Counts each request and logs method, route template, status and time: no path, no query."""
+    """Counts and logs requests by route template; never logs a path or query."""
 
     def __init__(self, app: ASGIApp) -> None:
-        """Wraps an application."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
         began = time.perf_counter()
-        status = 500  # where the application raised before it answered
+        status = 500  # if the application raises before it responds
 
         async def watched(message: Message) -> None:
             nonlocal status
@@ -121,11 +114,11 @@ class AccessLog:
             await self._app(scope, receive, watched)
         finally:
             if scope["type"] == "http":
-                _tell(scope, status, time.perf_counter() - began)
+                _log(scope, status, time.perf_counter() - began)
 
 
-def _tell(scope: Scope, status: int, seconds: float) -> None:
-    route = getattr(scope.get("route"), "path", "/*")  # a path of nobody may be anything
+def _log(scope: Scope, status: int, seconds: float) -> None:
+    route = getattr(scope.get("route"), "path", "/*")  # an unknown path can contain anything
     known = scope["method"] if scope["method"] in METHODS else "OTHER"
     metrics.HTTP_REQUESTS.inc(method=known, route=route, status=str(status))
     metrics.HTTP_SECONDS.observe(seconds, route=route)

@@ -1,17 +1,41 @@
-"""Alarms of the hosts. Owns /api/notices, for admins of the default tenant, the operator's."""
+"""Alarms of the hosts. Owns /api/notices."""
 
+from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from db import tenant_tx
 from db.notices import list_notices
 from db.roles import require
-from web.context import Caller, Running
+from web.camel import Camel
+from web.dependencies import Caller, Running
 from web.errors import PROBLEMS
-from web.models import NoticeLine, Notices
 
 router = APIRouter(prefix="/api", tags=["operations"], responses=PROBLEMS)
+
+
+class NoticeLine(Camel):
+    """An alarm of one host. `clearedAt` is null while it is on; `facts` are ids and counts."""
+
+    id: UUID
+    host: str
+    name: str
+    first_at: datetime
+    last_at: datetime
+    cleared_at: datetime | None
+    count: int = Field(
+        description="How often it was raised; within an hour of its end it counts again here"
+    )
+    facts: dict[str, float | int | str | bool | None]
+
+
+class Notices(Camel):
+    """Alarms that are on, then cleared ones, newest first."""
+
+    notices: list[NoticeLine]
 
 
 @router.get("/notices")
@@ -21,14 +45,12 @@ async def get_notices(
     caller: Caller,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Notices:
-    """Alarms: those that stand first, then the newest. What each means is in operations.md.
+    """Alarms, for admins: those that are on, then the newest. operations.md explains each.
 
-    Admins of other tenants get an empty list: alarms are about hosts.
+    Alarms are about hosts, so admins of any tenant but the default one get an empty list.
     """
     require(caller.account, "read_notices")
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         notices = await list_notices(db, caller.tenant_id, limit)
     response.headers["Cache-Control"] = "no-store"
-    return Notices(
-        notices=[NoticeLine.model_validate(one, from_attributes=True) for one in notices]
-    )
+    return Notices(notices=[NoticeLine.model_validate(notice) for notice in notices])

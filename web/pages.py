@@ -1,4 +1,4 @@
-"""The page. Owns the built client: its files and the addresses it answers."""
+"""The web client. Owns its built files and the addresses it answers."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ from fastapi.responses import FileResponse, PlainTextResponse, Response
 
 from db import NotFound
 from web.auth import COOKIE
-from web.context import Running
+from web.dependencies import Running
 from web.errors import SignInRequired, SignInUnavailable
 
 DIST = Path(__file__).parent / "client" / "dist"
-FOREVER = "public, max-age=31536000, immutable"  # the names of these files hold their hash
+FOREVER = "public, max-age=31536000, immutable"  # their names contain a hash of the content
 NOT_BUILT = "The page is not built yet: run `make page`, then reload.\n"
 
 router = APIRouter(include_in_schema=False)
@@ -24,13 +24,13 @@ router = APIRouter(include_in_schema=False)
 @router.get("/transcripts")
 @router.get("/transcripts/{session_id}")
 def get_shell() -> Response:
-    """The client's one page; its script reads the address."""
+    """The client's only page; its script reads the address."""
     return _shell(200)
 
 
 @router.get("/v2/course/{course_id}/module/{module_id}")
 async def get_module_shell(request: Request, running: Running) -> Response:
-    """The module's page: 404 to whoever is not signed in (000), the same page all the same."""
+    """The same page, with status 404 for a visitor who is not signed in (document 000)."""
     try:
         await running.verifier.verify(request.cookies.get(COOKIE, ""))
     except SignInRequired:
@@ -42,13 +42,13 @@ async def get_module_shell(request: Request, running: Running) -> Response:
 
 @router.get("/assets/{name}")
 def get_asset(name: str) -> Response:
-    """A script, style or font of the built client."""
+    """A script, style or font of the client."""
     return _file(DIST / "assets", name, FOREVER)
 
 
 @router.get("/{name}")
 def get_file(name: str) -> Response:
-    """A file beside the page, such as its icon."""
+    """Another file of the client, such as its icon."""
     return _file(DIST, name, "no-cache")
 
 
@@ -60,7 +60,7 @@ def _shell(status: int) -> Response:
 
 
 def _file(folder: Path, name: str, cache: str) -> Response:
-    """A file that the folder lists under just this name. Raises NotFound."""
+    """A file directly in the folder. Raises NotFound."""
     if not folder.is_dir() or name not in {p.name for p in folder.iterdir() if p.is_file()}:
         raise NotFound("file")
     return FileResponse(folder / name, headers={"Cache-Control": cache})

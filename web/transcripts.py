@@ -1,4 +1,4 @@
-"""What was said in a session. Owns /api/sessions/{id}/transcript and its four forms."""
+"""What was said in a session. Owns /api/sessions/{id}/transcript and its four formats."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -9,15 +9,41 @@ from fastapi import APIRouter, Query, Response
 from db import tenant_tx
 from db.roles import may, select_visible_session
 from db.transcripts import Segment, list_segments
-from web.context import Caller, Running
+from web.camel import Camel
+from web.dependencies import Caller, Running
 from web.errors import PROBLEMS
-from web.models import Transcript, TranscriptSegment
 
 router = APIRouter(prefix="/api", tags=["transcripts"], responses=PROBLEMS)
 
 Format = Annotated[Literal["json", "txt", "vtt", "feed"], Query(alias="format")]
 _TEXT = {"schema": {"type": "string"}}
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "})
+
+
+class TranscriptSegment(Camel):
+    """One utterance. Times are in seconds since the session started."""
+
+    id: str
+    speaker: str
+    name: str
+    role: Literal["learner", "tutor"]
+    source: Literal["voice", "text"]
+    text: str
+    start_s: float
+    end_s: float
+    lesson_id: UUID | None
+    language: str | None
+    confidence: float | None
+    interrupted: bool
+    mine: bool
+
+
+class Transcript(Camel):
+    """What was said in a session, in order of speaking."""
+
+    session_id: UUID
+    started_at: datetime
+    segments: list[TranscriptSegment]
 
 
 @router.get(
@@ -28,32 +54,33 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " ", "\r
 async def get_transcript(
     session_id: UUID, running: Running, caller: Caller, form: Format = "json"
 ) -> Response:
-    """In order of speaking: a learner what was said while they were there, staff all of it."""
+    """The transcript of a session: for staff all of it, for a learner what they could hear."""
+    account = caller.account
     async with tenant_tx(running.pool, caller.tenant_id) as db:
-        session = await select_visible_session(db, caller.tenant_id, caller.account, session_id)
-        present = None if may(caller.account, "see_any_session") else caller.account
-        segments = await list_segments(db, caller.tenant_id, session_id, present=present)
-    said = [_segment(segment, session.started_at, caller.account.id) for segment in segments]
+        session = await select_visible_session(db, caller.tenant_id, account, session_id)
+        present = None if may(account, "see_any_session") else account
+        stored = await list_segments(db, caller.tenant_id, session_id, present=present)
+    segments = [_segment(segment, session.started_at, account.id) for segment in stored]
     headers = {"Cache-Control": "no-store"}
     if form == "txt":
-        return Response(as_text(said), media_type="text/plain", headers=headers)
+        return Response(as_text(segments), media_type="text/plain", headers=headers)
     if form == "feed":
-        return Response(as_feed(said), media_type="text/plain", headers=headers)
+        return Response(as_feed(segments), media_type="text/plain", headers=headers)
     if form == "vtt":
-        return Response(as_vtt(said), media_type="text/vtt", headers=headers)
-    body = Transcript(session_id=session_id, started_at=session.started_at, segments=said)
+        return Response(as_vtt(segments), media_type="text/vtt", headers=headers)
+    body = Transcript(session_id=session_id, started_at=session.started_at, segments=segments)
     text = body.model_dump_json(by_alias=True)
     return Response(text, media_type="application/json", headers=headers)
 
 
 def as_text(segments: list[TranscriptSegment]) -> str:
-    """One line for each utterance: `[00:01:02] Amina: ...`."""
+    """One line per segment: `[00:01:02] Amina: ...`."""
     lines = (f"[{_stamp(s.start_s)[:8]}] {s.name}: {_line(s.text)}" for s in segments)
     return "".join(f"{line}\n" for line in lines)
 
 
 def as_feed(segments: list[TranscriptSegment]) -> str:
-    """For a braille display: who speaks is told when it changes, no times, one line each."""
+    """For a braille display: one line per segment, no times, a name only where it changes."""
     names = ["", *(s.name for s in segments)]
     lines = (
         _line(s.text) if s.name == before else f"{s.name}: {_line(s.text)}"
@@ -63,7 +90,7 @@ def as_feed(segments: list[TranscriptSegment]) -> str:
 
 
 def as_vtt(segments: list[TranscriptSegment]) -> str:
-    """WebVTT, one cue for each utterance with its speaker as voice."""
+    """WebVTT, one cue per segment with the speaker as its voice."""
     cues = (
         f"\n{number}\n{_stamp(s.start_s)} --> {_stamp(max(s.end_s, s.start_s + 0.001))}\n"
         f"<v {_line(s.name).translate(_ESCAPES)}>{_line(s.text).translate(_ESCAPES)}\n"
@@ -72,7 +99,12 @@ def as_vtt(segments: list[TranscriptSegment]) -> str:
     return "WEBVTT\n" + "".join(cues)
 
 
-def _segment(segment: Segment, zero: datetime, account_id: UUID) -> TranscriptSegment:
+def seconds_of(at: datetime, started_at: datetime) -> float:
+    """Seconds since the session started; 0 for speech that began just before its row."""
+    return max(0.0, round((at - started_at).total_seconds(), 3))
+
+
+def _segment(segment: Segment, started_at: datetime, account_id: UUID) -> TranscriptSegment:
     return TranscriptSegment(
         id=segment.id,
         speaker=segment.identity,
@@ -80,19 +112,14 @@ def _segment(segment: Segment, zero: datetime, account_id: UUID) -> TranscriptSe
         role=segment.role,
         source=segment.source,
         text=segment.text,
-        start_s=seconds_of(segment.started_at, zero),
-        end_s=seconds_of(segment.ended_at, zero),
+        start_s=seconds_of(segment.started_at, started_at),
+        end_s=seconds_of(segment.ended_at, started_at),
         lesson_id=segment.lesson_id,
         language=segment.language,
         confidence=segment.confidence,
         interrupted=segment.interrupted,
         mine=segment.account_id == account_id,
     )
-
-
-def seconds_of(at: datetime, zero: datetime) -> float:
-    """On the session clock; what began just before the session's row counts from zero."""
-    return max(0.0, round((at - zero).total_seconds(), 3))
 
 
 def _line(text: str) -> str:

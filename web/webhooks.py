@@ -1,4 +1,4 @@
-"""Webhooks of the media server. Owns /api/webhooks/livekit: signed, on disk, then answered."""
+"""Webhooks of the media server. Owns /api/webhooks/livekit."""
 
 import base64
 import hashlib
@@ -6,24 +6,25 @@ import hmac
 import logging
 import re
 from datetime import UTC, datetime
+from typing import Literal
 
 from fastapi import APIRouter, Request
 from google.protobuf.json_format import Parse
 from livekit import api
 from livekit.protocol.models import ParticipantInfo
 from livekit.protocol.webhook import WebhookEvent
+from pydantic import BaseModel
 
 from db.inbox import Event
 from protocol import AGENT_PREFIX, ProtocolError
 from settings import Settings
 from telemetry import metrics
-from web.context import Running
+from web.dependencies import Running
 from web.errors import PROBLEMS, SignInRequired
-from web.models import Received
 
-SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105 the name of it
+SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105 a name, not a secret
 CONTENT_TYPES = ("application/webhook+json", "application/json")
-MAX_TEXT = 256  # LiveKit's limit of names, identities and ids
+MAX_TEXT = 256  # LiveKit's limit for names, identities and ids
 MAX_EPOCH_S = 2**33  # the year 2242
 
 router = APIRouter(prefix="/api/webhooks", tags=["webhooks"], responses=PROBLEMS)
@@ -33,9 +34,15 @@ _ID = re.compile(r"[\x21-\x7e]{1,128}")
 _NAME = re.compile(r"[a-z_]{1,64}")
 
 
+class Received(BaseModel):
+    """The event is on disk. `repeated` means that it was there already."""
+
+    status: Literal["ok", "repeated"]
+
+
 @router.post("/livekit")
 async def receive(request: Request, running: Running) -> Received:
-    """Takes an event of the media server, signed with our key; a repeat changes nothing."""
+    """Stores an event of the media server, signed with our key. A repeat changes nothing."""
     digest = signed_digest(request, running.settings)
     body = await request.body()
     if not hmac.compare_digest(digest, hashlib.sha256(body).digest()):
@@ -44,25 +51,25 @@ async def receive(request: Request, running: Running) -> Received:
         raise SignInRequired
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if content_type not in CONTENT_TYPES:
-        raise ProtocolError("A webhook is application/webhook+json")
+        raise ProtocolError("Send the webhook as application/webhook+json")
     new = await running.inbox.put(parse_event(body))
     metrics.WEBHOOKS.inc(outcome="received" if new else "repeated")
     return Received(status="ok" if new else "repeated")
 
 
 def signed_digest(request: Request, settings: Settings) -> bytes:
-    """The SHA-256 of the body that the signature vouches for. Raises SignInRequired."""
+    """The SHA-256 of the body, as the signature has it. Raises SignInRequired."""
     try:
         _check_secret(request, settings)
         verifier = api.TokenVerifier(
             settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
         )
         claims = verifier.verify(request.headers["authorization"])
-        # a join token carries the same signature, but vouches for no body
+        # a join token is signed with the same key, but has no hash of a body
         digest = base64.b64decode(claims.sha256 or "", validate=True)
         if len(digest) != hashlib.sha256().digest_size:
             raise SignInRequired
-    except Exception as error:  # the library raises whatever a forgery makes it raise
+    except Exception as error:  # a forged token can make the library raise anything
         metrics.WEBHOOKS.inc(outcome="refused")
         logger.warning("webhook refused", extra={"why": type(error).__name__})
         raise SignInRequired from error
@@ -70,7 +77,7 @@ def signed_digest(request: Request, settings: Settings) -> bytes:
 
 
 def _check_secret(request: Request, settings: Settings) -> None:
-    """Our own media server sends no header, so only another one's proxy must."""
+    """Raises SignInRequired. The embedded media server cannot send the header."""
     secret = settings.livekit_webhook_secret.get_secret_value()
     if not secret or settings.embedded_livekit:
         return
@@ -80,20 +87,20 @@ def _check_secret(request: Request, settings: Settings) -> None:
 
 
 def parse_event(body: bytes) -> Event:
-    """What has an effect, of a body that may hold anything. Raises ProtocolError."""
+    """The fields of an event that have an effect. Raises ProtocolError for any other body."""
     try:
-        told = Parse(body.decode(), WebhookEvent(), ignore_unknown_fields=True)
+        event = Parse(body.decode(), WebhookEvent(), ignore_unknown_fields=True)
     except Exception as error:
-        raise ProtocolError("Not an event of LiveKit") from error
-    if not _ID.fullmatch(told.id) or not _NAME.fullmatch(told.event):
-        raise ProtocolError("An event has an id and a name")
-    person = told.participant
+        raise ProtocolError("The body is not a LiveKit event") from error
+    if not _ID.fullmatch(event.id) or not _NAME.fullmatch(event.event):
+        raise ProtocolError("The event has no valid id or name")
+    person = event.participant
     return Event(
-        id=told.id,
-        name=told.event,
-        at=_moment(told.created_at),
-        room=_text(told.room.name),
-        room_sid=_text(told.room.sid),
+        id=event.id,
+        name=event.event,
+        at=_moment(event.created_at),
+        room=_text(event.room.name),
+        room_sid=_text(event.room.sid),
         sid=_text(person.sid),
         identity=_text(person.identity),
         agent=person.kind == ParticipantInfo.Kind.AGENT or person.identity.startswith(AGENT_PREFIX),
@@ -109,11 +116,11 @@ def _joined_at(person: ParticipantInfo) -> datetime | None:
 
 def _text(value: str) -> str:
     if len(value) > MAX_TEXT or not value.isprintable():
-        raise ProtocolError("A name is too long or holds control characters")
+        raise ProtocolError("A name in the event is too long or has control characters")
     return value
 
 
 def _moment(epoch_s: float) -> datetime:
     if not 0 < epoch_s < MAX_EPOCH_S:
-        raise ProtocolError("A time is out of range")
+        raise ProtocolError("A time in the event is out of range")
     return datetime.fromtimestamp(epoch_s, UTC)

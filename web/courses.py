@@ -5,10 +5,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from courses import progress
 from courses.course import Lesson
-from courses.quiz import Question
+from courses.progress import MarkedModule, last_visited, summarize
 from db import Connection, NotFound, tenant_tx
+from db.accounts import Account
 from db.courses import (
     find_captions,
     find_course,
@@ -20,9 +20,7 @@ from db.courses import (
 from db.progress import list_marked_modules, update_progress
 from db.quizzes import list_questions
 from db.roles import may, may_see_lesson
-from web.context import Caller, Running, SignedIn
-from web.errors import PROBLEMS
-from web.models import (
+from web.courses_models import (
     CourseLine,
     CourseList,
     CourseProgress,
@@ -36,31 +34,34 @@ from web.models import (
     ProgressChange,
     QuizQuestion,
 )
+from web.dependencies import Caller, Running
+from web.errors import PROBLEMS
 
 router = APIRouter(prefix="/api", tags=["courses"], responses=PROBLEMS)
 
 
 @router.get("/courses")
 async def get_courses(running: Running, caller: Caller) -> CourseList:
-    """The courses of the tenant."""
+    """All courses of the tenant."""
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         courses = await list_courses(db, caller.tenant_id)
-    return CourseList(courses=[CourseLine(id=c.id, slug=c.slug, title=c.title) for c in courses])
+    return CourseList(courses=[CourseLine.model_validate(course) for course in courses])
 
 
 @router.get("/courses/{course_id}")
 async def get_course(course_id: str, running: Running, caller: Caller) -> CourseTree:
-    """A course by its outside key, id or slug, with modules, lessons and the caller's marks."""
-    async with tenant_tx(running.pool, caller.tenant_id) as db:
-        course = await find_course(db, caller.tenant_id, course_id)
+    """A course with its modules and lessons, and the caller's progress.
+
+    `course_id` is the course's key in another system, its id or its slug.
+    """
+    tenant_id, account = caller.tenant_id, caller.account
+    async with tenant_tx(running.pool, tenant_id) as db:
+        course = await find_course(db, tenant_id, course_id)
         if course is None:
             raise NotFound("course")
+        unpublished = may(account, "see_unpublished")
         modules = await list_marked_modules(
-            db,
-            caller.tenant_id,
-            caller.account.id,
-            course.id,
-            unpublished=may(caller.account, "see_unpublished"),
+            db, tenant_id, account.id, course.id, unpublished=unpublished
         )
     return CourseTree(
         id=course.id,
@@ -68,7 +69,7 @@ async def get_course(course_id: str, running: Running, caller: Caller) -> Course
         title=course.title,
         description=course.description,
         modules=[_module_line(module) for module in modules],
-        progress=course_progress_of(progress.summarize(modules)),
+        progress=CourseProgress.model_validate(summarize(modules)),
         last=_last_lesson(modules),
     )
 
@@ -78,7 +79,7 @@ async def get_lesson(lesson_id: UUID, running: Running, caller: Caller) -> Lesso
     """A lesson to read: objectives, numbered passages, captions, quiz questions."""
     tenant_id = caller.tenant_id
     async with tenant_tx(running.pool, tenant_id) as db:
-        lesson = await _lesson(db, caller, lesson_id)
+        lesson = await _visible_lesson(db, caller.account, lesson_id)
         outline = [x.id for x in await list_outline(db, tenant_id, lesson.course_id)]
         passages = await list_passages(db, tenant_id, lesson_id)
         captions = await find_captions(db, tenant_id, lesson_id)
@@ -91,11 +92,9 @@ async def get_lesson(lesson_id: UUID, running: Running, caller: Caller) -> Lesso
         title=lesson.title,
         description=lesson.description,
         objectives=list(lesson.objectives),
-        passages=[
-            LessonPassage.model_validate(passage, from_attributes=True) for passage in passages
-        ],
+        passages=[LessonPassage.model_validate(passage) for passage in passages],
         captions_url=f"/api/lessons/{lesson.id}/captions" if captions else None,
-        quiz=quiz_of(questions),
+        quiz=[QuizQuestion.model_validate(question) for question in questions],
     )
 
 
@@ -105,9 +104,9 @@ async def get_lesson(lesson_id: UUID, running: Running, caller: Caller) -> Lesso
     responses={200: {"content": {"text/vtt": {"schema": {"type": "string"}}}}},
 )
 async def get_captions(lesson_id: UUID, running: Running, caller: Caller) -> Response:
-    """The captions of the lesson's video, WebVTT."""
+    """The captions of the lesson's video, as WebVTT."""
     async with tenant_tx(running.pool, caller.tenant_id) as db:
-        await _lesson(db, caller, lesson_id)
+        await _visible_lesson(db, caller.account, lesson_id)
         captions = await find_captions(db, caller.tenant_id, lesson_id)
     if not captions:
         raise NotFound("captions")
@@ -118,33 +117,24 @@ async def get_captions(lesson_id: UUID, running: Running, caller: Caller) -> Res
 async def put_progress(
     lesson_id: UUID, body: ProgressChange, running: Running, caller: Caller
 ) -> LessonProgress:
-    """Stores how far the learner is in a lesson; `completed` completes it."""
-    tenant_id, account_id = caller.tenant_id, caller.account.id
+    """Stores the caller's progress in a lesson. `completed: true` completes it."""
+    tenant_id, account = caller.tenant_id, caller.account
     async with tenant_tx(running.pool, tenant_id) as db:
-        await _lesson(db, caller, lesson_id)
+        await _visible_lesson(db, account, lesson_id)
         stored = await update_progress(
             db,
             tenant_id,
-            account_id,
+            account.id,
             lesson_id,
             percentage=body.percentage,
             last_position=body.last_position,
             completed=body.completed,
             now=running.clock(),
         )
-    return progress_of(stored)
+    return LessonProgress.model_validate(stored)
 
 
-def course_progress_of(stored: progress.CourseProgress) -> CourseProgress:
-    """The figures of a course."""
-    return CourseProgress(
-        completed_lessons=stored.completed_lessons,
-        total_lessons=stored.total_lessons,
-        last_lesson_title=stored.last_lesson_title,
-    )
-
-
-def _module_line(module: progress.MarkedModule) -> ModuleLine:
+def _module_line(module: MarkedModule) -> ModuleLine:
     lines = [
         LessonLine(
             id=lesson.id,
@@ -158,8 +148,8 @@ def _module_line(module: progress.MarkedModule) -> ModuleLine:
     return ModuleLine(id=module.id, title=module.title, lessons=lines)
 
 
-def _last_lesson(modules: Sequence[progress.MarkedModule]) -> LastLesson | None:
-    lesson = progress.last_visited(modules)
+def _last_lesson(modules: Sequence[MarkedModule]) -> LastLesson | None:
+    lesson = last_visited(modules)
     if lesson is None or lesson.last_accessed_at is None:
         return None
     return LastLesson(
@@ -170,32 +160,9 @@ def _last_lesson(modules: Sequence[progress.MarkedModule]) -> LastLesson | None:
     )
 
 
-def progress_of(stored: progress.LessonProgress) -> LessonProgress:
-    """How far a learner is."""
-    return LessonProgress(
-        completion_percentage=stored.completion_percentage,
-        last_position=stored.last_position,
-        status=stored.status,
-    )
-
-
-def quiz_of(questions: list[Question]) -> list[QuizQuestion]:
-    """Questions as learners see them."""
-    return [
-        QuizQuestion(
-            id=q.id,
-            number=q.number,
-            prompt=q.prompt,
-            options=list(q.options),
-            passage_number=q.passage_number,
-        )
-        for q in questions
-    ]
-
-
-async def _lesson(db: Connection, caller: SignedIn, lesson_id: UUID) -> Lesson:
-    """A lesson that the caller may see. Raises NotFound."""
-    lesson = await find_lesson(db, caller.tenant_id, lesson_id)
-    if lesson is None or not may_see_lesson(caller.account, lesson):
+async def _visible_lesson(db: Connection, account: Account, lesson_id: UUID) -> Lesson:
+    """Raises NotFound for a lesson that the account may not see."""
+    lesson = await find_lesson(db, account.tenant_id, lesson_id)
+    if lesson is None or not may_see_lesson(account, lesson):
         raise NotFound("lesson")
     return lesson

@@ -1,25 +1,78 @@
-"""One's own transcripts and words. Owns /api/me/transcripts and /api/me/words."""
+"""The caller's own transcripts and words. Owns /api/me/transcripts and /api/me/words."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
 from db import tenant_tx
 from db.erasing import erase_words
-from db.heard import Hit, Talk, list_talks, search_heard
+from db.heard import Hit, list_talks, search_heard
 from db.roles import select_visible_session
-from web.context import Caller, Running
+from web.camel import Camel
+from web.dependencies import Caller, Running
 from web.errors import PROBLEMS
-from web.models import HeardSegment, HeardTalk, Highlight, OwnTranscripts, WordsErased
 from web.transcripts import seconds_of
 
 router = APIRouter(prefix="/api/me", tags=["transcripts"], responses=PROBLEMS)
 
 LessonQuery = Annotated[UUID | None, Query(alias="lessonId")]
 ModuleQuery = Annotated[UUID | None, Query(alias="moduleId")]
-Words = Annotated[str, Query(max_length=200, description="As in a web search; English")]
+Words = Annotated[str, Query(max_length=200, description="Words to find, as in a web search")]
 Mine = Annotated[bool, Query(description="Only what the caller said")]
+
+
+class HeardTalk(Camel):
+    """What the caller heard in one session about one lesson. `firstId` is its first segment."""
+
+    session_id: UUID
+    course_id: UUID | None
+    module_id: UUID | None
+    module_title: str | None
+    lesson_id: UUID | None
+    lesson_title: str | None
+    first_id: str
+    started_at: datetime
+    ended_at: datetime
+    segments: int
+
+
+class Highlight(Camel):
+    """Where a found word starts and ends in the text, in UTF-16 units as in JavaScript."""
+
+    start: int
+    end: int
+
+
+class HeardSegment(Camel):
+    """A segment that the search found. `startS` is in seconds since the session started."""
+
+    session_id: UUID
+    segment_id: str
+    module_id: UUID | None
+    lesson_id: UUID | None
+    lesson_title: str | None
+    name: str
+    role: Literal["learner", "tutor"]
+    mine: bool
+    text: str
+    started_at: datetime
+    start_s: float
+    highlights: list[Highlight]
+
+
+class OwnTranscripts(Camel):
+    """The caller's talks, newest first, or the segments that a search found, oldest first."""
+
+    talks: list[HeardTalk]
+    hits: list[HeardSegment]
+
+
+class WordsErased(Camel):
+    """How many of the caller's segments were erased."""
+
+    erased: int
 
 
 @router.get("/transcripts")
@@ -32,9 +85,9 @@ async def get_own_transcripts(
     q: Words = "",
     mine: Mine = False,
 ) -> OwnTranscripts:
-    """The caller's talks, newest first; with `q` the segments of them in which it is said.
+    """The caller's talks, or with `q` the segments of them that contain these words.
 
-    Of both only what the caller said, or what was said while they were there.
+    Covers what the caller said and what was said while they were in the room.
     """
     response.headers["Cache-Control"] = "no-store"
     async with tenant_tx(running.pool, caller.tenant_id) as db:
@@ -45,17 +98,17 @@ async def get_own_transcripts(
             )
             return OwnTranscripts(talks=[], hits=[_hit(hit, caller.account.id) for hit in hits])
         talks = await list_talks(*whose, lesson_id=lesson_id, module_id=module_id, mine=mine)
-    return OwnTranscripts(talks=[_talk(talk) for talk in talks], hits=[])
+    return OwnTranscripts(talks=[HeardTalk.model_validate(talk) for talk in talks], hits=[])
 
 
 @router.delete("/words")
 async def delete_own_words(
     session_id: Annotated[UUID, Query(alias="sessionId")], running: Running, caller: Caller
 ) -> WordsErased:
-    """Erases what the caller said in a session until now, and the tutor's answers to it.
+    """Erases what the caller has said in a session so far, and the tutor's answers to it.
 
-    The rows are gone with the answer; the spools of the hosts follow within seconds, and nothing
-    that is still on its way comes back.
+    The rows are gone when the response is sent, the hosts' spools follow within seconds. Segments
+    that are still on their way are not stored.
     """
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         await select_visible_session(db, caller.tenant_id, caller.account, session_id)
@@ -63,10 +116,6 @@ async def delete_own_words(
             db, caller.tenant_id, session_id, caller.account.id, running.clock()
         )
     return WordsErased(erased=count)
-
-
-def _talk(talk: Talk) -> HeardTalk:
-    return HeardTalk.model_validate(talk, from_attributes=True)
 
 
 def _hit(hit: Hit, account_id: UUID) -> HeardSegment:

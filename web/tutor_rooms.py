@@ -1,4 +1,4 @@
-"""The way into a room. Owns the module page's call, the token endpoint and the lesson change."""
+"""The way into a tutor room. Owns the module page's call, the token endpoint, the lesson change."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,16 +7,15 @@ from fastapi import APIRouter, Depends, Query, Response
 
 import rooms
 from courses.course import Lesson
-from courses.progress import Visit
 from courses.quiz import Question
 from db import NotFound, tenant_tx
 from db.quizzes import list_questions
 from db.rooms import find_room
 from protocol import ProtocolError
-from web.context import Caller, Context, Running, SignedIn, take_token
+from web.courses_models import QuizQuestion
+from web.dependencies import Caller, Context, Running, SignedInAccount, take_token
 from web.errors import PROBLEMS
-from web.lessons import course_progress_of, progress_of, quiz_of
-from web.models import (
+from web.tutor_rooms_models import (
     JoinToken,
     LessonChanged,
     LessonChoice,
@@ -43,10 +42,13 @@ async def get_module_page(
     caller: Caller,
     lesson: LessonQuery = None,
 ) -> ModulePage:
-    """All that a module page needs in one trip: texts, room, session type and join token."""
+    """Everything that a module page needs: texts, room, session type and join token."""
     opened = await _open(running, caller, course_id, module_id, lesson, stay=False)
     async with tenant_tx(running.pool, caller.tenant_id) as db:
-        quizzes = {x.id: await list_questions(db, caller.tenant_id, x.id) for x in opened.lessons}
+        quizzes = {
+            lesson.id: await list_questions(db, caller.tenant_id, lesson.id)
+            for lesson in opened.admission.lessons
+        }
     response.headers["Cache-Control"] = "no-store"
     return _page(running, caller, opened, quizzes)
 
@@ -61,17 +63,17 @@ async def post_token(
     module_id: Annotated[Key, Query(alias="moduleId")] = None,
     lesson: LessonQuery = None,
 ) -> JoinToken:
-    """LiveKit's standard token endpoint: by `room_name`, or by course and module.
+    """LiveKit's standard token endpoint, by `room_name` or by course and module.
 
-    Without `lesson` the learner stays on the lesson of the last visit to the room.
+    Without `lesson` the learner stays on the lesson of their last visit to the room.
     """
-    course_key, module_key = await _where(running, caller, body, course_id, module_id)
+    course_key, module_key = await _course_and_module(running, caller, body, course_id, module_id)
     opened = await _open(running, caller, course_key, module_key, lesson, stay=True)
     response.headers["Cache-Control"] = "no-store"
     return JoinToken(
         server_url=running.settings.livekit_client_url,
         participant_token=opened.token,
-        room_name=opened.room.name,
+        room_name=opened.admission.room.name,
         session_id=opened.session.id,
     )
 
@@ -80,7 +82,10 @@ async def post_token(
 async def post_lesson(
     room: str, body: LessonChoice, running: Running, caller: Caller
 ) -> LessonChanged:
-    """Changes the caller's lesson in a room. The database decides, the room's metadata follows."""
+    """Changes the caller's lesson in a room.
+
+    The change is stored first, then published in the room's metadata.
+    """
     tenant_id, account = caller.tenant_id, caller.account
     async with tenant_tx(running.pool, tenant_id) as db:
         found = await find_room(db, tenant_id, room)
@@ -97,31 +102,32 @@ async def post_lesson(
     return LessonChanged(lesson_id=body.lesson_id, revision=revision)
 
 
-async def _where(
+async def _course_and_module(
     running: Context,
-    caller: SignedIn,
+    caller: SignedInAccount,
     body: TokenRequest | None,
     course_id: str | None,
     module_id: str | None,
 ) -> tuple[str, str]:
-    """The course and module meant. Raises NotFound, ProtocolError where neither way names one."""
+    """The keys of course and module. Raises NotFound, or ProtocolError if the request has none."""
     if body is None or not body.room_name:
         if course_id and module_id:
             return course_id, module_id
-        raise ProtocolError("room_name, or courseId and moduleId, is missing")
+        raise ProtocolError("Send room_name, or courseId and moduleId")
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         room = await find_room(db, caller.tenant_id, body.room_name)
     if room is None or room.course_id is None or room.module_id is None:
         raise NotFound("room")
-    # with room_scope = "learner" the room of another learner is not there
-    if room.name != rooms.name_of(running.settings, caller.account, room.course_id, room.module_id):
+    # with ROOM_SCOPE=learner, another learner's room is not found
+    own = rooms.tutor_room_name(running.settings, caller.account, room.course_id, room.module_id)
+    if room.name != own:
         raise NotFound("room")
     return str(room.course_id), str(room.module_id)
 
 
 async def _open(
     running: Context,
-    caller: SignedIn,
+    caller: SignedInAccount,
     course_key: str,
     module_key: str,
     lesson_key: str | None,
@@ -145,7 +151,7 @@ async def _open(
 
 
 def _uuid(text: str | None) -> UUID | None:
-    """An id from an address; odd text is the id of nothing."""
+    """None for text that is not an id."""
     try:
         return UUID(text)
     except (ValueError, TypeError):
@@ -154,30 +160,25 @@ def _uuid(text: str | None) -> UUID | None:
 
 def _page(
     running: Context,
-    caller: SignedIn,
+    caller: SignedInAccount,
     opened: rooms.OpenedRoom,
     quizzes: dict[UUID, list[Question]],
 ) -> ModulePage:
-    course, module = opened.course, opened.module
+    entered = opened.admission
     return ModulePage(
-        course=PageCourse(
-            id=course.id,
-            title=course.title,
-            description=course.description,
-            learning_objectives=list(course.learning_objectives),
-        ),
+        course=PageCourse.model_validate(entered.course),
         module=PageModule(
-            id=module.id,
-            title=module.title,
-            lessons=[_lesson(lesson, quizzes[lesson.id]) for lesson in opened.lessons],
+            id=entered.module.id,
+            title=entered.module.title,
+            lessons=[_lesson(lesson, quizzes[lesson.id]) for lesson in entered.lessons],
         ),
         user_id=caller.account.id,
         user_name=caller.account.name,
-        lesson_id=opened.lesson.id if opened.lesson else None,
-        room_name=opened.room.name,
+        lesson_id=entered.lesson.id if entered.lesson else None,
+        room_name=entered.room.name,
         live_kit_token=opened.token,
         ws_url=running.settings.livekit_client_url,
-        session_type=_session_type(opened.visit),
+        session_type=SessionTypeResult.model_validate(entered.visit),
         session_id=opened.session.id,
     )
 
@@ -191,19 +192,5 @@ def _lesson(lesson: Lesson, questions: list[Question]) -> PageLesson:
         youtube_video_id=lesson.youtube_video_id,
         description=lesson.description,
         duration=lesson.duration_s,
-        quiz=quiz_of(questions),
-    )
-
-
-def _session_type(visit: Visit) -> SessionTypeResult:
-    lesson = visit.lesson_progress
-    return SessionTypeResult(
-        session_type=visit.session_type,
-        is_first_course_visit=visit.is_first_course_visit,
-        is_intro_lesson=visit.is_intro_lesson,
-        is_first_lesson_visit=visit.is_first_lesson_visit,
-        lesson_number=visit.lesson_number,
-        prev_lesson_title=visit.prev_lesson_title,
-        course_progress=course_progress_of(visit.course_progress),
-        lesson_progress=progress_of(lesson) if lesson else None,
+        quiz=[QuizQuestion.model_validate(question) for question in questions],
     )

@@ -1,4 +1,4 @@
-"""What every route is given: settings, pool, media client, clock and the signed-in account."""
+"""What routes depend on: the running application, the signed-in account, the token rate."""
 
 import asyncio
 from collections.abc import Callable
@@ -22,13 +22,12 @@ from web.errors import RateExceeded
 
 
 def utc_now() -> datetime:
-    """The clock of the process."""
     return datetime.now(UTC)
 
 
 @dataclass
 class Context:
-    """What the application holds while it runs."""
+    """What the application holds while it runs. `web.app` opens and closes it."""
 
     settings: Settings
     pool: Pool
@@ -40,34 +39,32 @@ class Context:
     background: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def aclose(self) -> None:
-        """Ends what still runs beside the requests."""
+        """Stops the background tasks."""
         for task in self.background:
             task.cancel()
         await asyncio.gather(*self.background, return_exceptions=True)
 
 
 @dataclass(frozen=True)
-class SignedIn:
-    """A verified account in its tenant."""
+class SignedInAccount:
+    """The caller: a verified account in its tenant."""
 
     account: Account
     tenant: Tenant
 
     @property
     def tenant_id(self) -> UUID:
-        """First of every key."""
         return self.tenant.id
 
 
 def context_of(request: Request) -> Context:
-    """The running application's context."""
-    held: Context = request.app.state.context
-    return held
+    context: Context = request.app.state.context
+    return context
 
 
 Running = Annotated[Context, Depends(context_of)]
 
-# read by token_of; named here so that the OpenAPI document tells both ways
+# token_of reads them; they are declared so that the OpenAPI document has both ways to sign in
 _bearer = HTTPBearer(auto_error=False, description="A sign-in JWT")
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The same JWT, set at sign-in")
 
@@ -77,8 +74,8 @@ async def signed_in(
     running: Running,
     _by_bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     _by_cookie: Annotated[str | None, Depends(_cookie)],
-) -> SignedIn:
-    """The account behind a request; its first sight of a valid token makes it.
+) -> SignedInAccount:
+    """The account of the request; created when its first valid token arrives.
 
     Raises SignInRequired, SignInUnavailable, Forbidden.
     """
@@ -88,14 +85,14 @@ async def signed_in(
         account = await ensure_account(
             db, tenant.id, subject=claims.subject, name=claims.name, role=claims.role
         )
-    return SignedIn(account, tenant)
+    return SignedInAccount(account, tenant)
 
 
-Caller = Annotated[SignedIn, Depends(signed_in)]
+Caller = Annotated[SignedInAccount, Depends(signed_in)]
 
 
 async def _tenant(running: Context, claims: Claims) -> Tenant:
-    """The tenant a token names; development makes one that is missing. Raises Forbidden."""
+    """The tenant that the token names; created in development. Raises Forbidden."""
     tenant = running.tenants.get(claims.tenant)
     if tenant is None:
         async with running.pool.acquire() as db:
@@ -104,13 +101,13 @@ async def _tenant(running: Context, claims: Claims) -> Tenant:
             else:
                 tenant = await find_tenant(db, claims.tenant)
         if tenant is None:
-            raise Forbidden("Your sign-in names no tenant of this server")
+            raise Forbidden("Your sign-in is for a tenant that this server does not have")
         running.tenants[claims.tenant] = tenant
     return tenant
 
 
 async def take_token(running: Running, caller: Caller) -> None:
-    """Counts a token against the account's minute. Raises RateExceeded."""
+    """Counts one join token against the account's rate. Raises RateExceeded."""
     limit = running.settings.rate_token_per_minute
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         granted = await hit(

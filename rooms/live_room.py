@@ -1,0 +1,88 @@
+"""What LiveKit must hold before somebody joins: the room, the metadata, the session's agent."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from livekit import api
+
+from db import Connection, NotFound
+from db import rooms as stored
+from db.accounts import Account
+from db.attendance import is_occupied
+from db.rooms import Room
+from db.sessions import (
+    Session,
+    end_session,
+    find_active_session,
+    insert_session,
+    update_room_sid,
+)
+from rooms.agents import dispatch_first
+from rooms.media import create_room, list_learners, update_participant, update_room
+from settings import Settings
+
+AGENT_SILENT = timedelta(seconds=60)  # after this its session does not go on in another room
+
+
+async def ensure_live_room(
+    settings: Settings,
+    lk: api.LiveKitAPI,
+    db: Connection,
+    account: Account,
+    room: Room,
+    *,
+    room_metadata: str,
+    own_metadata: str,
+    now: datetime,
+) -> Session:
+    """The running session of the room, with everything in LiveKit that the account needs.
+
+    The room carries the metadata of the account that opened it; others carry their own. The
+    caller holds the room's lock. Raises the errors of the media server.
+    """
+
+    async def ensure() -> Session:
+        live = await create_room(lk, settings, room.name, room_metadata)
+        before = await find_active_session(db, room.tenant_id, room.id)
+        is_new = before is None or before.room_sid != live.sid
+        present = {} if is_new else await list_learners(lk, room.name)
+        if room.opener_account_id == account.id or not present.keys() - {account.identity}:
+            await stored.update_opener(db, room.tenant_id, room.id, account.id)
+            if live.metadata != room_metadata:
+                await update_room(lk, room.name, room_metadata)
+        elif account.identity in present and present[account.identity].metadata != own_metadata:
+            await update_participant(lk, room.name, account.identity, own_metadata)
+        session = await _session_in(db, room, live.sid, before, now)
+        await dispatch_first(settings, lk, db, room, session, now)
+        return session
+
+    try:
+        return await ensure()
+    except (api.ServerError, NotFound) as error:
+        if isinstance(error, api.ServerError) and error.code != "not_found":
+            raise
+        # between two of the calls the room closed, or its agent ended the session
+        return await ensure()
+
+
+async def _session_in(
+    db: Connection, room: Room, room_sid: str, running: Session | None, now: datetime
+) -> Session:
+    """The session held in the LiveKit room of that sid: the running one, or a new one.
+
+    If the running session was held in an earlier LiveKit room, it goes on when people were still
+    in that room, or its agent a moment ago: then the media server lost the room. Else it ended.
+    """
+    tenant_id = room.tenant_id
+    if running is None:
+        return await insert_session(db, tenant_id, room.id, room_sid, now)
+    if running.room_sid == room_sid:
+        return running
+    signs = [at for at in (running.agent_beat_at, running.agent_dispatched_at) if at is not None]
+    agent_lives = any(now - at < AGENT_SILENT for at in signs)
+    if agent_lives or await is_occupied(db, tenant_id, running.id):
+        await update_room_sid(db, tenant_id, running.id, room_sid, now)
+        # the agent may not find the new room: dispatch the next one, which replaces it
+        return replace(running, room_sid=room_sid, agent_dispatched_at=None)
+    await end_session(db, tenant_id, running.id, now)
+    return await insert_session(db, tenant_id, room.id, room_sid, now)

@@ -1,0 +1,98 @@
+"""The JSON of the way into a tutor room."""
+
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from protocol import MAX_ROOM_NAME, SessionType
+from web.camel import Camel
+from web.courses_models import CourseProgress, LessonProgress, QuizQuestion
+
+
+class PageCourse(Camel):
+    """The course of a module page."""
+
+    id: UUID
+    title: str
+    description: str
+    learning_objectives: list[str]
+
+
+class PageLesson(Camel):
+    """A lesson of a module page. `duration` is in seconds."""
+
+    id: UUID
+    title: str
+    order_index: int
+    kpoint_video_id: str | None
+    youtube_video_id: str | None
+    description: str
+    duration: int | None
+    quiz: list[QuizQuestion]
+
+
+class PageModule(Camel):
+    """The module of a module page, with its lessons in order."""
+
+    id: UUID
+    title: str
+    lessons: list[PageLesson]
+
+
+class SessionTypeResult(Camel):
+    """Which greeting the tutor gives, and why. `lessonNumber` is null in a preview."""
+
+    session_type: SessionType
+    is_first_course_visit: bool
+    is_intro_lesson: bool
+    is_first_lesson_visit: bool
+    lesson_number: int | None
+    prev_lesson_title: str | None
+    course_progress: CourseProgress
+    lesson_progress: LessonProgress | None
+
+
+class ModulePage(Camel):
+    """Everything that a module page needs, including the room and a token for it."""
+
+    course: PageCourse
+    module: PageModule
+    user_id: UUID
+    user_name: str
+    lesson_id: UUID | None
+    room_name: str
+    live_kit_token: str
+    ws_url: str
+    session_type: SessionTypeResult
+    session_id: UUID
+
+
+class TokenRequest(BaseModel):
+    """LiveKit's standard token request. Only `room_name` is read.
+
+    Identity, metadata and agents are always set by the server.
+    """
+
+    room_name: str | None = Field(None, max_length=MAX_ROOM_NAME)
+
+
+class JoinToken(BaseModel):
+    """LiveKit's standard token response, and the session."""
+
+    server_url: str
+    participant_token: str
+    room_name: str
+    session_id: UUID
+
+
+class LessonChoice(Camel):
+    """The lesson to change to."""
+
+    lesson_id: UUID
+
+
+class LessonChanged(Camel):
+    """The learner's lesson now, and the number of that change in the room."""
+
+    lesson_id: UUID
+    revision: int
