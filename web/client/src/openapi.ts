@@ -15,7 +15,7 @@ export interface paths {
         put?: never;
         /**
          * Dev Login
-         * @description Signs in by name alone, in development only, and sets the cookie.
+         * @description Signs in by name and sets the cookie, in development only.
          */
         post: operations["dev_login"];
         delete?: never;
@@ -35,7 +35,7 @@ export interface paths {
         put?: never;
         /**
          * Sign In
-         * @description Keeps the bearer token of this request in the browser's cookie.
+         * @description Sets the request's bearer token as a cookie.
          */
         post: operations["sign_in"];
         delete?: never;
@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Sign Out
-         * @description Removes the cookie; without one nothing happens.
+         * @description Removes the cookie. Succeeds without one, too.
          */
         post: operations["sign_out"];
         delete?: never;
@@ -93,7 +93,7 @@ export interface paths {
         };
         /**
          * Get Settings
-         * @description What the caller chose; the defaults where they did not.
+         * @description The caller's settings, with defaults for what they never set.
          */
         get: operations["get_settings"];
         put?: never;
@@ -103,9 +103,9 @@ export interface paths {
         head?: never;
         /**
          * Patch Settings
-         * @description Stores what is given and leaves the rest.
+         * @description Changes some of the caller's settings.
          *
-         *     `storeWords` reaches the tutor of a running talk at once, and of a later one with the token.
+         *     `storeWords` takes effect in a running talk at once.
          */
         patch: operations["patch_settings"];
         trace?: never;
@@ -119,9 +119,9 @@ export interface paths {
         };
         /**
          * Get Own Transcripts
-         * @description The caller's talks, newest first; with `q` the segments of them in which it is said.
+         * @description The caller's talks, or with `q` the segments of them that contain these words.
          *
-         *     Of both only what the caller said, or what was said while they were there.
+         *     Covers what the caller said and what was said while they were in the room.
          */
         get: operations["get_own_transcripts"];
         put?: never;
@@ -144,10 +144,10 @@ export interface paths {
         post?: never;
         /**
          * Delete Own Words
-         * @description Erases what the caller said in a session until now, and the tutor's answers to it.
+         * @description Erases what the caller has said in a session so far, and the tutor's answers to it.
          *
-         *     The rows are gone with the answer; the spools of the hosts follow within seconds, and nothing
-         *     that is still on its way comes back.
+         *     The rows are gone when the response is sent, the hosts' spools follow within seconds. Segments
+         *     that are still on their way are not stored.
          */
         delete: operations["delete_own_words"];
         options?: never;
@@ -164,7 +164,7 @@ export interface paths {
         };
         /**
          * Get Courses
-         * @description The courses of the tenant.
+         * @description All courses of the tenant.
          */
         get: operations["get_courses"];
         put?: never;
@@ -184,7 +184,9 @@ export interface paths {
         };
         /**
          * Get Course
-         * @description A course by its outside key, id or slug, with modules, lessons and the caller's marks.
+         * @description A course with its modules and lessons, and the caller's progress.
+         *
+         *     `course_id` is the course's key in another system, its id or its slug.
          */
         get: operations["get_course"];
         put?: never;
@@ -224,7 +226,7 @@ export interface paths {
         };
         /**
          * Get Captions
-         * @description The captions of the lesson's video, WebVTT.
+         * @description The captions of the lesson's video, as WebVTT.
          */
         get: operations["get_captions"];
         put?: never;
@@ -245,7 +247,7 @@ export interface paths {
         get?: never;
         /**
          * Put Progress
-         * @description Stores how far the learner is in a lesson; `completed` completes it.
+         * @description Stores the caller's progress in a lesson. `completed: true` completes it.
          */
         put: operations["put_progress"];
         post?: never;
@@ -264,7 +266,7 @@ export interface paths {
         };
         /**
          * Get Module Page
-         * @description All that a module page needs in one trip: texts, room, session type and join token.
+         * @description Everything that a module page needs: texts, room, session type and join token.
          */
         get: operations["get_module_page"];
         put?: never;
@@ -286,9 +288,9 @@ export interface paths {
         put?: never;
         /**
          * Post Token
-         * @description LiveKit's standard token endpoint: by `room_name`, or by course and module.
+         * @description LiveKit's standard token endpoint, by `room_name` or by course and module.
          *
-         *     Without `lesson` the learner stays on the lesson of the last visit to the room.
+         *     Without `lesson` the learner stays on the lesson of their last visit to the room.
          */
         post: operations["post_token"];
         delete?: never;
@@ -308,7 +310,9 @@ export interface paths {
         put?: never;
         /**
          * Post Lesson
-         * @description Changes the caller's lesson in a room. The database decides, the room's metadata follows.
+         * @description Changes the caller's lesson in a room.
+         *
+         *     The change is stored first, then published in the room's metadata.
          */
         post: operations["post_lesson"];
         delete?: never;
@@ -326,7 +330,7 @@ export interface paths {
         };
         /**
          * Get Transcript
-         * @description In order of speaking: a learner what was said while they were there, staff all of it.
+         * @description The transcript of a session: for staff all of it, for a learner what they could hear.
          */
         get: operations["get_transcript"];
         put?: never;
@@ -346,7 +350,7 @@ export interface paths {
         };
         /**
          * Get Events
-         * @description What happened in a session, in order, each event chained to the one before by its hash.
+         * @description The event log of a session, for admins. Each event's hash covers the hash before it.
          */
         get: operations["get_events"];
         put?: never;
@@ -368,7 +372,7 @@ export interface paths {
         put?: never;
         /**
          * Receive
-         * @description Takes an event of the media server, signed with our key; a repeat changes nothing.
+         * @description Stores an event of the media server, signed with our key. A repeat changes nothing.
          */
         post: operations["receive"];
         delete?: never;
@@ -386,9 +390,9 @@ export interface paths {
         };
         /**
          * Get Notices
-         * @description Alarms: those that stand first, then the newest. What each means is in operations.md.
+         * @description Alarms, for admins: those that are on, then the newest. operations.md explains each.
          *
-         *     Admins of other tenants get an empty list: alarms are about hosts.
+         *     Alarms are about hosts, so admins of any tenant but the default one get an empty list.
          */
         get: operations["get_notices"];
         put?: never;
@@ -408,7 +412,7 @@ export interface paths {
         };
         /**
          * Healthz
-         * @description The process answers.
+         * @description The process is up.
          */
         get: operations["healthz"];
         put?: never;
@@ -428,7 +432,7 @@ export interface paths {
         };
         /**
          * Readyz
-         * @description The process reaches Postgres and the media server.
+         * @description Postgres and the media server answer.
          */
         get: operations["readyz"];
         put?: never;
@@ -445,7 +449,7 @@ export interface components {
     schemas: {
         /**
          * AccountSettings
-         * @description What an account chose; `speechRate` is a factor of the tutor's normal speed.
+         * @description The settings of an account. `speechRate` is a factor of the tutor's normal speed.
          */
         AccountSettings: {
             /** Storewords */
@@ -494,7 +498,7 @@ export interface components {
         };
         /**
          * CourseProgress
-         * @description Over the published lessons of the course.
+         * @description The caller's progress in the published lessons of a course.
          */
         CourseProgress: {
             /** Completedlessons */
@@ -506,7 +510,7 @@ export interface components {
         };
         /**
          * CourseTree
-         * @description A course with its modules, in order; `last` is null before the first visit.
+         * @description A course with its modules, in order. `last` is null before the first visit.
          */
         CourseTree: {
             /**
@@ -527,7 +531,7 @@ export interface components {
         };
         /**
          * DevLogin
-         * @description Sign-in without a password, development only. The same name is the same account.
+         * @description Sign-in without a password, in development only. The same name is the same account.
          */
         DevLogin: {
             /** Name */
@@ -546,7 +550,7 @@ export interface components {
         };
         /**
          * EventLog
-         * @description All events of a session, `seq` from 1 without gaps.
+         * @description All events of a session in order; `seq` counts from 1 without gaps.
          */
         EventLog: {
             /**
@@ -559,7 +563,7 @@ export interface components {
         };
         /**
          * Health
-         * @description Alive.
+         * @description The check passed.
          */
         Health: {
             /**
@@ -570,7 +574,7 @@ export interface components {
         };
         /**
          * HeardSegment
-         * @description An utterance that a search found; `startS` in seconds on the session clock.
+         * @description A segment that the search found. `startS` is in seconds since the session started.
          */
         HeardSegment: {
             /**
@@ -609,7 +613,7 @@ export interface components {
         };
         /**
          * HeardTalk
-         * @description What the caller heard of one session about one lesson; `firstId` is its first segment.
+         * @description What the caller heard in one session about one lesson. `firstId` is its first segment.
          */
         HeardTalk: {
             /**
@@ -644,7 +648,7 @@ export interface components {
         };
         /**
          * Highlight
-         * @description A found word: from, to in UTF-16 units of the text, as JavaScript counts them.
+         * @description Where a found word starts and ends in the text, in UTF-16 units as in JavaScript.
          */
         Highlight: {
             /** Start */
@@ -654,7 +658,7 @@ export interface components {
         };
         /**
          * JoinToken
-         * @description LiveKit's standard token answer, with the session.
+         * @description LiveKit's standard token response, and the session.
          */
         JoinToken: {
             /** Server Url */
@@ -671,7 +675,7 @@ export interface components {
         };
         /**
          * LastLesson
-         * @description Where the caller left off: the lesson opened latest, position in seconds into its video.
+         * @description The lesson that the caller opened last. `lastPosition` is in seconds of its video.
          */
         LastLesson: {
             /**
@@ -694,7 +698,7 @@ export interface components {
         };
         /**
          * LessonChanged
-         * @description The lesson the learner is on, and the number of that change in the room.
+         * @description The learner's lesson now, and the number of that change in the room.
          */
         LessonChanged: {
             /**
@@ -718,7 +722,7 @@ export interface components {
         };
         /**
          * LessonLine
-         * @description A lesson in a course's tree with the caller's mark; duration in seconds.
+         * @description A lesson in a course's tree, with the caller's status. `duration` is in seconds.
          */
         LessonLine: {
             /**
@@ -740,7 +744,7 @@ export interface components {
         };
         /**
          * LessonPassage
-         * @description One numbered passage of a lesson, Markdown; a formula in MathML as well.
+         * @description One numbered passage of a lesson in Markdown. A formula comes as MathML too.
          */
         LessonPassage: {
             /**
@@ -761,13 +765,13 @@ export interface components {
             body: string;
             /**
              * Mathml
-             * @description Of a formula; null where an older Bodh imported it
+             * @description Formulas only; null for a formula that an older Bodh imported
              */
             mathml: string | null;
         };
         /**
          * LessonProgress
-         * @description Position in seconds into the video.
+         * @description The caller's progress in a lesson. `lastPosition` is in seconds of its video.
          */
         LessonProgress: {
             /** Completionpercentage */
@@ -782,7 +786,7 @@ export interface components {
         };
         /**
          * LessonText
-         * @description A lesson to read. `number` counts over the whole course, null for an unpublished one.
+         * @description A lesson to read. `number` counts through the course; it is null if unpublished.
          */
         LessonText: {
             /**
@@ -837,13 +841,13 @@ export interface components {
             };
             /**
              * Hash
-             * @description SHA-256, hexadecimal, over this event and the hash before it
+             * @description SHA-256 of this event and the hash before it, hexadecimal
              */
             hash: string;
         };
         /**
          * Me
-         * @description The signed-in account; `tenant` is a slug.
+         * @description The signed-in account. `tenant` is a slug.
          */
         Me: {
             /**
@@ -878,7 +882,7 @@ export interface components {
         };
         /**
          * ModulePage
-         * @description All that a module page needs, the room and its token included.
+         * @description Everything that a module page needs, including the room and a token for it.
          */
         ModulePage: {
             course: components["schemas"]["PageCourse"];
@@ -907,7 +911,7 @@ export interface components {
         };
         /**
          * NoticeLine
-         * @description An alarm of one host; `clearedAt` is null while it stands, `facts` are ids and counts.
+         * @description An alarm of one host. `clearedAt` is null while it is on; `facts` are ids and counts.
          */
         NoticeLine: {
             /**
@@ -933,7 +937,7 @@ export interface components {
             clearedAt: string | null;
             /**
              * Count
-             * @description how often it was raised, each time within an hour of its end
+             * @description How often it was raised; within an hour of its end it counts again here
              */
             count: number;
             /** Facts */
@@ -943,7 +947,7 @@ export interface components {
         };
         /**
          * Notices
-         * @description Alarms that stand, then the newest ones that are over.
+         * @description Alarms that are on, then cleared ones, newest first.
          */
         Notices: {
             /** Notices */
@@ -951,7 +955,7 @@ export interface components {
         };
         /**
          * OwnTranscripts
-         * @description The caller's talks, newest first, or what a search found in them, in order of speaking.
+         * @description The caller's talks, newest first, or the segments that a search found, oldest first.
          */
         OwnTranscripts: {
             /** Talks */
@@ -978,7 +982,7 @@ export interface components {
         };
         /**
          * PageLesson
-         * @description A lesson of a module page; duration in seconds.
+         * @description A lesson of a module page. `duration` is in seconds.
          */
         PageLesson: {
             /**
@@ -1003,7 +1007,7 @@ export interface components {
         };
         /**
          * PageModule
-         * @description The module of a module page, its lessons in order.
+         * @description The module of a module page, with its lessons in order.
          */
         PageModule: {
             /**
@@ -1018,7 +1022,7 @@ export interface components {
         };
         /**
          * Problem
-         * @description What every failed request answers: a sentence to show and a code to branch on.
+         * @description The body of every failed request: a sentence to show and a code to branch on.
          */
         Problem: {
             /** Error */
@@ -1028,7 +1032,7 @@ export interface components {
         };
         /**
          * ProgressChange
-         * @description What to store; what is left out stays. Position in seconds into the video.
+         * @description What to change; omitted fields stay. `lastPosition` is in seconds of the video.
          */
         ProgressChange: {
             /** Percentage */
@@ -1059,7 +1063,7 @@ export interface components {
         };
         /**
          * Received
-         * @description An event is on disk; `repeated` where it was before.
+         * @description The event is on disk. `repeated` means that it was there already.
          */
         Received: {
             /**
@@ -1070,7 +1074,7 @@ export interface components {
         };
         /**
          * SessionTypeResult
-         * @description Which greeting is due, and the facts it rests on. `lessonNumber` is null in a preview.
+         * @description Which greeting the tutor gives, and why. `lessonNumber` is null in a preview.
          */
         SessionTypeResult: {
             /**
@@ -1093,7 +1097,7 @@ export interface components {
         };
         /**
          * SettingsChange
-         * @description What to store; what is left out stays.
+         * @description What to change; omitted fields stay.
          */
         SettingsChange: {
             /** Storewords */
@@ -1113,7 +1117,7 @@ export interface components {
         };
         /**
          * SignedIn
-         * @description A bearer token, set as a cookie as well.
+         * @description A bearer token, also set as a cookie.
          */
         SignedIn: {
             /** Token */
@@ -1121,9 +1125,9 @@ export interface components {
         };
         /**
          * TokenRequest
-         * @description LiveKit's standard token request.
+         * @description LiveKit's standard token request. Only `room_name` is read.
          *
-         *     Only the room is read: identity, metadata and agents of the request are not taken over.
+         *     Identity, metadata and agents are always set by the server.
          */
         TokenRequest: {
             /** Room Name */
@@ -1131,7 +1135,7 @@ export interface components {
         };
         /**
          * Transcript
-         * @description What was said in a session, in order of speaking; `startedAt` is zero of its clock.
+         * @description What was said in a session, in order of speaking.
          */
         Transcript: {
             /**
@@ -1149,7 +1153,7 @@ export interface components {
         };
         /**
          * TranscriptSegment
-         * @description One utterance; times in seconds on the session clock; `mine`: the caller said it.
+         * @description One utterance. Times are in seconds since the session started.
          */
         TranscriptSegment: {
             /** Id */
@@ -1187,7 +1191,7 @@ export interface components {
         };
         /**
          * WordsErased
-         * @description How many utterances of the caller were erased.
+         * @description How many of the caller's segments were erased.
          */
         WordsErased: {
             /** Erased */
@@ -1233,7 +1237,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1242,7 +1246,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1251,7 +1255,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1260,7 +1264,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1269,7 +1273,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1278,7 +1282,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1287,7 +1291,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1323,7 +1327,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1332,7 +1336,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1341,7 +1345,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1350,7 +1354,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1359,7 +1363,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1368,7 +1372,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1377,7 +1381,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1413,7 +1417,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1422,7 +1426,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1431,7 +1435,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1440,7 +1444,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1449,7 +1453,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1458,7 +1462,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1467,7 +1471,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1505,7 +1509,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1514,7 +1518,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1523,7 +1527,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1532,7 +1536,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1541,7 +1545,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1550,7 +1554,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1559,7 +1563,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1597,7 +1601,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1606,7 +1610,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1615,7 +1619,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1624,7 +1628,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1633,7 +1637,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1642,7 +1646,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1651,7 +1655,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1693,7 +1697,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1702,7 +1706,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1711,7 +1715,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1720,7 +1724,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1729,7 +1733,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1738,7 +1742,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1747,7 +1751,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1763,7 +1767,7 @@ export interface operations {
             query?: {
                 lessonId?: string | null;
                 moduleId?: string | null;
-                /** @description As in a web search; English */
+                /** @description Words to find, as in a web search */
                 q?: string;
                 /** @description Only what the caller said */
                 mine?: boolean;
@@ -1792,7 +1796,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1801,7 +1805,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1810,7 +1814,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1819,7 +1823,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1828,7 +1832,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1837,7 +1841,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1846,7 +1850,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1886,7 +1890,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1895,7 +1899,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1904,7 +1908,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -1913,7 +1917,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1922,7 +1926,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -1931,7 +1935,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -1940,7 +1944,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -1978,7 +1982,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1987,7 +1991,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -1996,7 +2000,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2005,7 +2009,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2014,7 +2018,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2023,7 +2027,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2032,7 +2036,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2072,7 +2076,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2081,7 +2085,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2090,7 +2094,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2099,7 +2103,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2108,7 +2112,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2117,7 +2121,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2126,7 +2130,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2166,7 +2170,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2175,7 +2179,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2184,7 +2188,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2193,7 +2197,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2202,7 +2206,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2211,7 +2215,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2220,7 +2224,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2260,7 +2264,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2269,7 +2273,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2278,7 +2282,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2287,7 +2291,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2296,7 +2300,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2305,7 +2309,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2314,7 +2318,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2358,7 +2362,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2367,7 +2371,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2376,7 +2380,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2385,7 +2389,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2394,7 +2398,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2403,7 +2407,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2412,7 +2416,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2456,7 +2460,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2465,7 +2469,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2474,7 +2478,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2483,7 +2487,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2492,7 +2496,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2501,7 +2505,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2510,7 +2514,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2557,7 +2561,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2566,7 +2570,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2575,7 +2579,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2584,7 +2588,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2593,7 +2597,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2602,7 +2606,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2611,7 +2615,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2655,7 +2659,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2664,7 +2668,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2673,7 +2677,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2682,7 +2686,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2691,7 +2695,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2700,7 +2704,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2709,7 +2713,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2753,7 +2757,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2762,7 +2766,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2771,7 +2775,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2780,7 +2784,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2789,7 +2793,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2798,7 +2802,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2807,7 +2811,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2847,7 +2851,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2856,7 +2860,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2865,7 +2869,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2874,7 +2878,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2883,7 +2887,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2892,7 +2896,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2901,7 +2905,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -2939,7 +2943,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2948,7 +2952,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -2957,7 +2961,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -2966,7 +2970,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2975,7 +2979,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -2984,7 +2988,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -2993,7 +2997,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3033,7 +3037,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not allowed within the tenant */
+            /** @description Your role does not allow it */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3042,7 +3046,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Not there, or not yours */
+            /** @description Not found, or not yours */
             404: {
                 headers: {
                     [name: string]: unknown;
@@ -3051,7 +3055,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description In conflict with what is stored */
+            /** @description Conflicts with what is stored */
             409: {
                 headers: {
                     [name: string]: unknown;
@@ -3060,7 +3064,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A body above 256 KiB */
+            /** @description The body is above 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3069,7 +3073,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description A malformed body, parameter or id */
+            /** @description The body, a parameter or an id is malformed */
             422: {
                 headers: {
                     [name: string]: unknown;
@@ -3078,7 +3082,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Above the rate */
+            /** @description Too many requests */
             429: {
                 headers: {
                     [name: string]: unknown;
@@ -3087,7 +3091,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
@@ -3136,7 +3140,7 @@ export interface operations {
                     "application/json": components["schemas"]["Health"];
                 };
             };
-            /** @description The media server, the database or the identity provider does not answer */
+            /** @description The media server, the database or the identity provider does not respond */
             503: {
                 headers: {
                     [name: string]: unknown;
