@@ -1,4 +1,4 @@
-"""Settings. Owns the environment: read once at an entry point, passed down from there."""
+"""Settings from the environment: read once at an entry point and passed down."""
 
 import hashlib
 import os
@@ -19,11 +19,11 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PLACEHOLDERS = ("changeme", "placeholder", "example", "devkey", "secret", "bodh-dev")
-MIN_SECRET_BYTES = 32  # below this PyJWT and livekit-server warn on every token
+MIN_SECRET_BYTES = 32  # PyJWT and livekit-server warn about shorter ones on every token
 
 
 def _seconds(value: Any) -> Any:
-    """A bare number is a count of seconds; pydantic itself wants `PT3S` or `00:00:03` in text."""
+    """Reads a bare number as seconds; pydantic alone would want `PT3S` or `00:00:03`."""
     if not isinstance(value, str):
         return value
     try:
@@ -36,7 +36,7 @@ Duration = Annotated[timedelta, BeforeValidator(_seconds)]
 
 
 class Settings(BaseSettings):
-    """Every setting with a default that works offline; `.env.example` and the README list them."""
+    """All settings. Defaults work offline; `.env.example` and the README list them."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", populate_by_name=True)
 
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     agent_memory_limit_mb: int = 1000
     drain_timeout: Duration = timedelta(seconds=600)
 
-    # models: the local ones unless a provider is named
+    # models: local ones unless a provider is set
     whisper_model: str = "base.en"
     whisper_threads: int = 1
     speech_socket: str = ""
@@ -117,22 +117,22 @@ class Settings(BaseSettings):
 
     @property
     def embedded_livekit(self) -> bool:
-        """True where no LIVEKIT_URL is set, so `make up` starts livekit-server itself."""
+        """True without LIVEKIT_URL: `make up` starts livekit-server."""
         return not self.livekit_url
 
     @property
     def embedded_postgres(self) -> bool:
-        """True where no DATABASE_URL is set, so `python -m db serve` runs Postgres itself."""
+        """True without DATABASE_URL: `python -m db serve` runs Postgres."""
         return not self.database_url
 
     @property
     def livekit_internal_url(self) -> str:
-        """Where our own processes reach the media server."""
+        """The media server's URL for our own processes."""
         return self.livekit_url or f"ws://127.0.0.1:{self.livekit_port}"
 
     @property
     def livekit_client_url(self) -> str:
-        """Where a browser reaches the media server."""
+        """The media server's URL for browsers."""
         if self.livekit_public_url:
             return self.livekit_public_url
         if self.livekit_url:
@@ -141,12 +141,12 @@ class Settings(BaseSettings):
 
     @property
     def metrics_address_port(self) -> int:
-        """Where `/metrics` is on loopback: beside the page, so that two checkouts do not meet."""
+        """The port of `/metrics`: next to PORT, so that two checkouts do not collide."""
         return self.metrics_port or self.port + 1
 
     @property
     def speech_address(self) -> Path:
-        """The Unix socket of the speech engine; short enough for the 108 bytes of the kernel."""
+        """The Unix socket of the speech engine."""
         return Path(self.speech_socket) if self.speech_socket else self.run_dir / "speech.sock"
 
     @property
@@ -155,12 +155,12 @@ class Settings(BaseSettings):
 
     @property
     def run_dir(self) -> Path:
-        """Folder of sockets: in BODH_HOME, or a private one in /tmp where that path is too long."""
+        """The folder of sockets: in BODH_HOME, or in /tmp if that path is too long."""
         inside = self.bodh_home / "run"
-        if len(str(inside)) <= 70:  # 108 bytes less the longest name put behind it
+        if len(str(inside)) <= 70:  # the kernel allows 108 bytes, with the name of the socket
             return inside
         digest = hashlib.sha256(os.fsencode(self.bodh_home)).hexdigest()[:12]
-        return Path("/tmp") / f"bodh-{os.getuid()}-{digest}"  # noqa: S108 made 0700, owner checked
+        return Path("/tmp") / f"bodh-{os.getuid()}-{digest}"  # noqa: S108 created 0700, owner checked
 
     @property
     def spool_path(self) -> Path:
@@ -184,7 +184,7 @@ class Settings(BaseSettings):
 
     @property
     def owner_dsn(self) -> str:
-        """Used by migrations only."""
+        """For migrations only."""
         return self.database_owner_url or self.database_url or self._embedded_dsn("bodh_owner")
 
     def _embedded_dsn(self, role: str) -> str:
@@ -192,23 +192,23 @@ class Settings(BaseSettings):
 
     @property
     def llm_key(self) -> str:
-        """The key, or "none" for a local server, which wants a value but does not read it."""
+        """The key, or "none": a local server wants a value but ignores it."""
         return (
             self.llm_api_key.get_secret_value() or self.openai_api_key.get_secret_value() or "none"
         )
 
     @property
     def cloud_llm(self) -> bool:
-        """True where a language model is configured in place of the offline tutor."""
+        """True if a language model is configured instead of the offline tutor."""
         return bool(self.llm_base_url and self.llm_model) or bool(
             self.openai_api_key.get_secret_value()
         )
 
 
 def load_settings() -> Settings:
-    """The settings of this process, with the development secrets of BODH_HOME filled in.
+    """The settings of this process, in development with secrets from BODH_HOME.
 
-    Raises SettingsError with one line that says what to do.
+    Raises SettingsError.
     """
     settings = read_settings()
     if settings.bodh_env == "production":
@@ -216,20 +216,20 @@ def load_settings() -> Settings:
         return settings
     if not settings.allow_public_bind and settings.host not in ("127.0.0.1", "localhost", "::1"):
         raise SettingsError(
-            f"HOST={settings.host} is open to others and BODH_ENV is development: "
+            f"HOST={settings.host} is open to other machines in development: "
             "set ALLOW_PUBLIC_BIND=true to allow it, or BODH_ENV=production"
         )
     return with_development_secrets(settings)
 
 
 def read_settings() -> Settings:
-    """The settings as they are given, nothing filled in. Raises SettingsError."""
+    """The settings as given, without secrets from BODH_HOME. Raises SettingsError."""
     try:
         settings = Settings()
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "a setting"
-        raise SettingsError(f"{name} cannot be used: {first['msg']}") from error
+        raise SettingsError(f"{name} is not valid: {first['msg']}") from error
     for kind, base_url, model in (
         ("LLM", settings.llm_base_url, settings.llm_model),
         ("STT", settings.stt_base_url, settings.stt_model),
@@ -241,11 +241,11 @@ def read_settings() -> Settings:
 
 
 class SettingsError(Exception):
-    """A setting cannot be used; the message says what to set."""
+    """A setting is not valid; the message says what to set."""
 
 
 def check_production(settings: Settings) -> None:
-    """Refuses what only development may use."""
+    """Raises SettingsError for a setting that is only allowed in development."""
     needed = {
         "LIVEKIT_URL": settings.livekit_url,
         "LIVEKIT_API_KEY": settings.livekit_api_key,
@@ -261,13 +261,13 @@ def check_production(settings: Settings) -> None:
             raise SettingsError(f"{name} is a placeholder: set the real one")
         if name.endswith("SECRET") and len(value.encode()) < MIN_SECRET_BYTES:
             raise SettingsError(
-                f"{name} is shorter than {MIN_SECRET_BYTES} bytes: make a longer one"
+                f"{name} is shorter than {MIN_SECRET_BYTES} bytes: set a longer one"
             )
     settings.dev_login = False
 
 
 def with_development_secrets(settings: Settings) -> Settings:
-    """Fills empty secrets from BODH_HOME/secrets, made at the first start, readable by us only."""
+    """Fills in secrets from BODH_HOME/secrets, created at the first start, with mode 0600."""
     folder = settings.bodh_home / "secrets"
     if not settings.livekit_api_key:
         settings.livekit_api_key = "bodhdev"
@@ -279,14 +279,14 @@ def with_development_secrets(settings: Settings) -> Settings:
 
 
 def kept_secret(path: Path) -> str:
-    """The secret in a file, made if missing; several processes may ask at once."""
+    """The secret in a file, created if missing. Safe to call from several processes at once."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     if not path.exists():
         draft.write_text(secrets.token_urlsafe(36))
         draft.chmod(0o600)
         try:
-            os.link(draft, path)  # atomic and never replaces the file of a faster process
+            os.link(draft, path)  # atomic, and never replaces the file of a faster process
         except FileExistsError:
             pass
         finally:

@@ -1,4 +1,4 @@
-"""The HTTP entry: serves the routes and the page, and mints development sign-ins."""
+"""The HTTP server: serves the API and the web client, and prints development sign-ins."""
 
 import argparse
 import signal
@@ -14,15 +14,15 @@ from settings import Settings, SettingsError, load_settings
 from web.app import create_app
 from web.auth import DEFAULT_TENANT, Claims, make_token
 
-GRACE_S = 5  # for requests in flight at the end
+GRACE_S = 5  # for running requests to finish at shutdown
 
 
 def main() -> None:
     """`python token_server.py [serve]`, or `login --name NAME` to print a bearer token."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     commands = parser.add_subparsers(dest="command")
-    commands.add_parser("serve", help="serve the routes and the page (the default)")
-    login = commands.add_parser("login", help="print a bearer token, development only")
+    commands.add_parser("serve", help="serve the API and the web client (default)")
+    login = commands.add_parser("login", help="print a bearer token (development only)")
     login.add_argument("--name", required=True)
     login.add_argument("--role", choices=sorted(ROLE_NAMES), default="learner")
     login.add_argument("--tenant", default=DEFAULT_TENANT)
@@ -38,18 +38,18 @@ def main() -> None:
 
 
 def login_token(settings: Settings, name: str, role: str, tenant: str) -> str:
-    """A bearer token as development sign-in makes it; leaves the process in production."""
+    """A bearer token as development sign-in makes it. Exits if development sign-in is off."""
     if settings.bodh_env != "development" or not settings.dev_login:
-        sys.exit("development sign-in is off: BODH_ENV=production or DEV_LOGIN=false")
+        sys.exit("development sign-in is off: set BODH_ENV=development and DEV_LOGIN=true")
     claims = Claims(subject=name, name=name, role=ROLE_NAMES[role], tenant=tenant)
     return make_token(settings, claims, datetime.now(UTC))
 
 
 def serve(settings: Settings) -> None:
-    """Serves until SIGTERM or SIGINT, then ends with status 0."""
+    """Serves until SIGTERM or SIGINT, then exits with status 0."""
     telemetry.start("web", settings)
     listening = listen(settings.host, settings.port)
-    # uvicorn raises the signal again after its own clean end: then this, not death by signal
+    # after its shutdown uvicorn raises the signal again; without a handler it would kill us
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     config = uvicorn.Config(
@@ -64,7 +64,7 @@ def serve(settings: Settings) -> None:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """The bound socket; leaves the process with one line where the port is taken."""
+    """The bound socket. Exits with a message if the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=2048)

@@ -1,7 +1,7 @@
-"""LiveKit's server API: room, metadata, join token, dispatch, attendance; the rule of a lesson.
+"""Rooms in LiveKit: entry, metadata, join tokens, dispatch, attendance, lesson changes.
 
-One writer per room at a time: whatever reads and then writes a room holds `lock_room`, because
-the media server merges concurrent metadata updates and the winner is not the last one issued.
+Code that reads a LiveKit room and then writes it holds `db.rooms.lock_room`. The media server
+merges concurrent metadata updates, and the last one issued need not win.
 """
 
 from rooms.admission import tutor_room_name

@@ -1,7 +1,8 @@
-"""The agent of a room. Owns the dispatch: one agent for a session, that of the newest epoch.
+"""The agent of a session: dispatching it, replacing it, making its room again.
 
-Only our own rows are believed: the media server lists dead agents as present, and dispatches that
-no worker took as open. A dispatch follows its commit, so that whoever takes it finds its epoch.
+Every dispatch has an epoch, and the agent of the newest epoch serves the session. Only our own
+rows tell which agent lives: the media server lists dead agents as present, and dispatches that no
+worker took as open. An epoch is committed before its dispatch, so that the worker finds it.
 """
 
 import logging
@@ -33,9 +34,9 @@ logger = logging.getLogger(__name__)
 async def dispatch_agent(
     settings: Settings, lk: api.LiveKitAPI, room_name: str, dispatch: DispatchMetadata
 ) -> None:
-    """Asks the workers for the agent of an epoch; of several that take it, the first may.
+    """Asks the workers for the agent of an epoch. The first worker to take it serves.
 
-    The media server forgets a dispatch that no worker takes at once. Raises its errors.
+    The media server drops a dispatch that no worker takes at once. Raises its errors.
     """
     await lk.agent_dispatch.create_dispatch(
         api.CreateAgentDispatchRequest(
@@ -54,7 +55,7 @@ async def dispatch_first(
     session: Session,
     now: datetime,
 ) -> None:
-    """The first agent of a session in its LiveKit room; the watcher sees to all others.
+    """Dispatches the first agent of a session in its LiveKit room; later ones are the watcher's.
 
     The caller holds the room's lock. Raises the media server's errors.
     """
@@ -67,7 +68,7 @@ async def dispatch_first(
 
 
 async def dispatch_again(settings: Settings, lk: api.LiveKitAPI, lease: Lease) -> None:
-    """Asks once more for an agent that no worker took. Raises the media server's errors."""
+    """Dispatches an agent that no worker took again. Raises the media server's errors."""
     await dispatch_agent(
         settings,
         lk,
@@ -77,7 +78,7 @@ async def dispatch_again(settings: Settings, lk: api.LiveKitAPI, lease: Lease) -
             room_id=lease.room_id,
             session_id=lease.session_id,
             epoch=lease.epoch,
-            kind="tutor",  # as all leases that the watcher lists
+            kind="tutor",  # the only kind that has leases
         ),
     )
 
@@ -85,10 +86,10 @@ async def dispatch_again(settings: Settings, lk: api.LiveKitAPI, lease: Lease) -
 async def replace_agent(
     settings: Settings, lk: api.LiveKitAPI, pool: Pool, lease: Lease, now: datetime
 ) -> bool:
-    """The next epoch in place of an agent that is lost: removed first, so that two never speak.
+    """Removes a lost agent from the room and dispatches the next, so that two never speak.
 
-    False where somebody else did it, or the agent gave a sign of life. Raises the errors of the
-    database and of the media server; the epoch holds then, and its dispatch is asked for again.
+    False if somebody else did it, or the agent renewed its lease meanwhile. Raises the errors of
+    the database and the media server; the new epoch stands, and `dispatch_again` completes it.
     """
     async with tenant_tx(pool, lease.tenant_id) as db:
         await stored.lock_room(db, lease.room_name)
@@ -105,9 +106,9 @@ async def replace_agent(
 async def remake_room(
     settings: Settings, lk: api.LiveKitAPI, pool: Pool, lease: Lease, now: datetime
 ) -> bool:
-    """A room that was lost with its server, made again in the same session, with the next agent.
+    """Makes a room that the media server lost again, in the same session, with the next agent.
 
-    False where somebody else did it. Raises the errors of the database and of the media server.
+    False if somebody else did it. Raises the errors of the database and the media server.
     """
     async with tenant_tx(pool, lease.tenant_id) as db:
         await stored.lock_room(db, lease.room_name)
@@ -127,9 +128,9 @@ async def remake_room(
 
 
 async def _room_metadata(db: Connection, room: Room) -> str:
-    """What the room's metadata was: that of its opener, on the lesson they are on now.
+    """The metadata of the learner who opened the room, on their lesson of now.
 
-    Empty where they are no more; the agent then reads all from the database.
+    Empty if the opener or the lesson is gone; the agent then reads everything from the database.
     """
     opener_id = room.opener_account_id
     if opener_id is None:
@@ -148,7 +149,7 @@ async def _room_metadata(db: Connection, room: Room) -> str:
 
 
 async def remove_agent(lk: api.LiveKitAPI, room_name: str, session_id: UUID, epoch: int) -> None:
-    """Takes the agent of an epoch out of the room, living or listed only; gone already is fine."""
+    """Removes the agent of an epoch from the room, if it is listed there."""
     await remove_participant(lk, room_name, agent_identity(session_id, epoch))
 
 
@@ -163,7 +164,7 @@ def _metadata(session: Session, epoch: int) -> DispatchMetadata:
 
 
 def _served(lease: Lease, session: Session) -> bool:
-    """Whether the session is as the lease has it: same agent, no sign of life since."""
+    """Whether the session still has the agent of the lease, without a newer heartbeat."""
     return (session.id, session.agent_epoch, session.agent_beat_at) == (
         lease.session_id,
         lease.epoch,

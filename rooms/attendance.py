@@ -1,4 +1,4 @@
-"""Who is in the rooms, by the media server's list: it drops webhooks, and keeps older agents in."""
+"""Corrects attendance by the media server's list of participants, since webhooks can get lost."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -20,10 +20,10 @@ logger = logging.getLogger(__name__)
 async def reconcile_attendance(
     lk: api.LiveKitAPI, pool: Pool, clock: Callable[[], datetime]
 ) -> None:
-    """Closes who left running sessions unnoticed, adds who came so, removes agents left over.
+    """Records joins and departures that no webhook reported, and removes agents of older epochs.
 
-    A session without its room is the watcher's. Raises the errors of the media server and of the
-    database.
+    Skips sessions without their LiveKit room: they are the watcher's. Raises the errors of the
+    media server and the database.
     """
     async with pool.acquire() as db:
         tenants = await list_tenants(db)
@@ -50,7 +50,7 @@ async def reconcile_attendance(
 
 
 async def _list_people(lk: api.LiveKitAPI, session: Running) -> list[api.ParticipantInfo]:
-    """Who is in the session's room; nobody where it closed just now."""
+    """The participants of the session's room; none if it closed just now."""
     try:
         return await list_participants(lk, session.room_name)
     except api.ServerError as error:
@@ -62,7 +62,7 @@ async def _list_people(lk: api.LiveKitAPI, session: Running) -> list[api.Partici
 async def _remove_older_agents(
     lk: api.LiveKitAPI, session: Running, people: Iterable[api.ParticipantInfo]
 ) -> None:
-    """One that hung while it was replaced may come back by itself, also to a room made again."""
+    """An agent that hung while it was replaced can rejoin by itself later."""
     older = {agent_identity(session.session_id, epoch) for epoch in range(session.agent_epoch)}
     for one in people:
         if one.identity in older:

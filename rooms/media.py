@@ -1,4 +1,4 @@
-"""The calls of LiveKit's server API: rooms, participants, the client and its errors."""
+"""Calls of LiveKit's server API: rooms and participants, the client and its errors."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -18,11 +18,11 @@ _T = TypeVar("_T")
 
 
 class MediaUnavailable(Exception):
-    """The media server does not answer, or refuses our key."""
+    """The media server does not respond, or refuses our key."""
 
 
 def connect(settings: Settings) -> api.LiveKitAPI:
-    """The client of the media server. Needs a running loop; the caller closes it."""
+    """A client of the media server. Needs a running event loop; the caller closes it."""
     return api.LiveKitAPI(
         settings.livekit_internal_url,
         settings.livekit_api_key,
@@ -33,7 +33,7 @@ def connect(settings: Settings) -> api.LiveKitAPI:
 
 
 async def check_media(lk: api.LiveKitAPI) -> None:
-    """Asks the media server for a room that is not there. Raises MediaUnavailable."""
+    """Makes the cheapest call. Raises MediaUnavailable."""
     try:
         await lk.room.list_rooms(api.ListRoomsRequest(names=["-"]))
     except MEDIA_ERRORS as error:
@@ -41,7 +41,7 @@ async def check_media(lk: api.LiveKitAPI) -> None:
 
 
 async def close_room(lk: api.LiveKitAPI, name: str) -> None:
-    """Ends a room for everybody in it; one that is gone already is fine."""
+    """Closes a room and disconnects everybody in it. Does nothing if it is gone already."""
     try:
         await _repeat(lambda: lk.room.delete_room(api.DeleteRoomRequest(room=name)))
     except api.ServerError as error:
@@ -50,7 +50,7 @@ async def close_room(lk: api.LiveKitAPI, name: str) -> None:
 
 
 async def create_room(lk: api.LiveKitAPI, settings: Settings, name: str, metadata: str) -> api.Room:
-    """Makes the room, or answers the living one as it is: nothing is applied to that."""
+    """Creates the room. If it exists, it is returned unchanged, with its own metadata."""
     return await _repeat(
         lambda: lk.room.create_room(
             api.CreateRoomRequest(
@@ -80,7 +80,7 @@ async def update_participant(lk: api.LiveKitAPI, name: str, identity: str, metad
 
 
 async def list_participants(lk: api.LiveKitAPI, name: str) -> list[api.ParticipantInfo]:
-    """Who is in a room, agents included; one that was killed stays listed for 20 s."""
+    """The participants of a room, including agents. A killed one stays listed for 20 s."""
     answer = await _repeat(
         lambda: lk.room.list_participants(api.ListParticipantsRequest(room=name))
     )
@@ -89,7 +89,7 @@ async def list_participants(lk: api.LiveKitAPI, name: str) -> list[api.Participa
 
 
 async def list_learners(lk: api.LiveKitAPI, name: str) -> dict[str, api.ParticipantInfo]:
-    """The people in a room by identity, agents left out."""
+    """The participants of a room by identity, without agents."""
     people = await list_participants(lk, name)
     return {one.identity: one for one in people if not is_agent(one)}
 
@@ -99,7 +99,7 @@ def is_agent(participant: api.ParticipantInfo) -> bool:
 
 
 async def list_room_sids(lk: api.LiveKitAPI, names: Sequence[str]) -> dict[str, str]:
-    """The LiveKit rooms that live under these names."""
+    """The sids of the LiveKit rooms that exist, by name."""
     answer = await _repeat(lambda: lk.room.list_rooms(api.ListRoomsRequest(names=names)))
     return {room.name: room.sid for room in answer.rooms}
 
@@ -117,7 +117,7 @@ async def remove_participant(lk: api.LiveKitAPI, name: str, identity: str) -> No
 
 
 async def _repeat(call: Callable[[], Awaitable[_T]]) -> _T:
-    """An idempotent call, tried again over a broken connection or an answer of 5xx."""
+    """Retries an idempotent call after a broken connection or a 5xx response."""
     for pause_s in PAUSES_S:
         try:
             return await call()

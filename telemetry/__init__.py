@@ -1,8 +1,8 @@
-"""Telemetry. Owns log lines, figures and alarms of a process; ids and counts only.
+"""Telemetry of a process: log lines, metrics and alarms, made of ids and counts only.
 
-An entry point calls `start(process, settings)` once. Everything below it counts by
-`telemetry.metrics` and raises by `alarm(name, on)`; in a process that never started, as in a unit
-test, both change nothing.
+An entry point calls `start(process, settings)` once. Other code counts with `telemetry.metrics`
+and raises alarms with `alarm(name, on)`. Both do nothing in a process that did not call `start`,
+such as a unit test.
 """
 
 from telemetry import metrics

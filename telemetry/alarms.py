@@ -1,4 +1,4 @@
-"""Alarms: what an operator has to look at. Each is a gauge and a log line, and becomes a notice."""
+"""Alarms: what an operator has to look at. Each is a metric, a log line and later a notice."""
 
 import json
 import logging
@@ -8,43 +8,43 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from telemetry import metrics
-from telemetry.lines import may_tell
+from telemetry.lines import may_log
 
 AlarmName = Literal[
     "spool_not_drained",  # the oldest entry has waited for more than 5 s
     "drainer_away",
-    "spool_failing",  # a host's spool takes nothing: what is said now is not kept
-    "dead_letters",  # an entry or a webhook cannot be stored
+    "spool_failing",  # the host's spool cannot be written: what is said now is lost
+    "dead_letters",  # an entry or webhook cannot be stored
     "webhooks_waiting",
     "agent_missing",  # a learner has been without an agent for more than 30 s
     "database_away",
     "media_away",
     "speech_engine_away",
-    "provider_failing",  # a model of somebody else's does not answer; the fallback serves
+    "provider_failing",  # a provider's model does not respond; the fallback is used
     "disk_low",
     "clock_skew",
 ]
 ALARMS: tuple[AlarmName, ...] = get_args(AlarmName)
-STANDING = "alarms.json"  # in the folder of the process: what stands now
+STANDING = "alarms.json"  # in the folder of the process: the alarms that are on
 
 logger = logging.getLogger("bodh.alarm")
 _lock = threading.Lock()
 _standing: dict[AlarmName, dict[str, float | int | str]] = {}
 _folder: Path | None = None
-_kept = True  # whether the folder tells what stands; a full disk takes nothing
+_kept = True  # whether the file is up to date; it cannot be written to a full disk
 
 
 def begin(folder: Path) -> None:
-    """From now on alarms are raised, and this folder tells which stand."""
+    """Turns alarms on for this process; the folder gets the file of those that are on."""
     global _folder
     _folder = folder
     _standing.clear()
 
 
 def alarm(name: AlarmName, on: bool, **facts: float | int | str) -> None:
-    """Says how it is; only a change is told, so it can be called as often as one looks.
+    """Turns an alarm on or off. Only a change has an effect, so it can be called at every check.
 
-    `facts` are ids and counts: what is not on the list of log lines is dropped.
+    `facts` are ids and counts; a key that log lines may not have is dropped.
     """
     with _lock:
         if _folder is None:
@@ -53,19 +53,19 @@ def alarm(name: AlarmName, on: bool, **facts: float | int | str) -> None:
             _keep(_folder, again=True)
             return
         if on:
-            told = {key: value for key, value in facts.items() if may_tell(key, value)}
-            _standing[name] = {"since": time.time(), **told}
+            logged = {key: value for key, value in facts.items() if may_log(key, value)}
+            _standing[name] = {"since": time.time(), **logged}
         else:
             del _standing[name]
         metrics.ALARM.set(1 if on else 0, alarm=name)
         _keep(_folder)
     level = logging.ERROR if on else logging.INFO
-    text = "alarm" if on else "alarm is over"
-    logger.log(level, text, extra={**facts, "alarm": name})
+    message = "alarm" if on else "alarm cleared"
+    logger.log(level, message, extra={**facts, "alarm": name})
 
 
 def _keep(folder: Path, *, again: bool = False) -> None:
-    """Tells what stands; `again` only where the disk refused it the last time."""
+    """Writes the alarms that are on; with `again`, only if the last write failed."""
     global _kept
     if again and _kept:
         return

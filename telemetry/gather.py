@@ -1,7 +1,7 @@
-"""What all processes of a BODH_HOME count: added up for /metrics, and which alarms stand.
+"""Metrics and alarms of all processes of a BODH_HOME, added up for /metrics.
 
-A process is alive as long as its lock is held. What a dead one counted is kept in `past`: a
-counter that fell would read as one that began again.
+A process is alive while it holds its lock. What dead processes counted is kept in `past`, because
+a counter must never fall.
 """
 
 import contextlib
@@ -18,15 +18,15 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from telemetry.alarms import ALARMS, STANDING, AlarmName
-from telemetry.files import FigureFile
+from telemetry.files import MetricFile
 
 PAST = "past"
-KEPT = ("counter", "histogram")  # a gauge of a dead process says nothing
+KEPT = ("counter", "histogram")  # a gauge of a dead process means nothing
 
 
 @dataclass(frozen=True)
 class Standing:
-    """An alarm that stands in some process of this host."""
+    """An alarm that is on in a process of this host."""
 
     name: AlarmName
     since: datetime
@@ -34,18 +34,18 @@ class Standing:
 
 
 def registry(base: Path) -> CollectorRegistry:
-    """Gives the figures of all processes of this moment, each time it is asked."""
+    """Collects the current metrics of all processes each time it is read."""
     found = CollectorRegistry()
     found.register(_Files(base))
     return found
 
 
 def standing(base: Path) -> dict[AlarmName, Standing]:
-    """The alarms of living processes; of two that raised the same, the older one."""
+    """The alarms that are on in living processes. Of two with one name, the older."""
     found: dict[AlarmName, Standing] = {}
     with _buried(base):
-        told = [json.loads(path.read_text()) for path in sorted(base.glob(f"*/{STANDING}"))]
-    for name, facts in (one for alarms in told for one in alarms.items()):
+        files = [json.loads(path.read_text()) for path in sorted(base.glob(f"*/{STANDING}"))]
+    for name, facts in (alarm for alarms in files for alarm in alarms.items()):
         since = datetime.fromtimestamp(facts.pop("since"), UTC)
         if name in ALARMS and (name not in found or since < found[name].since):
             found[name] = Standing(name, since, facts)
@@ -53,21 +53,24 @@ def standing(base: Path) -> dict[AlarmName, Standing]:
 
 
 def living(base: Path) -> set[str]:
-    """The kinds of the processes that are alive."""
+    """Which kinds of process are alive."""
     with _buried(base):
         return {path.name.split("-", 1)[0] for path in base.glob("*.lock")}
 
 
 @contextlib.contextmanager
 def _buried(base: Path) -> Iterator[None]:
-    """Keeps what dead processes counted, and removes their folders; none is removed meanwhile."""
+    """Adds what dead processes counted to `past` and removes their folders.
+
+    Until it exits, no other process removes a folder.
+    """
     base.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (base / f".{PAST}").open("w") as only_one:
         fcntl.flock(only_one, fcntl.LOCK_EX)
         for lock in base.glob("*.lock"):
             if not _held(lock):
                 folder = lock.with_suffix("")
-                with contextlib.suppress(OSError):  # a full disk costs what the dead one counted
+                with contextlib.suppress(OSError):  # on a full disk these counts are lost
                     _keep(folder, base / PAST)
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.unlink()
@@ -90,19 +93,19 @@ def _keep(folder: Path, past: Path) -> None:
         if not files:
             continue
         sums: Any
-        with contextlib.closing(FigureFile(str(past / f"{kind}_0.db"))) as sums:
+        with contextlib.closing(MetricFile(str(past / f"{kind}_0.db"))) as sums:
             for path in files:
                 for key, value, _, _ in _read(path):
                     sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
 
 
 def _written(base: Path, pattern: str) -> Iterator[Path]:
-    """Files that hold something: a new one is empty for a moment."""
+    """Files that are not empty: a new one is for a moment."""
     return (path for path in base.glob(pattern) if path.stat().st_size)
 
 
 def _read(path: Path) -> Iterator[tuple[str, float, float, int]]:
-    values: Iterator[tuple[str, float, float, int]] = FigureFile.read_all_values_from_file(  # type: ignore[no-untyped-call]
+    values: Iterator[tuple[str, float, float, int]] = MetricFile.read_all_values_from_file(  # type: ignore[no-untyped-call]
         str(path)
     )
     return values
@@ -114,7 +117,7 @@ class _Files:
 
     def collect(self) -> Iterable[Metric]:
         with _buried(self._base):
-            while True:  # LiveKit's worker empties its folder when it starts: look again
+            while True:  # LiveKit's worker empties its folder at its start: try again
                 with contextlib.suppress(FileNotFoundError):
                     files = [str(path) for path in _written(self._base, "*/*.db")]
                     merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""Log lines: what one may tell. Owns the list of facts; what is not on it is dropped."""
+"""Log lines: their format, and the list of facts that they may have."""
 
 import json
 import logging
@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 Fact = Literal["id", "word", "number", "route"]
 
-# a fact is kept where its key is here and its value looks like what the key stands for
+# a fact is logged if its key is here and its value has the form of the key's kind
 FACTS: dict[str, Fact] = {
     **dict.fromkeys(
         ("session", "session_id", "room_id", "lesson_id", "segment", "segment_id", "job", "job_id",
@@ -34,7 +34,7 @@ FACTS: dict[str, Fact] = {
     "route": "route",
 }  # fmt: skip
 
-# an id has a digit, or the two capitals that the media server puts before its own
+# an id has a digit, or begins with capitals as the media server's ids do
 _ID = re.compile(r"(?=.*\d)[\w:.-]{1,160}|[A-Z]{2,3}_\w{4,40}")
 _SHAPES: dict[Fact, re.Pattern[str]] = {
     "id": _ID,
@@ -42,17 +42,17 @@ _SHAPES: dict[Fact, re.Pattern[str]] = {
     "route": re.compile(r"/[\w/{}.:*-]{0,200}"),
 }
 
-# loggers of our own modules: their messages are static (CONTRIBUTING), those of others may not be
+# loggers of our own modules, whose messages are always static (CONTRIBUTING.md)
 OURS = frozenset(
     ("bodh", "agent", "courses", "db", "jobs", "protocol", "rooms", "scripts", "settings", "speech",
      "telemetry", "token_server", "tools", "watch", "web", "__main__")
 )  # fmt: skip
-_CUT = re.compile(r"""[\n:='"`<{\[(]""")  # what libraries put before a value: an error, a name
+_CUT = re.compile(r"""[\n:='"`<{\[(]""")  # what libraries put before a value
 _SECRET = re.compile(r"eyJ[\w-]{8,}[\w.-]*|//[^/\s@]*@|\?\S+|(?i:bearer) \S+")
 
 
 class Line(logging.Formatter):
-    """One line a record: JSON, or `readable` for somebody at a terminal."""
+    """One line per record: JSON, or readable text for a terminal."""
 
     def __init__(self, process: str, *, readable: bool = False) -> None:
         super().__init__()
@@ -60,56 +60,56 @@ class Line(logging.Formatter):
         self._readable = readable
 
     def format(self, record: logging.LogRecord) -> str:
-        line = tell(record, self._process)
+        line = line_of(record, self._process)
         return read_line(line) if self._readable else json.dumps(line)
 
 
 class Relay(logging.Formatter):
-    """In a job process, whose records LiveKit hands to the worker: leaves no value to tell there.
+    """Cleans the records of a job process before LiveKit sends them to the worker, which logs them.
 
-    The handler sends what this returns as the message, and the record's own attributes.
+    LiveKit sends the returned text as the message, and the attributes of the record.
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        for name, value in tell(record, "job").items():
+        for name, value in line_of(record, "job").items():
             if name in ("error", "stack", "process"):
-                setattr(record, f"told_{name}", value)
+                setattr(record, f"line_{name}", value)
         record.exc_text = None
         return message_of(record)
 
 
-def tell(record: logging.LogRecord, process: str) -> dict[str, Any]:
-    """What a record may tell, in the order it is written."""
+def line_of(record: logging.LogRecord, process: str) -> dict[str, Any]:
+    """The fields of a line, in order."""
     line: dict[str, Any] = {
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": record.levelname,
         "logger": record.name,
-        "process": getattr(record, "told_process", process),
+        "process": getattr(record, "line_process", process),
         "message": message_of(record),
     }
-    line |= {name: value for name, value in record.__dict__.items() if may_tell(name, value)}
+    line |= {name: value for name, value in record.__dict__.items() if may_log(name, value)}
     line["pid"] = record.process
     return line | error_of(record)
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """The message without its arguments; of a library only what stands before any value."""
+    """The message without arguments; from a library, only the part before any value."""
     text = _native_place(record) or str(record.msg)
     if record.name.split(".", 1)[0] not in OURS:
-        text = _CUT.split(text, maxsplit=1)[0].strip() or "(not told)"
+        text = _CUT.split(text, maxsplit=1)[0].strip() or "(hidden)"
     return _SECRET.sub("(secret)", text)
 
 
 def _native_place(record: logging.LogRecord) -> str:
-    """Where the media client's native part logged, without what: its text may hold names."""
+    """Where the media client's native code logged. Its text is left out: it can contain names."""
     if record.name != "livekit" or record.msg != "%s:%s:%s - %s" or not record.args:
         return ""
     target, line, *_ = record.args
     return f"native part, {str(target).replace('::', '.')} line {line}"
 
 
-def may_tell(name: str, value: object) -> bool:
-    """Whether a fact is on the list and has the shape of what its key stands for."""
+def may_log(name: str, value: object) -> bool:
+    """Whether the key is on the list and the value has the form of its kind."""
     kind = FACTS.get(name)
     if kind is None:
         return False
@@ -119,9 +119,9 @@ def may_tell(name: str, value: object) -> bool:
 
 
 def error_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Types and places of an exception, never its text: the media client's holds the token."""
-    if hasattr(record, "told_error"):
-        return {"error": record.told_error, "stack": getattr(record, "told_stack", [])}
+    """Types and places of an exception. Not its text: the media client's contains the token."""
+    if hasattr(record, "line_error"):
+        return {"error": record.line_error, "stack": getattr(record, "line_stack", [])}
     if not record.exc_info or record.exc_info[1] is None:
         return {}
     names: list[str] = []
@@ -144,7 +144,7 @@ def places(trace: TracebackType | None) -> list[str]:
 
 
 def read_line(line: dict[str, Any]) -> str:
-    """A line as somebody reads it: time, level, message, facts."""
+    """A line for a terminal: time, level, message, facts."""
     head = ("time", "level", "logger", "process", "message", "pid", "stack")
     facts = " ".join(f"{name}={value}" for name, value in line.items() if name not in head)
     text = f"{line['time'][11:19]} {line['level']:<7} {line['message']}"
@@ -154,6 +154,6 @@ def read_line(line: dict[str, Any]) -> str:
 def log_uncaught(
     kind: type[BaseException], error: BaseException, trace: TracebackType | None
 ) -> None:
-    """For `sys.excepthook`, which would print the text of the exception."""
+    """For `sys.excepthook`: the default hook would print the text of the exception."""
     if not issubclass(kind, KeyboardInterrupt):
-        logging.getLogger("bodh").critical("ended by an error", exc_info=(kind, error, trace))
+        logging.getLogger("bodh").critical("uncaught exception", exc_info=(kind, error, trace))

@@ -1,4 +1,4 @@
-"""A process: starts its log lines and its figures. Owns its folder in BODH_HOME."""
+"""Starts logging, metrics and alarms of a process, in a folder of its own in BODH_HOME."""
 
 import fcntl
 import logging
@@ -18,36 +18,39 @@ Process = Literal["postgres", "web", "speech", "drain", "agent", "job", "watch",
 QUIET = ("alembic", "faster_whisper", "httpx", "httpx2", "httpcore", "httpcore2", "openai",
          "livekit", "websockets", "multipart", "watchfiles")  # fmt: skip
 
-STARTED = "BODH_TELEMETRY"  # in the environment of the processes that one of ours starts
+STARTED = "BODH_TELEMETRY"  # in the environment of child processes
 
 logger = logging.getLogger("bodh.telemetry")
-_held: list[IO[str]] = []  # locks; the system frees them when the process ends in any way
+_held: list[IO[str]] = []  # locks; the system frees them however the process ends
 
 
 def start(process: Process, settings: Settings) -> None:
-    """Log lines of ours, and figures and alarms that /metrics collects. Call it once.
+    """Starts logging, and the metrics and alarms that /metrics collects. Call it once.
 
-    On a disk that takes no file there are no figures and alarms of this process, only its lines.
+    If the folder cannot be created, the process only logs.
     """
     start_logging(process)
     os.environ[STARTED] = process
     try:
         folder = own_folder(metrics_dir(settings), process)
     except OSError as error:
-        logger.error("no figures are kept", extra={"kind": type(error).__name__})
+        logger.error(
+            "metrics and alarms are off: their folder cannot be created",
+            extra={"kind": type(error).__name__},
+        )
         return
     metrics.begin(folder)
     alarms.begin(folder)
 
 
 def start_job(settings: Settings) -> None:
-    """The same in a job process, whose records go to its worker; nothing if that never started."""
+    """The same in a job process, which logs through its worker. No effect if the worker did not."""
     if STARTED in os.environ:
         start("job", settings)
 
 
 def start_logging(process: Process) -> None:
-    """JSON lines on stderr, readable ones at a terminal; replaces what a library set up."""
+    """JSON lines on stderr, or readable ones on a terminal. Replaces the handlers of libraries."""
     sys.excepthook = log_uncaught
     threading.excepthook = lambda args: log_uncaught(
         args.exc_type, args.exc_value or args.exc_type(), args.exc_traceback
@@ -66,20 +69,20 @@ def start_logging(process: Process) -> None:
 
 
 def metrics_dir(settings: Settings) -> Path:
-    """Where every process of a BODH_HOME has its folder of figures."""
+    """Where every process of a BODH_HOME has its folder of metrics."""
     return settings.run_dir / "metrics"
 
 
 def own_folder(base: Path, process: str) -> Path:
-    """A new folder, alive as long as its lock file is locked; also told across containers."""
-    base.parent.mkdir(parents=True, exist_ok=True, mode=0o711)  # postgres is another user
+    """A new folder. A lock, which containers see too, tells that its process is alive."""
+    base.parent.mkdir(parents=True, exist_ok=True, mode=0o711)  # postgres runs as another user
     base.mkdir(exist_ok=True, mode=0o700)
     name = f"{process}-{os.getpid()}-{secrets.token_hex(4)}"
-    # the lock stands beside it: LiveKit's worker empties the folder when it starts
+    # outside the folder, because LiveKit's worker empties that at its start
     draft = base / f"{name}.new"
     lock = draft.open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
-    draft.rename(base / f"{name}.lock")  # nobody sees it unlocked
+    draft.rename(base / f"{name}.lock")  # so nobody ever sees it unlocked
     _held.append(lock)
     folder = base / name
     folder.mkdir()

@@ -36,7 +36,7 @@ async def test_refused_for_its_spool_a_dispatch_stays_open_to_others_and_the_ala
     assert told(caplog) == ["alarm"]
     settings.spool_path.rmdir()
     async with asyncio.timeout(5):
-        while told(caplog) != ["alarm", "alarm is over"]:  # noqa: ASYNC110
+        while told(caplog) != ["alarm", "alarm cleared"]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     await ours.close()
 

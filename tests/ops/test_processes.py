@@ -99,7 +99,7 @@ def test_development_refuses_to_listen_beyond_this_machine(tmp_path: Path) -> No
 def test_setting_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
     answer = up(tmp_path, PORT="eighty")
     assert answer.returncode == 1
-    assert answer.stdout.startswith("PORT cannot be used: ")
+    assert answer.stdout.startswith("PORT is not valid: ")
     assert len(answer.stdout.splitlines()) == 1
 
 

@@ -1,4 +1,4 @@
-"""Log lines, figures and alarms: what comes out of a real process, and what never does."""
+"""Log lines, metrics and alarms of a real process, and what never gets into them."""
 
 import ast
 import contextlib
@@ -90,7 +90,7 @@ except RuntimeError:
 """
 
 
-def test_error_tells_types_and_places_alone(tmp_path: Path) -> None:
+def test_error_is_logged_by_type_and_place_only(tmp_path: Path) -> None:
     (line,) = run(RAISE, tmp_path)
     assert line["error"] == "RuntimeError < ValueError"
     assert line["stack"][0].startswith("<string>:")
@@ -105,13 +105,13 @@ def test_error_tells_types_and_places_alone(tmp_path: Path) -> None:
         "thread = threading.Thread(target=fail); thread.start(); thread.join(); sys.exit(1)",
     ],
 )
-def test_uncaught_error_is_a_line_without_its_text(code: str, tmp_path: Path) -> None:
+def test_uncaught_error_is_logged_without_its_text(code: str, tmp_path: Path) -> None:
     (line,) = run(code, tmp_path, status=1)
     assert line["level"] == "CRITICAL"
     assert line["error"] == "RuntimeError"
 
 
-def test_task_that_nobody_awaited_is_a_line_without_its_text(tmp_path: Path) -> None:
+def test_error_of_a_task_nobody_awaited_is_logged_without_its_text(tmp_path: Path) -> None:
     (line,) = run(
         "import asyncio, gc\n"
         "async def fail(): raise RuntimeError(TOKEN + WORDS)\n"
@@ -144,7 +144,7 @@ logging.getLogger().handlers = [handler]
 """
 
 
-def test_record_of_a_job_process_passes_the_same_list(tmp_path: Path) -> None:
+def test_records_of_a_job_process_have_only_facts_of_the_list(tmp_path: Path) -> None:
     (line,) = run(RELAYED + RAISE.replace('"it failed"', '"it failed", extra={"why": WORDS}'),
                   tmp_path)  # fmt: skip
     assert (line["process"], line["message"]) == ("job", "it failed")
@@ -158,26 +158,29 @@ logging.getLogger("livekit").error(
 """
 
 
-def test_native_part_of_the_media_client_tells_where_it_failed(tmp_path: Path) -> None:
+def test_error_in_native_code_is_logged_by_place_only(tmp_path: Path) -> None:
     (line,) = run(RELAYED + NATIVE, tmp_path)
     assert line["message"] == "native part, livekit.rtc_engine line 1063"
 
 
-def test_alarm_is_told_once_when_it_comes_and_once_when_it_goes(tmp_path: Path) -> None:
+def test_alarm_is_logged_once_when_raised_and_once_when_cleared(tmp_path: Path) -> None:
     lines = run(
         'for on in (False, True, True, False, False): telemetry.alarm("dead_letters", on, count=3)',
         tmp_path,
     )
     assert [(line["level"], line["message"], line["alarm"]) for line in lines] == [
         ("ERROR", "alarm", "dead_letters"),
-        ("INFO", "alarm is over", "dead_letters"),
+        ("INFO", "alarm cleared", "dead_letters"),
     ]
 
 
-def test_process_starts_and_logs_where_no_folder_of_figures_can_be_made(tmp_path: Path) -> None:
+def test_process_starts_and_logs_without_a_folder_for_metrics(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("as on a disk that takes nothing")
     lines = run(COUNT + 'logging.getLogger("bodh").info("goes on")', tmp_path)
-    assert [line["message"] for line in lines] == ["no figures are kept", "goes on"]
+    assert [line["message"] for line in lines] == [
+        "metrics and alarms are off: their folder cannot be created",
+        "goes on",
+    ]
 
 
 def test_every_fact_that_our_code_logs_is_on_the_list() -> None:
@@ -213,7 +216,7 @@ telemetry.alarm("disk_low", True, free_mb=12)
 WAIT = 'print("counted", flush=True); sys.stdin.read()'
 
 
-def figures(base: Path) -> dict[str, float]:
+def metrics_of(base: Path) -> dict[str, float]:
     """Sample name with labels -> value."""
     lines = generate_latest(gather.registry(base)).decode().splitlines()
     pairs = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
@@ -234,26 +237,26 @@ def counting(home: Path) -> "Iterator[subprocess.Popen[bytes]]":
         alive.kill()
 
 
-def test_figures_of_all_processes_are_added_up_and_outlive_them(tmp_path: Path) -> None:
+def test_metrics_of_all_processes_are_added_up_and_outlive_them(tmp_path: Path) -> None:
     base = tmp_path / "run" / "metrics"
     run(COUNT, tmp_path)
     with counting(tmp_path):
-        told = figures(base)
-        assert told['bodh_drained_entries_total{kind="segment"}'] == 6
-        assert told['bodh_turn_seconds_count{part="text"}'] == 2
-        assert told["bodh_spool_entries_waiting"] == 7
-        assert told['bodh_alarm{alarm="disk_low"}'] == 1
+        found = metrics_of(base)
+        assert found['bodh_drained_entries_total{kind="segment"}'] == 6
+        assert found['bodh_turn_seconds_count{part="text"}'] == 2
+        assert found["bodh_spool_entries_waiting"] == 7
+        assert found['bodh_alarm{alarm="disk_low"}'] == 1
         assert gather.living(base) == {"web"}
         assert gather.standing(base)["disk_low"].facts == {"free_mb": 12}
-    told = figures(base)
-    assert told['bodh_drained_entries_total{kind="segment"}'] == 6
-    assert told['bodh_turn_seconds_bucket{le="0.25",part="text"}'] == 2
-    assert "bodh_spool_entries_waiting" not in told
+    found = metrics_of(base)
+    assert found['bodh_drained_entries_total{kind="segment"}'] == 6
+    assert found['bodh_turn_seconds_bucket{le="0.25",part="text"}'] == 2
+    assert "bodh_spool_entries_waiting" not in found
     assert gather.standing(base) == {}
     assert [path.name for path in base.glob("*.lock")] == []
 
 
-def test_who_dies_while_figures_are_read_is_buried_behind_it(
+def test_process_that_dies_during_a_read_still_counts_in_the_next(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = tmp_path / "run" / "metrics"
@@ -269,12 +272,12 @@ def test_who_dies_while_figures_are_read_is_buried_behind_it(
             return merge(files)
 
         monkeypatch.setattr(MultiProcessCollector, "merge", merge_after_a_death)
-        assert figures(base)['bodh_drained_entries_total{kind="segment"}'] == 3
+        assert metrics_of(base)['bodh_drained_entries_total{kind="segment"}'] == 3
         assert burials[0].result(5) == set()
         assert [path.name for path in base.iterdir() if path.is_dir()] == ["past"]
 
 
-def test_figures_are_told_while_a_worker_empties_its_own_folder(
+def test_metrics_are_read_while_a_worker_empties_its_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = tmp_path / "run" / "metrics"
@@ -288,4 +291,4 @@ def test_figures_are_told_while_a_worker_empties_its_own_folder(
             return merge(files)
 
         monkeypatch.setattr(MultiProcessCollector, "merge", merge_emptied)
-        assert figures(base)['bodh_drained_entries_total{kind="segment"}'] == 3
+        assert metrics_of(base)['bodh_drained_entries_total{kind="segment"}'] == 3

@@ -249,7 +249,7 @@ async def test_who_watches_no_more_takes_its_alarm_back(
             await asyncio.sleep(0.1)
     watching.cancel()
     await asyncio.wait([watching])
-    assert told(caplog) == ["alarm", "alarm is over"]
+    assert told(caplog) == ["alarm", "alarm cleared"]
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[str]:
