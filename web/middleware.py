@@ -15,13 +15,13 @@ from web.errors import problem
 MAX_BODY_BYTES = 256 * 1024
 TOO_LARGE = "The request body is above 256 KiB"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-ASKED_OFTEN = ("/healthz", "/readyz")  # counted, but not logged
+UNLOGGED = ("/healthz", "/readyz")  # counted, but not logged
 
 logger = logging.getLogger("web.access")
 
 
 class BodyLimit:
-    """Responds 413 to a body above MAX_BODY_BYTES, by its header or as soon as it has come."""
+    """Responds 413 to a body above MAX_BODY_BYTES, as soon as its length is known."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -122,6 +122,6 @@ def _log(scope: Scope, status: int, seconds: float) -> None:
     known = scope["method"] if scope["method"] in METHODS else "OTHER"
     metrics.HTTP_REQUESTS.inc(method=known, route=route, status=str(status))
     metrics.HTTP_SECONDS.observe(seconds, route=route)
-    if route not in ASKED_OFTEN:
+    if route not in UNLOGGED:
         facts = {"method": known, "route": route, "status": status, "ms": round(1000 * seconds)}
         logger.info("request", extra=facts)

@@ -1,4 +1,4 @@
-"""The worker's door: what it answers to a dispatch, and what it tells the operator."""
+"""The worker's door: which dispatches it takes, and what it logs about the others."""
 
 import asyncio
 import json
@@ -21,27 +21,27 @@ from tests.conftest import Database
 from tests.db.rows import NOW, make_session
 
 
-async def test_refused_for_its_spool_a_dispatch_stays_open_to_others_and_the_alarm_ends_by_itself(
+async def test_failing_spool_refuses_dispatches_and_its_alarm_clears_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     monkeypatch.setattr(alarms, "_folder", tmp_path)
     monkeypatch.setattr(door, "LOOK_AGAIN_S", 0.05)
     settings = Settings(_env_file=None, bodh_home=tmp_path)
-    settings.spool_path.mkdir(parents=True)  # no database can be there
+    settings.spool_path.mkdir(parents=True)  # a folder in place of the database's file
     answers: list[str] = []
     ours = door.Door(settings)
     await ours.answer(request(answers))
-    assert answers == ["rejected, open to others"]
-    assert told(caplog) == ["alarm"]
+    assert answers == ["left to others"]
+    assert alarms_in(caplog) == ["alarm"]
     settings.spool_path.rmdir()
     async with asyncio.timeout(5):
-        while told(caplog) != ["alarm", "alarm cleared"]:  # noqa: ASYNC110
+        while alarms_in(caplog) != ["alarm", "alarm cleared"]:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     await ours.close()
 
 
-async def test_without_a_database_a_dispatch_stays_open_to_others(
+async def test_without_a_database_the_dispatch_is_left_to_other_workers(
     settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = settings.model_copy(
@@ -50,7 +50,7 @@ async def test_without_a_database_a_dispatch_stays_open_to_others(
     answers: list[str] = []
     ours = door.Door(away)
     await ours.answer(request(answers))
-    assert answers == ["rejected, open to others"]
+    assert answers == ["left to others"]
     (line,) = [one for one in caplog.records if one.name == "bodh.agent"]
     assert (line.message, getattr(line, "why", "")) == (
         "dispatch refused",
@@ -59,7 +59,7 @@ async def test_without_a_database_a_dispatch_stays_open_to_others(
     await ours.close()
 
 
-async def test_one_worker_takes_a_dispatch_and_for_the_next_it_is_over(
+async def test_only_the_first_worker_takes_a_dispatch(
     settings: Settings, database: Database, pool: Pool, tenant_id: UUID
 ) -> None:
     async with tenant_tx(pool, tenant_id) as db:
@@ -70,26 +70,26 @@ async def test_one_worker_takes_a_dispatch_and_for_the_next_it_is_over(
     workers = [door.Door(here), door.Door(here)]
     for worker in workers:
         await worker.answer(request(answers, tenant_id, session_id))
-    assert answers == ["taken", "rejected for all"]
+    assert answers == ["taken", "rejected"]
     for worker in workers:
         await worker.close()
 
 
 @pytest.mark.parametrize("kind", ["mentoring", "class"])
-async def test_dispatch_of_a_kind_without_a_job_stays_open_to_others(
+async def test_dispatch_of_a_kind_without_a_job_is_left_to_other_workers(
     settings: Settings, caplog: pytest.LogCaptureFixture, kind: protocol.SessionKind
 ) -> None:
     answers: list[str] = []
     ours = door.Door(settings)
     await ours.answer(request(answers, kind=kind))
-    assert answers == ["rejected, open to others"]
+    assert answers == ["left to others"]
     (line,) = [one for one in caplog.records if one.name == "bodh.agent"]
     assert (line.levelname, getattr(line, "kind", "")) == ("ERROR", kind)
     assert line.message == "dispatch refused: this worker has no job for sessions of this kind"
     await ours.close()
 
 
-async def test_dispatch_of_an_older_token_server_is_for_the_tutor(
+async def test_dispatch_from_an_older_token_server_is_for_the_tutor(
     settings: Settings, database: Database, pool: Pool, tenant_id: UUID
 ) -> None:
     async with tenant_tx(pool, tenant_id) as db:
@@ -116,7 +116,7 @@ def request(
     """A dispatch from our own token server; what became of it is appended to `answers`."""
 
     async def reject(terminate: bool) -> None:
-        answers.append("rejected for all" if terminate else "rejected, open to others")
+        answers.append("rejected" if terminate else "left to others")
 
     async def accept(_arguments: object) -> None:
         answers.append("taken")
@@ -132,5 +132,5 @@ def request(
     return JobRequest(job=job, on_reject=reject, on_accept=accept)
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def alarms_in(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [one.message for one in caplog.records if one.name == "bodh.alarm"]
