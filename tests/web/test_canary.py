@@ -104,7 +104,7 @@ def requests(neighbours: Neighbours) -> Iterator[tuple[str, str, dict[str, str],
                         yield method, path, query | {"q": "words"}, None
 
 
-async def test_no_operation_tells_of_another_tenant_or_touches_it(
+async def test_no_operation_reveals_or_changes_another_tenant(
     neighbours: Neighbours, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG", logger="bodh")
@@ -125,7 +125,7 @@ async def test_no_operation_tells_of_another_tenant_or_touches_it(
     assert answered >= {200, 201, 404}
 
 
-async def test_the_other_tenant_itself_sees_its_words(neighbours: Neighbours) -> None:
+async def test_the_other_tenant_sees_its_own_words(neighbours: Neighbours) -> None:
     """Else the test above would look for what no answer ever holds."""
     school, theirs = neighbours.school, neighbours.theirs
     seen = set()

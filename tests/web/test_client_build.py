@@ -9,13 +9,13 @@ ROOM_BYTES = 320 * 1024
 LATER = ("DebugDrawer",)  # loaded when somebody asks for it
 
 
-def test_the_room_needs_at_most_320_kb_of_script() -> None:
+def test_room_page_loads_at_most_320_kb_of_script() -> None:
     scripts = [x for x in (DIST / "assets").glob("*.js") if not x.name.startswith(LATER)]
     assert any(script.name.startswith("RoomPage") for script in scripts)
     assert sum(len(gzip.compress(script.read_bytes())) for script in scripts) <= ROOM_BYTES
 
 
-def test_the_page_has_no_script_or_style_of_its_own_and_asks_no_other_host() -> None:
+def test_page_has_no_inline_script_or_style_and_uses_no_other_host() -> None:
     page = (DIST / "index.html").read_text()
     assert re.findall(r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)", page) == []
     assert [x for x in re.findall(r'(?:src|href)="([^"]*)"', page) if not x.startswith("/")] == []

@@ -30,7 +30,7 @@ async def send(school: School, method: str, path: str, body: bytes) -> Any:
 
 
 @pytest.mark.parametrize("body", BROKEN)
-async def test_a_broken_body_is_422_on_every_route_that_takes_one(
+async def test_malformed_body_is_422_on_every_route_with_a_body(
     library: School, body: bytes
 ) -> None:
     lesson = library.lessons[0][0].id
@@ -49,14 +49,14 @@ async def test_a_broken_body_is_422_on_every_route_that_takes_one(
 
 
 @pytest.mark.parametrize("text", ["a\\u0000b", "\\ud800"])
-async def test_a_text_that_cannot_be_stored_is_422(library: School, text: str) -> None:
+async def test_text_that_cannot_be_stored_is_422(library: School, text: str) -> None:
     answer = await send(
         library, "POST", "/api/livekit/token", b'{"room_name": "%s"}' % text.encode()
     )
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
-async def test_what_was_sent_is_not_told_back(library: School) -> None:
+async def test_error_does_not_repeat_what_was_sent(library: School) -> None:
     answer = await send(library, "POST", "/auth/dev-login", b'{"name": ["my-secret-words"]}')
     assert answer.status_code == 422
     assert "my-secret-words" not in answer.text
@@ -70,7 +70,7 @@ async def test_a_body_above_256_kib_is_413(library: School) -> None:
     assert (large.status_code, large.json()["code"]) == (413, "too_large")
 
 
-async def test_a_body_of_many_parts_is_counted(library: School) -> None:
+async def test_chunked_body_above_256_kib_is_413(library: School) -> None:
     async def parts() -> AsyncIterator[bytes]:
         for _ in range(30):
             yield b" " * 10_000
@@ -92,7 +92,7 @@ async def test_a_body_of_many_parts_is_counted(library: School) -> None:
         ("PATCH", "/auth/dev-login", (405, "method_not_allowed")),
     ],
 )
-async def test_an_unknown_route_or_method_has_the_same_form(
+async def test_unknown_route_or_method_answers_in_the_same_form(
     library: School, method: str, path: str, expected: tuple[int, str]
 ) -> None:
     answer = await library.client.request(method, path, headers=library.auth("Amina"))
@@ -120,7 +120,7 @@ async def test_ready_when_both_answer(library: School) -> None:
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
-async def test_a_mistake_of_ours_tells_nothing(school: School) -> None:
+async def test_internal_error_reveals_nothing(school: School) -> None:
     school.app.state.context.tenants["default"] = None  # looked up, and no tenant at all
     school.app.state.context.verifier = None
     answer = await school.client.get("/api/me", headers=school.auth("Amina"))

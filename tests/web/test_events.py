@@ -64,7 +64,7 @@ async def test_an_entry_logs_session_agent_and_lesson(school: School) -> None:
     ]
 
 
-async def test_an_answer_is_enough_to_check_the_chain(school: School) -> None:
+async def test_response_is_enough_to_verify_the_chain(school: School) -> None:
     rows = rows_of(await read(school, await school.open("Amina")))
     assert verify_chain(rows) is None
     assert all(parse_event(row.type, row.version, row.payload) for row in rows)
@@ -90,7 +90,7 @@ async def test_entering_again_logs_only_what_changed(school: School) -> None:
     ]
 
 
-async def test_a_room_lost_and_a_room_closed_are_told_apart(school: School) -> None:
+async def test_lost_room_and_closed_room_are_logged_differently(school: School) -> None:
     page = await school.open("Amina")
     await close_room(school.lk, page["roomName"])
     school.clock.pass_(seconds=20)
@@ -109,7 +109,7 @@ async def test_a_room_lost_and_a_room_closed_are_told_apart(school: School) -> N
     ]
 
 
-async def test_entries_lesson_changes_and_the_drainer_together_block_nobody(
+async def test_entries_lesson_changes_and_the_drainer_do_not_block_each_other(
     school: School,
 ) -> None:
     names = ("Amina", "Bilal", "Chen")
@@ -166,7 +166,7 @@ async def test_entries_lesson_changes_and_the_drainer_together_block_nobody(
         ("admin", "other-school", 404),
     ],
 )
-async def test_admins_of_the_tenant_alone_read_a_log(
+async def test_only_admins_of_the_tenant_read_a_log(
     school: School, role: str, tenant: str, expected: int
 ) -> None:
     session_id = (await school.open("Amina"))["sessionId"]
@@ -177,7 +177,9 @@ async def test_admins_of_the_tenant_alone_read_a_log(
 
 
 @pytest.mark.parametrize(("session_id", "expected"), [(uuid4(), 404), ("nothing", 422)])
-async def test_odd_requests_for_a_log(library: School, session_id: Any, expected: int) -> None:
+async def test_unknown_or_malformed_session_has_no_log(
+    library: School, session_id: Any, expected: int
+) -> None:
     answer = await library.client.get(
         f"/api/sessions/{session_id}/events", headers=library.auth("Otto", "admin")
     )

@@ -55,7 +55,7 @@ def check_log(log: pytest.LogCaptureFixture) -> None:
     assert not any("\n" in line for line in ours)
 
 
-async def test_a_hostile_name_is_refused_or_told_back_as_data(
+async def test_hostile_name_is_refused_or_returned_as_data(
     library: School, log: pytest.LogCaptureFixture
 ) -> None:
     for name in CORPUS:
@@ -69,7 +69,7 @@ async def test_a_hostile_name_is_refused_or_told_back_as_data(
     check_log(log)
 
 
-async def test_hostile_words_are_stored_and_exported_as_words(
+async def test_hostile_text_is_stored_and_exported_as_text(
     school: School, log: pytest.LogCaptureFixture
 ) -> None:
     session_id = UUID((await school.open("Amina"))["sessionId"])
@@ -90,7 +90,7 @@ async def test_hostile_words_are_stored_and_exported_as_words(
     check_log(log)
 
 
-async def test_a_hostile_search_finds_or_is_refused(
+async def test_hostile_search_succeeds_or_is_refused(
     library: School, log: pytest.LogCaptureFixture
 ) -> None:
     for query in CORPUS:
@@ -105,9 +105,7 @@ async def test_a_hostile_search_finds_or_is_refused(
     ("name", "values"),
     [("lesson_changed", {"number": 1}), ("back_again", {"lesson": "Data"})],
 )
-def test_a_hostile_value_changes_nothing_of_a_text_but_itself(
-    name: str, values: dict[str, Any]
-) -> None:
+def test_hostile_value_in_a_prompt_changes_nothing_else(name: str, values: dict[str, Any]) -> None:
     place = {"lesson_changed": "title", "back_again": "learner"}[name]
     for text in CORPUS:
         end = text[-1] if text[-1] in ".?!" else ""

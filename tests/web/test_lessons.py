@@ -49,7 +49,7 @@ async def test_a_course_comes_with_its_published_lessons_in_order(library: Schoo
     }
 
 
-async def test_staff_sees_the_unpublished_lessons_too(library: School) -> None:
+async def test_staff_see_unpublished_lessons(library: School) -> None:
     path = f"/api/courses/{library.course.id}"
     seen = {
         role: sum(len(m["lessons"]) for m in (await library.get(path, role, role))["modules"])
@@ -58,7 +58,7 @@ async def test_staff_sees_the_unpublished_lessons_too(library: School) -> None:
     assert seen == {"learner": 6, "teacher": 8, "admin": 8}
 
 
-async def test_a_course_shows_the_callers_own_marks_and_where_they_left_off(
+async def test_course_shows_the_callers_progress_and_last_lesson(
     school: School,
 ) -> None:
     first, second = school.lessons[0][0], school.lessons[1][1]
@@ -93,12 +93,12 @@ async def test_a_course_shows_the_callers_own_marks_and_where_they_left_off(
 
 
 @pytest.mark.parametrize("key", ODD_KEYS)
-async def test_an_odd_course_key_is_not_found(library: School, key: str) -> None:
+async def test_unknown_course_key_is_not_found(library: School, key: str) -> None:
     answer = await library.client.get(f"/api/courses/{key}", headers=library.auth("Amina"))
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_a_lesson_is_read_whole(library: School) -> None:
+async def test_lesson_is_complete(library: School) -> None:
     lesson = library.lessons[1][0]
     read = await library.get(f"/api/lessons/{lesson.id}", "Amina")
     expected = {"id": str(lesson.id), "number": 4, "title": lesson.title}
@@ -117,14 +117,14 @@ async def test_captions_are_webvtt(library: School) -> None:
     assert answer.text.startswith("WEBVTT")
 
 
-async def test_an_unpublished_lesson_is_there_for_staff_alone(library: School) -> None:
+async def test_only_staff_can_open_an_unpublished_lesson(library: School) -> None:
     path = f"/api/lessons/{library.lessons[0][-1].id}"
     learner = await library.client.get(path, headers=library.auth("Amina"))
     assert learner.status_code == 404
     assert (await library.get(path, "Otto", "teacher"))["number"] is None
 
 
-async def test_a_lesson_without_captions_has_no_address_for_them(library: School) -> None:
+async def test_lesson_without_captions_has_no_captions_url(library: School) -> None:
     path = f"/api/lessons/{library.lessons[0][-1].id}"
     read = await library.get(path, "Otto", "teacher")
     answer = await library.client.get(f"{path}/captions", headers=library.auth("Otto", "teacher"))
@@ -172,7 +172,7 @@ async def test_malformed_progress_is_422(library: School, body: Any) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
-async def test_what_another_tenant_has_is_not_there(school: School) -> None:
+async def test_courses_lessons_and_rooms_of_another_tenant_are_not_found(school: School) -> None:
     headers = school.auth("Amina", tenant="other-school")
     lesson, room = school.lessons[0][0].id, school.room()
     session = (await school.open("Amina"))["sessionId"]
@@ -205,7 +205,7 @@ async def test_what_another_tenant_has_is_not_there(school: School) -> None:
     assert listed.json() == {"courses": []}
 
 
-async def test_no_answer_holds_a_quiz_key(school: School) -> None:
+async def test_no_response_contains_the_answer_of_a_quiz_question(school: School) -> None:
     async with tenant_tx(school.pool, school.tenant.id) as db:
         whys = [row["why"] for row in await db.fetch("select why from quiz_keys where why <> ''")]
     paths = [f"/api/lessons/{x.id}" for module in school.lessons for x in module]
@@ -222,7 +222,7 @@ async def test_no_answer_holds_a_quiz_key(school: School) -> None:
         assert f'"{field}":' not in text
 
 
-async def test_an_unknown_lesson_is_not_found_and_an_odd_id_malformed(library: School) -> None:
+async def test_unknown_lesson_is_404_and_malformed_id_is_422(library: School) -> None:
     headers = library.auth("Amina")
     unknown = await library.client.get(f"/api/lessons/{uuid4()}", headers=headers)
     odd = await library.client.get("/api/lessons/%00", headers=headers)

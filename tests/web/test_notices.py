@@ -19,7 +19,7 @@ async def raise_two(school: School) -> None:
         await clear_notices(db, school.tenant.id, host="h1", standing=["disk_low"], now=NOW)
 
 
-async def test_an_admin_reads_what_stands_first(school: School) -> None:
+async def test_admin_reads_active_alarms_first(school: School) -> None:
     await raise_two(school)
     told = await school.get("/api/notices", "Otto", "admin")
     stands, over = told["notices"]
@@ -36,7 +36,7 @@ async def test_an_admin_reads_what_stands_first(school: School) -> None:
     assert (over["name"], over["clearedAt"]) == ("database_away", "2026-11-25T12:00:00Z")
 
 
-async def test_nobody_else_reads_them(school: School) -> None:
+async def test_nobody_else_reads_notices(school: School) -> None:
     await raise_two(school)
     for role, tenant, status in (
         ("learner", "default", 403),

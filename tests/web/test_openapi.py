@@ -46,7 +46,7 @@ async def address(school: School) -> AsyncIterator[str]:
     await serving
 
 
-def test_every_route_names_its_errors(settings: Settings) -> None:
+def test_every_route_documents_its_errors(settings: Settings) -> None:
     document = create_app(settings).openapi()
     lacking = {
         f"{method} {path}"
@@ -57,7 +57,7 @@ def test_every_route_names_its_errors(settings: Settings) -> None:
     assert lacking == set()
 
 
-def test_every_answer_of_the_api_has_a_schema(settings: Settings) -> None:
+def test_every_response_of_the_api_has_a_schema(settings: Settings) -> None:
     document = create_app(settings).openapi()
     bare = {
         f"{method} {path} {status}"
@@ -72,7 +72,9 @@ def test_every_answer_of_the_api_has_a_schema(settings: Settings) -> None:
     assert bare == set()
 
 
-async def test_generated_requests_meet_no_undocumented_answer(school: School, address: str) -> None:
+async def test_generated_requests_get_only_documented_responses(
+    school: School, address: str
+) -> None:
     session = (await school.open("Amina"))["sessionId"]
     known = {
         "course_id": school.course.slug,

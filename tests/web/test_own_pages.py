@@ -95,7 +95,7 @@ async def browser(school: School) -> AsyncIterator[Any]:
     await serving
 
 
-async def test_the_course_page_goes_on_where_the_learner_left_off(
+async def test_course_page_continues_where_the_learner_left_off(
     school: School, session_id: str, browser: Any
 ) -> None:
     page = await browser()
@@ -113,7 +113,7 @@ async def test_the_course_page_goes_on_where_the_learner_left_off(
     )
 
 
-async def test_a_search_leads_to_the_words_and_an_address_to_a_segment(
+async def test_search_links_to_the_words_and_url_to_a_segment(
     school: School, session_id: str, browser: Any
 ) -> None:
     page = await browser()
@@ -133,7 +133,7 @@ async def test_a_search_leads_to_the_words_and_an_address_to_a_segment(
     await expect(page.locator("li.on")).to_be_in_viewport()
 
 
-async def test_exports_agree_and_erasing_asks_once_more(
+async def test_exports_agree_and_erasing_asks_for_confirmation(
     school: School, session_id: str, browser: Any, tmp_path: Path
 ) -> None:
     page = await browser()
@@ -166,7 +166,7 @@ async def test_exports_agree_and_erasing_asks_once_more(
     assert await school.rows("select id from transcript_segments") == [("s2",)]
 
 
-async def test_settings_hold_at_once_and_after_a_reload(
+async def test_settings_apply_at_once_and_after_a_reload(
     school: School, session_id: str, browser: Any
 ) -> None:
     page = await browser()

@@ -69,7 +69,7 @@ async def test_talks_are_listed_by_lesson_newest_first(school: School, session_i
     }
 
 
-async def test_a_learner_who_came_later_lists_and_finds_only_what_they_heard(
+async def test_late_learner_lists_and_finds_only_what_they_heard(
     school: School, session_id: str
 ) -> None:
     listed = await school.get("/api/me/transcripts", "Bilal")
@@ -81,7 +81,7 @@ async def test_a_learner_who_came_later_lists_and_finds_only_what_they_heard(
     assert await found(school, "Amina", q="subtract") == ["s0", "s1", "s2"]
 
 
-async def test_a_search_is_narrowed_by_lesson_module_and_own_words(
+async def test_search_can_be_limited_to_a_lesson_a_module_or_own_words(
     school: School, session_id: str
 ) -> None:
     first, second = (school.lessons[0][n].id for n in (0, 1))
@@ -95,7 +95,7 @@ async def test_a_search_is_narrowed_by_lesson_module_and_own_words(
     assert [(talk["firstId"], talk["segments"]) for talk in mine["talks"]] == [("s0", 1)]
 
 
-async def test_a_hit_tells_where_the_words_stand(school: School, session_id: str) -> None:
+async def test_hit_has_the_positions_of_the_found_words(school: School, session_id: str) -> None:
     answer = await school.get("/api/me/transcripts", "Bilal", params={"q": "see subtract"})
     (hit,) = answer["hits"]
     units = hit["text"].encode("utf-16-le")
@@ -104,7 +104,7 @@ async def test_a_hit_tells_where_the_words_stand(school: School, session_id: str
     assert (hit["sessionId"], hit["startS"], hit["mine"]) == (session_id, 40.0, True)
 
 
-async def test_control_characters_and_markup_are_no_highlights(
+async def test_control_characters_and_markup_are_not_highlights(
     school: School, session_id: str
 ) -> None:
     amina = await school.account("Amina")
@@ -121,7 +121,7 @@ async def test_control_characters_and_markup_are_no_highlights(
 @pytest.mark.parametrize(
     "query", ["lessonId=nothing", "moduleId=%00", "q=%00", f"q={'x' * 201}", "mine=perhaps"]
 )
-async def test_odd_questions_are_malformed(library: School, query: str) -> None:
+async def test_malformed_search_is_422(library: School, query: str) -> None:
     path = f"/api/me/transcripts?{query}"
     answer = await library.client.get(path, headers=library.auth("Amina"))
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
@@ -147,7 +147,7 @@ async def test_another_tenant_and_a_stranger_find_and_erase_nothing(
     assert await found(school, "Amina", q="subtract") == ["s0", "s1", "s2"]
 
 
-async def test_erased_words_are_in_no_answer_and_those_of_others_stay(
+async def test_erased_words_are_gone_and_those_of_others_stay(
     school: School, session_id: str
 ) -> None:
     amina = await school.account("Amina")
@@ -184,7 +184,9 @@ async def exports_holding(school: School, session_id: str, words: str) -> set[st
     ("query", "expected"),
     [("", 422), ("?sessionId=nothing", 422), (f"?sessionId={uuid4()}", 404)],
 )
-async def test_odd_requests_to_erase(library: School, query: str, expected: int) -> None:
+async def test_unknown_or_malformed_session_is_not_erased(
+    library: School, query: str, expected: int
+) -> None:
     answer = await library.client.delete(f"/api/me/words{query}", headers=library.auth("Amina"))
     assert answer.status_code == expected
 
@@ -198,6 +200,6 @@ async def test_odd_requests_to_erase(library: School, query: str, expected: int)
         ("PATCH", "/api/me/settings"),
     ],
 )
-async def test_without_a_sign_in_there_is_nothing(library: School, method: str, path: str) -> None:
+async def test_own_words_need_a_sign_in(library: School, method: str, path: str) -> None:
     answer = await library.client.request(method, path, json={} if method == "PATCH" else None)
     assert answer.status_code == 401

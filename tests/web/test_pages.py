@@ -38,9 +38,7 @@ async def client(
     "path",
     ["/", "/auth/signin", "/error", "/session/1", "/session/1/x", "/transcripts", "/transcripts/1"],
 )
-async def test_an_address_of_the_client_answers_the_page(
-    client: httpx2.AsyncClient, path: str
-) -> None:
+async def test_every_client_url_serves_the_page(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert (answer.status_code, answer.headers["cache-control"]) == (200, "no-cache")
     assert "<title>Bodh</title>" in answer.text
@@ -55,7 +53,7 @@ async def test_the_module_page_is_404_until_signed_in(client: httpx2.AsyncClient
     assert outside.text == inside.text
 
 
-async def test_files_with_a_hash_are_kept_for_good(client: httpx2.AsyncClient) -> None:
+async def test_files_with_a_hash_are_cached_forever(client: httpx2.AsyncClient) -> None:
     script = await client.get("/assets/index-abc.js")
     icon = await client.get("/icon.svg")
     assert script.headers["content-type"].startswith("text/javascript")
@@ -75,13 +73,13 @@ async def test_files_with_a_hash_are_kept_for_good(client: httpx2.AsyncClient) -
         "/assets/",
     ],
 )
-async def test_what_was_not_built_is_not_served(client: httpx2.AsyncClient, path: str) -> None:
+async def test_only_built_files_are_served(client: httpx2.AsyncClient, path: str) -> None:
     answer = await client.get(path)
     assert answer.status_code == 404
     assert "secret" not in answer.text
 
 
-async def test_every_answer_keeps_foreign_scripts_out(client: httpx2.AsyncClient) -> None:
+async def test_every_response_forbids_scripts_from_elsewhere(client: httpx2.AsyncClient) -> None:
     for path in ("/", "/assets/index-abc.js", "/healthz", "/api/me", "/nothing/here"):
         headers = (await client.get(path)).headers
         policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
@@ -98,7 +96,7 @@ def test_the_page_may_reach_the_media_server(settings: Settings) -> None:
     assert "connect-src 'self' wss://media.example:7443 https://media.example:7443;" in policy
 
 
-async def test_an_unbuilt_page_says_what_to_do(
+async def test_missing_build_says_what_to_do(
     client: httpx2.AsyncClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pages, "DIST", tmp_path / "nowhere")

@@ -67,7 +67,7 @@ async def live_agent(school: School, session_id: str, epoch: int = 1) -> bool:
 # the page
 
 
-async def test_the_page_call_answers_all_at_once(school: School) -> None:
+async def test_module_page_has_everything_in_one_response(school: School) -> None:
     page = await school.open("Amina")
     module, lessons = school.modules[0], school.lessons[0]
     assert page["course"] == {
@@ -117,7 +117,7 @@ async def test_a_join_token_has_exactly_these_grants(school: School) -> None:
     assert claims["exp"] - claims["nbf"] == timedelta(hours=24).total_seconds()
 
 
-async def test_the_identity_says_nothing_of_the_account(school: School) -> None:
+async def test_identity_reveals_nothing_about_the_account(school: School) -> None:
     identities = [(await school.account(name)).identity for name in ("Amina", "Bilal")]
     host = (await school.account("Otto", "teacher")).identity
     assert all(x.startswith("l_") and len(x) > 22 for x in identities)
@@ -125,7 +125,7 @@ async def test_the_identity_says_nothing_of_the_account(school: School) -> None:
     assert identities[0] != identities[1]
 
 
-async def test_the_metadata_holds_all_keys_and_no_more(school: School) -> None:
+async def test_metadata_has_exactly_the_documented_keys(school: School) -> None:
     page = await school.open("Amina", 1, school.lessons[1][1])
     account = await school.account("Amina")
     lesson = school.lessons[1][1]
@@ -163,7 +163,7 @@ async def test_the_videos_of_a_lesson_are_in_the_metadata(school: School) -> Non
     assert (metadata["videoIds"], metadata["youtubeVideoId"]) == (["k-1"], "y-1")
 
 
-async def test_the_room_lives_as_long_as_the_settings_say(school: School) -> None:
+async def test_room_has_the_timeouts_of_the_settings(school: School) -> None:
     await school.open("Amina")
     room = await school.live_room()
     assert (room.empty_timeout, room.departure_timeout) == (600, 600)
@@ -199,7 +199,7 @@ async def test_a_module_without_lessons_opens_with_none(school: School) -> None:
 
 
 @pytest.mark.parametrize("key", ["course", "module"])
-async def test_an_unknown_or_odd_id_in_the_page_call_is_not_found(
+async def test_unknown_or_malformed_id_in_the_page_call_is_not_found(
     library: School, key: str
 ) -> None:
     for odd in (str(uuid4()), "%00", "x" * 500, "%ed%a0%80"):
@@ -248,7 +248,7 @@ async def test_a_token_by_room_name_or_by_course_and_module_is_the_same(school: 
         assert claims["video"] == {**GRANTS, "room": page["roomName"]}
 
 
-async def test_nothing_that_the_client_chose_is_taken_over(school: School) -> None:
+async def test_identity_metadata_and_agents_of_the_request_are_ignored(school: School) -> None:
     page = await school.open("Amina")
     answer = await ask_token(
         school,
@@ -277,7 +277,7 @@ async def test_a_token_request_that_names_no_room_is_422(library: School, body: 
 
 
 @pytest.mark.parametrize("name", ["nothing", "a\0b", "x" * 256])
-async def test_an_unknown_room_is_refused(library: School, name: str) -> None:
+async def test_unknown_or_malformed_room_is_refused(library: School, name: str) -> None:
     answer = await ask_token(library, "Amina", {"room_name": name})
     assert answer.status_code in (404, 422)
 
@@ -296,7 +296,7 @@ async def test_tokens_are_never_cached(school: School) -> None:
     assert {page.headers["cache-control"], token.headers["cache-control"]} == {"no-store"}
 
 
-async def test_above_the_rate_one_account_waits_and_the_others_do_not(school: School) -> None:
+async def test_rate_limit_is_per_account(school: School) -> None:
     school.settings.rate_token_per_minute = 2
     school.clock.now = school.clock.now.replace(second=10)
     codes = [
@@ -310,7 +310,7 @@ async def test_above_the_rate_one_account_waits_and_the_others_do_not(school: Sc
     assert codes == [200, 201, 429, 201, 201]
 
 
-async def test_refused_requests_count_as_well(school: School) -> None:
+async def test_failed_requests_count_against_the_rate(school: School) -> None:
     school.settings.rate_token_per_minute = 1
     school.clock.now = school.clock.now.replace(second=10)
     missing = await ask_token(school, "Amina", {"room_name": "nothing"})
@@ -319,7 +319,7 @@ async def test_refused_requests_count_as_well(school: School) -> None:
     assert again.headers["retry-after"] == "60"
 
 
-async def test_in_rooms_of_ones_own_nobody_else_is_let_in(school: School) -> None:
+async def test_private_room_admits_only_its_learner(school: School) -> None:
     school.settings.room_scope = "learner"
     mine, theirs = await school.open("Amina"), await school.open("Bilal")
     foreign = await ask_token(school, "Bilal", {"room_name": mine["roomName"]})
@@ -355,9 +355,7 @@ async def test_without_the_media_server_there_is_no_token(school: School, broken
 # who the room's metadata is about
 
 
-async def test_a_second_learner_changes_none_of_the_openers_keys(
-    school: School, joined: Any
-) -> None:
+async def test_second_learner_leaves_the_openers_metadata(school: School, joined: Any) -> None:
     await joined(await school.open("Amina"))
     before = (await school.live_room()).metadata
     second = await school.open("Bilal", 0, school.lessons[0][1])
@@ -367,14 +365,14 @@ async def test_a_second_learner_changes_none_of_the_openers_keys(
     assert (metadata.user_name, metadata.lesson_id) == ("Bilal", str(school.lessons[0][1].id))
 
 
-async def test_the_first_into_an_empty_room_becomes_its_opener(school: School) -> None:
+async def test_first_learner_in_an_empty_room_becomes_its_opener(school: School) -> None:
     await school.open("Amina")
     await school.open("Bilal")
     metadata = json.loads((await school.live_room()).metadata)
     assert metadata["userName"] == "Bilal"
 
 
-async def test_the_same_learner_entering_with_another_lesson_is_seen_by_all(
+async def test_opener_entering_with_another_lesson_changes_the_room_metadata(
     school: School, joined: Any
 ) -> None:
     room = await joined(await school.open("Amina"))
@@ -409,7 +407,7 @@ async def change(school: School, name: str, lesson_id: UUID, room: str | None = 
     )
 
 
-async def test_a_lesson_change_raises_the_revision_and_moves_all_keys(
+async def test_lesson_change_raises_the_revision_and_updates_all_keys(
     school: School, joined: Any
 ) -> None:
     room = await joined(await school.open("Amina"))
@@ -440,7 +438,7 @@ async def test_the_same_lesson_again_changes_nothing(school: School) -> None:
     assert answers == [1, 1, 2, 2]
 
 
-async def test_a_further_learners_change_reaches_their_own_metadata(
+async def test_lesson_change_of_a_second_learner_reaches_their_own_metadata(
     school: School, joined: Any
 ) -> None:
     await joined(await school.open("Amina"))
@@ -476,7 +474,7 @@ async def test_a_change_is_kept_when_the_room_is_gone(school: School) -> None:
     assert (metadata["lessonId"], metadata["revision"]) == (str(school.lessons[0][1].id), 1)
 
 
-async def test_who_may_change_to_which_lesson(school: School) -> None:
+async def test_lesson_change_is_limited_to_visible_lessons_of_the_module(school: School) -> None:
     await school.open("Amina")
     await school.account("Bilal")
     codes = {
@@ -510,7 +508,7 @@ async def test_a_malformed_change_is_422(school: School) -> None:
 # session and agent
 
 
-async def test_the_dispatch_tells_the_agent_where_it_is(school: School) -> None:
+async def test_dispatch_names_tenant_session_epoch_and_kind(school: School) -> None:
     page = await school.open("Amina")
     (text,) = await school.dispatches()
     dispatch = parse_dispatch(text)
@@ -520,7 +518,7 @@ async def test_the_dispatch_tells_the_agent_where_it_is(school: School) -> None:
     assert dispatch.tenant_id == school.tenant.id
 
 
-async def test_only_the_first_agent_is_asked_for_at_the_entry(school: School) -> None:
+async def test_second_entry_dispatches_no_second_agent(school: School) -> None:
     page = await school.open("Amina")
     school.clock.pass_(minutes=1)
     again = await school.open("Amina")
@@ -528,7 +526,9 @@ async def test_only_the_first_agent_is_asked_for_at_the_entry(school: School) ->
     assert (epochs, again["sessionId"]) == ([1], page["sessionId"])
 
 
-async def test_an_agent_alone_does_not_make_a_room_full(school: School, joined: Any) -> None:
+async def test_learner_entering_a_room_with_only_an_agent_becomes_its_opener(
+    school: School, joined: Any
+) -> None:
     page = await school.open("Amina")
     token = (
         api.AccessToken(
@@ -544,7 +544,7 @@ async def test_an_agent_alone_does_not_make_a_room_full(school: School, joined: 
     assert json.loads((await school.live_room()).metadata)["userName"] == "Bilal"
 
 
-async def test_a_closed_room_ends_the_session_and_the_next_begins(school: School) -> None:
+async def test_entry_after_a_closed_room_starts_a_new_session(school: School) -> None:
     first = await school.open("Amina")
     await rooms.close_room(school.lk, first["roomName"])
     school.clock.pass_(minutes=2)
@@ -556,7 +556,7 @@ async def test_a_closed_room_ends_the_session_and_the_next_begins(school: School
     ]
 
 
-async def test_a_room_lost_with_its_server_goes_on_in_the_same_session(school: School) -> None:
+async def test_entry_after_a_lost_room_continues_the_session(school: School) -> None:
     first = await school.open("Amina")
     school.clock.pass_(minutes=30)
     assert await live_agent(school, first["sessionId"])
@@ -568,7 +568,7 @@ async def test_a_room_lost_with_its_server_goes_on_in_the_same_session(school: S
     assert row["room_sid"] == (await school.live_room()).sid
 
 
-async def test_a_room_lost_long_ago_with_learners_in_it_goes_on_as_well(school: School) -> None:
+async def test_room_lost_long_ago_with_learners_in_it_continues_the_session(school: School) -> None:
     first = await school.open("Amina")
     amina = await school.account("Amina")
     async with tenant_tx(school.pool, school.tenant.id) as db:
@@ -580,13 +580,13 @@ async def test_a_room_lost_long_ago_with_learners_in_it_goes_on_as_well(school: 
     assert second["sessionId"] == first["sessionId"]
 
 
-async def test_closing_a_room_twice_is_fine(school: School) -> None:
+async def test_closing_a_room_twice_succeeds(school: School) -> None:
     page = await school.open("Amina")
     await rooms.close_room(school.lk, page["roomName"])
     await rooms.close_room(school.lk, page["roomName"])
 
 
-async def test_a_leftover_token_opens_no_closed_room(school: School) -> None:
+async def test_old_token_cannot_open_a_closed_room(school: School) -> None:
     page = await school.open("Amina")
     await rooms.close_room(school.lk, page["roomName"])
     with pytest.raises(rtc.ConnectError):

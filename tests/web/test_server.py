@@ -52,7 +52,7 @@ def await_answer(process: subprocess.Popen[str], url: str) -> None:
             time.sleep(0.05)
 
 
-def test_sigterm_ends_the_server_with_0(environment: dict[str, str]) -> None:
+def test_sigterm_stops_the_server_with_status_0(environment: dict[str, str]) -> None:
     process = start(environment, "serve")
     try:
         await_answer(process, f"http://127.0.0.1:{environment['PORT']}/healthz")
@@ -85,7 +85,7 @@ def test_requests_are_logged_by_template_without_path_or_query(
     assert "Rosalind" not in told
 
 
-def test_a_taken_port_is_told_in_one_line(environment: dict[str, str]) -> None:
+def test_taken_port_exits_with_one_line(environment: dict[str, str]) -> None:
     with socket.create_server(("127.0.0.1", int(environment["PORT"]))):
         process = start(environment)
         _, told = process.communicate(timeout=30)
@@ -106,7 +106,7 @@ def test_login_prints_a_token_of_this_home(environment: dict[str, str], tmp_path
     assert set(claims) == {"iss", "aud", "sub", "name", "tenant", "roles", "iat", "exp"}
 
 
-def test_without_development_sign_in_login_prints_nothing(environment: dict[str, str]) -> None:
+def test_login_prints_no_token_without_development_sign_in(environment: dict[str, str]) -> None:
     process = start({**environment, "DEV_LOGIN": "false"}, "login", "--name", "Amina")
     printed, told = process.communicate(timeout=30)
     assert (process.returncode, printed) == (1, "")

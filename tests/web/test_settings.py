@@ -35,11 +35,11 @@ async def choose(school: School, name: str, **choices: Any) -> Any:
     return answer.json()
 
 
-async def test_who_never_chose_has_the_defaults(library: School) -> None:
+async def test_account_without_settings_has_the_defaults(library: School) -> None:
     assert await library.get("/api/me/settings", "Nobody") == DEFAULTS
 
 
-async def test_a_change_is_kept_and_leaves_the_rest(school: School) -> None:
+async def test_change_is_stored_and_leaves_other_settings(school: School) -> None:
     expected: dict[str, Any] = dict(DEFAULTS)
     for name, value in OTHERS.items():
         expected[name] = value
@@ -48,7 +48,7 @@ async def test_a_change_is_kept_and_leaves_the_rest(school: School) -> None:
     assert await school.get("/api/me/settings", "Amina") == OTHERS
 
 
-async def test_settings_are_of_one_account_in_one_tenant(school: School) -> None:
+async def test_settings_belong_to_one_account_in_one_tenant(school: School) -> None:
     await choose(school, "Amina", **OTHERS)
     assert await school.get("/api/me/settings", "Bilal") == DEFAULTS
     headers = school.auth("Amina", tenant="other-school")
@@ -75,7 +75,7 @@ async def test_malformed_settings_are_422(library: School, body: Any) -> None:
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid")
 
 
-async def test_the_first_token_says_that_nothing_may_be_stored(school: School) -> None:
+async def test_first_token_carries_the_choice_not_to_store_words(school: School) -> None:
     await choose(school, "Amina", storeWords=False)
     page = await school.open("Amina")
     claims = jwt.decode(page["liveKitToken"], options={"verify_signature": False})
@@ -83,14 +83,14 @@ async def test_the_first_token_says_that_nothing_may_be_stored(school: School) -
     assert json.loads((await school.live_room()).metadata)["storeWords"] is False
 
 
-async def test_a_choice_in_a_running_talk_reaches_its_room(school: School) -> None:
+async def test_choice_during_a_talk_reaches_its_room(school: School) -> None:
     await school.open("Amina")
     assert json.loads((await school.live_room()).metadata)["storeWords"] is True
     await choose(school, "Amina", storeWords=False)
     assert json.loads((await school.live_room()).metadata)["storeWords"] is False
 
 
-async def test_a_choice_of_one_who_came_second_reaches_their_own_metadata(school: School) -> None:
+async def test_choice_of_a_second_learner_reaches_their_own_metadata(school: School) -> None:
     rooms = [await school.join(await school.open(name)) for name in ("Amina", "Bilal")]
     await choose(school, "Bilal", storeWords=False)
     bilal = await school.account("Bilal")

@@ -8,7 +8,7 @@ import pytest
 from tests.web.conftest import ORIGIN, School
 
 
-async def test_development_sign_in_sets_a_cookie_that_no_script_reads(school: School) -> None:
+async def test_development_sign_in_sets_an_http_only_cookie(school: School) -> None:
     answer = await school.client.post("/auth/dev-login", json={"name": "Amina"})
     cookie = answer.headers["set-cookie"]
     assert answer.status_code == 200
@@ -34,7 +34,7 @@ async def test_the_same_name_is_the_same_account_in_its_tenant_only(school: Scho
     assert ids[0] == ids[1] != ids[2]
 
 
-async def test_many_first_requests_make_one_account(library: School) -> None:
+async def test_concurrent_first_requests_create_one_account(library: School) -> None:
     mine = await asyncio.gather(*(library.get("/api/me", "Amina") for _ in range(20)))
     assert len({me["id"] for me in mine}) == 1
 
@@ -46,7 +46,7 @@ async def test_sign_out_removes_the_cookie(school: School) -> None:
     assert (await school.client.get("/api/me")).status_code == 401
 
 
-async def test_a_bearer_token_can_be_kept_as_the_cookie(school: School) -> None:
+async def test_bearer_token_can_be_set_as_the_cookie(school: School) -> None:
     kept = await school.client.post("/auth/sign-in", headers=school.auth("Amina"))
     assert kept.status_code == 204
     assert (await school.client.get("/api/me")).json()["name"] == "Amina"
@@ -76,7 +76,7 @@ async def test_production_has_no_sign_in_by_name(school: School) -> None:
     assert answer.status_code == 404
 
 
-async def test_production_knows_only_the_tenants_that_are_there(school: School) -> None:
+async def test_production_creates_no_tenant(school: School) -> None:
     school.settings.bodh_env = "production"
     known = await school.client.get("/api/me", headers=school.auth("Amina"))
     unknown = await school.client.get("/api/me", headers=school.auth("Amina", tenant="nowhere"))
@@ -111,7 +111,7 @@ async def test_a_malformed_sign_in_is_422(library: School, body: dict[str, objec
         {"Cookie": "bodh_sign_in=nonsense"},
     ],
 )
-async def test_without_a_good_sign_in_every_route_is_401(
+async def test_every_route_is_401_without_a_valid_sign_in(
     library: School, headers: dict[str, str]
 ) -> None:
     answers: list[httpx2.Response] = [

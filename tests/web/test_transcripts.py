@@ -86,7 +86,7 @@ def segment(
     )
 
 
-async def test_a_transcript_is_in_order_with_times_on_the_session_clock(
+async def test_transcript_is_in_order_with_times_since_the_session_started(
     school: School, session_id: str
 ) -> None:
     told = await school.get(f"/api/sessions/{session_id}/transcript", "Otto", "teacher")
@@ -112,7 +112,7 @@ async def test_a_transcript_is_in_order_with_times_on_the_session_clock(
     assert [s["mine"] for s in own["segments"]] == [True, False, False]
 
 
-async def test_a_learner_reads_what_was_said_while_they_were_there(
+async def test_learner_reads_what_was_said_while_they_were_in_the_room(
     school: School, session_id: str
 ) -> None:
     read = {}
@@ -130,7 +130,9 @@ async def test_a_learner_of_another_room_finds_no_session(school: School, sessio
     assert answer.status_code == 404
 
 
-async def test_the_captions_of_a_session_parse_and_agree(school: School, session_id: str) -> None:
+async def test_vtt_export_parses_and_agrees_with_the_transcript(
+    school: School, session_id: str
+) -> None:
     answer = await school.client.get(
         f"/api/sessions/{session_id}/transcript?format=vtt", headers=school.auth("Amina")
     )
@@ -144,9 +146,7 @@ async def test_the_captions_of_a_session_parse_and_agree(school: School, session
     assert "<v Amina>What is a &lt;label&gt; &amp; why?" in answer.text
 
 
-async def test_the_text_of_a_session_has_a_line_for_each_utterance(
-    school: School, session_id: str
-) -> None:
+async def test_text_export_has_one_line_per_utterance(school: School, session_id: str) -> None:
     answer = await school.client.get(
         f"/api/sessions/{session_id}/transcript?format=txt", headers=school.auth("Amina")
     )
@@ -158,7 +158,7 @@ async def test_the_text_of_a_session_has_a_line_for_each_utterance(
     )
 
 
-async def test_the_feed_for_braille_names_who_speaks_when_it_changes(
+async def test_braille_feed_names_the_speaker_only_when_it_changes(
     school: School, session_id: str
 ) -> None:
     answer = await school.client.get(
@@ -180,6 +180,8 @@ async def test_the_feed_for_braille_names_who_speaks_when_it_changes(
         (f"/api/sessions/{uuid4()}/transcript?format=pdf", 422),
     ],
 )
-async def test_odd_requests_for_a_transcript(library: School, path: str, expected: int) -> None:
+async def test_unknown_or_malformed_session_has_no_transcript(
+    library: School, path: str, expected: int
+) -> None:
     answer = await library.client.get(path, headers=library.auth("Amina"))
     assert answer.status_code == expected

@@ -86,7 +86,7 @@ async def kinds(school: School) -> list[str]:
     return [row["type"] for row in rows]
 
 
-async def test_an_agent_that_fell_silent_is_removed_and_the_next_one_sent(
+async def test_silent_agent_is_removed_and_replaced(
     school: School, watcher: Watcher, watch_pool: Pool, joined: Any
 ) -> None:
     page = await school.open("Amina")
@@ -104,7 +104,7 @@ async def test_an_agent_that_fell_silent_is_removed_and_the_next_one_sent(
     assert (await kinds(school))[-2:] == ["agent.lost", "agent.dispatched"]
 
 
-async def test_an_agent_that_said_goodbye_is_known_by_the_log(
+async def test_agent_that_said_goodbye_is_logged_as_left(
     school: School, watcher: Watcher, watch_pool: Pool
 ) -> None:
     await school.open("Amina")
@@ -122,7 +122,7 @@ async def test_an_agent_that_said_goodbye_is_known_by_the_log(
     assert (await kinds(school))[-2:] == ["agent.left", "agent.dispatched"]
 
 
-async def test_only_sessions_of_the_tutor_are_watched(school: School, watch_pool: Pool) -> None:
+async def test_only_tutor_sessions_are_watched(school: School, watch_pool: Pool) -> None:
     await school.open("Amina")
     await school.rows("update sessions set kind = 'class'")
     async with watch_pool.acquire() as db, db.transaction():
@@ -130,7 +130,7 @@ async def test_only_sessions_of_the_tutor_are_watched(school: School, watch_pool
     await school.rows("update sessions set kind = 'tutor'")  # as its log says
 
 
-async def test_an_agent_that_beats_meanwhile_stays(
+async def test_agent_with_a_heartbeat_meanwhile_stays(
     school: School, watcher: Watcher, watch_pool: Pool
 ) -> None:
     await school.open("Amina")
@@ -140,7 +140,7 @@ async def test_an_agent_that_beats_meanwhile_stays(
     assert await epochs(school) == [1]
 
 
-async def test_of_two_watchers_one_replaces(
+async def test_only_one_of_two_watchers_replaces_an_agent(
     school: School, watcher: Watcher, watch_pool: Pool
 ) -> None:
     await school.open("Amina")
@@ -150,7 +150,7 @@ async def test_of_two_watchers_one_replaces(
     assert await epochs(school) == [1, 2]
 
 
-async def test_asking_again_is_for_the_same_epoch_which_one_worker_takes(
+async def test_repeated_dispatch_has_the_same_epoch_and_one_worker_takes_it(
     school: School, watcher: Watcher, watch_pool: Pool
 ) -> None:
     await school.open("Amina")
@@ -172,7 +172,7 @@ async def test_asking_again_is_for_the_same_epoch_which_one_worker_takes(
     assert await take(2)
 
 
-async def test_a_room_lost_with_its_server_is_made_again_in_the_same_session(
+async def test_lost_room_is_made_again_in_the_same_session(
     school: School, watcher: Watcher, watch_pool: Pool
 ) -> None:
     page = await school.open("Amina", lesson=school.lessons[0][1])
@@ -201,7 +201,7 @@ async def test_a_session_whose_room_is_gone_ends(
     assert (await kinds(school))[-1] == "session.ended"
 
 
-async def test_an_older_agent_that_came_back_is_taken_out_of_the_room(
+async def test_older_agent_that_rejoins_is_removed(
     school: School, watcher: Watcher, watch_pool: Pool, joined: Any
 ) -> None:
     page = await school.open("Amina")
@@ -215,7 +215,7 @@ async def test_an_older_agent_that_came_back_is_taken_out_of_the_room(
     assert new.isconnected()
 
 
-async def test_a_learner_who_waits_gets_an_agent_asked_for_again_and_again(
+async def test_agent_is_dispatched_again_while_a_learner_waits(
     school: School, watch_pool: Pool, joined: Any
 ) -> None:
     await joined(await school.open("Amina"))
@@ -229,7 +229,7 @@ async def test_a_learner_who_waits_gets_an_agent_asked_for_again_and_again(
     assert set(await epochs(school)) == {1}
 
 
-async def test_who_watches_no_more_takes_its_alarm_back(
+async def test_watcher_that_stops_clears_its_alarms(
     school: School,
     watch_pool: Pool,
     joined: Any,
@@ -256,7 +256,7 @@ def told(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [one.message for one in caplog.records if one.name == "bodh.alarm"]
 
 
-async def test_one_watches_at_a_time_and_the_next_takes_over(database: Database) -> None:
+async def test_one_watcher_runs_at_a_time_and_the_next_takes_over(database: Database) -> None:
     dsn = database.dsn("bodh_watch")
     order: list[str] = []
     first, second = asyncio.Event(), asyncio.Event()
@@ -288,7 +288,7 @@ async def test_one_watches_at_a_time_and_the_next_takes_over(database: Database)
         await tasks[1]
 
 
-async def test_a_part_that_fails_is_started_again() -> None:
+async def test_failed_part_of_the_watcher_is_restarted() -> None:
     runs: list[int] = []
     third = asyncio.Event()
 

@@ -73,7 +73,7 @@ async def until(look: Callable[[], Any]) -> Any:
 # what is taken
 
 
-async def test_a_signed_event_is_on_disk_when_it_is_answered(school: School) -> None:
+async def test_signed_event_is_on_disk_before_the_response(school: School) -> None:
     body = joined(1)
     answers = [await post(school, body), await post(school, body)]
     assert [(a.status_code, a.json()) for a in answers] == [
@@ -83,7 +83,7 @@ async def test_a_signed_event_is_on_disk_when_it_is_answered(school: School) -> 
     assert inbox_rows(school) == ["EV_1"]
 
 
-async def test_secrets_and_metadata_of_a_body_reach_neither_disk_nor_log(
+async def test_secrets_and_metadata_of_an_event_are_neither_stored_nor_logged(
     school: School, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("DEBUG")
@@ -98,7 +98,7 @@ async def test_secrets_and_metadata_of_a_body_reach_neither_disk_nor_log(
         assert secret.decode() not in caplog.text
 
 
-async def test_an_event_is_answered_while_postgres_is_away(
+async def test_event_is_accepted_while_postgres_is_away(
     settings: Settings, database: Database, sample: Any
 ) -> None:
     async with open_school(settings, database) as school:
@@ -107,7 +107,7 @@ async def test_an_event_is_answered_while_postgres_is_away(
         assert (answer.status_code, inbox_rows(school)) == (200, ["EV_1"])
 
 
-async def test_a_disk_that_refuses_is_503_so_that_the_event_comes_again(school: School) -> None:
+async def test_full_disk_is_503_so_that_the_event_is_sent_again(school: School) -> None:
     context = school.app.state.context
     whole = context.inbox
 
@@ -157,7 +157,7 @@ def forgeries(settings: Settings, body: bytes) -> dict[str, str]:
     }
 
 
-async def test_every_forgery_is_refused_alike(library: School) -> None:
+async def test_every_forged_event_gets_the_same_401(library: School) -> None:
     body = joined(10)
     for why, token in forgeries(library.settings, body).items():
         answer = await library.client.post(
@@ -169,7 +169,7 @@ async def test_every_forgery_is_refused_alike(library: School) -> None:
     assert "EV_10" not in inbox_rows(library)
 
 
-async def test_a_missing_header_is_refused(library: School) -> None:
+async def test_missing_authorization_header_is_refused(library: School) -> None:
     answer = await library.client.post(PATH, content=joined(10))
     assert answer.status_code == 401
 
@@ -250,7 +250,9 @@ def odd(random: Random, number: int) -> bytes:
     return json.dumps(event).encode()
 
 
-async def test_odd_but_signed_bodies_are_taken_or_refused_and_never_break(library: School) -> None:
+async def test_unusual_signed_bodies_are_accepted_or_refused_without_an_error(
+    library: School,
+) -> None:
     random = Random(5)  # noqa: S311 cases, no secret
     counts = {200: 0, 422: 0}
     before = len(inbox_rows(library))
@@ -302,7 +304,7 @@ async def test_a_proxy_must_add_the_shared_header(
         assert answer.status_code == expected
 
 
-def test_our_own_media_server_is_told_where_to_send(settings: Settings) -> None:
+def test_embedded_media_server_sends_to_our_webhook(settings: Settings) -> None:
     settings.port = 8123
     assert livekit_config(settings)["webhook"] == {
         "api_key": settings.livekit_api_key,
@@ -390,7 +392,7 @@ async def test_the_session_ends_with_its_room(lecture: Lecture) -> None:
     assert row["ended_at"] is not None
 
 
-async def test_who_came_or_left_unnoticed_is_found_in_the_rooms(lecture: Lecture) -> None:
+async def test_missed_joins_and_departures_are_found_in_the_rooms(lecture: Lecture) -> None:
     school = lecture.school
     inside: rtc.Room = await school.join(lecture.page)
     await until(lecture.rows)
