@@ -107,6 +107,8 @@ export interface RoomMetadata {
   storeWords: boolean;
 }
 
+export type SessionKind = 'tutor' | 'mentoring' | 'class';
+
 export type SessionType = 'course_welcome' | 'course_welcome_back' | 'lesson_welcome' | 'lesson_welcome_back';
 
 /** `speech.set`, page to agent. */
