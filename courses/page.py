@@ -35,7 +35,6 @@ class Fields:
     read: set[str] = field(default_factory=set)
 
     def text(self, name: str) -> str:
-        """A text; empty if the field is missing."""
         node = self._node(name)
         if node is None:
             return ""
@@ -131,7 +130,6 @@ def read_page(path: Path, name: str, errors: list[CourseFileError]) -> Page:
 
 
 def _split(page: Page, text: str) -> Page:
-    """Separates the front matter, between two `---` lines, from the text."""
     lines = text.split("\n")
     ends = [n for n, line in enumerate(lines) if n > 0 and line.rstrip() == "---"]
     if lines[0].rstrip() != "---" or not ends:

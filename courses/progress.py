@@ -75,7 +75,7 @@ class VisitFacts:
 
 @dataclass(frozen=True)
 class Visit:
-    """A learner comes to a lesson: what the tutor says first and the page shows."""
+    """A learner's visit to a lesson: what the greeting and the page depend on."""
 
     session_type: SessionType
     is_first_course_visit: bool
@@ -128,7 +128,6 @@ def summarize(modules: Sequence[MarkedModule]) -> CourseProgress:
 
 
 def last_visited(modules: Sequence[MarkedModule]) -> MarkedLesson | None:
-    """The lesson opened most recently."""
     visited = [
         (lesson.last_accessed_at, lesson)
         for module in modules

@@ -57,7 +57,6 @@ def passage_sentences(markdown: str) -> list[str]:
 
 
 def plain(markdown: str) -> str:
-    """Markdown prose as one line of text without its marks."""
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
     text = re.sub(r"(\*\*|__|`)", "", text)
     text = re.sub(r"(?<!\w)[*_](\S(?:.*?\S)?)[*_](?!\w)", r"\1", text)

@@ -38,7 +38,6 @@ def content_words(text: str) -> list[str]:
 
 
 def lexemes(text: str) -> list[str]:
-    """The stems of the content words, in order."""
     return [stem(word) for word in content_words(text)]
 
 

@@ -25,7 +25,6 @@ async def find_course(db: Connection, tenant_id: UUID, key: str) -> Course | Non
 
 
 async def list_courses(db: Connection, tenant_id: UUID) -> list[Course]:
-    """The published courses, by title."""
     rows = await db.fetch(
         """select id, course_id, slug, title, description, learning_objectives
            from courses where tenant_id = $1 and coalesce(is_published, true)
@@ -53,7 +52,6 @@ async def find_module(
 async def list_lessons(
     db: Connection, tenant_id: UUID, module_id: UUID, *, unpublished: bool = False
 ) -> list[Lesson]:
-    """The lessons of a module, in order."""
     rows = await db.fetch(
         """select id, module_id, course_id, title, order_index, description, objectives,
                   duration_s, kpoint_video_id, youtube_video_id, is_published
@@ -104,7 +102,6 @@ async def list_passages(db: Connection, tenant_id: UUID, lesson_id: UUID) -> lis
 
 
 async def find_captions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> str | None:
-    """The lesson's captions as WebVTT, or None."""
     captions: str | None = await db.fetchval(
         "select captions_vtt from lessons where tenant_id = $1 and id = $2", tenant_id, lesson_id
     )

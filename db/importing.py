@@ -28,7 +28,8 @@ async def import_course(db: Connection, tenant_id: UUID, tree: CourseTree) -> Co
     await _write_lessons(db, tenant_id, tree)
     await _write_passages(db, tenant_id, tree)
     await _write_quizzes(db, tenant_id, tree)
-    await _withdraw(db, tenant_id, tree)
+    await _withdraw_lessons(db, tenant_id, tree)
+    await _withdraw_modules(db, tenant_id, tree)
     return tree.course
 
 
@@ -164,9 +165,8 @@ async def _write_quizzes(db: Connection, tenant_id: UUID, tree: CourseTree) -> N
     )
 
 
-async def _withdraw(db: Connection, tenant_id: UUID, tree: CourseTree) -> None:
+async def _withdraw_lessons(db: Connection, tenant_id: UUID, tree: CourseTree) -> None:
     lessons = [lesson.id for lesson in tree.lessons]
-    modules = [module.id for module in tree.modules]
     await db.execute(
         """delete from lessons l using modules m
            where l.tenant_id = $1 and m.tenant_id = $1 and m.id = l.module_id
@@ -195,6 +195,10 @@ async def _withdraw(db: Connection, tenant_id: UUID, tree: CourseTree) -> None:
         lessons,
         SHELF,
     )
+
+
+async def _withdraw_modules(db: Connection, tenant_id: UUID, tree: CourseTree) -> None:
+    modules = [module.id for module in tree.modules]
     await db.execute(
         """delete from modules m where tenant_id = $1 and course_id = $2 and id <> all($3)
              and not exists (select from lessons l

@@ -14,7 +14,6 @@ from db.progress import update_progress
 
 
 async def list_questions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> list[Question]:
-    """The questions of a lesson, in order."""
     rows = await db.fetch(
         """select id, lesson_id, number, prompt, options, passage_number from quiz_questions
            where tenant_id = $1 and lesson_id = $2 order by number""",

@@ -38,7 +38,6 @@ def render(name: str, **values: object) -> str:
 
 
 def names() -> list[str]:
-    """The names of all texts, sorted."""
     return sorted(_texts())
 
 
@@ -58,7 +57,6 @@ def _fill(text: str, name: str, values: dict[str, object]) -> str:
 
 @cache
 def _texts() -> dict[str, tuple[frozenset[str], str]]:
-    """Values and text by name, of all files."""
     found: dict[str, tuple[frozenset[str], str]] = {}
     for path in sorted(_FOLDER.glob("*.md")):
         for name, text in read_texts(path).items():

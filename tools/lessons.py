@@ -23,7 +23,6 @@ _RELATIVE = {"next": 1, "following": 1, "previous": -1, "before": -1, "back": -1
 
 
 def cited(sentence: str, lesson_number: int, passage_number: int) -> str:
-    """A sentence with the mark of its passage."""
     return f"{sentence} [[{lesson_number}.{passage_number}]]"
 
 
@@ -162,7 +161,6 @@ async def where(desk: Desk) -> str:
 
 
 def _small(text: str) -> str:
-    """The text with its first letter in lower case, to go on within a sentence."""
     return text[:1].lower() + text[1:]
 
 

@@ -74,7 +74,6 @@ def _by_words(rest: str, options: Sequence[str]) -> int | None:
 
 
 def asked(question: Question, run: QuizRun) -> str:
-    """A question as it is spoken, with its lettered options."""
     options = [
         prompts.render("option", letter=letter, text=option)
         for letter, option in zip(LETTERS, question.options, strict=False)

@@ -34,5 +34,4 @@ def listed(items: list[str]) -> str:
 
 
 def capital(text: str) -> str:
-    """The text with its first letter in upper case, the rest unchanged."""
     return text[:1].upper() + text[1:]

@@ -74,7 +74,6 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """As it is spoken: lesson and passage, then the sentences with their marks."""
         number, passage = self.hit.lesson_number, self.hit.passage.number
         return prompts.render(
             "passage_quoted",
@@ -125,7 +124,6 @@ def _enough(asked: list[str], hit: Hit, vocabulary: Vocabulary) -> bool:
 
 
 def _is_about(found: list[str], hit: Hit) -> bool:
-    """Whether the heading or the start of a sentence has the word: more than a mention."""
     starts = [lexemes(sentence)[:2] for sentence in passage_sentences(hit.passage.body)]
     return any(found[0] in words for words in [lexemes(hit.passage.heading), *starts])
 

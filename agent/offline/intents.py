@@ -335,7 +335,6 @@ def _fixed(said: str) -> Intent | None:
 
 
 def _about_lesson(said: str) -> Intent | None:
-    """An action on a lesson that the text names."""
     if match := _SUM_UP.fullmatch(said):
         return Call("summarise_lesson", {"target": _target(match[1]) or "this"})
     if said == "repeat the last lesson":
@@ -357,7 +356,6 @@ def _target(words: str) -> str:
 
 
 def _topic(said: str, text: str) -> Intent:
-    """A question about the course, without the words around its topic."""
     if match := _WITH_EXAMPLE.fullmatch(said):
         return Ask(_first(match.groups()), example=True)
     if match := _NOT_UNDERSTOOD.fullmatch(said):

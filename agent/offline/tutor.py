@@ -238,7 +238,6 @@ class Reply:
 
 
 def last_turn(chat_ctx: llm.ChatContext) -> tuple[str, list[str]]:
-    """The learner's last message and the tool results since."""
     results: list[str] = []
     for item in reversed(chat_ctx.items):
         if item.type == "function_call_output":
@@ -276,7 +275,6 @@ def spoils(question: str, pending: Question, hits: Sequence[Hit], lesson_id: UUI
 
 
 def _usage(said: str, written: str) -> llm.CompletionUsage:
-    """Counts words as tokens."""
     prompt, completion = len(said.split()), len(written.split())
     return llm.CompletionUsage(
         prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion

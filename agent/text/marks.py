@@ -33,7 +33,6 @@ class MarkFilter:
         return self._clean(pending[:cut])
 
     def flush(self) -> str:
-        """The rest of the text."""
         held, self._held = self._held, ""
         return self._clean(held)
 

@@ -70,7 +70,6 @@ def speakable(text: str) -> str:
 
 
 def split_ends(text: str) -> tuple[str, str, str]:
-    """Leading white space, text, trailing white space."""
     body = text.strip()
     if not body:
         return text, "", ""
@@ -79,7 +78,6 @@ def split_ends(text: str) -> tuple[str, str, str]:
 
 
 def tidy(text: str) -> str:
-    """One space between words, none before a comma, no double pauses."""
     text = re.sub(r"[ \t]+", " ", text)
     text = re.sub(r" ([,.;:?!])", r"\1", text)
     text = re.sub(r"([,;:])(?:\s*[,;:])+", r"\1", text)
@@ -115,7 +113,6 @@ def spoken_code(code: str) -> str:
 
 
 def spoken_name(name: str) -> str:
-    """`learning_rate`, `learningRate` and `x2` in words."""
     name = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " ", name)
     return name.replace("_", " ").strip().lower() if "_" in name or " " in name else name
 
@@ -299,7 +296,6 @@ SIGNS: list[Rule] = [
 
 
 def ended(line: str) -> str:
-    """The line, ended as a sentence."""
     line = line.strip()
     return line if not line or line[-1] in ".,;:?!" else f"{line}."
 

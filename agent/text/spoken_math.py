@@ -99,7 +99,6 @@ class Reader:
         self._at = 0
 
     def sequence(self, closing: str | None) -> list[str]:
-        """Words up to and without the closing sign, or to the end."""
         words: list[str] = []
         while (sign := self._peek()) is not None:
             if sign == closing:
@@ -117,7 +116,6 @@ class Reader:
         return sign or ""
 
     def _scripted(self, before: list[str]) -> list[str]:
-        """One atom with index and power."""
         sign = self._peek() or ""
         grouped = sign in ("(", "[")
         name = sign[1:] if sign.startswith("\\") else ""
@@ -145,7 +143,6 @@ class Reader:
         return ["sub", script]
 
     def _big(self, name: str) -> list[str]:
-        """Sums, products, integrals and limits with their bounds."""
         self._at += 1
         low = high = ""
         while (mark := self._peek()) in ("^", "_") and mark is not None:
@@ -161,7 +158,6 @@ class Reader:
         return [*words, *(["to", high] if high else []), "of"]
 
     def _argument(self) -> list[str]:
-        """A group in braces, or the next sign."""
         sign = self._peek()
         if sign == "{":
             self._at += 1
@@ -254,7 +250,6 @@ class Reader:
         return [SETS.get(letter, letter)]
 
     def _raw_group(self) -> list[str]:
-        """The tokens of a group as written, words separate."""
         if self._peek() != "{":
             return [self._take()]
         self._at += 1
