@@ -58,13 +58,13 @@ async def converse(ctx: JobContext, settings: Settings) -> None:
     from speech.client import SpeechClient
 
     desk = await open_desk(MemoryLibrary.from_folder(SAMPLE))
-    engine, detector = SpeechClient(settings.speech_address), InlineVAD()
+    engine = SpeechClient(settings.speech_address)
     ctx.add_shutdown_callback(engine.aclose)
-    models = build_models(settings, engine, detector)
+    models = build_models(settings, engine)
     desk.set_rate = models.set_rate
     session: AgentSession[None] = AgentSession(
         stt=models.stt,
-        vad=detector,
+        vad=InlineVAD(),
         llm=build_llm(settings, desk)[0],
         tts=models.tts,
         turn_handling=TurnHandlingOptions(turn_detection="vad", interruption={"mode": "vad"}),

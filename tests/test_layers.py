@@ -27,7 +27,7 @@ AGENT_LAYERS = (
     ("durable",),
     ("room",),
     ("models",),
-    ("offline", "text"),
+    ("offline", "text", "livekit_private"),
 )
 SUPPORT = {"scripts", "harness", "tests", "bench"}  # what no process of Bodh may import
 WITHOUT_AGENTS = (

@@ -12,7 +12,6 @@ from livekit.agents.voice.transcription import TranscriptSynchronizer
 import protocol
 from agent.models.choice import Models, build_llm
 from agent.room.latency import Latency
-from agent.room.voice import Hearing
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
 from telemetry import metrics
@@ -36,7 +35,7 @@ class RoomAgentSession:
     """LiveKit's agent session with its models, and captions that keep time with its voice."""
 
     def __init__(
-        self, settings: Settings, room: rtc.Room, models: Models, detector: vad.VAD, desk: Desk
+        self, settings: Settings, room: rtc.Room, models: Models, floor: vad.VAD, desk: Desk
     ) -> None:
         self._settings = settings
         self._room = room
@@ -46,7 +45,7 @@ class RoomAgentSession:
         self._closes = [*models.closes, language_model.aclose]
         self.inner: AgentSession[None] = AgentSession(
             stt=models.stt,
-            vad=detector,
+            vad=floor,
             llm=language_model,
             tts=models.tts,
             turn_handling=TURNS,
@@ -60,9 +59,8 @@ class RoomAgentSession:
         self.inner.on("conversation_item_added", self._latency.on_item)
         self.inner.on("agent_false_interruption", lambda _event: count_false_stop())
 
-    async def start(self, tutor: Agent, hearing: Hearing, captions: io.TextOutput) -> None:
+    async def start(self, tutor: Agent, captions: io.TextOutput) -> None:
         """The tutor hears and is heard; the room is connected by now."""
-        self.inner.input.audio = hearing
         publish = rtc.TrackPublishOptions(
             source=rtc.TrackSource.SOURCE_MICROPHONE,
             audio_encoding={"max_bitrate": MAX_BITRATE},  # type: ignore[arg-type]

@@ -6,7 +6,7 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from livekit import rtc
 from livekit.agents import AutoSubscribe, JobContext
@@ -15,6 +15,7 @@ import db
 from agent.durable.journal import Journal
 from agent.durable.spool import Spool
 from agent.job.lease import Lease
+from agent.livekit_private import limit_streams
 from agent.room.dispatch import Dispatch
 from settings import Settings
 from speech.client import SpeechClient
@@ -81,7 +82,7 @@ class RoomJob(ABC):
     async def run(self) -> None:
         """Returns when the room has ended, the worker stops, or a newer agent took over."""
         self.room.on("disconnected", self._on_disconnected)
-        limit_streams(self.room)
+        limit_streams(self.room, MAX_STREAM_BYTES)
         async with contextlib.AsyncExitStack() as at_end:
             # before joining, which is slow where many jobs start at once
             heartbeat = asyncio.create_task(self._hold_lease())
@@ -142,17 +143,3 @@ class RoomJob(ABC):
         """
         if self._disconnect_reason in ("ROOM_CLOSED", "ROOM_DELETED"):
             await self.lease.end_session()
-
-
-def limit_streams(room: rtc.Room) -> None:
-    """Makes the room refuse data streams above MAX_STREAM_BYTES.
-
-    Wraps `room.connect`, because `JobContext.connect` cannot pass this option.
-    """
-    connect = room.connect
-
-    async def limited(url: str, token: str, options: rtc.RoomOptions) -> None:
-        limits = rtc.DataStreamOptions(max_payload_byte_length=MAX_STREAM_BYTES)
-        await connect(url, token, replace(options, data_stream=limits))
-
-    room.connect = limited  # type: ignore[method-assign,assignment]

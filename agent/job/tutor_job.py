@@ -7,9 +7,9 @@ from agent.durable.earlier import Earlier, load_earlier
 from agent.job.agent_session import RoomAgentSession
 from agent.job.job import JobParts, RoomJob
 from agent.models.choice import build_models
-from agent.models.inline_vad import InlineVAD
-from agent.room.voice import Hearing
+from agent.room.microphones import Microphones
 from agent.talk.classroom import Classroom
+from agent.talk.floor import Floor
 from agent.talk.room_tutor import RoomTutor
 
 LAST_WORDS_S = 8.0  # limit for recognising what was said just before the end
@@ -29,9 +29,11 @@ class TutorJob(RoomJob):
         settings, ctx = parts.settings, parts.ctx
         self._engine = parts.engine
         self._earlier = earlier
-        detector = InlineVAD()
-        models = build_models(settings, parts.engine, detector)
-        self._hearing = Hearing(self.room)
+        models = build_models(settings, parts.engine)
+        self._floor = Floor()
+        self._microphones = Microphones(
+            self.room, models.recogniser, self._floor, next_id=self.journal.next_id
+        )
         self._classroom = classroom = Classroom(
             settings,
             parts.dispatch,
@@ -44,17 +46,17 @@ class TutorJob(RoomJob):
             serves=self.lease.renew,
         )
         self._agent_session = RoomAgentSession(
-            settings, self.room, models, detector, classroom.desk
+            settings, self.room, models, self._floor, classroom.desk
         )
         self._agent_session.inner.on("close", lambda _event: self.leave())
-        self._tutor = RoomTutor(classroom, self.journal, self._hearing)
+        self._tutor = RoomTutor(classroom, self._floor)
         classroom.speeches.attach(self._agent_session.inner)
 
     async def start(self) -> None:
         if self._earlier is not None:
             await self._tutor.update_chat_ctx(self._earlier.chat_context())
         captions = self._classroom.tutor_captions
-        await self._agent_session.start(self._tutor, self._hearing, captions)
+        await self._agent_session.start(self._tutor, captions)
 
     async def work(self) -> None:
         await self._agent_session.inner.room_io.wait_for_ready()  # until the first learner joins
@@ -74,11 +76,14 @@ class TutorJob(RoomJob):
             at_end.push_async_callback(self._classroom.captions.close)
             at_end.push_async_callback(self._classroom.tutor_captions.drained)
             at_end.push_async_callback(self._agent_session.aclose)
-            at_end.push_async_callback(self._hearing.close)
+            at_end.push_async_callback(self._microphones.aclose)
             at_end.push_async_callback(self._hear_last_words)
 
     async def _hear_last_words(self) -> None:
         """Waits until what was said just before the end is in the journal."""
-        self._hearing.end_speech()
+        self._floor.close()
+        self._microphones.end()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._tutor.heard_out(), LAST_WORDS_S)
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self._microphones.recognised()
+                await self._floor.taken()

@@ -1,18 +1,18 @@
-"""The choice of recogniser, voice and language model by settings, each with its local fallback."""
+"""Recogniser, voice and language model as configured, each with its local fallback."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from livekit.agents import llm, stt, tts, vad
+from livekit.agents import llm, tts
 from livekit.plugins import openai
 from openai import AsyncOpenAI
 
 from agent.models.espeak import EspeakTTS
 from agent.models.fallback_llm import FallbackLLM
-from agent.models.fallback_stt import FallbackEar
+from agent.models.fallback_recogniser import FallbackRecogniser
 from agent.models.fallback_tts import FallbackTTS
-from agent.models.whisper import Ear, WhisperSTT
+from agent.models.recogniser import Recogniser, RecogniserSTT
 from agent.offline.tutor import OfflineTutor
 from settings import Settings
 from speech.client import SpeechClient
@@ -21,33 +21,33 @@ from tools.desk import Desk
 
 @dataclass(frozen=True)
 class Models:
-    """The models of one room. `set_rate` takes a factor of the normal speed of speech.
+    """The models of one room. Await all of `closes` at the end.
 
-    Whoever builds them awaits `closes` at the end.
+    `set_rate` takes a factor of the normal speed of speech.
     """
 
-    stt: stt.STT[Any]
+    recogniser: Recogniser
+    stt: RecogniserSTT  # the same, for an agent session
     tts: tts.TTS[Any]
     set_rate: Callable[[float], None]
     names: dict[str, str]
     closes: list[Callable[[], Awaitable[None]]]
 
 
-def build_models(settings: Settings, engine: SpeechClient, detector: vad.VAD) -> Models:
-    """Recogniser and voice for a room."""
+def build_models(settings: Settings, engine: SpeechClient) -> Models:
     espeak = EspeakTTS(voice=settings.espeak_voice, rate_wpm=settings.espeak_rate)
     if settings.tts_base_url:
         voice, set_rate = _remote_voice(settings, espeak)
     else:
         voice, set_rate = espeak, espeak.set_rate
-    ear: Ear = engine
+    recogniser: Recogniser = engine
     closes: list[Callable[[], Awaitable[None]]] = [voice.aclose]
     if settings.stt_base_url:
-        ear = remote = _remote_ear(settings, engine)
+        recogniser = remote = _remote_recogniser(settings, engine)
         closes.append(remote.aclose)
-    recogniser = WhisperSTT(ear, detector, model=settings.stt_model or "whisper")
-    names = {"stt": recogniser.model, "tts": voice.model}
-    return Models(recogniser, voice, set_rate, names, closes)
+    plugin = RecogniserSTT(recogniser, model=settings.stt_model or "whisper")
+    names = {"stt": plugin.model, "tts": voice.model}
+    return Models(recogniser, stt=plugin, tts=voice, set_rate=set_rate, names=names, closes=closes)
 
 
 def _remote_voice(
@@ -69,18 +69,18 @@ def _remote_voice(
     return voice, set_rate
 
 
-def _remote_ear(settings: Settings, engine: SpeechClient) -> FallbackEar:
+def _remote_recogniser(settings: Settings, engine: SpeechClient) -> FallbackRecogniser:
     client = AsyncOpenAI(
         base_url=settings.stt_base_url,
         api_key=settings.stt_api_key.get_secret_value() or "none",
         max_retries=0,
     )
     remote = openai.STT(model=settings.stt_model, client=client, use_realtime=False)
-    return FallbackEar(remote, engine, close=client.close)
+    return FallbackRecogniser(remote, engine, close=client.close)
 
 
 def build_llm(settings: Settings, desk: Desk) -> tuple[llm.LLM[Any], str]:
-    """The language model, or the offline tutor in its place, and its name."""
+    """The language model that is configured, or the offline tutor; and its name."""
     offline = OfflineTutor(desk)
     if not settings.cloud_llm:
         return offline, offline.model

@@ -1,256 +1,197 @@
-"""Hearing in a room: gives the agent session the voice of one learner at a time, by name."""
+"""The voice of one participant: sound in; utterances with their identity and times out."""
 
 import asyncio
 import logging
-import time
-from bisect import bisect_right
-from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal, Protocol
 
-import numpy as np
 from livekit import rtc
-from livekit.agents import utils
-from livekit.agents.voice import io
+from livekit.agents import utils, vad
 
-# private, and the only reader of the buffer that LiveKit's clients send; the versions are pinned
-from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
-from livekit.rtc._proto.track_pb2 import AudioTrackFeature
+from agent.models.inline_vad import VoiceActivity
+from agent.models.recogniser import Recogniser
+from agent.room.sound import BYTES_PER_S, Sound
+from speech.client import SpeechError
+from speech.wire import Recognition
 
-from agent.models.inline_vad import SpeechDetector
+INTERIM_EVERY_S = 0.7
+PAUSE_S = 0.1  # no interim in a pause: it may be the end, and the final would have to wait
+TIMEOUT_S = 10.0
+LATE_S = 2.0  # with the pause that ended the utterance, as long as anybody waits in silence
+NO_WORDS = Recognition("", language="", confidence=0.0, audio_s=0.0, decode_s=0.0)
+Kind = Literal["interim", "late", "final", "missed"]
 
-SAMPLE_RATE = 16000
-FRAME_MS = 50
-MEMORY_S = 300  # how far back a segment may be traced to its speaker
-MICROPHONES = (rtc.TrackSource.SOURCE_MICROPHONE, rtc.TrackSource.SOURCE_UNKNOWN)
-END_MS = 500  # of silence where a microphone was switched off
-BETWEEN_MS = 300  # silence between two speakers: the recogniser ends the first one's utterance
-MAX_WAITING_S = 30  # of a learner who speaks while another has the floor
-
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("bodh.speech")
 
 
 @dataclass(frozen=True)
-class _Heard:
-    """A frame handed to the session: where on the stream's clock, from whom, when it was spoken."""
+class Heard:
+    """An utterance as far as it is recognised. Times are epoch seconds.
 
-    at_s: float
-    identity: str
-    spoken_at: float  # epoch seconds
+    interim   its text may change; `ended_at` is now
+    late      its recognition takes long; it has ended
+    final     recognised; the text is empty if there was noise but no words
+    missed    could not be recognised
 
-
-class Hearing(io.AudioInput):
-    """An AudioInput over all microphones of a room.
-
-    One learner has the floor while they speak. Another's speech is kept from its onset on and
-    handed over when the floor is free, so every utterance is whole and belongs to one identity.
+    Each utterance gets one `final` or `missed`. Speech of more than 29 s is cut into several, and
+    all but the last of these continue.
     """
 
-    def __init__(self, room: rtc.Room) -> None:
-        super().__init__(label="bodh-hearing")
-        self._room = room
-        self._frames = utils.aio.Chan[rtc.AudioFrame]()
-        self._clock_s = 0.0
-        self._trace: deque[_Heard] = deque(maxlen=MEMORY_S * 1000 // FRAME_MS)
-        self._voices: dict[str, _Voice] = {}
-        self._holder: str | None = None
-        self._ended = False
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._before = PreConnectAudioHandler(room=room, timeout=3.0)
-        self._before.register()
-        room.on("track_subscribed", self._on_track)
-        room.on("track_unsubscribed", self._on_track_gone)
-        room.on("track_muted", self._on_muted)
+    kind: Kind
+    identity: str
+    segment_id: str
+    started_at: float
+    ended_at: float
+    text: str = ""
+    language: str | None = None
+    confidence: float | None = None
+    continues: bool = False
 
-    async def __anext__(self) -> rtc.AudioFrame:
-        return await self._frames.__anext__()
 
-    @property
-    def clock_s(self) -> float:
-        """Seconds of sound handed to the session so far."""
-        return self._clock_s
+class Listener(Protocol):
+    """Gets what all voices of a room bring, as it comes. Both methods must return at once."""
 
-    @property
-    def ended(self) -> bool:
-        """Whether it takes no more sound; what it took is still recognised."""
-        return self._ended
+    def on_speech(self, identity: str, event: vad.VADEvent) -> None:
+        """Speech starts, goes on (every 32 ms) or ends."""
 
-    def moment(self, at_s: float) -> tuple[str, float] | None:
-        """Who was heard at a time of the stream's clock, and when that was (epoch seconds)."""
-        if not self._trace:
-            return None
-        index = max(0, bisect_right(self._trace, at_s, key=lambda heard: heard.at_s) - 1)
-        heard = self._trace[index]
-        return heard.identity, heard.spoken_at + (at_s - heard.at_s)
+    def on_utterance(self, heard: Heard) -> None: ...
+
+
+class Voice:
+    """Cuts one participant's sound into utterances and has each recognised, in order."""
+
+    def __init__(
+        self,
+        identity: str,
+        recogniser: Recogniser,
+        listener: Listener,
+        *,
+        next_id: Callable[[], str],
+    ) -> None:
+        """`next_id` makes the segment ids. Close it with `aclose`."""
+        self._identity = identity
+        self._recogniser = recogniser
+        self._listener = listener
+        self._next_id = next_id
+        self._activity = VoiceActivity()
+        self._zero_at = 0.0  # epoch time of position 0 of the voice activity
+        self._sound: Sound | None = None  # of the utterance under way
+        self._ended: asyncio.Queue[Sound] = asyncio.Queue()
+        self._interim: asyncio.Task[None] | None = None
+        self._finals = asyncio.create_task(self._recognise_ended(), name="finals")
+
+    def push(self, frame: rtc.AudioFrame, spoken_at: float) -> None:
+        """Takes 16 kHz mono sound; `spoken_at` is the epoch time of its first sample."""
+        self._zero_at = spoken_at - self._activity.position_s
+        for event in self._activity.push(frame):
+            self._follow(event)
 
     def end_speech(self) -> None:
-        """Takes no more sound; silence behind all that was said, so that every utterance ends."""
-        self._ended = True
-        for _ in range(len(self._voices) + 1):  # the floor goes from one to the next
-            if self._holder is not None:
-                self._end_of_sound(self._holder)
+        """Ends the utterance under way; its sound stopped in mid-word."""
+        for event in self._activity.end_speech():
+            self._follow(event)
 
-    async def close(self) -> None:
-        self._room.off("track_subscribed", self._on_track)
-        self._room.off("track_unsubscribed", self._on_track_gone)
-        self._room.off("track_muted", self._on_muted)
-        await utils.aio.cancel_and_wait(*self._tasks)
-        await self._before.aclose()
-        self._frames.close()
+    async def recognised(self) -> None:
+        """Returns when the listener has got every utterance that has ended."""
+        await self._ended.join()
 
-    def _on_track(self, track: rtc.Track, publication: Any, participant: Any) -> None:
-        if (
-            track.kind != rtc.TrackKind.KIND_AUDIO
-            or publication.source not in MICROPHONES
-            or participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
-        ):
-            return
-        if before := self._voices.get(participant.identity):
-            self._drop(before)
-        early = AudioTrackFeature.TF_PRECONNECT_BUFFER in publication.audio_features
-        voice = _Voice(participant.identity, track, early=early)
-        self._voices[participant.identity] = voice
-        voice.listening = asyncio.create_task(self._listen(voice))
-        self._tasks.add(voice.listening)
-        voice.listening.add_done_callback(self._done)
+    async def aclose(self) -> None:
+        """Drops what is not recognised yet."""
+        tasks = [self._finals] if self._interim is None else [self._finals, self._interim]
+        await utils.aio.cancel_and_wait(*tasks)
 
-    def _drop(self, voice: "_Voice") -> None:
-        """Listens to it no more and ends what it was saying."""
-        del self._voices[voice.identity]
-        voice.listening.cancel()
-        self._end_of_sound(voice.identity)
+    def _follow(self, event: vad.VADEvent) -> None:
+        match event.type:
+            case vad.VADEventType.START_OF_SPEECH:
+                self._begin(event)
+            case vad.VADEventType.INFERENCE_DONE if self._sound is not None:
+                self._go_on(self._sound, event)
+            case vad.VADEventType.END_OF_SPEECH if self._sound is not None:
+                self._end(self._sound, event)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            logger.error("a microphone is not heard any more", exc_info=error)
-
-    def _on_muted(self, participant: rtc.Participant, publication: Any) -> None:
-        voice = self._voices.get(participant.identity)
-        if voice is not None and voice.track.sid == publication.sid:
-            self._end_of_sound(participant.identity)
-
-    def _end_of_sound(self, identity: str) -> None:
-        """Silence behind a voice that stops in mid-word, so that its utterance ends."""
-        if self._holder == identity:
-            self._hand_over(identity, _silence(END_MS), time.time())
-            self._holder = None
-            self._give_floor_to_next()
-
-    def _on_track_gone(self, track: rtc.Track, publication: Any, participant: Any) -> None:
-        voice = self._voices.get(participant.identity)
-        if voice is not None and voice.track.sid == track.sid:
-            self._drop(voice)
-
-    async def _listen(self, voice: "_Voice") -> None:
-        """Until it is cancelled: the stream of a connection that was lost goes on with silence."""
-        # opened first: it keeps what is said while the sound from before is on its way
-        stream = rtc.AudioStream.from_track(
-            track=voice.track, sample_rate=SAMPLE_RATE, num_channels=1, frame_size_ms=FRAME_MS
+    def _begin(self, event: vad.VADEvent) -> None:
+        now = self._zero_at + event.timestamp
+        pcm = bytearray(b"".join(bytes(frame.data.cast("B")) for frame in event.frames))
+        self._sound = Sound(
+            self._next_id(),
+            pcm,
+            pcm_at=now - len(pcm) / BYTES_PER_S,
+            started_at=now - event.speech_duration,
+            next_interim_at=now + INTERIM_EVERY_S,
         )
-        try:
-            if voice.early:
-                self._take_early(voice, await self._early_frames(voice))
-            async for event in stream:
-                self._take(voice, event.frame, time.time() - event.frame.duration)
-        finally:
-            await stream.aclose()
+        self._listener.on_speech(self._identity, event)
 
-    async def _early_frames(self, voice: "_Voice") -> list[rtc.AudioFrame]:
-        """What the learner said before the agent came; empty where it did not arrive in time."""
+    def _go_on(self, sound: Sound, event: vad.VADEvent) -> None:
+        for frame in event.frames:
+            sound.pcm += frame.data.cast("B")
+        if sound.too_long:
+            self._sound = sound.cut(self._next_id())
+            self._ended.put_nowait(sound)
+        elif sound.last_at >= sound.next_interim_at and event.raw_accumulated_silence < PAUSE_S:
+            sound.next_interim_at = sound.last_at + INTERIM_EVERY_S
+            if self._interim is None or self._interim.done():
+                self._interim = asyncio.create_task(self._ask_interim(sound), name="interim")
+        self._listener.on_speech(self._identity, event)
+
+    def _end(self, sound: Sound, event: vad.VADEvent) -> None:
+        self._sound = None
+        sound.ended_at = self._zero_at + event.timestamp - event.silence_duration
+        self._ended.put_nowait(sound)
+        self._listener.on_speech(self._identity, event)
+
+    async def _ask_interim(self, sound: Sound) -> None:
+        end_at = sound.last_at
         try:
-            frames = await self._before.wait_for_data(voice.track.sid)
-            return _resampled(frames)
-        except Exception as error:  # noqa: BLE001 a client's own bytes, through a decoder
-            logger.warning(
-                "no sound from before the agent came", extra={"why": type(error).__name__}
+            found = await self._recogniser.recognise(
+                bytes(sound.pcm), kind="interim", timeout_s=TIMEOUT_S
             )
-            return []
+        except SpeechError:
+            return  # the recogniser is busy or gone: the final will tell
+        if found.text and sound is self._sound:
+            self._tell("interim", sound, end_at, found)
 
-    def _take_early(self, voice: "_Voice", frames: list[rtc.AudioFrame]) -> None:
-        at = time.time() - sum(frame.duration for frame in frames)
-        for frame in frames:
-            self._take(voice, frame, at)
-            at += frame.duration
+    async def _recognise_ended(self) -> None:
+        while True:
+            sound = await self._ended.get()
+            try:
+                await self._recognise(sound)
+            finally:
+                self._ended.task_done()
 
-    def _take(self, voice: "_Voice", frame: rtc.AudioFrame, spoken_at: float) -> None:
-        if self._ended:
-            return
-        change = voice.detector.push(frame)
-        if self._holder is None:
-            self._holder = voice.identity
-        if self._holder == voice.identity:
-            self._hand_over(voice.identity, frame, spoken_at)
-            if change == "end":
-                self._give_floor_to_next()
-            return
-        voice.keep(frame, spoken_at)
-        holder = self._voices.get(self._holder)
-        if voice.detector.speaking and (holder is None or not holder.detector.speaking):
-            self._switch_to(voice)
+    async def _recognise(self, sound: Sound) -> None:
+        late = asyncio.get_running_loop().call_later(LATE_S, self._tell_late, sound)
+        try:
+            found = await self._recogniser.recognise(bytes(sound.pcm), timeout_s=TIMEOUT_S)
+        except Exception as error:  # noqa: BLE001 whatever it is, the next utterance is heard
+            logger.warning("utterance not recognised", extra={"why": type(error).__name__})
+            self._tell("missed", sound, sound.ended_at)
+        else:
+            self._tell("final", sound, sound.ended_at, found)
+        finally:
+            late.cancel()
 
-    def _give_floor_to_next(self) -> None:
-        waiting = [v for v in self._voices.values() if v.identity != self._holder and v.spoke]
-        if waiting:
-            self._switch_to(min(waiting, key=lambda v: v.kept[0][1]))
+    def _tell_late(self, sound: Sound) -> None:
+        if not sound.continues and self._sound is None:  # else the speaker goes on
+            self._tell("late", sound, sound.ended_at)
 
-    def _switch_to(self, voice: "_Voice") -> None:
-        if self._holder is not None:
-            self._hand_over(self._holder, _silence(BETWEEN_MS), time.time())
-        self._holder = voice.identity
-        for frame, spoken_at in voice.take_kept():
-            self._hand_over(voice.identity, frame, spoken_at)
-
-    def _hand_over(self, identity: str, frame: rtc.AudioFrame, spoken_at: float) -> None:
-        if self._frames.closed:
-            return
-        self._trace.append(_Heard(self._clock_s, identity, spoken_at))
-        self._clock_s += frame.duration
-        self._frames.send_nowait(frame)
-
-
-class _Voice:
-    """One learner's microphone, and what they said while another had the floor."""
-
-    listening: asyncio.Task[None]
-
-    def __init__(self, identity: str, track: rtc.Track, *, early: bool) -> None:
-        self.identity = identity
-        self.track = track
-        self.early = early
-        self.detector = SpeechDetector()
-        self.kept: deque[tuple[rtc.AudioFrame, float]] = deque()
-        self.spoke = False  # true once the kept sound holds speech
-
-    def keep(self, frame: rtc.AudioFrame, spoken_at: float) -> None:
-        """Keeps all sound since the onset of speech, else the last half second before it."""
-        self.kept.append((frame, spoken_at))
-        self.spoke = self.spoke or self.detector.speaking
-        limit_s = MAX_WAITING_S if self.spoke else 0.5
-        while len(self.kept) * FRAME_MS / 1000 > limit_s:
-            self.kept.popleft()
-
-    def take_kept(self) -> list[tuple[rtc.AudioFrame, float]]:
-        kept = list(self.kept)
-        self.kept.clear()
-        self.spoke = False
-        return kept
-
-
-def _silence(duration_ms: int) -> rtc.AudioFrame:
-    samples = SAMPLE_RATE * duration_ms // 1000
-    return rtc.AudioFrame(bytes(2 * samples), SAMPLE_RATE, 1, samples)
-
-
-def _resampled(frames: list[rtc.AudioFrame]) -> list[rtc.AudioFrame]:
-    if not frames or (frames[0].sample_rate == SAMPLE_RATE and frames[0].num_channels == 1):
-        return frames
-    mono = [frame if frame.num_channels == 1 else _mono(frame) for frame in frames]
-    resampler = rtc.AudioResampler(frames[0].sample_rate, SAMPLE_RATE)
-    return [out for frame in mono for out in resampler.push(frame)] + resampler.flush()
-
-
-def _mono(frame: rtc.AudioFrame) -> rtc.AudioFrame:
-    samples = np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)
-    left = np.ascontiguousarray(samples[:, 0])
-    return rtc.AudioFrame(left.tobytes(), frame.sample_rate, 1, len(left))
+    def _tell(
+        self,
+        kind: Kind,
+        sound: Sound,
+        ended_at: float,
+        found: Recognition = NO_WORDS,
+    ) -> None:
+        self._listener.on_utterance(
+            Heard(
+                kind,
+                self._identity,
+                sound.segment_id,
+                sound.started_at,
+                max(sound.started_at, ended_at),
+                text=found.text,
+                language=found.language or None,
+                confidence=found.confidence or None,
+                continues=sound.continues,
+            )
+        )

@@ -7,7 +7,6 @@ import time
 from functools import partial
 
 from livekit.agents import AgentServer, JobContext, JobProcess
-from livekit.agents.utils import http_context
 
 import db
 import protocol
@@ -17,6 +16,7 @@ from agent.durable.spool import Spool
 from agent.job.job import JobParts
 from agent.job.kinds import job_for
 from agent.job.lease import find_dispatched
+from agent.livekit_private import trust_bundled_certificates
 from agent.worker.deadline import read_deadline, write_deadline
 from agent.worker.door import Door
 from settings import Settings, load_settings
@@ -26,9 +26,10 @@ logger = logging.getLogger("bodh.agent")
 
 
 class Worker(AgentServer):
-    """An AgentServer whose jobs learn that it drains, so that they say goodbye."""
+    """An AgentServer that tells its jobs when it drains, so that they say goodbye."""
 
     door: Door
+    drain_s: int
 
     async def run(self, *, devmode: bool = False, unregistered: bool = False) -> None:
         if not devmode and not unregistered:  # else somebody at a terminal reads it
@@ -40,7 +41,7 @@ class Worker(AgentServer):
         await self.door.close()
 
     async def drain(self, timeout: int | None = None) -> None:  # type: ignore[override]  # noqa: ASYNC109
-        seconds = self._drain_timeout if timeout is None else timeout
+        seconds = self.drain_s if timeout is None else timeout
         write_deadline(time.time() + seconds)
         await super().drain(timeout=seconds)
 
@@ -52,8 +53,7 @@ def load(server: AgentServer, max_jobs: int) -> float:
 
 def prewarm(process: JobProcess) -> None:
     """Runs once in every job process before it has a room."""
-    # where the system trusts nobody; the worker says so after its forkserver has begun
-    http_context._set_default_cert_env()
+    trust_bundled_certificates()
     process.userdata["settings"] = settings = load_settings()
     telemetry.start_job(settings)
 
@@ -93,7 +93,7 @@ async def serve(ctx: JobContext) -> None:
 
 
 def build_server(settings: Settings) -> AgentServer:
-    """The worker of this host, not yet running."""
+    drain_s = int(settings.drain_timeout.total_seconds())
     server = Worker(
         ws_url=settings.livekit_internal_url,
         api_key=settings.livekit_api_key,
@@ -108,8 +108,8 @@ def build_server(settings: Settings) -> AgentServer:
         job_memory_limit_mb=settings.agent_memory_limit_mb,
         initialize_process_timeout=60,
         shutdown_process_timeout=10,
-        drain_timeout=int(settings.drain_timeout.total_seconds()),
+        drain_timeout=drain_s,
     )
-    server.door = Door(settings)
+    server.door, server.drain_s = Door(settings), drain_s
     server.rtc_session(serve, agent_name=settings.agent_name, on_request=server.door.answer)
     return server

@@ -9,10 +9,8 @@ import pytest
 
 import prompts
 from agent.models.choice import Models, build_models
-from agent.models.fallback_stt import FallbackEar
+from agent.models.fallback_recogniser import FallbackRecogniser
 from agent.models.fallback_tts import FallbackTTS, unspoken
-from agent.models.inline_vad import InlineVAD
-from agent.models.whisper import WhisperSTT
 from agent.talk.room_tutor import speech_of
 from harness.provider import MODEL, Provider, running_provider
 from harness.voices import spoken
@@ -64,7 +62,7 @@ def models_by(provider: Provider, settings: Settings, client: SpeechClient) -> M
             "espeak_rate": 240,
         }
     )
-    return build_models(by_provider, client, InlineVAD())
+    return build_models(by_provider, client)
 
 
 @pytest.fixture
@@ -80,16 +78,15 @@ async def voice(
 
 
 @pytest.fixture
-async def ear(
+async def recogniser(
     provider: Provider, settings: Settings, client: SpeechClient
-) -> AsyncIterator[FallbackEar]:
-    recogniser = models_by(provider, settings, client).stt
-    assert isinstance(recogniser, WhisperSTT)
-    assert isinstance(recogniser.client, FallbackEar)
+) -> AsyncIterator[FallbackRecogniser]:
+    recogniser = models_by(provider, settings, client).recogniser
+    assert isinstance(recogniser, FallbackRecogniser)
     try:
-        yield recogniser.client
+        yield recogniser
     finally:
-        await recogniser.client.aclose()
+        await recogniser.aclose()
 
 
 async def say(voice: FallbackTTS, text: str = SENTENCE) -> tuple[float, float]:
@@ -177,48 +174,47 @@ def test_rest_of_a_sentence_begins_with_the_word_that_was_cut(chars_said: float,
     assert unspoken("one two three", chars_said) == rest
 
 
-async def test_provider_hears(ear: FallbackEar, provider: Provider) -> None:
-    found = await ear.recognise(recorded(PHRASE))
+async def test_provider_recognises(recogniser: FallbackRecogniser, provider: Provider) -> None:
+    found = await recogniser.recognise(recorded(PHRASE))
     assert found.text == WAVS[PHRASE]
     assert provider.served["stt"] == 1
 
 
 @pytest.mark.parametrize("fault", ["hang", "500", "reset", "429 for long"])
-async def test_utterance_that_the_provider_fails_to_hear_is_heard_by_the_engine(
-    ear: FallbackEar, provider: Provider, fault: str
+async def test_engine_recognises_an_utterance_that_the_provider_fails(
+    recogniser: FallbackRecogniser, provider: Provider, fault: str
 ) -> None:
     provider.break_("stt", fault)
-    ear.timeout_s = 1.0
-    assert (await ear.recognise(recorded(PHRASE))).text == WAVS[PHRASE]
-    assert not ear.provider_state.up
+    recogniser.timeout_s = 1.0
+    assert (await recogniser.recognise(recorded(PHRASE))).text == WAVS[PHRASE]
+    assert not recogniser.provider_state.up
     began = time.monotonic()
-    assert (await ear.recognise(recorded(PHRASE))).text == WAVS[PHRASE]  # waits for nobody
+    assert (await recogniser.recognise(recorded(PHRASE))).text == WAVS[PHRASE]  # waits for nobody
     assert time.monotonic() - began < 3
 
 
-async def test_provider_that_hears_again_is_used_again(
-    ear: FallbackEar, provider: Provider
+async def test_provider_that_is_back_is_used_again(
+    recogniser: FallbackRecogniser, provider: Provider
 ) -> None:
     provider.break_("stt", "500")
-    await ear.recognise(recorded(PHRASE))
+    await recogniser.recognise(recorded(PHRASE))
     provider.mend()
-    await ear.recognise(recorded(PHRASE))
+    await recogniser.recognise(recorded(PHRASE))
     async with asyncio.timeout(5):
-        while not ear.provider_state.up:  # noqa: ASYNC110 set by a task of the ear
+        while not recogniser.provider_state.up:  # noqa: ASYNC110 set by a task of the recogniser
             await asyncio.sleep(0.02)
     served = provider.served["stt"]
-    await ear.recognise(recorded(PHRASE))
+    await recogniser.recognise(recorded(PHRASE))
     assert provider.served["stt"] == served + 1
 
 
-async def test_nobody_who_hears_is_an_error_that_the_stream_can_tell(
+async def test_it_is_an_error_when_neither_provider_nor_engine_answers(
     provider: Provider, settings: Settings, tmp_path: Path
 ) -> None:
     nowhere = SpeechClient(tmp_path / "nowhere.sock")
-    recogniser = models_by(provider, settings, nowhere).stt
-    assert isinstance(recogniser, WhisperSTT)
-    assert isinstance(recogniser.client, FallbackEar)
+    recogniser = models_by(provider, settings, nowhere).recogniser
+    assert isinstance(recogniser, FallbackRecogniser)
     provider.break_("stt", "500")
     with pytest.raises(SpeechError):
-        await recogniser.client.recognise(recorded(PHRASE), timeout_s=0.5)
-    await recogniser.client.aclose()
+        await recogniser.recognise(recorded(PHRASE), timeout_s=0.5)
+    await recogniser.aclose()

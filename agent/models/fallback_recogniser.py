@@ -1,4 +1,4 @@
-"""A provider's recogniser with the speech engine behind it, on the very same utterance."""
+"""A provider's recogniser, and the speech engine for every utterance that it fails."""
 
 import asyncio
 import time
@@ -10,14 +10,15 @@ from livekit.agents import APIError, stt
 from livekit.agents.types import APIConnectOptions
 
 from agent.models.provider import Provider
+from agent.models.recogniser import LANGUAGE
 from speech.client import SpeechBusy, SpeechClient
 from speech.wire import RATE, Recognition
 
 TIMEOUT_S = 4.0
 
 
-class FallbackEar:
-    """Recognises as the speech engine's client does, by the provider first."""
+class FallbackRecogniser:
+    """A Recogniser that asks the provider first."""
 
     def __init__(
         self,
@@ -27,7 +28,7 @@ class FallbackEar:
         close: Callable[[], Awaitable[None]],
         timeout_s: float = TIMEOUT_S,
     ) -> None:
-        """`close` ends the connections of `remote`, whose own `aclose` leaves them open."""
+        """`close` closes the connections of `remote`, whose own `aclose` leaves them open."""
         self.remote = remote
         self.local = local
         self.timeout_s = timeout_s
@@ -39,23 +40,23 @@ class FallbackEar:
         pcm: bytes,
         *,
         kind: Literal["final", "interim"] = "final",
-        language: str | None = "en",
+        language: str | None = LANGUAGE,
         timeout_s: float = 10.0,
     ) -> Recognition:
-        """A final; raises SpeechError where nobody hears. Interims are not asked of a provider."""
+        """Raises SpeechBusy for every interim, SpeechError if the engine fails as well."""
         state = self.provider_state
         if kind == "interim":
-            raise SpeechBusy("no captions of unfinished words")
+            raise SpeechBusy("providers are only asked for finals")
         if state.up:
             try:
                 return await self._by_provider(pcm, language)
             except (APIError, TimeoutError) as error:
                 state.failed(error)
         else:
-            state.probe(lambda: self._heard(pcm, language))
+            state.probe(lambda: self._probe(pcm, language))
         return await self.local.recognise(pcm, kind=kind, language=language, timeout_s=timeout_s)
 
-    async def _heard(self, pcm: bytes, language: str | None) -> None:
+    async def _probe(self, pcm: bytes, language: str | None) -> None:
         await self._by_provider(pcm, language)
 
     async def _by_provider(self, pcm: bytes, language: str | None) -> Recognition:
@@ -64,11 +65,11 @@ class FallbackEar:
         once = APIConnectOptions(max_retry=0, timeout=self.timeout_s)
         async with asyncio.timeout(self.timeout_s):
             event = await self.remote.recognize([frame], conn_options=once)
-        heard = event.alternatives[0] if event.alternatives else None
+        best = event.alternatives[0] if event.alternatives else None
         return Recognition(
-            text=heard.text.strip() if heard else "",
-            language=(heard.language if heard else "") or language or "",
-            confidence=heard.confidence if heard else 0.0,
+            text=best.text.strip() if best else "",
+            language=(best.language if best else "") or language or "",
+            confidence=best.confidence if best else 0.0,
             audio_s=frame.duration,
             decode_s=time.perf_counter() - began,
         )

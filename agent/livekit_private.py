@@ -1,0 +1,62 @@
+"""Every use of what LiveKit does not document. Check this page when its version changes.
+
+Two more places depend on LiveKit's insides because they inherit from it: the event streams in
+`agent/models/inline_vad.py` skip the constructor of VADStream, and `Worker` in
+`agent/worker/server.py` overrides `drain` and `run`.
+
+Functions import what they need, because the forkserver reads PRELOAD before anything heavy.
+"""
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from livekit import rtc
+    from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
+
+# what LiveKit's worker preloads in its forkserver; the last must stay the last of all
+PRELOAD = ["livekit.agents.ipc._preload", "livekit.agents.ipc._preload_freeze"]
+
+
+def skip_end_of_turn_model() -> None:
+    """Saves 110 MB: the forkserver would preload a model that we do not use."""
+    os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
+
+
+def trust_bundled_certificates() -> None:
+    """Makes a job accept certifi's authorities where the system has none.
+
+    LiveKit's worker does it for its jobs, but after our forkserver has started.
+    """
+    from livekit.agents.utils import http_context
+
+    http_context._set_default_cert_env()
+
+
+def early_audio(room: "rtc.Room", *, timeout_s: float) -> "PreConnectAudioHandler":
+    """Collects what LiveKit's clients record before the agent comes. Close it with `aclose`."""
+    from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
+
+    handler = PreConnectAudioHandler(room=room, timeout=timeout_s)
+    handler.register()
+    return handler
+
+
+def has_early_audio(publication: Any) -> bool:
+    from livekit.rtc._proto.track_pb2 import AudioTrackFeature
+
+    return AudioTrackFeature.TF_PRECONNECT_BUFFER in publication.audio_features
+
+
+def limit_streams(room: "rtc.Room", max_bytes: int) -> None:
+    """Refuses data streams that inflate beyond `max_bytes`; `JobContext.connect` has no option."""
+    from livekit import rtc
+
+    connect = room.connect
+
+    async def limited(url: str, token: str, options: rtc.RoomOptions) -> None:
+        limits = rtc.DataStreamOptions(max_payload_byte_length=max_bytes)
+        await connect(url, token, replace(options, data_stream=limits))
+
+    room.connect = limited  # type: ignore[method-assign,assignment]

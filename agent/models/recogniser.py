@@ -1,0 +1,76 @@
+"""What recognises speech, and the same as a plug-in for LiveKit's agent sessions."""
+
+from typing import Literal, Protocol
+
+from livekit import rtc
+from livekit.agents import APIConnectionError, stt, utils
+from livekit.agents.language import LanguageCode
+from livekit.agents.types import NOT_GIVEN, APIConnectOptions, NotGivenOr
+
+from speech.client import SpeechError
+from speech.wire import RATE, Recognition
+
+LANGUAGE = "en"
+
+
+class Recogniser(Protocol):
+    """The speech engine, or a provider with the engine behind it."""
+
+    async def recognise(
+        self,
+        pcm: bytes,
+        *,
+        kind: Literal["final", "interim"] = "final",
+        language: str | None = LANGUAGE,
+        timeout_s: float = 10.0,
+    ) -> Recognition:
+        """The text of int16 mono PCM at 16 kHz. Raises SpeechError."""
+
+
+class RecogniserSTT(stt.STT[Literal["metrics_collected", "error"]]):
+    """Recognises one utterance a call; an agent session cuts the utterances by its own VAD."""
+
+    def __init__(self, recogniser: Recogniser, *, model: str) -> None:
+        super().__init__(capabilities=stt.STTCapabilities(streaming=False, interim_results=False))
+        self._recogniser = recogniser
+        self._model = model
+
+    @property
+    def model(self) -> str:
+        return self._model
+
+    @property
+    def provider(self) -> str:
+        return "bodh-speech"
+
+    async def _recognize_impl(
+        self,
+        buffer: utils.AudioBuffer,
+        *,
+        language: NotGivenOr[str] = NOT_GIVEN,
+        conn_options: APIConnectOptions,
+    ) -> stt.SpeechEvent:
+        frame = at_recognition_rate(utils.combine_frames(buffer))
+        try:
+            found = await self._recogniser.recognise(
+                bytes(frame.data.cast("B")),
+                language=language or LANGUAGE,
+                timeout_s=conn_options.timeout,
+            )
+        except SpeechError as error:
+            # any other kind of error would leave the agent session deaf for good
+            raise APIConnectionError(str(error), retryable=False) from error
+        text = stt.SpeechData(
+            language=LanguageCode(found.language),
+            text=found.text,
+            end_time=frame.duration,
+            confidence=found.confidence,
+        )
+        return stt.SpeechEvent(stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[text])
+
+
+def at_recognition_rate(frame: rtc.AudioFrame) -> rtc.AudioFrame:
+    if frame.sample_rate == RATE:
+        return frame
+    resampler = rtc.AudioResampler(frame.sample_rate, RATE, num_channels=frame.num_channels)
+    return utils.combine_frames([*resampler.push(frame), *resampler.flush()])

@@ -1,0 +1,164 @@
+"""All microphones of a room: which track is a participant's, and its sound to their voice."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from livekit import rtc
+from livekit.agents import utils
+
+from agent.livekit_private import early_audio, has_early_audio
+from agent.models.recogniser import Recogniser
+from agent.room.voice import Listener, Voice
+from speech.wire import RATE
+
+FRAME_MS = 50
+EARLY_TIMEOUT_S = 3.0
+SOURCES = (rtc.TrackSource.SOURCE_MICROPHONE, rtc.TrackSource.SOURCE_UNKNOWN)
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Microphone:
+    track_sid: str
+    listening: asyncio.Task[None]
+
+
+class Microphones:
+    """Gives each participant a voice, which is kept when they replace their microphone.
+
+    Make it before the room is connected.
+    """
+
+    def __init__(
+        self,
+        room: rtc.Room,
+        recogniser: Recogniser,
+        listener: Listener,
+        *,
+        next_id: Callable[[], str],
+    ) -> None:
+        self._room = room
+        self._recogniser = recogniser
+        self._listener = listener
+        self._next_id = next_id
+        self._voices: dict[str, Voice] = {}
+        self._microphones: dict[str, _Microphone] = {}
+        self._ended = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._early = early_audio(room, timeout_s=EARLY_TIMEOUT_S)
+        room.on("track_subscribed", self._on_track)
+        room.on("track_unsubscribed", self._on_track_gone)
+        room.on("track_muted", self._on_muted)
+
+    def end(self) -> None:
+        """Takes no more sound and ends what is being said; that is still recognised."""
+        self._ended = True
+        for voice in self._voices.values():
+            voice.end_speech()
+
+    async def recognised(self) -> None:
+        """Returns when every utterance that has ended is recognised."""
+        await asyncio.gather(*(voice.recognised() for voice in self._voices.values()))
+
+    async def aclose(self) -> None:
+        self._room.off("track_subscribed", self._on_track)
+        self._room.off("track_unsubscribed", self._on_track_gone)
+        self._room.off("track_muted", self._on_muted)
+        await utils.aio.cancel_and_wait(*self._tasks)
+        await self._early.aclose()
+        await asyncio.gather(*(voice.aclose() for voice in self._voices.values()))
+
+    def _on_track(self, track: rtc.Track, publication: Any, participant: Any) -> None:
+        if (
+            track.kind != rtc.TrackKind.KIND_AUDIO
+            or publication.source not in SOURCES
+            or participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
+        ):
+            return
+        identity = participant.identity
+        self._drop(identity)
+        voice = self._voices.get(identity)
+        if voice is None:
+            voice = Voice(identity, self._recogniser, self._listener, next_id=self._next_id)
+            self._voices[identity] = voice
+        listening = asyncio.create_task(
+            self._listen(voice, track, early=has_early_audio(publication)), name="microphone"
+        )
+        self._microphones[identity] = _Microphone(track.sid, listening)
+        self._tasks.add(listening)
+        listening.add_done_callback(self._done)
+
+    def _drop(self, identity: str) -> None:
+        if microphone := self._microphones.pop(identity, None):
+            microphone.listening.cancel()
+            self._voices[identity].end_speech()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("a microphone failed and is not heard any more", exc_info=error)
+
+    def _on_muted(self, participant: rtc.Participant, publication: Any) -> None:
+        if self._is_heard(participant.identity, publication.sid):
+            self._voices[participant.identity].end_speech()
+
+    def _on_track_gone(self, track: rtc.Track, publication: Any, participant: Any) -> None:
+        if self._is_heard(participant.identity, track.sid):
+            self._drop(participant.identity)
+
+    def _is_heard(self, identity: str, track_sid: str) -> bool:
+        microphone = self._microphones.get(identity)
+        return microphone is not None and microphone.track_sid == track_sid
+
+    async def _listen(self, voice: Voice, track: rtc.Track, *, early: bool) -> None:
+        """Runs until cancelled: the stream of a lost connection goes on with silence."""
+        # opened first: it keeps what is said while the early audio is on its way
+        stream = rtc.AudioStream.from_track(
+            track=track, sample_rate=RATE, num_channels=1, frame_size_ms=FRAME_MS
+        )
+        try:
+            if early:
+                self._push_early(voice, await self._early_frames(track.sid))
+            async for event in stream:
+                self._push(voice, event.frame, time.time() - event.frame.duration)
+        finally:
+            await stream.aclose()
+
+    async def _early_frames(self, track_sid: str) -> list[rtc.AudioFrame]:
+        """What was said before the agent came, empty if it does not arrive in time."""
+        try:
+            return _mono_frames(await self._early.wait_for_data(track_sid))
+        except Exception as error:  # noqa: BLE001 a client's own bytes, through a decoder
+            logger.warning("no early audio", extra={"why": type(error).__name__})
+            return []
+
+    def _push_early(self, voice: Voice, frames: list[rtc.AudioFrame]) -> None:
+        at = time.time() - sum(frame.duration for frame in frames)
+        for frame in frames:
+            self._push(voice, frame, at)
+            at += frame.duration
+
+    def _push(self, voice: Voice, frame: rtc.AudioFrame, spoken_at: float) -> None:
+        if not self._ended:
+            voice.push(frame, spoken_at)
+
+
+def _mono_frames(frames: list[rtc.AudioFrame]) -> list[rtc.AudioFrame]:
+    """The same sound at the recognition rate with one channel, the left one."""
+    if not frames or (frames[0].sample_rate == RATE and frames[0].num_channels == 1):
+        return frames
+    mono = [frame if frame.num_channels == 1 else _left(frame) for frame in frames]
+    resampler = rtc.AudioResampler(frames[0].sample_rate, RATE)
+    return [out for frame in mono for out in resampler.push(frame)] + resampler.flush()
+
+
+def _left(frame: rtc.AudioFrame) -> rtc.AudioFrame:
+    samples = np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)
+    left = np.ascontiguousarray(samples[:, 0])
+    return rtc.AudioFrame(left.tobytes(), frame.sample_rate, 1, len(left))

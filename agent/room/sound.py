@@ -1,0 +1,50 @@
+"""The sound of one utterance, and where endless speech is cut in two."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from speech.wire import RATE
+
+MAX_UTTERANCE_S = 29.0  # the engine takes 29.5 s
+CUT_SEARCH_S = 5.0  # the cut is at the quietest moment of the last seconds
+CUT_FRAME = RATE // 10
+BYTES_PER_S = 2 * RATE
+
+
+@dataclass
+class Sound:
+    """PCM (int16, mono, 16 kHz) that starts a little before the speech. Times are epoch seconds."""
+
+    segment_id: str
+    pcm: bytearray
+    pcm_at: float  # when its first sample was spoken
+    started_at: float
+    next_interim_at: float
+    ended_at: float = 0.0
+    continues: bool = False  # cut off from speech that goes on
+
+    @property
+    def last_at(self) -> float:
+        """When its last sample was spoken."""
+        return self.pcm_at + len(self.pcm) / BYTES_PER_S
+
+    @property
+    def too_long(self) -> bool:
+        return len(self.pcm) >= MAX_UTTERANCE_S * BYTES_PER_S
+
+    def cut(self, next_id: str) -> "Sound":
+        """Ends this sound at its quietest late moment and returns what follows."""
+        at = 2 * _quietest(np.frombuffer(bytes(self.pcm), np.int16))
+        rest = self.pcm[at:]
+        del self.pcm[at:]
+        self.ended_at, self.continues = self.last_at, True
+        return Sound(next_id, rest, self.ended_at, self.ended_at, self.next_interim_at)
+
+
+def _quietest(samples: np.ndarray) -> int:
+    """Index of the sample in the middle of the quietest 100 ms of the last 5 s."""
+    late = samples[-int(CUT_SEARCH_S * RATE) :].astype(np.float32)
+    frames = late[: len(late) // CUT_FRAME * CUT_FRAME].reshape(-1, CUT_FRAME)
+    quietest = int(np.argmin(np.square(frames).mean(axis=1)))
+    return len(samples) - len(late) + quietest * CUT_FRAME + CUT_FRAME // 2

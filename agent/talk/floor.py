@@ -1,0 +1,72 @@
+"""The floor: several voices as the one user that the tutor's agent session knows."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+
+from livekit.agents import vad
+
+from agent.models.inline_vad import WINDOW_S, EventStream
+from agent.room.voice import Heard
+
+
+class Floor(vad.VAD):
+    """A Listener of the voices, and the voice activity of the agent session.
+
+    The session hears of speech from the first voice's start to the last voice's end. Whoever
+    started first has the floor; it passes to the next when they stop.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(capabilities=vad.VADCapabilities(update_interval=WINDOW_S))
+        self._stream = EventStream()
+        self._utterances: asyncio.Queue[Heard] = asyncio.Queue()
+        self._speaking: list[str] = []  # identities, the holder of the floor first
+        self._open = 0  # utterances that started and have no final yet
+        self._closed = False
+
+    @property
+    def quiet(self) -> bool:
+        """Nobody is speaking, and all that was said is recognised and taken."""
+        return self._open == 0 and self._utterances.empty()
+
+    def stream(self) -> vad.VADStream:
+        """The one stream of this floor."""
+        return self._stream
+
+    def on_speech(self, identity: str, event: vad.VADEvent) -> None:
+        match event.type:
+            case vad.VADEventType.START_OF_SPEECH:
+                self._open += 1
+                self._speaking.append(identity)
+                passes = len(self._speaking) == 1
+            case vad.VADEventType.END_OF_SPEECH:
+                self._speaking.remove(identity)
+                passes = not self._speaking
+            case _:
+                passes = self._speaking[0] == identity
+        if passes:
+            self._stream.send(event)
+
+    def on_utterance(self, heard: Heard) -> None:
+        if heard.kind == "late" and (self._closed or self._speaking):
+            return  # nobody waits in silence
+        if heard.kind in ("final", "missed") and not heard.continues:
+            self._open -= 1
+        self._utterances.put_nowait(heard)
+
+    async def utterances(self) -> AsyncGenerator[Heard, None]:
+        """All utterances as they come. Each counts as taken when the next is asked for."""
+        while True:
+            heard = await self._utterances.get()
+            try:
+                yield heard
+            finally:
+                self._utterances.task_done()
+
+    def close(self) -> None:
+        """Promises no more answers: another agent may speak already."""
+        self._closed = True
+
+    async def taken(self) -> None:
+        """Returns when all utterances so far are taken."""
+        await self._utterances.join()

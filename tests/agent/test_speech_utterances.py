@@ -1,0 +1,304 @@
+"""Voices of participants: interims, finals with true times, errors that heal; the tutor's floor."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+from livekit.agents import vad
+
+from agent.models.espeak import EspeakTTS
+from agent.models.inline_vad import InlineVAD
+from agent.models.recogniser import Recogniser, RecogniserSTT
+from agent.room.voice import Heard, Voice
+from agent.talk.floor import Floor
+from speech.client import SpeechBusy, SpeechClient
+from speech.wire import RATE
+from tests.agent.speech_parts import (
+    FRAME_S,
+    WAVS,
+    EngineProcess,
+    frames,
+    noise,
+    recorded,
+    running_engine,
+    said,
+    silence,
+)
+
+Speech = vad.VADEventType
+BEGAN = 1_000_000.0  # epoch time of a voice's first sample in these tests
+SHORT, LONG = "my-answer-is-three", "repeat-last-part"
+
+
+class Ears:
+    """A Listener that remembers."""
+
+    def __init__(self) -> None:
+        self.speech: list[tuple[str, vad.VADEvent]] = []
+        self.utterances: asyncio.Queue[Heard] = asyncio.Queue()
+
+    def on_speech(self, identity: str, event: vad.VADEvent) -> None:
+        self.speech.append((identity, event))
+
+    def on_utterance(self, heard: Heard) -> None:
+        self.utterances.put_nowait(heard)
+
+    def all(self, *kinds: str) -> list[Heard]:
+        """What was heard of some kinds; `late` comes by chance on a busy machine."""
+        utterances = [self.utterances.get_nowait() for _ in range(self.utterances.qsize())]
+        return [heard for heard in utterances if heard.kind in kinds]
+
+
+@pytest.fixture(scope="module")
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EngineProcess]:
+    async with running_engine(tmp_path_factory.mktemp("speech")) as process:
+        yield process
+
+
+@pytest.fixture
+async def client(engine: EngineProcess) -> AsyncIterator[SpeechClient]:
+    client = SpeechClient(engine.address)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def ears() -> Ears:
+    return Ears()
+
+
+@pytest.fixture
+async def voice(client: SpeechClient, ears: Ears) -> AsyncIterator[Voice]:
+    voice = voice_of("l_amina", client, ears)
+    yield voice
+    await voice.aclose()
+
+
+def voice_of(identity: str, recogniser: Recogniser, listener: Ears | Floor) -> Voice:
+    numbers = count(1)
+    return Voice(identity, recogniser, listener, next_id=lambda: f"{identity}-{next(numbers)}")
+
+
+async def speak(voice: Voice, pcm: bytes, *, pace_s: float = 0.0) -> None:
+    """Pushes a frame of 50 ms every `pace_s`; returns when all of it is recognised."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for number, frame in enumerate(frames(pcm)):
+        await asyncio.sleep(max(0.0, began + number * pace_s - loop.time()))
+        voice.push(frame, BEGAN + number * FRAME_S)
+    voice.end_speech()
+    await voice.recognised()
+
+
+def onset(pcm: bytes) -> float:
+    """When the sound begins, in seconds, by the first loud sample."""
+    samples = memoryview(pcm).cast("h")
+    return next(at for at, sample in enumerate(samples) if abs(sample) > 500) / RATE
+
+
+async def test_phrases_in_real_time_get_finals_with_identity_and_true_times(
+    voice: Voice, ears: Ears
+) -> None:
+    first, second, gap = recorded(LONG), recorded(SHORT), silence(0.8)
+    await speak(voice, silence(1.0) + first + gap + second + gap, pace_s=FRAME_S)
+    one, two = ears.all("final", "missed")
+    assert [one.text, two.text] == [WAVS[LONG], WAVS[SHORT]]
+    assert (one.identity, one.segment_id, two.segment_id) == ("l_amina", "l_amina-1", "l_amina-2")
+    second_at = BEGAN + 1.0 + len(first) / RATE / 2 + 0.8
+    assert one.started_at == pytest.approx(BEGAN + 1.0 + onset(first), abs=0.15)
+    assert two.started_at == pytest.approx(second_at + onset(second), abs=0.15)
+    assert one.ended_at < second_at - 0.5
+    assert all((heard.confidence or 0) > 0.8 and heard.language == "en" for heard in (one, two))
+    kinds = Counter(event.type for _, event in ears.speech)
+    assert (kinds[Speech.START_OF_SPEECH], kinds[Speech.END_OF_SPEECH]) == (2, 2)
+
+
+async def engine_idle(client: SpeechClient) -> None:
+    """Returns when the engine takes interims again; it pauses between them."""
+    async with asyncio.timeout(20):
+        while True:
+            with contextlib.suppress(SpeechBusy):
+                await client.recognise(silence(0.1), kind="interim")
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_an_interim_comes_while_the_learner_still_speaks(
+    client: SpeechClient, voice: Voice, ears: Ears
+) -> None:
+    await engine_idle(client)
+    spoken = frames(silence(0.5) + recorded(LONG) + silence(0.5))
+    for number, frame in enumerate(spoken[:34]):  # 1.2 s of speech, and no pause yet
+        voice.push(frame, BEGAN + number * FRAME_S)
+    async with asyncio.timeout(20):
+        interim = await ears.utterances.get()
+    assert interim.kind == "interim"
+    assert interim.text.startswith("can you")
+    for number, frame in enumerate(spoken[34:], 34):
+        voice.push(frame, BEGAN + number * FRAME_S)
+    await voice.recognised()
+    (final,) = ears.all("final")
+    assert (final.text, final.segment_id) == (WAVS[LONG], interim.segment_id)
+
+
+async def test_a_voice_that_stops_in_mid_word_is_recognised_and_goes_on_with_new_sound(
+    voice: Voice, ears: Ears
+) -> None:
+    await speak(voice, recorded(SHORT))  # no silence behind it: muted, replaced or left
+    await speak(voice, recorded(LONG))
+    assert [heard.text for heard in ears.all("final", "missed")] == [WAVS[SHORT], WAVS[LONG]]
+    assert ears.speech[-1][1].type is Speech.END_OF_SPEECH
+
+
+async def test_noise_is_no_words(voice: Voice, ears: Ears) -> None:
+    await speak(voice, silence(1) + noise(5, 800) + silence(1))
+    assert {heard.text for heard in ears.all("final", "missed")} <= {""}
+
+
+async def test_endless_speech_is_cut_before_the_window_is_full(voice: Voice, ears: Ears) -> None:
+    espeak = EspeakTTS()
+    text = " ".join(["i do not understand the learning rate and the loss"] * 16)
+    pcm = await said(espeak, text)
+    await espeak.aclose()
+    whole_s = len(pcm) / 2 / RATE
+    assert whole_s > 30
+    await speak(voice, pcm)
+    first, second = ears.all("final", "missed")
+    assert (first.continues, second.continues) == (True, False)
+    assert 23.5 <= first.ended_at - first.started_at <= 29.1
+    assert second.started_at == first.ended_at
+    assert second.ended_at - first.started_at == pytest.approx(whole_s, abs=0.6)
+    assert sum(event.type is Speech.END_OF_SPEECH for _, event in ears.speech) == 1
+
+
+async def test_without_an_engine_utterances_are_late_then_missed_and_the_voice_goes_on(
+    tmp_path: Path, ears: Ears, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("agent.room.voice.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("agent.room.voice.LATE_S", 0.1)
+    voice = voice_of("l_amina", SpeechClient(tmp_path / "none.sock"), ears)
+    for _ in range(2):
+        await speak(voice, recorded(SHORT) + silence(0.6))
+    await voice.aclose()
+    told = [ears.utterances.get_nowait() for _ in range(ears.utterances.qsize())]
+    assert [(heard.kind, heard.segment_id, heard.text) for heard in told] == [
+        ("late", "l_amina-1", ""),
+        ("missed", "l_amina-1", ""),
+        ("late", "l_amina-2", ""),
+        ("missed", "l_amina-2", ""),
+    ]
+
+
+async def test_the_next_phrase_is_recognised_after_the_engine_was_killed(
+    tmp_path: Path, ears: Ears
+) -> None:
+    async with running_engine(tmp_path) as engine:
+        client = SpeechClient(engine.address)
+        voice = voice_of("l_amina", client, ears)
+        first = asyncio.create_task(speak(voice, recorded(SHORT)))
+        await engine.end()
+        await engine.start()
+        await first
+        await speak(voice, recorded(LONG))
+        await voice.aclose()
+        await client.aclose()
+    assert [heard.text for heard in ears.all("final", "missed")] == [WAVS[SHORT], WAVS[LONG]]
+
+
+async def test_voices_at_once_are_recognised_each_under_its_own_identity(
+    client: SpeechClient, ears: Ears
+) -> None:
+    phrases = {"l_amina": LONG, "l_tomas": SHORT}
+    voices = {identity: voice_of(identity, client, ears) for identity in phrases}
+    await asyncio.gather(
+        *(speak(voices[identity], recorded(phrase)) for identity, phrase in phrases.items())
+    )
+    await asyncio.gather(*(voice.aclose() for voice in voices.values()))
+    assert {heard.identity: heard.text for heard in ears.all("final", "missed")} == {
+        identity: WAVS[phrase] for identity, phrase in phrases.items()
+    }
+
+
+async def test_floor_passes_on_who_started_first_until_the_last_one_stops() -> None:
+    floor = Floor()
+    stream = floor.stream()
+    for identity, kind in (
+        ("amina", Speech.START_OF_SPEECH),
+        ("tomas", Speech.START_OF_SPEECH),
+        ("amina", Speech.INFERENCE_DONE),
+        ("tomas", Speech.INFERENCE_DONE),  # has not got the floor
+        ("amina", Speech.END_OF_SPEECH),
+        ("tomas", Speech.INFERENCE_DONE),
+        ("tomas", Speech.END_OF_SPEECH),
+    ):
+        floor.on_speech(identity, vad.VADEvent(kind, 0, 0.0, 0.0, 0.0))
+    stream.end_input()
+    assert [event.type for event in [event async for event in stream]] == [
+        Speech.START_OF_SPEECH,
+        Speech.INFERENCE_DONE,
+        Speech.INFERENCE_DONE,
+        Speech.END_OF_SPEECH,
+    ]
+
+
+def heard(identity: str, kind: str = "final") -> Heard:
+    return Heard(kind, identity, f"{identity}-1", BEGAN, BEGAN + 1, text="yes")  # type: ignore[arg-type]
+
+
+async def test_floor_is_quiet_when_all_that_was_begun_is_recognised_and_taken() -> None:
+    floor = Floor()
+    utterances = floor.utterances()
+    for identity in ("amina", "tomas"):
+        floor.on_speech(identity, vad.VADEvent(Speech.START_OF_SPEECH, 0, 0.0, 0.0, 0.0))
+    floor.on_speech("amina", vad.VADEvent(Speech.END_OF_SPEECH, 0, 0.0, 0.0, 0.0))
+    floor.on_utterance(heard("amina"))
+    assert (await anext(utterances)).identity == "amina"
+    quiet = [floor.quiet]
+    floor.on_speech("tomas", vad.VADEvent(Speech.END_OF_SPEECH, 0, 0.0, 0.0, 0.0))
+    floor.on_utterance(heard("tomas"))
+    quiet.append(floor.quiet)
+    assert (await anext(utterances)).identity == "tomas"
+    assert [*quiet, floor.quiet] == [False, False, True]
+    taken = asyncio.create_task(floor.taken())
+    await asyncio.sleep(0)
+    assert not taken.done()
+    await utterances.aclose()
+    await taken
+
+
+async def test_nobody_is_told_to_wait_while_another_speaks_or_after_the_goodbye() -> None:
+    floor = Floor()
+    floor.on_speech("tomas", vad.VADEvent(Speech.START_OF_SPEECH, 0, 0.0, 0.0, 0.0))
+    floor.on_utterance(heard("amina", "late"))
+    floor.on_speech("tomas", vad.VADEvent(Speech.END_OF_SPEECH, 0, 0.0, 0.0, 0.0))
+    floor.on_utterance(heard("tomas"))
+    floor.close()
+    floor.on_utterance(heard("amina", "late"))
+    floor.on_utterance(heard("amina", "missed"))
+    utterances = floor.utterances()
+    assert [(await anext(utterances)).kind for _ in range(2)] == ["final", "missed"]
+    await utterances.aclose()
+
+
+async def test_a_whole_recording_is_recognised_at_once(client: SpeechClient) -> None:
+    plugin = RecogniserSTT(client, model="whisper")
+    event = await plugin.recognize(frames(recorded(LONG)))
+    assert event.alternatives[0].text == WAVS[LONG]
+
+
+async def test_inline_detector_has_the_events_of_a_voice_activity_stream() -> None:
+    stream = InlineVAD().stream()
+    for frame in frames(silence(0.5) + recorded(LONG) + silence(0.5)):
+        stream.push_frame(frame)
+    stream.end_input()
+    events = [event async for event in stream]
+    changes = [event for event in events if event.type is not Speech.INFERENCE_DONE]
+    assert [event.type for event in changes] == [Speech.START_OF_SPEECH, Speech.END_OF_SPEECH]
+    assert changes[1].silence_duration == pytest.approx(0.25, abs=0.033)
+    assert changes[1].frames[0].duration == pytest.approx(
+        changes[1].speech_duration + 0.75, abs=0.1
+    )
