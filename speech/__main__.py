@@ -1,4 +1,4 @@
-"""`python -m speech` serves the engine; `python -m speech choose` decides on its model."""
+"""`python -m speech` serves the engine; `python -m speech choose` picks its model."""
 
 import asyncio
 import os
@@ -12,7 +12,6 @@ USAGE = "usage: python -m speech [choose]"
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status."""
     settings = Settings()
     try:
         match arguments:
@@ -31,7 +30,7 @@ def main(arguments: list[str]) -> int:
 
 
 def tell(choice: Choice) -> None:
-    """One line about the model; a loud one where it is not the wanted one."""
+    """Prints one line about the model, a loud one if it is not the wanted one."""
     if choice.test_model and choice.wanted != "test":
         print(
             f"*** SPEECH: {choice.reason}. Using the TEST MODEL, which knows 140 words and no "
@@ -43,7 +42,7 @@ def tell(choice: Choice) -> None:
 
 
 def run(settings: Settings, choice: Choice) -> int:
-    # read by the libraries when they are loaded: one thread a decode, and never the network
+    # the libraries read these when they are imported: one thread a decode, never the network
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HF_HUB_OFFLINE"):
         os.environ[name] = "1"
     from speech.server import AlreadyServed, serve

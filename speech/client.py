@@ -1,4 +1,4 @@
-"""The way from a job to the speech engine; imports neither the model nor livekit."""
+"""Asks the speech engine. Imports neither the model nor LiveKit."""
 
 import asyncio
 import itertools
@@ -10,28 +10,28 @@ from speech.wire import Header, Health, Recognition, WireError, frame, read_fram
 
 logger = logging.getLogger("bodh.speech")
 
-RETRY_S = 0.2  # an engine that was restarted answers within a second or two
+RETRY_S = 0.2  # a restarted engine answers within a second or two
 HEALTH_TIMEOUT_S = 2.0
 
 
 class SpeechError(Exception):
-    """The engine could not recognise this."""
+    """The engine could not recognise the audio."""
 
 
 class SpeechTimeout(SpeechError):
-    """No answer in time, or no engine to ask."""
+    """No answer in time, or no engine is running."""
 
 
 class SpeechBusy(SpeechError):
-    """An interim was refused because others are being decoded; the next one may pass."""
+    """An interim was refused because the engine is busy. Later ones may be accepted."""
 
 
 class ConnectionLost(Exception):
-    """The engine went away with the request; it can be sent again."""
+    """The engine went away before it answered; the request can be sent again."""
 
 
 class Line:
-    """One open connection; answers are matched to requests by id."""
+    """One open connection. Matches answers to requests by id."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
@@ -44,7 +44,7 @@ class Line:
         return self._listener.done()
 
     async def ask(self, header: Header, pcm: bytes) -> Header:
-        """The answer's header. Raises ConnectionLost."""
+        """Returns the header of the answer. Raises ConnectionLost."""
         number = next(self._ids)
         answer: asyncio.Future[Header] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
@@ -80,7 +80,7 @@ class Line:
 
 
 class SpeechClient:
-    """Asks the engine at a Unix socket; connects when needed and again when it was restarted."""
+    """Connects to the engine's Unix socket on demand, and again when the engine was restarted."""
 
     def __init__(self, address: Path) -> None:
         self._address = address
@@ -99,8 +99,8 @@ class SpeechClient:
     ) -> Recognition:
         """The text of int16 mono PCM at 16 kHz, at most 29.5 s.
 
-        A final is sent again to an engine that comes back in time. Raises SpeechTimeout,
-        SpeechBusy (interims only) or SpeechError.
+        Sends a final again if the engine restarts in time. Raises SpeechTimeout, SpeechBusy
+        (interims only) or SpeechError.
         """
         header: Header = {
             "kind": kind,
@@ -116,7 +116,7 @@ class SpeechClient:
             raise SpeechError("the engine's answer is not a recognition") from error
 
     async def health(self) -> Health:
-        """The engine's state. Raises SpeechTimeout where none answers within 2 s."""
+        """The state of the engine. Raises SpeechTimeout if none answers within 2 s."""
         answer = await self._ask({"kind": "health"}, b"", timeout_s=HEALTH_TIMEOUT_S, again=True)
         return Health(
             model=answer["model"],
@@ -126,7 +126,7 @@ class SpeechClient:
         )
 
     async def aclose(self) -> None:
-        """Closes the connection; a later call opens a new one."""
+        """Closes the connection; later calls open a new one."""
         line, self._line = self._line, None
         if line is not None:
             await line.aclose()

@@ -1,4 +1,4 @@
-"""The model: PCM of one utterance in, believable text out."""
+"""The model: PCM of one utterance in, plausible text out."""
 
 import math
 import time
@@ -13,17 +13,17 @@ from faster_whisper.transcribe import Segment, Word
 from speech.guards import MIN_VOICED_S, Samples, Sound, believable, find_sound
 from speech.wire import MAX_AUDIO_S, MAX_PCM_BYTES, RATE, Recognition, Span
 
-# around the sound: without it a first word is lost, with more a last word is heard twice
+# silence around the sound: with less the first word is lost, with more the last one is doubled
 MARGIN = RATE // 4
 
 
 class TooLong(ValueError):
-    """The audio does not fit into one window of the model."""
+    """The audio is longer than one window of the model."""
 
 
 @dataclass(frozen=True)
 class Wish:
-    """How to decode: `language` None lets a multilingual model find out."""
+    """How to decode. A `language` of None lets a multilingual model detect it."""
 
     language: str | None = "en"
     hotwords: str | None = None
@@ -31,16 +31,16 @@ class Wish:
 
 
 class Engine:
-    """One loaded model. `recognise` blocks and may be called from `threads` threads at once."""
+    """One loaded model. `recognise` blocks; `threads` threads may call it at once."""
 
     def __init__(self, folder: Path, *, threads: int = 1) -> None:
-        # one thread a decode and several decodes: more threads on one make short speech slower
+        # one thread per decode: several would make short speech slower
         self._model = WhisperModel(
             str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=threads
         )
 
     def warm(self) -> None:
-        """Decodes a second of nothing, so that the first learner does not wait for it."""
+        """Decodes a second of silence, so that the first learner need not wait for it."""
         self._decode(np.zeros(RATE, np.float32), Wish())
 
     def recognise(self, pcm: bytes, wish: Wish) -> Recognition:
@@ -71,7 +71,7 @@ class Engine:
             samples,
             language=wish.language,
             beam_size=1,
-            temperature=0.0,  # the guards drop what another temperature would guess at
+            temperature=0.0,  # no retries at higher ones: the guards drop bad guesses
             without_timestamps=True,
             condition_on_previous_text=False,
             hotwords=wish.hotwords,
@@ -81,7 +81,7 @@ class Engine:
 
 
 def framed(samples: Samples, sound: Sound) -> Samples:
-    """The sound with exactly a margin before and behind it, silence where there is too little."""
+    """The sound with exactly MARGIN samples before and after it, padded with silence."""
     start, end = sound.start - MARGIN, sound.end + MARGIN
     kept = samples[max(0, start) : end]
     return np.pad(kept, (max(0, -start), max(0, end - len(samples))))
@@ -99,7 +99,7 @@ def is_speech(segment: Segment, voiced: float) -> bool:
 
 
 def confidence(segments: list[Segment]) -> float:
-    """The mean probability of a token over all segments, 0 where there are none."""
+    """The mean probability of a token over all segments; 0 if there are none."""
     if not segments:
         return 0.0
     tokens = [max(1, len(segment.tokens)) for segment in segments]
@@ -108,7 +108,7 @@ def confidence(segments: list[Segment]) -> float:
 
 
 def spans(parts: Iterable[Segment | Word], offset_s: float, audio_s: float) -> tuple[Span, ...]:
-    """Segments or words of the model on the time of the request."""
+    """Segments or words with times that count from the start of the request."""
     return tuple(
         Span(
             text=(part.text if isinstance(part, Segment) else part.word).strip(),
@@ -124,5 +124,5 @@ def clip(at_s: float, audio_s: float) -> float:
 
 
 def to_samples(pcm: bytes) -> Samples:
-    """Int16 PCM as floats from -1 to 1; an odd last byte is dropped."""
+    """Int16 PCM as floats from -1 to 1. Drops an odd last byte."""
     return np.frombuffer(pcm[: len(pcm) & ~1], np.int16).astype(np.float32) / np.float32(32768)

@@ -1,4 +1,4 @@
-"""What keeps silence and noise from becoming text. Pure functions over samples and figures."""
+"""Keeps silence and noise from becoming text. Pure functions."""
 
 import re
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from speech.wire import RATE
 Samples = npt.NDArray[np.float32]
 
 FRAME = RATE // 50  # 20 ms
-FLOOR_RMS = 10 ** (-50 / 20)  # of full scale: quieter is a microphone's own noise
-DYNAMIC_RANGE = 10 ** (-30 / 20)  # frames this far under the loudest one are pauses
+FLOOR_RMS = 10 ** (-50 / 20)  # of full scale: anything quieter is a microphone's own noise
+DYNAMIC_RANGE = 10 ** (-30 / 20)  # frames this far below the loudest one are pauses
 MIN_VOICED_S = 0.1  # the shortest word is about twice as long, a click much shorter
-SHORT_S = 0.3  # a sound as short as one syllable has to be heard very clearly
+SHORT_S = 0.3  # one syllable or less: believed only if it is very clear
 
 MAX_NO_SPEECH = 0.6
 MIN_LOGPROB = -1.0
@@ -27,7 +27,7 @@ MAX_REPEATS = 3  # "no no no" is said by people, a fourth time by a model in a l
 
 @dataclass(frozen=True)
 class Sound:
-    """What is louder than the room: its seconds, its first sample and the one behind its last."""
+    """The part that is louder than the room; `end` is the sample after its last."""
 
     voiced_s: float
     start: int
@@ -35,7 +35,7 @@ class Sound:
 
 
 def find_sound(samples: Samples) -> Sound:
-    """Where there is sound, in frames of 20 ms; silence gives 0 s."""
+    """Finds sound in steps of 20 ms."""
     count = len(samples) // FRAME
     if count == 0:
         return Sound(0.0, 0, 0)
@@ -51,10 +51,10 @@ def find_sound(samples: Samples) -> Sound:
 def believable(
     text: str, *, no_speech: float, logprob: float, compression: float, voiced: float
 ) -> bool:
-    """False where the model itself, or plain arithmetic, says that nobody said this.
+    """Whether somebody can have said this text, by the model's own doubts and by its length.
 
     `no_speech` is a probability, `logprob` the mean per token (0 is certain), `compression` the
-    ratio of gzip over the text, `voiced` the seconds of sound that it was heard in.
+    gzip ratio of the text, and `voiced` the seconds of sound.
     """
     short = voiced < SHORT_S
     if no_speech > (MAX_NO_SPEECH_SHORT if short else MAX_NO_SPEECH):
@@ -67,10 +67,10 @@ def believable(
 
 
 def loops(text: str) -> bool:
-    """True where a group of one to five words comes more than three times in a row."""
+    """Whether a group of one to five words comes more than three times in a row."""
     words = re.findall(r"\w+", text.lower())
     for size in range(1, 6):
-        streak = 0  # words equal to the one a group earlier: one repeat makes `size` of them
+        streak = 0  # words equal to the one a group earlier; a repeated group adds `size`
         for word, earlier in zip(words[size:], words, strict=False):
             streak = streak + 1 if word == earlier else 0
             if streak >= size * MAX_REPEATS:

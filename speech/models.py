@@ -1,4 +1,4 @@
-"""Which Whisper model serves: decided once at set-up, read at every start."""
+"""Which Whisper model to load: chosen once at set-up, read at every start."""
 
 import json
 import threading
@@ -14,12 +14,12 @@ HUB_PATIENCE_S = 5.0
 
 
 class NoModel(Exception):
-    """No model can be loaded; the message says what to set."""
+    """No model can be loaded. The message says what to set."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The model to load: `wanted` is the setting, `reason` says why it is not that one."""
+    """The model to load. `wanted` is the setting, `reason` why it is another one."""
 
     wanted: str
     model: str
@@ -35,7 +35,7 @@ class Choice:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """None where nothing was decided, or the file is not readable as a choice."""
+        """None if the file is missing or is not a choice."""
         try:
             return cls(**json.loads(path.read_text()))
         except (OSError, ValueError, TypeError):
@@ -43,9 +43,9 @@ class Choice:
 
 
 def choose(wanted: str, home: Path) -> Choice:
-    """Decides at set-up, asking the hub where a model has to come from there, and writes it down.
+    """Chooses at set-up, downloads the model if needed, and writes the choice down.
 
-    Raises NoModel where `wanted` is a folder without a model.
+    Raises NoModel if `wanted` is a folder without a model.
     """
     choice = local_choice(wanted, home)
     if choice.test_model and wanted != "test":
@@ -56,7 +56,7 @@ def choose(wanted: str, home: Path) -> Choice:
 
 
 def chosen(wanted: str, home: Path) -> Choice:
-    """The model to load now, without any network: as decided, if it still holds."""
+    """The model to load now: the one chosen at set-up if it is still there. Uses no network."""
     choice = Choice.read(choice_file(home))
     if choice and choice.wanted == wanted and is_model(Path(choice.path)):
         return choice
@@ -64,7 +64,7 @@ def chosen(wanted: str, home: Path) -> Choice:
 
 
 def local_choice(wanted: str, home: Path, *, reason: str = "") -> Choice:
-    """The wanted model where it is on this machine, else the test model."""
+    """The wanted model if it is on this machine, else the test model."""
     if wanted == "test":
         return test_choice(wanted, "")
     as_folder = Path(wanted).expanduser()
@@ -97,8 +97,8 @@ def is_model(folder: Path) -> bool:
 
 
 def fetch(name: str, folder: Path) -> str:
-    """Downloads a model from the hub; the answer is "" or why it could not."""
-    # imported here: serving never needs the hub's library, and it reads its address at import
+    """Downloads a model from the hub. Returns "" or why it failed."""
+    # imported here: serving never needs it, and it reads the hub's address when it is imported
     import huggingface_hub.constants
     from faster_whisper import download_model
 
@@ -107,7 +107,7 @@ def fetch(name: str, folder: Path) -> str:
     draft = folder.with_name(f"{folder.name}.part")
     try:
         download_model(name, output_dir=str(draft))
-    except Exception as error:  # noqa: BLE001 the library's errors are many, each means "not here"
+    except Exception as error:  # noqa: BLE001 the library has many errors, and each means "no model"
         return f"{name} could not be fetched: {type(error).__name__}"
     if not is_model(draft):
         return f"{name} is not a CTranslate2 model"
@@ -116,7 +116,7 @@ def fetch(name: str, folder: Path) -> str:
 
 
 def answers(url: str) -> bool:
-    """True where an HTTP server answers in time; a resolver that hangs counts as no."""
+    """Whether an HTTP server answers in time, even if the resolver hangs."""
     reached = threading.Event()
 
     def ask() -> None:

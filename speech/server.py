@@ -1,4 +1,4 @@
-"""The engine behind a Unix socket: finals in order of arrival, interims only while it is idle."""
+"""The engine behind a Unix socket: finals in order of arrival, interims only when it is idle."""
 
 import asyncio
 import contextlib
@@ -29,9 +29,8 @@ class AlreadyServed(Exception):
 class Desk:
     """Shares the engine between rooms.
 
-    An interim is refused while anything is decoded or waiting, and for as long after the last one
-    as that one took: captions get half of a core at most, and a final waits for one of them at
-    most.
+    Refuses an interim while anything is decoded or waiting, and after an interim for as long as
+    that one took. So interims use half a core at most, and a final waits for at most one of them.
     """
 
     def __init__(self, engine: Engine, *, threads: int) -> None:
@@ -43,7 +42,7 @@ class Desk:
 
     @property
     def waiting(self) -> int:
-        """Requests that are decoded now or wait for it."""
+        """Requests that are being decoded or wait for it."""
         return self._active
 
     def takes_interim(self) -> bool:
@@ -68,7 +67,7 @@ class Desk:
 
 
 class Connection:
-    """One client; its requests run side by side and end with it."""
+    """One client. Its requests run concurrently and end when it disconnects."""
 
     def __init__(self, desk: Desk, choice: Choice, writer: asyncio.StreamWriter) -> None:
         self._desk = desk
@@ -77,7 +76,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
-        """Answers until the client goes or sends nonsense."""
+        """Answers until the client disconnects or sends something that is not a frame."""
         try:
             while True:
                 header, pcm = await read_frame(reader)
@@ -87,7 +86,7 @@ class Connection:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         except WireError:
-            logger.warning("speech client sent nonsense")
+            logger.warning("a client sent something that is not a frame")
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -111,7 +110,7 @@ class Connection:
         except (KeyError, TypeError, ValueError) as error:
             return failure("bad_request", str(error))
         if not final and not self._desk.takes_interim():
-            return failure("busy", "decoding for others")
+            return failure("busy", "decoding other requests")
         return await self._recognise(pcm, wish, final=final, patience_s=patience_s)
 
     async def _recognise(self, pcm: bytes, wish: Wish, *, final: bool, patience_s: float) -> Header:
@@ -119,10 +118,10 @@ class Connection:
             async with asyncio.timeout(patience_s):
                 found = await self._desk.recognise(pcm, wish, final=final)
         except TimeoutError:
-            return failure("timeout", f"no turn within {patience_s:.1f} s")
+            return failure("timeout", f"not decoded within {patience_s:.1f} s")
         except TooLong as error:
             return failure("bad_request", str(error))
-        except Exception:  # the model's own errors: this request fails, the engine goes on
+        except Exception:  # whatever the model raises, only this request fails
             logger.exception("decoding failed", extra={"pcm_bytes": len(pcm)})
             return failure("failed", "decoding failed")
         return found.to_json()
@@ -137,9 +136,9 @@ def failure(error: Failure, message: str) -> Header:
 
 
 async def serve(choice: Choice, address: Path, *, threads: int, ready: Callable[[], None]) -> None:
-    """Serves until SIGTERM or SIGINT; `ready` is called once it answers.
+    """Serves until SIGTERM or SIGINT. Calls `ready` once it answers.
 
-    Raises AlreadyServed, PermissionError where the socket's folder belongs to another user.
+    Raises AlreadyServed, or PermissionError if the socket's folder belongs to another user.
     """
     await asyncio.to_thread(clear_address, address)
     engine = await asyncio.to_thread(Engine, Path(choice.path), threads=threads)
@@ -177,7 +176,7 @@ async def ended() -> None:
 
 
 def clear_address(address: Path) -> None:
-    """Makes the folder (0700) and removes the socket of an engine that is gone."""
+    """Creates the folder (0700) and removes the socket of an engine that has died."""
     address.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if address.parent.stat().st_uid not in (os.getuid(), 0):
         raise PermissionError(f"{address.parent} belongs to another user")

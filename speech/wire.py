@@ -1,8 +1,8 @@
-"""What client and engine say to each other: a JSON header and PCM, both with their length.
+"""The protocol between client and engine.
 
 A frame is 4 bytes of header length (big endian), the header as JSON, and `bytes` bytes of PCM
-(int16, mono, 16 kHz). Every request has an `id`, which its answer repeats; answers may overtake
-one another.
+(int16, mono, 16 kHz). Every request has an `id`, which its answer repeats. Answers may come in
+another order than requests.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-RATE = 16_000
+RATE = 16_000  # Hz, of all sound that is to be recognised
 MAX_HEADER_BYTES = 65_536
-MAX_AUDIO_S = 29.5  # with the silence put around it, what one window of the model holds
+MAX_AUDIO_S = 29.5  # one window of the model, less the silence added around the sound
 MAX_PCM_BYTES = int(MAX_AUDIO_S * RATE) * 2
 
 Failure = Literal["busy", "timeout", "bad_request", "failed"]
@@ -21,12 +21,12 @@ Header = dict[str, Any]
 
 
 class WireError(Exception):
-    """The other side sent what is not a frame; the connection cannot be used further."""
+    """The other side sent something that is not a frame. Close the connection."""
 
 
 @dataclass(frozen=True)
 class Span:
-    """Text between two moments, in seconds from the first sample of the request."""
+    """Text between two times, in seconds from the first sample of the request."""
 
     text: str
     start_s: float
@@ -35,9 +35,9 @@ class Span:
 
 @dataclass(frozen=True)
 class Recognition:
-    """What was heard; `text` is empty where nothing believable was said.
+    """The recognised text, empty if there were no plausible words.
 
-    `confidence` is the mean probability of a token, 0 to 1; `words` is empty unless asked for.
+    `confidence` is the mean probability of a token, 0 to 1. `words` is empty unless requested.
     """
 
     text: str
@@ -53,7 +53,7 @@ class Recognition:
 
     @classmethod
     def from_json(cls, header: Header) -> Self:
-        """Raises KeyError or TypeError where a field is missing or odd."""
+        """Raises KeyError or TypeError if a field is missing or has the wrong type."""
         return cls(
             text=header["text"],
             language=header["language"],
@@ -67,7 +67,7 @@ class Recognition:
 
 @dataclass(frozen=True)
 class Health:
-    """The state of the engine; `test_model` where it knows the words of the tests only."""
+    """The state of the engine. A `test_model` knows only the words of the tests."""
 
     model: str
     test_model: bool
@@ -76,7 +76,7 @@ class Health:
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[Header, bytes]:
-    """The next frame. Raises WireError, asyncio.IncompleteReadError at the end."""
+    """Reads a frame. Raises WireError, or asyncio.IncompleteReadError at the end."""
     (length,) = struct.unpack("!I", await reader.readexactly(4))
     if length > MAX_HEADER_BYTES:
         raise WireError(f"header of {length} bytes")
@@ -91,6 +91,5 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[Header, bytes]:
 
 
 def frame(header: Header, pcm: bytes = b"") -> bytes:
-    """The bytes of one frame."""
     head = json.dumps(header | {"bytes": len(pcm)}).encode()
     return struct.pack("!I", len(head)) + head + pcm

@@ -1,4 +1,4 @@
-"""The local voice: eSpeak NG in a helper process, which starts when needed and again if it dies."""
+"""The local voice: eSpeak NG in a helper process, started on demand and replaced if it dies."""
 
 import asyncio
 import contextlib
@@ -18,16 +18,16 @@ logger = logging.getLogger("bodh.voice")
 
 HELPER = Path(__file__).with_name("espeak_helper.py")
 RATE = 22_050
-SILENCE = bytes(2 * RATE // 10)  # 100 ms, spoken where a text has nothing to say
+SILENCE = bytes(2 * RATE // 10)  # 100 ms, for a text without letters or digits
 START_TIMEOUT_S = 10.0
 CHUNK_TIMEOUT_S = 5.0
-SLOWEST_WPM, FASTEST_WPM = 80, 400  # what eSpeak NG speaks without distortion
+SLOWEST_WPM, FASTEST_WPM = 80, 400  # eSpeak NG distorts outside of these
 HEAD = struct.Struct("!cII")
 Frame = tuple[bytes, bytes]
 
 
 class VoiceError(Exception):
-    """The helper cannot speak; the message says why."""
+    """The helper cannot speak."""
 
 
 class Helper:
@@ -45,7 +45,7 @@ class Helper:
 
     @classmethod
     async def start(cls) -> "Helper":
-        """Raises VoiceError where no library can be loaded."""
+        """Raises VoiceError if no eSpeak NG library can be loaded."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",
@@ -75,9 +75,9 @@ class Helper:
         return self._process.pid
 
     async def say(self, text: str, *, voice: str, rate_wpm: int) -> AsyncGenerator[bytes, None]:
-        """PCM (int16 mono, 22,050 Hz) as it comes; leaving the loop cancels the rest.
+        """Yields PCM (int16 mono, 22,050 Hz) as it comes; leaving the loop cancels the rest.
 
-        Raises VoiceError where the helper fails or dies.
+        Raises VoiceError if the helper fails or dies.
         """
         number = next(self._ids)
         frames: asyncio.Queue[Frame] = asyncio.Queue()
@@ -101,7 +101,7 @@ class Helper:
                     self._write({"cancel": number})
 
     async def aclose(self) -> None:
-        """Ends the process: at once, it holds nothing to save."""
+        """Kills the process; it has nothing to save."""
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)
@@ -131,14 +131,14 @@ class Helper:
                 if number in self._queues:
                     self._queues[number].put_nowait((kind, body))
         except (asyncio.IncompleteReadError, ConnectionError):
-            logger.warning("voice helper ended", extra={"helper_pid": self.pid})
+            logger.warning("eSpeak NG helper ended", extra={"helper_pid": self.pid})
         finally:
             for frames in self._queues.values():
                 frames.put_nowait((b"X", b"the eSpeak NG helper ended"))
 
 
 class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
-    """Speech at 22,050 Hz mono; text is spoken as it stands, see `agent.text.speakable`."""
+    """Speaks text as it is written, at 22,050 Hz mono; see `agent.text.speakable`."""
 
     def __init__(self, voice: str = "en-us", rate_wpm: int = 165) -> None:
         super().__init__(
@@ -164,11 +164,10 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
 
     @property
     def helper_pid(self) -> int | None:
-        """The running helper's process id."""
         return self._helper.pid if self._helper else None
 
     def set_rate(self, factor: float) -> None:
-        """Speaks at this multiple of the first rate from the next sentence on."""
+        """Sets a multiple of the configured rate, from the next sentence on."""
         self._rate_wpm = round(min(max(self._base_wpm * factor, SLOWEST_WPM), FASTEST_WPM))
 
     def synthesize(
@@ -177,7 +176,7 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
         return EspeakStream(tts=self, input_text=text, conn_options=conn_options)
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        """PCM of a text in chunks. Raises VoiceError."""
+        """Yields the PCM of a text in chunks. Raises VoiceError."""
         helper = await self._running()
         async with contextlib.aclosing(
             helper.say(text, voice=self._voice, rate_wpm=self._rate_wpm)
@@ -199,8 +198,6 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
 
 
 class EspeakStream(tts.ChunkedStream):
-    """One text of an EspeakTTS."""
-
     def __init__(self, *, tts: EspeakTTS, input_text: str, conn_options: APIConnectOptions) -> None:
         super().__init__(tts=tts, input_text=input_text, conn_options=conn_options)
         self._espeak = tts
@@ -220,7 +217,7 @@ class EspeakStream(tts.ChunkedStream):
                         output_emitter.push(chunk)
                         spoken = True
         except VoiceError as error:
-            # a dead helper is started again by the next try
+            # the next attempt starts a new helper
             raise APIConnectionError(str(error), retryable=not spoken) from error
         if not spoken:
             output_emitter.push(SILENCE)

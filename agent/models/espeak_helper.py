@@ -1,10 +1,15 @@
-"""eSpeak NG behind two pipes: run as a script, alone in its process (the library is GPL-3.0).
+"""eSpeak NG behind two pipes. Runs as a script in a process of its own: the library is GPL-3.0.
 
-Read from stdin, a frame each: 4 bytes of length (big endian) and JSON, either
-`{"id", "text", "voice", "rate_wpm"}` or `{"cancel": id}`. Written to stdout, a frame each:
-kind (1 byte), id (4 bytes), length (4 bytes), then the bytes of that length:
-`R` the library is ready (id 0, its sample rate as text), `A` audio (int16 mono), `E` the end of a
-request, `X` a failed request or, with id 0, no library (a message). Ends with its stdin.
+Each frame on stdin is 4 bytes of length (big endian) and JSON: `{"id", "text", "voice",
+"rate_wpm"}` or `{"cancel": id}`. Each frame on stdout is a kind (1 byte), an id (4 bytes), a
+length (4 bytes) and a body:
+
+R  the library is ready; id 0, the body is its sample rate as text
+A  audio of a request, int16 mono
+E  the end of a request
+X  a failed request, or no library (id 0); the body is a message
+
+The process ends when its stdin does.
 """
 
 import ctypes
@@ -21,7 +26,7 @@ from typing import Any, BinaryIO
 Request = dict[str, Any]
 
 SYNCHRONOUS = 2  # espeak_AUDIO_OUTPUT: samples go to the callback
-DONT_EXIT = 0x8000  # else the library ends the process where its data is missing
+DONT_EXIT = 0x8000  # else the library ends the process if its data is missing
 RATE_PARAMETER = 1
 UTF8_WITH_END_PAUSE = 1 | 0x1000
 SYSTEM_LIBRARIES = ("libespeak-ng.so.1", "libespeak-ng.so", "libespeak-ng.1.dylib", "espeak-ng.dll")
@@ -48,7 +53,7 @@ class VoiceRecord(ctypes.Structure):
 
 
 class Answers:
-    """Frames to the parent; one writer at a time."""
+    """Writes frames to the parent. Not safe for several threads at once."""
 
     def __init__(self, pipe: BinaryIO) -> None:
         self._pipe = pipe
@@ -59,7 +64,7 @@ class Answers:
 
 
 class Voice:
-    """The loaded library; it has one voice and one text at a time."""
+    """The loaded library, which speaks one text at a time."""
 
     def __init__(self, library: ctypes.CDLL, answers: Answers) -> None:
         self._library = library
@@ -71,11 +76,11 @@ class Voice:
         library.espeak_GetCurrentVoice.restype = ctypes.POINTER(VoiceRecord)
 
     def cancel(self, number: int) -> None:
-        """Stops a request, or lets it be skipped when its turn comes; from any thread."""
+        """Stops a request, or skips it if it has not started. Safe from any thread."""
         self._cancelled.add(number)
 
     def say(self, request: Request) -> None:
-        """Speaks one text into `A` frames and ends it with `E` or `X`."""
+        """Writes one text as `A` frames and a final `E` or `X`."""
         self._number = number = request["id"]
         if not self._choose(request["voice"].encode()):
             self._answers.send(b"X", number, f"no voice {request['voice']!r}".encode())
@@ -91,12 +96,14 @@ class Voice:
         self._answers.send(b"E", number)
 
     def _choose(self, voice: bytes) -> bool:
-        """Takes a voice by its name, `en-us`, or by its language, `en-gb`."""
+        """Selects a voice by name (`en-us`) or by language (`en-gb`)."""
         if self._library.espeak_SetVoiceByName(voice) == 0:
             return True
         self._library.espeak_SetVoiceByProperties(ctypes.byref(VoiceRecord(languages=voice)))
         found: bytes = self._library.espeak_GetCurrentVoice().contents.languages or b""
-        return found[1:] == voice  # behind a byte of priority; another one is the nearest guess
+        return (
+            found[1:] == voice
+        )  # after a byte of priority; otherwise it is only the nearest match
 
     def _heard(self, samples: Any, count: int, _events: Any) -> int:
         if self._number in self._cancelled:
@@ -107,7 +114,7 @@ class Voice:
 
 
 def libraries() -> Iterator[tuple[str, bytes | None]]:
-    """Places of the library with the folder of its data: the system's first, then the wheel's."""
+    """Paths of the library and its data: the system's first, then the wheel's."""
     for name in SYSTEM_LIBRARIES:
         yield name, None
     try:
@@ -131,14 +138,13 @@ def load() -> tuple[ctypes.CDLL, int] | None:
 
 
 def requests(pipe: BinaryIO) -> Iterator[Request]:
-    """What the parent sends, until it closes the pipe."""
     while len(head := pipe.read(4)) == 4:
         (length,) = struct.unpack("!I", head)
         yield json.loads(pipe.read(length))
 
 
 def listen(pipe: BinaryIO, voice: Voice, todo: "queue.SimpleQueue[Request]") -> None:
-    """Queues texts and marks cancelled ones; ends the process when the parent is gone."""
+    """Queues texts and cancels requests; ends the process when the parent is gone."""
     try:
         for request in requests(pipe):
             if "cancel" in request:
@@ -150,8 +156,8 @@ def listen(pipe: BinaryIO, voice: Voice, todo: "queue.SimpleQueue[Request]") -> 
 
 
 def main() -> int:
-    """Serves until stdin ends; 1 where there is no library."""
-    # Ctrl-C reaches the whole group: the tutor still says goodbye, then stdin ends
+    """Serves until stdin ends. Returns 1 if there is no library."""
+    # Ctrl-C reaches the whole process group, but the tutor still has to say goodbye
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     answers = Answers(sys.stdout.buffer)

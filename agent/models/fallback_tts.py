@@ -1,4 +1,4 @@
-"""A provider's voice with the local one behind it, which takes over within a sentence."""
+"""A provider's voice, and the local voice that finishes any sentence it fails."""
 
 import asyncio
 import logging
@@ -11,15 +11,15 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from agent.models.provider import Provider
 
 FIRST_SOUND_S = 2.0
-STALL_S = 1.5  # between two pieces of sound
-CHARS_PER_S = 15.0  # of a voice at normal speed, until this one was heard
-PACE_CHARS = 40  # shorter texts are mostly pauses and tell nothing of the pace
+STALL_S = 1.5  # longest gap between two chunks of sound
+CHARS_PER_S = 15.0  # of a voice at normal speed, until this one is measured
+PACE_CHARS = 40  # shorter texts are mostly pauses, so they are not measured
 
 logger = logging.getLogger("bodh.voice")
 
 
 class FallbackTTS(tts.TTS[Literal["metrics_collected", "error"]]):
-    """Speaks by the provider; what it leaves unspoken is said by the local voice."""
+    """Asks the provider first; the local voice says what it leaves unspoken."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class FallbackTTS(tts.TTS[Literal["metrics_collected", "error"]]):
 
 
 class FallbackSpeech(tts.ChunkedStream):
-    """One text; no word of it is said twice, and no text is without sound."""
+    """One text. No word is said twice, and every text has some sound."""
 
     def __init__(self, owner: FallbackTTS, text: str, conn_options: APIConnectOptions) -> None:
         super().__init__(tts=owner, input_text=text, conn_options=conn_options)
@@ -87,7 +87,7 @@ class FallbackSpeech(tts.ChunkedStream):
         output_emitter.flush()
 
     async def _by_provider(self, output_emitter: tts.AudioEmitter) -> str:
-        """What it left unspoken."""
+        """Returns the text it left unspoken."""
         owner, text = self._owner, self._input_text
         try:
             async with owner.remote.synthesize(text, conn_options=self._conn_options) as stream:
@@ -118,8 +118,8 @@ class FallbackSpeech(tts.ChunkedStream):
             for frame in resampler.flush():
                 output_emitter.push(bytes(frame.data.cast("B")))
         except APIError:
-            # silence as long as the words: their captions go on, to be read
-            logger.warning("no voice speaks", extra={"chars": len(text)})
+            # silence as long as the words, so that the captions go on and can be read
+            logger.warning("neither voice answered", extra={"chars": len(text)})
             silence_s = len(text) / owner.chars_per_s
             output_emitter.push(bytes(2 * int(silence_s * owner.sample_rate)))
 
@@ -134,7 +134,7 @@ class FallbackSpeech(tts.ChunkedStream):
 
 
 def unspoken(text: str, chars_said: float) -> str:
-    """The rest of a text from the word on that was being said."""
+    """The rest of a text, from the word that was being said."""
     if chars_said >= len(text):
         return ""
     return text[text.rfind(" ", 0, int(chars_said) + 1) + 1 :]

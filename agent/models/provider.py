@@ -1,4 +1,4 @@
-"""Whether a model behind a network answers at present; one that failed is asked again aside."""
+"""Whether a remote model answers; one that failed is probed in the background."""
 
 import asyncio
 import logging
@@ -13,11 +13,11 @@ from telemetry import alarm, metrics
 Kind = Literal["llm", "tts", "stt"]
 
 logger = logging.getLogger("bodh.provider")
-_down: set[Kind] = set()  # of this process, for its one alarm
+_down: set[Kind] = set()  # all of this process share one alarm
 
 
 class Provider:
-    """One configured model. While it is down, the local one serves at once."""
+    """The state of one remote model. While it is down, its local fallback serves."""
 
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
@@ -26,7 +26,7 @@ class Provider:
         self._probe: asyncio.Task[None] | None = None
 
     def failed(self, error: Exception, rest_s: float = 0.0) -> None:
-        """Takes it for down until a probe succeeds, the first after it was left to rest."""
+        """Marks it down until a probe succeeds; waits `rest_s` before the first probe."""
         self.up = False
         self._rest_until = time.monotonic() + rest_s
         metrics.PROVIDER_FAILURES.inc(part=self.kind)
@@ -35,7 +35,7 @@ class Provider:
         logger.warning("provider failed", extra={"kind": self.kind, "why": reason(error)})
 
     def probe(self, ask: Callable[[], Awaitable[None]]) -> None:
-        """Asks it in the background, once at a time; it serves again if `ask` returns."""
+        """Runs `ask` in the background, one at a time; marks it up when `ask` returns."""
         busy = self._probe is not None and not self._probe.done()
         if not busy and time.monotonic() >= self._rest_until:
             self._probe = asyncio.create_task(self._ask(ask), name=f"probe {self.kind}")
@@ -44,7 +44,7 @@ class Provider:
         try:
             await ask()
         except (APIError, TimeoutError) as error:
-            logger.info("provider still away", extra={"kind": self.kind, "why": reason(error)})
+            logger.info("provider is still down", extra={"kind": self.kind, "why": reason(error)})
             return
         self.up = True
         _down.discard(self.kind)
@@ -57,7 +57,7 @@ class Provider:
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, without a word of what was asked or answered."""
+    """The kind of error, without any text of the request or the answer."""
     if isinstance(error, APIStatusError):
         return f"status{error.status_code}"
     return type(error).__name__

@@ -1,4 +1,4 @@
-"""By when the jobs of a worker that drains must be gone: a file, for they are processes."""
+"""The deadline of a draining worker's jobs: a file, because jobs are processes."""
 
 import os
 import secrets
@@ -10,7 +10,7 @@ NAME = "BODH_DRAIN_FILE"  # in the environment of a worker and its jobs
 
 
 def name_file(settings: Settings) -> None:
-    """Chooses the file of this worker; its jobs inherit the name."""
+    """Picks this worker's file; its jobs inherit the name."""
     os.environ.setdefault(
         NAME, str(settings.run_dir / f"drain.{os.getpid()}.{secrets.token_hex(4)}")
     )
@@ -19,7 +19,7 @@ def name_file(settings: Settings) -> None:
 
 
 def write_deadline(at: float) -> None:
-    """Tells the jobs of this worker by when (epoch seconds) they must be gone."""
+    """Tells this worker's jobs to be gone by an epoch time."""
     path = Path(os.environ[NAME])
     draft = path.with_name(f"{path.name}.new")
     draft.write_text(str(at))
@@ -27,7 +27,7 @@ def write_deadline(at: float) -> None:
 
 
 def read_deadline() -> float | None:
-    """What `write_deadline` of this job's worker wrote, or None while it does not drain."""
+    """The epoch time by which this job must be gone, or None while its worker is not draining."""
     try:
         return float(Path(os.environ[NAME]).read_text())
     except FileNotFoundError:
@@ -35,5 +35,4 @@ def read_deadline() -> float | None:
 
 
 def forget_deadline() -> None:
-    """Removes the file of `write_deadline`."""
     Path(os.environ[NAME]).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The worker's door: which dispatches it takes. Each epoch of a session is taken once, by one."""
+"""Which dispatches a worker accepts. Each epoch of a session is taken once, by one worker."""
 
 import asyncio
 import logging
@@ -16,15 +16,15 @@ from db.leases import take_dispatch
 from settings import Settings
 from telemetry import alarm
 
-LOOK_AGAIN_S = 5.0  # at a spool that takes nothing
-PATIENCE_S = 2.0  # the watcher asks again for what was not taken
-COMMIT_PAUSE_S = 0.02  # the first dispatch of a session may come before its commit
+LOOK_AGAIN_S = 5.0  # between two checks of a spool that cannot be written
+PATIENCE_S = 2.0  # the watcher dispatches again if nobody takes it
+COMMIT_PAUSE_S = 0.02  # a session's first dispatch may arrive before its row is committed
 
 logger = logging.getLogger("bodh.agent")
 
 
 class Door:
-    """Answers the requests of the media server; its pool connects at the first."""
+    """Answers job requests of the media server. Connects to the database at the first one."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -32,10 +32,10 @@ class Door:
         self._looking: asyncio.Task[None] | None = None
 
     async def answer(self, request: JobRequest) -> None:
-        """Takes the dispatches of our own server; each has an identity of its own."""
+        """Accepts the dispatches of our own server, each under its own identity."""
         dispatch = protocol.parse_dispatch(request.job.metadata)
         if dispatch is None:
-            logger.warning("a dispatch that is not ours was refused", extra={"job": request.id})
+            logger.warning("refused a dispatch that is not ours", extra={"job": request.id})
             await request.reject()
         elif job_for(dispatch.kind) is None:
             logger.error(
@@ -43,10 +43,8 @@ class Door:
                 extra={"session": str(dispatch.session_id), "kind": dispatch.kind},
             )
             await request.reject(terminate=False)  # a newer worker on another host may have one
-        elif not await self._can_keep(dispatch):
-            await request.reject(terminate=False)  # another host's worker may keep it
-        elif (taken := await self._take(dispatch)) is None:
-            await request.reject(terminate=False)  # another host's worker may reach the database
+        elif not await self._can_keep(dispatch) or (taken := await self._take(dispatch)) is None:
+            await request.reject(terminate=False)  # a worker on another host may accept it
         elif taken:
             identity = protocol.agent_identity(dispatch.session_id, dispatch.epoch)
             await request.accept(name="Bodh", identity=identity)
@@ -54,18 +52,18 @@ class Door:
             await request.reject()
 
     async def _can_keep(self, dispatch: protocol.DispatchMetadata) -> bool:
-        """Whether the spool takes entries: no lesson begins of which nothing could be kept."""
+        """Whether the spool can be written; no lesson starts that could not be kept."""
         why = await self._look_at_spool()
         if why is None:
             return True
         facts = {"session": str(dispatch.session_id), "epoch": dispatch.epoch}
-        logger.error("dispatch refused: the spool takes nothing", extra={**facts, "why": why})
+        logger.error("dispatch refused: the spool cannot be written", extra={**facts, "why": why})
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_again(), name="spool")
         return False
 
     async def _look_at_spool(self) -> str | None:
-        """The kind of the error that it answers with, if it does; the alarm follows."""
+        """Checks the spool and sets its alarm. Returns the kind of error, or None."""
         try:
             await asyncio.to_thread(check_spool, self._settings.spool_path)
         except (OSError, sqlite3.Error) as error:
@@ -75,8 +73,8 @@ class Door:
         return None
 
     async def _look_again(self) -> None:
-        """The alarm ends with its cause, also where no dispatch comes any more."""
-        while await self._look_at_spool() is not None:  # noqa: ASYNC110 nothing tells of a disk
+        """Clears the alarm when the spool works again, even if no dispatch comes."""
+        while await self._look_at_spool() is not None:  # noqa: ASYNC110 a disk sends no event
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def close(self) -> None:
@@ -86,7 +84,7 @@ class Door:
             self._pool.terminate()
 
     async def _take(self, dispatch: protocol.DispatchMetadata) -> bool | None:
-        """Whether this worker is the first; None where the database does not tell."""
+        """Whether this worker is the first to take it; None if the database does not answer."""
         facts = {"session": str(dispatch.session_id), "epoch": dispatch.epoch}
         try:
             async with asyncio.timeout(PATIENCE_S):

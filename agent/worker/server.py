@@ -1,4 +1,4 @@
-"""The worker: takes dispatches of `bodh-agent`, one job process per room. Only wires."""
+"""The worker: accepts dispatches of `bodh-agent` and runs one job process per room."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ class Worker(AgentServer):
     drain_s: int
 
     async def run(self, *, devmode: bool = False, unregistered: bool = False) -> None:
-        if not devmode and not unregistered:  # else somebody at a terminal reads it
+        if not devmode and not unregistered:  # else a person reads the log in a terminal
             telemetry.start_logging("agent")
         await super().run(devmode=devmode, unregistered=unregistered)
 
@@ -47,19 +47,19 @@ class Worker(AgentServer):
 
 
 def load(server: AgentServer, max_jobs: int) -> float:
-    """Share of the rooms this worker takes; the machine's CPU says nothing about that."""
+    """The share of this worker's rooms in use. LiveKit's default measures the machine's CPU."""
     return min(1.0, len(server.active_jobs) / max_jobs)
 
 
 def prewarm(process: JobProcess) -> None:
-    """Runs once in every job process before it has a room."""
+    """Runs once in every job process, before it gets a room."""
     trust_bundled_certificates()
     process.userdata["settings"] = settings = load_settings()
     telemetry.start_job(settings)
 
 
 async def serve(ctx: JobContext) -> None:
-    """One room, from dispatch to its end. LiveKit's console brings neither room nor dispatch."""
+    """Serves one room until it ends. LiveKit's own console has neither room nor dispatch."""
     settings: Settings = ctx.proc.userdata["settings"]
     if ctx.is_fake_job():
         await converse(ctx, settings)

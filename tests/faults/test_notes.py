@@ -171,7 +171,7 @@ async def test_learner_is_told_once_that_nothing_is_kept_and_no_new_room_is_take
     tomas = await learner(name="Tomas")
     await tomas.join(course.modules[1].id)
     log = stack.home / "log" / "agent.log"
-    refused = "dispatch refused: the spool takes nothing"
+    refused = "dispatch refused: the spool cannot be written"
     await tomas.until(lambda: refused in log.read_text(), 10, "a refusal")
     assert tomas.agents() == []
     (disk / "ballast").unlink()
