@@ -111,6 +111,7 @@ class Learner:
         )
         self._tasks: set[asyncio.Future[None]] = set()
         self._hearing: dict[str, asyncio.Future[None]] = {}  # by sid of the track
+        self._microphone: tuple[str, asyncio.Future[None]]
 
     @property
     def identity(self) -> str:
@@ -134,7 +135,7 @@ class Learner:
             room.on(event, lambda *_: self.changed.set())
         await room.connect(made["server_url"], made["participant_token"])
         if microphone:
-            await self._publish()
+            self._microphone = await self._publish()
         return self
 
     async def arrive(
@@ -163,6 +164,13 @@ class Learner:
         said: asyncio.Future[tuple[float, float]] = asyncio.get_running_loop().create_future()
         self._say.put_nowait((samples, said))
         return await said
+
+    async def replace_microphone(self) -> None:
+        """Publishes a second microphone, then unpublishes the first. Nothing may be playing."""
+        sid, sending = self._microphone
+        sending.cancel()
+        self._microphone = await self._publish()
+        await self.room.local_participant.unpublish_track(sid)
 
     async def type(self, text: str) -> str:
         """Sends a typed turn on `lk.chat`. Returns its stream id."""
@@ -341,12 +349,13 @@ class Learner:
         finally:
             await stream.aclose()
 
-    async def _publish(self) -> None:
+    async def _publish(self) -> tuple[str, asyncio.Future[None]]:
+        """The sid of the new microphone, and the task that sends its sound."""
         source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
-        await self.room.local_participant.publish_track(track, options)
-        self._spawn(self._send(source))
+        publication = await self.room.local_participant.publish_track(track, options)
+        return publication.sid, self._spawn(self._send(source))
 
     async def _send(self, source: rtc.AudioSource) -> None:
         silence = np.zeros(FRAME, np.int16)

@@ -1,4 +1,4 @@
-"""The agent session of a room: of which models it is built, how it starts, how it ends."""
+"""The agent session of a room: its models, its start and its end."""
 
 import contextlib
 import logging
@@ -17,13 +17,13 @@ from speech.client import SpeechClient, SpeechError
 from telemetry import metrics
 from tools.desk import Desk
 
-MAX_BITRATE = 64_000  # halves the encoder's CPU; nothing of it is heard
-# a session that its provider's failures closed would stay in the room, deaf and mute
+MAX_BITRATE = 64_000  # halves the encoder's CPU, and nobody hears a difference
+# LiveKit closes a session after some errors of a provider; it would stay in the room, deaf and mute
 NEVER_CLOSE = 1_000_000_000
 
 TURNS = TurnHandlingOptions(
     turn_detection="vad",
-    # an interruption is false when no words follow it; recognising may take some seconds
+    # an interruption without words is false; recognition may take some seconds
     interruption={"mode": "vad", "false_interruption_timeout": 5.0},
     preemptive_generation={"enabled": False},
 )
@@ -32,7 +32,7 @@ logger = logging.getLogger("bodh.agent")
 
 
 class RoomAgentSession:
-    """LiveKit's agent session with its models, and captions that keep time with its voice."""
+    """LiveKit's agent session with its models, and captions in time with its voice."""
 
     def __init__(
         self, settings: Settings, room: rtc.Room, models: Models, floor: vad.VAD, desk: Desk
@@ -50,9 +50,9 @@ class RoomAgentSession:
             tts=models.tts,
             turn_handling=TURNS,
             aec_warmup_duration=None,
-            session_close_transcript_timeout=0.0,  # the job has waited for the last words
+            session_close_transcript_timeout=0.0,  # the job waits for the last words itself
             user_away_timeout=None,
-            tts_text_transforms=None,  # `speakable` does it; they hold a full stop back
+            tts_text_transforms=None,  # `speakable` does it; LiveKit's delay a full stop
             conn_options=SessionConnectOptions(max_unrecoverable_errors=NEVER_CLOSE),
         )
         self._latency = Latency(room)
@@ -60,7 +60,7 @@ class RoomAgentSession:
         self.inner.on("agent_false_interruption", lambda _event: count_false_stop())
 
     async def start(self, tutor: Agent, captions: io.TextOutput) -> None:
-        """The tutor hears and is heard; the room is connected by now."""
+        """Starts the tutor. The room must be connected."""
         publish = rtc.TrackPublishOptions(
             source=rtc.TrackSource.SOURCE_MICROPHONE,
             audio_encoding={"max_bitrate": MAX_BITRATE},  # type: ignore[arg-type]
@@ -75,13 +75,13 @@ class RoomAgentSession:
                 audio_output=room_io.AudioOutputOptions(track_publish_options=publish),
                 close_on_disconnect=False,
             ),
-            session_host=False,  # else any participant may read instructions and history
+            session_host=False,  # else any participant could read instructions and history
             record=False,
         )
         self._caption_in_time(captions)
 
     def _caption_in_time(self, captions: io.TextOutput) -> None:
-        """Captions leave word by word as the sound is played, and stop where it is cut."""
+        """Sends captions word by word as the sound is played, and stops where it is cut."""
         sound = self.inner.output.audio
         if sound is None:
             raise RuntimeError("the agent session has no voice")
@@ -92,7 +92,7 @@ class RoomAgentSession:
         self.inner.output.transcription = self._in_time.text_output
 
     async def tell_models(self, engine: SpeechClient) -> None:
-        """The attribute `bodh.models`; `test` where the test model listens, for the page to say."""
+        """Sets the attribute `bodh.models`; the recogniser is `test` if the test model serves."""
         names = dict(self._names)
         try:
             if not self._settings.stt_base_url:
@@ -105,15 +105,15 @@ class RoomAgentSession:
                 {protocol.ATTRIBUTE_MODELS: protocol.dump(protocol.ModelNames(**names))}
             )
         except Exception:  # noqa: BLE001 the native layer raises it bare
-            logger.warning("the models were not told")
+            logger.warning("could not set the attribute of the models")
 
     def silence(self) -> None:
-        """Cuts voice and captions off at once; what is being said goes nowhere."""
+        """Stops voice and captions at once. What is being said is dropped."""
         self.inner.output.set_transcription_enabled(False)
         self.inner.output.set_audio_enabled(False)
 
     async def aclose(self) -> None:
-        """Ends what is said, then what is told of it, then the models."""
+        """Closes the session, then its captions, then the models."""
         async with contextlib.AsyncExitStack() as at_end:
             for close in self._closes:
                 at_end.push_async_callback(close)
@@ -124,5 +124,5 @@ class RoomAgentSession:
 
 
 def count_false_stop() -> None:
-    """The tutor stopped for a sound that was no turn: under load the first thing one hears."""
+    """Counts a stop of the tutor for a sound without words, an early sign of overload."""
     metrics.FALSE_INTERRUPTIONS.inc()

@@ -1,4 +1,4 @@
-"""Parts of the speech tests: an engine process, phrases as PCM, frames in real time."""
+"""Parts of the speech tests: an engine process, phrases as PCM, frames."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ FRAME_S = 0.05
 
 
 def recorded(name: str) -> bytes:
-    """PCM at 16 kHz of an example of the test model."""
+    """PCM at 16 kHz of one of the test model's examples."""
     with wave.open(str(TEST_MODEL_FOLDER / f"{name}.wav")) as file:
         return bytes(file.readframes(file.getnframes()))
 
@@ -53,7 +53,7 @@ async def said(voice: EspeakTTS, text: str) -> bytes:
 
 
 def frames(pcm: bytes) -> list[rtc.AudioFrame]:
-    """PCM at 16 kHz in frames of 50 ms; what is left over is dropped."""
+    """PCM at 16 kHz in frames of 50 ms. Drops an incomplete last frame."""
     size = 2 * int(FRAME_S * RATE)
     return [
         rtc.AudioFrame(pcm[at : at + size], RATE, 1, size // 2)
@@ -63,7 +63,7 @@ def frames(pcm: bytes) -> list[rtc.AudioFrame]:
 
 @dataclass
 class EngineProcess:
-    """`python -m speech` with a home of its own."""
+    """`python -m speech` in a home folder of its own."""
 
     home: Path
     process: asyncio.subprocess.Process | None = None
@@ -73,7 +73,7 @@ class EngineProcess:
         return self.home / "run" / "speech.sock"
 
     async def start(self) -> None:
-        """Returns when it answers."""
+        """Returns when the engine answers."""
         self.process = await run_speech(self.home)
         assert self.process.stdout is not None
         async with asyncio.timeout(30):
@@ -81,7 +81,7 @@ class EngineProcess:
                 assert line, "the engine ended before it was ready"
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """The exit status after a signal."""
+        """Sends a signal and returns the exit status."""
         assert self.process is not None
         if self.process.returncode is None:
             self.process.send_signal(number)
@@ -92,7 +92,7 @@ class EngineProcess:
 
 
 async def run_speech(home: Path, *arguments: str, **settings: str) -> asyncio.subprocess.Process:
-    """`python -m speech` with the test model, its output in pipes."""
+    """Starts `python -m speech` with the test model; its output is in a pipe."""
     environment = os.environ | {"BODH_HOME": str(home), "WHISPER_MODEL": "test"} | settings
     environment.pop("SPEECH_SOCKET", None)
     return await asyncio.create_subprocess_exec(
@@ -109,7 +109,7 @@ async def run_speech(home: Path, *arguments: str, **settings: str) -> asyncio.su
 
 @contextlib.asynccontextmanager
 async def running_engine(home: Path) -> AsyncIterator[EngineProcess]:
-    """An engine that ends with the block."""
+    """An engine that is stopped at the end of the block."""
     engine = EngineProcess(home)
     await engine.start()
     try:

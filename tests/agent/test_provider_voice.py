@@ -1,4 +1,4 @@
-"""Voice and hearing by the OpenAI protocol: no word lost, none said twice, when they fail."""
+"""Voice and recogniser of a provider: when they fail, no word is lost or said twice."""
 
 import asyncio
 import time
@@ -90,7 +90,7 @@ async def recogniser(
 
 
 async def say(voice: FallbackTTS, text: str = SENTENCE) -> tuple[float, float]:
-    """Seconds of sound, and the longest silence of a listener who hears it as it comes."""
+    """Seconds of sound, and the longest gap for somebody who listens as it comes."""
     asked = time.monotonic()
     heard_s, gap_s = 0.0, 0.0
     async with voice.synthesize(text) as stream:
@@ -114,10 +114,10 @@ async def test_provider_speaks(voice: FallbackTTS, provider: Provider) -> None:
 @pytest.mark.parametrize(
     "fault", ["hang", "500", "reset", "429 for long", "dies at 0", "dies at 5", "hangs at 5"]
 )
-async def test_voice_that_fails_is_taken_over_without_a_gap_or_a_repetition(
+async def test_local_voice_takes_over_without_a_gap_or_a_repetition(
     voice: FallbackTTS, provider: Provider, fault: str
 ) -> None:
-    await say(voice)  # so that the pace of the provider's voice is known
+    await say(voice)  # measures the pace of the provider's voice
     provider.break_("tts", fault)
     heard_s, gap_s = await say(voice)
     assert 0.85 < heard_s / await whole_s() < 1.2
@@ -125,7 +125,7 @@ async def test_voice_that_fails_is_taken_over_without_a_gap_or_a_repetition(
     assert not voice.provider_state.up
 
 
-async def test_voice_that_fell_silent_waits_for_nobody_and_comes_back(
+async def test_voice_that_hung_is_skipped_until_it_is_back(
     voice: FallbackTTS, provider: Provider
 ) -> None:
     provider.break_("tts", "hang")
@@ -136,14 +136,14 @@ async def test_voice_that_fell_silent_waits_for_nobody_and_comes_back(
     provider.mend()
     await say(voice)
     async with asyncio.timeout(5):
-        # the probe counts as served a moment after it was heard
+        # the provider counts the probe a moment after its answer
         while not (voice.provider_state.up and provider.served["tts"]):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     await say(voice)
     assert provider.served["tts"] == 2
 
 
-async def test_first_sentence_is_heard_before_a_second_one_is_written(voice: FallbackTTS) -> None:
+async def test_first_sentence_is_spoken_before_the_second_is_written(voice: FallbackTTS) -> None:
     heard = asyncio.Event()
 
     async def written() -> AsyncIterator[str]:
@@ -156,13 +156,13 @@ async def test_first_sentence_is_heard_before_a_second_one_is_written(voice: Fal
         heard.set()
 
 
-async def test_captions_go_on_where_no_voice_speaks(
+async def test_captions_go_on_when_neither_voice_answers(
     voice: FallbackTTS, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider.break_("tts", "500")
     monkeypatch.setattr("agent.models.espeak.HELPER", Path("/nowhere/helper.py"))
     heard_s, _ = await say(voice)
-    assert 5 < heard_s < 15  # silence, as long as the words take to read
+    assert 5 < heard_s < 15  # silence for as long as it takes to read the words
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ async def test_captions_go_on_where_no_voice_speaks(
     [(0, "one two three"), (2, "one two three"), (3, "two three"), (6, "two three"),
      (9, "three"), (12, "three"), (13, "")],
 )  # fmt: skip
-def test_rest_of_a_sentence_begins_with_the_word_that_was_cut(chars_said: float, rest: str) -> None:
+def test_rest_of_a_sentence_starts_with_the_word_that_was_cut(chars_said: float, rest: str) -> None:
     assert unspoken("one two three", chars_said) == rest
 
 
@@ -189,7 +189,9 @@ async def test_engine_recognises_an_utterance_that_the_provider_fails(
     assert (await recogniser.recognise(recorded(PHRASE))).text == WAVS[PHRASE]
     assert not recogniser.provider_state.up
     began = time.monotonic()
-    assert (await recogniser.recognise(recorded(PHRASE))).text == WAVS[PHRASE]  # waits for nobody
+    assert (await recogniser.recognise(recorded(PHRASE))).text == WAVS[
+        PHRASE
+    ]  # without waiting for the provider
     assert time.monotonic() - began < 3
 
 

@@ -1,4 +1,4 @@
-"""The engine itself: what it hears, and that it hears nothing where nobody speaks."""
+"""The engine: it recognises phrases, and finds no words in silence or noise."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ def engine() -> Engine:
 
 
 @pytest.mark.parametrize(("name", "text"), WAVS.items())
-def test_recorded_phrases_are_heard_exactly(engine: Engine, name: str, text: str) -> None:
+def test_recorded_phrases_are_recognised_exactly(engine: Engine, name: str, text: str) -> None:
     found = engine.recognise(recorded(name), Wish())
     assert (found.text, found.language) == (text, "en")
     assert found.confidence > 0.8
@@ -51,12 +51,12 @@ def test_words_have_times_in_order_within_the_audio(engine: Engine) -> None:
     ids=["nothing", "a byte", "a frame", "silence", "short noise", "microphone", "noise",
          "loud noise", "burst", "click", "hum"],
 )  # fmt: skip
-def test_where_nobody_speaks_there_is_no_text(engine: Engine, pcm: bytes) -> None:
+def test_silence_and_noise_give_no_text(engine: Engine, pcm: bytes) -> None:
     found = engine.recognise(pcm, Wish())
     assert (found.text, found.segments, found.confidence) == ("", (), 0.0)
 
 
-def test_ten_minutes_of_silence_and_noise_give_no_text(engine: Engine) -> None:
+def test_ten_minutes_of_silence_and_noise_give_no_text_either(engine: Engine) -> None:
     heard = [engine.recognise(silence(29), Wish()).text for _ in range(13)]
     heard += [
         engine.recognise(noise(29, level, seed), Wish()).text
@@ -65,12 +65,12 @@ def test_ten_minutes_of_silence_and_noise_give_no_text(engine: Engine) -> None:
     assert "".join(heard) == ""
 
 
-def test_more_than_a_window_is_refused(engine: Engine) -> None:
+def test_audio_longer_than_a_window_is_refused(engine: Engine) -> None:
     with pytest.raises(TooLong):
         engine.recognise(silence(29.6), Wish())
 
 
-async def test_the_loop_goes_on_while_the_model_decodes(engine: Engine) -> None:
+async def test_event_loop_is_free_while_the_model_decodes(engine: Engine) -> None:
     pcm = recorded("repeat-last-part")
     decode = asyncio.create_task(asyncio.to_thread(engine.recognise, pcm, Wish()))
     late = []
@@ -82,7 +82,7 @@ async def test_the_loop_goes_on_while_the_model_decodes(engine: Engine) -> None:
     assert sorted(late)[len(late) * 9 // 10] < 0.05
 
 
-def test_voiced_seconds_count_sound_and_not_pauses() -> None:
+def test_voiced_seconds_leave_out_pauses() -> None:
     samples = np.zeros(RATE, np.float32)
     samples[4000:8000] = 0.1
     sound = find_sound(samples)
@@ -91,7 +91,7 @@ def test_voiced_seconds_count_sound_and_not_pauses() -> None:
 
 
 @pytest.mark.parametrize(("before_s", "after_s"), [(0.0, 0.0), (0.56, 0.25), (2.0, 2.0)])
-def test_silence_around_a_phrase_does_not_change_what_is_heard(
+def test_silence_around_a_phrase_does_not_change_its_text(
     engine: Engine, before_s: float, after_s: float
 ) -> None:
     pcm = silence(before_s) + recorded("my-answer-is-three") + silence(after_s)
@@ -109,7 +109,7 @@ def test_silence_around_a_phrase_does_not_change_what_is_heard(
         ("", False),
     ],
 )
-def test_a_group_of_words_four_times_is_a_loop(text: str, expected: bool) -> None:
+def test_group_of_words_said_four_times_is_a_loop(text: str, expected: bool) -> None:
     assert loops(text) is expected
 
 
@@ -126,7 +126,7 @@ def test_a_group_of_words_four_times_is_a_loop(text: str, expected: bool) -> Non
         ("thank you for watching this video", 0.01, -0.1, 0.9, 0.4, False),
     ],
 )
-def test_what_nobody_could_have_said_is_not_believed(
+def test_text_that_nobody_can_have_said_is_not_believed(
     text: str, no_speech: float, logprob: float, compression: float, voiced: float, expected: bool
 ) -> None:
     assert expected is believable(

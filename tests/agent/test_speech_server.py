@@ -1,4 +1,4 @@
-"""The engine's process: its protocol, its death and return, and the choice of its model."""
+"""The engine's process: its protocol, its restart, and the choice of its model."""
 
 import asyncio
 import json
@@ -47,7 +47,7 @@ async def test_health_names_the_model(client: SpeechClient) -> None:
     assert (health.model, health.test_model, health.waiting) == ("whisper-lecture", True, 0)
 
 
-async def test_several_requests_of_one_connection_are_answered_each_with_its_own(
+async def test_concurrent_requests_of_one_connection_get_their_own_answers(
     client: SpeechClient,
 ) -> None:
     found = await asyncio.gather(*(client.recognise(recorded(name)) for name in WAVS))
@@ -62,7 +62,7 @@ async def test_an_interim_is_refused_while_a_final_is_decoded(client: SpeechClie
     assert (await final).text == WAVS[PHRASE]
 
 
-async def test_a_request_without_time_left_is_a_timeout(client: SpeechClient) -> None:
+async def test_request_that_runs_out_of_time_is_a_timeout(client: SpeechClient) -> None:
     with pytest.raises(SpeechTimeout):
         await client.recognise(recorded(PHRASE), timeout_s=0.02)
     assert (await client.recognise(recorded(PHRASE))).text == WAVS[PHRASE]
@@ -71,7 +71,7 @@ async def test_a_request_without_time_left_is_a_timeout(client: SpeechClient) ->
 @pytest.mark.parametrize(
     "header", [{"kind": "sing"}, {}, {"kind": "final", "timeout_s": "soon"}, {"kind": None}]
 )
-async def test_an_odd_request_is_refused_and_the_next_one_answered(
+async def test_invalid_request_is_refused_and_the_next_one_answered(
     engine: EngineProcess, header: dict[str, object]
 ) -> None:
     reader, writer = await asyncio.open_unix_connection(engine.address)
@@ -88,7 +88,7 @@ async def test_an_odd_request_is_refused_and_the_next_one_answered(
     "sent",
     [b"GET / HTTP/1.1\r\n\r\n", struct.pack("!I", 5) + b"[1,2]", struct.pack("!I", 2) + b"no"],
 )
-async def test_nonsense_closes_its_own_connection_only(
+async def test_invalid_frame_closes_only_its_own_connection(
     engine: EngineProcess, client: SpeechClient, sent: bytes
 ) -> None:
     reader, writer = await asyncio.open_unix_connection(engine.address)
@@ -98,27 +98,27 @@ async def test_nonsense_closes_its_own_connection_only(
     assert (await client.health()).test_model
 
 
-async def test_socket_is_ours_alone(engine: EngineProcess) -> None:
+async def test_only_our_user_can_connect(engine: EngineProcess) -> None:
     assert stat.S_IMODE(engine.address.stat().st_mode) == 0o600
-    # others may pass the folder, as the server of Postgres must where we are root, not look into it
+    # others may pass through the folder but not list it: Postgres has to if we are root
     assert stat.S_IMODE(engine.address.parent.stat().st_mode) == 0o711
 
 
-async def test_a_second_engine_at_the_same_address_says_so_and_ends(engine: EngineProcess) -> None:
+async def test_second_engine_at_the_same_address_exits_with_an_error(engine: EngineProcess) -> None:
     second = await run_speech(engine.home)
     output, _ = await asyncio.wait_for(second.communicate(), 20)
     assert second.returncode == 1
     assert b"another speech engine answers" in output
 
 
-async def test_without_an_engine_the_error_is_typed(tmp_path: Path) -> None:
+async def test_no_engine_is_a_timeout(tmp_path: Path) -> None:
     client = SpeechClient(tmp_path / "none.sock")
     with pytest.raises(SpeechTimeout):
         await client.recognise(silence(1), timeout_s=0.5)
     assert issubclass(SpeechTimeout, SpeechError)
 
 
-async def test_a_killed_engine_is_found_again_and_the_request_sent_again(tmp_path: Path) -> None:
+async def test_request_to_a_killed_engine_is_sent_again_to_the_next(tmp_path: Path) -> None:
     engine = EngineProcess(tmp_path)
     await engine.start()
     client = SpeechClient(engine.address)
@@ -127,7 +127,7 @@ async def test_a_killed_engine_is_found_again_and_the_request_sent_again(tmp_pat
         asked = asyncio.create_task(client.recognise(recorded(PHRASE)))
         await asyncio.sleep(0)
         assert await engine.end(signal.SIGKILL) == -signal.SIGKILL
-        await engine.start()  # on the socket that the dead one left
+        await engine.start()  # its predecessor left a socket behind
         ready = time.monotonic()
         assert (await asked).text == WAVS[PHRASE]
         assert time.monotonic() - ready < 3.0
@@ -138,7 +138,7 @@ async def test_a_killed_engine_is_found_again_and_the_request_sent_again(tmp_pat
         await engine.end(signal.SIGKILL)
 
 
-def test_the_client_needs_neither_model_nor_livekit() -> None:
+def test_client_imports_neither_model_nor_livekit() -> None:
     program = (
         "import sys, speech.client; "
         "print([name for name in ('faster_whisper', 'ctranslate2', 'livekit') if name in "
@@ -150,7 +150,7 @@ def test_the_client_needs_neither_model_nor_livekit() -> None:
     assert done.stdout.strip() == "[]"
 
 
-async def test_without_the_hub_the_test_model_is_taken_with_a_loud_line(tmp_path: Path) -> None:
+async def test_without_the_hub_the_test_model_is_chosen_with_a_warning(tmp_path: Path) -> None:
     process = await run_speech(
         tmp_path, "choose", WHISPER_MODEL="base.en", HF_ENDPOINT="http://127.0.0.1:9"
     )
@@ -166,18 +166,18 @@ async def test_without_the_hub_the_test_model_is_taken_with_a_loud_line(tmp_path
     )
 
 
-def test_a_folder_of_ones_own_is_taken_as_it_is(tmp_path: Path) -> None:
+def test_folder_with_a_model_is_used_as_it_is(tmp_path: Path) -> None:
     choice = choose(str(TEST_MODEL_FOLDER), tmp_path)
     assert (choice.path, choice.test_model) == (str(TEST_MODEL_FOLDER), False)
     assert chosen(str(TEST_MODEL_FOLDER), tmp_path) == choice
 
 
-def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+def test_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoModel):
         choose(str(tmp_path), tmp_path)
 
 
-def test_another_setting_than_at_set_up_is_not_fetched_at_start(tmp_path: Path) -> None:
+def test_model_that_was_not_chosen_at_set_up_is_not_downloaded_at_start(tmp_path: Path) -> None:
     choose("test", tmp_path)
     choice = chosen("small.en", tmp_path)
     assert (choice.wanted, choice.test_model, choice.reason) == (

@@ -1,4 +1,4 @@
-"""eSpeak in its helper: what it says is heard exactly, and it comes back when it dies."""
+"""eSpeak in its helper: it speaks clearly, and is replaced when it dies."""
 
 import os
 import signal
@@ -40,13 +40,13 @@ def engine() -> Engine:
 
 
 @pytest.mark.parametrize("phrase", PHRASES)
-async def test_what_is_spoken_is_heard_exactly(
+async def test_spoken_phrases_are_recognised_exactly(
     voice: EspeakTTS, engine: Engine, phrase: str
 ) -> None:
     assert engine.recognise(await said(voice, phrase), Wish()).text == phrase
 
 
-async def test_a_voice_may_be_named_by_its_language(engine: Engine) -> None:
+async def test_voice_can_be_chosen_by_language(engine: Engine) -> None:
     voice = EspeakTTS(voice="en-gb")
     heard = engine.recognise(await said(voice, "what is a vector"), Wish())
     await voice.aclose()
@@ -66,7 +66,7 @@ async def test_text_without_words_is_a_short_silence(voice: EspeakTTS, text: str
     assert not any(frame.data)
 
 
-async def test_half_the_rate_takes_longer_from_the_next_text_on(voice: EspeakTTS) -> None:
+async def test_half_the_rate_takes_longer_from_the_next_text(voice: EspeakTTS) -> None:
     normal = await voice.synthesize("what is gradient descent").collect()
     voice.set_rate(0.5)
     slow = await voice.synthesize("what is gradient descent").collect()
@@ -83,7 +83,7 @@ def test_rate_stays_within_what_can_be_understood(factor: float, wpm: int) -> No
     assert voice.rate_wpm == wpm
 
 
-async def test_a_cancelled_text_does_not_reach_the_next_one(voice: EspeakTTS) -> None:
+async def test_cancelled_text_is_not_spoken_with_the_next_one(voice: EspeakTTS) -> None:
     stream = voice.synthesize("we do this many times and look again. " * 200)
     async for _ in stream:
         break
@@ -92,7 +92,7 @@ async def test_a_cancelled_text_does_not_reach_the_next_one(voice: EspeakTTS) ->
     assert frame.duration < 1.5
 
 
-async def test_a_killed_helper_is_replaced_within_the_same_request(voice: EspeakTTS) -> None:
+async def test_killed_helper_is_replaced_within_the_same_request(voice: EspeakTTS) -> None:
     await voice.synthesize("hello").collect()
     first = voice.helper_pid
     assert first is not None
@@ -102,7 +102,7 @@ async def test_a_killed_helper_is_replaced_within_the_same_request(voice: Espeak
     assert voice.helper_pid != first
 
 
-async def test_helper_ends_with_the_voice(voice: EspeakTTS) -> None:
+async def test_helper_ends_when_the_voice_is_closed(voice: EspeakTTS) -> None:
     await voice.synthesize("hello").collect()
     pid = voice.helper_pid
     assert pid is not None
@@ -111,7 +111,7 @@ async def test_helper_ends_with_the_voice(voice: EspeakTTS) -> None:
         os.kill(pid, 0)
 
 
-async def test_an_unknown_voice_is_an_error_that_livekit_understands() -> None:
+async def test_unknown_voice_is_an_api_error() -> None:
     voice = EspeakTTS(voice="no-such-voice")
     with pytest.raises(VoiceError, match="no-such-voice"):
         [chunk async for chunk in voice.speak("hello")]

@@ -11,7 +11,10 @@ import aiohttp
 import pytest
 from livekit import api
 
+from agent.models.espeak import RATE as VOICE_RATE
+from harness.learner import RATE as MICROPHONE_RATE
 from harness.stack import Stack
+from harness.voices import resampled, spoken
 from tests.room.conftest import Course, Module
 from tests.soak import SOAK
 
@@ -179,6 +182,37 @@ async def test_two_learners_are_both_heard_under_their_own_name_and_on_their_own
         (amina.identity, first["id"]),
         (tomas.identity, second["id"]),
     ]
+
+
+async def test_microphone_replaced_in_mid_word_while_another_learner_speaks(
+    learner: Callable[..., Any], module: Module
+) -> None:
+    first, second = module.lessons[0], module.lessons[1]
+    amina, tomas = await learner(), await learner(name="Tomas")
+    await amina.arrive(module.id, first["id"])
+    await tomas.arrive(module.id, second["id"])
+    question = "what is this lesson about"
+    began = time.monotonic()
+    words = await spoken("i do not understand the learning rate")
+    cut = resampled(words[: len(words) * 6 // 10], VOICE_RATE, MICROPHONE_RATE)
+
+    async def replace_in_mid_word() -> None:
+        await amina.play(cut)
+        await amina.replace_microphone()
+
+    await asyncio.gather(replace_in_mid_word(), tomas.say(question))
+    for one in (amina, tomas):
+        await one.until(lambda o=one: [c for c in o.own_captions(began) if c.final], 20, "a final")
+    answer = await amina.tutor_done(began)
+    assert second["title"].lower() in answer.lower()
+    _, ended = await amina.say(question)
+    answer = await amina.tutor_done(ended)
+    assert first["title"].lower() in answer.lower()
+    said = await amina.account.kept(amina.session_id, 3)
+    assert [s["text"] for s in said if s["speaker"] == tomas.identity] == [question]
+    begun, asked = (s["text"] for s in said if s["speaker"] == amina.identity)
+    assert begun.startswith("i do not")
+    assert asked == question
 
 
 async def test_two_learners_who_type_at_once_are_each_answered_on_their_own_lesson(
