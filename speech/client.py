@@ -93,7 +93,6 @@ class SpeechClient:
         *,
         kind: Literal["final", "interim"] = "final",
         language: str | None = "en",
-        hotwords: str | None = None,
         words: bool = False,
         timeout_s: float = 10.0,
     ) -> Recognition:
@@ -105,7 +104,6 @@ class SpeechClient:
         header: Header = {
             "kind": kind,
             "language": language,
-            "hotwords": hotwords,
             "words": words,
             "timeout_s": timeout_s,
         }

@@ -26,7 +26,6 @@ class Wish:
     """How to decode. A `language` of None lets a multilingual model detect it."""
 
     language: str | None = "en"
-    hotwords: str | None = None
     words: bool = False
 
 
@@ -74,7 +73,6 @@ class Engine:
             temperature=0.0,  # no retries at higher ones: the guards drop bad guesses
             without_timestamps=True,
             condition_on_previous_text=False,
-            hotwords=wish.hotwords,
             word_timestamps=wish.words,
         )
         return info.language, list(segments)

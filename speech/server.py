@@ -105,7 +105,7 @@ class Connection:
             final = header["kind"] == "final"
             if not final and header["kind"] != "interim":
                 return failure("bad_request", "kind is final, interim or health")
-            wish = Wish(header.get("language"), header.get("hotwords"), bool(header.get("words")))
+            wish = Wish(header.get("language"), bool(header.get("words")))
             patience_s = min(float(header.get("timeout_s", DEFAULT_TIMEOUT_S)), MAX_TIMEOUT_S)
         except (KeyError, TypeError, ValueError) as error:
             return failure("bad_request", str(error))

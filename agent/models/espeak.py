@@ -159,16 +159,12 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
         return "local"
 
     @property
-    def rate_wpm(self) -> int:
-        return self._rate_wpm
-
-    @property
     def helper_pid(self) -> int | None:
         return self._helper.pid if self._helper else None
 
     def set_rate(self, factor: float) -> None:
         """Sets a multiple of the configured rate, from the next sentence on."""
-        self._rate_wpm = round(min(max(self._base_wpm * factor, SLOWEST_WPM), FASTEST_WPM))
+        self._rate_wpm = clear_rate(self._base_wpm * factor)
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
@@ -195,6 +191,11 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
                 await self.aclose()
                 self._helper = await Helper.start()
             return self._helper
+
+
+def clear_rate(wpm: float) -> int:
+    """The nearest rate at which eSpeak NG speaks clearly."""
+    return round(min(max(wpm, SLOWEST_WPM), FASTEST_WPM))
 
 
 class EspeakStream(tts.ChunkedStream):

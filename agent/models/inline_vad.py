@@ -152,10 +152,6 @@ class InlineVAD(vad.VAD):
     def provider(self) -> str:
         return "livekit-local-inference"
 
-    @property
-    def min_silence_duration(self) -> float:
-        return MIN_SILENCE_S
-
     def stream(self) -> vad.VADStream:
         return InlineVADStream()
 

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -92,16 +93,19 @@ class Microphones:
         )
         self._microphones[identity] = _Microphone(track.sid, listening)
         self._tasks.add(listening)
-        listening.add_done_callback(self._done)
+        listening.add_done_callback(partial(self._done, voice))
 
     def _drop(self, identity: str) -> None:
         if microphone := self._microphones.pop(identity, None):
             microphone.listening.cancel()
             self._voices[identity].end_speech()
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, voice: Voice, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()):
+        if task.cancelled():
+            return
+        voice.end_speech()  # else the tutor would wait for the end of it for ever
+        if error := task.exception():
             logger.error("a microphone failed and is not heard any more", exc_info=error)
 
     def _on_muted(self, participant: rtc.Participant, publication: Any) -> None:
@@ -117,7 +121,7 @@ class Microphones:
         return microphone is not None and microphone.track_sid == track_sid
 
     async def _listen(self, voice: Voice, track: rtc.Track, *, early: bool) -> None:
-        """Runs until cancelled: the stream of a lost connection goes on with silence."""
+        """Runs until cancelled or the track ends; a lost connection goes on with silence."""
         # opened first: it keeps what is said while the early audio is on its way
         stream = rtc.AudioStream.from_track(
             track=track, sample_rate=RATE, num_channels=1, frame_size_ms=FRAME_MS
