@@ -111,7 +111,7 @@ class Learner:
         )
         self._tasks: set[asyncio.Future[None]] = set()
         self._hearing: dict[str, asyncio.Future[None]] = {}  # by sid of the track
-        self._microphone: tuple[str, asyncio.Future[None]]
+        self._microphone: tuple[str, asyncio.Future[None]]  # sid, the task that sends its sound
 
     @property
     def identity(self) -> str:
@@ -135,7 +135,7 @@ class Learner:
             room.on(event, lambda *_: self.changed.set())
         await room.connect(made["server_url"], made["participant_token"])
         if microphone:
-            self._microphone = await self._publish()
+            await self._publish()
         return self
 
     async def arrive(
@@ -169,7 +169,7 @@ class Learner:
         """Publishes a second microphone, then unpublishes the first. Nothing may be playing."""
         sid, sending = self._microphone
         sending.cancel()
-        self._microphone = await self._publish()
+        await self._publish()
         await self.room.local_participant.unpublish_track(sid)
 
     async def type(self, text: str) -> str:
@@ -349,13 +349,12 @@ class Learner:
         finally:
             await stream.aclose()
 
-    async def _publish(self) -> tuple[str, asyncio.Future[None]]:
-        """The sid of the new microphone, and the task that sends its sound."""
+    async def _publish(self) -> None:
         source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         publication = await self.room.local_participant.publish_track(track, options)
-        return publication.sid, self._spawn(self._send(source))
+        self._microphone = publication.sid, self._spawn(self._send(source))
 
     async def _send(self, source: rtc.AudioSource) -> None:
         silence = np.zeros(FRAME, np.int16)
