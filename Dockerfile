@@ -42,6 +42,7 @@ COPY courses courses
 COPY db db
 COPY rooms rooms
 COPY watch watch
+COPY jobs jobs
 COPY web web
 COPY --from=page /app/web/client/dist web/client/dist
 ENV BODH_HOME=/data HOST=0.0.0.0
@@ -49,7 +50,7 @@ USER 10001
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://127.0.0.1:8080/healthz')"]
-# Also runs `python -m watch`.
+# Also runs `python -m watch` and `python -m jobs`.
 CMD ["python", "token_server.py"]
 
 # Also runs `python -m speech` and `python -m agent drain`.

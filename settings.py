@@ -64,6 +64,7 @@ class Settings(BaseSettings):
     database_owner_url: str = ""
     database_drain_url: str = ""
     database_watch_url: str = ""
+    database_jobs_url: str = ""
     database_pool_size: int = 10
 
     # sign-in
@@ -181,6 +182,10 @@ class Settings(BaseSettings):
     @property
     def watch_dsn(self) -> str:
         return self.database_watch_url or self.database_url or self._embedded_dsn("bodh_watch")
+
+    @property
+    def jobs_dsn(self) -> str:
+        return self.database_jobs_url or self.database_url or self._embedded_dsn("bodh_jobs")
 
     @property
     def owner_dsn(self) -> str:

@@ -48,7 +48,9 @@ ROLES = """
 do $$
 declare role text;
 begin
-  foreach role in array array['bodh_owner', 'bodh_app', 'bodh_drain', 'bodh_watch'] loop
+  foreach role in array array[
+    'bodh_owner', 'bodh_app', 'bodh_drain', 'bodh_watch', 'bodh_jobs'
+  ] loop
     if not exists (select from pg_roles where rolname = role) then
       execute format('create role %I login', role);
     end if;

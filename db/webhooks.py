@@ -29,7 +29,6 @@ IDLE_S = 0.2  # between looks at an empty inbox
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last one repeats while Postgres is away
 EARLY_S = 1.0  # until an event that came before its session's row is looked at again
 PATIENCE_S = 60.0  # how long such a row may take
-KEEP = timedelta(days=30)
 FORGET_EVERY_S = 3600.0
 
 logger = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class Intake:
                 async with asyncio.timeout(BATCH_TIMEOUT_S):
                     taken = await self.take()
                     if clock() >= forget_at:
-                        await self._forget()
+                        await self._inbox.forget_processed()
                         forget_at = clock() + FORGET_EVERY_S
                 self._failures = 0
             except RETRYABLE as error:
@@ -144,14 +143,6 @@ class Intake:
             known = {one.room_sid for one in await list_stretches(db, tenant_id, sids)}
         return [letter for letter in young if letter.event.room_sid not in known]
 
-    async def _forget(self) -> None:
-        async with self._pool.acquire() as db:
-            tenants = await list_tenants(db)
-        for tenant in tenants:
-            async with tenant_tx(self._pool, tenant.id) as db:
-                await delete_events(db, tenant.id, KEEP)
-        await self._inbox.forget_processed()
-
     async def _wait_out(self, error: BaseException) -> None:
         pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
         self._failures += 1
@@ -196,7 +187,7 @@ async def insert_events(db: Connection, tenant_id: UUID, events: Iterable[Event]
 
 
 async def delete_events(db: Connection, tenant_id: UUID, age: timedelta) -> None:
-    """Forgets events processed that long ago, by the clock of the database."""
+    """Deletes events processed so long ago, by the clock of the database."""
     await db.execute(
         "delete from webhook_events where tenant_id = $1 and processed_at < now() - $2::interval",
         tenant_id,

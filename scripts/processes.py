@@ -96,7 +96,7 @@ class Processes:
 
     def _stop_in_order(self, late: Callable[[], bool]) -> None:
         self._end(["watch", "agent", "web"], late)
-        self._end(["drain", "speech", "livekit"], late)
+        self._end(["drain", "jobs", "speech", "livekit"], late)
         self._end(["postgres"], late)
         self._rpc.shutdown()
 

@@ -35,7 +35,7 @@ from scripts.processes import (
 )
 from settings import Settings, SettingsError, load_settings
 
-NAMES = ("postgres", "livekit", "speech", "web", "drain", "watch", "agent")
+NAMES = ("postgres", "livekit", "speech", "web", "drain", "watch", "jobs", "agent")
 PATIENCE_S = 120.0  # for one part to answer; a cold disk and a busy machine take long
 
 
@@ -149,7 +149,7 @@ def start(settings: Settings, processes: Processes, stop: Stop) -> None:
     elif not database_answers(settings):
         raise ProcessError("no database answers at DATABASE_URL: start it or correct the URL")
     prepare_database(settings, stop)
-    for name in ("web", "drain", "watch"):
+    for name in ("web", "drain", "watch", "jobs"):
         processes.start(name)
     if settings.embedded_livekit:
         livekit = f"http://127.0.0.1:{settings.livekit_port}/"

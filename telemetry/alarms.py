@@ -16,6 +16,8 @@ AlarmName = Literal[
     "spool_failing",  # the host's spool cannot be written: what is said now is lost
     "dead_letters",  # an entry or webhook cannot be stored
     "webhooks_waiting",
+    "jobs_waiting",  # the oldest background job has been due for more than 5 min
+    "jobs_failed",  # a background job is not tried again
     "agent_missing",  # a learner has been without an agent for more than 30 s
     "database_away",
     "media_away",

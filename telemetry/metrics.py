@@ -140,6 +140,23 @@ LEASE_AGE = Gauge(
     "bodh_agent_lease_age_seconds", "Age of the oldest heartbeat of a living agent", over="livemax"
 )
 
+JOBS_PENDING = Gauge(
+    "bodh_background_jobs_pending", "Background jobs waiting to start", over="livemax"
+)
+JOBS_OLDEST = Gauge(
+    "bodh_background_jobs_oldest_seconds", "How long the oldest has been due", over="livemax"
+)
+JOBS_FAILED = Gauge(
+    "bodh_background_jobs_failed", "Background jobs that are not tried again", over="livemax"
+)
+JOBS = Counter(
+    "bodh_background_jobs_total", "Started background jobs: completed, retried, failed",
+    ("kind", "outcome"),
+)  # fmt: skip
+JOB_SECONDS = Histogram(
+    "bodh_background_job_seconds", "Duration of completed background jobs", ("kind",)
+)
+
 AGENT_ROOMS = Gauge("bodh_agent_rooms", "Rooms served by agents of this host")
 TURN_SECONDS = Histogram(
     "bodh_turn_seconds", "Parts of the time to an answer: end_of_turn, text, first_audio", ("part",)

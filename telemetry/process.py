@@ -13,10 +13,12 @@ from settings import Settings
 from telemetry import alarms, metrics
 from telemetry.lines import Line, Relay, log_uncaught
 
-Process = Literal["postgres", "web", "speech", "drain", "agent", "job", "watch", "database"]
+Process = Literal[
+    "postgres", "web", "speech", "drain", "agent", "job", "jobs", "watch", "database"
+]  # fmt: skip
 
 QUIET = ("alembic", "faster_whisper", "httpx", "httpx2", "httpcore", "httpcore2", "openai",
-         "livekit", "websockets", "multipart", "watchfiles")  # fmt: skip
+         "livekit", "pgqueuer", "websockets", "multipart", "watchfiles")  # fmt: skip
 
 STARTED = "BODH_TELEMETRY"  # in the environment of child processes
 

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = (
     ("token_server",),
-    ("agent", "web", "watch"),
+    ("agent", "web", "jobs", "watch"),
     ("tools", "rooms"),
     ("prompts", "db", "speech"),
     ("courses",),
@@ -34,6 +34,7 @@ WITHOUT_AGENTS = (
     "token_server",
     "web.app",
     "watch.__main__",
+    "jobs.__main__",
     "rooms",
     "db.__main__",
     "courses.memory",

@@ -5,21 +5,18 @@ import logging
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import rooms
 import telemetry
 from db import create_pool
 from settings import Settings, SettingsError, load_settings
+from telemetry.parts import lasting
 from telemetry.process import metrics_dir
 from watch.host import Host
 from watch.metrics import serve_metrics
 from watch.notices import Notices
 from watch.watcher import keep_watch, utc_now
-
-PAUSES_S = (0.2, 0.5, 1.0, 2.0)  # the last one repeats
-LASTING_S = 10.0  # a part that ran so long starts again at once
 
 logger = logging.getLogger("bodh.watch")
 
@@ -48,28 +45,6 @@ async def _run(settings: Settings) -> None:
             notices = Notices(pool, metrics_dir(settings), utc_now, socket.gethostname())
             parts.create_task(lasting("notices", notices.run))
             parts.create_task(lasting("metrics", lambda: serve_metrics(settings)))
-
-
-async def lasting(name: str, part: Callable[[], Awaitable[None]]) -> None:
-    """Runs a part again and again: whatever ends it, it comes back."""
-    clock = asyncio.get_running_loop().time
-    failures = 0
-    while True:
-        began = clock()
-        try:
-            await part()
-        except Exception as error:  # noqa: BLE001 a process edge
-            failures = 0 if clock() - began > LASTING_S else failures + 1
-            for kind in sorted(kinds(error)):
-                logger.warning("part failed", extra={"part": name, "kind": kind})
-        await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
-
-
-def kinds(error: BaseException) -> set[str]:
-    """Names of the exceptions in a group, or of the one."""
-    if isinstance(error, BaseExceptionGroup):
-        return {name for one in error.exceptions for name in kinds(one)}
-    return {type(error).__name__}
 
 
 def main() -> int:

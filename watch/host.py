@@ -6,12 +6,14 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 from livekit import api
 
 import rooms
 from db import RETRYABLE, Pool, tenant_tx
 from db.inbox import Inbox
+from db.queue import JobCounts, count_jobs
 from db.tenants import list_tenants
 from db.transcripts import count_dead_letters
 from settings import Settings
@@ -24,6 +26,7 @@ EVERY_S = 2.0
 PATIENCE_S = 3.0  # for one answer
 MISSES = 2  # looks in a row without an answer, before it is an alarm
 WEBHOOK_S = 90.0  # one may wait a minute for its session's row (db.webhooks.PATIENCE_S)
+JOB_S = 300.0  # a background job may be due for this long
 FREE_MB = 500
 SKEW_S = 5.0  # LiveKit's tokens and ours allow a minute
 
@@ -93,10 +96,13 @@ class Host:
         metrics.CLOCK_SKEW.set(skew_s)
         alarm("clock_skew", skew_s > SKEW_S, skew_s=round(skew_s))
         count = self._failed_webhooks
+        jobs = []
         for tenant in tenants:
             async with tenant_tx(self._pool, tenant.id) as db:
                 count += await count_dead_letters(db, tenant.id)
+                jobs.append(await count_jobs(db, tenant.id, datetime.fromtimestamp(told, UTC)))
         alarm("dead_letters", count > 0, count=count)
+        _tell_jobs(jobs)
 
     async def _look_at_speech(self) -> None:
         await self._engine.health()
@@ -122,3 +128,14 @@ class Host:
             self._answered("drainer_away")
         else:
             self._missing("drainer_away")
+
+
+def _tell_jobs(counts: list[JobCounts]) -> None:
+    """Of the background jobs of all tenants."""
+    pending, failed = sum(one.pending for one in counts), sum(one.failed for one in counts)
+    oldest_s = max((one.oldest_s for one in counts), default=0.0)
+    metrics.JOBS_PENDING.set(pending)
+    metrics.JOBS_OLDEST.set(oldest_s)
+    metrics.JOBS_FAILED.set(failed)
+    alarm("jobs_waiting", oldest_s > JOB_S, waiting=pending, oldest_s=round(oldest_s))
+    alarm("jobs_failed", failed > 0, count=failed)

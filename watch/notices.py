@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from db import Pool, tenant_tx
-from db.notices import clear_notices, delete_old_notices, upsert_notice
+from db.notices import clear_notices, upsert_notice
 from db.tenants import DEFAULT, find_tenant
 from telemetry import AlarmName
 from telemetry.gather import Standing, standing
@@ -64,6 +64,5 @@ class Notices:
                     facts=one.facts,
                 )
             await clear_notices(db, tenant.id, host=self._host, standing=self._standing, now=now)
-            await delete_old_notices(db, tenant.id, now)
         self._over = self._over[len(over) :]
         self._written = set(self._standing)

@@ -93,7 +93,9 @@ async def call_all(twins: Twins, *, guarded: bool) -> dict[tuple[int, UUID], Out
 
 def role_of(call: Call) -> str:
     """Who makes this call in a running Bodh."""
-    return "bodh_drain" if call.name == "transcripts.insert_dead_letter" else "bodh_app"
+    if call.name == "transcripts.insert_dead_letter":
+        return "bodh_drain"
+    return "bodh_jobs" if call.name.startswith("queue.") else "bodh_app"
 
 
 def leaks(twins: Twins, tenant_id: UUID, outcome: Outcome) -> list[str]:

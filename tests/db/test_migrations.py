@@ -24,6 +24,7 @@ LANDED = {
     "0006_leases.sql": "ed1bf9b097edebe1",
     "0007_notices.sql": "27f7e504c0fc516b",
     "0008_old_notices.sql": "49d635321dd632f7",
+    "0009_background_jobs.sql": "64cddc65f02e003e",
 }
 EMPTY = "t_empty"
 

@@ -18,7 +18,9 @@ from prometheus_client import generate_latest
 import rooms
 from db import Pool, create_pool, tenant_tx
 from db.notices import Notice, list_notices
+from db.queue import enqueue
 from settings import Settings
+from telemetry import alarms
 from telemetry.gather import registry
 from telemetry.process import metrics_dir
 from tests.alarms import Raiser, raiser
@@ -147,24 +149,33 @@ async def test_a_host_that_went_away_leaves_no_alarm_standing(
     assert over.cleared_at == desk.clock.now
 
 
-async def test_a_notice_is_deleted_90_days_after_its_end_by_the_role_of_jobs(
-    desk: Desk, drainer: Raiser, database: Database, tmp_path: Path
+async def test_overdue_and_failed_jobs_raise_alarms(
+    pool: Pool,
+    database: Database,
+    tenant_id: UUID,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async with await create_pool(database.dsn("bodh_watch"), max_size=1) as pool:
-        desk.notices = Notices(pool, tmp_path / HOME, desk.clock, "here")
-        drainer.tell("disk_low", True)
-        drainer.tell("dead_letters", True)
-        await desk.turn()
-        drainer.tell("dead_letters", False)
-        await desk.turn()
-        drainer.tell("clock_skew", True)
-        assert names(await desk.turn(days=89)) == {"disk_low", "clock_skew", "dead_letters"}
-        drainer.tell("clock_skew", False)
-        assert names(await desk.turn(days=2)) == {"disk_low", "clock_skew"}
-
-
-def names(notices: list[Notice]) -> set[str]:
-    return {one.name for one in notices}
+    monkeypatch.setattr(alarms, "_folder", settings.bodh_home)
+    monkeypatch.setattr(alarms, "_standing", {})
+    changes: tuple[tuple[str, set[str]], ...] = (
+        ("update background_jobs set due_at = now() - interval '250 s'", set()),
+        ("update background_jobs set due_at = now() - interval '301 s'", {"jobs_waiting"}),
+        ("update background_jobs set state = 'failed'", {"jobs_failed"}),
+        ("delete from background_jobs", set()),
+    )
+    async with (
+        await create_pool(database.dsn("bodh_watch")) as watch_pool,
+        rooms.connect(settings) as lk,
+    ):
+        host = Host(settings, lk, watch_pool)
+        async with tenant_tx(pool, tenant_id) as db:
+            await enqueue(db, tenant_id, "prune", {})
+        for change, expected in changes:
+            async with tenant_tx(pool, tenant_id) as db:
+                await db.execute(change)
+            await host.look()
+            assert {name for name in alarms._standing if name.startswith("jobs_")} == expected
 
 
 @contextlib.contextmanager

@@ -28,7 +28,7 @@ where i.indisprimary and i.indkey[0] <> t.attnum
 """
 STRONG_ROLES = """
 select rolname from pg_roles
-where rolname in ('bodh_app', 'bodh_drain', 'bodh_watch', 'bodh_owner')
+where rolname in ('bodh_app', 'bodh_drain', 'bodh_watch', 'bodh_jobs', 'bodh_owner')
   and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb
        or (rolname <> 'bodh_owner' and pg_has_role(oid, 'bodh_owner', 'member')))
 """

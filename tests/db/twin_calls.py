@@ -22,6 +22,7 @@ from tests.db.test_tenants import Ids
 from tests.db.twins import Call, PerTenant, parameters
 
 Arguments = dict[str, Any]
+JOB = UUID("00000000-0000-4000-8000-000000000007")
 
 
 def functions() -> Iterator[Any]:
@@ -80,6 +81,7 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "payload": {"session_id": str(ids.session_id), "account_id": str(ids.account_id)},
         "segments": [said], "events": [joined], "age": timedelta(days=-1),
         "host": "host", "since": NOW, "facts": {"free_mb": 8}, "standing": [],
+        "job_id": JOB, "tries": 0, "delay": timedelta(seconds=8),
     }  # fmt: skip
 
 
@@ -126,6 +128,8 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "notices.upsert_notice": [{"name": "disk_low"}, {"name": "clock_skew"}],
         "progress.select_visit_facts": [{}, {"lesson_id": tree.lessons[-1].id}],
         "progress.update_progress": [{"completed": True}, {"percentage": 5}],
+        "queue.delete_completed_jobs": [{}, {"age": timedelta(days=9999)}],
+        "queue.enqueue": [{"kind": "prune"}],
         "quizzes.grade": [{"option": option} for option in range(3)],
         "quizzes.start_quiz": [{"lesson_id": lesson.id} for lesson in tree.lessons],
         "rates.hit": [{"name": "token", "now": NOW}, {"name": "token", "now": at(7200)}],

@@ -43,6 +43,12 @@ select tenant_id, 'segment', 'own', jsonb_build_object(
 insert into dead_letters (tenant_id, kind, entry_key, payload, error)
 select tenant_id, 'segment', 'answer', jsonb_build_object(
   'session_id', session_id, 'in_reply_to', 'e'), '' from transcript_segments where id = 's';
+insert into background_jobs (tenant_id, id, kind, state, due_at, ended_at)
+select id, ('00000000-0000-4000-8000-00000000000' || n)::uuid, 'prune', state,
+       '2026-11-21 11:00+00', ended_at
+from tenants, (values (7, 'processing', null), (8, 'pending', null), (9, 'failed', now()),
+                      (6, 'completed', now() - interval '1 h')) old(n, state, ended_at)
+where id = (select tenant_id from admin_notices);
 insert into admin_notices (tenant_id, host, name, first_at, last_at, cleared_at)
 select tenant_id, host, 'media_away', first_at, last_at, last_at from admin_notices;
 """

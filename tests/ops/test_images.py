@@ -122,7 +122,7 @@ def test_image_runs_as_a_plain_user_without_a_compiler(target: str) -> None:
     [
         (
             "token-server",
-            "import token_server, watch.__main__, db.__main__",
+            "import token_server, watch.__main__, jobs.__main__, db.__main__",
             "requirements-web.lock",
         ),
         (
@@ -156,7 +156,7 @@ def test_compose_sets_settings_only() -> None:
 
 def test_compose_runs_what_the_images_hold() -> None:
     built = {name: s for name, s in COMPOSE["services"].items() if "build" in s}
-    assert set(built) == {"migrate", "token-server", "speech", "drain", "watch", "agent"}
+    assert set(built) == {"migrate", "token-server", "speech", "drain", "watch", "jobs", "agent"}
     for service in built.values():
         called = modules_called([shlex.join(service.get("command", []))])
         target = service["build"]["target"]

@@ -23,9 +23,9 @@ from db.leases import Lease, list_leases, take_dispatch
 from db.sessions import beat
 from protocol import agent_identity, parse_dispatch
 from telemetry import alarms
+from telemetry.parts import lasting
 from tests.conftest import Database
 from tests.web.conftest import School
-from watch.__main__ import lasting
 from watch.watcher import Watcher, keep_watch
 
 

@@ -1,0 +1,1 @@
+"""Background jobs: runs what `db.queue` has queued."""

@@ -1,0 +1,108 @@
+"""`python -m jobs`: runs background jobs; `python -m jobs retry` queues the failed ones again."""
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from datetime import UTC, datetime
+
+import asyncpg
+
+import telemetry
+from db import CONNECT_S, FROZEN_S, Pool, create_pool, tenant_tx
+from db.queue import retry_failed_jobs
+from db.tenants import list_tenants
+from jobs.runner import Runner
+from jobs.work import Parts
+from settings import Settings, SettingsError, load_settings
+from telemetry.parts import lasting
+
+logger = logging.getLogger("bodh.jobs")
+
+
+def main() -> int:
+    """0 when told to stop, 1 with one line where it cannot run."""
+    parser = argparse.ArgumentParser(prog="python -m jobs", description="Bodh's background jobs")
+    commands = parser.add_subparsers(dest="command")
+    commands.add_parser("run", help="run queued jobs until SIGTERM (the default)")
+    commands.add_parser("retry", help="queue the failed jobs of all tenants again")
+    arguments = parser.parse_args()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    if arguments.command == "retry":
+        return retry(settings)
+    telemetry.start("jobs", settings)
+    asyncio.run(run_until_stopped(settings))
+    return 0
+
+
+async def run_until_stopped(settings: Settings) -> None:
+    """Runs jobs until SIGTERM or SIGINT."""
+    running = asyncio.create_task(run_jobs(settings))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        logger.info("stopped")
+
+
+async def run_jobs(settings: Settings) -> None:
+    """Runs jobs until cancelled, also across restarts of the database."""
+    pool = await create_pool(settings.jobs_dsn, max_size=settings.database_pool_size)
+    try:
+        await lasting("queue", lambda: run_queue(settings, Parts(pool, utc_now)))
+    finally:
+        pool.terminate()
+
+
+async def run_queue(settings: Settings, parts: Parts) -> None:
+    """Runs jobs over one connection. Raises what the database raises when it is lost."""
+    db = await asyncpg.connect(settings.jobs_dsn, timeout=CONNECT_S, command_timeout=FROZEN_S)
+    try:
+        await Runner(db, parts).run()
+    finally:
+        db.terminate()
+
+
+def retry(settings: Settings) -> int:
+    """Exit code 0, or 1 with one line on stderr."""
+    try:
+        count = asyncio.run(retry_all(settings))
+    except (OSError, asyncpg.PostgresError) as error:
+        print(f"the database does not answer ({type(error).__name__})", file=sys.stderr)
+        return 1
+    print(f"{count} jobs queued again")
+    return 0
+
+
+async def retry_all(settings: Settings) -> int:
+    """Queues the failed jobs of all tenants again; returns how many."""
+    pool = await create_pool(settings.jobs_dsn, max_size=1)
+    try:
+        return await _retry_each(pool)
+    finally:
+        await pool.close()
+
+
+async def _retry_each(pool: Pool) -> int:
+    async with pool.acquire() as db:
+        tenants = await list_tenants(db)
+    count = 0
+    for tenant in tenants:
+        async with tenant_tx(pool, tenant.id) as db:
+            count += await retry_failed_jobs(db, tenant.id)
+    return count
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

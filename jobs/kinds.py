@@ -1,0 +1,23 @@
+"""Which function runs each kind of job, and which jobs a clock queues."""
+
+from collections.abc import Mapping
+
+from db import Connection, Pool, tenant_tx
+from db.queue import JobKind, delete_queue_log, enqueue
+from db.tenants import list_tenants
+from jobs.prune import JOBS_KEPT, prune
+from jobs.work import Run
+
+KINDS: Mapping[JobKind, Run] = {"prune": prune}
+PRUNE_AT = "7 * * * *"  # each hour, off the full hour
+
+
+async def queue_prune(pool: Pool) -> None:
+    """Queues the hourly jobs of every tenant."""
+    db: Connection
+    async with pool.acquire() as db:
+        tenants = await list_tenants(db)
+        await delete_queue_log(db, JOBS_KEPT)
+    for tenant in tenants:
+        async with tenant_tx(pool, tenant.id) as db:
+            await enqueue(db, tenant.id, "prune", {})

@@ -1,0 +1,156 @@
+"""The runner: takes jobs from the queue, retries what fails, gives back what it cannot end."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import partial
+from time import monotonic
+from uuid import UUID
+
+from pgqueuer import PgQueuer, RetryRequested
+from pgqueuer.models import Job, Schedule
+
+from db import Conflict, Connection, tenant_tx
+from db.queue import (
+    JobKind,
+    fail_job,
+    parse_entry,
+    postpone_job,
+    queue_of,
+    release_job,
+    requeue_lost_jobs,
+    start_job,
+)
+from db.tenants import list_tenants
+from jobs.kinds import KINDS, PRUNE_AT, queue_prune
+from jobs.work import Parts, Run, Work
+from telemetry import metrics
+
+HEARTBEAT = timedelta(seconds=6)  # a job without a sign of life for this long is started again
+POLL = timedelta(seconds=1)  # for what is due later; new jobs are announced at once
+AT_ONCE = 4
+MAX_TRIES = 5
+FIRST_DELAY = timedelta(seconds=2)  # doubles with each try
+LOST_EVERY_S = 20.0
+GRACE_S = 1.5  # for running jobs to end when the process stops
+
+logger = logging.getLogger(__name__)
+
+
+class Runner:
+    """Runs jobs over one connection, which the caller closes after `run` has ended."""
+
+    def __init__(self, db: Connection, parts: Parts, kinds: Mapping[JobKind, Run] = KINDS) -> None:
+        self._parts = parts
+        self._working: set[asyncio.Task[None]] = set()
+        queue = queue_of(db)
+        self._queue = PgQueuer(queue.driver, queries=queue)
+        for kind, run in kinds.items():
+            self._queue.entrypoint(kind, accepts_context=False)(partial(self._take, run))
+        self._queue.schedule("prune", PRUNE_AT, accepts_context=False)(self._prune)
+
+    async def run(self) -> None:
+        """Until cancelled; then lets running jobs end for GRACE_S and gives the others back.
+
+        Raises what the database raises on the connection.
+        """
+        running = asyncio.create_task(self._run_queue())
+        lost = asyncio.create_task(self._requeue_lost())
+        try:
+            await asyncio.wait({running, lost}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._queue.shutdown.set()
+            await asyncio.wait({running}, timeout=GRACE_S)
+            for task in self._working | {lost}:
+                task.cancel()
+            outcomes = await asyncio.gather(running, lost, return_exceptions=True)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def _run_queue(self) -> None:
+        await self._queue.run(
+            dequeue_timeout=POLL,
+            batch_size=AT_ONCE // 2,
+            max_concurrent_tasks=AT_ONCE,
+            heartbeat_timeout=HEARTBEAT,
+            shutdown_on_listener_failure=True,
+            log_aggregation_interval=timedelta(0),
+        )
+
+    async def _prune(self, _: Schedule) -> None:
+        await queue_prune(self._parts.pool)
+
+    async def _requeue_lost(self) -> None:
+        while True:
+            async with self._parts.pool.acquire() as db:
+                tenants = await list_tenants(db)
+            for tenant in tenants:
+                async with tenant_tx(self._parts.pool, tenant.id) as db:
+                    await requeue_lost_jobs(db, tenant.id)
+            await asyncio.sleep(LOST_EVERY_S)
+
+    async def _take(self, run: Run, entry: Job) -> None:
+        """Runs the job of an entry, then lets the library delete the entry or keep it for later."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 a coroutine runs in a task
+        self._working.add(task)
+        try:
+            delay = await self._try(run, *parse_entry(entry.payload))
+        finally:
+            self._working.discard(task)
+        if delay is not None:
+            # outside of any handler: the library stores the text of what this was raised from
+            raise RetryRequested(delay)
+
+    async def _try(self, run: Run, tenant_id: UUID, job_id: UUID) -> timedelta | None:
+        """Starts a job; the delay before its next start where there is to be one."""
+        try:
+            async with tenant_tx(self._parts.pool, tenant_id) as db:
+                job = await start_job(db, tenant_id, job_id)
+            if job is None:
+                return None
+            return await self._run(run, Work(self._parts, tenant_id, job))
+        except Exception as error:  # noqa: BLE001 a process edge; the row says how far it was
+            logger.warning("job not started or not ended", extra={"kind": type(error).__name__})
+            return POLL
+
+    async def _run(self, run: Run, work: Work) -> timedelta | None:
+        began = monotonic()
+        job = work.job
+        if job.tries > MAX_TRIES:  # it ended its process each time, so nothing else counted it
+            await self._fail(work, "Died")
+            return None
+        try:
+            await run(work)
+        except Conflict:
+            logger.info("job taken over by another process", extra={"job_id": str(job.id)})
+            return None
+        except asyncio.CancelledError:  # the process stops
+            async with tenant_tx(self._parts.pool, work.tenant_id) as db:
+                await release_job(db, work.tenant_id, job.id, job.tries)
+            return timedelta(0)
+        except Exception as error:
+            logger.exception("job failed", extra={"job_id": str(job.id), "attempt": job.tries})
+            return await self._postpone(work, type(error).__name__)
+        metrics.JOB_SECONDS.observe(monotonic() - began, kind=job.kind)
+        metrics.JOBS.inc(kind=job.kind, outcome="completed")
+        return None
+
+    async def _postpone(self, work: Work, error: str) -> timedelta | None:
+        job = work.job
+        if job.tries >= MAX_TRIES:
+            await self._fail(work, error)
+            return None
+        delay: timedelta = FIRST_DELAY * 2 ** (job.tries - 1)
+        async with tenant_tx(self._parts.pool, work.tenant_id) as db:
+            await postpone_job(db, work.tenant_id, job.id, job.tries, delay=delay, error=error)
+        metrics.JOBS.inc(kind=job.kind, outcome="retried")
+        return delay
+
+    async def _fail(self, work: Work, error: str) -> None:
+        job = work.job
+        async with tenant_tx(self._parts.pool, work.tenant_id) as db:
+            await fail_job(db, work.tenant_id, job.id, job.tries, error=error)
+        metrics.JOBS.inc(kind=job.kind, outcome="failed")

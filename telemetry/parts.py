@@ -1,0 +1,32 @@
+"""Parts of a process: each runs for as long as the process does, and starts again when it fails."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+PAUSES_S = (0.2, 0.5, 1.0, 2.0)  # the last one repeats
+LASTING_S = 10.0  # after a run of this length the pauses begin again with the first
+
+logger = logging.getLogger(__name__)
+
+
+async def lasting(name: str, part: Callable[[], Awaitable[None]]) -> None:
+    """Runs a part until cancelled, and again each time it ends or raises."""
+    clock = asyncio.get_running_loop().time
+    failures = 0
+    while True:
+        began = clock()
+        try:
+            await part()
+        except Exception as error:  # noqa: BLE001 a process edge
+            failures = 0 if clock() - began > LASTING_S else failures + 1
+            for kind in sorted(_kinds(error)):
+                logger.warning("part failed", extra={"part": name, "kind": kind})
+        await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
+
+
+def _kinds(error: BaseException) -> set[str]:
+    """Type names of an exception, or of those in a group."""
+    if isinstance(error, BaseExceptionGroup):
+        return {name for one in error.exceptions for name in _kinds(one)}
+    return {type(error).__name__}
