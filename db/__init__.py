@@ -24,39 +24,45 @@ else:
     Connection: TypeAlias = asyncpg.Connection
 
 CONNECT_S = 2.0
-STATEMENT_S = 2.0  # by the server's clock: a locked table, a slow disk
-FROZEN_S = 3.0  # by ours: the server itself does not answer
-ACQUIRE_S = 5.0  # for a connection of a pool whose others are all in use
+STATEMENT_S = 2.0  # enforced by the server: a locked table, a slow disk
+FROZEN_S = 3.0  # enforced by us: the server does not answer at all
+ACQUIRE_S = 5.0  # when every connection of the pool is in use
 
-# what a pooled connection raises once when the server was restarted behind it
+
+class ConnectionLost(Exception):
+    """The connection or its pool was closed while in use."""
+
+
+# A pooled connection raises one of these at first use after the server was restarted.
 STALE = (
+    ConnectionLost,
+    ConnectionResetError,
     asyncpg.ConnectionDoesNotExistError,
     asyncpg.AdminShutdownError,
-    asyncpg.InterfaceError,
     asyncpg.InternalClientError,
-    ConnectionResetError,
 )
 
-
-# what passes by itself: lost and refused connections, restarts, lack of resources, deadlocks
-RETRYABLE = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
+# The database is away: the statement was fine and may succeed later. Errors in our own SQL or
+# arguments are not in here, so that a bug is never retried as an outage. asyncpg raises a plain
+# InterfaceError for both, so `acquire` and `tenant_tx` turn those of an outage into ConnectionLost.
+AWAY = (
+    ConnectionLost,
+    OSError,  # refused, reset, no socket, no such host, and TimeoutError
+    asyncpg.InternalClientError,  # the driver lost track of the connection
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, cancelled by statement_timeout
+    asyncpg.InsufficientResourcesError,  # disk or memory full, too many connections
+    asyncpg.PostgresIOError,  # the server's disk fails
+    asyncpg.ReadOnlySQLTransactionError,  # a standby, until the primary is back
     asyncpg.SerializationError,
     asyncpg.DeadlockDetectedError,
 )
 
 
 async def create_pool(dsn: str, *, max_size: int = 10) -> Pool:
-    """A pool that connects at first use, so a process starts while Postgres is away.
+    """A pool that connects at first use, so a process can start while Postgres is away.
 
-    No statement of it hangs: what takes too long raises one of RETRYABLE. The caller closes it.
+    A statement that takes too long raises one of AWAY. The caller closes the pool.
     """
     return await asyncpg.create_pool(
         dsn,
@@ -69,11 +75,38 @@ async def create_pool(dsn: str, *, max_size: int = 10) -> Pool:
 
 
 @asynccontextmanager
-async def tenant_tx(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
-    """A transaction with the tenant set; without it row-level security shows no row.
+async def acquire(pool: Pool) -> AsyncIterator[Connection]:
+    """A connection without a tenant, for tables that have none.
 
-    Commits at its end, rolls back on an exception. A connection that went stale in the pool is
-    replaced before the body runs.
+    Raises ConnectionLost where the connection or the pool was closed.
+    """
+    try:
+        async with pool.acquire(timeout=ACQUIRE_S) as db:
+            try:
+                yield db
+            except asyncpg.InterfaceError as error:
+                if _is_lost(db):
+                    raise ConnectionLost(str(error)) from error
+                raise
+    except asyncpg.InterfaceError as error:
+        if pool.is_closing():
+            raise ConnectionLost(str(error)) from error
+        raise
+
+
+def _is_lost(db: Connection) -> bool:
+    try:
+        return db.is_closed()
+    except asyncpg.InterfaceError:  # the pool has taken the broken connection back already
+        return True
+
+
+@asynccontextmanager
+async def tenant_tx(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
+    """A transaction with the tenant set; without it row-level security shows no rows.
+
+    Commits at the end, rolls back on an exception. Replaces stale connections before the body
+    runs.
     """
     stack, db = await _begin(pool, tenant_id)
     async with stack:
@@ -91,14 +124,14 @@ async def _begin(pool: Pool, tenant_id: UUID) -> tuple[AsyncExitStack, Connectio
                 metrics.POOL_IDLE.set(pool.get_idle_size())
                 return stack.pop_all(), db
         except STALE:
-            if attempt == pool.get_max_size():
+            if attempt == pool.get_max_size() or pool.is_closing():
                 raise
     raise AssertionError
 
 
 @asynccontextmanager
 async def _transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
-    async with pool.acquire(timeout=ACQUIRE_S) as db:
+    async with acquire(pool) as db:
         transaction = db.transaction()
         try:
             await transaction.start()
@@ -106,7 +139,7 @@ async def _transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]
             yield db
             await transaction.commit()
         except (asyncio.CancelledError, TimeoutError):
-            # a frozen server answers no rollback either, and waiting would hold up our own end
+            # a frozen server would not answer a rollback, and waiting would delay our own end
             db.terminate()
             raise
         except BaseException:
@@ -117,9 +150,10 @@ async def _transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]
 
 @asynccontextmanager
 async def only_one(dsn: str, key: int) -> AsyncIterator[Connection]:
-    """Waits until no other process of any host holds the key, and holds it as long as it lives.
+    """Waits for an advisory lock that only one process of all hosts can hold.
 
-    The connection that holds it is given: as soon as it fails, somebody else may hold the key.
+    Yields the connection that holds it; once that connection fails, another process may hold the
+    lock.
     """
     db = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=FROZEN_S)
     try:
@@ -136,7 +170,7 @@ async def set_tenant(db: Connection, tenant_id: UUID) -> None:
 
 
 async def fetch_one(db: Connection, query: str, *arguments: Any) -> asyncpg.Record:
-    """The row of a statement that gives one. Raises NotFound where it gives none."""
+    """The first row of a statement. Raises NotFound if there is none."""
     row = await db.fetchrow(query, *arguments)
     if row is None:
         raise NotFound("no such row")

@@ -10,7 +10,7 @@ import asyncpg
 import telemetry
 from courses.folder import CourseFolderError, read_course
 from courses.tree import build_tree
-from db import Conflict, create_pool, tenant_tx
+from db import AWAY, Conflict, acquire, create_pool, tenant_tx
 from db.backup import BackupError, back_up, restore
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve
 from db.importing import import_course
@@ -39,7 +39,7 @@ def main() -> int:
     except UNMIGRATED:
         sys.stderr.write("the database is empty: run `python -m db migrate` first\n")
         return 1
-    except (OSError, asyncpg.PostgresConnectionError) as error:
+    except AWAY as error:
         sys.stderr.write(f"the database does not answer ({error}): start `python -m db serve`\n")
         return 1
     return 0
@@ -109,7 +109,7 @@ async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> N
     file = read_course(folder)
     pool = await create_pool(settings.app_dsn, max_size=1)
     try:
-        async with pool.acquire() as db:
+        async with acquire(pool) as db:
             tenant = await ensure_tenant(db, tenant_slug, tenant_slug)
         async with tenant_tx(pool, tenant.id) as db:
             course = await import_course(db, tenant.id, build_tree(file, tenant.id))

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 import asyncpg
 
+from db import AWAY
 from settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -311,7 +312,7 @@ async def answers(cluster: Cluster) -> bool:
     """Whether the server takes a connection now."""
     try:
         db = await asyncpg.connect(cluster.dsn(SUPERUSER, "postgres"), timeout=5)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    except AWAY:
         return False
     await db.close()
     return True

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from db import RETRYABLE, Connection, Pool, tenant_tx
+from db import AWAY, Connection, Pool, acquire, tenant_tx
 from db.accounts import list_account_ids
 from db.attendance import (
     FINISHED,
@@ -58,7 +58,7 @@ class Intake:
                         await self._inbox.forget_processed()
                         forget_at = clock() + FORGET_EVERY_S
                 self._failures = 0
-            except RETRYABLE as error:
+            except AWAY as error:
                 await self._wait_out(error)
                 continue
             except Exception:
@@ -69,7 +69,7 @@ class Intake:
                 await asyncio.sleep(IDLE_S)
 
     async def take(self) -> int:
-        """Takes one batch in and returns its size. Raises what RETRYABLE names."""
+        """Takes one batch in and returns its size. Raises what AWAY names."""
         letters = await self._inbox.waiting(BATCH)
         await self._find_tenants({letter.event.room for letter in letters})
         for tenant_id in {self._tenants.get(letter.event.room) for letter in letters}:
@@ -85,7 +85,7 @@ class Intake:
         unknown = names - self._tenants.keys() - {""}
         if not unknown:
             return
-        async with self._pool.acquire() as db:
+        async with acquire(self._pool) as db:
             tenants = await list_tenants(db)
         for tenant in tenants:
             async with tenant_tx(self._pool, tenant.id) as db:
@@ -95,7 +95,7 @@ class Intake:
     async def _take_of(self, tenant_id: UUID, batch: Sequence[Letter]) -> None:
         try:
             await self._apply(tenant_id, batch)
-        except RETRYABLE:
+        except AWAY:
             raise
         except Exception:  # noqa: BLE001 one of them is bad: find it, let the others pass
             for letter in batch:
@@ -104,7 +104,7 @@ class Intake:
     async def _take_alone(self, tenant_id: UUID, letter: Letter) -> None:
         try:
             await self._apply(tenant_id, [letter])
-        except RETRYABLE:
+        except AWAY:
             raise
         except Exception as error:
             name = type(error).__name__

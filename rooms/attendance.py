@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from livekit import api
 
-from db import Pool, tenant_tx
+from db import Pool, acquire, tenant_tx
 from db.attendance import Connection as Attended
 from db.attendance import close_ended, reconcile
 from db.sessions import Running, list_running
@@ -25,7 +25,7 @@ async def reconcile_attendance(
     Skips sessions without their LiveKit room: they are the watcher's. Raises the errors of the
     media server and the database.
     """
-    async with pool.acquire() as db:
+    async with acquire(pool) as db:
         tenants = await list_tenants(db)
     for tenant in tenants:
         async with tenant_tx(pool, tenant.id) as db:

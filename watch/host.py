@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from livekit import api
 
 import rooms
-from db import RETRYABLE, Pool, tenant_tx
+from db import AWAY, Pool, acquire, tenant_tx
 from db.inbox import Inbox
 from db.queue import JobCounts, count_jobs
 from db.tenants import list_tenants
@@ -30,7 +30,7 @@ JOB_S = 300.0  # a background job may be due for this long
 FREE_MB = 500
 SKEW_S = 5.0  # LiveKit's tokens and ours allow a minute
 
-AWAY = (*rooms.MEDIA_ERRORS, *RETRYABLE, rooms.MediaUnavailable, SpeechError)
+OUTSIDE = (*rooms.MEDIA_ERRORS, *AWAY, rooms.MediaUnavailable, SpeechError)
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Host:
             async with asyncio.timeout(PATIENCE_S):
                 await ask()
             self._answered(name)
-        except AWAY as error:
+        except OUTSIDE as error:
             self._missing(name, kind=type(error).__name__)
 
     def _answered(self, name: AlarmName) -> None:
@@ -88,7 +88,7 @@ class Host:
 
     async def _look_at_database(self) -> None:
         asked = time.time()
-        async with self._pool.acquire() as db:
+        async with acquire(self._pool) as db:
             told: float = await db.fetchval("select extract(epoch from clock_timestamp())::float8")
             tenants = await list_tenants(db)
         answered = time.time()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
-from db import Pool, tenant_tx
+from db import Pool, acquire, tenant_tx
 from db.notices import clear_notices, upsert_notice
 from db.tenants import DEFAULT, find_tenant
 from telemetry import AlarmName
@@ -48,7 +48,7 @@ class Notices:
     async def write(self) -> None:
         """What stands, and what stood since the last time."""
         now, over = self._clock(), list(self._over)
-        async with self._pool.acquire() as db:
+        async with acquire(self._pool) as db:
             tenant = await find_tenant(db, DEFAULT)
         if tenant is None:
             return  # nothing is migrated yet

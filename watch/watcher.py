@@ -12,7 +12,7 @@ from uuid import UUID
 from livekit import api
 
 import rooms
-from db import RETRYABLE, Connection, NotFound, Pool, only_one, tenant_tx
+from db import AWAY, Connection, NotFound, Pool, only_one, tenant_tx
 from db.leases import Lease, list_leases
 from db.sessions import end_session
 from db.tenants import list_tenants
@@ -24,7 +24,7 @@ LOCK = 0x626F6468  # the key of the one watcher
 MEDIA_PATIENCE_S = 1.0
 MISSED_S = 30.0  # a room may be without its agent for so long
 RECONCILE_S = 15.0  # the media server gives an event up after five tries within as long
-OUTSIDE = (*rooms.MEDIA_ERRORS, *RETRYABLE)
+OUTSIDE = (*rooms.MEDIA_ERRORS, *AWAY)
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBearer
 from livekit import api
 
-from db import Forbidden, Pool, tenant_tx
+from db import Forbidden, Pool, acquire, tenant_tx
 from db.accounts import Account, ensure_account
 from db.inbox import Inbox
 from db.rates import hit
@@ -95,7 +95,7 @@ async def _tenant(running: Context, claims: Claims) -> Tenant:
     """The tenant that the token names; created in development. Raises Forbidden."""
     tenant = running.tenants.get(claims.tenant)
     if tenant is None:
-        async with running.pool.acquire() as db:
+        async with acquire(running.pool) as db:
             if running.settings.bodh_env == "development":
                 tenant = await ensure_tenant(db, claims.tenant, claims.tenant)
             else:

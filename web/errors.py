@@ -61,14 +61,7 @@ _TABLE: dict[type[Exception], _Row] = {
         code="sign_in_unavailable",
         error="Sign-in cannot be checked now. Try again.",
     ),
-    asyncpg.PostgresConnectionError: _AWAY,
-    asyncpg.OperatorInterventionError: _AWAY,
-    asyncpg.InsufficientResourcesError: _AWAY,
-    asyncpg.TransactionRollbackError: _AWAY,
-    asyncpg.InternalClientError: _AWAY,
-    asyncpg.InterfaceError: _AWAY,
-    sqlite3.Error: _AWAY,
-    OSError: _AWAY,
+    **dict.fromkeys((*db.AWAY, sqlite3.Error), _AWAY),
 }
 _HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},

@@ -6,6 +6,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel
 
+from db import acquire
 from rooms import check_media
 from web.dependencies import Running
 from web.errors import PROBLEMS
@@ -31,7 +32,7 @@ async def healthz() -> Health:
 async def readyz(running: Running) -> Health:
     """Postgres and the media server answer."""
     async with asyncio.timeout(READY_TIMEOUT_S):
-        async with running.pool.acquire() as db:
+        async with acquire(running.pool) as db:
             await db.execute("select 1 from tenants limit 1")
         await check_media(running.lk)
     return Health(status="ok")

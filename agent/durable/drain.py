@@ -14,7 +14,6 @@ from pydantic import TypeAdapter, ValidationError
 
 import db
 from agent.durable.spool import Entry, Spool
-from db import RETRYABLE
 from db.attendance import Participant, upsert_participants
 from db.erasing import Erased, list_erased
 from db.transcripts import Segment, insert_dead_letter, insert_segments
@@ -60,14 +59,14 @@ class Drainer:
                     await self._spool.forget_drained()
                     forget_at = clock() + FORGET_EVERY_S
                 self._failures = 0
-            except (*RETRYABLE, sqlite3.Error) as error:  # the spool's own disk may be full
+            except (*db.AWAY, sqlite3.Error) as error:  # the spool's own disk may be full
                 await self._wait_out(error)
                 continue
             if not moved:
                 await asyncio.sleep(IDLE_S)
 
     async def drain_once(self) -> int:
-        """Moves one batch and returns its size. Raises what RETRYABLE names."""
+        """Moves one batch and returns its size. Raises what db.AWAY names."""
         entries = await self._spool.waiting(BATCH)
         for tenant_id, group in groupby(entries, key=lambda entry: entry.tenant_id):
             batch = list(group)
@@ -78,7 +77,7 @@ class Drainer:
         return len(entries)
 
     async def sweep_once(self) -> None:
-        """Takes out of the spool what learners have erased. Raises what RETRYABLE names."""
+        """Takes out of the spool what learners have erased. Raises what db.AWAY names."""
         newest = await self._spool.last_drained()
         for tenant_id in {tenant for tenant, _ in newest}:
             sessions = [session for tenant, session in newest if tenant == tenant_id]
@@ -108,7 +107,7 @@ class Drainer:
     async def _store(self, tenant_id: UUID, batch: list[Entry]) -> None:
         try:
             await self._store_together(tenant_id, batch)
-        except RETRYABLE:
+        except db.AWAY:
             raise
         except BAD:
             for entry in batch:  # one of them is bad: find it, let the others pass
@@ -133,7 +132,7 @@ class Drainer:
     async def _store_alone(self, tenant_id: UUID, entry: Entry) -> None:
         try:
             await self._store_together(tenant_id, [entry])
-        except RETRYABLE:
+        except db.AWAY:
             raise
         except BAD as error:
             metrics.DEAD_LETTERS.inc(kind=entry.kind)
@@ -195,5 +194,5 @@ async def _last_drain(drainer: Drainer) -> None:
         while await drainer.drain_once():
             pass
         await drainer.sweep_once()
-    except (*RETRYABLE, sqlite3.Error):
+    except (*db.AWAY, sqlite3.Error):
         logger.warning("entries wait in the spool for the next start")

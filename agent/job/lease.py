@@ -4,8 +4,6 @@ import asyncio
 import logging
 from datetime import UTC, datetime, timedelta
 
-import asyncpg
-
 import db
 import protocol
 from agent.room.dispatch import Dispatch
@@ -15,7 +13,6 @@ from db.rooms import find_room_by_id
 from db.sessions import beat, end_session, find_session
 
 START_TRIES, START_PAUSE_S = 80, 0.25  # 20 s for a database that is away when a job starts
-DATABASE_AWAY = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 logger = logging.getLogger("bodh.agent")
 
@@ -33,7 +30,7 @@ async def find_dispatched(pool: db.Pool, dispatch: protocol.DispatchMetadata) ->
                 session = await find_session(conn, tenant_id, dispatch.session_id)
             if room and session and session.agent_epoch >= dispatch.epoch:
                 return Dispatch(tenant_id, room, session, dispatch.epoch)
-        except DATABASE_AWAY:
+        except db.AWAY:
             if not tries_left:
                 raise
         await asyncio.sleep(START_PAUSE_S)
@@ -75,7 +72,7 @@ class Lease:
                 await append_event(
                     conn, place.tenant_id, place.session.id, left, now, key=f"gone:{place.epoch}"
                 )
-        except DATABASE_AWAY:
+        except db.AWAY:
             logger.warning("agent.left was not logged: the database does not answer")
 
     async def end_session(self) -> None:
@@ -84,5 +81,5 @@ class Lease:
         try:
             async with db.tenant_tx(self._pool, place.tenant_id) as conn:
                 await end_session(conn, place.tenant_id, place.session.id, now, epoch=place.epoch)
-        except DATABASE_AWAY:
+        except db.AWAY:
             logger.warning("the session was not ended: the database does not answer")

@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-import asyncpg
 from livekit import api
 
 import db
@@ -168,7 +167,7 @@ class Lessons:
         """As `reread`; changes nothing while the database is away."""
         try:
             await self.reread()
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except db.AWAY:
             logger.warning("lessons not read again: the database does not answer")
 
     def _apply(

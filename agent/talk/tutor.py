@@ -4,9 +4,9 @@ import logging
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
-import asyncpg
 from livekit.agents import Agent, APIError, ModelSettings, llm
 
+import db
 import prompts
 import tools
 from agent.offline.tutor import OfflineTutor
@@ -54,7 +54,7 @@ class Tutor(Agent):
             async for chunk in Agent.default.llm_node(self, grounded, tools, model_settings):
                 said = True
                 yield chunk
-        except (APIError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (APIError, *db.AWAY) as error:
             logger.warning("no model answers", extra={"why": type(error).__name__})
             if not said:
                 yield prompts.render("cannot_answer")

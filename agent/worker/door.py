@@ -5,7 +5,6 @@ import logging
 import sqlite3
 from datetime import UTC, datetime
 
-import asyncpg
 from livekit.agents import JobRequest, utils
 
 import db
@@ -89,7 +88,7 @@ class Door:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 taken = await self._take_committed(dispatch)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except db.AWAY as error:
             logger.warning("dispatch refused", extra={**facts, "why": type(error).__name__})
             return None
         if not taken:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from db import RETRYABLE, Pool, create_pool, embedded, tenant_tx
+from db import AWAY, Pool, create_pool, embedded, tenant_tx
 from db.event_kinds import AgentDispatched
 from db.events import append_event, find_head, list_events, verify_chain
 from tests.db.rows import NOW
@@ -85,7 +85,7 @@ async def _once(
                 raise InterruptedError
     except InterruptedError:
         return True
-    except RETRYABLE:
+    except AWAY:
         return False
     return True
 
@@ -110,7 +110,7 @@ async def break_often(house: House, until: float) -> tuple[int, int]:
 
 
 async def _retried(cut: Callable[[], Awaitable[int]]) -> int:
-    with suppress(*RETRYABLE):
+    with suppress(*AWAY):
         return await cut()
     return 0
 

@@ -3,9 +3,11 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
+import asyncpg
 import pytest
 
 from db import create_pool
+from tests.conftest import Database
 from tests.web.conftest import School
 
 JSON = {"Content-Type": "application/json"}
@@ -113,6 +115,28 @@ async def test_without_the_database_answers_are_503(school: School) -> None:
         context.pool = working
     assert [(a.status_code, a.json()["code"]) for a in (me, ready)] == [(503, "unavailable")] * 2
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
+
+
+async def test_with_a_closed_pool_answers_are_503(school: School) -> None:
+    context = school.app.state.context
+    working = context.pool
+    context.pool = await create_pool("postgresql://bodh_app@/bodh?host=/nonexistent")
+    await context.pool.close()
+    try:
+        me = await school.client.get("/api/me", headers=school.auth("Amina"))
+    finally:
+        context.pool = working
+    assert (me.status_code, me.json()["code"]) == (503, "unavailable")
+
+
+async def test_a_misspelt_column_is_a_mistake_of_ours_and_no_outage(
+    school: School, database: Database
+) -> None:
+    owner = await asyncpg.connect(database.dsn("bodh_owner"))
+    await owner.execute("alter table accounts rename column subject to subjct")
+    await owner.close()
+    answer = await school.client.get("/api/me", headers=school.auth("Amina"))
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
 
 
 async def test_ready_when_both_answer(library: School) -> None:
