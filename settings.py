@@ -81,7 +81,9 @@ class Settings(BaseSettings):
     empty_timeout: Duration = timedelta(seconds=600)
     departure_timeout: Duration = timedelta(seconds=600)
     greeting_pause: Duration = timedelta(minutes=10)
-    lease_beat: Duration = timedelta(seconds=0.5)
+    lease_heartbeat: Duration = Field(
+        timedelta(seconds=0.5), validation_alias=AliasChoices("LEASE_HEARTBEAT", "LEASE_BEAT")
+    )
     lease_stale: Duration = timedelta(seconds=2.5)
 
     # the worker

@@ -1,19 +1,38 @@
-"""Leases: which agent serves a session. Reads and takes the agent_* columns of sessions."""
+"""Leases: which agent serves a session. Owns the agent_* columns of sessions.
+
+Each dispatch of a session has an epoch, counted from 1. The agent of the newest epoch holds the
+lease and renews it by a heartbeat.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from db import Connection, NotFound, set_tenant
+from db import Connection, NotFound, fetch_one, set_tenant
+from db.event_kinds import AgentDispatched, AgentLost
+from db.events import append_event
+from db.sessions import end_session
+
+
+@dataclass(frozen=True)
+class LastDispatch:
+    """The newest dispatch of a session.
+
+    `epoch` is 0 before the first one; `heartbeat_at` is None until the agent's job has begun.
+    """
+
+    epoch: int
+    dispatched_at: datetime | None
+    heartbeat_at: datetime | None
 
 
 @dataclass(frozen=True)
 class Lease:
-    """A running session with the tutor, as the watcher sees it.
+    """A running tutor session, as the watcher sees it.
 
-    Of the epoch's agent: `taken_at` is None until a worker took its dispatch, `beat_at` until
-    its job began; `left`: it went on purpose. `present`: somebody is in the room, as far as
-    attendance tells.
+    `taken_at` is None until a worker has taken the dispatch of the epoch, `heartbeat_at` until its
+    job has begun. `left`: the agent went on purpose. `present`: somebody is in the room, according
+    to attendance.
     """
 
     tenant_id: UUID
@@ -23,13 +42,39 @@ class Lease:
     room_sid: str
     epoch: int
     taken_at: datetime | None
-    beat_at: datetime | None
+    heartbeat_at: datetime | None
     left: bool
     present: bool
 
 
+@dataclass(frozen=True)
+class Running:
+    """A running session, the LiveKit room it is held in, and its newest epoch."""
+
+    session_id: UUID
+    room_name: str
+    room_sid: str
+    epoch: int
+
+
+async def select_dispatch(db: Connection, tenant_id: UUID, session_id: UUID) -> LastDispatch:
+    """The newest dispatch of a session. Raises NotFound."""
+    row = await fetch_one(
+        db,
+        """select agent_epoch as epoch, agent_dispatched_at as dispatched_at,
+                  agent_beat_at as heartbeat_at
+           from sessions where tenant_id = $1 and id = $2""",
+        tenant_id,
+        session_id,
+    )
+    return LastDispatch(**row)
+
+
 async def list_leases(db: Connection, tenant_ids: list[UUID]) -> list[Lease]:
-    """The tutor's running sessions of these tenants in a LiveKit room. Within a transaction."""
+    """Running tutor sessions of these tenants that have a LiveKit room.
+
+    Needs a transaction, whose tenant it changes.
+    """
     found = []
     for tenant_id in tenant_ids:
         await set_tenant(db, tenant_id)
@@ -38,10 +83,11 @@ async def list_leases(db: Connection, tenant_ids: list[UUID]) -> list[Lease]:
 
 
 async def list_tenant_leases(db: Connection, tenant_id: UUID) -> list[Lease]:
-    """The same of one tenant, in the order of the rooms' names."""
+    """The same for one tenant, ordered by room name."""
     rows = await db.fetch(
         """select s.tenant_id, s.id as session_id, s.room_id, r.name as room_name, s.room_sid,
-                  s.agent_epoch as epoch, s.agent_taken_at as taken_at, s.agent_beat_at as beat_at,
+                  s.agent_epoch as epoch, s.agent_taken_at as taken_at,
+                  s.agent_beat_at as heartbeat_at,
                   exists (select from session_state_events e
                           where e.tenant_id = s.tenant_id and e.session_id = s.id
                             and e.idempotency_key = 'gone:' || s.agent_epoch) as left,
@@ -57,12 +103,55 @@ async def list_tenant_leases(db: Connection, tenant_id: UUID) -> list[Lease]:
     return [Lease(**row) for row in rows]
 
 
+async def list_running(db: Connection, tenant_id: UUID) -> list[Running]:
+    """Running sessions of any kind that have a LiveKit room, ordered by room name."""
+    rows = await db.fetch(
+        """select s.id as session_id, r.name as room_name, s.room_sid, s.agent_epoch as epoch
+           from sessions s join livekit_rooms r on r.tenant_id = s.tenant_id and r.id = s.room_id
+           where s.tenant_id = $1 and s.status = 'active' and s.room_sid <> '' order by r.name""",
+        tenant_id,
+    )
+    return [Running(**row) for row in rows]
+
+
+async def update_epoch(db: Connection, tenant_id: UUID, session_id: UUID, now: datetime) -> int:
+    """Starts the next epoch and returns it. Raises NotFound if the session is not running.
+
+    Logs the agent before it as lost, unless the log says already that it left.
+    """
+    epoch: int | None = await db.fetchval(
+        """update sessions set agent_epoch = agent_epoch + 1, agent_dispatched_at = $3,
+                  agent_taken_at = null, agent_beat_at = null
+           where tenant_id = $1 and id = $2 and status = 'active'
+           returning agent_epoch""",
+        tenant_id,
+        session_id,
+        now,
+    )
+    if epoch is None:
+        raise NotFound(f"session {session_id}")
+    if epoch > 1:
+        lost = AgentLost(epoch=epoch - 1)
+        await append_event(db, tenant_id, session_id, lost, now, key=f"gone:{lost.epoch}")
+    await append_event(db, tenant_id, session_id, AgentDispatched(epoch=epoch), now)
+    return epoch
+
+
+async def clear_dispatch(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
+    """Makes the session look undispatched, so that whoever opens its room dispatches an agent."""
+    await db.execute(
+        "update sessions set agent_dispatched_at = null where tenant_id = $1 and id = $2",
+        tenant_id,
+        session_id,
+    )
+
+
 async def take_dispatch(
     db: Connection, tenant_id: UUID, session_id: UUID, epoch: int, now: datetime
 ) -> bool:
-    """A worker takes the dispatch of this epoch. False: another one did, or a newer epoch serves.
+    """Takes the dispatch for a worker. False if another one has, or a newer epoch serves.
 
-    Raises NotFound for an epoch that is not there yet: its transaction commits in a moment.
+    Raises NotFound for an epoch that is not committed yet.
     """
     status = await db.execute(
         """update sessions set agent_taken_at = $4
@@ -81,3 +170,31 @@ async def take_dispatch(
     if newest is None or newest < epoch:
         raise NotFound(f"epoch {epoch} of session {session_id}")
     return False
+
+
+async def heartbeat(
+    db: Connection, tenant_id: UUID, session_id: UUID, epoch: int, now: datetime
+) -> bool:
+    """Renews the lease. False if a newer epoch serves or the session has ended."""
+    status = await db.execute(
+        """update sessions set agent_beat_at = $4
+           where tenant_id = $1 and id = $2 and agent_epoch = $3 and status = 'active'""",
+        tenant_id,
+        session_id,
+        epoch,
+        now,
+    )
+    return status == "UPDATE 1"
+
+
+async def end_leased_session(
+    db: Connection, tenant_id: UUID, session_id: UUID, epoch: int, now: datetime
+) -> None:
+    """Ends the session unless a newer epoch serves it: it may have moved to a new room."""
+    newest = await db.fetchval(
+        "select agent_epoch from sessions where tenant_id = $1 and id = $2 for update",
+        tenant_id,
+        session_id,
+    )
+    if newest == epoch:
+        await end_session(db, tenant_id, session_id, now)

@@ -14,9 +14,9 @@ from livekit import api
 from db import Connection, NotFound, Pool, tenant_tx
 from db import rooms as stored
 from db.accounts import find_account
-from db.leases import Lease
+from db.leases import Lease, select_dispatch, update_epoch
 from db.rooms import Room
-from db.sessions import Session, find_active_session, update_epoch, update_room_sid
+from db.sessions import Session, find_active_session, update_room_sid
 from protocol import (
     MAX_ROOM_METADATA_BYTES,
     DispatchMetadata,
@@ -59,10 +59,11 @@ async def dispatch_first(
 
     The caller holds the room's lock. Raises the media server's errors.
     """
-    if session.agent_dispatched_at is not None:
+    last = await select_dispatch(db, session.tenant_id, session.id)
+    if last.dispatched_at is not None:
         return
-    if session.agent_epoch:
-        await remove_agent(lk, room.name, session.id, session.agent_epoch)
+    if last.epoch:
+        await remove_agent(lk, room.name, session.id, last.epoch)
     epoch = await update_epoch(db, session.tenant_id, session.id, now)
     await dispatch_agent(settings, lk, room.name, _metadata(session, epoch))
 
@@ -95,7 +96,7 @@ async def replace_agent(
         await stored.lock_room(db, lease.room_name)
         room = await stored.find_room_by_id(db, lease.tenant_id, lease.room_id)
         session = await find_active_session(db, lease.tenant_id, lease.room_id)
-        if room is None or session is None or not _served(lease, session):
+        if room is None or session is None or not await _served(db, lease, session):
             return False
         epoch = await update_epoch(db, lease.tenant_id, session.id, now)
     await remove_agent(lk, room.name, session.id, lease.epoch)
@@ -163,10 +164,11 @@ def _metadata(session: Session, epoch: int) -> DispatchMetadata:
     )
 
 
-def _served(lease: Lease, session: Session) -> bool:
+async def _served(db: Connection, lease: Lease, session: Session) -> bool:
     """Whether the session still has the agent of the lease, without a newer heartbeat."""
-    return (session.id, session.agent_epoch, session.agent_beat_at) == (
+    last = await select_dispatch(db, session.tenant_id, session.id)
+    return (session.id, last.epoch, last.heartbeat_at) == (
         lease.session_id,
         lease.epoch,
-        lease.beat_at,
+        lease.heartbeat_at,
     )

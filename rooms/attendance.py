@@ -9,7 +9,7 @@ from livekit import api
 from db import Pool, acquire, tenant_tx
 from db.attendance import Connection as Attended
 from db.attendance import close_ended, reconcile
-from db.sessions import Running, list_running
+from db.leases import Running, list_running
 from db.tenants import list_tenants
 from protocol import agent_identity
 from rooms.media import is_agent, list_participants, list_room_sids, remove_participant
@@ -63,7 +63,7 @@ async def _remove_older_agents(
     lk: api.LiveKitAPI, session: Running, people: Iterable[api.ParticipantInfo]
 ) -> None:
     """An agent that hung while it was replaced can rejoin by itself later."""
-    older = {agent_identity(session.session_id, epoch) for epoch in range(session.agent_epoch)}
+    older = {agent_identity(session.session_id, epoch) for epoch in range(session.epoch)}
     for one in people:
         if one.identity in older:
             await remove_participant(lk, session.room_name, one.identity)

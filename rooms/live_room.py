@@ -9,6 +9,7 @@ from db import Connection, NotFound
 from db import rooms as stored
 from db.accounts import Account
 from db.attendance import is_occupied
+from db.leases import clear_dispatch, select_dispatch
 from db.rooms import Room
 from db.sessions import (
     Session,
@@ -78,11 +79,13 @@ async def _session_in(
         return await insert_session(db, tenant_id, room.id, room_sid, now)
     if running.room_sid == room_sid:
         return running
-    signs = [at for at in (running.agent_beat_at, running.agent_dispatched_at) if at is not None]
+    last = await select_dispatch(db, tenant_id, running.id)
+    signs = [at for at in (last.heartbeat_at, last.dispatched_at) if at is not None]
     agent_lives = any(now - at < AGENT_SILENT for at in signs)
     if agent_lives or await is_occupied(db, tenant_id, running.id):
         await update_room_sid(db, tenant_id, running.id, room_sid, now)
         # the agent may not find the new room: dispatch the next one, which replaces it
-        return replace(running, room_sid=room_sid, agent_dispatched_at=None)
+        await clear_dispatch(db, tenant_id, running.id)
+        return replace(running, room_sid=room_sid)
     await end_session(db, tenant_id, running.id, now)
     return await insert_session(db, tenant_id, room.id, room_sid, now)

@@ -10,6 +10,7 @@ import asyncpg
 
 from db import Connection
 from db.events import find_head, list_events, verify_chain
+from db.leases import select_dispatch
 from db.session_view import fold
 from db.sessions import find_session
 from harness.stack import ROOT, WORKER
@@ -54,8 +55,10 @@ async def _check(db: Connection, session: Any) -> int:
     events = await list_events(db, tenant_id, session_id)
     assert verify_chain(events, await find_head(db, tenant_id, session_id)) is None, session_id
     view, row = fold(events), await find_session(db, tenant_id, session_id)
-    for name in ("status", "kind", "room_id", "room_sid", "started_at", "ended_at", "agent_epoch"):
+    for name in ("status", "kind", "room_id", "room_sid", "started_at", "ended_at"):
         assert getattr(view, name) == getattr(row, name), (session_id, name)
+    last = await select_dispatch(db, tenant_id, session_id)
+    assert view.agent_epoch == last.epoch, session_id
     present = await _present(db, session_id)
     gone = {e.payload["sid"] for e in events if e.type == "participant.left"}
     assert dict(view.present).items() <= present.items(), session_id

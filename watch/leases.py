@@ -16,7 +16,7 @@ Verdict = Literal["ask", "replace", "remake", "end"]
 # a worker that is free takes a dispatch within 0.3 s, of a burst some at a time; one that died is
 # back within some seconds
 ASK_PAUSES_S = (0.4,) * 8 + (1.0,) * 16 + (2.0, 5.0)
-START_S = 10.0  # from a dispatch that was taken to the first beat, on a busy host
+START_S = 10.0  # from a dispatch that was taken to the first heartbeat, on a busy host
 LOST_S = 2.0  # a room that closed ends its session within this; else it was lost
 GRACE_S = 30.0  # for somebody to come back to a session whose room is gone
 COMING_S = 30.0  # a learner who was given a token has joined by then
@@ -35,7 +35,7 @@ class Seen:
     asked: float
     asks: int = 0  # of this epoch
     replaced: float = float("-inf")
-    first_beat: float | None = None
+    first_heartbeat: float | None = None
     short_lives: int = 0  # agents in a row that died at once
     occupied: bool = False  # somebody was in the room when it was seen last
     unseen: bool = False  # the media server did not answer since then
@@ -87,7 +87,7 @@ class Leases:
         since = [one.alone_since for one in self._seen.values()]
         return [self._now - at for at in since if at is not None]
 
-    def oldest_beat_s(self) -> float:
+    def oldest_heartbeat_s(self) -> float:
         """Of the agents that live, how long ago the one that was silent longest gave a sign."""
         living = [one for one in self._seen.values() if self._lives(one)]
         return max((self._now - one.since for one in living), default=0.0)
@@ -98,11 +98,11 @@ class Leases:
             seen = Seen(lease, since=now, epoch_since=now, asked=now)
         if seen.lease.epoch != lease.epoch:
             seen.epoch_since = seen.asked = now
-            seen.asks, seen.first_beat = 0, None
+            seen.asks, seen.first_heartbeat = 0, None
         if _sign(seen.lease) != _sign(lease):
             seen.since = now
-        if lease.beat_at is not None and seen.first_beat is None:
-            seen.first_beat = now
+        if lease.heartbeat_at is not None and seen.first_heartbeat is None:
+            seen.first_heartbeat = now
         seen.lease = lease
         self._observe_wait(seen)
         return seen
@@ -123,7 +123,7 @@ class Leases:
         seen.gone_since, seen.unseen, seen.occupied = None, False, lease.present
         if not lease.present and self._now - seen.epoch_since > COMING_S:
             return None
-        if lease.beat_at is None and lease.taken_at is None:
+        if lease.heartbeat_at is None and lease.taken_at is None:
             pause = ASK_PAUSES_S[min(seen.asks, len(ASK_PAUSES_S) - 1)]
             return "ask" if self._now - seen.asked > pause else None
         return "replace" if self._stale(seen) else None
@@ -139,13 +139,13 @@ class Leases:
 
     def _lives(self, seen: Seen) -> bool:
         lease = seen.lease
-        beats = lease.beat_at is not None and self._now - seen.since <= self._stale_s
-        return beats and not lease.left
+        alive = lease.heartbeat_at is not None and self._now - seen.since <= self._stale_s
+        return alive and not lease.left
 
     def _stale(self, seen: Seen) -> bool:
         if seen.lease.left:
             return self._now - seen.replaced > LEFT_PAUSE_S
-        limit = START_S if seen.lease.beat_at is None else self._stale_s
+        limit = START_S if seen.lease.heartbeat_at is None else self._stale_s
         return self._now - max(seen.since, seen.replaced) > limit + _pause_s(seen.short_lives)
 
     def _count(self, seen: Seen, verdict: Verdict) -> None:
@@ -154,7 +154,7 @@ class Leases:
             seen.asks += 1
             seen.asked = self._now
         elif verdict == "replace":
-            lived = seen.first_beat is not None and seen.since - seen.first_beat > LIVED_S
+            lived = seen.first_heartbeat is not None and seen.since - seen.first_heartbeat > LIVED_S
             seen.short_lives = 0 if lived else seen.short_lives + 1
             seen.replaced = self._now
         else:
@@ -162,7 +162,7 @@ class Leases:
 
 
 def _sign(lease: Lease) -> tuple[object, ...]:
-    return lease.epoch, lease.taken_at, lease.beat_at, lease.room_sid
+    return lease.epoch, lease.taken_at, lease.heartbeat_at, lease.room_sid
 
 
 def _pause_s(short_lives: int) -> float:

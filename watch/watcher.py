@@ -13,8 +13,7 @@ from livekit import api
 
 import rooms
 from db import AWAY, Connection, NotFound, Pool, only_one, tenant_tx
-from db.leases import Lease, list_leases
-from db.sessions import end_session
+from db.leases import Lease, end_leased_session, list_leases
 from db.tenants import list_tenants
 from settings import Settings
 from telemetry import alarm, metrics
@@ -47,7 +46,7 @@ class Watcher:
         self._lk = lk
         self._pool = pool
         self._clock = clock
-        self._every_s = settings.lease_beat.total_seconds()
+        self._every_s = settings.lease_heartbeat.total_seconds()
         self._leases = Leases(settings.lease_stale.total_seconds(), 1.5 * self._every_s)
         self._busy: dict[UUID, asyncio.Task[None]] = {}
         self._sees = True  # the media server answered the last time
@@ -75,7 +74,7 @@ class Watcher:
     def _tell(self) -> None:
         waits = self._leases.waits()
         metrics.ROOMS_WITHOUT_AGENT.set(len(waits))
-        metrics.LEASE_AGE.set(self._leases.oldest_beat_s())
+        metrics.LEASE_AGE.set(self._leases.oldest_heartbeat_s())
         for wait_s in self._leases.ended_waits:
             metrics.REPLACE_SECONDS.observe(wait_s)
         longest_s = max(waits, default=0.0)
@@ -127,8 +126,8 @@ class Watcher:
 
     async def _end(self, lease: Lease) -> bool:
         async with tenant_tx(self._pool, lease.tenant_id) as db:
-            await end_session(
-                db, lease.tenant_id, lease.session_id, self._clock(), epoch=lease.epoch
+            await end_leased_session(
+                db, lease.tenant_id, lease.session_id, lease.epoch, self._clock()
             )
         return True
 

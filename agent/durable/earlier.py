@@ -15,6 +15,7 @@ from agent.durable.spool import Entry, Spool
 from agent.room.dispatch import Dispatch
 from db.attendance import was_present
 from db.events import list_events
+from db.leases import select_dispatch
 from db.quizzes import find_last_step
 from db.rooms import find_room_learner
 from db.transcripts import Segment, list_latest_segments
@@ -64,7 +65,8 @@ class Earlier:
             row = await find_room_learner(conn, place.tenant_id, place.room.id, account_id)
             if not row or not row.greeted_at or row.greeted_at < place.session.started_at:
                 return False
-            lost_at = place.session.agent_dispatched_at or row.greeted_at
+            last = await select_dispatch(conn, place.tenant_id, place.session.id)
+            lost_at = last.dispatched_at or row.greeted_at
             return await was_present(
                 conn, place.tenant_id, place.session.id, account_id, lost_at, BACK_WITHIN
             )

@@ -48,7 +48,7 @@ class RoomJob(ABC):
 
     def __init__(self, parts: JobParts) -> None:
         self.room = parts.ctx.room
-        self.lease = Lease(parts.pool, parts.dispatch, parts.settings.lease_beat)
+        self.lease = Lease(parts.pool, parts.dispatch, parts.settings.lease_heartbeat)
         self.journal = Journal(parts.spool, parts.dispatch)
         self._ctx = parts.ctx
         self._deadline = parts.deadline

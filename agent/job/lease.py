@@ -9,8 +9,9 @@ import protocol
 from agent.room.dispatch import Dispatch
 from db.event_kinds import AgentLeft
 from db.events import append_event
+from db.leases import end_leased_session, heartbeat, select_dispatch
 from db.rooms import find_room_by_id
-from db.sessions import beat, end_session, find_session
+from db.sessions import find_session
 
 START_TRIES, START_PAUSE_S = 80, 0.25  # 20 s for a database that is away when a job starts
 
@@ -28,8 +29,11 @@ async def find_dispatched(pool: db.Pool, dispatch: protocol.DispatchMetadata) ->
             async with db.tenant_tx(pool, tenant_id) as conn:
                 room = await find_room_by_id(conn, tenant_id, dispatch.room_id)
                 session = await find_session(conn, tenant_id, dispatch.session_id)
-            if room and session and session.agent_epoch >= dispatch.epoch:
+                last = await select_dispatch(conn, tenant_id, dispatch.session_id)
+            if room and session and last.epoch >= dispatch.epoch:
                 return Dispatch(tenant_id, room, session, dispatch.epoch)
+        except db.NotFound:
+            pass
         except db.AWAY:
             if not tries_left:
                 raise
@@ -40,15 +44,15 @@ async def find_dispatched(pool: db.Pool, dispatch: protocol.DispatchMetadata) ->
 class Lease:
     """What tells the database, and asks it, whether this agent serves its session."""
 
-    def __init__(self, pool: db.Pool, place: Dispatch, beat_every: timedelta) -> None:
+    def __init__(self, pool: db.Pool, place: Dispatch, heartbeat_every: timedelta) -> None:
         self._pool = pool
         self._place = place
-        self._beat_every_s = beat_every.total_seconds()
+        self._heartbeat_every_s = heartbeat_every.total_seconds()
 
     async def hold(self) -> None:
         """Beats until a newer agent holds it, or the session has ended."""
         while await self.renew():  # noqa: ASYNC110 another process decides it
-            await asyncio.sleep(self._beat_every_s)
+            await asyncio.sleep(self._heartbeat_every_s)
 
     async def renew(self) -> bool:
         """Tells the database that this agent lives; False where it is no longer the session's.
@@ -58,9 +62,9 @@ class Lease:
         place, now = self._place, datetime.now(UTC)
         try:
             async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-                return await beat(conn, place.tenant_id, place.session.id, place.epoch, now)
+                return await heartbeat(conn, place.tenant_id, place.session.id, place.epoch, now)
         except Exception as error:  # noqa: BLE001 whatever it is, the lesson goes on
-            logger.warning("no beat", extra={"why": type(error).__name__})
+            logger.warning("no heartbeat", extra={"why": type(error).__name__})
             return True
 
     async def log_left(self) -> None:
@@ -80,6 +84,6 @@ class Lease:
         place, now = self._place, datetime.now(UTC)
         try:
             async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-                await end_session(conn, place.tenant_id, place.session.id, now, epoch=place.epoch)
+                await end_leased_session(conn, place.tenant_id, place.session.id, place.epoch, now)
         except db.AWAY:
             logger.warning("the session was not ended: the database does not answer")

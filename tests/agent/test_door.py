@@ -13,7 +13,7 @@ from livekit.protocol.agent import Job
 import protocol
 from agent.worker import door
 from db import Pool, tenant_tx
-from db.sessions import update_epoch
+from db.leases import update_epoch
 from harness.stack import free_port
 from settings import Settings
 from telemetry import alarms

@@ -11,8 +11,9 @@ import protocol
 from agent.job.lease import Lease, find_dispatched
 from agent.room.dispatch import Dispatch
 from db import Pool, tenant_tx
+from db.leases import update_epoch
 from db.rooms import find_room_by_id
-from db.sessions import find_session, update_epoch
+from db.sessions import find_session
 from tests.conftest import Database
 from tests.db.rows import NOW, make_session
 

@@ -21,6 +21,7 @@ from db import (
     NotFound,
     Pool,
     create_pool,
+    leases,
     sessions,
     set_tenant,
     tenant_tx,
@@ -330,15 +331,15 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
     session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
     joined = Participant(session.id, "PA_1", amina.id, at(1), None)
     for _ in range(2):
-        await sessions.update_epoch(db, tenant_id, session.id, at(2))
+        await leases.update_epoch(db, tenant_id, session.id, at(2))
         await rooms.change_lesson(db, tenant_id, room, amina, first.id, now=at(3))
         await upsert_participants(db, tenant_id, [joined])
     await sessions.update_room_sid(db, tenant_id, session.id, "RM_2", at(4))
     left = [replace(joined, left_at=at(5)), Participant(session.id, "PA_2", amina.id, at(6), None)]
     await upsert_participants(db, tenant_id, left)
-    await sessions.end_session(db, tenant_id, session.id, at(7), epoch=1)  # an older agent
+    await leases.end_leased_session(db, tenant_id, session.id, 1, at(7))  # an older agent
     for _ in range(2):
-        await sessions.end_session(db, tenant_id, session.id, at(8))
+        await leases.end_leased_session(db, tenant_id, session.id, 2, at(8))
         await upsert_participants(db, tenant_id, left)
     events = await list_events(db, tenant_id, session.id)
     assert [(event.type, (event.at - NOW).total_seconds()) for event in events] == [
@@ -358,9 +359,9 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
 
 async def test_an_agent_that_left_is_not_lost_as_well(db: Connection, tenant_id: UUID) -> None:
     session_id = await make_session(db, tenant_id)
-    await sessions.update_epoch(db, tenant_id, session_id, NOW)
+    await leases.update_epoch(db, tenant_id, session_id, NOW)
     await append_event(db, tenant_id, session_id, AgentLeft(epoch=1), NOW, key="gone:1")
-    await sessions.update_epoch(db, tenant_id, session_id, NOW)
+    await leases.update_epoch(db, tenant_id, session_id, NOW)
     assert await types(db, tenant_id, session_id) == [
         "session.started",
         "agent.dispatched",
@@ -387,7 +388,7 @@ async def test_a_row_that_rolls_back_takes_its_event_along(
 ) -> None:
     async def dispatch_in_vain() -> None:
         async with tenant_tx(pool, tenant_id) as db:
-            await sessions.update_epoch(db, tenant_id, session_id, NOW)
+            await leases.update_epoch(db, tenant_id, session_id, NOW)
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
@@ -463,7 +464,7 @@ async def test_the_fold_of_a_log_is_what_the_rows_say(
             lesson = lessons[which]
             await rooms.change_lesson(db, tenant_id, room, accounts[who], lesson.id, now=now)
         elif what == "dispatches":
-            await sessions.update_epoch(db, tenant_id, session.id, now)
+            await leases.update_epoch(db, tenant_id, session.id, now)
         else:
             await sessions.update_room_sid(db, tenant_id, session.id, f"RM_{second}", now)
     events = await list_events(db, tenant_id, session.id)
@@ -503,8 +504,10 @@ async def live(db: Connection, tenant_id: UUID, session_id: UUID) -> dict[str, A
         if event.type == "lesson.changed"
     }
     learners = await stored.list_room_learners(db, tenant_id, session.room_id)
-    names = ("status", "kind", "room_id", "room_sid", "started_at", "ended_at", "agent_epoch")
+    names = ("status", "kind", "room_id", "room_sid", "started_at", "ended_at")
+    last = await leases.select_dispatch(db, tenant_id, session_id)
     return {name: getattr(session, name) for name in names} | {
+        "agent_epoch": last.epoch,
         "present": {row["sid"]: row["account_id"] for row in present},
         "lessons": {x.account_id: x.lesson_id for x in learners if x.account_id in changed},
     }
@@ -515,7 +518,7 @@ async def test_a_log_without_its_beginning_has_no_state(
     db: Connection, tenant_id: UUID, begin: int
 ) -> None:
     session_id = await make_session(db, tenant_id)
-    await sessions.update_epoch(db, tenant_id, session_id, NOW)
+    await leases.update_epoch(db, tenant_id, session_id, NOW)
     events = await list_events(db, tenant_id, session_id)
     with pytest.raises(ValueError, match="log"):
         fold(events[1:] if begin else [])

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from db import Conflict, Connection, NotFound, accounts, rates, rooms, sessions
+from db import Conflict, Connection, NotFound, accounts, leases, rates, rooms, sessions
 from db.courses import list_lessons
 from tests.db.rows import NOW, make_learner, make_room
 
@@ -94,13 +94,13 @@ async def test_who_is_not_in_the_room_cannot_change_its_lesson(
 async def test_only_the_job_of_the_newest_epoch_beats(db: Connection, tenant_id: UUID) -> None:
     room = await make_room(db, tenant_id)
     session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
-    assert await sessions.update_epoch(db, tenant_id, session.id, NOW) == 1
-    assert await sessions.beat(db, tenant_id, session.id, 1, NOW)
-    assert await sessions.update_epoch(db, tenant_id, session.id, NOW) == 2
-    assert not await sessions.beat(db, tenant_id, session.id, 1, NOW)
-    assert await sessions.beat(db, tenant_id, session.id, 2, NOW)
+    assert await leases.update_epoch(db, tenant_id, session.id, NOW) == 1
+    assert await leases.heartbeat(db, tenant_id, session.id, 1, NOW)
+    assert await leases.update_epoch(db, tenant_id, session.id, NOW) == 2
+    assert not await leases.heartbeat(db, tenant_id, session.id, 1, NOW)
+    assert await leases.heartbeat(db, tenant_id, session.id, 2, NOW)
     await sessions.end_session(db, tenant_id, session.id, NOW)
-    assert not await sessions.beat(db, tenant_id, session.id, 2, NOW)
+    assert not await leases.heartbeat(db, tenant_id, session.id, 2, NOW)
     assert await sessions.find_active_session(db, tenant_id, room.id) is None
     ended = await sessions.find_session(db, tenant_id, session.id)
     assert ended is not None

@@ -137,7 +137,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "rooms.ensure_room": [{}, {"name": given["foreign_name"]}, {"name": "new"}],
         "rooms.find_room": [{}, {"name": given["foreign_name"]}],
         "rooms.update_lesson": [{"lesson_id": lesson.id} for lesson in tree.lessons],
-        "sessions.end_session": [{}, {"epoch": 0}],
+        "leases.end_leased_session": [{}, {"epoch": 2}],
         "sessions.update_room_sid": [{"room_sid": "RM_5"}],
         "transcripts.insert_dead_letter": [{}, {"payload": letter}],
         "transcripts.insert_segments": [{}, {"segments": [answer]}],

@@ -71,7 +71,7 @@ ONLY_FIRST = (
        where tenant_id = $1 and left_at is null""",
 )
 ONLY_SECOND = (
-    "update sessions set agent_epoch = 3 where tenant_id = $1",
+    "update sessions set agent_epoch = 3, agent_dispatched_at = started_at where tenant_id = $1",
     """insert into session_state_events
          (tenant_id, session_id, seq, type, version, at, payload, hash, idempotency_key)
        select tenant_id, session_id, 99, 'agent.left', version, at, payload, hash, 'gone:0'

@@ -11,7 +11,7 @@ import pytest
 from livekit import api
 
 from db import Pool, create_pool, tenant_tx
-from db.sessions import update_epoch
+from db.leases import update_epoch
 from harness.processes import gone, kill, worker_of
 from harness.stack import Stack
 from protocol import DispatchMetadata, dump

@@ -19,7 +19,7 @@ TAKEN = replace(NEW, taken_at=NOW)
 
 
 def beating(lease: Lease, at: float) -> Lease:
-    return replace(lease, taken_at=NOW, beat_at=NOW + timedelta(seconds=at))
+    return replace(lease, taken_at=NOW, heartbeat_at=NOW + timedelta(seconds=at))
 
 
 @dataclass
@@ -73,7 +73,8 @@ def test_an_agent_that_fell_silent_is_replaced_once(watch: Watch) -> None:
 
 def test_the_clock_of_another_host_does_not_matter(watch: Watch) -> None:
     slow = [
-        replace(beating(NEW, 0), beat_at=NOW - timedelta(hours=1, seconds=-n)) for n in range(9)
+        replace(beating(NEW, 0), heartbeat_at=NOW - timedelta(hours=1, seconds=-n))
+        for n in range(9)
     ]
     assert [watch.look(lease) for lease in slow] == [[]] * 9
 
@@ -222,13 +223,13 @@ def test_a_room_that_everybody_left_does_not_wait(watch: Watch) -> None:
     assert (watch.leases.waits(), watch.leases.ended_waits) == ([], [])
 
 
-def test_the_oldest_beat_is_that_of_a_living_agent(watch: Watch) -> None:
+def test_the_oldest_heartbeat_is_that_of_a_living_agent(watch: Watch) -> None:
     other = replace(NEW, session_id=uuid4())
-    for beat_at in range(3):
+    for heartbeat_at in range(3):
         watch.at += TICK_S
-        watch.leases.look([beating(NEW, beat_at), beating(other, 0)], LIVE, watch.at)
-    assert watch.leases.oldest_beat_s() == 2 * TICK_S
-    for beat_at in range(3, 9):
+        watch.leases.look([beating(NEW, heartbeat_at), beating(other, 0)], LIVE, watch.at)
+    assert watch.leases.oldest_heartbeat_s() == 2 * TICK_S
+    for heartbeat_at in range(3, 9):
         watch.at += TICK_S
-        watch.leases.look([beating(NEW, beat_at), beating(other, 0)], LIVE, watch.at)
-    assert watch.leases.oldest_beat_s() == 0.0
+        watch.leases.look([beating(NEW, heartbeat_at), beating(other, 0)], LIVE, watch.at)
+    assert watch.leases.oldest_heartbeat_s() == 0.0

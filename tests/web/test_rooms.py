@@ -15,7 +15,7 @@ from pydantic import SecretStr
 import rooms
 from db import tenant_tx
 from db.attendance import Participant, upsert_participants
-from db.sessions import beat
+from db.leases import heartbeat
 from harness.stack import free_port
 from protocol import parse_dispatch, parse_metadata
 from tests.web.conftest import School
@@ -59,9 +59,9 @@ async def ask_token(
 
 
 async def live_agent(school: School, session_id: str, epoch: int = 1) -> bool:
-    """One beat, as the agent job of an epoch writes it."""
+    """One heartbeat, as the agent job of an epoch writes it."""
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        return await beat(db, school.tenant.id, UUID(session_id), epoch, school.clock.now)
+        return await heartbeat(db, school.tenant.id, UUID(session_id), epoch, school.clock.now)
 
 
 # the page
