@@ -1,4 +1,4 @@
-"""`python -m db serve|migrate|seed|import|url|backup|restore`: server, migrations, courses."""
+"""`python -m db`: the embedded server, migrations, courses, backup, verification."""
 
 import argparse
 import asyncio
@@ -15,10 +15,24 @@ from db.backup import BackupError, back_up, restore
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve
 from db.importing import import_course
 from db.tenants import DEFAULT, ensure_tenant
+from db.verify import verify_logs
 from settings import Settings, SettingsError, load_settings
 
 SAMPLE = Path(__file__).parent / "sample"
-PROBLEMS = (BackupError, EmbeddedError, SettingsError, CourseFolderError, Conflict)
+
+
+class BrokenLogError(Exception):
+    """An event log is not as it was appended."""
+
+
+PROBLEMS = (
+    BackupError,
+    BrokenLogError,
+    EmbeddedError,
+    SettingsError,
+    CourseFolderError,
+    Conflict,
+)
 
 UNMIGRATED = (
     asyncpg.InvalidCatalogNameError,  # no database
@@ -28,7 +42,7 @@ UNMIGRATED = (
 
 
 def main() -> int:
-    """Exit code 0, or 1 with one line on stderr that says what to do."""
+    """Returns the exit code: 0, or 1 with one line on stderr that says what to do."""
     arguments = parse_arguments()
     telemetry.start_logging("postgres" if arguments.command == "serve" else "database")
     try:
@@ -46,7 +60,6 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
-    """The command and its arguments."""
     parser = argparse.ArgumentParser(prog="python -m db", description="Bodh's database")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the embedded Postgres until Ctrl-C")
@@ -56,6 +69,7 @@ def parse_arguments() -> argparse.Namespace:
     importing.add_argument("folder", type=Path)
     importing.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
     commands.add_parser("url", help="print the DSN of the application's role")
+    commands.add_parser("verify", help="check that no event log was changed")
     for name, text in (
         ("backup", "write Postgres, spool and inbox into a new folder"),
         ("restore", "fill an empty database and BODH_HOME from such a folder"),
@@ -67,7 +81,6 @@ def parse_arguments() -> argparse.Namespace:
 
 
 async def run(arguments: argparse.Namespace, settings: Settings) -> None:
-    """Runs one command."""
     match arguments.command:
         case "serve":
             await serve_embedded(settings)
@@ -81,19 +94,21 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> None:
             await back_up(settings, arguments.folder.absolute(), arguments.url)
         case "restore":
             await restore(settings, arguments.folder.absolute(), arguments.url)
+        case "verify":
+            await verify_database(settings)
         case "url":
             sys.stdout.write(f"{settings.app_dsn}\n")
 
 
 async def serve_embedded(settings: Settings) -> None:
-    """Runs the server in the foreground. Raises EmbeddedError where a DATABASE_URL is set."""
+    """Runs the server in the foreground. Raises EmbeddedError if a DATABASE_URL is set."""
     if not settings.embedded_postgres:
         raise EmbeddedError("DATABASE_URL is set: there is no embedded Postgres to serve")
     await serve(cluster_of(settings))
 
 
 async def migrate_database(settings: Settings) -> None:
-    """Migrates; on the embedded server the roles and the database are made first."""
+    """Runs the migrations; on the embedded server, creates roles and database first."""
     from db.migrate import MigrationError, migrate
 
     if settings.embedded_postgres:
@@ -105,7 +120,7 @@ async def migrate_database(settings: Settings) -> None:
 
 
 async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> None:
-    """Imports a course into a tenant, which is made if missing. Raises CourseFolderError."""
+    """Imports a course into a tenant, which it creates if missing. Raises CourseFolderError."""
     file = read_course(folder)
     pool = await create_pool(settings.app_dsn, max_size=1)
     try:
@@ -117,6 +132,26 @@ async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> N
         await pool.close()
     lessons = sum(len(module.lessons) for module in file.modules)
     sys.stdout.write(f"{course.title}: {len(file.modules)} modules, {lessons} lessons\n")
+
+
+async def verify_database(settings: Settings) -> None:
+    """Prints each broken log and a summary. Raises BrokenLogError if there is a broken log."""
+    pool = await create_pool(settings.app_dsn, max_size=1)
+    sessions = events = broken = 0
+    try:
+        async for log in verify_logs(pool):
+            sessions, events = sessions + 1, events + log.events
+            if log.broken_at is not None:
+                broken += 1
+                sys.stdout.write(
+                    f"session {log.session_id} of tenant {log.tenant}: broken at event"
+                    f" {log.broken_at} of {log.events}\n"
+                )
+    finally:
+        await pool.close()
+    sys.stdout.write(f"{sessions} sessions, {events} events, {broken} broken\n")
+    if broken:
+        raise BrokenLogError("event logs were changed: see docs/operations.md, Event logs")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How an account wants to be taught and shown. Owns account_settings."""
+"""Settings of an account. Owns account_settings."""
 
 from dataclasses import dataclass
 from typing import Literal, TypedDict
@@ -12,7 +12,7 @@ Theme = Literal["light", "dark", "system"]
 
 @dataclass(frozen=True)
 class AccountSettings:
-    """Who never chose has the defaults; `speech_rate` is a factor of the tutor's normal speed."""
+    """The defaults hold until the account chooses; `speech_rate` is a factor of normal speed."""
 
     store_words: bool = True
     speech_rate: float = 1.0
@@ -24,7 +24,7 @@ class AccountSettings:
 
 
 class Changes(TypedDict, total=False):
-    """What to change; None leaves it too."""
+    """What to change; None means no change."""
 
     store_words: bool | None
     speech_rate: float | None
@@ -36,7 +36,6 @@ class Changes(TypedDict, total=False):
 
 
 async def select_settings(db: Connection, tenant_id: UUID, account_id: UUID) -> AccountSettings:
-    """The account's choices."""
     row = await db.fetchrow(
         """select store_words, speech_rate, voice, caption_size, read_tutor, single_keys, theme
            from account_settings where tenant_id = $1 and account_id = $2""",
@@ -49,7 +48,7 @@ async def select_settings(db: Connection, tenant_id: UUID, account_id: UUID) -> 
 async def update_settings(
     db: Connection, tenant_id: UUID, account_id: UUID, changes: Changes
 ) -> AccountSettings:
-    """Stores what is given and leaves the rest."""
+    """Changes what is given and keeps the rest."""
     await db.execute(
         """insert into account_settings (tenant_id, account_id) values ($1, $2)
            on conflict (tenant_id, account_id) do nothing""",

@@ -1,4 +1,4 @@
-"""Accounts. Owns accounts and the making of LiveKit identities."""
+"""Accounts. Owns accounts; mints LiveKit identities."""
 
 import secrets
 from collections.abc import Collection, Mapping
@@ -26,7 +26,7 @@ class Account:
 async def ensure_account(
     db: Connection, tenant_id: UUID, *, subject: str, name: str, role: Role
 ) -> Account:
-    """The account of a sign-in, made if missing; name and role follow the sign-in.
+    """The account of a sign-in, created if missing; updates its name and role.
 
     The identity is minted once and never changes.
     """
@@ -47,7 +47,6 @@ async def ensure_account(
 
 
 async def find_account(db: Connection, tenant_id: UUID, account_id: UUID) -> Account | None:
-    """One account of the tenant."""
     row = await db.fetchrow(
         """select id, tenant_id, subject, name, role, identity
            from accounts where tenant_id = $1 and id = $2""",
@@ -60,7 +59,6 @@ async def find_account(db: Connection, tenant_id: UUID, account_id: UUID) -> Acc
 async def find_account_by_identity(
     db: Connection, tenant_id: UUID, identity: str
 ) -> Account | None:
-    """The account behind a participant."""
     row = await db.fetchrow(
         """select id, tenant_id, subject, name, role, identity
            from accounts where tenant_id = $1 and identity = $2""",
@@ -73,7 +71,7 @@ async def find_account_by_identity(
 async def list_account_ids(
     db: Connection, tenant_id: UUID, identities: Collection[str]
 ) -> dict[str, UUID]:
-    """Accounts by identity; an identity of nobody is left out."""
+    """Account ids by identity; unknown identities are left out."""
     rows = await db.fetch(
         "select identity, id from accounts where tenant_id = $1 and identity = any($2)",
         tenant_id,

@@ -1,129 +1,28 @@
-"""Who was in a session, and when. Owns livekit_participants, and the fold of the server's events.
+"""Who was in a session, and when. Owns livekit_participants.
 
-Every source writes by the same rule, a join of a lattice, so that order and repeats change nothing:
-the earliest `joined_at` holds; of `left_at` the one told by the highest source, then the latest.
-
-Each connection is logged once, as it is stored first: who is opened again stays gone in the log.
-A statement locks rows in the order of session and sid, and no head of a log is taken before.
+Rows are merged by the rule of `db.stays`. Each connection is logged once, when it is first stored;
+one that is reopened stays gone in the log. Statements lock rows in the order of session and sid,
+before the head of a log.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
-from db import Connection as Database
+from db import Connection
 from db.accounts import list_account_ids
 from db.event_kinds import ParticipantJoined, ParticipantLeft
 from db.events import append_event
-from db.inbox import Event
+from db.stays import INFERRED, MARGIN, Participant, Stay, Stretch, length
 
-JOINED = "participant_joined"
-LEFT = "participant_left"
-FINISHED = "room_finished"
-
-# who told left_at
-INFERRED, AGENT, SERVER = 0, 1, 2
-
-CLOCKS = timedelta(seconds=2)  # the media server tells whole seconds
-MARGIN = timedelta(seconds=5)  # clocks of two hosts, and events on their way while a list is made
-
-
-@dataclass(frozen=True)
-class Connection:
-    """One connection of a person to a LiveKit room, as far as events tell."""
-
-    sid: str
-    room_sid: str
-    identity: str
-    joined_at: datetime
-    left_at: datetime | None = None
-    left_told: int = INFERRED
-
-
-@dataclass(frozen=True)
-class Participant:
-    """One connection of a person to a session; `left_at` is None while they are there."""
-
-    session_id: UUID
-    sid: str
-    account_id: UUID
-    joined_at: datetime
-    left_at: datetime | None
-    left_told: int = AGENT
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """When a session ran in a LiveKit room; `ended_at` is None while it does."""
-
-    session_id: UUID
-    room_sid: str
-    started_at: datetime
-    ended_at: datetime | None
-
-
-def fold(events: Iterable[Event]) -> list[Connection]:
-    """The connections of people, in order of joining; agents are not attendance.
-
-    Order and repeats of the events change nothing, and each event alone tells `joined_at`. A room
-    that finished closes what was left open in it.
-    """
-    found: dict[str, Connection] = {}
-    finished: dict[str, datetime] = {}
-    for event in events:
-        if event.name == FINISHED:
-            finished[event.room_sid] = min(event.at, finished.get(event.room_sid, event.at))
-        elif event.name in (JOINED, LEFT) and event.sid and not event.agent:
-            told = _told(event)
-            found[event.sid] = _merge(found.get(event.sid, told), told)
-    closed = (_close(one, finished.get(one.room_sid)) for one in found.values())
-    return sorted(closed, key=lambda one: (one.joined_at, one.sid))
-
-
-def _told(event: Event) -> Connection:
-    joined_at = event.joined_at or event.at
-    one = Connection(event.sid, event.room_sid, event.identity, joined_at)
-    if event.name == JOINED:
-        return one
-    return replace(one, left_at=max(event.at, joined_at), left_told=SERVER)
-
-
-def _merge(one: Connection, other: Connection) -> Connection:
-    last = max(one, other, key=lambda c: (c.left_told, c.left_at or c.joined_at))
-    return replace(last, joined_at=min(one.joined_at, other.joined_at))
-
-
-def _close(one: Connection, finished_at: datetime | None) -> Connection:
-    if one.left_at or finished_at is None:
-        return one
-    return replace(one, left_at=max(finished_at, one.joined_at))
-
-
-def length(intervals: Iterable[tuple[datetime, datetime]]) -> timedelta:
-    """Length of the union of intervals, each from earlier to later."""
-    total, covered = timedelta(), None
-    for start, end in sorted(intervals):
-        begin = start if covered is None else max(start, covered)
-        total += max(end - begin, timedelta())
-        covered = end if covered is None else max(end, covered)
-    return total
-
-
-def durations(connections: Iterable[Connection], now: datetime) -> dict[str, timedelta]:
-    """How long each identity was there; who is there still counts until `now`."""
-    by_person = sorted(connections, key=lambda one: one.identity)
-    return {
-        identity: length((one.joined_at, one.left_at or max(now, one.joined_at)) for one in group)
-        for identity, group in groupby(by_person, key=lambda one: one.identity)
-    }
+CLOCKS = timedelta(seconds=2)  # the media server reports whole seconds
 
 
 async def list_durations(
-    db: Database, tenant_id: UUID, session_id: UUID, now: datetime
+    db: Connection, tenant_id: UUID, session_id: UUID, now: datetime
 ) -> dict[UUID, timedelta]:
-    """How long each account was in a session, within its start and end."""
+    """How long each account was in a session, between its start and end."""
     rows = await db.fetch(
         """select p.account_id, greatest(p.joined_at, s.started_at) as came_at,
                   least(coalesce(p.left_at, $3), coalesce(s.ended_at, $3)) as went_at
@@ -140,8 +39,8 @@ async def list_durations(
     }
 
 
-async def is_occupied(db: Database, tenant_id: UUID, session_id: UUID) -> bool:
-    """Whether somebody is in the session, as far as was told."""
+async def is_occupied(db: Connection, tenant_id: UUID, session_id: UUID) -> bool:
+    """Whether somebody is in the session, as far as we were told."""
     occupied: bool = await db.fetchval(
         """select exists (select from livekit_participants
                           where tenant_id = $1 and session_id = $2 and left_at is null)""",
@@ -152,7 +51,7 @@ async def is_occupied(db: Database, tenant_id: UUID, session_id: UUID) -> bool:
 
 
 async def was_present(
-    db: Database,
+    db: Connection,
     tenant_id: UUID,
     session_id: UUID,
     account_id: UUID,
@@ -161,7 +60,7 @@ async def was_present(
 ) -> bool:
     """Whether the account was in the session at that moment, or left less than `margin` before.
 
-    True also where no connection before it is known: it may still be on its way here.
+    Also True if no earlier connection is known: the news may still be on its way.
     """
     present: bool = await db.fetchval(
         """select coalesce(bool_or(left_at is null or left_at > $5), true)
@@ -177,9 +76,9 @@ async def was_present(
 
 
 async def list_stretches(
-    db: Database, tenant_id: UUID, room_sids: Collection[str]
+    db: Connection, tenant_id: UUID, room_sids: Collection[str]
 ) -> list[Stretch]:
-    """The sessions that were held in these LiveKit rooms."""
+    """When sessions were held in these LiveKit rooms."""
     rows = await db.fetch(
         """select r.session_id, r.room_sid, s.started_at, s.ended_at
            from session_rooms r
@@ -191,57 +90,29 @@ async def list_stretches(
     return [Stretch(**row) for row in rows]
 
 
-def place(
-    connections: Iterable[Connection], stretches: Sequence[Stretch], accounts: Mapping[str, UUID]
-) -> list[Participant]:
-    """Rows of the connections: one for each session they overlap, none without an account."""
-    return [
-        Participant(
-            session_id=stretch.session_id,
-            sid=one.sid,
-            account_id=accounts[one.identity],
-            joined_at=one.joined_at,
-            left_at=one.left_at,
-            left_told=one.left_told,
-        )
-        for one in connections
-        for stretch in stretches
-        if one.identity in accounts and _overlaps(one, stretch)
-    ]
-
-
-def _overlaps(one: Connection, stretch: Stretch) -> bool:
-    """Whether somebody was in a room while the session ran in it."""
-    return (
-        one.room_sid == stretch.room_sid
-        and (stretch.ended_at is None or one.joined_at <= stretch.ended_at)
-        and (one.left_at is None or stretch.started_at <= one.left_at + MARGIN)
-    )
-
-
-async def upsert_participants(db: Database, tenant_id: UUID, rows: Iterable[Participant]) -> None:
-    """Stores joins and departures in any order, each as often as it comes; logs each once."""
+async def upsert_participants(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> None:
+    """Stores joins and departures, in any order and repeatedly; logs each once."""
     rows = list(rows)
     await _upsert(db, tenant_id, rows)
     await _log(db, tenant_id, rows)
 
 
-async def upsert_told(db: Database, tenant_id: UUID, rows: Sequence[Participant]) -> None:
-    """The same for what may be told late: who is open in a session that ended left with it."""
+async def upsert_told(db: Connection, tenant_id: UUID, rows: Sequence[Participant]) -> None:
+    """The same for late news; closes stays left open in sessions that have ended."""
     await _upsert(db, tenant_id, rows)
     closed = await _close_ended(db, tenant_id)
     await _log(db, tenant_id, [*rows, *closed])
 
 
-async def close_ended(db: Database, tenant_id: UUID) -> None:
-    """Who is open in a session that ended left with it: their departure was lost, or comes yet."""
+async def close_ended(db: Connection, tenant_id: UUID) -> None:
+    """Closes stays left open in sessions that have ended: the departure was lost or is late."""
     await _log(db, tenant_id, await _close_ended(db, tenant_id))
 
 
 async def close_session(
-    db: Database, tenant_id: UUID, session_id: UUID, ended_at: datetime
+    db: Connection, tenant_id: UUID, session_id: UUID, ended_at: datetime
 ) -> None:
-    """Who is open in the session leaves with its end."""
+    """Closes the open stays of a session with its end."""
     rows = await db.fetch(
         """with open as (
              select sid from livekit_participants
@@ -259,16 +130,16 @@ async def close_session(
 
 
 async def reconcile(
-    db: Database,
+    db: Connection,
     tenant_id: UUID,
     session_id: UUID,
-    present: Sequence[Connection],
+    present: Sequence[Stay],
     at: datetime,
 ) -> int:
-    """Makes attendance agree with who was present at that moment; how many rows were closed.
+    """Makes attendance agree with who was present at that moment. Returns how many it closed.
 
-    Whoever was closed but is there is opened again: an agent that loses its own connection takes
-    everybody for gone.
+    Reopens people who are there after all: an agent that loses its own connection reports everybody
+    as gone.
     """
     accounts = await list_account_ids(db, tenant_id, {one.identity for one in present})
     here = [
@@ -285,8 +156,8 @@ async def reconcile(
     return len(gone)
 
 
-async def _lock_session(db: Database, tenant_id: UUID, session_id: UUID) -> None:
-    """The rows of a session, in order, before several statements change them."""
+async def _lock_session(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
+    """Locks the rows of a session, in order, before several statements change them."""
     await db.execute(
         """select from livekit_participants where tenant_id = $1 and session_id = $2
            order by sid for update""",
@@ -295,7 +166,7 @@ async def _lock_session(db: Database, tenant_id: UUID, session_id: UUID) -> None
     )
 
 
-async def _upsert(db: Database, tenant_id: UUID, rows: Iterable[Participant]) -> None:
+async def _upsert(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> None:
     await db.executemany(
         """insert into livekit_participants as p
              (tenant_id, session_id, sid, account_id, joined_at, left_at, left_told)
@@ -321,7 +192,7 @@ async def _upsert(db: Database, tenant_id: UUID, rows: Iterable[Participant]) ->
     )
 
 
-async def _close_ended(db: Database, tenant_id: UUID) -> list[Participant]:
+async def _close_ended(db: Connection, tenant_id: UUID) -> list[Participant]:
     rows = await db.fetch(
         """with open as (
              select p.session_id, p.sid, s.ended_at from livekit_participants p
@@ -339,7 +210,7 @@ async def _close_ended(db: Database, tenant_id: UUID) -> list[Participant]:
 
 
 async def _reopen(
-    db: Database, tenant_id: UUID, session_id: UUID, sids: Sequence[str], at: datetime
+    db: Connection, tenant_id: UUID, session_id: UUID, sids: Sequence[str], at: datetime
 ) -> None:
     await db.execute(
         """update livekit_participants set left_at = null, left_told = 0
@@ -352,7 +223,7 @@ async def _reopen(
 
 
 async def _close_absent(
-    db: Database, tenant_id: UUID, session_id: UUID, sids: Sequence[str], at: datetime
+    db: Connection, tenant_id: UUID, session_id: UUID, sids: Sequence[str], at: datetime
 ) -> list[Participant]:
     rows = await db.fetch(
         """update livekit_participants set left_at = $4
@@ -368,8 +239,8 @@ async def _close_absent(
     return [Participant(**row) for row in rows]
 
 
-async def _log(db: Database, tenant_id: UUID, rows: Iterable[Participant]) -> None:
-    """A departure is never logged before its join, though it may be stored before."""
+async def _log(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> None:
+    """Logs a join before its departure, which may have been stored first."""
     for row in sorted(rows, key=_order):
         session_id, account_id, sid = row.session_id, row.account_id, row.sid
         joined = ParticipantJoined(account_id=account_id, sid=sid)
@@ -380,5 +251,5 @@ async def _log(db: Database, tenant_id: UUID, rows: Iterable[Participant]) -> No
 
 
 def _order(row: Participant) -> tuple[UUID, str]:
-    """The order in which all lock rows, and take heads."""
+    """The order in which everybody locks rows and heads."""
     return (row.session_id, row.sid)

@@ -1,7 +1,7 @@
-"""Backup and restore: Postgres by its own tools, spool and inbox by SQLite's, in one folder.
+"""Backup and restore of Postgres, spool and inbox in one folder.
 
-The spool is copied first: what was in it and is drained before the dump is in both, and drained
-again it changes nothing. So the folder holds all that was heard until the backup began.
+The spool is copied first: entries drained between the two copies are then in both, and draining
+them again changes nothing. So the folder has everything that was said before the backup began.
 """
 
 import asyncio
@@ -31,14 +31,14 @@ DUMP = "postgres.dump"
 
 
 class BackupError(Exception):
-    """It cannot be done; the message says what to do."""
+    """The backup or restore failed; the message says what to do."""
 
 
 async def back_up(settings: Settings, folder: Path, url: str) -> None:
-    """Writes a new folder, also while everything runs; it holds what learners said: 0700.
+    """Writes a new folder with mode 0700, also while everything runs.
 
-    `url` is that of a role which row-level security does not bind, for a Postgres of one's own.
-    Raises BackupError, EmbeddedError.
+    `url` is needed with your own Postgres: that of a role that bypasses row-level security. Raises
+    BackupError, EmbeddedError.
     """
     draft = _draft(folder)
     for source in _files(settings):
@@ -50,7 +50,7 @@ async def back_up(settings: Settings, folder: Path, url: str) -> None:
 
 
 async def restore(settings: Settings, folder: Path, url: str) -> None:
-    """Fills an empty database and an empty BODH_HOME; `python -m db migrate` comes after.
+    """Fills an empty database and an empty BODH_HOME; run `python -m db migrate` afterwards.
 
     Raises BackupError, EmbeddedError.
     """
@@ -70,7 +70,7 @@ async def restore(settings: Settings, folder: Path, url: str) -> None:
 
 
 def _draft(folder: Path) -> Path:
-    """A folder beside the final one, which appears when it is whole."""
+    """Creates the folder to write to; it is renamed when it is complete."""
     if folder.exists():
         raise BackupError(f"{folder} is there already: name a new folder")
     draft = folder.with_name(f"{folder.name}.new")
@@ -80,7 +80,7 @@ def _draft(folder: Path) -> Path:
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """A whole copy of a database that others may be writing to."""
+    """A consistent copy of a database that others may be writing to."""
     with (
         closing(sqlite3.connect(source, timeout=10)) as there,
         closing(sqlite3.connect(target)) as here,
@@ -92,7 +92,7 @@ def copy_sqlite(source: Path, target: Path) -> None:
 
 @asynccontextmanager
 async def administered(settings: Settings, url: str) -> AsyncIterator[str]:
-    """The DSN of a role that reads and writes every row; our own server runs meanwhile."""
+    """The DSN of a role that reads and writes every row; starts the embedded server if needed."""
     if url:
         yield url
         return
@@ -107,7 +107,7 @@ async def administered(settings: Settings, url: str) -> AsyncIterator[str]:
         await ensure_database(cluster)
         yield cluster.dsn(SUPERUSER)
     finally:
-        if child is not None:  # it did not run before
+        if child is not None:  # it was not running before
             await stop(cluster)
 
 
@@ -129,7 +129,7 @@ async def _check_empty(dsn: str) -> None:
 
 
 async def _run(program: str, dsn: str, *arguments: str) -> None:
-    """Runs a tool of Postgres: the one of the wheel, else the one on the PATH."""
+    """Runs a program of Postgres: the bundled one, else the one on the PATH."""
     url, password = split_password(dsn)
     process = await asyncio.create_subprocess_exec(
         _tool(program),
@@ -145,13 +145,13 @@ async def _run(program: str, dsn: str, *arguments: str) -> None:
 
 
 def split_password(dsn: str) -> tuple[str, dict[str, str]]:
-    """The URL without its password, and that as a variable: everybody reads arguments in /proc.
+    """The URL without its password, and the password as an environment variable.
 
-    Raises BackupError for what is not a URL.
+    Everybody can read a process's arguments. Raises BackupError if it is not a URL.
     """
     if not dsn.startswith(("postgresql://", "postgres://")):
         raise BackupError("--url takes a URL: postgresql://role@host/database")
-    credentials = re.match(r"(\w+://[^:@/]*):([^@/]*)(?=@)", dsn)  # as libpq cuts them
+    credentials = re.match(r"(\w+://[^:@/]*):([^@/]*)(?=@)", dsn)  # as libpq splits them
     password = credentials[2] if credentials else None
     bare = credentials[1] + dsn[credentials.end() :] if credentials else dsn
     place, _, query = bare.partition("?")

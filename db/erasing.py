@@ -1,6 +1,6 @@
-"""Words taken back. Owns erased_words, erased_segments and the one way to erase what was said.
+"""Erasing what was said. Owns erased_words and erased_segments.
 
-Erasing holds: `db.transcripts` asks here before it stores, because a spool may bring words late.
+An erasure lasts: `db.transcripts` checks it before storing, because a spool may bring words late.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from db import Connection
 
 @dataclass(frozen=True)
 class Erased:
-    """An account took back what it had said in a session until `erased_at`.
+    """What an account said in a session until `erased_at` is erased.
 
-    `segment_ids` are all that were erased in the session, by whomever.
+    `segment_ids` are all that were erased in the session, by any account.
     """
 
     session_id: UUID
@@ -29,8 +29,7 @@ async def erase_words(
 ) -> int:
     """Deletes what the account said in a session, and the tutor's answers to it.
 
-    Returns how many segments of the account went. `agent.durable.drain` then sweeps the
-    spools.
+    Returns how many segments of the account it deleted. The drainers then sweep the spools.
     """
     await db.execute(
         "select pg_advisory_xact_lock(hashtextextended('words ' || $1::text, 0))", str(session_id)
@@ -84,7 +83,7 @@ async def _erase_answers(
 
 
 async def hold_sessions(db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]) -> None:
-    """Nothing is erased in these sessions until the transaction ends."""
+    """Keeps others from erasing in these sessions until the transaction ends."""
     for session_id in sorted(set(session_ids)):
         await db.execute(
             "select pg_advisory_xact_lock_shared(hashtextextended('words ' || $1::text, 0))",
@@ -100,7 +99,7 @@ async def note_erased(
     account_ids: Sequence[UUID | None],
     started_at: Sequence[datetime],
 ) -> None:
-    """Of segments that come late, remembers those that were said before their account erased."""
+    """Marks late segments as erased if they were said before their account erased."""
     await db.execute(
         """insert into erased_segments (tenant_id, session_id, id)
            select $1, s.session_id, s.id
@@ -119,7 +118,7 @@ async def note_erased(
 
 
 async def list_erased(db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]) -> list[Erased]:
-    """Who erased in these sessions."""
+    """The erasures in these sessions."""
     rows = await db.fetch(
         """select session_id, account_id, erased_at, array(
              select s.id from erased_segments s

@@ -1,7 +1,7 @@
-"""What can happen in a session: one typed, versioned payload model for each kind of event.
+"""The kinds of events in a session's log, each with a typed, versioned payload.
 
-Payloads hold ids and numbers; words live in tables from which they can be deleted. A change of a
-payload is a new model with the next `version`; the old one stays, for the logs that have it.
+Payloads hold ids and numbers only: words belong in tables from which they can be deleted. To change
+a payload, add a model with the next `version` and keep the old one for existing logs.
 """
 
 from collections.abc import Mapping
@@ -12,25 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from protocol import SessionKind
 
-EventType = Literal[
-    "session.started",
-    "session.both_present",
-    "session.resumed",
-    "session.ended",
-    "participant.joined",
-    "participant.left",
-    "agent.dispatched",
-    "agent.lost",
-    "agent.left",
-    "lesson.changed",
-    "chat.message",
-    "scene.switched",
-    "slide.advanced",
-]
 Sid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 RoomSid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{0,64}$")]
 SegmentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_:.-]{1,128}$")]
-Count = Annotated[int, Field(ge=0, le=2**53)]  # what JSON carries exactly everywhere
+Count = Annotated[int, Field(ge=0, le=2**53)]  # every JSON parser keeps it exact
 
 
 class _Payload(BaseModel):
@@ -38,7 +23,7 @@ class _Payload(BaseModel):
 
 
 class SessionStarted(_Payload):
-    """Opens every log: a class by the teacher's Start, else by the making of the room (K21)."""
+    """Opens every log: when the teacher starts a class, else when the room is created (K21)."""
 
     type: Literal["session.started"] = "session.started"
     version: Literal[1] = 1
@@ -48,14 +33,14 @@ class SessionStarted(_Payload):
 
 
 class BothPresent(_Payload):
-    """Mentor and learner are both there for the first time (K21)."""
+    """Mentor and learner are both present for the first time (K21)."""
 
     type: Literal["session.both_present"] = "session.both_present"
     version: Literal[1] = 1
 
 
 class SessionResumed(_Payload):
-    """The room was lost with its server; the session goes on in one made anew."""
+    """The room was lost with its server; the session goes on in a new one."""
 
     type: Literal["session.resumed"] = "session.resumed"
     version: Literal[1] = 1
@@ -63,7 +48,7 @@ class SessionResumed(_Payload):
 
 
 class SessionEnded(_Payload):
-    """The session is over. What was on its way may still be logged behind it."""
+    """The session is over. Late events may still follow."""
 
     type: Literal["session.ended"] = "session.ended"
     version: Literal[1] = 1
@@ -71,7 +56,7 @@ class SessionEnded(_Payload):
 
 
 class ParticipantJoined(_Payload):
-    """A person was seen in the room: one event for a connection, none for a token (K22)."""
+    """A person joined the room: one event per connection, none per token (K22)."""
 
     type: Literal["participant.joined"] = "participant.joined"
     version: Literal[1] = 1
@@ -80,8 +65,6 @@ class ParticipantJoined(_Payload):
 
 
 class ParticipantLeft(_Payload):
-    """That connection ended."""
-
     type: Literal["participant.left"] = "participant.left"
     version: Literal[1] = 1
     account_id: UUID
@@ -89,7 +72,7 @@ class ParticipantLeft(_Payload):
 
 
 class AgentDispatched(_Payload):
-    """An agent was asked for; older epochs are silent from here on."""
+    """An agent was dispatched; agents of older epochs are silent from here on."""
 
     type: Literal["agent.dispatched"] = "agent.dispatched"
     version: Literal[1] = 1
@@ -97,7 +80,7 @@ class AgentDispatched(_Payload):
 
 
 class AgentLost(_Payload):
-    """The agent of that epoch gave no sign of life and is replaced."""
+    """The agent of that epoch sent no heartbeat and is replaced."""
 
     type: Literal["agent.lost"] = "agent.lost"
     version: Literal[1] = 1
@@ -105,7 +88,7 @@ class AgentLost(_Payload):
 
 
 class AgentLeft(_Payload):
-    """The agent of that epoch went on purpose: its worker drains."""
+    """The agent of that epoch left on purpose: its worker drains."""
 
     type: Literal["agent.left"] = "agent.left"
     version: Literal[1] = 1
@@ -113,7 +96,7 @@ class AgentLeft(_Payload):
 
 
 class LessonChanged(_Payload):
-    """The lesson an account takes in the room from here on, also the one it enters with."""
+    """The lesson an account is on from here on, including the one it enters with."""
 
     type: Literal["lesson.changed"] = "lesson.changed"
     version: Literal[1] = 1
@@ -123,7 +106,7 @@ class LessonChanged(_Payload):
 
 
 class ChatMessage(_Payload):
-    """Somebody typed; the words are the segment's. Without an account: the tutor."""
+    """Somebody typed; the words are in the segment. Without an account: the tutor."""
 
     type: Literal["chat.message"] = "chat.message"
     version: Literal[1] = 1
@@ -161,12 +144,12 @@ KINDS: Mapping[tuple[str, int], type[Event]] = {
 
 
 def payload_of(event: Event) -> dict[str, Any]:
-    """The JSON that is stored, without type and version, which have columns of their own."""
+    """The stored JSON; type and version have columns of their own."""
     return event.model_dump(mode="json", exclude={"type", "version"})
 
 
 def parse_event(kind: str, version: int, payload: Mapping[str, Any]) -> Event:
-    """The event behind a stored row. Raises ValueError for what no model describes."""
+    """The event of a stored row. Raises ValueError if no model describes it."""
     model = KINDS.get((kind, version))
     if model is None:
         raise ValueError(f"no model of {kind} version {version}")

@@ -1,10 +1,10 @@
 """The event log of a session. Owns session_state_events and session_event_heads.
 
-Gapless, because the counter row and the event are written by one statement; append-only, by
-grants and a trigger; chained, so that a row changed behind the trigger's back is found.
+The log has no gaps: one statement writes the counter and the event. It is append-only, by grants
+and a trigger. It is chained by hashes, so that rows changed past the trigger are found.
 
-Whoever appends holds the session's head until the transaction ends. Locks are taken in the order
-room_learners, livekit_rooms, sessions, livekit_participants, heads, and several heads by id.
+An append locks the session's head until the transaction ends. Locks are taken in the order
+room_learners, livekit_rooms, sessions, livekit_participants, heads; several heads by session id.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ import asyncpg
 from db import Conflict, Connection, NotFound
 from db.event_kinds import Event, SessionStarted, payload_of
 
-GENESIS = bytes(32)  # what the first event is chained to
+GENESIS = bytes(32)  # the first event is chained to this
 
 
 @dataclass(frozen=True)
 class SessionEvent:
-    """One row of a log; `seq` counts from 1 without gaps, `at` need not grow with it."""
+    """One row of a log; `seq` counts from 1 without gaps, `at` may go back."""
 
     session_id: UUID
     seq: int
@@ -38,7 +38,7 @@ class SessionEvent:
 
 @dataclass(frozen=True)
 class Appended:
-    """Where an event stands in its log."""
+    """The position of an event in its log."""
 
     seq: int
     hash: bytes
@@ -53,10 +53,10 @@ async def append_event(
     *,
     key: str | None = None,
 ) -> Appended:
-    """Appends in the caller's transaction; a repeated `key` changes nothing, it answers the first.
+    """Appends in the caller's transaction. With a `key` used before, returns the earlier event.
 
-    Raises NotFound where session.started has not opened the log, Conflict where it has already
-    (after which the transaction is lost).
+    Raises NotFound if the log was not opened by session.started, and Conflict if it is opened
+    twice, which aborts the transaction.
     """
     if key is not None:
         earlier = await _find_keyed(db, tenant_id, session_id, key)
@@ -83,7 +83,7 @@ async def append_event(
 async def _find_keyed(
     db: Connection, tenant_id: UUID, session_id: UUID, key: str
 ) -> Appended | None:
-    """The event of that key. Locks the head before it looks, so nobody adds the key meanwhile."""
+    """The event of that key. Locks the head first, so that nobody adds the key meanwhile."""
     await db.execute(
         """select from session_event_heads where tenant_id = $1 and session_id = $2 for update""",
         tenant_id,
@@ -148,7 +148,7 @@ async def list_events(db: Connection, tenant_id: UUID, session_id: UUID) -> list
 
 
 async def find_head(db: Connection, tenant_id: UUID, session_id: UUID) -> Appended | None:
-    """Where the log of a session ends."""
+    """The last position of a log."""
     row = await db.fetchrow(
         """select last_seq as seq, last_hash as hash from session_event_heads
            where tenant_id = $1 and session_id = $2""",
@@ -159,9 +159,9 @@ async def find_head(db: Connection, tenant_id: UUID, session_id: UUID) -> Append
 
 
 def verify_chain(events: Sequence[SessionEvent], head: Appended | None = None) -> int | None:
-    """The seq at which a log is not as it was appended; None where it is whole.
+    """The first seq that is not as it was appended, or None if the log is intact.
 
-    Without its head, which may be kept elsewhere, a log cut off at its end looks whole.
+    Without the head, events missing at the end are not noticed.
     """
     last = Appended(0, GENESIS)
     for seq, event in enumerate(events, start=1):
@@ -172,12 +172,12 @@ def verify_chain(events: Sequence[SessionEvent], head: Appended | None = None) -
 
 
 def canonical(payload: Mapping[str, Any]) -> str:
-    """The one text of a payload: keys sorted, no spaces, ASCII."""
+    """The JSON text of a payload that is hashed: sorted keys, no spaces, ASCII."""
     return json.dumps(payload, sort_keys=True, separators=(",", ":"))
 
 
 def _hash(previous: bytes, event: SessionEvent) -> bytes:
-    """As the statements above have it."""
+    """The same as in the SQL above."""
     lines = (
         event.session_id,
         event.seq,

@@ -1,8 +1,4 @@
-"""A learner's own transcripts: by lesson and date, and by what was said.
-
-Reads transcript_segments by the rule of `db.transcripts.list_segments`: what the account said, and
-what was said while it was there.
-"""
+"""A learner's transcripts, by lesson and by words. Reads the view heard_segments."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +9,12 @@ from db import Connection
 
 MOST_TALKS = 500
 MOST_HITS = 200
-_START, _END = "\x02", "\x03"  # around a found word; in the text itself they become spaces
+_START, _END = "\x02", "\x03"  # around a match; in the text itself they become spaces
 
 
 @dataclass(frozen=True)
 class Talk:
-    """What an account heard of one session about one lesson; `first_id` is its first segment."""
+    """What an account heard about one lesson in one session."""
 
     session_id: UUID
     course_id: UUID | None
@@ -34,7 +30,7 @@ class Talk:
 
 @dataclass(frozen=True)
 class Hit:
-    """A segment in which a word was found; `marked` is its text with signs around each of them."""
+    """A segment that matches a search; `marked` is its text with the matches marked."""
 
     session_id: UUID
     session_started_at: datetime
@@ -51,7 +47,7 @@ class Hit:
 
     @property
     def highlights(self) -> list[tuple[int, int]]:
-        """Where the found words stand in the text: from, to, in UTF-16 units as browsers count."""
+        """Start and end of each match in the text, in UTF-16 units as browsers count."""
         found, position = [], 0
         start = 0
         for char in self.marked:
@@ -73,26 +69,19 @@ async def list_talks(
     module_id: UUID | None = None,
     mine: bool = False,
 ) -> list[Talk]:
-    """Newest first. With `mine` only those in which the account itself spoke."""
+    """Newest first. `mine`: only those in which the account spoke."""
     rows = await db.fetch(
         """select s.session_id, r.course_id, r.module_id, m.title as module_title, s.lesson_id,
                   l.title as lesson_title, min(s.started_at) as started_at,
                   max(s.ended_at) as ended_at, count(*) as segments,
                   (array_agg(s.id order by s.started_at, s.epoch, s.local_seq))[1] as first_id
-           from room_learners k
-           join livekit_rooms r on r.tenant_id = k.tenant_id and r.id = k.room_id
-           join sessions x on x.tenant_id = k.tenant_id and x.room_id = k.room_id
-           join transcript_segments s on s.tenant_id = x.tenant_id and s.session_id = x.id
+           from heard_segments s
+           join livekit_rooms r on r.tenant_id = s.tenant_id and r.id = s.room_id
            left join modules m on m.tenant_id = r.tenant_id and m.id = r.module_id
            left join lessons l on l.tenant_id = s.tenant_id and l.id = s.lesson_id
-           where k.tenant_id = $1 and k.account_id = $2
-             and s.text <> ''
+           where s.tenant_id = $1 and s.listener_id = $2
              and ($3::uuid is null or s.lesson_id = $3) and ($4::uuid is null or r.module_id = $4)
-             and (s.account_id = $2 or not $5 and exists (
-               select from livekit_participants p
-               where p.tenant_id = $1 and p.session_id = s.session_id and p.account_id = $2
-                 and p.joined_at <= s.ended_at
-                 and coalesce(p.left_at, 'infinity') >= date_trunc('second', s.started_at)))
+             and (not $5 or s.account_id = $2)
            group by s.session_id, r.course_id, r.module_id, m.title, s.lesson_id, l.title
            order by min(s.started_at) desc limit $6""",
         tenant_id,
@@ -115,25 +104,20 @@ async def search_heard(
     module_id: UUID | None = None,
     mine: bool = False,
 ) -> list[Hit]:
-    """The segments that a web-style query finds, in order of speaking, at most MOST_HITS."""
+    """The first MOST_HITS matches of a web-style query, in order of speaking."""
     rows = await db.fetch(
         """with q as (select websearch_to_tsquery('english', $6) as words), found as (
              select s.session_id, x.started_at as session_started_at, s.id, s.account_id, s.name,
                     s.role, s.text, s.started_at, s.epoch, s.local_seq, r.module_id, s.lesson_id,
                     l.title as lesson_title
-             from room_learners k
-             join livekit_rooms r on r.tenant_id = k.tenant_id and r.id = k.room_id
-             join sessions x on x.tenant_id = k.tenant_id and x.room_id = k.room_id
-             join transcript_segments s on s.tenant_id = x.tenant_id and s.session_id = x.id
+             from heard_segments s
+             join sessions x on x.tenant_id = s.tenant_id and x.id = s.session_id
+             join livekit_rooms r on r.tenant_id = s.tenant_id and r.id = s.room_id
              left join lessons l on l.tenant_id = s.tenant_id and l.id = s.lesson_id
-             where k.tenant_id = $1 and k.account_id = $2 and s.search @@ (select words from q)
+             where s.tenant_id = $1 and s.listener_id = $2 and s.search @@ (select words from q)
                and ($3::uuid is null or s.lesson_id = $3)
                and ($4::uuid is null or r.module_id = $4)
-               and (s.account_id = $2 or not $5 and exists (
-                 select from livekit_participants p
-                 where p.tenant_id = $1 and p.session_id = s.session_id and p.account_id = $2
-                   and p.joined_at <= s.ended_at
-                   and coalesce(p.left_at, 'infinity') >= date_trunc('second', s.started_at)))
+               and (not $5 or s.account_id = $2)
              order by s.started_at, s.epoch, s.local_seq limit $7
            )
            select session_id, session_started_at, id, account_id, name, role, text, started_at,

@@ -1,4 +1,4 @@
-"""Migrations. Owns the run of Alembic: one process at a time, raw SQL, clear errors."""
+"""Migrations: runs Alembic, one process at a time."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ class MigrationError(Exception):
 async def migrate(dsn: str) -> None:
     """Brings the database to the newest revision, as the owner of its tables.
 
-    Several processes may ask at once: one works, the others wait. Raises MigrationError.
+    If several processes do so at once, one works and the others wait. Raises MigrationError.
     """
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
@@ -41,7 +41,7 @@ async def migrate(dsn: str) -> None:
 
 
 async def migrate_online(config: Config, script: ScriptDirectory) -> None:
-    """Called by migrations/env.py: connects, takes the lock, runs what is missing."""
+    """Called by migrations/env.py: connects, takes the lock, runs the missing revisions."""
     dsn = config.attributes["dsn"]
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
@@ -84,10 +84,9 @@ def _run(db: SyncConnection) -> None:
 
 
 def run_script(path: Path) -> None:
-    """Runs a file of several SQL statements inside the transaction of the revision.
+    """Runs a file of SQL statements in the transaction of the revision.
 
-    The prepared statements of the SQLAlchemy dialect take one statement each, so the text goes
-    to the driver.
+    SQLAlchemy prepares one statement at a time, so the text goes straight to the driver.
     """
     db = op.get_bind()
     db.exec_driver_sql("select 1")  # the dialect begins its transaction with the first statement

@@ -1,6 +1,6 @@
-"""Notices: alarms of every host, kept for the operator. Owns admin_notices.
+"""Notices: the alarms of all hosts, kept for the operator. Owns admin_notices.
 
-They belong to the default tenant, the operator's own: alarms are about hosts, not about learners.
+They belong to the default tenant, the operator's: alarms are about hosts, not learners.
 """
 
 import json
@@ -12,14 +12,14 @@ from uuid import UUID
 
 from db import Connection
 
-AGAIN = timedelta(hours=1)  # an alarm that returns within this is the same notice, counted
-ABANDONED = timedelta(minutes=10)  # a host that said nothing for so long tells no alarm any more
-KEPT = timedelta(days=90)  # from the end of an alarm on
+AGAIN = timedelta(hours=1)  # an alarm that returns within this counts as the same notice
+ABANDONED = timedelta(minutes=10)  # a host silent for this long is gone, and its alarms with it
+KEPT = timedelta(days=90)  # after the end of an alarm
 
 
 @dataclass(frozen=True)
 class Notice:
-    """An alarm of one host; `cleared_at` is None while it stands, `facts` are ids and counts."""
+    """An alarm of one host; `cleared_at` is None while it is active, `facts` are ids and counts."""
 
     id: UUID
     host: str
@@ -41,7 +41,7 @@ async def upsert_notice(
     now: datetime,
     facts: dict[str, Any],
 ) -> None:
-    """The alarm stands at `now`; raised again soon after its end, its notice counts on."""
+    """Records that the alarm is active; raised again within AGAIN, it counts as the same notice."""
     updated = await db.execute(
         """update admin_notices set last_at = $4, cleared_at = null, facts = $5,
                   count = count + (cleared_at is not null)::int
@@ -70,7 +70,7 @@ async def upsert_notice(
 async def clear_notices(
     db: Connection, tenant_id: UUID, *, host: str, standing: Iterable[str], now: datetime
 ) -> None:
-    """Every alarm of this host but these is over; so is what a host that went away left."""
+    """Clears the alarms of this host except `standing`, and those of hosts that are gone."""
     await db.execute(
         """update admin_notices set cleared_at = $4
            where tenant_id = $1 and cleared_at is null
@@ -84,14 +84,14 @@ async def clear_notices(
 
 
 async def delete_old_notices(db: Connection, tenant_id: UUID, now: datetime) -> None:
-    """Of every host; what stands stays."""
+    """Deletes notices KEPT after they were cleared, of all hosts."""
     await db.execute(
         "delete from admin_notices where tenant_id = $1 and cleared_at < $2", tenant_id, now - KEPT
     )
 
 
 async def list_notices(db: Connection, tenant_id: UUID, limit: int) -> list[Notice]:
-    """What stands first, then the newest."""
+    """Active ones first, then the newest."""
     rows = await db.fetch(
         """select id, host, name, first_at, last_at, cleared_at, count, facts from admin_notices
            where tenant_id = $1 order by cleared_at is not null, last_at desc, id limit $2""",

@@ -1,4 +1,4 @@
-"""Rates of requests. Owns request_rates."""
+"""Rate limits. Owns request_rates."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -11,9 +11,9 @@ KEPT = timedelta(hours=1)
 async def hit(
     db: Connection, tenant_id: UUID, account_id: UUID, name: str, limit: int, now: datetime
 ) -> bool:
-    """Counts one request in the minute of `now`; whether it is within the limit.
+    """Counts a request in the minute of `now`. Returns whether it is within the limit.
 
-    The count stands only where the caller's transaction commits, so refuse after it.
+    Refuse after the transaction has committed, or the request is not counted.
     """
     minute = now.replace(second=0, microsecond=0)
     hits: int = await db.fetchval(

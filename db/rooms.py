@@ -13,7 +13,7 @@ LOCK_S = 15.0
 
 @dataclass(frozen=True)
 class Room:
-    """A room's name and what it is for; `revision` counts the lesson changes in it."""
+    """A LiveKit room and what it is for; `revision` counts its lesson changes."""
 
     id: UUID
     tenant_id: UUID
@@ -27,7 +27,7 @@ class Room:
 
 @dataclass(frozen=True)
 class RoomLearner:
-    """Which lesson a learner takes in a room, since which revision, when last greeted."""
+    """A learner of a room, the lesson they are on and the revision of that choice."""
 
     room_id: UUID
     account_id: UUID
@@ -37,9 +37,9 @@ class RoomLearner:
 
 
 async def lock_room(db: Connection, name: str) -> None:
-    """One writer per room name at a time, until the transaction ends.
+    """Makes this transaction the only writer of the room until it ends.
 
-    Waits up to LOCK_S, longer than for any other lock: who holds it may be asking the media server.
+    Waits up to LOCK_S, longer than for other locks: the holder may be calling the media server.
     """
     await db.execute("select set_config('statement_timeout', $1, true)", f"{LOCK_S:.0f}s")
     query = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
@@ -49,7 +49,7 @@ async def lock_room(db: Connection, name: str) -> None:
 async def ensure_room(
     db: Connection, tenant_id: UUID, *, name: str, course_id: UUID, module_id: UUID
 ) -> Room:
-    """The tutor room of that name. Raises Conflict where another tenant holds the name."""
+    """The tutor room of that name, created if missing. Raises Conflict if another tenant has it."""
     await db.execute(
         """insert into livekit_rooms (tenant_id, name, course_id, module_id)
            values ($1, $2, $3, $4) on conflict (name) do nothing""",
@@ -65,7 +65,6 @@ async def ensure_room(
 
 
 async def find_room(db: Connection, tenant_id: UUID, name: str) -> Room | None:
-    """The tenant's room of that name."""
     row = await db.fetchrow(
         """select id, tenant_id, name, kind, course_id, module_id, opener_account_id, revision
            from livekit_rooms where tenant_id = $1 and name = $2""",
@@ -76,7 +75,7 @@ async def find_room(db: Connection, tenant_id: UUID, name: str) -> Room | None:
 
 
 async def list_names(db: Connection, tenant_id: UUID, names: Collection[str]) -> list[str]:
-    """Those of the names that are rooms of the tenant."""
+    """Returns those of the names that are rooms of the tenant."""
     rows = await db.fetch(
         "select name from livekit_rooms where tenant_id = $1 and name = any($2)",
         tenant_id,
@@ -86,7 +85,6 @@ async def list_names(db: Connection, tenant_id: UUID, names: Collection[str]) ->
 
 
 async def find_room_by_id(db: Connection, tenant_id: UUID, room_id: UUID) -> Room | None:
-    """The tenant's room of that id."""
     row = await db.fetchrow(
         """select id, tenant_id, name, kind, course_id, module_id, opener_account_id, revision
            from livekit_rooms where tenant_id = $1 and id = $2""",
@@ -99,7 +97,7 @@ async def find_room_by_id(db: Connection, tenant_id: UUID, room_id: UUID) -> Roo
 async def update_opener(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID | None
 ) -> None:
-    """Whose keys the room metadata carries (K12)."""
+    """Sets the account whose keys the room metadata carries (K12)."""
     await db.execute(
         "update livekit_rooms set opener_account_id = $3 where tenant_id = $1 and id = $2",
         tenant_id,
@@ -111,9 +109,9 @@ async def update_opener(
 async def ensure_room_learner(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, lesson_id: UUID | None
 ) -> RoomLearner:
-    """The learner belongs to the room. The lesson is taken at the first time only.
+    """Adds the learner to the room; `lesson_id` counts the first time only.
 
-    Later changes go through `update_lesson`. Raises NotFound where there is no such room.
+    Later changes go through `update_lesson`. Raises NotFound if there is no such room.
     """
     row = await db.fetchrow(
         """insert into room_learners (tenant_id, room_id, account_id, lesson_id, revision)
@@ -134,7 +132,6 @@ async def ensure_room_learner(
 async def find_room_learner(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID
 ) -> RoomLearner | None:
-    """One learner of a room."""
     row = await db.fetchrow(
         """select room_id, account_id, lesson_id, revision, greeted_at from room_learners
            where tenant_id = $1 and room_id = $2 and account_id = $3""",
@@ -146,7 +143,7 @@ async def find_room_learner(
 
 
 async def list_running_rooms(db: Connection, tenant_id: UUID, account_id: UUID) -> list[Room]:
-    """The rooms of an account in which a session runs."""
+    """The account's rooms in which a session is running."""
     rows = await db.fetch(
         """select r.id, r.tenant_id, r.name, r.kind, r.course_id, r.module_id,
                   r.opener_account_id, r.revision
@@ -161,7 +158,7 @@ async def list_running_rooms(db: Connection, tenant_id: UUID, account_id: UUID) 
 
 
 async def list_room_learners(db: Connection, tenant_id: UUID, room_id: UUID) -> list[RoomLearner]:
-    """Everybody who ever got a token for the room, latest first."""
+    """Everybody who ever got a token for the room, the latest first."""
     rows = await db.fetch(
         """select room_id, account_id, lesson_id, revision, greeted_at from room_learners
            where tenant_id = $1 and room_id = $2 order by token_at desc, account_id""",
@@ -174,10 +171,10 @@ async def list_room_learners(db: Connection, tenant_id: UUID, room_id: UUID) -> 
 async def update_lesson(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, lesson_id: UUID
 ) -> int:
-    """Stores the learner's lesson and returns its revision, one more than the room's last.
+    """Stores the learner's lesson and returns its revision, one above the room's last.
 
-    The lesson the learner is on already leaves both as they are. Raises NotFound where the
-    account is no learner of the room.
+    Changes nothing if the learner is on that lesson already. Raises NotFound if the account is not
+    a learner of the room.
     """
     learner = await lock_learner(db, tenant_id, room_id, account_id)
     if learner.lesson_id == lesson_id:
@@ -209,7 +206,8 @@ async def adopt_lesson(
 ) -> RoomLearner | None:
     """Stores a lesson with a revision from outside, and raises the room's counter to it.
 
-    None, and nothing changed, for older news or a lesson not published in the room's module.
+    Returns None and changes nothing if the revision is older, or the lesson is not published in the
+    room's module.
     """
     row = await db.fetchrow(
         """update room_learners l set lesson_id = $4, revision = $5
@@ -240,7 +238,6 @@ async def adopt_lesson(
 async def record_greeting(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, now: datetime
 ) -> None:
-    """The learner was greeted in this room."""
     await db.execute(
         """update room_learners set greeted_at = $4
            where tenant_id = $1 and room_id = $2 and account_id = $3""",
@@ -254,7 +251,7 @@ async def record_greeting(
 async def lock_learner(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID
 ) -> RoomLearner:
-    """One learner, whose lesson nobody changes until the transaction ends. Raises NotFound."""
+    """One learner, locked until the transaction ends. Raises NotFound."""
     row = await db.fetchrow(
         """select room_id, account_id, lesson_id, revision, greeted_at from room_learners
            where tenant_id = $1 and room_id = $2 and account_id = $3 for update""",

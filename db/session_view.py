@@ -1,4 +1,4 @@
-"""The state of a session as a fold of its log; pure, so every recorded log can be replayed."""
+"""The state of a session, folded from its event log. No I/O."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,7 +36,7 @@ class SessionView:
     """What a log says of its session.
 
     `present` maps participant sids to accounts, `lessons` accounts to lessons. `agent_epoch` is 0
-    before the first dispatch; `agent_gone` tells that this agent was lost or left.
+    before the first dispatch; `agent_gone` says that this agent was lost or left.
     """
 
     kind: SessionKind
@@ -56,9 +56,9 @@ class SessionView:
 
 
 def fold(events: Sequence[SessionEvent]) -> SessionView:
-    """The state after a log from its first event on.
+    """The state at the end of a log.
 
-    Raises ValueError where it does not begin with session.started, or holds an unknown kind.
+    Raises ValueError if it does not begin with session.started, or has an event of unknown kind.
     """
     if not events:
         raise ValueError("an empty log")

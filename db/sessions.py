@@ -51,6 +51,12 @@ async def find_session(db: Connection, tenant_id: UUID, session_id: UUID) -> Ses
     return None if row is None else Session(**row)
 
 
+async def list_session_ids(db: Connection, tenant_id: UUID) -> list[UUID]:
+    """All sessions of the tenant, by id."""
+    rows = await db.fetch("select id from sessions where tenant_id = $1 order by id", tenant_id)
+    return [row["id"] for row in rows]
+
+
 async def insert_session(
     db: Connection, tenant_id: UUID, room_id: UUID, room_sid: str, now: datetime
 ) -> Session:

@@ -1,16 +1,16 @@
-"""Tenants. Owns tenants, the one table that all tenants share."""
+"""Tenants. Owns tenants, the only table that all tenants share."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from db import Connection, fetch_one
 
-DEFAULT = "default"  # made by the first migration
+DEFAULT = "default"  # created by the first migration
 
 
 @dataclass(frozen=True)
 class Tenant:
-    """An organisation whose rows nobody else sees."""
+    """An organisation, whose rows no other tenant sees."""
 
     id: UUID
     slug: str
@@ -18,19 +18,18 @@ class Tenant:
 
 
 async def find_tenant(db: Connection, slug: str) -> Tenant | None:
-    """The tenant of that slug."""
     row = await db.fetchrow("select id, slug, name from tenants where slug = $1", slug)
     return None if row is None else Tenant(**row)
 
 
 async def list_tenants(db: Connection) -> list[Tenant]:
-    """All tenants, for what runs without anybody's request."""
+    """All tenants, for background work."""
     rows = await db.fetch("select id, slug, name from tenants order by slug")
     return [Tenant(**row) for row in rows]
 
 
 async def ensure_tenant(db: Connection, slug: str, name: str) -> Tenant:
-    """The tenant of that slug, made if missing; an existing one keeps its name."""
+    """The tenant of that slug, created if missing; an existing one keeps its name."""
     await db.execute(
         "insert into tenants (slug, name) values ($1, $2) on conflict (slug) do nothing", slug, name
     )

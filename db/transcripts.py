@@ -1,6 +1,6 @@
 """What was said. Owns transcript_segments, dead_letters.
 
-Rows come from the spool in batches and may come again: every write is idempotent.
+Rows come from the spool in batches, some of them twice: every write is idempotent.
 """
 
 import json
@@ -11,17 +11,16 @@ from typing import Any, Literal
 from uuid import UUID
 
 from db import Connection
-from db.accounts import Account
 from db.erasing import hold_sessions, note_erased
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Something said or typed. `id` is the spool's natural key, unique in its session.
+    """Something said or typed; `id` is unique in its session.
 
-    `text` is empty where the learner chose that their words and the answers to them are not stored.
-    `account_id` is None for the tutor, `in_reply_to` the id of the segment answered, `local_seq`
-    the order of the spool within an epoch.
+    `text` is empty if the learner chose not to store their words and the answers to them.
+    `account_id` is None for the tutor, `in_reply_to` is the id of the segment that was answered,
+    `local_seq` is the order within an epoch.
     """
 
     session_id: UUID
@@ -48,9 +47,9 @@ COLUMNS = [field.name for field in fields(Segment)]
 
 
 async def insert_segments(db: Connection, tenant_id: UUID, segments: Sequence[Segment]) -> int:
-    """Stores what is not there yet and was not erased; returns how many were new.
+    """Stores segments that are new and not erased. Returns how many were new.
 
-    Raises asyncpg.ForeignKeyViolationError where a session is not there (then none is stored).
+    Raises asyncpg.ForeignKeyViolationError if a session is missing, and stores none.
     """
     columns = [[_clean(getattr(segment, name)) for segment in segments] for name in COLUMNS]
     session_ids, ids, account_ids = columns[:3]
@@ -80,29 +79,35 @@ async def insert_segments(db: Connection, tenant_id: UUID, segments: Sequence[Se
     return int(status.split()[-1])
 
 
-async def list_segments(
-    db: Connection, tenant_id: UUID, session_id: UUID, *, present: Account | None
-) -> list[Segment]:
-    """The session's segments with words, in order of speaking.
-
-    With `present` only that account's own, and what was said while they were there. The second in
-    which they left counts whole: the media server, which is believed, tells no more of it.
-    """
+async def list_segments(db: Connection, tenant_id: UUID, session_id: UUID) -> list[Segment]:
+    """All segments of a session that have words, in order of speaking."""
     rows = await db.fetch(
         """select session_id, id, account_id, identity, name, role, source, text, started_at,
                   ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
                   provenance, epoch, local_seq
-           from transcript_segments s
+           from transcript_segments
            where tenant_id = $1 and session_id = $2 and text <> ''
-             and ($3::uuid is null or account_id = $3 or exists (
-               select from livekit_participants p
-               where p.tenant_id = $1 and p.session_id = $2 and p.account_id = $3
-                 and p.joined_at <= s.ended_at
-                 and coalesce(p.left_at, 'infinity') >= date_trunc('second', s.started_at)))
            order by started_at, epoch, local_seq""",
         tenant_id,
         session_id,
-        None if present is None else present.id,
+    )
+    return [Segment(**row) for row in rows]
+
+
+async def list_heard_segments(
+    db: Connection, tenant_id: UUID, session_id: UUID, listener_id: UUID
+) -> list[Segment]:
+    """Those that the account said or heard, in order of speaking."""
+    rows = await db.fetch(
+        """select session_id, id, account_id, identity, name, role, source, text, started_at,
+                  ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
+                  provenance, epoch, local_seq
+           from heard_segments
+           where tenant_id = $1 and session_id = $2 and listener_id = $3
+           order by started_at, epoch, local_seq""",
+        tenant_id,
+        session_id,
+        listener_id,
     )
     return [Segment(**row) for row in rows]
 
@@ -110,7 +115,7 @@ async def list_segments(
 async def list_latest_segments(
     db: Connection, tenant_id: UUID, session_id: UUID, limit: int
 ) -> list[Segment]:
-    """The newest segments of a session, whoever hears of them, newest first."""
+    """The newest segments of a session, with and without words, newest first."""
     rows = await db.fetch(
         """select session_id, id, account_id, identity, name, role, source, text, started_at,
                   ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
@@ -133,9 +138,9 @@ async def insert_dead_letter(
     payload: Mapping[str, Any],
     error: str,
 ) -> None:
-    """Keeps what could not be stored, with the reason, once per entry; JSON-able payload.
+    """Keeps an entry that could not be stored, once, with the reason.
 
-    Words of a session in which their account has erased are not kept.
+    Does nothing if its account has erased words in that session.
     """
     await db.execute(
         """insert into dead_letters (tenant_id, kind, entry_key, payload, error)
@@ -158,7 +163,6 @@ async def insert_dead_letter(
 
 
 async def count_dead_letters(db: Connection, tenant_id: UUID) -> int:
-    """How many entries of the tenant could not be stored."""
     count: int = await db.fetchval(
         "select count(*) from dead_letters where tenant_id = $1", tenant_id
     )
@@ -166,5 +170,5 @@ async def count_dead_letters(db: Connection, tenant_id: UUID) -> int:
 
 
 def _clean(value: Any) -> Any:
-    """Postgres refuses NUL in text, and no word holds one."""
+    """Postgres refuses NUL in text."""
     return value.replace("\0", "") if isinstance(value, str) else value

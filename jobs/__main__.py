@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 import telemetry
-from db import CONNECT_S, FROZEN_S, Pool, create_pool, tenant_tx
+from db import AWAY, CONNECT_S, FROZEN_S, Pool, acquire, create_pool, tenant_tx
 from db.queue import retry_failed_jobs
 from db.tenants import list_tenants
 from jobs.runner import Runner
@@ -74,7 +74,7 @@ def retry(settings: Settings) -> int:
     """Exit code 0, or 1 with one line on stderr."""
     try:
         count = asyncio.run(retry_all(settings))
-    except (OSError, asyncpg.PostgresError) as error:
+    except AWAY as error:
         print(f"the database does not answer ({type(error).__name__})", file=sys.stderr)
         return 1
     print(f"{count} jobs queued again")
@@ -91,7 +91,7 @@ async def retry_all(settings: Settings) -> int:
 
 
 async def _retry_each(pool: Pool) -> int:
-    async with pool.acquire() as db:
+    async with acquire(pool) as db:
         tenants = await list_tenants(db)
     count = 0
     for tenant in tenants:

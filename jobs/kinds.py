@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from db import Connection, Pool, tenant_tx
+from db import Connection, Pool, acquire, tenant_tx
 from db.queue import JobKind, delete_queue_log, enqueue
 from db.tenants import list_tenants
 from jobs.prune import JOBS_KEPT, prune
@@ -15,7 +15,7 @@ PRUNE_AT = "7 * * * *"  # each hour, off the full hour
 async def queue_prune(pool: Pool) -> None:
     """Queues the hourly jobs of every tenant."""
     db: Connection
-    async with pool.acquire() as db:
+    async with acquire(pool) as db:
         tenants = await list_tenants(db)
         await delete_queue_log(db, JOBS_KEPT)
     for tenant in tenants:

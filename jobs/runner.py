@@ -11,7 +11,7 @@ from uuid import UUID
 from pgqueuer import PgQueuer, RetryRequested
 from pgqueuer.models import Job, Schedule
 
-from db import Conflict, Connection, tenant_tx
+from db import Conflict, Connection, acquire, tenant_tx
 from db.queue import (
     JobKind,
     fail_job,
@@ -84,7 +84,7 @@ class Runner:
 
     async def _requeue_lost(self) -> None:
         while True:
-            async with self._parts.pool.acquire() as db:
+            async with acquire(self._parts.pool) as db:
                 tenants = await list_tenants(db)
             for tenant in tenants:
                 async with tenant_tx(self._parts.pool, tenant.id) as db:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from livekit import api
 
 from db import Pool, acquire, tenant_tx
-from db.attendance import Connection as Attended
 from db.attendance import close_ended, reconcile
 from db.leases import Running, list_running
+from db.stays import Stay
 from db.tenants import list_tenants
 from protocol import agent_identity
 from rooms.media import is_agent, list_participants, list_room_sids, remove_participant
@@ -70,9 +70,9 @@ async def _remove_older_agents(
             logger.warning("older agent removed", extra={"session_id": str(session.session_id)})
 
 
-def _connections(session: Running, people: Iterable[api.ParticipantInfo]) -> list[Attended]:
+def _connections(session: Running, people: Iterable[api.ParticipantInfo]) -> list[Stay]:
     return [
-        Attended(
+        Stay(
             sid=one.sid,
             room_sid=session.room_sid,
             identity=one.identity,

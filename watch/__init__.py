@@ -1,1 +1,1 @@
-"""What runs beside the rooms: the watcher over their agents, and attendance."""
+"""The process that watches rooms and agents, applies webhooks, and raises alarms."""

@@ -1,4 +1,4 @@
-"""`python -m watch`: what runs beside the rooms, each part started again when it fails."""
+"""`python -m watch`: watcher, webhooks, alarms and metrics; restarts each part that fails."""
 
 import asyncio
 import logging
@@ -14,6 +14,7 @@ from settings import Settings, SettingsError, load_settings
 from telemetry.parts import lasting
 from telemetry.process import metrics_dir
 from watch.host import Host
+from watch.intake import apply_webhooks
 from watch.metrics import serve_metrics
 from watch.notices import Notices
 from watch.watcher import keep_watch, utc_now
@@ -22,7 +23,7 @@ logger = logging.getLogger("bodh.watch")
 
 
 async def run_watch(settings: Settings) -> None:
-    """Until SIGTERM or SIGINT."""
+    """Runs until SIGTERM or SIGINT."""
     running = asyncio.create_task(_run(settings))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -41,6 +42,7 @@ async def _run(settings: Settings) -> None:
         stack.push_async_callback(lk.aclose)
         async with asyncio.TaskGroup() as parts:
             parts.create_task(lasting("watcher", lambda: keep_watch(settings, lk, pool)))
+            parts.create_task(lasting("webhooks", lambda: apply_webhooks(settings, pool)))
             parts.create_task(lasting("host", lambda: Host(settings, lk, pool).run()))
             notices = Notices(pool, metrics_dir(settings), utc_now, socket.gethostname())
             parts.create_task(lasting("notices", notices.run))
@@ -48,7 +50,7 @@ async def _run(settings: Settings) -> None:
 
 
 def main() -> int:
-    """0 when told to end, 1 with one line where it cannot run."""
+    """Returns the exit code: 0 when stopped, 1 with one line if it cannot run."""
     try:
         settings = load_settings()
     except SettingsError as error:

@@ -1,4 +1,4 @@
-"""What this host's processes need: looked at from beside them, told by figures and alarms."""
+"""Checks what the processes of this host need, and reports it as metrics and alarms."""
 
 import asyncio
 import logging
@@ -24,11 +24,11 @@ from telemetry.process import metrics_dir
 
 EVERY_S = 2.0
 PATIENCE_S = 3.0  # for one answer
-MISSES = 2  # looks in a row without an answer, before it is an alarm
-WEBHOOK_S = 90.0  # one may wait a minute for its session's row (db.webhooks.PATIENCE_S)
+MISSES = 2  # failed checks in a row that raise an alarm
+WEBHOOK_S = 90.0  # a webhook may wait a minute for its session's row (watch.intake.PATIENCE_S)
 JOB_S = 300.0  # a background job may be due for this long
 FREE_MB = 500
-SKEW_S = 5.0  # LiveKit's tokens and ours allow a minute
+SKEW_S = 5.0  # tokens allow a minute
 
 OUTSIDE = (*rooms.MEDIA_ERRORS, *AWAY, rooms.MediaUnavailable, SpeechError)
 
@@ -36,7 +36,7 @@ logger = logging.getLogger(__name__)
 
 
 class Host:
-    """Looks every two seconds at what the processes of this host need."""
+    """Checks database, media server, speech engine, disk, inbox and drainer every two seconds."""
 
     def __init__(self, settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
         self._settings = settings
@@ -48,7 +48,7 @@ class Host:
         self._failed_webhooks = 0
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Runs until cancelled."""
         try:
             while True:
                 await self.look()
@@ -58,11 +58,11 @@ class Host:
             await self._inbox.close()
 
     async def look(self) -> None:
-        """Everything once."""
+        """Checks everything once."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._answers("database_away", self._look_at_database))
             tasks.create_task(self._answers("media_away", lambda: rooms.check_media(self._lk)))
-            if self._settings.speech_address.exists():  # an engine was started on this host
+            if self._settings.speech_address.exists():  # only where an engine was started
                 tasks.create_task(self._answers("speech_engine_away", self._look_at_speech))
             tasks.create_task(self._look_at_inbox())
         free_mb = shutil.disk_usage(self._settings.bodh_home).free // 2**20
@@ -112,15 +112,15 @@ class Host:
             waiting = await self._inbox.count_waiting()
             oldest_s = await self._inbox.oldest_waiting_s()
             self._failed_webhooks = await self._inbox.count_failed()
-        except sqlite3.Error as error:  # locked or read-only: the other alarms go on
-            logger.warning("inbox not seen", extra={"kind": type(error).__name__})
+        except sqlite3.Error as error:  # locked or read-only: go on with the other checks
+            logger.warning("inbox could not be checked", extra={"kind": type(error).__name__})
             return
         metrics.INBOX_WAITING.set(waiting)
         metrics.INBOX_OLDEST.set(oldest_s)
         alarm("webhooks_waiting", oldest_s > WEBHOOK_S, waiting=waiting, oldest_s=round(oldest_s))
 
     async def _look_at_drainer(self) -> None:
-        """One that runs tells its own alarms; of one that does not, nobody else would."""
+        """A running drainer raises its own alarms; one that does not run cannot."""
         if not self._settings.spool_path.exists():
             return
         alive = await asyncio.to_thread(living, metrics_dir(self._settings))

@@ -1,7 +1,7 @@
-"""When an agent counts as lost: the rule of the watcher, by its own observation alone.
+"""Decides when an agent counts as lost, from what the watcher itself observed.
 
-Times are seconds of a clock that stands still while nothing can be read, so that neither the
-clocks of other hosts nor an outage of the database makes a lease look old.
+Times are in seconds of a clock that stops while the database cannot be read, so that neither an
+outage nor the clocks of other hosts make a lease look old.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,57 +13,57 @@ from db.leases import Lease
 
 Verdict = Literal["ask", "replace", "remake", "end"]
 
-# a worker that is free takes a dispatch within 0.3 s, of a burst some at a time; one that died is
-# back within some seconds
+# a free worker takes a dispatch within 0.3 s; in a burst it takes a few at a time, and one that
+# died is back within seconds
 ASK_PAUSES_S = (0.4,) * 8 + (1.0,) * 16 + (2.0, 5.0)
-START_S = 10.0  # from a dispatch that was taken to the first heartbeat, on a busy host
-LOST_S = 2.0  # a room that closed ends its session within this; else it was lost
-GRACE_S = 30.0  # for somebody to come back to a session whose room is gone
-COMING_S = 30.0  # a learner who was given a token has joined by then
-LEFT_PAUSE_S = 1.0  # between tries to replace one that went on purpose
-LIVED_S = 2.0  # an agent that lived so long did not die of its start
+START_S = 10.0  # from taking a dispatch to the first heartbeat, on a busy host
+LOST_S = 2.0  # the session of a closed room ends within this; if not, the room was lost
+GRACE_S = 30.0  # for somebody to return to a session whose room is gone
+COMING_S = 30.0  # a learner with a token has joined by then
+LEFT_PAUSE_S = 1.0  # between attempts to replace an agent that left on purpose
+LIVED_S = 2.0  # an agent that lived this long did not die at its start
 LONGEST_PAUSE_S = 30.0  # between agents that die at once
 
 
 @dataclass
 class Seen:
-    """What was observed of a session's lease."""
+    """What was observed of one lease; times are by the clock of `Leases`."""
 
     lease: Lease
-    since: float  # the lease is as it is
+    since: float  # the last change of the lease
     epoch_since: float
     asked: float
-    asks: int = 0  # of this epoch
+    asks: int = 0  # in this epoch
     replaced: float = float("-inf")
     first_heartbeat: float | None = None
     short_lives: int = 0  # agents in a row that died at once
-    occupied: bool = False  # somebody was in the room when it was seen last
-    unseen: bool = False  # the media server did not answer since then
-    gone_since: float | None = None  # the room, on a media server that answers
-    alone_since: float | None = None  # somebody is there, and no agent that lives
+    occupied: bool = False  # somebody was in the room when it was last seen
+    unseen: bool = False  # the media server has not answered since
+    gone_since: float | None = None  # since when the room is missing on a media server that answers
+    alone_since: float | None = None  # since when somebody is there without a live agent
 
 
 class Leases:
-    """All running sessions from look to look, and what has to be done about each."""
+    """The leases of all running sessions, and what is due for each."""
 
     def __init__(self, stale_s: float, longest_look_s: float) -> None:
-        """A lease is stale `stale_s` after its last renewal.
+        """A lease is stale `stale_s` after its last heartbeat.
 
-        Of two looks that lie further apart than `longest_look_s` only so much counts.
+        The clock advances at most `longest_look_s` between two looks.
         """
         self._stale_s = stale_s
         self._longest_look_s = longest_look_s
         self._seen: dict[UUID, Seen] = {}
-        self.ended_waits: list[float] = []  # of rooms, since the last look
+        self.ended_waits: list[float] = []  # ended since the last look
         self._looked: float | None = None
         self._now = 0.0
 
     def look(
         self, leases: Iterable[Lease], live: Mapping[str, str] | None, at: float
     ) -> list[tuple[Lease, Verdict]]:
-        """What is due, and counted as done. `live`: sids of the living rooms by name.
+        """Returns what is due, and counts it as done. `at` is monotonic.
 
-        None where the media server does not answer: nothing can be done then. `at` is monotonic.
+        `live` maps room names to sids. With None, the media server does not answer: nothing is due.
         """
         if self._looked is not None:
             self._now += min(at - self._looked, self._longest_look_s)
@@ -83,12 +83,12 @@ class Leases:
         return due
 
     def waits(self) -> list[float]:
-        """How long each room that has somebody in it has been without a living agent."""
+        """Seconds that each room with somebody in it has been without a live agent."""
         since = [one.alone_since for one in self._seen.values()]
         return [self._now - at for at in since if at is not None]
 
     def oldest_heartbeat_s(self) -> float:
-        """Of the agents that live, how long ago the one that was silent longest gave a sign."""
+        """Age of the oldest heartbeat among live agents."""
         living = [one for one in self._seen.values() if self._lives(one)]
         return max((self._now - one.since for one in living), default=0.0)
 
@@ -108,7 +108,7 @@ class Leases:
         return seen
 
     def _observe_wait(self, seen: Seen) -> None:
-        """An agent was missed from its last sign of life on."""
+        """Counts the wait for an agent from the last heartbeat."""
         if not seen.lease.present or self._lives(seen):
             if seen.alone_since is not None and seen.lease.present:
                 self.ended_waits.append(self._now - seen.alone_since)
@@ -129,7 +129,7 @@ class Leases:
         return "replace" if self._stale(seen) else None
 
     def _judge_gone(self, seen: Seen) -> Verdict | None:
-        """An agent that loses its connection takes everybody for gone: what was before counts."""
+        """An agent that loses its connection reports everybody as gone: what was before counts."""
         if seen.gone_since is None:
             seen.gone_since = self._now
         gone_s = self._now - seen.gone_since
@@ -149,7 +149,7 @@ class Leases:
         return self._now - max(seen.since, seen.replaced) > limit + _pause_s(seen.short_lives)
 
     def _count(self, seen: Seen, verdict: Verdict) -> None:
-        """Nothing is done twice before it could show."""
+        """Keeps the same from being done again before it can take effect."""
         if verdict == "ask":
             seen.asks += 1
             seen.asked = self._now
@@ -166,6 +166,6 @@ def _sign(lease: Lease) -> tuple[object, ...]:
 
 
 def _pause_s(short_lives: int) -> float:
-    """Between agents that die at once; one may be killed by chance."""
+    """The pause between agents that die at once; the first may be an accident."""
     doublings = min(short_lives - 2, 5)
     return min(2.0**doublings, LONGEST_PAUSE_S) if doublings >= 0 else 0.0

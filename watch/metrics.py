@@ -1,4 +1,4 @@
-"""/metrics: the figures of all processes of this host, on loopback."""
+"""Serves /metrics: those of all processes of this host, on loopback."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from telemetry.process import metrics_dir
 
 
 async def serve_metrics(settings: Settings) -> None:
-    """Until cancelled. Raises OSError where the port is taken."""
+    """Serves until cancelled. Raises OSError if the port is taken."""
     server, thread = start_http_server(
         settings.metrics_address_port, addr="127.0.0.1", registry=registry(metrics_dir(settings))
     )

@@ -1,4 +1,4 @@
-"""Notices: the alarms of this host's processes, written for the operator when Postgres answers."""
+"""Writes the alarms of this host as notices for the operator."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from telemetry import AlarmName
 from telemetry.gather import Standing, standing
 
 EVERY_S = 1.0
-SAY_AGAIN_S = 60.0  # so that other hosts know that this one still says so
+SAY_AGAIN_S = 60.0  # so that other hosts see that this one is alive
 
 
 class Notices:
-    """Looks at the alarms of one host and writes what changed; keeps it while Postgres is away."""
+    """Writes the alarms of one host when they change; remembers them while Postgres is away."""
 
     def __init__(self, pool: Pool, base: Path, clock: Callable[[], datetime], host: str) -> None:
         self._pool = pool
@@ -25,10 +25,10 @@ class Notices:
         self._host = host
         self._standing: dict[AlarmName, Standing] = {}
         self._over: list[Standing] = []
-        self._written: set[AlarmName] | None = None  # None: nothing since this process began
+        self._written: set[AlarmName] | None = None  # None: nothing yet in this process
 
     async def run(self) -> None:
-        """Until cancelled. Raises what the database raises; what was seen is written then."""
+        """Runs until cancelled. Raises the errors of the database; the next run writes the rest."""
         written_at = 0.0
         clock = asyncio.get_running_loop().time
         while True:
@@ -39,14 +39,14 @@ class Notices:
             await asyncio.sleep(EVERY_S)
 
     async def look(self) -> bool:
-        """Whether something is not written yet."""
-        now = await asyncio.to_thread(standing, self._base)  # it waits for a lock of the host
+        """Reads the alarms. Returns whether there is something to write."""
+        now = await asyncio.to_thread(standing, self._base)  # waits for a lock file
         self._over += [one for name, one in self._standing.items() if name not in now]
         self._standing = now
         return bool(self._over) or self._written != set(now)
 
     async def write(self) -> None:
-        """What stands, and what stood since the last time."""
+        """Writes active alarms, and those that ended since the last time."""
         now, over = self._clock(), list(self._over)
         async with acquire(self._pool) as db:
             tenant = await find_tenant(db, DEFAULT)

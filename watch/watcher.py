@@ -1,6 +1,6 @@
-"""The watcher: each room with a learner in it has an agent, and each session its room.
+"""The watcher: keeps an agent in every room with a learner, and a room for every session.
 
-Of the watchers of all hosts one watches at a time, by a lock of the database.
+Of the watchers of all hosts, one works at a time: it holds an advisory lock in the database.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from settings import Settings
 from telemetry import alarm, metrics
 from watch.leases import Leases, Verdict
 
-LOCK = 0x626F6468  # the key of the one watcher
+LOCK = 0x626F6468  # advisory lock key
 MEDIA_PATIENCE_S = 1.0
-MISSED_S = 30.0  # a room may be without its agent for so long
-RECONCILE_S = 15.0  # the media server gives an event up after five tries within as long
+MISSED_S = 30.0  # a room without an agent for this long raises an alarm
+RECONCILE_S = 15.0  # the media server gives up on a webhook after five tries in about this time
 OUTSIDE = (*rooms.MEDIA_ERRORS, *AWAY)
 
 logger = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def utc_now() -> datetime:
 
 
 class Watcher:
-    """Looks at every running session twice a second, and acts on each beside the others."""
+    """Checks every running session twice a second, and acts on each in a task of its own."""
 
     def __init__(
         self,
@@ -49,10 +49,10 @@ class Watcher:
         self._every_s = settings.lease_heartbeat.total_seconds()
         self._leases = Leases(settings.lease_stale.total_seconds(), 1.5 * self._every_s)
         self._busy: dict[UUID, asyncio.Task[None]] = {}
-        self._sees = True  # the media server answered the last time
+        self._sees = True  # whether the media server answered last time
 
     async def run(self, db: Connection) -> None:
-        """Until cancelled. Raises what a read on `db`, the connection with the lock, raises."""
+        """Runs until cancelled. Raises the errors of `db`, the connection that holds the lock."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 for lease, verdict in await self.look(db):
@@ -62,7 +62,7 @@ class Watcher:
                 await asyncio.sleep(self._every_s)
 
     async def look(self, db: Connection) -> list[tuple[Lease, Verdict]]:
-        """What is due now."""
+        """Checks once; returns what is due."""
         tenants = await list_tenants(db)
         async with db.transaction():
             leases = await list_leases(db, [tenant.id for tenant in tenants])
@@ -81,7 +81,7 @@ class Watcher:
         alarm("agent_missing", longest_s > MISSED_S, rooms=len(waits), seconds=round(longest_s))
 
     async def _live_rooms(self, leases: list[Lease]) -> dict[str, str] | None:
-        """The sids of the rooms that live; None where the media server does not answer."""
+        """Sids of the live rooms by name; None if the media server does not answer."""
         if not leases:
             return {}
         try:
@@ -111,7 +111,7 @@ class Watcher:
             del self._busy[lease.session_id]
 
     async def act(self, lease: Lease, verdict: Verdict) -> bool:
-        """Does it; False where there was nothing to do any more."""
+        """Acts on a verdict. False if there was nothing left to do."""
         parts = (self._settings, self._lk)
         match verdict:
             case "ask":
@@ -133,14 +133,14 @@ class Watcher:
 
 
 async def keep_watch(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
-    """Watches as soon as nobody else does. Raises what the database raises when it fails."""
+    """Waits for the lock, then watches. Raises the errors of the database."""
     async with only_one(settings.watch_dsn, LOCK) as db:
         logger.info("watching")
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(Watcher(settings, lk, pool).run(db))
                 tasks.create_task(_keep_attendance(lk, pool))
-        finally:  # from here on the next watcher tells it, on whichever host
+        finally:  # the next watcher reports these, on whichever host it is
             metrics.ROOMS_WITHOUT_AGENT.set(0)
             alarm("agent_missing", False)
 

@@ -1,6 +1,5 @@
 """The HTTP application. Opens and closes the pool, media client, verifier and inbox."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
@@ -11,7 +10,6 @@ from fastapi.routing import APIRoute
 import rooms
 from db import create_pool
 from db.inbox import Inbox
-from db.webhooks import Intake
 from settings import Settings
 from web import (
     account_settings,
@@ -46,10 +44,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             stack.push_async_callback(verifier.aclose)
             inbox = Inbox(settings.inbox_path)
             stack.push_async_callback(inbox.close)
-            context = Context(settings, pool, lk, verifier, inbox, clock)
-            stack.push_async_callback(context.aclose)
-            context.background.append(asyncio.create_task(Intake(inbox, pool).run()))
-            app.state.context = context
+            app.state.context = Context(settings, pool, lk, verifier, inbox, clock)
             yield
 
     app = FastAPI(

@@ -1,6 +1,5 @@
 """What routes depend on: the running application, the signed-in account, the token rate."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -36,13 +35,6 @@ class Context:
     inbox: Inbox
     clock: Callable[[], datetime] = utc_now
     tenants: dict[str, Tenant] = field(default_factory=dict)  # by slug; a tenant never changes
-    background: list[asyncio.Task[None]] = field(default_factory=list)
-
-    async def aclose(self) -> None:
-        """Stops the background tasks."""
-        for task in self.background:
-            task.cancel()
-        await asyncio.gather(*self.background, return_exceptions=True)
 
 
 @dataclass(frozen=True)

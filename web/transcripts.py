@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from db import tenant_tx
 from db.roles import may, select_visible_session
-from db.transcripts import Segment, list_segments
+from db.transcripts import Segment, list_heard_segments, list_segments
 from web.camel import Camel
 from web.dependencies import Caller, Running
 from web.errors import PROBLEMS
@@ -58,8 +58,10 @@ async def get_transcript(
     account = caller.account
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         session = await select_visible_session(db, caller.tenant_id, account, session_id)
-        present = None if may(account, "see_any_session") else account
-        stored = await list_segments(db, caller.tenant_id, session_id, present=present)
+        if may(account, "see_any_session"):
+            stored = await list_segments(db, caller.tenant_id, session_id)
+        else:
+            stored = await list_heard_segments(db, caller.tenant_id, session_id, account.id)
     segments = [_segment(segment, session.started_at, account.id) for segment in stored]
     headers = {"Cache-Control": "no-store"}
     if form == "txt":

@@ -1,4 +1,4 @@
-"""The drainer: spool -> Postgres, in a process of its own, in batches, each entry once."""
+"""The drainer: a process that moves the spool to Postgres, in batches, each entry once."""
 
 import asyncio
 import logging
@@ -14,21 +14,22 @@ from pydantic import TypeAdapter, ValidationError
 
 import db
 from agent.durable.spool import Entry, Spool
-from db.attendance import Participant, upsert_participants
+from db.attendance import upsert_participants
 from db.erasing import Erased, list_erased
+from db.stays import Participant
 from db.transcripts import Segment, insert_dead_letter, insert_segments
 from settings import Settings
 from telemetry import alarm, metrics
 
 BATCH = 200
-IDLE_S = 0.1  # between looks at an empty spool: a row is in Postgres within a fraction of a second
+IDLE_S = 0.1  # between two looks at an empty spool
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last one repeats while Postgres is away
 FORGET_EVERY_S = 3600.0
-LATE_S = 5.0  # an entry that waits longer is an alarm
-FIGURES_EVERY_S = 1.0
-SWEEP_EVERY_S = 2.0  # between looks for words that their learner erased
+LATE_S = 5.0  # an entry that waits longer raises an alarm
+METRICS_EVERY_S = 1.0
+SWEEP_EVERY_S = 2.0  # between two looks for erased words
 
-# what does not: the entry itself cannot be stored
+# the entry itself cannot be stored
 BAD = (asyncpg.PostgresError, ValidationError, ValueError, db.NotFound)
 
 logger = logging.getLogger("bodh.drain")
@@ -37,7 +38,7 @@ _presences = TypeAdapter(Participant)
 
 
 class Drainer:
-    """Moves what waits in the spool to Postgres; an entry that cannot go becomes a dead letter."""
+    """Moves entries to Postgres; one that cannot be stored becomes a dead letter."""
 
     def __init__(self, spool: Spool, pool: db.Pool) -> None:
         self._spool = spool
@@ -46,7 +47,7 @@ class Drainer:
         self._swept: dict[tuple[UUID, UUID], tuple[datetime, int]] = {}
 
     async def run(self) -> None:
-        """Drains until cancelled; waits longer while Postgres is away, and loses nothing."""
+        """Drains until cancelled; while Postgres is away, entries stay in the spool."""
         forget_at = sweep_at = 0.0
         clock = asyncio.get_running_loop().time
         while True:
@@ -59,14 +60,14 @@ class Drainer:
                     await self._spool.forget_drained()
                     forget_at = clock() + FORGET_EVERY_S
                 self._failures = 0
-            except (*db.AWAY, sqlite3.Error) as error:  # the spool's own disk may be full
+            except (*db.AWAY, sqlite3.Error) as error:  # the disk of the spool may be full
                 await self._wait_out(error)
                 continue
             if not moved:
                 await asyncio.sleep(IDLE_S)
 
     async def drain_once(self) -> int:
-        """Moves one batch and returns its size. Raises what db.AWAY names."""
+        """Moves one batch and returns its size. Raises db.AWAY."""
         entries = await self._spool.waiting(BATCH)
         for tenant_id, group in groupby(entries, key=lambda entry: entry.tenant_id):
             batch = list(group)
@@ -77,7 +78,7 @@ class Drainer:
         return len(entries)
 
     async def sweep_once(self) -> None:
-        """Takes out of the spool what learners have erased. Raises what db.AWAY names."""
+        """Deletes from the spool what learners have erased. Raises db.AWAY."""
         newest = await self._spool.last_drained()
         for tenant_id in {tenant for tenant, _ in newest}:
             sessions = [session for tenant, session in newest if tenant == tenant_id]
@@ -99,7 +100,7 @@ class Drainer:
         self._failures += 1
         metrics.DRAIN_FAILURES.inc()
         logger.warning(
-            "entries wait in the spool: Postgres does not take them, or the spool no mark",
+            "entries wait in the spool: the database is away or the disk is full",
             extra={"why": type(error).__name__, "retry_in_s": pause},
         )
         await asyncio.sleep(pause)
@@ -110,7 +111,7 @@ class Drainer:
         except db.AWAY:
             raise
         except BAD:
-            for entry in batch:  # one of them is bad: find it, let the others pass
+            for entry in batch:  # one is bad: find it, store the others
                 await self._store_alone(tenant_id, entry)
 
     async def _store_together(self, tenant_id: UUID, batch: Iterable[Entry]) -> None:
@@ -137,7 +138,7 @@ class Drainer:
         except BAD as error:
             metrics.DEAD_LETTERS.inc(kind=entry.kind)
             logger.error(
-                "an entry cannot be stored and became a dead letter",
+                "entry cannot be stored and became a dead letter",
                 extra={"kind": entry.kind, "key": entry.key, "why": type(error).__name__},
             )
             async with db.tenant_tx(self._pool, tenant_id) as conn:
@@ -151,14 +152,14 @@ class Drainer:
                 )
 
 
-async def keep_figures(spool: Spool) -> None:
-    """What waits in the spool, as figures and as an alarm, until cancelled."""
+async def keep_metrics(spool: Spool) -> None:
+    """Reports what waits in the spool, as metrics and as an alarm, until cancelled."""
     while True:
         try:
             await _count(spool)
         except sqlite3.Error as error:
-            logger.warning("the spool was not counted", extra={"why": type(error).__name__})
-        await asyncio.sleep(FIGURES_EVERY_S)
+            logger.warning("the spool could not be counted", extra={"why": type(error).__name__})
+        await asyncio.sleep(METRICS_EVERY_S)
 
 
 async def _count(spool: Spool) -> None:
@@ -170,12 +171,12 @@ async def _count(spool: Spool) -> None:
 
 
 async def run_drainer(settings: Settings) -> None:
-    """Drains until SIGTERM or SIGINT, then once more what still waits."""
+    """Drains until SIGTERM or SIGINT, then the rest once more."""
     spool = Spool(settings.spool_path)
     pool = await db.create_pool(settings.drain_dsn, max_size=2)
     drainer = Drainer(spool, pool)
     task = asyncio.create_task(drainer.run())
-    figures = asyncio.create_task(keep_figures(spool))
+    counting = asyncio.create_task(keep_metrics(spool))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
@@ -184,7 +185,7 @@ async def run_drainer(settings: Settings) -> None:
     except asyncio.CancelledError:
         await _last_drain(drainer)
     finally:
-        figures.cancel()
+        counting.cancel()
         await pool.close()
         await spool.close()
 

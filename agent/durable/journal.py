@@ -12,7 +12,7 @@ from agent.durable.spool import Entry, Kind, Spool
 from agent.room.dispatch import Dispatch
 from agent.room.learner import LearnerLesson
 from agent.text.lines import Sentence
-from db.attendance import Participant
+from db.stays import Participant
 from db.transcripts import Segment
 
 TUTOR_NAME = "Bodh"

@@ -1,41 +1,25 @@
 """The write-ahead spool: what was said is on this host's disk before it has any effect."""
 
-import asyncio
 import json
 import sqlite3
-import time
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from uuid import UUID
 
-Kind = Literal["segment", "participant"]
-KEEP_DRAINED_S = 24 * 3600  # drained entries stay a day, for an operator who has to look
-PROBE_BYTES = 16 * 1024  # the longest segment needs no more
+from db.local_queue import LocalQueue, Row, open_file
 
-_SCHEMA = """
-create table if not exists entries (
-  seq integer primary key autoincrement,
-  tenant_id text not null,
-  session_id text not null,
-  kind text not null,
-  key text not null,
-  payload text not null,
-  created_at real not null,
-  drained_at real,
-  unique (session_id, kind, key)
-);
-create table if not exists probe (id integer primary key check (id = 1), ballast blob not null);
-create index if not exists entries_waiting on entries (seq) where drained_at is null;
-"""
+Kind = Literal["segment", "participant"]
+PROBE_BYTES = 16 * 1024  # more than the longest segment
+
+_PROBE = "create table if not exists probe (id integer primary key, ballast blob not null)"
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing to store; `key` is unique in its session and kind, so a repeat changes nothing."""
+    """One thing to store; `key` is unique within its session and kind."""
 
     tenant_id: UUID
     session_id: UUID
@@ -45,75 +29,51 @@ class Entry:
     seq: int = 0
 
 
-class Spool:
-    """One SQLite file per host, shared by all jobs and the drainer (WAL, synchronous FULL)."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="spool")
-        self._db = self._thread.submit(_open, path).result()
+class Spool(LocalQueue):
+    """Filled by the agent jobs of this host, emptied by its drainer."""
 
     async def put(self, entry: Entry) -> None:
-        """Returns once the entry is on disk. Raises sqlite3.Error when it cannot be."""
-        await self._run(_insert, self._db, entry)
+        """Returns once the entry is on disk; a repeat changes nothing. Raises sqlite3.Error."""
+        await self.put_row(
+            Row(
+                entry.kind,
+                entry.key,
+                json.dumps(entry.payload),
+                str(entry.tenant_id),
+                str(entry.session_id),
+            )
+        )
 
     async def waiting(self, limit: int) -> list[Entry]:
-        """The oldest entries that are not drained yet, in the order of `put`."""
-        entries: list[Entry] = await self._run(_select_waiting, self._db, limit)
-        return entries
+        """The oldest entries that are not drained, in the order they were put."""
+        return [_entry(row) for row in await self.waiting_rows(limit)]
 
     async def waiting_of(self, session_id: UUID) -> list[Entry]:
-        """What this host still has to drain of a session's segments, in the order of `put`."""
-        entries: list[Entry] = await self._run(_select_waiting_of, self._db, session_id)
-        return entries
-
-    async def mark_drained(self, entries: Iterable[Entry]) -> None:
-        await self._run(_mark_drained, self._db, [entry.seq for entry in entries])
-
-    async def count_waiting(self) -> int:
-        """How many entries are not drained yet."""
-        count: int = await self._run(_count_waiting, self._db)
-        return count
-
-    async def oldest_waiting_s(self) -> float:
-        """Age in seconds of the oldest entry that is not drained; 0 when all are."""
-        age_s: float = await self._run(_oldest_waiting_s, self._db)
-        return age_s
-
-    async def forget_drained(self) -> None:
-        """Deletes entries drained more than KEEP_DRAINED_S ago."""
-        await self._run(_forget, self._db, time.time() - KEEP_DRAINED_S)
+        """The segments of a session that are not drained, in the order they were put."""
+        return [_entry(row) for row in await self._run(_select_waiting_of, self._db, session_id)]
 
     async def last_drained(self) -> dict[tuple[UUID, UUID], int]:
-        """Tenant and session -> the newest drained entry, of all sessions that have one."""
-        found: dict[tuple[UUID, UUID], int] = await self._run(_last_drained, self._db)
-        return found
+        """Maps tenant and session to the seq of their newest drained entry."""
+        return await self._run(_last_drained, self._db)
 
     async def erase(
         self, session_id: UUID, account_id: UUID, until: datetime, answered: Iterable[str]
     ) -> bool:
         """Deletes what the account said in a session until then, and the answers to it.
 
-        `answered` are ids of erased segments whose entries may be gone already. Only drained
-        entries go: Postgres refuses the waiting ones and remembers their ids. True once no byte of
-        them is left on disk; else a reader held the log: call again.
+        `answered` are ids of erased segments whose entries may be gone. Waiting entries stay:
+        Postgres refuses them and remembers their ids. Returns True once no byte is left on disk;
+        False if a reader held the log, then call again.
         """
-        erased: bool = await self._run(_erase, self._db, session_id, account_id, until, answered)
-        return erased
-
-    async def close(self) -> None:
-        await self._run(self._db.close)
-        self._thread.shutdown()
-
-    async def _run(self, function: Any, *args: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+        return await self._run(_erase, self._db, session_id, account_id, until, answered)
 
 
 def check_spool(path: Path) -> None:
-    """Writes to the spool as an entry does. Raises OSError or sqlite3.Error where it cannot."""
+    """Writes as much as an entry does. Raises OSError or sqlite3.Error if the disk refuses."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    db = _open(path)
+    db = open_file(path)
     try:
+        db.execute(_PROBE)
         db.execute(
             "insert or replace into probe (id, ballast) values (1, zeroblob(?))", (PROBE_BYTES,)
         )
@@ -121,76 +81,24 @@ def check_spool(path: Path) -> None:
         db.close()
 
 
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=10, isolation_level=None)
-    path.chmod(0o600)
-    db.execute("pragma journal_mode = wal")
-    db.execute("pragma synchronous = full")
-    db.execute("pragma secure_delete = on")  # erased words leave no trace in free pages
-    db.executescript(_SCHEMA)
-    return db
-
-
-def _insert(db: sqlite3.Connection, entry: Entry) -> None:
-    db.execute(
-        "insert or ignore into entries (tenant_id, session_id, kind, key, payload, created_at)"
-        " values (?, ?, ?, ?, ?, ?)",
-        (
-            str(entry.tenant_id),
-            str(entry.session_id),
-            entry.kind,
-            entry.key,
-            json.dumps(entry.payload),
-            time.time(),
-        ),
+def _entry(row: Row) -> Entry:
+    return Entry(
+        UUID(row.tenant_id),
+        UUID(row.session_id),
+        cast(Kind, row.kind),
+        row.key,
+        json.loads(row.payload),
+        row.seq,
     )
 
 
-def _select_waiting(db: sqlite3.Connection, limit: int) -> list[Entry]:
+def _select_waiting_of(db: sqlite3.Connection, session_id: UUID) -> list[Row]:
     rows = db.execute(
-        "select tenant_id, session_id, kind, key, payload, seq from entries"
-        " where drained_at is null order by seq limit ?",
-        (limit,),
-    )
-    return [_entry(row) for row in rows]
-
-
-def _select_waiting_of(db: sqlite3.Connection, session_id: UUID) -> list[Entry]:
-    rows = db.execute(
-        "select tenant_id, session_id, kind, key, payload, seq from entries"
+        "select kind, key, payload, tenant_id, session_id, seq from entries"
         " where drained_at is null and session_id = ? and kind = 'segment' order by seq",
         (str(session_id),),
     )
-    return [_entry(row) for row in rows]
-
-
-def _entry(row: tuple[str, str, Kind, str, str, int]) -> Entry:
-    tenant, session, kind, key, payload, seq = row
-    return Entry(UUID(tenant), UUID(session), kind, key, json.loads(payload), seq)
-
-
-def _mark_drained(db: sqlite3.Connection, seqs: list[int]) -> None:
-    with db:  # a full disk leaves no open transaction behind
-        db.execute("begin immediate")
-        db.executemany(
-            "update entries set drained_at = ? where seq = ?", [(time.time(), seq) for seq in seqs]
-        )
-
-
-def _count_waiting(db: sqlite3.Connection) -> int:
-    (count,) = db.execute("select count(*) from entries where drained_at is null").fetchone()
-    return int(count)
-
-
-def _oldest_waiting_s(db: sqlite3.Connection) -> float:
-    (created_at,) = db.execute(
-        "select min(created_at) from entries where drained_at is null"
-    ).fetchone()
-    return 0.0 if created_at is None else max(0.0, time.time() - created_at)
-
-
-def _forget(db: sqlite3.Connection, drained_before: float) -> None:
-    db.execute("delete from entries where drained_at < ?", (drained_before,))
+    return [Row(*row) for row in rows]
 
 
 def _last_drained(db: sqlite3.Connection) -> dict[tuple[UUID, UUID], int]:
@@ -222,7 +130,7 @@ def _erase(
     with db:
         db.execute("begin immediate")
         db.executemany("delete from entries where seq = ?", [(seq,) for seq in gone])
-    # the log holds the pages as they were: only an empty one holds nothing
+    # the WAL still holds the old pages until it is truncated
     (busy, _, _) = db.execute("pragma wal_checkpoint(truncate)").fetchone()
     return not busy
 
@@ -233,4 +141,4 @@ def _is_own(payload: dict[str, Any], account_id: UUID, until: datetime) -> bool:
     try:
         return datetime.fromisoformat(payload["started_at"]) <= until
     except (KeyError, TypeError, ValueError):
-        return True  # an entry that became a dead letter may have no moment
+        return True  # an entry that became a dead letter may have no start

@@ -1,4 +1,4 @@
-"""An agent's lease of its session, from the dispatch to what the database is told at its end."""
+"""An agent's lease of its session: found by its dispatch, renewed by heartbeats, ended."""
 
 import asyncio
 import logging
@@ -13,15 +13,15 @@ from db.leases import end_leased_session, heartbeat, select_dispatch
 from db.rooms import find_room_by_id
 from db.sessions import find_session
 
-START_TRIES, START_PAUSE_S = 80, 0.25  # 20 s for a database that is away when a job starts
+START_TRIES, START_PAUSE_S = 80, 0.25  # 20 s, if the database is away when a job starts
 
 logger = logging.getLogger("bodh.agent")
 
 
 async def find_dispatched(pool: db.Pool, dispatch: protocol.DispatchMetadata) -> Dispatch:
-    """The rows behind a dispatch; its transaction may commit a moment after it was sent.
+    """Loads the rows of a dispatch, which may be committed a moment after it was sent.
 
-    Raises NotFound, or what a database raises that stays away for 20 s.
+    Raises NotFound, or db.AWAY after 20 s.
     """
     tenant_id = dispatch.tenant_id
     for tries_left in reversed(range(START_TRIES)):
@@ -42,7 +42,7 @@ async def find_dispatched(pool: db.Pool, dispatch: protocol.DispatchMetadata) ->
 
 
 class Lease:
-    """What tells the database, and asks it, whether this agent serves its session."""
+    """Tells the database that this agent serves its session, and asks whether it still does."""
 
     def __init__(self, pool: db.Pool, place: Dispatch, heartbeat_every: timedelta) -> None:
         self._pool = pool
@@ -50,25 +50,25 @@ class Lease:
         self._heartbeat_every_s = heartbeat_every.total_seconds()
 
     async def hold(self) -> None:
-        """Beats until a newer agent holds it, or the session has ended."""
+        """Sends heartbeats until a newer agent serves the session or it has ended."""
         while await self.renew():  # noqa: ASYNC110 another process decides it
             await asyncio.sleep(self._heartbeat_every_s)
 
     async def renew(self) -> bool:
-        """Tells the database that this agent lives; False where it is no longer the session's.
+        """Sends a heartbeat. False if this agent no longer serves the session.
 
-        While the database is away it stays what it was: it speaks on.
+        True while the database is away: the agent goes on speaking.
         """
         place, now = self._place, datetime.now(UTC)
         try:
             async with db.tenant_tx(self._pool, place.tenant_id) as conn:
                 return await heartbeat(conn, place.tenant_id, place.session.id, place.epoch, now)
-        except Exception as error:  # noqa: BLE001 whatever it is, the lesson goes on
+        except Exception as error:  # noqa: BLE001 whatever it is, the talk goes on
             logger.warning("no heartbeat", extra={"why": type(error).__name__})
             return True
 
     async def log_left(self) -> None:
-        """The event log tells this agent, which went on purpose, from one that was lost."""
+        """Logs that this agent left on purpose and was not lost."""
         place, now = self._place, datetime.now(UTC)
         left = AgentLeft(epoch=place.epoch)
         try:
@@ -77,13 +77,13 @@ class Lease:
                     conn, place.tenant_id, place.session.id, left, now, key=f"gone:{place.epoch}"
                 )
         except db.AWAY:
-            logger.warning("agent.left was not logged: the database does not answer")
+            logger.warning("agent.left was not logged: the database is away")
 
     async def end_session(self) -> None:
-        """Ends the session, unless a newer agent serves it by now."""
+        """Ends the session unless a newer agent serves it."""
         place, now = self._place, datetime.now(UTC)
         try:
             async with db.tenant_tx(self._pool, place.tenant_id) as conn:
                 await end_leased_session(conn, place.tenant_id, place.session.id, place.epoch, now)
         except db.AWAY:
-            logger.warning("the session was not ended: the database does not answer")
+            logger.warning("the session was not ended: the database is away")

@@ -15,12 +15,13 @@ from agent.durable.spool import Entry, Spool
 from agent.room.dispatch import Dispatch
 from db import Pool, tenant_tx
 from db.accounts import Account
-from db.attendance import Participant, upsert_participants
+from db.attendance import upsert_participants
 from db.courses import list_lessons
 from db.leases import update_epoch
 from db.quizzes import start_quiz
 from db.rooms import ensure_room_learner, record_greeting
 from db.sessions import find_session, insert_session
+from db.stays import Participant
 from db.transcripts import Segment, insert_segments
 from tests.db.rows import NOW, at, make_learner, make_room, segment
 

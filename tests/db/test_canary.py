@@ -24,7 +24,7 @@ from tests.db.twins import COLUMNS, Call, Outcome, Recorder, dump, mutants, run_
 
 MUTANTS = 100  # there are more: fewer were a sign that statements are written in another way
 STATEMENT = re.compile(r"\s*(select|insert|update|delete|with)\b")
-NOT_ASKED_BY_TENANT = ("__init__", "migrate", "backup", "embedded", "inbox", "__main__")
+NOT_ASKED_BY_TENANT = ("__init__", "migrate", "backup", "embedded", "local_queue", "__main__")
 
 
 @dataclass

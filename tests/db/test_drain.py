@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
-from agent.durable.drain import Drainer, keep_figures
+from agent.durable.drain import Drainer, keep_metrics
 from agent.durable.spool import Entry, Spool
 from db import Pool, create_pool, tenant_tx
 from db.rooms import ensure_room
@@ -50,7 +50,7 @@ async def session_id(pool: Pool, sample: Any, tenant_id: UUID) -> UUID:
 
 async def stored(pool: Pool, tenant_id: UUID, session_id: UUID) -> list[str]:
     async with tenant_tx(pool, tenant_id) as db:
-        return [one.id for one in await list_segments(db, tenant_id, session_id, present=None)]
+        return [one.id for one in await list_segments(db, tenant_id, session_id)]
 
 
 async def test_entries_arrive_once_in_order_also_when_put_twice(
@@ -106,15 +106,15 @@ async def test_a_lost_postgres_loses_nothing(
     await spool.close()
 
 
-async def test_figures_go_on_after_the_spool_could_not_be_counted(
+async def test_metrics_go_on_after_the_spool_could_not_be_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "spool.sqlite3"
     spool = Spool(path)
     with closing(sqlite3.connect(path)) as operator:
         operator.execute("alter table entries rename to away")
-    task = asyncio.create_task(keep_figures(spool))
-    while caplog.messages.count("the spool was not counted") < 2:
+    task = asyncio.create_task(keep_metrics(spool))
+    while caplog.messages.count("the spool could not be counted") < 2:
         assert not task.done()
         await asyncio.sleep(0.05)
     task.cancel()

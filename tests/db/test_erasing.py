@@ -55,7 +55,7 @@ class Talk:
     async def stored(self) -> list[str]:
         """The ids in Postgres."""
         async with tenant_tx(self.pool, self.tenant_id) as db:
-            found = await list_segments(db, self.tenant_id, self.session_id, present=None)
+            found = await list_segments(db, self.tenant_id, self.session_id)
         return [one.id for one in found]
 
     def on_disk(self) -> bool:
@@ -160,7 +160,7 @@ async def test_erasing_in_one_session_leaves_the_others(talk: Talk) -> None:
     await talk.drain()
     await talk.erase(talk.amina, 10)
     async with tenant_tx(talk.pool, talk.tenant_id) as db:
-        assert await list_segments(db, talk.tenant_id, other, present=None) == [said]
+        assert await list_segments(db, talk.tenant_id, other) == [said]
     assert await talk.stored() == []
 
 

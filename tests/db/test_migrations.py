@@ -25,6 +25,7 @@ LANDED = {
     "0007_notices.sql": "27f7e504c0fc516b",
     "0008_old_notices.sql": "49d635321dd632f7",
     "0009_background_jobs.sql": "64cddc65f02e003e",
+    "0010_watch_webhooks.sql": "c0c1f59ba90a28c8",
 }
 EMPTY = "t_empty"
 

@@ -36,9 +36,9 @@ from db import (
     transcripts,
     webhooks,
 )
-from db.attendance import Participant
 from db.event_kinds import AgentDispatched
 from db.inbox import Event
+from db.stays import Participant
 from tests.conftest import Database
 from tests.db.rows import NOW, at, make_learner, make_session, segment
 
@@ -142,7 +142,8 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (attendance.list_durations, ("session_id",), {"now": NOW}),
     (attendance.is_occupied, ("session_id",), {}),
     (rooms.list_names, ("room_names",), {}),
-    (transcripts.list_segments, ("session_id",), {"present": None}),
+    (transcripts.list_segments, ("session_id",), {}),
+    (transcripts.list_heard_segments, ("session_id", "account_id"), {}),
     (heard.list_talks, ("account_id",), {}),
     (heard.search_heard, ("account_id",), {"query": "words"}),
     (rooms.list_running_rooms, ("account_id",), {}),

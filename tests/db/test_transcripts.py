@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 
 from db import Connection, Pool, attendance, create_pool, tenant_tx, transcripts
-from db.attendance import Participant
 from db.heard import list_talks, search_heard
 from db.rooms import ensure_room_learner
+from db.stays import SERVER, Participant
 from tests.conftest import Database
 from tests.db.rows import at, make_learner, make_session, segment
 
@@ -27,7 +27,7 @@ async def test_the_drainer_stores_a_segment_once_however_often_it_comes(
             stored.append(await transcripts.insert_segments(db, tenant_id, batch))
     await drain.close()
     async with tenant_tx(pool, tenant_id) as db:
-        found = await transcripts.list_segments(db, tenant_id, session_id, present=None)
+        found = await transcripts.list_segments(db, tenant_id, session_id)
     assert stored == [1, 1, 0]
     assert found == [segments[1], segments[0]]
 
@@ -36,7 +36,7 @@ async def test_a_nul_in_the_text_is_left_out(db: Connection, tenant_id: UUID) ->
     session_id = await make_session(db, tenant_id)
     odd = replace(segment(session_id, "a", 0, None), text="wo\0rds")
     await transcripts.insert_segments(db, tenant_id, [odd])
-    (found,) = await transcripts.list_segments(db, tenant_id, session_id, present=None)
+    (found,) = await transcripts.list_segments(db, tenant_id, session_id)
     assert found.text == "words"
 
 
@@ -58,8 +58,11 @@ async def test_a_learner_sees_what_was_said_while_they_were_there_and_their_own(
     stays.append(Participant(session_id, "PA_2", badr.id, at(30), None))
     stays.append(Participant(session_id, "PA_3", amina.id, at(0), None))
     await attendance.upsert_participants(db, tenant_id, stays)
-    found = await transcripts.list_segments(db, tenant_id, session_id, present=badr)
-    everything = await transcripts.list_segments(db, tenant_id, session_id, present=amina)
+    room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
+    for learner in (amina, badr):
+        await ensure_room_learner(db, tenant_id, room_id, learner.id, None)
+    found = await transcripts.list_heard_segments(db, tenant_id, session_id, badr.id)
+    everything = await transcripts.list_heard_segments(db, tenant_id, session_id, amina.id)
     assert [one.id for one in found] == ["own", "entering", "there", "again"]
     assert everything == said
 
@@ -78,9 +81,9 @@ async def test_words_of_the_second_in_which_somebody_left_are_theirs_to_read(
     await ensure_room_learner(db, tenant_id, room_id, badr.id, None)
     # left at 20.7: the agent tells it finely, the media server, which is believed, in whole seconds
     seen = Participant(session_id, "PA_1", badr.id, at(10), at(20.7))
-    told = replace(seen, left_at=at(20), left_told=attendance.SERVER)
+    told = replace(seen, left_at=at(20), left_told=SERVER)
     await attendance.upsert_participants(db, tenant_id, [seen, told])
-    found = await transcripts.list_segments(db, tenant_id, session_id, present=badr)
+    found = await transcripts.list_heard_segments(db, tenant_id, session_id, badr.id)
     hits = await search_heard(db, tenant_id, badr.id, "words")
     (talk,) = await list_talks(db, tenant_id, badr.id)
     assert [one.id for one in found] == ["last second"]
@@ -132,7 +135,7 @@ async def test_a_segment_whose_words_are_not_stored_is_shown_nowhere(
     await transcripts.insert_segments(db, tenant_id, [silent, told])
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
     await ensure_room_learner(db, tenant_id, room_id, amina.id, None)
-    assert await transcripts.list_segments(db, tenant_id, session_id, present=None) == [told]
+    assert await transcripts.list_segments(db, tenant_id, session_id) == [told]
     (talk,) = await list_talks(db, tenant_id, amina.id)
     assert (talk.first_id, talk.segments, talk.started_at) == ("b", 1, at(4))
     newest = await transcripts.list_latest_segments(db, tenant_id, session_id, 5)

@@ -12,11 +12,10 @@ from uuid import UUID, uuid4
 import db as database_package
 from courses.tree import CourseTree
 from db import Connection, accounts, fetch_one
-from db.attendance import FINISHED, JOINED, Participant
-from db.attendance import Connection as Stay
 from db.event_kinds import AgentDispatched, SessionStarted
 from db.inbox import Event
 from db.notices import KEPT
+from db.stays import FINISHED, JOINED, Participant, Stay
 from tests.db.rows import NOW, at, segment
 from tests.db.test_tenants import Ids
 from tests.db.twins import Call, PerTenant, parameters
@@ -73,7 +72,7 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "lesson_id": ids.lesson_id, "room_id": ids.room_id, "session_id": ids.session_id,
         "session_ids": [ids.session_id], "room_sid": "RM_1", "room_sids": ["RM_1"],
         "now": at(60), "at": at(60), "ended_at": at(60), "changes": {"theme": "dark"},
-        "role": "learner", "key": ids.course_id.hex, "present": None, "limit": 5,
+        "role": "learner", "key": ids.course_id.hex, "listener_id": ids.account_id, "limit": 5,
         "rows": [stay, replace(stay, sid="PA_2", left_at=None)], "margin": timedelta(seconds=5),
         "segment_ids": ["late"], "account_ids": [ids.account_id], "started_at": [at(-9)],
         "event": AgentDispatched(epoch=7), "query": "words or apple", "tree": tree, "option": 0,
@@ -123,6 +122,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "courses.find_course": [{"key": tree.course.slug}, {"key": str(ids.course_id)}],
         "events.append_event": [{}, {"key": "joined:PA_1"}, {"key": "new"}, {"event": begun}],
         "importing.import_course": [{}, {"tree": smaller(tree)}],
+        "leases.end_leased_session": [{}, {"epoch": 2}],
         "leases.take_dispatch": [{}, {"epoch": 2}],
         "notices.delete_old_notices": [{}, {"now": at(60) + KEPT}],
         "notices.upsert_notice": [{"name": "disk_low"}, {"name": "clock_skew"}],
@@ -137,11 +137,9 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "rooms.ensure_room": [{}, {"name": given["foreign_name"]}, {"name": "new"}],
         "rooms.find_room": [{}, {"name": given["foreign_name"]}],
         "rooms.update_lesson": [{"lesson_id": lesson.id} for lesson in tree.lessons],
-        "leases.end_leased_session": [{}, {"epoch": 2}],
         "sessions.update_room_sid": [{"room_sid": "RM_5"}],
         "transcripts.insert_dead_letter": [{}, {"payload": letter}],
         "transcripts.insert_segments": [{}, {"segments": [answer]}],
-        "transcripts.list_segments": [{}, {"present": given["account"]}],
         "webhooks.apply_end": [{"event": Event("EV_4", FINISHED, at(9), "room", "RM_1")}],
     }  # fmt: skip
 

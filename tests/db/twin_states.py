@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from db import Connection, attendance, transcripts
-from db.attendance import Participant
+from db.stays import Participant
 from tests.db.rows import NOW, make_learner, segment
 from tests.db.test_tenants import Ids
 from tests.db.twins import make_twin

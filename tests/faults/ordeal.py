@@ -300,7 +300,7 @@ async def look(pool: Pool, tenant_id: UUID, seat: Seat) -> list[str]:
     """Ids of the session's stored segments, in order; also checks its event log."""
     async with tenant_tx(pool, tenant_id) as db:
         await check_log(db, tenant_id, seat.session_id)
-        rows = await list_segments(db, tenant_id, seat.session_id, present=None)
+        rows = await list_segments(db, tenant_id, seat.session_id)
     assert [row.local_seq for row in rows] == [int(row.id.split("-")[1]) for row in rows]
     return [row.id for row in rows]
 

@@ -12,17 +12,18 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
-from db import Pool, embedded, tenant_tx
-from db.attendance import JOINED, LEFT
+from db import Pool, create_pool, embedded, tenant_tx
 from db.courses import list_courses
 from db.events import find_head, list_events, verify_chain
 from db.rooms import Room, ensure_room
 from db.sessions import Session, insert_session
+from db.stays import JOINED, LEFT
 from settings import Settings
 from tests.db.rows import NOW, make_learner, modules_of
 from tests.faults.ordeal import REPORTS, House, crash, frozen, open_house
 from tests.soak import SOAK
 from tests.web.webhook_parts import PATH, body_of, headers, signature, told
+from watch.intake import apply_webhooks
 from web.app import create_app
 from web.auth import Claims, make_token
 
@@ -78,7 +79,12 @@ async def lobby(settings: Settings) -> AsyncIterator[Lobby]:
                 badr = await make_learner(db, house.tenant_id, "Badr")
             made = Lobby(house, app, settings, client, room, session, badr.identity)
             assert (await client.get("/api/me", headers=made.auth())).status_code == 200
+            watching = await create_pool(house.cluster.dsn("bodh_watch"))
+            applying = asyncio.create_task(apply_webhooks(settings, watching))
             yield made
+            applying.cancel()
+            await asyncio.gather(applying, return_exceptions=True)
+            await watching.close()
 
 
 async def test_outage_is_answered_at_once_and_loses_no_webhook(lobby: Lobby) -> None:

@@ -78,7 +78,7 @@ async def running(home: Path) -> AsyncIterator[tuple[Settings, Pool, UUID]]:
 async def read(pool: Pool, tenant_id: UUID, session_id: UUID) -> tuple[list[Any], list[Any]]:
     """Transcript and event log of a session."""
     async with tenant_tx(pool, tenant_id) as db:
-        said = await list_segments(db, tenant_id, session_id, present=None)
+        said = await list_segments(db, tenant_id, session_id)
         return list(said), list(await list_events(db, tenant_id, session_id))
 
 

@@ -8,10 +8,11 @@ from uuid import UUID, uuid4
 import pytest
 
 from db import tenant_tx
-from db.attendance import Participant, upsert_participants
+from db.attendance import upsert_participants
 from db.event_kinds import parse_event
 from db.events import SessionEvent, verify_chain
 from db.session_view import fold
+from db.stays import Participant
 from rooms import close_room
 from tests.web.conftest import School
 

@@ -11,7 +11,8 @@ import webvtt
 
 from agent.text.speakable import speakable
 from db import tenant_tx
-from db.attendance import Participant, upsert_participants
+from db.attendance import upsert_participants
+from db.stays import Participant
 from db.transcripts import Segment, insert_segments
 from prompts import render
 from tests.web.conftest import School

@@ -17,7 +17,8 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright, expect
 
 from db import tenant_tx
-from db.attendance import Participant, upsert_participants
+from db.attendance import upsert_participants
+from db.stays import Participant
 from db.transcripts import insert_segments
 from scripts.chromium import LINK
 from tests.web.conftest import School

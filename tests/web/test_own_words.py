@@ -10,7 +10,8 @@ import pytest
 import webvtt
 
 from db import tenant_tx
-from db.attendance import Participant, upsert_participants
+from db.attendance import upsert_participants
+from db.stays import Participant
 from db.transcripts import insert_segments
 from tests.web.conftest import School
 from tests.web.test_transcripts import segment

@@ -14,8 +14,9 @@ from pydantic import SecretStr
 
 import rooms
 from db import tenant_tx
-from db.attendance import Participant, upsert_participants
+from db.attendance import upsert_participants
 from db.leases import heartbeat
+from db.stays import Participant
 from harness.stack import free_port
 from protocol import parse_dispatch, parse_metadata
 from tests.web.conftest import School

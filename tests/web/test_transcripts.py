@@ -10,7 +10,8 @@ import webvtt
 
 from db import tenant_tx
 from db.accounts import Account
-from db.attendance import Participant, upsert_participants
+from db.attendance import upsert_participants
+from db.stays import Participant
 from db.transcripts import Segment, insert_segments
 from tests.web.conftest import School
 

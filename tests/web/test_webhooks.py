@@ -19,8 +19,9 @@ from livekit import api, rtc
 from pydantic import SecretStr
 
 import rooms
-from db.attendance import JOINED, LEFT, list_durations
-from db.webhooks import Intake
+from db import create_pool
+from db.attendance import list_durations
+from db.stays import JOINED, LEFT
 from harness.livekit import running_livekit
 from harness.stack import free_port
 from scripts.livekit import livekit_config
@@ -29,6 +30,7 @@ from tests.conftest import Database
 from tests.soak import SOAK
 from tests.web.conftest import School, open_school
 from tests.web.webhook_parts import CONTENT_TYPE, PATH, body_of, headers, signature, told
+from watch.intake import Intake, apply_webhooks
 
 CASES = 10_000 if SOAK else 1_000
 WAIT_S = 20.0
@@ -55,7 +57,7 @@ def inbox_rows(school: School) -> list[str]:
     """Ids in the inbox, as another process reads them."""
     db = sqlite3.connect(school.settings.inbox_path)
     try:
-        return [row[0] for row in db.execute("select id from events order by seq")]
+        return [row[0] for row in db.execute("select key from entries order by seq")]
     finally:
         db.close()
 
@@ -266,7 +268,7 @@ async def test_unusual_signed_bodies_are_accepted_or_refused_without_an_error(
     assert min(counts.values()) > CASES / 20
     assert len(inbox_rows(library)) == before + new
     intake = Intake(library.app.state.context.inbox, library.pool)
-    while await intake.take():  # the rest, beside the application's own
+    while await intake.take():
         pass
 
 
@@ -317,7 +319,7 @@ def test_embedded_media_server_sends_to_our_webhook(settings: Settings) -> None:
 
 @dataclass
 class Lecture:
-    """The application behind a socket, and a media server that sends its webhooks there."""
+    """The application behind a socket, the watcher, and a media server that sends webhooks."""
 
     school: School
     session_id: UUID
@@ -349,8 +351,13 @@ async def lecture(settings: Settings, database: Database, sample: Any) -> AsyncI
             )
             server = uvicorn.Server(config)
             serving = asyncio.create_task(server.serve())
+            watching = await create_pool(database.dsn("bodh_watch"))
+            applying = asyncio.create_task(apply_webhooks(settings, watching))
             page = await school.open("Amina")
             yield Lecture(school, UUID(page["sessionId"]), page)
+            applying.cancel()
+            await asyncio.gather(applying, return_exceptions=True)
+            await watching.close()
             server.should_exit = True
             await serving
 

@@ -1,0 +1,207 @@
+"""A durable queue in one SQLite file of this host, which works while Postgres is away.
+
+Shared by all processes of the host (WAL, synchronous FULL). The spool of the agents and the inbox
+of webhooks are such queues; each keeps entries of its own kinds.
+"""
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ParamSpec, Protocol, TypeVar
+
+KEEP_DRAINED_S = 24 * 3600  # so that a repeat is recognised, and an operator can look
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_SCHEMA = """
+create table if not exists entries (
+  seq integer primary key autoincrement,
+  tenant_id text not null,
+  session_id text not null,
+  kind text not null,
+  key text not null,
+  payload text not null,
+  created_at real not null,
+  drained_at real,
+  due_at real not null default 0,
+  error text,
+  unique (session_id, kind, key)
+)
+"""
+_WAITING = "create index if not exists entries_waiting on entries (seq) where drained_at is null"
+
+
+@dataclass(frozen=True)
+class Row:
+    """An entry as it is stored; `key` is unique within its session and kind."""
+
+    kind: str
+    key: str
+    payload: str
+    tenant_id: str = ""
+    session_id: str = ""
+    seq: int = 0
+    created_at: float = 0.0  # epoch seconds, set by the queue
+
+
+class Queued(Protocol):
+    """Anything that came out of a queue."""
+
+    @property
+    def seq(self) -> int: ...
+
+
+class LocalQueue:
+    """The queue behind `Spool` and `Inbox`, which give its rows their types."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.stem)
+        self._db = self._thread.submit(open_file, path).result()
+
+    async def put_row(self, row: Row) -> bool:
+        """Returns once the row is on disk; False if it was there before. Raises sqlite3.Error."""
+        return await self._run(_insert, self._db, row)
+
+    async def waiting_rows(self, limit: int) -> list[Row]:
+        """The oldest rows that are due, in the order they were put."""
+        return await self._run(_select_waiting, self._db, limit)
+
+    async def mark_drained(self, entries: Iterable[Queued]) -> None:
+        await self._run(_mark_drained, self._db, [entry.seq for entry in entries])
+
+    async def mark_failed(self, entry: Queued, error: str) -> None:
+        """Sets an entry aside for good, for an operator to look at."""
+        await self._run(_mark_failed, self._db, entry.seq, error)
+
+    async def defer(self, entries: Iterable[Queued], pause_s: float) -> None:
+        """Makes entries due again after a pause."""
+        await self._run(_defer, self._db, [entry.seq for entry in entries], pause_s)
+
+    async def count_waiting(self) -> int:
+        """Entries neither drained nor set aside."""
+        return await self._run(_count_waiting, self._db)
+
+    async def count_failed(self) -> int:
+        return await self._run(_count_failed, self._db)
+
+    async def oldest_waiting_s(self) -> float:
+        """Age in seconds of the oldest waiting entry, 0 if none waits."""
+        return await self._run(_oldest_waiting_s, self._db)
+
+    async def forget_drained(self) -> None:
+        """Deletes entries drained more than KEEP_DRAINED_S ago."""
+        await self._run(_forget, self._db, time.time() - KEEP_DRAINED_S)
+
+    async def close(self) -> None:
+        await self._run(self._db.close)
+        self._thread.shutdown()
+
+    async def _run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        call = self._thread.submit(function, *args, **kwargs)
+        return await asyncio.wrap_future(call)
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Opens a queue's file, or makes it. Raises sqlite3.Error."""
+    db = sqlite3.connect(path, timeout=10, isolation_level=None)
+    path.chmod(0o600)
+    db.execute("pragma journal_mode = wal")
+    db.execute("pragma synchronous = full")
+    db.execute("pragma secure_delete = on")  # erased words leave no trace in free pages
+    if not _is_current(db):
+        _upgrade(db)
+    return db
+
+
+def _is_current(db: sqlite3.Connection) -> bool:
+    return "error" in _columns(db, "entries") and not _columns(db, "events")
+
+
+def _upgrade(db: sqlite3.Connection) -> None:
+    """Makes the table, or takes over the file of an earlier version, of which nothing is lost."""
+    with db:
+        db.execute("begin immediate")  # another process may be doing the same
+        db.execute(_SCHEMA)
+        db.execute(_WAITING)
+        if "error" not in _columns(db, "entries"):  # a spool without these two
+            db.execute("alter table entries add column due_at real not null default 0")
+            db.execute("alter table entries add column error text")
+        if _columns(db, "events"):  # an inbox with a table of its own
+            db.execute(
+                "insert or ignore into entries (tenant_id, session_id, kind, key, payload,"
+                " created_at, drained_at, due_at, error)"
+                " select '', '', 'webhook', id, payload, received_at, processed_at, try_at, error"
+                " from events order by seq"
+            )
+            db.execute("drop table events")
+
+
+def _columns(db: sqlite3.Connection, table: str) -> set[str]:
+    return {row[0] for row in db.execute("select name from pragma_table_info(?)", (table,))}
+
+
+def _insert(db: sqlite3.Connection, row: Row) -> bool:
+    now = time.time()
+    done = db.execute(
+        "insert or ignore into entries"
+        " (tenant_id, session_id, kind, key, payload, created_at, due_at)"
+        " values (?, ?, ?, ?, ?, ?, ?)",
+        (row.tenant_id, row.session_id, row.kind, row.key, row.payload, now, now),
+    )
+    return done.rowcount == 1
+
+
+def _select_waiting(db: sqlite3.Connection, limit: int) -> list[Row]:
+    rows = db.execute(
+        "select kind, key, payload, tenant_id, session_id, seq, created_at from entries"
+        " where drained_at is null and error is null and due_at <= ? order by seq limit ?",
+        (time.time(), limit),
+    )
+    return [Row(*row) for row in rows]
+
+
+def _mark_drained(db: sqlite3.Connection, seqs: list[int]) -> None:
+    _update_each(db, "update entries set drained_at = ? where seq = ?", time.time(), seqs)
+
+
+def _mark_failed(db: sqlite3.Connection, seq: int, error: str) -> None:
+    db.execute("update entries set error = ? where seq = ?", (error, seq))
+
+
+def _defer(db: sqlite3.Connection, seqs: list[int], pause_s: float) -> None:
+    _update_each(db, "update entries set due_at = ? where seq = ?", time.time() + pause_s, seqs)
+
+
+def _update_each(db: sqlite3.Connection, statement: str, value: float, seqs: list[int]) -> None:
+    with db:  # a full disk leaves no open transaction behind
+        db.execute("begin immediate")
+        db.executemany(statement, [(value, seq) for seq in seqs])
+
+
+def _count_waiting(db: sqlite3.Connection) -> int:
+    (count,) = db.execute(
+        "select count(*) from entries where drained_at is null and error is null"
+    ).fetchone()
+    return int(count)
+
+
+def _count_failed(db: sqlite3.Connection) -> int:
+    (count,) = db.execute("select count(*) from entries where error is not null").fetchone()
+    return int(count)
+
+
+def _oldest_waiting_s(db: sqlite3.Connection) -> float:
+    (created_at,) = db.execute(
+        "select min(created_at) from entries where drained_at is null and error is null"
+    ).fetchone()
+    return 0.0 if created_at is None else max(0.0, time.time() - created_at)
+
+
+def _forget(db: sqlite3.Connection, drained_before: float) -> None:
+    db.execute("delete from entries where drained_at < ?", (drained_before,))

@@ -1,0 +1,13 @@
+"""The watcher applies webhooks; who heard a segment, as one view."""
+
+from pathlib import Path
+
+from db.migrate import run_script
+
+revision = "0010"
+down_revision = "0009"
+
+
+def upgrade() -> None:
+    """Runs the file of the same name."""
+    run_script(Path(__file__).with_suffix(".sql"))

@@ -1,0 +1,129 @@
+"""Stays: when people were in a room, folded from the media server's events. No I/O.
+
+All sources are merged by one rule, so that order and repeats change nothing: the earliest
+`joined_at` holds; of several `left_at` the one from the highest source, then the latest.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from db.inbox import Event
+
+JOINED = "participant_joined"
+LEFT = "participant_left"
+FINISHED = "room_finished"
+
+# who reported left_at; a higher one overrules a lower one
+INFERRED, AGENT, SERVER = 0, 1, 2
+
+MARGIN = timedelta(seconds=5)  # between the clocks of two hosts, and for events under way
+
+
+@dataclass(frozen=True)
+class Stay:
+    """One connection of a person to a LiveKit room, as far as the events say."""
+
+    sid: str
+    room_sid: str
+    identity: str
+    joined_at: datetime
+    left_at: datetime | None = None
+    left_told: int = INFERRED
+
+
+@dataclass(frozen=True)
+class Participant:
+    """A stay in a session, as it is stored; `left_at` is None while the person is there."""
+
+    session_id: UUID
+    sid: str
+    account_id: UUID
+    joined_at: datetime
+    left_at: datetime | None
+    left_told: int = AGENT
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """When a session was held in a LiveKit room; `ended_at` is None while it runs."""
+
+    session_id: UUID
+    room_sid: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+def fold(events: Iterable[Event]) -> list[Stay]:
+    """The stays of people, in order of joining; agents do not count.
+
+    Order and repeats of the events do not matter: each event carries `joined_at`. The end of the
+    room closes stays that are still open.
+    """
+    found: dict[str, Stay] = {}
+    finished: dict[str, datetime] = {}
+    for event in events:
+        if event.name == FINISHED:
+            finished[event.room_sid] = min(event.at, finished.get(event.room_sid, event.at))
+        elif event.name in (JOINED, LEFT) and event.sid and not event.agent:
+            told = _told(event)
+            found[event.sid] = _merge(found.get(event.sid, told), told)
+    closed = (_close(one, finished.get(one.room_sid)) for one in found.values())
+    return sorted(closed, key=lambda one: (one.joined_at, one.sid))
+
+
+def _told(event: Event) -> Stay:
+    joined_at = event.joined_at or event.at
+    one = Stay(event.sid, event.room_sid, event.identity, joined_at)
+    if event.name == JOINED:
+        return one
+    return replace(one, left_at=max(event.at, joined_at), left_told=SERVER)
+
+
+def _merge(one: Stay, other: Stay) -> Stay:
+    last = max(one, other, key=lambda c: (c.left_told, c.left_at or c.joined_at))
+    return replace(last, joined_at=min(one.joined_at, other.joined_at))
+
+
+def _close(one: Stay, finished_at: datetime | None) -> Stay:
+    if one.left_at or finished_at is None:
+        return one
+    return replace(one, left_at=max(finished_at, one.joined_at))
+
+
+def length(intervals: Iterable[tuple[datetime, datetime]]) -> timedelta:
+    """Length of the union of intervals, each from earlier to later."""
+    total, covered = timedelta(), None
+    for start, end in sorted(intervals):
+        begin = start if covered is None else max(start, covered)
+        total += max(end - begin, timedelta())
+        covered = end if covered is None else max(end, covered)
+    return total
+
+
+def participants_of(
+    stays: Iterable[Stay], stretches: Sequence[Stretch], accounts: Mapping[str, UUID]
+) -> list[Participant]:
+    """The rows of stays: one per session they overlap, none without an account."""
+    return [
+        Participant(
+            session_id=stretch.session_id,
+            sid=one.sid,
+            account_id=accounts[one.identity],
+            joined_at=one.joined_at,
+            left_at=one.left_at,
+            left_told=one.left_told,
+        )
+        for one in stays
+        for stretch in stretches
+        if one.identity in accounts and _overlaps(one, stretch)
+    ]
+
+
+def _overlaps(one: Stay, stretch: Stretch) -> bool:
+    return (
+        one.room_sid == stretch.room_sid
+        and (stretch.ended_at is None or one.joined_at <= stretch.ended_at)
+        and (one.left_at is None or stretch.started_at <= one.left_at + MARGIN)
+    )

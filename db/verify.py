@@ -1,0 +1,42 @@
+"""Verifies the event logs of all sessions: nothing changed, removed or added behind `db.events`."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from db import Connection, Pool, acquire, set_tenant
+from db.events import find_head, list_events, verify_chain
+from db.sessions import list_session_ids
+from db.tenants import list_tenants
+
+
+@dataclass(frozen=True)
+class Verified:
+    """One log; `broken_at` is the first seq that is not as it was appended, None if all are."""
+
+    tenant: str
+    session_id: UUID
+    events: int
+    broken_at: int | None
+
+
+async def verify_logs(pool: Pool) -> AsyncIterator[Verified]:
+    """The logs of every tenant, by session id; each read at one moment, also while it grows."""
+    async with acquire(pool) as db:
+        tenants = await list_tenants(db)
+    for tenant in tenants:
+        async with acquire(pool) as db, db.transaction(isolation="repeatable_read", readonly=True):
+            await set_tenant(db, tenant.id)
+            for session_id in await list_session_ids(db, tenant.id):
+                events, broken_at = await _verify(db, tenant.id, session_id)
+                yield Verified(tenant.slug, session_id, events, broken_at)
+
+
+async def _verify(db: Connection, tenant_id: UUID, session_id: UUID) -> tuple[int, int | None]:
+    """The number of events, and where the log is broken."""
+    events = await list_events(db, tenant_id, session_id)
+    head = await find_head(db, tenant_id, session_id)
+    broken_at = verify_chain(events, head)
+    if head is None and broken_at is None:  # every session has a log, and every log its head
+        broken_at = len(events) + 1
+    return len(events), broken_at

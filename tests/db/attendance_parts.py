@@ -1,0 +1,141 @@
+"""Recorded events of a session, what they must come to, and what is stored of them."""
+
+from dataclasses import replace
+from random import Random
+from uuid import UUID
+
+from db import Connection, Pool, tenant_tx
+from db.accounts import Account
+from db.events import find_head, list_events, verify_chain
+from db.inbox import Event
+from db.sessions import insert_session
+from db.stays import FINISHED, JOINED, LEFT, Stay
+from tests.db.rows import NOW, at, make_learner, make_room
+
+ROOM = "RM_1"
+
+# who, when they came and went (None: they stayed until the room closed at 600 s)
+STAYS: list[tuple[str, str, float, float | None]] = [
+    ("PA_1", "l_amina", 2.25, 60),
+    ("PA_2", "l_badr", 10.5, 300),
+    ("PA_3", "l_amina", 55.125, 200),  # the second tab opens before the first one closes
+    ("PA_4", "l_amina", 250, 251),
+    ("PA_5", "m_otto", 0.5, None),
+]
+CLOSED_S = 600.0
+
+
+def person(name: str, sid: str, identity: str, joined_s: float, made_s: float) -> Event:
+    """An event about somebody."""
+    return Event(
+        f"EV_{name}_{sid}", name, at(made_s), "room", ROOM, sid, identity, False, at(joined_s)
+    )
+
+
+def recorded() -> list[Event]:
+    """All events of a session in their order, an agent's and tracks included."""
+    agent = person(JOINED, "PA_a", "a_session_1", 1, 1)
+    events = [Event("EV_start", "room_started", at(0), "room", ROOM), replace(agent, agent=True)]
+    for sid, identity, came_s, went_s in STAYS:
+        events.append(person(JOINED, sid, identity, came_s, int(came_s)))
+        events.append(replace(person("track_published", sid, identity, 0, came_s), joined_at=None))
+        if went_s is not None:
+            events.append(person(LEFT, sid, identity, came_s, went_s))
+    left = replace(person(LEFT, "PA_a", "a_session_1", 1, CLOSED_S), agent=True)
+    events += [left, Event("EV_end", FINISHED, at(CLOSED_S), "room", ROOM)]
+    return sorted(events, key=lambda event: event.at)
+
+
+def truth() -> list[tuple[str, str, float, float]]:
+    """What the events must come to."""
+    stays = [(sid, who, came, CLOSED_S if went is None else went) for sid, who, came, went in STAYS]
+    return sorted(stays, key=lambda stay: stay[2])
+
+
+def seen(stays: list[Stay]) -> list[tuple[str, str, float, float]]:
+    """Stays in the form of `truth`."""
+    return [
+        (
+            one.sid,
+            one.identity,
+            (one.joined_at - NOW).total_seconds(),
+            ((one.left_at or NOW) - NOW).total_seconds(),
+        )
+        for one in stays
+    ]
+
+
+def shuffled(random: Random) -> list[Event]:
+    """The recorded events in any order, some doubled, joins lost of whom the departure is told."""
+    events = recorded()
+    told = {event.sid for event in events if event.name == LEFT}
+    kept = [
+        event
+        for event in events
+        if not (event.name == JOINED and event.sid in told and random.random() < 0.3)
+    ]
+    kept += random.choices(kept, k=random.randrange(len(kept)))
+    random.shuffle(kept)
+    return kept
+
+
+async def people(db: Connection, tenant_id: UUID) -> dict[str, Account]:
+    """Accounts with the names of the recorded identities."""
+    names = ("l_amina", "l_badr", "m_otto")
+    return {name: await make_learner(db, tenant_id, name) for name in names}
+
+
+def of_accounts(events: list[Event], accounts: dict[str, Account]) -> list[Event]:
+    """The events with the identities of real accounts."""
+    return [
+        replace(event, identity=accounts[event.identity].identity)
+        if event.identity in accounts
+        else event
+        for event in events
+    ]
+
+
+async def begin(db: Connection, tenant_id: UUID) -> tuple[UUID, dict[str, Account]]:
+    """A session that runs in the room of the events, and its people."""
+    room = await make_room(db, tenant_id)
+    session = await insert_session(db, tenant_id, room.id, ROOM, at(0))
+    return session.id, await people(db, tenant_id)
+
+
+async def stored(db: Connection, tenant_id: UUID) -> list[tuple[str, str, float, float]]:
+    """The rows in the form of `truth`."""
+    rows = await db.fetch(
+        """select p.sid, a.subject, p.joined_at, p.left_at from livekit_participants p
+           join accounts a on a.tenant_id = p.tenant_id and a.id = p.account_id
+           where p.tenant_id = $1 order by p.joined_at""",
+        tenant_id,
+    )
+    return [
+        (
+            row["sid"],
+            row["subject"].removeprefix("dev:"),
+            (row["joined_at"] - NOW).total_seconds(),
+            ((row["left_at"] or NOW) - NOW).total_seconds(),
+        )
+        for row in rows
+    ]
+
+
+async def logged(db: Connection, tenant_id: UUID, session_id: UUID) -> list[tuple[str, str]]:
+    """What the log of the session has behind its start, with whom: an unbroken log."""
+    events = await list_events(db, tenant_id, session_id)
+    assert verify_chain(events, await find_head(db, tenant_id, session_id)) is None
+    return [(event.type, event.payload.get("sid", "")) for event in events[1:]]
+
+
+def came_and_went(*sids: str) -> list[tuple[str, str]]:
+    """One join and one departure of each."""
+    return [(kind, sid) for sid in sids for kind in ("participant.joined", "participant.left")]
+
+
+async def begin_committed(pool: Pool, tenant_id: UUID) -> tuple[str, UUID, dict[str, Account]]:
+    """The same as `begin`, for several connections: the room's name too."""
+    async with tenant_tx(pool, tenant_id) as db:
+        room = await make_room(db, tenant_id)
+        session = await insert_session(db, tenant_id, room.id, ROOM, at(0))
+        return room.name, session.id, await people(db, tenant_id)

@@ -1,0 +1,154 @@
+"""Webhooks on their way from this host's inbox to their effects in Postgres."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from uuid import UUID
+
+from db import AWAY, Pool, acquire, tenant_tx
+from db.attendance import list_stretches
+from db.inbox import Inbox, Letter
+from db.rooms import list_names
+from db.stays import FINISHED, JOINED, LEFT
+from db.tenants import list_tenants
+from db.webhooks import apply_end, apply_presence
+from settings import Settings
+from telemetry import metrics
+
+BATCH = 200
+BATCH_TIMEOUT_S = 20.0
+IDLE_S = 0.2  # between two looks at an empty inbox
+RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last one repeats while Postgres is away
+EARLY_S = 1.0  # before an event that overtook its session is tried again
+PATIENCE_S = 60.0  # how long a session's row may take to be committed
+FORGET_EVERY_S = 3600.0
+
+logger = logging.getLogger(__name__)
+
+
+async def apply_webhooks(settings: Settings, pool: Pool) -> None:
+    """Empties this host's inbox until cancelled."""
+    inbox = Inbox(settings.inbox_path)
+    try:
+        await Intake(inbox, pool).run()
+    finally:
+        await inbox.close()
+
+
+class Intake:
+    """Takes events from the inbox to Postgres: each has its effect once, in any order.
+
+    Several may run at once, over one inbox or over those of several hosts.
+    """
+
+    def __init__(self, inbox: Inbox, pool: Pool) -> None:
+        self._inbox = inbox
+        self._pool = pool
+        self._tenants: dict[str, UUID] = {}  # by room name; a room never changes its tenant
+        self._failures = 0
+
+    async def run(self) -> None:
+        """Runs until cancelled; while Postgres is away the events stay in the inbox."""
+        forget_at = 0.0
+        clock = asyncio.get_running_loop().time
+        while True:
+            try:
+                async with asyncio.timeout(BATCH_TIMEOUT_S):
+                    taken = await self.take()
+                    if clock() >= forget_at:
+                        await self._inbox.forget_drained()
+                        forget_at = clock() + FORGET_EVERY_S
+                self._failures = 0
+            except AWAY as error:
+                await self._wait_out(error)
+                continue
+            except Exception:
+                logger.exception("webhooks were not applied")
+                await asyncio.sleep(RETRY_S[-1])
+                continue
+            if not taken:
+                await asyncio.sleep(IDLE_S)
+
+    async def take(self) -> int:
+        """Applies one batch and returns its size. Raises AWAY."""
+        letters = await self._inbox.waiting(BATCH)
+        await self._find_tenants({letter.event.room for letter in letters})
+        for tenant_id in {self._tenants.get(letter.event.room) for letter in letters}:
+            batch = [one for one in letters if self._tenants.get(one.event.room) == tenant_id]
+            if tenant_id is None:
+                logger.info("webhooks of unknown rooms skipped", extra={"count": len(batch)})
+                await self._inbox.mark_drained(batch)
+            else:
+                await self._take_of(tenant_id, batch)
+        return len(letters)
+
+    async def _find_tenants(self, names: set[str]) -> None:
+        unknown = names - self._tenants.keys() - {""}
+        if not unknown:
+            return
+        async with acquire(self._pool) as db:
+            tenants = await list_tenants(db)
+        for tenant in tenants:
+            async with tenant_tx(self._pool, tenant.id) as db:
+                known = await list_names(db, tenant.id, unknown)
+            self._tenants |= dict.fromkeys(known, tenant.id)
+
+    async def _take_of(self, tenant_id: UUID, batch: Sequence[Letter]) -> None:
+        try:
+            await self._apply(tenant_id, batch)
+        except AWAY:
+            raise
+        except Exception:  # noqa: BLE001 one is bad: find it, apply the others
+            for letter in batch:
+                await self._take_alone(tenant_id, letter)
+
+    async def _take_alone(self, tenant_id: UUID, letter: Letter) -> None:
+        try:
+            await self._apply(tenant_id, [letter])
+        except AWAY:
+            raise
+        except Exception as error:
+            name = type(error).__name__
+            logger.exception(
+                "webhook cannot be applied and is set aside", extra={"event": letter.event.id}
+            )
+            await self._inbox.mark_failed(letter, name)
+            metrics.WEBHOOKS.inc(outcome="set_aside")
+
+    async def _apply(self, tenant_id: UUID, batch: Sequence[Letter]) -> None:
+        early = await self._early(tenant_id, batch)
+        due = [letter for letter in batch if letter not in early]
+        present = [letter.event for letter in due if letter.event.name != FINISHED]
+        async with tenant_tx(self._pool, tenant_id) as db:
+            await apply_presence(db, tenant_id, present)
+        for event in (letter.event for letter in due if letter.event.name == FINISHED):
+            async with tenant_tx(self._pool, tenant_id) as db:
+                await apply_end(db, tenant_id, event)
+        await self._inbox.mark_drained(due)
+        metrics.WEBHOOKS.inc(len(due), outcome="processed")
+        await self._inbox.defer(early, EARLY_S)
+
+    async def _early(self, tenant_id: UUID, batch: Sequence[Letter]) -> list[Letter]:
+        """Events of a LiveKit room whose session is not stored yet: it may commit in a moment."""
+        young = [
+            letter
+            for letter in batch
+            if letter.event.name in (JOINED, LEFT, FINISHED)
+            and not letter.event.agent
+            and letter.age_s < PATIENCE_S
+        ]
+        if not young:
+            return []
+        async with tenant_tx(self._pool, tenant_id) as db:
+            sids = {letter.event.room_sid for letter in young}
+            known = {one.room_sid for one in await list_stretches(db, tenant_id, sids)}
+        return [letter for letter in young if letter.event.room_sid not in known]
+
+    async def _wait_out(self, error: BaseException) -> None:
+        pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
+        self._failures += 1
+        logger.warning(
+            "webhooks wait in the inbox: the database is away",
+            extra={"why": type(error).__name__, "retry_in_s": pause},
+        )
+        await asyncio.sleep(pause)
