@@ -14,6 +14,7 @@ export type LessonStatus = Schemas['LessonLine']['status'];
 /** of a course's tree or, without the mark of whoever is signed in, of a module's own page */
 export type LessonEntry = Omit<Schemas['LessonLine'], 'status'> & { status?: LessonStatus };
 export type ModuleEntry = Omit<Schemas['ModuleLine'], 'lessons'> & { lessons: LessonEntry[] };
+export type JoinToken = Schemas['JoinToken'];
 export type ModulePage = Schemas['ModulePage'];
 export type LessonText = Schemas['LessonText'];
 export type Passage = Schemas['LessonPassage'];
@@ -94,7 +95,7 @@ export const api = {
   lesson: (id: string, signal?: AbortSignal) => get<LessonText>(`/api/lessons/${segment(id)}`, signal),
   joinTicket: (courseId: string, moduleId: string, lesson: string | null) => {
     const query = new URLSearchParams({ courseId, moduleId, ...(lesson ? { lesson } : {}) });
-    return post<Schemas['JoinToken']>(`/api/livekit/token?${query}`, {});
+    return post<JoinToken>(`/api/livekit/token?${query}`, {});
   },
   transcript: (sessionId: string, signal?: AbortSignal) =>
     get<Transcript>(transcriptPath(sessionId, 'json'), signal),

@@ -2,9 +2,10 @@
 import { MediaDeviceFailure } from 'livekit-client';
 import { courseId, lessonId, moduleId, passageId, sessionId, type Answers } from './answers';
 import type { AnswerPlanned, ModelNames, TurnLatency } from '../src/protocol';
-import type { Cite, Turn } from '../src/room/captions';
-import type { AgentState } from '../src/room/tutor';
-import type { Phase } from '../src/room/useTalk';
+import type { Cite } from '../src/lesson/cite';
+import type { Phase } from '../src/rtc/Connection';
+import type { AgentState } from '../src/talk/tutor';
+import type { Turn } from '../src/talk/turns';
 
 export interface TalkState {
   phase: Phase;

@@ -1,8 +1,8 @@
 /** In place of the product's: a tutor that stays in one state. */
-import type { Tutor } from '../src/room/tutor';
+import type { Tutor } from '../src/talk/tutor';
 import { chosen } from './states';
 
-export * from '../src/room/tutor';
+export * from '../src/talk/tutor';
 
 export function useTutor(): Tutor {
   const { tutor = 'coming', models = null, keepsNotes = true } = chosen?.talk ?? {};

@@ -2,7 +2,7 @@
 import { Room, RoomEvent, type RemoteParticipant } from 'livekit-client';
 import { useEffect, useState } from 'react';
 import { TOPIC_TURN_LATENCY } from '../src/protocol';
-import type { TalkControls } from '../src/room/useTalk';
+import type { TalkControls } from '../src/talk/useTalk';
 import { chosen } from './states';
 
 export function useTalk(): TalkControls {

@@ -5,8 +5,8 @@ const here = (path: string) => new URL(path, import.meta.url).pathname;
 
 // Only what holds a connection is exchanged; every component, style and text is the product's.
 const exchanged = new Map([
-  [here('../src/room/useTalk.ts'), here('useTalk.ts')],
-  [here('../src/room/tutor.ts'), here('tutor.ts')],
+  [here('../src/talk/useTalk.ts'), here('useTalk.ts')],
+  [here('../src/talk/tutor.ts'), here('tutor.ts')],
 ]);
 
 function exchange(): Plugin {

@@ -3,7 +3,7 @@ import { ConnectionState, type Room } from 'livekit-client';
 import { useEffect, useRef, useSyncExternalStore, type ReactNode } from 'react';
 import { Icon } from '../parts/Icon';
 import type { TurnLatency } from '../protocol';
-import type { Tutor } from '../room/tutor';
+import type { Tutor } from '../talk/tutor';
 import { texts } from '../texts';
 import { attributesOf } from './attributes';
 import type { DebugLog, DebugRecorder, LoggedEvent } from './log';

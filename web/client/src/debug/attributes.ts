@@ -1,6 +1,7 @@
 /** What the room's participants say of themselves: names, ids and numbers; no token, no name of a person. */
 import type { RemoteParticipant, Room } from 'livekit-client';
 import type { RoomMetadata } from '../protocol';
+import { readObject } from '../rtc/payloads';
 
 const OWN: readonly (keyof RoomMetadata)[] = ['sessionType', 'lessonNumber', 'lessonId', 'revision', 'storeWords'];
 
@@ -9,7 +10,7 @@ export function attributesOf(
   tutor: RemoteParticipant | null,
   more: Record<string, string>,
 ): [string, string][] {
-  const own = metadataOf(room.localParticipant.metadata);
+  const own = readObject(room.localParticipant.metadata) ?? {};
   return [
     ['room', room.name],
     ...Object.entries(more),
@@ -19,12 +20,4 @@ export function attributesOf(
     ...(tutor ? [['tutor', tutor.identity] as [string, string], ...Object.entries(tutor.attributes)] : []),
     ...OWN.filter((name) => own[name] !== undefined).map((name): [string, string] => [name, String(own[name])]),
   ];
-}
-
-function metadataOf(text: string | undefined): Record<string, unknown> {
-  try {
-    return JSON.parse(text || '{}') as Record<string, unknown>;
-  } catch {
-    return {};
-  }
 }

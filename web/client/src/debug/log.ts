@@ -1,6 +1,8 @@
 /** What happens in a room, for the debug drawer: names of events, ids and numbers, never words. */
-import { RoomEvent, type Participant, type RemoteParticipant, type Room, type TrackPublication } from 'livekit-client';
+import { RoomEvent, type Participant, type Room, type TrackPublication } from 'livekit-client';
 import { TOPIC_TURN_LATENCY, type TurnLatency } from '../protocol';
+import { followAgentData } from '../rtc/data';
+import { readLatency } from '../rtc/payloads';
 
 export interface LoggedEvent {
   at: Date;
@@ -49,17 +51,21 @@ export class DebugRecorder {
       [RoomEvent.TrackUnmuted, (track: TrackPublication) => this.write(`track.unmuted ${track.trackSid}`)],
       [
         RoomEvent.DataReceived,
-        (payload: Uint8Array, sender?: RemoteParticipant, _kind?: unknown, topic?: string) => {
-          this.write(`data ${topic ?? ''} ${payload.byteLength} bytes`);
-          const latency = topic === TOPIC_TURN_LATENCY && sender?.isAgent ? parseLatency(payload) : null;
-          if (latency) this.keep({ ...this.held, turns: [...this.held.turns, latency].slice(-MOST) });
-        },
+        (payload: Uint8Array, _sender?: Participant, _kind?: unknown, topic?: string) =>
+          this.write(`data ${topic ?? ''} ${payload.byteLength} bytes`),
       ],
     ];
     for (const [event, handler] of handlers) room.on(event, handler as () => void);
+    const unfollow = followAgentData(room, { [TOPIC_TURN_LATENCY]: (payload) => this.measure(payload) });
     return () => {
+      unfollow();
       for (const [event, handler] of handlers) room.off(event, handler as () => void);
     };
+  }
+
+  private measure(payload: Uint8Array): void {
+    const latency = readLatency(payload);
+    if (latency) this.keep({ ...this.held, turns: [...this.held.turns, latency].slice(-MOST) });
   }
 
   private write(...texts: string[]): void {
@@ -70,24 +76,5 @@ export class DebugRecorder {
   private keep(log: DebugLog): void {
     this.held = log;
     for (const listener of this.listeners) listener();
-  }
-}
-
-/** A `turn.latency` payload; null where it is not one. */
-function parseLatency(payload: Uint8Array): TurnLatency | null {
-  try {
-    const data = JSON.parse(new TextDecoder().decode(payload)) as Record<string, unknown>;
-    const seconds = (name: string) => (typeof data[name] === 'number' ? data[name] : null);
-    if (typeof data.turn !== 'number') return null;
-    return {
-      turn: data.turn,
-      endOfTurnS: seconds('endOfTurnS'),
-      speechToTextS: seconds('speechToTextS'),
-      firstTokenS: seconds('firstTokenS'),
-      firstSoundS: seconds('firstSoundS'),
-      totalS: seconds('totalS'),
-    };
-  } catch {
-    return null;
   }
 }

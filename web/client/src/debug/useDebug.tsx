@@ -1,6 +1,6 @@
 import type { Room } from 'livekit-client';
 import { lazy, Suspense, useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
-import type { Tutor } from '../room/tutor';
+import type { Tutor } from '../talk/tutor';
 import { DebugRecorder } from './log';
 
 const DebugDrawer = lazy(() => import('./DebugDrawer'));

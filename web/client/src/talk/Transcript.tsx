@@ -1,10 +1,11 @@
 import { useCallback, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
 import { useChoices } from '../choices';
 import { clockOf } from '../dates';
+import type { Cite } from '../lesson/cite';
 import { Icon } from '../parts/Icon';
 import type { AnswerPlanned } from '../protocol';
 import { texts } from '../texts';
-import { restOf, type Cite, type Turn } from './captions';
+import { restOf, type Turn } from './turns';
 
 export type RenderCite = (cite: Cite) => ReactNode;
 

@@ -1,6 +1,6 @@
 import { texts } from '../texts';
-import type { Turn } from './captions';
-import { MicrophoneButton, type MicrophoneProps } from './MicrophoneButton';
+import type { Turn } from './turns';
+import { MicrophoneButton, type MicrophoneProps } from '../rtc/MicrophoneButton';
 import { nameOf, type RenderCite } from './Transcript';
 
 interface StripProps {

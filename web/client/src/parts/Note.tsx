@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react';
-import { Icon, type IconName } from '../parts/Icon';
+import { Icon, type IconName } from './Icon';
 
 export function Note({ icon, children }: { icon: IconName; children: ReactNode }) {
   return (

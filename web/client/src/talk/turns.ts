@@ -1,10 +1,6 @@
 /** The talk as data: turns of both sides, built from text streams. Pure. */
-import type { AnswerCited, AnswerPlanned, ModelNames, RoomMetadata } from '../protocol';
-
-export interface Cite {
-  passageId: string;
-  lessonId: string;
-}
+import type { Cite } from '../lesson/cite';
+import type { AnswerCited, AnswerPlanned } from '../protocol';
 
 export interface Turn {
   /** speaker and segment: a segment id alone could be taken by someone else */
@@ -110,48 +106,4 @@ function merge(before: Cite[], more: Cite[]): Cite[] {
 
 function toCites({ lessonId, passageIds }: AnswerCited): Cite[] {
   return passageIds.map((passageId) => ({ lessonId, passageId }));
-}
-
-/** An `answer.cited` payload; null where it is not one. */
-export function parseCitation(payload: Uint8Array): AnswerCited | null {
-  const data = parseObject(new TextDecoder().decode(payload));
-  if (typeof data?.segmentId !== 'string' || typeof data.lessonId !== 'string') return null;
-  if (!Array.isArray(data.passageIds)) return null;
-  const passageIds = data.passageIds.filter((id): id is string => typeof id === 'string');
-  return { segmentId: data.segmentId, lessonId: data.lessonId, passageIds };
-}
-
-/** An `answer.planned` payload; null where it is not one. */
-export function parsePlan(payload: Uint8Array): AnswerPlanned | null {
-  const data = parseObject(new TextDecoder().decode(payload));
-  if (typeof data?.segmentId !== 'string' || typeof data.text !== 'string') return null;
-  return { segmentId: data.segmentId, text: data.text, cut: data.cut === true };
-}
-
-export type LessonMetadata = Pick<RoomMetadata, 'revision' | 'userId'> & { lessonId: string };
-
-/** Lesson and revision in a room's or participant's metadata; null for anything else. */
-export function parseMetadata(text: string | undefined): LessonMetadata | null {
-  const data = parseObject(text);
-  if (typeof data?.lessonId !== 'string' || typeof data.revision !== 'number') return null;
-  const userId = typeof data.userId === 'string' ? data.userId : '';
-  return { lessonId: data.lessonId, revision: data.revision, userId };
-}
-
-/** The agent attribute `bodh.models`; null where it is missing or broken. */
-export function parseModels(text: string | undefined): ModelNames | null {
-  const data = parseObject(text);
-  if (data === null) return null;
-  const name = (value: unknown) => (typeof value === 'string' ? value : '');
-  return { stt: name(data.stt), llm: name(data.llm), tts: name(data.tts) };
-}
-
-function parseObject(text: string | undefined): Record<string, unknown> | null {
-  if (!text) return null;
-  try {
-    const data: unknown = JSON.parse(text);
-    return typeof data === 'object' && data !== null ? (data as Record<string, unknown>) : null;
-  } catch {
-    return null;
-  }
 }

@@ -6,7 +6,7 @@ import { explain } from '../failures';
 import { RPC_LESSON_CHANGE, type LessonChange } from '../protocol';
 import { navigate } from '../router';
 import { texts } from '../texts';
-import { parseMetadata, type LessonMetadata } from './captions';
+import { readMetadata, type LessonMetadata } from '../rtc/payloads';
 import type { TalkControls } from './useTalk';
 
 interface LessonOptions {
@@ -79,8 +79,8 @@ export function useLesson({ page, controls, lessonId, pathOf }: LessonOptions): 
 
 /** The larger revision of what the room says about this learner and what their own metadata says. */
 function newestMetadata(room: Room, userId: string): LessonMetadata | null {
-  const ofRoom = parseMetadata(room.metadata);
-  const own = parseMetadata(room.localParticipant.metadata);
+  const ofRoom = readMetadata(room.metadata);
+  const own = readMetadata(room.localParticipant.metadata);
   const known = [ofRoom?.userId === userId ? ofRoom : null, own].filter((found) => found !== null);
   return known.sort((a, b) => b.revision - a.revision)[0] ?? null;
 }

@@ -1,13 +1,14 @@
 import { MediaDeviceFailure } from 'livekit-client';
 import { useId, useState } from 'react';
 import { Icon } from '../parts/Icon';
+import { Note } from '../parts/Note';
 import { StoreSwitch } from '../parts/StoreSwitch';
+import type { StartOptions } from '../rtc/Connection';
 import { texts } from '../texts';
-import { Meter } from './Level';
-import { useMicrophones } from './microphones';
-import { Note } from './Note';
+import { Meter } from '../rtc/Level';
+import { useMicrophones } from '../rtc/microphones';
 
-export type OnStart = (options: { microphone: boolean; deviceId?: string }) => void;
+export type OnStart = (options: StartOptions) => void;
 
 /** Before the talk: one clear action. */
 export function StartOfTalk({ trouble, onStart }: { trouble: string; onStart: OnStart }) {

@@ -1,14 +1,21 @@
-/** Which participant is the tutor, and what it does. */
+/** The tutor: which participant it is, what it is doing, calls to it. */
 import { useRemoteParticipants } from '@livekit/components-react';
 import { ConnectionState, RoomEvent, type RemoteParticipant, type Room } from 'livekit-client';
-import { ATTRIBUTE_AGENT_STATE, ATTRIBUTE_MODELS, ATTRIBUTE_NOTES, type ModelNames, type NotesState } from '../protocol';
-import { parseModels } from './captions';
+import {
+  ATTRIBUTE_AGENT_STATE,
+  ATTRIBUTE_MODELS,
+  ATTRIBUTE_NOTES,
+  type ModelNames,
+  type NotesState,
+} from '../protocol';
+import { call } from '../rtc/data';
+import { readModels } from '../rtc/payloads';
 
 export type AgentState = 'coming' | 'listening' | 'thinking' | 'speaking';
 
 const FAILING: NotesState = 'failing';
 
-/** The agent of the newest dispatch: an older one may be listed for a while after its death. */
+/** The agent of the newest dispatch: a dead one may stay listed for a while. */
 export function newestTutor(participants: Iterable<RemoteParticipant>): RemoteParticipant | null {
   let newest: RemoteParticipant | null = null;
   for (const participant of participants) {
@@ -28,7 +35,7 @@ export interface Tutor {
   participant: RemoteParticipant | null;
   state: AgentState;
   models: ModelNames | null;
-  /** false while nothing that is said can be written down */
+  /** false while what is said can't be stored */
   keepsNotes: boolean;
 }
 
@@ -42,7 +49,7 @@ export function useTutor(room: Room): Tutor {
   return {
     participant,
     state: participant ? toState(attributes?.[ATTRIBUTE_AGENT_STATE]) : 'coming',
-    models: participant ? parseModels(attributes?.[ATTRIBUTE_MODELS]) : null,
+    models: participant ? readModels(attributes?.[ATTRIBUTE_MODELS]) : null,
     keepsNotes: attributes?.[ATTRIBUTE_NOTES] !== FAILING,
   };
 }
@@ -60,8 +67,8 @@ function toState(state: string | undefined): AgentState {
   }
 }
 
-/** Returns when a tutor is connected and takes words, however late. Raises when `over` comes first. */
-export function tutorReady(room: Room, over: AbortSignal): Promise<void> {
+/** Resolves once a tutor is connected and listens. Rejects if `ended` is aborted first. */
+export function tutorReady(room: Room, ended: AbortSignal): Promise<void> {
   const ready = () => {
     const tutor = newestTutor(room.remoteParticipants.values());
     const connected = room.state === ConnectionState.Connected;
@@ -69,24 +76,30 @@ export function tutorReady(room: Room, over: AbortSignal): Promise<void> {
   };
   return new Promise((resolve, reject) => {
     const stop = () => {
-      for (const event of NEWS) room.off(event, look);
-      over.removeEventListener('abort', look);
+      for (const event of CHANGES) room.off(event, look);
+      ended.removeEventListener('abort', look);
     };
     const look = () => {
-      if (!over.aborted && !ready()) return;
+      if (!ended.aborted && !ready()) return;
       stop();
-      if (over.aborted) reject(new Error('the talk is over'));
+      if (ended.aborted) reject(new Error('the talk has ended'));
       else resolve();
     };
-    for (const event of NEWS) room.on(event, look);
-    over.addEventListener('abort', look);
+    for (const event of CHANGES) room.on(event, look);
+    ended.addEventListener('abort', look);
     look();
   });
 }
 
-/** after which a tutor may be there that was not before */
-const NEWS = [
+/** events after which a tutor may be ready */
+const CHANGES = [
   RoomEvent.ConnectionStateChanged,
   RoomEvent.ParticipantConnected,
   RoomEvent.ParticipantAttributesChanged,
 ] as const;
+
+/** Calls an RPC method of the tutor. False if there is no tutor or the call failed. */
+export async function tellTutor(room: Room, method: string, payload: object): Promise<boolean> {
+  const tutor = newestTutor(room.remoteParticipants.values());
+  return tutor !== null && (await call(room, tutor.identity, method, payload));
+}

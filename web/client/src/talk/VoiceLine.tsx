@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react';
 import { texts } from '../texts';
 import type { AgentState } from './tutor';
-import { useLevel, type AudioTrack } from './useLevel';
+import { useLevel, type AudioTrack } from '../rtc/useLevel';
 
 export type VoiceState = AgentState | 'connecting' | 'comingTyped';
 

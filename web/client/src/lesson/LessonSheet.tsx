@@ -4,7 +4,7 @@ import type { Loaded } from '../load';
 import { minutesOf } from '../parts/minutes';
 import { Trouble } from '../parts/Trouble';
 import { texts } from '../texts';
-import type { Cite } from './captions';
+import type { Cite } from './cite';
 import { Passage } from './Passage';
 
 export const loadLesson = (id: string) => (signal: AbortSignal) => api.lesson(id, signal);

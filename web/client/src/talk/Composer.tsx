@@ -1,7 +1,7 @@
 import { useState, type Dispatch, type FormEvent, type KeyboardEvent, type RefObject, type SetStateAction } from 'react';
 import { Icon } from '../parts/Icon';
 import { texts } from '../texts';
-import { MicrophoneButton, type MicrophoneProps } from './MicrophoneButton';
+import { MicrophoneButton, type MicrophoneProps } from '../rtc/MicrophoneButton';
 
 export interface ComposerProps {
   microphone: MicrophoneProps & { ref: RefObject<HTMLButtonElement | null> };

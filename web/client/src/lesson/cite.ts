@@ -1,0 +1,5 @@
+/** A passage that an answer is based on. */
+export interface Cite {
+  passageId: string;
+  lessonId: string;
+}

@@ -1,0 +1,204 @@
+/** One user's connection to a room: join, lose it, come back, leave. */
+import { ConnectionError, ConnectionState, DisconnectReason, RoomEvent, type MediaDeviceFailure } from 'livekit-client';
+import { ApiError, type JoinToken } from '../api';
+import { explain } from '../failures';
+import { texts } from '../texts';
+import { Backoff } from './Backoff';
+import { Microphone, MicrophoneFailed } from './Microphone';
+import { makeRoom } from './room';
+
+export type Phase = 'before' | 'refused' | 'elsewhere' | 'connecting' | 'live' | 'lost';
+
+export interface Visit {
+  phase: Phase;
+  /** the connection came back less than 5 s ago */
+  back: boolean;
+  /** one sentence for the user, or empty */
+  trouble: string;
+  /** why there is no microphone, in the phase `refused` */
+  failure: MediaDeviceFailure | null;
+}
+
+export interface StartOptions {
+  microphone: boolean;
+  deviceId?: string;
+}
+
+const BACK_MS = 5_000;
+const BLIP_MS = 1_000; // a connection that resumes sooner needs no banner
+const FINAL = [401, 403, 404]; // a token refused with one of these will not be given later
+
+/** `subscribe` and `current` are made for useSyncExternalStore. */
+export class Connection {
+  readonly room = makeRoom();
+  private readonly microphone = new Microphone(this.room);
+  private readonly backoff = new Backoff();
+  private readonly listeners = new Set<() => void>();
+  private visit: Visit = { phase: 'before', back: false, trouble: '', failure: null };
+  private wanted = false; // by the user, whether connected or not
+  private rejoining = false;
+  private over = new AbortController();
+  private backTimer = 0;
+  private blipTimer = 0;
+
+  /** `getToken` is called for every join: the room may have been closed since the last one. */
+  constructor(private readonly getToken: () => Promise<JoinToken>) {}
+
+  readonly current = () => this.visit;
+
+  readonly subscribe = (listener: () => void) => {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  };
+
+  /** Aborted when the visit ends. A lost connection doesn't end it. */
+  get ended(): AbortSignal {
+    return this.over.signal;
+  }
+
+  /** Follows the room's events. Call the result to stop; it leaves the room too. */
+  readonly attach = () => {
+    const { room } = this;
+    room.on(RoomEvent.ConnectionStateChanged, this.changed).on(RoomEvent.Disconnected, this.disconnected);
+    return () => {
+      room.off(RoomEvent.ConnectionStateChanged, this.changed).off(RoomEvent.Disconnected, this.disconnected);
+      this.end();
+      void room.disconnect();
+    };
+  };
+
+  readonly start = async ({ microphone, deviceId }: StartOptions) => {
+    this.wanted = true;
+    this.over = new AbortController();
+    this.microphone.choose(microphone, deviceId);
+    this.show({ phase: 'connecting', trouble: '' });
+    void this.room.startAudio().catch(() => undefined);
+    // in parallel: the microphone buffers from now on, so no word is lost while connecting
+    const joining = this.join();
+    const publishing = this.microphone.publish();
+    try {
+      await Promise.race([joining, publishing.then(() => joining)]);
+      this.show({ phase: 'live' });
+      await publishing;
+    } catch (error) {
+      joining.catch(() => undefined);
+      publishing.catch(() => undefined);
+      if (!this.wanted) return;
+      await this.leave();
+      if (error instanceof MicrophoneFailed) this.show({ phase: 'refused', failure: error.failure });
+      else this.show({ trouble: sentence(error) });
+    }
+  };
+
+  readonly leave = async () => {
+    this.end();
+    this.show({ phase: 'before', back: false, trouble: '' });
+    await this.room.disconnect();
+  };
+
+  /** Tries to come back now. */
+  readonly retry = () => {
+    this.backoff.reset();
+    void this.comeBack();
+  };
+
+  readonly setMicrophone = async (on: boolean) => {
+    this.show({ trouble: '' });
+    try {
+      await this.microphone.turn(on);
+    } catch {
+      this.microphone.giveUp();
+      this.show({ trouble: texts.refused.lead });
+    }
+  };
+
+  private async join(): Promise<void> {
+    const token = await this.getToken();
+    if (!this.wanted) throw new Error('the user left before the token came');
+    await this.room.connect(token.server_url, token.participant_token);
+  }
+
+  private end(): void {
+    this.wanted = false;
+    this.over.abort();
+    this.backoff.cancel();
+    window.clearTimeout(this.blipTimer);
+  }
+
+  private async comeBack(): Promise<void> {
+    this.backoff.cancel();
+    if (this.rejoining || !this.wanted) return;
+    this.rejoining = true;
+    try {
+      await this.room.disconnect();
+      await this.join();
+      this.backoff.reset();
+      this.show({ phase: 'live' });
+      this.welcomeBack();
+      await this.microphone.publish().catch(() => undefined); // the user can turn it on again
+    } catch (error) {
+      await this.notBack(error);
+    } finally {
+      this.rejoining = false;
+      if (!this.wanted) void this.room.disconnect();
+    }
+  }
+
+  private async notBack(error: unknown): Promise<void> {
+    if (error instanceof ApiError && FINAL.includes(error.status)) {
+      await this.leave();
+      this.show({ trouble: sentence(error) });
+    } else if (this.wanted) {
+      this.backoff.schedule(() => void this.comeBack());
+    }
+  }
+
+  private readonly changed = (state: ConnectionState) => {
+    window.clearTimeout(this.blipTimer);
+    if (!this.wanted || this.rejoining) return;
+    if (state === ConnectionState.SignalReconnecting) {
+      this.blipTimer = window.setTimeout(() => this.lose(), BLIP_MS);
+    }
+    if (state === ConnectionState.Reconnecting) this.lose();
+    if (state === ConnectionState.Connected && this.visit.phase === 'lost') {
+      this.show({ phase: 'live' });
+      this.welcomeBack();
+    }
+  };
+
+  private readonly disconnected = (reason?: DisconnectReason) => {
+    if (!this.wanted || this.rejoining) return;
+    switch (reason) {
+      case DisconnectReason.DUPLICATE_IDENTITY:
+        this.end();
+        return this.show({ phase: 'elsewhere' });
+      case DisconnectReason.ROOM_DELETED:
+      case DisconnectReason.PARTICIPANT_REMOVED:
+        return void this.leave().then(() => this.show({ trouble: texts.ended }));
+      case DisconnectReason.CLIENT_INITIATED:
+        return;
+      default:
+        this.lose();
+        void this.comeBack();
+    }
+  };
+
+  private lose(): void {
+    if (this.visit.phase === 'live') this.show({ phase: 'lost' });
+  }
+
+  private welcomeBack(): void {
+    this.show({ back: true });
+    window.clearTimeout(this.backTimer);
+    this.backTimer = window.setTimeout(() => this.show({ back: false }), BACK_MS);
+  }
+
+  private show(change: Partial<Visit>): void {
+    this.visit = { ...this.visit, ...change };
+    for (const listener of this.listeners) listener();
+  }
+}
+
+function sentence(error: unknown): string {
+  return error instanceof ConnectionError ? texts.failures.media : explain(error);
+}

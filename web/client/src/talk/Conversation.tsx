@@ -1,0 +1,89 @@
+import { RoomAudioRenderer } from '@livekit/components-react';
+import { Track, type RemoteAudioTrack } from 'livekit-client';
+import { useEffect, useRef } from 'react';
+import { Note } from '../parts/Note';
+import { BackBanner, LostBanner } from '../rtc/Banner';
+import type { MicrophoneProps } from '../rtc/MicrophoneButton';
+import type { AudioTrack } from '../rtc/useLevel';
+import { texts } from '../texts';
+import { Composer, type ComposerProps } from './Composer';
+import { Notes } from './Notes';
+import { Transcript, type RenderCite } from './Transcript';
+import type { Tutor } from './tutor';
+import type { TalkControls } from './useTalk';
+import { useVoice } from './useVoice';
+import { VoiceLine, type VoiceState } from './VoiceLine';
+
+export interface ConversationProps extends Pick<ComposerProps, 'box' | 'draft' | 'onDraft'> {
+  controls: TalkControls;
+  tutor: Tutor;
+  microphone: MicrophoneProps;
+  renderCite: RenderCite;
+  lessonTrouble: string;
+  /** what the lesson is about */
+  topic: string;
+}
+
+export function Conversation(props: ConversationProps) {
+  const { controls, tutor, microphone, box, draft, onDraft, renderCite, lessonTrouble, topic } = props;
+  const { room, phase, talk, trouble, leave, say } = controls;
+  const [voice, toggleVoice] = useVoice(controls, tutor);
+  const button = useFocusOnArrival(phase === 'live');
+  return (
+    <>
+      <State controls={controls} tutor={tutor} microphone={microphone} />
+      <div className="not-kept" role="status">
+        {tutor.keepsNotes ? null : <Note icon="warn">{texts.notes.notKept}</Note>}
+      </div>
+      <Transcript
+        turns={talk.turns}
+        plans={talk.plans}
+        renderCite={renderCite}
+        notes={<Notes controls={controls} tutor={tutor} topic={topic} troubles={[trouble, lessonTrouble]} />}
+      />
+      <Composer
+        box={box}
+        microphone={{ ...microphone, ref: button }}
+        draft={draft}
+        onDraft={onDraft}
+        voice={voice}
+        say={say}
+        onVoice={toggleVoice}
+        onLeave={() => void leave()}
+      />
+      <RoomAudioRenderer room={room} />
+    </>
+  );
+}
+
+function State({ controls, tutor, microphone }: Pick<ConversationProps, 'controls' | 'tutor' | 'microphone'>) {
+  const { phase, back, retry, leave } = controls;
+  if (phase === 'lost') return <LostBanner onRetry={retry} onLeave={() => void leave()} />;
+  return (
+    <>
+      {back ? <BackBanner /> : null}
+      <VoiceLine state={lineOf(phase, tutor, microphone.on)} microphone={microphone.track} voice={voiceTrack(tutor)} />
+    </>
+  );
+}
+
+/** The start button is gone, so the microphone button gets the focus, unless the learner is typing. */
+function useFocusOnArrival(live: boolean) {
+  const button = useRef<HTMLButtonElement>(null);
+  const arrived = useRef(false);
+  useEffect(() => {
+    if (live && !arrived.current && !document.activeElement?.matches('textarea')) button.current?.focus();
+    arrived.current ||= live;
+  }, [live]);
+  return button;
+}
+
+function lineOf(phase: TalkControls['phase'], tutor: Tutor, microphone: boolean): VoiceState {
+  if (phase !== 'live') return 'connecting';
+  return tutor.state === 'coming' && !microphone ? 'comingTyped' : tutor.state;
+}
+
+function voiceTrack({ participant }: Tutor): AudioTrack | null {
+  const track = participant?.getTrackPublication(Track.Source.Microphone)?.track;
+  return (track as RemoteAudioTrack | undefined) ?? null;
+}

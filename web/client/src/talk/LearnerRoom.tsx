@@ -1,0 +1,134 @@
+import { useRef, useState } from 'react';
+import type { ModuleEntry, ModulePage } from '../api';
+import { useDebug } from '../debug/useDebug';
+import { CourseNav } from '../lesson/CourseNav';
+import { loadLesson } from '../lesson/LessonSheet';
+import { useLoaded } from '../load';
+import { media, useMedia } from '../parts/useMedia';
+import { useTitle } from '../parts/useTitle';
+import { RPC_SPEECH_STOP } from '../protocol';
+import { modulePath } from '../router';
+import { useMicrophone } from '../rtc/useMicrophone';
+import { texts } from '../texts';
+import { LessonPane } from './LessonPane';
+import { RoomBar } from './RoomBar';
+import { Strip } from './Strip';
+import { Tab, type TabName } from './Tab';
+import { TalkPanel } from './TalkPanel';
+import { useTutor } from './tutor';
+import { useCites } from './useCites';
+import { useDrawer } from './useDrawer';
+import { useLesson } from './useLesson';
+import { useLessonFocus } from './useLessonFocus';
+import { usePlaces } from './usePlaces';
+import { useRoomKeys } from './useRoomKeys';
+import { useTalk } from './useTalk';
+
+interface LearnerRoomProps {
+  courseId: string;
+  page: ModulePage;
+  modules: readonly ModuleEntry[];
+}
+
+/** The lesson, and beside it the talk about it. */
+export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
+  const { places, place, pathOf } = usePlaces(courseId, page, modules);
+  const lessonId = place?.lesson.id ?? null;
+  const controls = useTalk(page, lessonId);
+  const tutor = useTutor(controls.room);
+  const microphone = useMicrophone(controls);
+  const [debug, toggleDebug] = useDebug(controls.room, tutor, page.sessionId);
+  const lessonTrouble = useLesson({ page, controls, lessonId, pathOf });
+  const [lesson, again] = useLoaded(lessonId, loadLesson(lessonId ?? ''));
+  const [tab, setTab] = useState<TabName>('talk');
+  const phone = useMedia(media.phone);
+  const drawer = useDrawer();
+  const box = useRef<HTMLTextAreaElement>(null);
+  const openModule = modules.find((module) => module.id === page.module.id) ?? page.module;
+  const topic = place?.lesson.title ?? openModule.title;
+  useTitle(place?.lesson.title ?? page.module.title);
+  const { title, open } = useLessonFocus(lessonId, () => {
+    drawer.hide();
+    setTab('lesson');
+  });
+  const renderCite = useCites({ lesson, lessonId, places, pathOf, onShow: () => setTab('lesson') });
+  useRoomKeys({
+    onMute: () => microphone.connected && microphone.onToggle(),
+    onStop: () => void controls.tell(RPC_SPEECH_STOP, {}),
+    onWrite: () => {
+      setTab('talk');
+      requestAnimationFrame(() => box.current?.focus()); // after the tab is drawn
+    },
+    onEscape: () => drawer.shown && drawer.close(),
+    onDebug: toggleDebug,
+  });
+  const talking = controls.phase === 'connecting' || controls.phase === 'live' || controls.phase === 'lost';
+
+  return (
+    <div className="room" data-tab={tab} data-nav={drawer.shown ? 'open' : undefined} ref={drawer.root}>
+      <SkipLinks inert={drawer.shown} onTab={setTab} />
+      <RoomBar page={page} courseId={courseId} module={openModule} title={topic} drawer={drawer} onOpen={open} />
+      <div className="veil" onClick={drawer.close} />
+      <CourseNav
+        title={page.course.title}
+        modules={modules}
+        current={{ moduleId: page.module.id, lessonId }}
+        progress={page.sessionType.courseProgress}
+        hrefOf={(entry, module) => modulePath(courseId, module.id, entry.id)}
+        onOpen={open}
+        onClose={drawer.close}
+      />
+      <main className="both" inert={drawer.shown}>
+        <div className="tabs" role="tablist" aria-label={texts.room.tabs}>
+          <Tab name="lesson" tab={tab} onTab={setTab} label={texts.room.lessonTab} />
+          <Tab name="talk" tab={tab} onTab={setTab} label={texts.room.talkTab} />
+        </div>
+        <section className="lesson" id="lesson" tabIndex={0} aria-label={texts.lesson.label} {...panel('lesson', phone)}>
+          <LessonPane
+            places={places}
+            place={place}
+            lesson={lesson}
+            again={again}
+            cites={controls.talk.cited?.cites ?? []}
+            heading={title}
+            pathOf={pathOf}
+            onOpen={open}
+          />
+        </section>
+        <section className="talk" id="talk" tabIndex={-1} aria-label={texts.talk.label} {...panel('talk', phone)}>
+          <TalkPanel
+            controls={controls}
+            tutor={tutor}
+            microphone={microphone}
+            box={box}
+            renderCite={renderCite}
+            lessonTrouble={lessonTrouble}
+            topic={topic}
+          />
+        </section>
+        {phone && talking ? (
+          <Strip newest={controls.talk.turns.at(-1) ?? null} microphone={microphone} renderCite={renderCite} />
+        ) : null}
+      </main>
+      {debug}
+    </div>
+  );
+}
+
+/** On a phone lesson and talk are panels of tabs, else plain regions. */
+function panel(name: TabName, phone: boolean) {
+  return phone ? { role: 'tabpanel', 'aria-labelledby': `tab-${name}` } : { role: 'region' };
+}
+
+function SkipLinks({ inert, onTab }: { inert: boolean; onTab: (tab: TabName) => void }) {
+  return (
+    <div className="skips" inert={inert}>
+      <a className="skip" href="#lesson" onClick={() => onTab('lesson')}>
+        {texts.room.skipLesson}
+      </a>
+      <a className="skip" href="#talk" onClick={() => onTab('talk')}>
+        {texts.room.skipTalk}
+      </a>
+    </div>
+  );
+}

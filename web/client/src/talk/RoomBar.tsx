@@ -1,0 +1,58 @@
+import type { MouseEvent } from 'react';
+import type { ModuleEntry, ModulePage } from '../api';
+import { Icon } from '../parts/Icon';
+import { TopBar } from '../parts/TopBar';
+import { followLink, modulePath } from '../router';
+import { texts } from '../texts';
+import type { Drawer } from './useDrawer';
+
+interface RoomBarProps {
+  page: ModulePage;
+  courseId: string;
+  module: ModuleEntry;
+  title: string;
+  drawer: Drawer;
+  onOpen: (event: MouseEvent<HTMLAnchorElement>) => void;
+}
+
+/** The top bar, with the way from the course to the lesson. */
+export function RoomBar({ page, courseId, module, title, drawer, onOpen }: RoomBarProps) {
+  return (
+    <TopBar userName={page.userName} inert={drawer.shown} before={<MenuButton drawer={drawer} />}>
+      <div className="where">
+        <a href={`/?course=${encodeURIComponent(page.course.id)}`} onClick={followLink}>
+          {page.course.title}
+        </a>
+        <Separator />
+        <a href={modulePath(courseId, page.module.id)} onClick={onOpen}>
+          {module.title}
+        </a>
+        <Separator />
+        <h1>{title}</h1>
+      </div>
+    </TopBar>
+  );
+}
+
+function Separator() {
+  return (
+    <span className="sep" aria-hidden="true">
+      /
+    </span>
+  );
+}
+
+function MenuButton({ drawer }: { drawer: Drawer }) {
+  return (
+    <button
+      type="button"
+      className="btn bare square menu-btn"
+      aria-label={texts.room.menu}
+      aria-expanded={drawer.shown}
+      onClick={drawer.open}
+      ref={drawer.opener}
+    >
+      <Icon name="menu" />
+    </button>
+  );
+}

@@ -1,0 +1,60 @@
+/** Turns what comes out of a room into events of the talk. */
+import { RoomEvent, type Participant, type RemoteParticipant, type Room } from 'livekit-client';
+import type { ModulePage } from '../api';
+import { TOPIC_ANSWER_CITED, TOPIC_ANSWER_PLANNED } from '../protocol';
+import { followAgentData } from '../rtc/data';
+import { readCited, readPlanned } from '../rtc/payloads';
+import { followCaptions, followTyped, type Caption } from '../rtc/streams';
+import type { TalkEvent, Turn } from './turns';
+
+type Dispatch = (event: TalkEvent) => void;
+
+/** Call the result to stop. */
+export function listen(room: Room, page: ModulePage, dispatch: Dispatch): () => void {
+  const say = (caption: Caption) => dispatch({ type: 'said', turn: toTurn(caption, page.userName) });
+  const stops = [
+    followCaptions(room, {
+      onText: say,
+      onEnd: (caption) => {
+        if (caption.sender.isAgent || caption.final) dispatch({ type: 'ended', key: keyOf(caption) });
+      },
+    }),
+    followTyped(room, (typed) => {
+      if (!typed.sender.isLocal && !typed.sender.isAgent) say({ ...typed, final: true });
+    }),
+    listenForAnswers(room, dispatch),
+    listenForLeaving(room, dispatch),
+  ];
+  return () => stops.forEach((stop) => stop());
+}
+
+function listenForAnswers(room: Room, dispatch: Dispatch): () => void {
+  return followAgentData(room, {
+    [TOPIC_ANSWER_CITED]: (payload) => {
+      const citation = readCited(payload);
+      if (citation) dispatch({ type: 'cited', citation });
+    },
+    [TOPIC_ANSWER_PLANNED]: (payload) => {
+      const plan = readPlanned(payload);
+      if (plan) dispatch({ type: 'planned', plan });
+    },
+  });
+}
+
+function listenForLeaving(room: Room, dispatch: Dispatch): () => void {
+  const left = ({ isAgent }: RemoteParticipant) => isAgent && dispatch({ type: 'tutorLeft' });
+  room.on(RoomEvent.ParticipantDisconnected, left);
+  return () => room.off(RoomEvent.ParticipantDisconnected, left);
+}
+
+const keyOf = ({ sender, segmentId }: Caption) => `${sender.identity} ${segmentId}`;
+
+function toTurn(caption: Caption, userName: string): Omit<Turn, 'cites'> {
+  const { sender, segmentId, text, final } = caption;
+  return { key: keyOf(caption), segmentId, text, final, at: new Date(), ...speakerOf(sender, userName) };
+}
+
+function speakerOf(sender: Participant, userName: string): Pick<Turn, 'who' | 'name'> {
+  if (sender.isLocal) return { who: 'me', name: userName };
+  return { who: sender.isAgent ? 'bodh' : 'other', name: sender.name ?? '' };
+}

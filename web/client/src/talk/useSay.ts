@@ -1,0 +1,44 @@
+import { ConnectionState, type Room } from 'livekit-client';
+import { useCallback, useRef, type Dispatch } from 'react';
+import { TOPIC_TYPED } from '../protocol';
+import type { Connection } from '../rtc/Connection';
+import { tutorReady } from './tutor';
+import type { TalkEvent } from './turns';
+
+/** Shows a typed turn at once and sends it in order; takes it back if it can't be sent. */
+export function useSay(connection: Connection, dispatch: Dispatch<TalkEvent>): (text: string) => Promise<boolean> {
+  const count = useRef(0);
+  const queue = useRef(Promise.resolve());
+  return useCallback(
+    async (text: string) => {
+      const key = `typed ${(count.current += 1)}`;
+      const turn = { key, segmentId: key, who: 'me', name: '', text, final: true, at: new Date() } as const;
+      dispatch({ type: 'said', turn });
+      const { room, ended } = connection;
+      const sent = queue.current.then(() => send(room, text, ended));
+      queue.current = sent.catch(() => undefined);
+      try {
+        await sent;
+        return true;
+      } catch {
+        dispatch({ type: 'unsaid', key });
+        return false;
+      }
+    },
+    [connection, dispatch],
+  );
+}
+
+/** Sends once the tutor is ready. Throws if the talk ends first. */
+async function send(room: Room, text: string, ended: AbortSignal): Promise<void> {
+  for (;;) {
+    await tutorReady(room, ended);
+    try {
+      await room.localParticipant.sendText(text, { topic: TOPIC_TYPED });
+      return;
+    } catch (error) {
+      if (room.state === ConnectionState.Connected) throw error;
+      // lost while sending: send again once the connection is back
+    }
+  }
+}

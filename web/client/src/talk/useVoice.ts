@@ -1,0 +1,47 @@
+import { useEffect, useRef } from 'react';
+import { change, useChoices } from '../choices';
+import { RPC_SPEECH_SET, type SpeechSet } from '../protocol';
+import type { Tutor } from './tutor';
+import type { TalkControls } from './useTalk';
+
+const TRIES = 10;
+const AGAIN_MS = 1_000;
+
+type Tell = TalkControls['tell'];
+
+/** Whether the tutor's voice is on, and a toggle. Off silences this page only, not the room. */
+export function useVoice({ tell }: TalkControls, { participant }: Tutor): [boolean, () => void] {
+  const { voice, speechRate } = useChoices();
+  useEffect(() => {
+    participant?.setVolume(voice ? 1 : 0);
+  }, [participant, voice]);
+  useRate(participant, speechRate, tell);
+  // if it can't be stored, the button goes back by itself
+  const toggle = () => void change({ voice: !voice }).catch(() => undefined);
+  return [voice, toggle];
+}
+
+/** Tells each new tutor the speech rate. A tutor starts at the normal rate, so that needs no call. */
+function useRate(participant: Tutor['participant'], rate: number, tell: Tell): void {
+  const told = useRef(false);
+  useEffect(() => {
+    if (participant === null || (rate === 1 && !told.current)) return;
+    told.current = true;
+    return retried(() => tell(RPC_SPEECH_SET, { rate } satisfies SpeechSet));
+  }, [participant, rate, tell]);
+}
+
+/** Tries until it works: a tutor may be in the room before it takes calls. Call the result to stop. */
+function retried(call: () => Promise<boolean>): () => void {
+  let timer = 0;
+  let current = true;
+  const attempt = async (tries: number) => {
+    if ((await call()) || tries <= 1 || !current) return;
+    timer = window.setTimeout(() => void attempt(tries - 1), AGAIN_MS);
+  };
+  void attempt(TRIES);
+  return () => {
+    current = false;
+    window.clearTimeout(timer);
+  };
+}
