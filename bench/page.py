@@ -1,4 +1,4 @@
-"""The page: opened -> lesson readable, and click on "Start the talk" -> first sound heard."""
+"""The page: opened -> lesson readable, and click on "Start talking" -> first sound heard."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,7 @@ async def run(runs: int) -> None:
                 )
             await browser.close()
     print(row("page opened -> lesson readable", readable))
-    print(row("click on Start the talk -> first sound", heard))
+    print(row("click on Start talking -> first sound", heard))
 
 
 async def open_and_start(browser: Browser, stack: Stack, module: str) -> dict[str, float]:
@@ -69,8 +69,8 @@ async def open_and_start(browser: Browser, stack: Stack, module: str) -> dict[st
     await page.request.post("/auth/dev-login", data={"name": "Bench"})
     await page.add_init_script(MEASURE)
     await page.goto(f"/v2/course/ml-intro/module/{module}")
-    await page.get_by_text("We hear you").wait_for()
-    await page.get_by_role("button", name="Start the talk").click()
+    await page.get_by_text("We can hear you").wait_for()
+    await page.get_by_role("button", name="Start talking").click()
     await page.locator("html[data-heard]").wait_for()
     marks: dict[str, str] = await page.evaluate("({ ...document.documentElement.dataset })")
     await context.close()

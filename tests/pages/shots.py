@@ -22,7 +22,7 @@ async def take(browser: Browser, url: str, state: State, device: str) -> None:
     async with still_page(browser, width, height) as page:
         await open_state(page, url, state)
         if state.entry.startswith("room-before"):
-            await page.get_by_text("We hear you").wait_for()
+            await page.get_by_text("We can hear you").wait_for()
         for theme in THEMES:
             await page.emulate_media(color_scheme=theme)
             await page.screenshot(path=SHOTS / f"{state.name}-{device}-{theme}.png")

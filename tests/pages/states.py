@@ -20,7 +20,7 @@ class State:
 
 
 async def open_settings(page: Page) -> None:
-    await page.get_by_role("button", name="Settings: speech rate, captions, memory").click()
+    await page.get_by_role("button", name="Settings").click()
 
 
 async def open_export(page: Page) -> None:

@@ -103,7 +103,7 @@ async def test_course_page_continues_where_the_learner_left_off(
     await page.goto(f"/?course={school.course.id}")
     lesson = school.lessons[1][0]
     box = page.locator(".resume")
-    await expect(box).to_contain_text("Lesson 4, stopped today at 2:14 in the video")
+    await expect(box).to_contain_text("Lesson 4, last opened today, at 2:14 in the video")
     await expect(page.locator(".sum")).to_contain_text("1 of 6 lessons")
     marks = page.locator("details").nth(1).locator("li").first
     await expect(marks).to_contain_text("in progress")
@@ -119,7 +119,7 @@ async def test_search_links_to_the_words_and_url_to_a_segment(
 ) -> None:
     page = await browser()
     await page.goto("/transcripts")
-    await page.get_by_label("Search what was said").fill("subtracting")
+    await page.get_by_label("Search transcripts").fill("subtracting")
     found = page.locator(".results a")
     await expect(found).to_have_count(2)
     await found.nth(1).click()
@@ -161,8 +161,8 @@ async def test_exports_agree_and_erasing_asks_for_confirmation(
     await page.keyboard.press("Escape")
     await expect(page.locator(".lines li")).to_have_count(3)
     await ask()
-    await page.get_by_role("button", name="Yes, erase it").click()
-    await expect(page.get_by_text("What you said here is erased.")).to_be_visible()
+    await page.get_by_role("button", name="Erase").click()
+    await expect(page.get_by_text("What you said here has been erased.")).to_be_visible()
     await expect(page.locator(".lines li")).to_have_count(1)
     assert await school.rows("select id from transcript_segments") == [("s2",)]
 
@@ -172,9 +172,9 @@ async def test_settings_apply_at_once_and_after_a_reload(
 ) -> None:
     page = await browser()
     await page.goto("/transcripts")
-    await page.get_by_role("button", name="Settings:").click()
+    await page.get_by_role("button", name="Settings").click()
     await page.get_by_label("Store what I say").uncheck()
-    await page.get_by_role("combobox", name="Speech rate").select_option("1.25")
+    await page.get_by_role("combobox", name="Speaking speed").select_option("1.25")
     await page.get_by_role("radio", name="Largest").check()
     async with page.expect_response(lambda one: "dark" in (one.request.post_data or "")):
         await page.get_by_role("radio", name="Dark").check()
@@ -208,7 +208,7 @@ async def test_every_page_is_accessible_and_fits(
     await page.get_by_role("menuitem", name="Erase what I said").click()
     await inspect(page, width)
     await page.keyboard.press("Escape")
-    await page.get_by_role("button", name="Settings:").click()
+    await page.get_by_role("button", name="Settings").click()
     await inspect(page, width)
 
 

@@ -1,12 +1,12 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
-// `npm run dev` serves the page by itself and passes what belongs to the token server on.
+// `npm run dev` serves the page and forwards everything else to the token server.
 const tokenServer = 'http://127.0.0.1:8080';
 
 export default defineConfig({
   plugins: [react()],
-  // The Content-Security-Policy knows only files of our own: nothing is inlined.
+  // The Content-Security-Policy allows no inline scripts or styles.
   build: { assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 900 },
   server: {
     host: '127.0.0.1',

@@ -128,8 +128,8 @@ async def type_to_tutor(page: Page, text: str) -> None:
 
 
 async def leave(page: Page) -> None:
-    await page.get_by_role("button", name="Leave the talk").click()
-    await expect(page.get_by_role("button", name="Start the talk")).to_be_visible()
+    await page.get_by_role("button", name="Leave the conversation").click()
+    await expect(page.get_by_role("button", name="Start talking")).to_be_visible()
 
 
 async def open_transcript(page: Page, text: str) -> None:

@@ -26,12 +26,12 @@ async def test_of_two_windows_the_newer_one_talks(
     second = await first.context.new_page()
     await second.goto(first.url)
     await second.get_by_role("button", name="Start without a microphone").click()
-    await expect(first.get_by_role("heading", name="Opened elsewhere")).to_be_visible()
+    await expect(first.get_by_role("heading", name="Open in another window")).to_be_visible()
     await type_to_tutor(second, "What is a label?")
-    await expect(first.get_by_role("heading", name="Opened elsewhere")).to_be_visible()
+    await expect(first.get_by_role("heading", name="Open in another window")).to_be_visible()
     assert len(tickets) == 1  # it did not come back by itself
     await first.get_by_role("button", name="Talk here instead").click()
-    await expect(second.get_by_role("heading", name="Opened elsewhere")).to_be_visible()
+    await expect(second.get_by_role("heading", name="Open in another window")).to_be_visible()
     await type_to_tutor(first, "What is machine learning?")
 
 
@@ -99,11 +99,11 @@ async def test_who_refuses_the_microphone_goes_on_by_typing(
     await fresh_room(module)
     browser = await open_browser(without=ASK)
     page = await sign_in(browser, "Ines without a microphone", module.id, permissions=())
-    await page.get_by_role("button", name="Start the talk").click()
-    await expect(page.get_by_role("heading", name="The microphone is blocked")).to_be_visible()
+    await page.get_by_role("button", name="Start talking").click()
+    await expect(page.get_by_role("heading", name="Your microphone is blocked")).to_be_visible()
     await page.get_by_role("button", name="Try again").click()
-    await expect(page.get_by_role("heading", name="The microphone is blocked")).to_be_visible()
-    await page.get_by_role("button", name="Go on by typing").click()
+    await expect(page.get_by_role("heading", name="Your microphone is blocked")).to_be_visible()
+    await page.get_by_role("button", name="Continue by typing").click()
     await expect(page.locator(".turn.bodh").first).to_contain_text("Ines without a microphone")
     await type_to_tutor(page, "What is a label?")
 
@@ -123,9 +123,9 @@ async def test_words_typed_before_the_tutor_came_are_answered(
         os.kill(worker, signal.SIGSTOP)
     try:
         page = await sign_in(browser, "Olga who is early", module.id)
-        await page.get_by_role("button", name="Start the talk").click()
+        await page.get_by_role("button", name="Start talking").click()
         await expect(page.locator(".agent .say")).to_have_text(
-            "Your tutor is comingYou can speak already."
+            "Your tutor is joiningYou can start speaking."
         )
         await expect(page.get_by_text("While you wait: read passage 1")).to_be_visible()
         await page.get_by_label("Type to Bodh").fill("What is a label?")

@@ -36,8 +36,8 @@ async def test_words_from_before_the_tutor_came_are_heard(
         os.kill(pid, signal.SIGSTOP)
     try:
         page = await sign_in(browser, "Ester the early", module.id)
-        await page.get_by_role("button", name="Start the talk").click()
-        await expect(page.locator(".say")).to_contain_text("You can speak already.")
+        await page.get_by_role("button", name="Start talking").click()
+        await expect(page.locator(".say")).to_contain_text("You can start speaking.")
         await page.wait_for_function(SAID, polling=50)
         assert await page.locator(".turn").count() == 0
     finally:

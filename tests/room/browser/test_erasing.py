@@ -57,16 +57,16 @@ async def test_erased_words_leave_no_trace(
 
     await page.get_by_role("button", name="Export").click()
     await page.get_by_role("menuitem", name="Erase what I said").click()
-    await page.get_by_role("button", name="Yes, erase it").click()
-    await expect(page.get_by_text("What you said here is erased.")).to_be_visible()
+    await page.get_by_role("button", name="Erase").click()
+    await expect(page.get_by_text("What you said here has been erased.")).to_be_visible()
     await expect(page.locator("main")).not_to_contain_text(TRACE)
     assert await tables_with(rows, TRACE) == []
     assert TRACE not in await exported(page)
     async with asyncio.timeout(20):
         while files_with(stack.home, TRACE):  # noqa: ASYNC110 the drainer is another process
             await asyncio.sleep(0.2)
-    await page.get_by_label("Search what was said").fill("bees")
-    await expect(page.locator(".find [role=status]")).to_have_text("Nothing found")
+    await page.get_by_label("Search transcripts").fill("bees")
+    await expect(page.locator(".find [role=status]")).to_have_text("No results")
 
 
 async def test_with_storing_switched_off_nothing_is_kept_from_the_first_word(
@@ -78,6 +78,6 @@ async def test_with_storing_switched_off_nothing_is_kept_from_the_first_word(
     await type_to_tutor(page, PLANTED.replace("nineteen", "twenty"))
     await leave(page)
     await page.goto("/transcripts")
-    await expect(page.get_by_text("Nothing was said yet.")).to_be_visible()
+    await expect(page.get_by_text("No transcripts yet.")).to_be_visible()
     assert await tables_with(rows, "twenty bees") == []
     assert files_with(stack.home, "twenty bees") == []

@@ -41,12 +41,12 @@ async def test_a_first_lesson_from_sign_in_to_transcript_export(
     await page.goto("/")
     await page.get_by_label("Your name").fill("Beatriz of the first lesson")
     await page.get_by_role("button", name="Sign in").click()
-    await page.get_by_role("link", name="Begin with the first lesson").click()
-    await expect(page.get_by_text("We hear you")).to_be_visible()
-    await page.get_by_role("button", name="Start the talk").click()
+    await page.get_by_role("link", name="Start the first lesson").click()
+    await expect(page.get_by_text("We can hear you")).to_be_visible()
+    await page.get_by_role("button", name="Start talking").click()
     await expect(page.locator(".turn.bodh").first).to_contain_text("Beatriz of the first lesson")
     await expect(page.locator(".turn.me").first).to_contain_text(SPOKEN, timeout=40_000)
-    await expect(page.get_by_text("Bodh runs on this machine alone.")).to_be_visible()
+    await expect(page.get_by_text("Bodh is running offline.")).to_be_visible()
     await page.locator(".cite").first.click()
     await expect(page.locator(".pas.cited").first).to_be_in_viewport()
     await type_to_tutor(page, TYPED)
@@ -61,7 +61,7 @@ async def test_a_first_lesson_from_sign_in_to_transcript_export(
 
 async def search(page: Page, word: str) -> None:
     """Finds a word by its stem, marks it and goes on to the next place."""
-    await page.get_by_label("Search what was said").fill(word)
+    await page.get_by_label("Search transcripts").fill(word)
     await expect(page.locator(".find [role=status]")).to_have_text(re.compile(r"^1 of [1-9]\d*"))
     await expect(page.locator("mark.cur").first).to_have_text(re.compile("^label", re.IGNORECASE))
 
@@ -69,7 +69,7 @@ async def search(page: Page, word: str) -> None:
 async def exports_agree(page: Page, folder: Path) -> None:
     """Each form parses, and all of them hold the same words of the same people."""
     files = {}
-    for label in ("Captions", "Plain text", "All data", "Plain feed for braille"):
+    for label in ("Captions", "Plain text", "All data", "For braille displays"):
         await page.get_by_role("button", name="Export").click()
         async with page.expect_download() as download:
             await page.get_by_role("menuitem", name=label).click()
@@ -80,7 +80,7 @@ async def exports_agree(page: Page, folder: Path) -> None:
     assert {SPOKEN, TYPED} <= {text for _, text in said}
     cues = [(cue.voice, cue.text) for cue in webvtt.read(files["Captions"])]
     lines = re.findall(r"^\[[\d:]{8}\] (.+?): (.+)$", files["Plain text"].read_text(), re.MULTILINE)
-    feed = files["Plain feed for braille"].read_text().splitlines()
+    feed = files["For braille displays"].read_text().splitlines()
     assert cues == said
     assert lines == said
     assert [line.removeprefix(f"{who}: ") for line, (who, _) in zip(feed, said, strict=True)] == [

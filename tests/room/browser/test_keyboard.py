@@ -41,19 +41,19 @@ async def test_a_lesson_by_keyboard_alone(
     await tab_to(page, "name")
     await page.keyboard.type("Mira of the keyboard")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("link", name="Begin with the first lesson")).to_be_visible()
-    await tab_to(page, "Begin with the first lesson")
+    await expect(page.get_by_role("link", name="Start the first lesson")).to_be_visible()
+    await tab_to(page, "Start the first lesson")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_text("We hear you")).to_be_visible()
+    await expect(page.get_by_text("We can hear you")).to_be_visible()
     await skip_to_the_talk(page)
-    await tab_to(page, "Start the talk")
+    await tab_to(page, "Start talking")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("button", name="Mute microphone")).to_be_focused()
     await talk_by_keys(page)
     await switch_lesson_by_keys(page, course.modules[0].lessons[1]["title"])
-    await tab_to(page, "Leave the talk")
+    await tab_to(page, "Leave the conversation")
     await page.keyboard.press("Enter")
-    await expect(page.get_by_role("button", name="Start the talk")).to_be_visible()
+    await expect(page.get_by_role("button", name="Start talking")).to_be_visible()
 
 
 async def skip_to_the_talk(page: Page) -> None:
@@ -93,8 +93,8 @@ async def talk_by_keys(page: Page) -> None:
     await expect(page.locator(".drawer")).to_have_count(0)
     await page.keyboard.press("/")
     await expect(box).to_be_focused()
-    order = await tab_to(page, "Leave the talk")
-    assert order == ["Send", "Unmute microphone", "Voice on, hear Bodh", "Leave the talk"]
+    order = await tab_to(page, "Leave the conversation")
+    assert order == ["Send", "Unmute microphone", "Voice on, Bodh speaks", "Leave the conversation"]
 
 
 async def switch_lesson_by_keys(page: Page, title: str) -> None:

@@ -41,7 +41,7 @@ async def test_final_turns_are_told_once_and_interim_words_never(
 ) -> None:
     page = await fresh_page("Nora who listens", course.modules[0], phrases=[SPOKEN])
     await page.evaluate(NOTE)
-    await page.get_by_role("button", name="Start the talk").click()
+    await page.get_by_role("button", name="Start talking").click()
     await expect(page.locator(".forming")).to_be_visible(timeout=40_000)
     assert await heard_in_tree(page, await page.locator(".forming").inner_text()) == 0
     await expect(page.locator(".turn.me").first).to_contain_text(SPOKEN)

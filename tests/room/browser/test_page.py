@@ -22,7 +22,7 @@ async def test_four_spoken_phrases_are_captioned_and_answered_on_the_page(
     page = await fresh_page("Amina of the page", module, phrases=PHRASES)
     trouble = watch(page)
     await expect(page.get_by_role("heading", name=module.lessons[0]["title"]).first).to_be_visible()
-    await page.get_by_role("button", name="Start the talk").click()
+    await page.get_by_role("button", name="Start talking").click()
     await expect(page.locator(".turn.bodh").first).to_contain_text("Amina of the page")
     for number, phrase in enumerate(PHRASES):
         turn = page.locator(".turn.me").nth(number)
@@ -32,8 +32,8 @@ async def test_four_spoken_phrases_are_captioned_and_answered_on_the_page(
         if number == 0:  # the passage that the newest answer rests on is marked in the lesson
             await expect(page.locator(".pas.cited").first).to_be_visible(timeout=15_000)
     await expect(page.locator(".cite").nth(1)).to_be_visible()
-    await page.get_by_role("button", name="Leave the talk").click()
-    await expect(page.get_by_role("button", name="Start the talk")).to_be_visible()
+    await page.get_by_role("button", name="Leave the conversation").click()
+    await expect(page.get_by_role("button", name="Start talking")).to_be_visible()
     assert trouble == []
 
 
@@ -71,7 +71,7 @@ async def test_page_asks_for_sign_in_and_comes_back(
     await page.get_by_label("Your name").fill("Late Learner")
     await page.get_by_role("button", name="Sign in").click()
     await page.wait_for_url(f"**/module/{course.modules[0].id}**")
-    await expect(page.get_by_role("button", name="Start the talk")).to_be_visible()
+    await expect(page.get_by_role("button", name="Start talking")).to_be_visible()
 
 
 def watch(page: Page) -> list[str]:

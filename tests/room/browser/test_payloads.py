@@ -168,8 +168,8 @@ async def show_transcript(
     await page.goto(f"/transcripts/{session_id}")
     for text in kept:
         await expect(page.locator(".lines p", has_text=f"{text} planted")).to_be_visible()
-    await page.get_by_label("Search what was said").fill("planted")
+    await page.get_by_label("Search transcripts").fill("planted")
     await expect(page.locator(".lines mark").first).to_have_text("planted")
     await page.goto("/transcripts")
-    await page.get_by_label("Search what was said").fill("planted")
+    await page.get_by_label("Search transcripts").fill("planted")
     await expect(page.locator(".results li")).not_to_have_count(0)

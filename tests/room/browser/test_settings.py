@@ -19,11 +19,11 @@ async def test_each_setting_has_its_effect_in_the_room(
     turns, box = page.locator(".turns"), page.get_by_label("Type to Bodh")
     await expect(turns).to_have_css("font-size", "16px")
     await expect(page.locator(".turn.bodh").first).to_have_attribute("aria-live", "off")
-    await page.get_by_role("button", name="Settings:").click()
+    await page.get_by_role("button", name="Settings").click()
     panel = page.get_by_role("dialog", name="Settings")
     await panel.get_by_label("Largest").check()
     await panel.get_by_label("Dark", exact=True).check()
-    for switch in ("words with the screen reader", "Keys of a single letter"):
+    for switch in ("words with the screen reader", "Single-key shortcuts"):
         await panel.get_by_label(switch).click()
     await panel.get_by_label("Voice on").click()
     await page.keyboard.press("Escape")
@@ -54,8 +54,8 @@ async def test_a_chosen_rate_is_how_fast_the_tutor_speaks(
     await start_typed(page)
     await page.keyboard.press("Control+.")
     normal = await words_a_second(page, "What is gradient descent?")
-    await page.get_by_role("button", name="Settings:").click()
-    await page.get_by_role("combobox", name="Speech rate").select_option("0.75")
+    await page.get_by_role("button", name="Settings").click()
+    await page.get_by_role("combobox", name="Speaking speed").select_option("0.75")
     await page.keyboard.press("Escape")
     slow = await words_a_second(page, "What is gradient descent?")
     assert 0.6 <= slow / normal <= 0.9

@@ -7,7 +7,7 @@ import { TranscriptsPage } from './pages/TranscriptsPage';
 import { Waiting } from './parts/Waiting';
 import { matchModule, matchTranscript, useAddress } from './router';
 
-// the room brings the media library: sign-in and courses need not wait for it
+// loaded on demand: livekit-client is large, and sign-in and courses don't need it
 const RoomPage = lazy(() => import('./pages/RoomPage'));
 
 export function App() {

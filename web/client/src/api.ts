@@ -1,4 +1,4 @@
-/** The token server's JSON, typed by its OpenAPI document, and the one door to it. */
+/** All requests to the token server, with types from its OpenAPI document. */
 import type { components, operations } from './openapi';
 import type { Role } from './protocol';
 import { navigate, signInPath } from './router';
@@ -11,7 +11,7 @@ export type CourseTree = Schemas['CourseTree'];
 export type CourseProgress = Schemas['CourseProgress'];
 export type LastLesson = Schemas['LastLesson'];
 export type LessonStatus = Schemas['LessonLine']['status'];
-/** of a course's tree or, without the mark of whoever is signed in, of a module's own page */
+/** from a course tree; without `status` from a module page */
 export type LessonEntry = Omit<Schemas['LessonLine'], 'status'> & { status?: LessonStatus };
 export type ModuleEntry = Omit<Schemas['ModuleLine'], 'lessons'> & { lessons: LessonEntry[] };
 export type JoinToken = Schemas['JoinToken'];
@@ -33,7 +33,7 @@ type Of<Operation extends keyof operations> = operations[Operation]['parameters'
 export type TranscriptForm = NonNullable<Of<'get_transcript'>['format']>;
 export type HeardQuery = Of<'get_own_transcripts'>;
 
-/** An answer that is not 2xx; `status` 0 means there was no answer at all. */
+/** A response other than 2xx. `status` is 0 if there was no response. */
 export class ApiError extends Error {
   constructor(
     readonly status: number,
@@ -44,14 +44,14 @@ export class ApiError extends Error {
   }
 }
 
-/** The JSON answer. Raises ApiError; a lost sign-in leads to the sign-in page as well. */
+/** The response's JSON. Throws ApiError; on 401 it also opens the sign-in page. */
 async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, init);
   } catch (error) {
     if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(0, 'network', 'no answer');
+    throw new ApiError(0, 'network', 'no response');
   }
   const body: unknown = await response.json().catch(() => null);
   if (response.status === 401 && path.startsWith('/api/')) navigate(signInPath(), { replace: true });

@@ -1,4 +1,4 @@
-/** What the learner chose, kept by the server: one store for all parts of the page. */
+/** The learner's settings: stored by the server, shared by the whole page. */
 import { useSyncExternalStore } from 'react';
 import { api, type AccountSettings } from './api';
 import { applyTheme } from './theme';
@@ -14,7 +14,7 @@ const defaults: AccountSettings = {
 };
 
 let stored = defaults;
-let pending: Partial<AccountSettings>[] = []; // chosen, and not answered yet
+let pending: Partial<AccountSettings>[] = []; // chosen, but not yet confirmed by the server
 let current = defaults;
 let loading: Promise<void> | null = null;
 let saving: Promise<unknown> = Promise.resolve();
@@ -32,7 +32,7 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Asks the server once for whoever is signed in; without an answer the defaults hold. */
+/** Loads the settings once per sign-in. If that fails, the defaults apply. */
 export function loadChoices(): void {
   loading ??= api.settings().then(
     (found) => {
@@ -52,7 +52,7 @@ export function forgetChoices(): void {
   show();
 }
 
-/** Shows the choice at once and stores it; takes it back, and raises, where it was not stored. */
+/** Applies a choice at once and stores it. Reverts it and throws if it can't be stored. */
 export function change(changes: Partial<AccountSettings>): Promise<void> {
   pending = [...pending, changes];
   show();
@@ -73,8 +73,8 @@ export function change(changes: Partial<AccountSettings>): Promise<void> {
 }
 
 /**
- * Waits until the server knows whether it may store: a token of before would tell the tutor wrong.
- * Raises, once, where the choice was not taken.
+ * Waits until the server has the choice about storing: a token made earlier would carry the old one.
+ * Throws once if it couldn't be saved.
  */
 export async function storingSettled(): Promise<void> {
   const last = storing;
@@ -82,7 +82,7 @@ export async function storingSettled(): Promise<void> {
   await last;
 }
 
-/** What is stored, and over it what is on its way. */
+/** Shows the stored settings with the pending ones on top. */
 function show(): void {
   current = Object.assign({}, stored, ...pending);
   document.documentElement.dataset.captions = current.captionSize;

@@ -1,4 +1,4 @@
-/** Dates and lengths in the language of the texts, in the reader's time zone. */
+/** Dates and durations in the language of the texts and the reader's time zone. */
 import { texts } from './texts';
 
 const day = new Intl.DateTimeFormat(texts.locale, { day: 'numeric', month: 'short' });

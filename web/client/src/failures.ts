@@ -1,8 +1,7 @@
-/** What a failed request means to the learner. */
 import { ApiError } from './api';
 import { texts } from './texts';
 
-/** One sentence for people. */
+/** What a failed request means, in a sentence for the learner. */
 export function explain(error: unknown): string {
   if (!(error instanceof ApiError)) return texts.failures.other;
   switch (error.status) {

@@ -5,7 +5,7 @@ export type Loaded<T> =
   | { state: 'ready'; value: T }
   | { state: 'failed'; error: unknown };
 
-/** Loads once per key, drops answers that came too late, `again` asks anew. */
+/** Loads once per key (null loads nothing), ignores outdated results. The second value reloads. */
 export function useLoaded<T>(
   key: string | null,
   load: (signal: AbortSignal) => Promise<T>,
@@ -24,7 +24,7 @@ export function useLoaded<T>(
       (error: unknown) => keep({ state: 'failed', error }),
     );
     return () => stop.abort();
-    // `load` is made anew on each render; `id` says when its answer would differ
+    // `load` is a new function on each render; `id` says when its result would differ
   }, [id]);
   const loaded: Loaded<T> = held?.id === id ? held.loaded : { state: 'loading' };
   return [loaded, () => setAttempt((count) => count + 1)];

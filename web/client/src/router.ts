@@ -1,4 +1,4 @@
-/** The page's address: a tiny router over the history API. */
+/** A small router on top of the history API. */
 import { useSyncExternalStore } from 'react';
 
 const listeners = new Set<() => void>();
@@ -14,7 +14,7 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Path and query; a change of it renders again, also by the back button. */
+/** The current address. Renders again when it changes. */
 export function useAddress(): URL {
   const href = useSyncExternalStore(subscribe, () => window.location.href);
   return new URL(href);
@@ -26,7 +26,7 @@ export function navigate(to: string, { replace = false } = {}): void {
   announce();
 }
 
-/** Follows a link inside the page; new windows and modified clicks stay the browser's. */
+/** Follows a link inside the page. Leaves modified clicks, such as "open in new tab", to the browser. */
 export function followLink(event: React.MouseEvent<HTMLAnchorElement>): void {
   const plain = event.button === 0 && !event.metaKey && !event.ctrlKey && !event.shiftKey && !event.altKey;
   if (!plain || event.defaultPrevented) return;
@@ -39,7 +39,7 @@ export function modulePath(courseId: string, moduleId: string, lesson?: string |
   return lesson ? `${path}?lesson=${encodeURIComponent(lesson)}` : path;
 }
 
-/** Decoded course and module of a room's path, or null. */
+/** Course and module in a room's path, decoded. */
 export function matchModule(pathname: string): { courseId: string; moduleId: string } | null {
   const found = /^\/v2\/course\/([^/]+)\/module\/([^/]+)\/?$/.exec(pathname);
   if (!found?.[1] || !found[2]) return null;
@@ -50,7 +50,7 @@ export function matchModule(pathname: string): { courseId: string; moduleId: str
   }
 }
 
-/** The session of a transcript's path, the empty text for the list of all, else null. */
+/** The session in a transcript's path; empty for the list of all transcripts. */
 export function matchTranscript(pathname: string): string | null {
   const found = /^\/transcripts(?:\/([0-9a-fA-F-]{36}))?\/?$/.exec(pathname);
   return found ? (found[1] ?? '') : null;
@@ -63,7 +63,7 @@ export function transcriptPagePath(sessionId: string, lesson?: string | null, se
 
 export const segmentAnchor = (id: string) => `segment-${encodeURIComponent(id)}`;
 
-/** Where sign-in leads: only pages of our own, everything else is the start page. */
+/** Where to go after sign-in. Anything but a known page of ours becomes the start page. */
 export function safeReturn(wanted: string | null): string {
   if (!wanted?.startsWith('/') || wanted.startsWith('//') || wanted.includes('\\')) return '/';
   const url = new URL(wanted, window.location.origin);

@@ -1,4 +1,4 @@
-/** Light or dark: the system's choice until the learner makes one, kept in this browser as well. */
+/** Light or dark: follows the system until the learner chooses. Also kept in this browser. */
 export type Theme = 'light' | 'dark' | 'system';
 
 const KEY = 'bodh.theme';
@@ -15,11 +15,11 @@ export function applyTheme(theme: Theme): void {
     if (theme === 'system') localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, theme);
   } catch {
-    // without storage the choice holds until the page is closed
+    // no storage: the choice lasts until the page is closed
   }
 }
 
-/** The other one of light and dark than what is shown. */
+/** The opposite of what is shown. */
 export function otherTheme(): Theme {
   return getComputedStyle(document.documentElement).colorScheme === 'dark' ? 'light' : 'dark';
 }

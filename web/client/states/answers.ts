@@ -1,4 +1,4 @@
-/** What the token server would say: one learner, one course, and what was said in it. */
+/** Responses of the token server: one learner, one course, one conversation. */
 import type {
   AccountSettings,
   CourseTree,
@@ -214,7 +214,7 @@ const known: Record<string, (url: URL) => unknown> = {
   [`/api/rooms/${page.roomName}/lesson`]: () => ({ lessonId, revision: 1 }),
 };
 
-/** Status of a failure, or the JSON of an answer, by path: over what is known. */
+/** By path, a status (0: no response) or JSON to answer with instead of the usual response. */
 export type Answers = Record<string, object | number>;
 
 export async function answer(url: URL, changed: Answers): Promise<Response> {

@@ -1,4 +1,4 @@
-/** For tests only: any page of the product in any of its states, without a server behind it. */
+/** For tests: any page in any of its states, without a server. */
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { answer } from './answers';

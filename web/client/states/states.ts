@@ -16,7 +16,7 @@ export interface TalkState {
   plans?: AnswerPlanned[];
   keepsNotes?: boolean;
   back?: boolean;
-  /** of past turns, in seconds, for the debug drawer */
+  /** of past turns, for the debug drawer */
   latencies?: TurnLatency[];
   microphone?: boolean;
   trouble?: string;
@@ -115,5 +115,5 @@ export const states = {
 
 const name = new URL(window.location.href).searchParams.get('state') ?? '';
 
-/** The state of this page's address; null on the list of all. */
+/** The state in the address; null on the list of states. */
 export const chosen: State | null = (states as Record<string, State>)[name] ?? null;

@@ -1,4 +1,4 @@
-/** In place of the product's: a tutor that stays in one state. */
+/** Replaces src/talk/tutor.ts: the tutor stays in one state. */
 import type { Tutor } from '../src/talk/tutor';
 import { chosen } from './states';
 

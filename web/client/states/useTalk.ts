@@ -1,4 +1,4 @@
-/** In place of the product's: a talk that stands still in one state. */
+/** Replaces src/talk/useTalk.ts: the talk stays in one state. */
 import { Room, RoomEvent, type RemoteParticipant } from 'livekit-client';
 import { useEffect, useState } from 'react';
 import { TOPIC_TURN_LATENCY } from '../src/protocol';
@@ -8,7 +8,7 @@ import { chosen } from './states';
 export function useTalk(): TalkControls {
   const [room] = useState(makeRoom);
   useEffect(() => {
-    // once the drawer listens
+    // after the debug recorder is attached
     const timer = window.setTimeout(() => sendLatencies(room));
     return () => window.clearTimeout(timer);
   }, [room]);
@@ -31,7 +31,6 @@ export function useTalk(): TalkControls {
 
 const nothing = () => Promise.resolve();
 
-/** As the tutor sends them. */
 function sendLatencies(room: Room): void {
   for (const latency of chosen?.talk?.latencies ?? []) {
     const payload = new TextEncoder().encode(JSON.stringify(latency));
@@ -39,7 +38,7 @@ function sendLatencies(room: Room): void {
   }
 }
 
-/** The library's own pretence of a connection, for a microphone that is on. */
+/** With a simulated connection if the microphone is on. */
 function makeRoom(): Room {
   const room = new Room();
   if (chosen?.talk?.microphone) {

@@ -3,20 +3,20 @@ import { defineConfig, type Plugin } from 'vite';
 
 const here = (path: string) => new URL(path, import.meta.url).pathname;
 
-// Only what holds a connection is exchanged; every component, style and text is the product's.
-const exchanged = new Map([
+// Only the modules with a connection are replaced; all components, styles and texts are the real ones.
+const replaced = new Map([
   [here('../src/talk/useTalk.ts'), here('useTalk.ts')],
   [here('../src/talk/tutor.ts'), here('tutor.ts')],
 ]);
 
-function exchange(): Plugin {
+function replace(): Plugin {
   return {
-    name: 'exchange',
+    name: 'replace',
     enforce: 'pre',
     async resolveId(source, importer, options) {
       if (importer === undefined || importer.startsWith(here('.'))) return null;
       const found = await this.resolve(source, importer, { ...options, skipSelf: true });
-      return (found && exchanged.get(found.id)) ?? null;
+      return (found && replaced.get(found.id)) ?? null;
     },
   };
 }
@@ -25,7 +25,7 @@ export default defineConfig({
   root: here('.'),
   base: '/',
   publicDir: here('../public'),
-  plugins: [exchange(), react()],
+  plugins: [replace(), react()],
   build: {
     outDir: here('../../../build/states'),
     emptyOutDir: true,

@@ -18,7 +18,7 @@ interface DebugDrawerProps {
   onClose: () => void;
 }
 
-/** For developers: what the room and the tutor tell of themselves. Esc closes it. */
+/** For developers: latency, events and attributes of the room. Esc closes it. */
 export default function DebugDrawer({ room, tutor, sessionId, recorder, onClose }: DebugDrawerProps) {
   const log = useSyncExternalStore(recorder.subscribe, recorder.current);
   const { quality } = useConnectionQualityIndicator({ participant: room.localParticipant });
@@ -109,7 +109,7 @@ function Percentiles({ turns }: { turns: readonly TurnLatency[] }) {
   );
 }
 
-/** The newest first; every bar on one scale. */
+/** Newest first, all bars on one scale. */
 function Latencies({ turns }: { turns: readonly TurnLatency[] }) {
   if (turns.length === 0) return <p className="quiet">{texts.debug.noTurns}</p>;
   const longest = Math.max(1, ...turns.map((turn) => stagesOf(turn).reduce((sum, part) => sum + part, 0)));

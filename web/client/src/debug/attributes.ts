@@ -1,4 +1,4 @@
-/** What the room's participants say of themselves: names, ids and numbers; no token, no name of a person. */
+/** The room and its attributes, for the debug drawer. No tokens and no names of people. */
 import type { RemoteParticipant, Room } from 'livekit-client';
 import type { RoomMetadata } from '../protocol';
 import { readObject } from '../rtc/payloads';

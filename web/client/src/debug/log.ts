@@ -1,4 +1,4 @@
-/** What happens in a room, for the debug drawer: names of events, ids and numbers, never words. */
+/** What happens in a room, for the debug drawer: event names, ids and numbers, never speech. */
 import { RoomEvent, type Participant, type Room, type TrackPublication } from 'livekit-client';
 import { TOPIC_TURN_LATENCY, type TurnLatency } from '../protocol';
 import { followAgentData } from '../rtc/data';
@@ -9,14 +9,14 @@ export interface LoggedEvent {
   text: string;
 }
 
-const MOST = 200; // events, and turns
+const MOST = 200; // events, and as many turns
 
 export interface DebugLog {
   events: readonly LoggedEvent[];
   turns: readonly TurnLatency[];
 }
 
-/** Writes from now on. `subscribe` and `current` are made for useSyncExternalStore. */
+/** `subscribe` and `current` are made for useSyncExternalStore. */
 export class DebugRecorder {
   private held: DebugLog = { events: [], turns: [] };
   private readonly listeners = new Set<() => void>();
@@ -28,7 +28,7 @@ export class DebugRecorder {
     return () => this.listeners.delete(listener);
   };
 
-  /** Returns the way to stop. */
+  /** Records the room's events. Call the result to stop. */
   attach(room: Room): () => void {
     const handlers: [RoomEvent, (...args: never[]) => void][] = [
       [RoomEvent.ConnectionStateChanged, (state: string) => this.write(`connection ${state}`)],

@@ -5,7 +5,7 @@ import { DebugRecorder } from './log';
 
 const DebugDrawer = lazy(() => import('./DebugDrawer'));
 
-/** The drawer while it is open, and what opens and closes it. Events are kept from the start. */
+/** The debug drawer (null while closed) and a toggle. Events are recorded from the start. */
 export function useDebug(room: Room, tutor: Tutor, sessionId: string): [ReactNode, () => void] {
   const [recorder] = useState(() => new DebugRecorder());
   const [open, setOpen] = useState(false);

@@ -1,12 +1,12 @@
-/** A formula's MathML, as the import made it. */
+/** A formula, from the MathML that the import made. */
 import { createElement, type ReactNode } from 'react';
 import { texts } from '../texts';
 
 interface FormulaProps {
-  /** among the formulas of its lesson */
+  /** counted within the lesson, from 1 */
   number: number;
   mathml: string | null;
-  /** as authored, in place of a missing MathML */
+  /** shown if there is no MathML */
   tex: string;
   marked: boolean;
 }
@@ -25,7 +25,7 @@ export function Formula({ number, mathml, tex, marked }: FormulaProps) {
 
 const NAMESPACE = 'http://www.w3.org/1998/Math/MathML';
 
-/** Through React, so that nothing but MathML's own elements and layout ever reaches the page. */
+/** Rebuilt as React elements, so only MathML elements and layout attributes reach the page. */
 function toElements(mathml: string): ReactNode {
   const root = new DOMParser().parseFromString(mathml, 'application/xml').documentElement;
   return root.localName === 'math' ? draw(root, 0) : null;
@@ -39,5 +39,5 @@ function draw(node: Node, key: number): ReactNode {
   return createElement(node.localName, { ...props, key }, ...[...node.childNodes].map(draw));
 }
 
-/** what could act or style; the import lets none of it through */
+/** attributes that could run or style something; the import already removes them */
 const acting = /^(on|href|src|class|style|xmlns|dangerously|ref|key)/i;

@@ -21,7 +21,7 @@ interface LessonSheetProps {
   onTurn: (event: React.MouseEvent<HTMLAnchorElement>, lesson: LessonEntry) => void;
 }
 
-/** The book: title, numbered passages, and the way to the lessons beside it. */
+/** A lesson's title and numbered passages, with links to the previous and next lesson. */
 export const LessonSheet = forwardRef<HTMLHeadingElement, LessonSheetProps>(function LessonSheet(
   { entry, number, loaded, again, cites, back, next, hrefOf, onTurn },
   title,

@@ -1,4 +1,4 @@
-/** A passage's Markdown as React elements: no HTML of the author's ever reaches the page. */
+/** A passage's Markdown as React elements. HTML in it is shown as text. */
 import MarkdownIt, { type Token } from 'markdown-it';
 import { createElement, Fragment, type ReactNode } from 'react';
 
@@ -6,7 +6,7 @@ const parser = new MarkdownIt({ html: false, linkify: false, typographer: false 
 
 interface MarkdownProps {
   source: string;
-  /** the whole text carries the highlighter */
+  /** highlights the whole text */
   marked: boolean;
 }
 
@@ -17,7 +17,7 @@ export function Markdown({ source, marked }: MarkdownProps) {
 const blocks = new Set(['p', 'ul', 'ol', 'li', 'blockquote', 'table', 'thead', 'tbody', 'tr', 'th', 'td']);
 const inlines = new Set(['em', 'strong', 's']);
 
-/** Walks the parser's flat list of tokens; what it does not know becomes plain text. */
+/** Walks the parser's flat list of tokens. Unknown ones become plain text. */
 class Walk {
   private at = 0;
 
@@ -57,12 +57,12 @@ class Walk {
       case 'hr':
         return <hr />;
       default:
-        return token.content; // pictures give their description: nothing is fetched
+        return token.content; // for images the description: nothing is fetched
     }
   }
 
   private element(token: Token, inside: ReactNode[]): ReactNode {
-    // a tight list hides its paragraphs
+    // in a tight list, paragraphs are hidden
     if (token.type === 'paragraph_open' && token.hidden) return inside;
     if (token.type === 'link_open') return <Away href={token.attrGet('href')}>{inside}</Away>;
     if (token.type === 'heading_open') return <h4>{inside}</h4>;
@@ -70,7 +70,7 @@ class Walk {
   }
 }
 
-/** A link that leaves for the web; every other scheme stays text. */
+/** A link to the web. Any other scheme stays text. */
 function Away({ href, children }: { href: string | null; children: ReactNode }) {
   if (href === null || !/^https?:\/\//i.test(href)) return children;
   return (

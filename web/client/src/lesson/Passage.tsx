@@ -7,13 +7,12 @@ export const passageAnchor = (number: number) => `p${number}`;
 
 interface PassageProps {
   passage: PassageText;
-  /** the highlighter is on it */
+  /** highlighted */
   cited: boolean;
-  /** of a formula, among those of its lesson */
+  /** counted within the lesson, from 1 */
   formulaNumber: number;
 }
 
-/** One numbered passage of the lesson. */
 export function Passage(props: PassageProps) {
   const { passage, cited } = props;
   return (
@@ -42,13 +41,13 @@ function Body({ passage, cited, formulaNumber }: PassageProps) {
   }
 }
 
-/** The code of a fenced block, with or without its fences. */
+/** Without its fences, if it has them. */
 function codeOf(body: string): string {
   const fenced = /^\s*(`{3,}|~{3,})[^\n]*\n([\s\S]*?)\n?\1\s*$/.exec(body);
   return fenced?.[2] ?? body;
 }
 
-/** The TeX of a formula passage, `$$` taken off. */
+/** Without the `$$` around it. */
 function texOf(body: string): string {
   return body.trim().replace(/^\$\$/, '').replace(/\$\$$/, '').trim();
 }

@@ -1,10 +1,10 @@
-/** Where a lesson stands in its course. Pure. */
+/** Where a lesson is in its course. */
 import type { LessonEntry, ModuleEntry, ModulePage } from '../api';
 
 export interface Place {
   lesson: LessonEntry;
   module: ModuleEntry;
-  /** over the course's tree, from 1 */
+  /** position in the course, from 1 */
   number: number;
 }
 
@@ -14,7 +14,7 @@ export function toPlaces(modules: readonly ModuleEntry[]): readonly Place[] {
     .map((entry, index) => ({ ...entry, number: index + 1 }));
 }
 
-/** The lesson of the address if it is in this module, else the server's choice, else the first. */
+/** The lesson in the address if it belongs to this module, else the server's choice, else the first. */
 export function findPlace(places: readonly Place[], page: ModulePage, asked: string | null): Place | null {
   const own = places.filter((place) => place.module.id === page.module.id);
   const byId = (id: string | null) => own.find((place) => place.lesson.id === id);

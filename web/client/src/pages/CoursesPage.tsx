@@ -124,12 +124,12 @@ interface ResumeProps {
   course: CourseTree;
   module: ModuleEntry;
   lesson: LessonEntry;
-  /** of the lesson, over the course */
+  /** position of the lesson in the course, from 1 */
   number: number;
   last: LastLesson | null;
 }
 
-/** Where the learner left off, or the first lesson. */
+/** A link to where the learner left off, or to the first lesson. */
 function Resume({ course, module, lesson, number, last }: ResumeProps) {
   return (
     <section className="resume" aria-labelledby="resume-kicker">

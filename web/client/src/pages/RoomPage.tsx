@@ -13,7 +13,7 @@ interface RoomPageProps {
   moduleId: string;
 }
 
-/** Loads what the room needs; the lesson of the address counts for this first call only. */
+/** Loads what the room needs. The lesson in the address only matters for this first request. */
 export default function RoomPage({ courseId, moduleId }: RoomPageProps) {
   const [firstLesson] = useState(() => new URL(window.location.href).searchParams.get('lesson'));
   const [page, again] = useLoaded('page', (signal) => api.modulePage(courseId, moduleId, firstLesson, signal));

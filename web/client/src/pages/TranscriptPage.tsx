@@ -17,7 +17,7 @@ import { TalkList } from '../transcripts/TalkList';
 import { useSearch } from '../transcripts/useSearch';
 import { ErrorPage } from './ErrorPage';
 
-/** One talk: what was said, a search in it and around it, its exports. */
+/** One conversation: its transcript, a search, exports. */
 export function TranscriptPage({ sessionId }: { sessionId: string }) {
   const lessonId = useAddress().searchParams.get('lesson');
   const [me] = useLoaded('me', (signal) => api.me(signal));
@@ -184,7 +184,7 @@ function scopeOf(talk: HeardTalk | null, wide: boolean, mine: boolean): HeardQue
   return talk?.lessonId ? { lessonId: talk.lessonId, mine } : { mine };
 }
 
-/** A chapter for each stretch about one lesson. */
+/** A new chapter wherever the lesson changes. */
 function chaptersOf(
   segments: readonly TranscriptSegment[],
   titles: ReadonlyMap<string | null, string | null>,
@@ -203,7 +203,7 @@ function linkedSegment(hash: string, segments: readonly TranscriptSegment[]): st
   return segments.find((segment) => `#${segmentAnchor(segment.id)}` === hash)?.id ?? null;
 }
 
-/** Brings the segment of the address into view, or the first one of its lesson. */
+/** Scrolls to the segment in the address, or to the first one of the lesson. */
 function useScroll(linked: string | null, lessonId: string | null, segments: readonly TranscriptSegment[]): void {
   const drawn = useRef('');
   const first = segments.find((segment) => segment.lessonId === lessonId)?.id ?? null;

@@ -11,7 +11,7 @@ import { Results } from '../transcripts/Results';
 import { TalkList } from '../transcripts/TalkList';
 import { useSearch } from '../transcripts/useSearch';
 
-/** All talks of the learner, and a search over them. */
+/** All transcripts of the learner, with a search. */
 export function TranscriptsPage() {
   const [me] = useLoaded('me', (signal) => api.me(signal));
   const [text, setText] = useState('');

@@ -8,7 +8,7 @@ interface DialogProps {
   children: ReactNode;
 }
 
-/** Over the page: the browser holds focus in it, closes it by Esc and gives focus back. */
+/** A modal dialog. The browser keeps the focus inside, closes on Esc and restores the focus. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const box = useRef<HTMLDialogElement>(null);
   useEffect(() => {

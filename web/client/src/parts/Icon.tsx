@@ -1,4 +1,4 @@
-/** The line icons of the design, 24 by 24, always beside a word or a label. */
+/** The design's line icons, 24 by 24. Always used with a word or a label. */
 const paths = {
   check: <path d="M5 12.5l4.5 4.5L19 7.5" />,
   close: <path d="M6 6l12 12M18 6L6 18" />,

@@ -1,7 +1,7 @@
 import type { LessonStatus } from '../api';
 import { texts } from '../texts';
 
-/** Ring, half ring or tick, with the word for screen readers; nothing where it is not known. */
+/** Ring, half ring or tick, with a word for screen readers. Empty if the status is unknown. */
 export function LessonMark({ status }: { status: LessonStatus | null }) {
   if (status === null) return <span className="dot-space" aria-hidden="true" />;
   return (

@@ -6,7 +6,6 @@ const places = [
   ['/transcripts', texts.transcripts.title],
 ] as const;
 
-/** The pages of a learner; the one that is open is marked. */
 export function MainNav({ here }: { here: '/' | '/transcripts' }) {
   return (
     <nav className="where" aria-label={texts.courses.main}>

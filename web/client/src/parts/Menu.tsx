@@ -7,7 +7,7 @@ interface MenuProps {
   children: ReactNode;
 }
 
-/** A button with a menu under it: arrows move, Esc and a choice close it. */
+/** A button with a menu. Arrow keys move; Esc or a choice closes it. */
 export function Menu({ label, button, children }: MenuProps) {
   const [open, setOpen] = useState(false);
   const wrap = useRef<HTMLDivElement>(null);

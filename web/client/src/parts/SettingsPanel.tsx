@@ -11,7 +11,7 @@ const rates = [0.75, 0.9, 1, 1.25, 1.5];
 const sizes = ['small', 'normal', 'large', 'largest'] as const;
 const themes = ['light', 'dark', 'system'] as const;
 
-/** All that a learner can choose; each choice holds at once. */
+/** Every choice applies at once. */
 export function SettingsPanel({ onClose }: { onClose: () => void }) {
   const chosen = useChoices();
   const [trouble, setTrouble] = useState('');

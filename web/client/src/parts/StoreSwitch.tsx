@@ -3,7 +3,7 @@ import { change, useChoices } from '../choices';
 import { explain } from '../failures';
 import { texts } from '../texts';
 
-/** Whether what the learner says is written down; what is switched off is never kept. */
+/** Whether what the learner says is stored. */
 export function StoreSwitch() {
   const { storeWords } = useChoices();
   const [trouble, setTrouble] = useState('');

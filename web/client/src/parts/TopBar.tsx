@@ -15,11 +15,11 @@ export function BrandMark() {
   );
 }
 
-/** Changes the shown theme; `keep` stores it for whoever is signed in. */
+/** `keep` also stores the theme in the account. */
 export function ThemeButton({ keep = false }: { keep?: boolean }) {
   const toggle = () => {
     const theme = otherTheme();
-    // where it cannot be stored it holds in this browser all the same
+    // if it can't be stored, it still applies in this browser
     if (keep) change({ theme }).catch(() => applyTheme(theme));
     else applyTheme(theme);
   };
@@ -49,7 +49,6 @@ function SettingsButton() {
   );
 }
 
-/** Who is signed in. */
 function Who({ name }: { name: string }) {
   return (
     <span className="who">

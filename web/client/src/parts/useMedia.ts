@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react';
 
-/** The design's widths, as in the style sheets. */
+/** The same widths as in the style sheets. */
 export const media = {
   drawer: '(width < 68.75em)',
   phone: '(width < 48em)',

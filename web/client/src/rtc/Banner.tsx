@@ -1,7 +1,7 @@
 import { Icon } from '../parts/Icon';
 import { texts } from '../texts';
 
-/** In place of the voice line while the connection is lost. */
+/** Shown while the connection is lost. */
 export function LostBanner({ onRetry, onLeave }: { onRetry: () => void; onLeave: () => void }) {
   return (
     <div className="banner bad">

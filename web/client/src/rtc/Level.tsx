@@ -3,7 +3,7 @@ import { useLevel, type AudioTrack } from './useLevel';
 
 const heights = [5, 9, 13, 16, 11];
 
-/** Five bars inside the microphone button. The bars are a picture: the button has the words. */
+/** Five bars inside the microphone button, which has the label. */
 export function Level({ track }: { track: AudioTrack | null }) {
   const bars = useBars(heights.length, track);
   return (
@@ -17,7 +17,7 @@ export function Level({ track }: { track: AudioTrack | null }) {
 
 const METER_BARS = 24;
 
-/** The wide level under the choice of the microphone. */
+/** The wide level meter below the choice of microphone. */
 export function Meter({ track, label }: { track: AudioTrack | null; label: string }) {
   const bars = useBars(METER_BARS, track);
   return (
@@ -29,7 +29,7 @@ export function Meter({ track, label }: { track: AudioTrack | null; label: strin
   );
 }
 
-/** Lights the first bars of an element by loudness, past React: it happens 12 times a second. */
+/** Lights an element's bars by loudness, without React: it happens 12 times a second. */
 function useBars(count: number, track: AudioTrack | null) {
   const element = useRef<HTMLSpanElement>(null);
   const light = useCallback(

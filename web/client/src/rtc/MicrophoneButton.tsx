@@ -10,7 +10,7 @@ export interface MicrophoneProps {
   track: AudioTrack | null;
   onToggle: () => void;
   ref?: Ref<HTMLButtonElement>;
-  /** only the sign and the level, for the strip */
+  /** icon and level only */
   short?: boolean;
 }
 

@@ -1,15 +1,14 @@
-/** The choice of a microphone before the talk. */
 import { createLocalAudioTrack, Room, type LocalAudioTrack } from 'livekit-client';
 import { useCallback, useEffect, useState } from 'react';
 
 export interface Microphones {
   devices: readonly MediaDeviceInfo[];
-  /** the track whose level is shown; null until the browser gave the microphone */
+  /** for the level meter; null until the browser allows the microphone */
   preview: LocalAudioTrack | null;
   test: () => void;
 }
 
-/** Lists microphones and listens to the chosen one, but asks the browser only on `test`. */
+/** Lists microphones and opens the chosen one. Asks for permission only on `test`. */
 export function useMicrophones(deviceId: string): Microphones {
   const [devices, setDevices] = useState<readonly MediaDeviceInfo[]>([]);
   const [preview, setPreview] = useState<LocalAudioTrack | null>(null);
@@ -34,7 +33,7 @@ export function useMicrophones(deviceId: string): Microphones {
       const found = await Room.getLocalDevices('audioinput', false);
       if (current) setDevices(found.filter((device) => device.deviceId !== ''));
     };
-    open().catch(() => current && setAllowed(false)); // the start of the talk says why
+    open().catch(() => current && setAllowed(false)); // joining shows the reason
     return () => {
       current = false;
       track?.stop();
@@ -50,6 +49,6 @@ async function isAllowed(): Promise<boolean> {
   try {
     return (await navigator.permissions.query({ name: 'microphone' })).state === 'granted';
   } catch {
-    return false; // this browser cannot say
+    return false; // this browser can't tell
   }
 }

@@ -3,9 +3,9 @@ import { useEffect, useRef } from 'react';
 
 export type AudioTrack = LocalAudioTrack | RemoteAudioTrack;
 
-const FRAME_MS = 84; // 12 pictures a second, the design's most
+const FRAME_MS = 84; // 12 frames a second, the design's limit
 
-/** Calls back with the loudness of a track, 0 to 1, while it is given; with 0 when it ends. */
+/** Reports the loudness of a track from 0 to 1, and 0 when it ends. */
 export function useLevel(track: AudioTrack | null, onLevel: (level: number) => void): void {
   const callback = useRef(onLevel);
   useEffect(() => {

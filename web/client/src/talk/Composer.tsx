@@ -16,7 +16,6 @@ export interface ComposerProps {
 
 const LONGEST = 2_000; // characters of one typed turn
 
-/** Text box and controls at the foot of the talk. */
 export function Composer({ microphone, voice, onVoice, onLeave, ...box }: ComposerProps) {
   return (
     <div className="composer">

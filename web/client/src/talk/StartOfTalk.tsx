@@ -10,7 +10,6 @@ import { useMicrophones } from '../rtc/microphones';
 
 export type OnStart = (options: StartOptions) => void;
 
-/** Before the talk: one clear action. */
 export function StartOfTalk({ trouble, onStart }: { trouble: string; onStart: OnStart }) {
   const [deviceId, setDeviceId] = useState('');
   const { devices, preview, test } = useMicrophones(deviceId);

@@ -9,7 +9,7 @@ interface StripProps {
   renderCite: RenderCite;
 }
 
-/** The talk in one line, at the foot of the lesson on a phone. */
+/** The latest turn, below the lesson on a phone. */
 export function Strip({ newest, microphone, renderCite }: StripProps) {
   return (
     <div className="strip" role="group" aria-label={texts.talk.strip}>

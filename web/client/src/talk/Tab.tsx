@@ -7,7 +7,7 @@ interface TabProps {
   onTab: (tab: TabName) => void;
 }
 
-/** On a phone: the lesson or the talk. Arrows go to the other one. */
+/** On a phone, lesson and talk are tabs. Arrow keys switch. */
 export function Tab({ name, tab, label, onTab }: TabProps) {
   const other = name === 'lesson' ? 'talk' : 'lesson';
   return (

@@ -16,7 +16,7 @@ interface TranscriptProps {
   renderCite: RenderCite;
 }
 
-/** What was said, newest last. It stays where the reader scrolled it. */
+/** Newest last. Scrolls along unless the reader has scrolled up. */
 export function Transcript({ turns, plans, notes, renderCite }: TranscriptProps) {
   const box = useRef<HTMLDivElement>(null);
   const [atEnd, setAtEnd] = useState(true);
@@ -60,7 +60,7 @@ export function Transcript({ turns, plans, notes, renderCite }: TranscriptProps)
   );
 }
 
-/** The tutor's sentences come one by one; those without another voice between them are one turn. */
+/** Groups the tutor's sentences into turns: those with nobody else speaking in between. */
 function groups(turns: readonly Turn[]): Turn[][] {
   const found: Turn[][] = [];
   for (const turn of turns) {
@@ -82,7 +82,7 @@ interface TurnBlockProps extends Pick<TranscriptProps, 'plans' | 'renderCite'> {
 function TurnBlock({ group, plans, renderCite }: TurnBlockProps) {
   const first = group[0]!;
   const { readTutor } = useChoices();
-  // the tutor is heard: a screen reader that read its words too would talk over it
+  // a screen reader would talk over the tutor's voice
   const live = first.who === 'bodh' && !readTutor ? 'off' : undefined;
   return (
     <div className={`turn ${first.who === 'bodh' ? 'bodh' : 'me'}`} aria-live={live}>
@@ -94,7 +94,7 @@ function TurnBlock({ group, plans, renderCite }: TurnBlockProps) {
       </p>
       <p>
         {group.map((turn) => (
-          // anew when it is whole: a screen reader is given sentences, not words
+          // a new element once final, so screen readers get whole sentences, not words
           <span
             key={`${turn.key} ${turn.final}`}
             className="sentence"
@@ -113,7 +113,7 @@ function TurnBlock({ group, plans, renderCite }: TurnBlockProps) {
   );
 }
 
-/** Words that are still to come, or that a stop took away. */
+/** Words that are still to come, or that were cut off. */
 function Unsaid({ plan, said }: { plan: AnswerPlanned | undefined; said: string }) {
   if (plan === undefined) return null;
   const rest = restOf(plan.text, said);

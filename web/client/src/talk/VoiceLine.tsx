@@ -6,8 +6,8 @@ import { useLevel, type AudioTrack } from '../rtc/useLevel';
 export type VoiceState = AgentState | 'connecting' | 'comingTyped';
 
 const BARS = 44;
-const SAID_MS = 2_000; // at most one spoken change in this time
-const THINKING_MS = 1_500; // a shorter thought is not said
+const SAID_MS = 2_000; // at most one announcement in this time
+const THINKING_MS = 1_500; // shorter ones are not announced
 
 interface VoiceLineProps {
   state: VoiceState;
@@ -15,7 +15,7 @@ interface VoiceLineProps {
   voice: AudioTrack | null;
 }
 
-/** The only live picture of the tutor: a line and two short sentences. */
+/** What the tutor is doing: a line of bars and two short sentences. */
 export function VoiceLine({ state, microphone, voice }: VoiceLineProps) {
   const [word, hint] = texts.agent[state];
   return (
@@ -35,7 +35,7 @@ function trackOf(state: VoiceState, microphone: AudioTrack | null, voice: AudioT
   return state === 'speaking' ? voice : null;
 }
 
-/** What a screen reader hears of the state: fewer changes than the eye sees. */
+/** The state for screen readers, announced less often than it changes. */
 function Spoken({ state }: { state: VoiceState }) {
   const [said, setSaid] = useState(state);
   const last = useRef(0);

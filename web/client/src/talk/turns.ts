@@ -1,9 +1,9 @@
-/** The talk as data: turns of both sides, built from text streams. Pure. */
+/** The conversation as data: everybody's turns, built from events. */
 import type { Cite } from '../lesson/cite';
 import type { AnswerCited, AnswerPlanned } from '../protocol';
 
 export interface Turn {
-  /** speaker and segment: a segment id alone could be taken by someone else */
+  /** speaker and segment id: somebody else could send the same segment id */
   key: string;
   segmentId: string;
   who: 'me' | 'bodh' | 'other';
@@ -16,15 +16,15 @@ export interface Turn {
 
 export interface Talk {
   turns: readonly Turn[];
-  /** the newest, and before it those that were cut */
+  /** of the newest sentence, and of sentences that were cut off */
   plans: readonly AnswerPlanned[];
-  /** citations that came before their words */
+  /** citations that arrived before their sentence */
   early: readonly AnswerCited[];
-  /** what the newest sentence that cites anything rests on: the lesson shows it */
+  /** the newest citations, highlighted in the lesson */
   cited: { segmentId: string; cites: Cite[] } | null;
 }
 
-/** Citations held for words that never come must not pile up. */
+// citations whose sentence never arrives must not pile up
 const EARLY_LIMIT = 8;
 
 export const emptyTalk: Talk = { turns: [], plans: [], early: [], cited: null };
@@ -58,7 +58,7 @@ function cutsOf({ plans }: Talk, except?: string): AnswerPlanned[] {
   return plans.filter((plan) => plan.cut && plan.segmentId !== except);
 }
 
-/** The words of a plan that are not said yet; empty where something else is said. */
+/** The part of the plan that is not yet spoken; empty if something else was said. */
 export function restOf(plan: string, said: string): string {
   const [all, part] = [flat(plan), flat(said)];
   return all.startsWith(part) ? all.slice(part.length) : '';
@@ -75,7 +75,7 @@ function said(talk: Talk, turn: Omit<Turn, 'cites'>): Talk {
   if (known >= 0) {
     const turns = [...talk.turns];
     const before = turns[known]!;
-    // an interim that was overtaken by the final words must not open the turn again
+    // a late interim must not reopen a finished turn
     turns[known] = { ...before, ...turn, at: before.at, final: before.final || turn.final };
     return { ...talk, turns };
   }

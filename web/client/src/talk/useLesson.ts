@@ -1,4 +1,4 @@
-/** Which lesson is open: the address says it, the server decides it, the tutor may change it. */
+/** Which lesson is open: the address asks, the server decides, the tutor can change it too. */
 import { RoomEvent, type Room } from 'livekit-client';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { api, type ModulePage } from '../api';
@@ -12,12 +12,12 @@ import type { TalkControls } from './useTalk';
 interface LessonOptions {
   page: ModulePage;
   controls: TalkControls;
-  /** the lesson of the address */
+  /** the lesson in the address */
   lessonId: string | null;
   pathOf: (lessonId: string) => string;
 }
 
-/** Keeps address, server and tutor on one lesson while there is a talk. Returns why it failed. */
+/** Keeps address, server and tutor on the same lesson. Returns a sentence if that failed, or ''. */
 export function useLesson({ page, controls, lessonId, pathOf }: LessonOptions): string {
   const { room, phase, tell } = controls;
   const [trouble, setTrouble] = useState('');
@@ -29,7 +29,7 @@ export function useLesson({ page, controls, lessonId, pathOf }: LessonOptions): 
     wanted.current = lessonId;
   }, [lessonId]);
 
-  /** The page follows what the tutor, or another window, has changed. */
+  /** Follows a change by the tutor or another window. */
   const follow = useCallback(() => {
     const newest = newestMetadata(room, page.userId);
     if (newest === null || newest.revision <= agreed.current.revision) return;
@@ -40,7 +40,7 @@ export function useLesson({ page, controls, lessonId, pathOf }: LessonOptions): 
     navigate(pathOf(newest.lessonId));
   }, [room, page, pathOf]);
 
-  /** Asks the server until it agrees with the address; one question at a time, the last wins. */
+  /** Asks the server until it agrees with the address. One request at a time; the last choice wins. */
   const ask = useCallback(async () => {
     if (asking.current) return;
     asking.current = true;
@@ -77,7 +77,7 @@ export function useLesson({ page, controls, lessonId, pathOf }: LessonOptions): 
   return trouble;
 }
 
-/** The larger revision of what the room says about this learner and what their own metadata says. */
+/** The learner's own metadata or the room's, whichever has the larger revision. */
 function newestMetadata(room: Room, userId: string): LessonMetadata | null {
   const ofRoom = readMetadata(room.metadata);
   const own = readMetadata(room.localParticipant.metadata);

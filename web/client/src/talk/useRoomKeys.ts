@@ -9,7 +9,7 @@ interface RoomKeys {
   onDebug: () => void;
 }
 
-/** The keys of the whole room. Single letters act only outside of fields. */
+/** Keyboard shortcuts of the room. Single keys work only outside text fields. */
 export function useRoomKeys(keys: RoomKeys): void {
   const current = useRef(keys);
   useEffect(() => {

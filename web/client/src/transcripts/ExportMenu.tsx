@@ -11,12 +11,12 @@ const endings: Record<TranscriptForm, string> = { vtt: 'vtt', txt: 'txt', json: 
 
 interface ExportMenuProps {
   sessionId: string;
-  /** how the files begin, such as the date of the talk */
+  /** without extension */
   fileName: string;
   onErased: () => void;
 }
 
-/** The forms of a transcript as files, and the way to take back what one said. */
+/** Downloads of a transcript, and erasing what the learner said. */
 export function ExportMenu({ sessionId, fileName, onErased }: ExportMenuProps) {
   const [asking, setAsking] = useState(false);
   return (
@@ -58,7 +58,6 @@ interface EraseProps {
   onErased: () => void;
 }
 
-/** Asks once more. */
 function Erase({ sessionId, onClose, onErased }: EraseProps) {
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState('');

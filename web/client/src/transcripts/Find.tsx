@@ -5,13 +5,13 @@ import { texts } from '../texts';
 interface FindProps {
   text: string;
   onText: (text: string) => void;
-  /** how much was found, or empty */
+  /** number of results, or empty */
   status: string;
-  /** to the next result; null where there is none to go to */
+  /** null without a next result */
   onNext: (() => void) | null;
 }
 
-/** The search field; Enter goes on to the next result. */
+/** The search field. Enter jumps to the next result. */
 export function Find({ text, onText, status, onNext }: FindProps) {
   const field = useId();
   return (
@@ -49,7 +49,7 @@ export function Find({ text, onText, status, onNext }: FindProps) {
   );
 }
 
-/** Where to search: chips beside each other. */
+/** Chips that choose where to search. */
 export function Scope({ children }: { children: ReactNode }) {
   return (
     <div className="scope" role="group" aria-label={texts.transcripts.scope}>

@@ -12,15 +12,15 @@ export interface Chapter {
 
 interface LinesProps {
   chapter: Chapter;
-  /** id of a segment -> its found words */
+  /** segment id to its search hits */
   marks: ReadonlyMap<string, readonly Highlight[]>;
-  /** id of the found segment the learner is at */
+  /** segment id of the current search result */
   currentHit: string | null;
-  /** id of the segment that the address names */
+  /** segment id in the page's address */
   linked: string | null;
 }
 
-/** What was said about one lesson, in order. */
+/** One chapter of a transcript. */
 export function Lines({ chapter, marks, currentHit, linked }: LinesProps) {
   const { segments } = chapter;
   return (

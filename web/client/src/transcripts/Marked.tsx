@@ -7,7 +7,7 @@ interface MarkedProps {
   current?: boolean;
 }
 
-/** A text with its found words under the highlighter. */
+/** A text with the search hits highlighted. */
 export function Marked({ text, highlights, current = false }: MarkedProps) {
   const ends = [0, ...highlights.map(({ end }) => end)];
   return (

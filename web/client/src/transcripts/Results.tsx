@@ -8,11 +8,11 @@ import { speakerOf } from './speaker';
 interface ResultsProps {
   title: string;
   hits: readonly HeardSegment[];
-  /** the words, to be marked there too */
+  /** the search text, also marked on the linked page */
   text: string;
 }
 
-/** What was found in other talks, each with the way to it. */
+/** Search results, each a link to its place in a transcript. */
 export function Results({ title, hits, text }: ResultsProps) {
   return (
     <section className="results">

@@ -9,7 +9,7 @@ interface TalkListProps {
   current?: HeardTalk | null;
 }
 
-/** Talks under the names of their modules, each with lesson, date and length. */
+/** Conversations by module, each with lesson, date and length. */
 export function TalkList({ talks, current = null }: TalkListProps) {
   return modulesOf(talks).map(([module, group]) => (
     <div key={module}>

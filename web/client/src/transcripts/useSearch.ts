@@ -2,9 +2,9 @@ import { useEffect, useState } from 'react';
 import { api, type HeardQuery, type HeardSegment } from '../api';
 import { useLoaded, type Loaded } from '../load';
 
-const PAUSE_MS = 250; // a request per word, not per letter
+const PAUSE_MS = 250; // one request per word, not per letter
 
-/** What the words find once the learner stops to type; null while there is nothing to look for. */
+/** Searches once the learner stops typing. Null while the search field is empty. */
 export function useSearch(text: string, where: HeardQuery): Loaded<HeardSegment[]> | null {
   const [q, setQ] = useState(text.trim());
   useEffect(() => {
