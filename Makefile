@@ -13,16 +13,16 @@ LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
 
-up: ## installs what is missing, then runs everything until Ctrl-C
+up: ## installs what is missing, then runs Bodh until Ctrl-C
 	@$(SETUP) && exec $(PY) -m scripts.up
 
-down: ## ends what a killed `make up` left running
+down: ## stops a running `make up`, and what a killed one left behind
 	@$(PY) -m scripts.down
 
-page: ## builds the page anew after a change in web/client
+page: ## rebuilds the page after a change in web/client
 	@$(SETUP) page
 
-console: ## the tutor in this terminal, typed, without any server
+console: ## chats with the tutor in this terminal, without any server
 	@$(SETUP) packages && exec $(PY) -m agent console --text
 
 test: ## installs what the tests need, then runs them, without the long ones of make soak
@@ -34,35 +34,35 @@ quick: ## runs only the unit and database tests, in under a minute
 soak: ## runs all tests with many repetitions, for hours (as root, or with user namespaces)
 	@$(SETUP) tests && BODH_SOAK=1 $(PYTEST) --timeout 1800 tests
 
-shots: ## pictures of every page and state, into build/shots
+shots: ## takes screenshots of every page and state, into build/shots
 	@$(SETUP) tests && $(PY) -m tests.pages.shots
 
 bench: ## measures lesson changes, first words, the page and faults (needs a quiet machine)
 	@$(SETUP) tests && for what in lesson first-words page faults; do $(PY) -m bench $$what || exit; done
 
-check: ## format, lint and types of Python and of the page
+check: ## checks format, lint and types of Python and of the page
 	@$(SETUP) tests
 	$(PY) -m ruff format --check .
 	$(PY) -m ruff check .
 	$(PY) -m mypy .
 	cd web/client && npm run check
 
-fix: ## formats, and mends what the linter can
+fix: ## formats, and fixes what the linter can
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
 
-types: ## generates the page's TypeScript types of the API and of the wire
+types: ## generates the page's types from the HTTP API and from protocol/
 	$(PY) -m scripts.client_types
 
-lock: ## writes the lock files anew from pyproject.toml (needs uv)
+lock: ## regenerates the lock files from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml --group embedded --group voice --group up -o requirements.lock
 	$(LOCK) --group pyproject.toml:test -c requirements.lock -o requirements-test.lock
 	$(LOCK) --group pyproject.toml:web -c requirements.lock -o requirements-web.lock
 	$(LOCK) --group pyproject.toml:tools -o requirements-tools.lock
 
-clean: ## removes what was installed and built; keeps all data
+clean: ## removes everything installed and built, keeps all data
 	rm -rf .venv .tools web/client/node_modules web/client/dist .*_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-reset: ## asks, then removes all data of this checkout (YES=1 does not ask)
+reset: ## asks, then deletes all data of this checkout (YES=1 skips the question)
 	@$(PY) -m scripts.reset

@@ -1,1 +1,1 @@
-"""Set-up and process running for one host: what `make` calls."""
+"""What `make` calls: set-up, and running the processes of one host."""

@@ -1,6 +1,6 @@
-"""Chromium for the browser tests: the machine's own, Debian's package, or playwright's.
+"""Chromium for the browser tests: installed already, from Debian, or from Playwright.
 
-Standard library only: it runs before anything is installed.
+Standard library only: this runs before anything is installed.
 """
 
 import os
@@ -18,7 +18,7 @@ LINK = TOOLS / "bin" / "chromium"
 def chromium_step(python: Path) -> Step:
     return Step(
         name="chromium",
-        what="Chromium for the browser tests (400 MB where the machine has none)",
+        what="Chromium for the browser tests (400 MB unless installed already)",
         product=LINK,
         inputs="1",
         disk_mb=10 if on_path() else 900,
@@ -31,7 +31,7 @@ def on_path() -> str | None:
 
 
 def install_chromium(python: Path) -> None:
-    """Leaves `.tools/bin/chromium` pointing at a browser. Raises SetupError."""
+    """Links a browser at `.tools/bin/chromium`. Raises SetupError."""
     found = on_path() or debian_package() or playwright_browser(python)
     LINK.parent.mkdir(parents=True, exist_ok=True)
     LINK.unlink(missing_ok=True)
@@ -39,7 +39,7 @@ def install_chromium(python: Path) -> None:
 
 
 def debian_package() -> str | None:
-    """Installs Debian's package where we may; None elsewhere."""
+    """Path of the installed package; None where it can't be installed."""
     if os.getuid() != 0 or not shutil.which("apt-get"):
         return None
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
@@ -64,7 +64,7 @@ def playwright_browser(python: Path) -> str:
         answer = subprocess.run(asked, env=env, capture_output=True, text=True, check=True)
     except (SetupError, subprocess.CalledProcessError) as error:
         raise SetupError(
-            "the browser tests need Chromium: install it (Debian: apt install chromium; "
-            "macOS: brew install --cask chromium) and run the same command again"
+            "The browser tests need Chromium. Install it (Debian: apt install chromium; "
+            "macOS: brew install --cask chromium) and run the same command again."
         ) from error
     return answer.stdout.strip()

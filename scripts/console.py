@@ -1,4 +1,4 @@
-"""The console of `make up`: the logs of all processes, each line with the name of its process."""
+"""The console output of `make up`: all logs, each line with its process's name."""
 
 import contextlib
 import json
@@ -13,14 +13,14 @@ COLOURS = (36, 32, 33, 35, 34, 31)
 
 
 def tell(text: str) -> None:
-    """Prints; a console that went away is no reason to stop, or to fail at the end."""
+    """Prints, and ignores a closed console."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
 
 
 class Console:
-    """Follows log files from their present end, through rotation, until it is closed."""
+    """Follows log files from their current end, through rotation, until closed."""
 
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
         self._logs = [_Log(folder / f"{name}.log", _prefix(name, names)) for name in names]
@@ -29,7 +29,7 @@ class Console:
         self._thread.start()
 
     def close(self) -> None:
-        """Prints what is there and ends."""
+        """Prints what is left and stops."""
         self._closed.set()
         self._thread.join()
 
@@ -52,7 +52,7 @@ class _Log:
         self._half = b""
 
     def new_lines(self) -> list[str]:
-        """Whole lines since the last call; a half one waits for its end."""
+        """Complete lines since the last call."""
         try:
             with self._path.open("rb") as file:
                 if file.seek(0, 2) < self._offset:  # rotated
@@ -67,7 +67,7 @@ class _Log:
 
 
 def readable(line: str) -> str:
-    """A log line of ours as somebody reads it; any other line as it is."""
+    """Formats our JSON log lines; leaves other lines as they are."""
     try:
         return read_line(json.loads(line))
     except (ValueError, KeyError, TypeError):

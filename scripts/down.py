@@ -1,4 +1,4 @@
-"""`make down`: ends a running `make up`, and what a killed one left.
+"""`make down`: stops a running `make up`, and processes left by a killed one.
 
 python -m scripts.down
 """
@@ -15,7 +15,7 @@ def main() -> int:
     except SettingsError as error:
         print(error)
         return 1
-    print(f"ended {count} processes" if count else "nothing was running")
+    print(f"Stopped {count} processes." if count else "Nothing was running.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The configuration of our own livekit-server, from the settings."""
+"""Configures our livekit-server from the settings."""
 
 import ipaddress
 import json
@@ -12,14 +12,14 @@ MEDIA_OFFSET = 2  # UDP port of the media: LIVEKIT_PORT + 2
 
 
 def livekit_config(settings: Settings) -> dict[str, Any]:
-    """What livekit-server reads as YAML. Loopback only, unless ALLOW_PUBLIC_BIND says otherwise."""
+    """livekit-server's YAML. Listens on loopback only, unless ALLOW_PUBLIC_BIND is set."""
     rtc: dict[str, Any] = {
         "udp_port": settings.livekit_port + MEDIA_OFFSET,
-        "tcp_port": 0,  # its listener would be open on every interface
+        "tcp_port": 0,  # off: it would listen on every interface
         "node_ip": media_address(settings.livekit_media_host),
         "use_external_ip": False,
     }
-    bind = ["0.0.0.0"]  # noqa: S104 asked for by name
+    bind = ["0.0.0.0"]  # noqa: S104 ALLOW_PUBLIC_BIND is set
     if not settings.allow_public_bind:
         bind = ["127.0.0.1"]
         rtc |= {"enable_loopback_candidate": True, "interfaces": {"includes": loopback_names()}}
@@ -28,9 +28,9 @@ def livekit_config(settings: Settings) -> dict[str, Any]:
         "bind_addresses": bind,
         "rtc": rtc,
         "keys": {settings.livekit_api_key: settings.livekit_api_secret.get_secret_value()},
-        # a leftover token opens nothing once its room was closed
+        # an old token must not reopen a closed room
         "room": {"auto_create": False},
-        # below 1 the server drops jobs for a worker that would still take them
+        # below 1, the server withholds jobs from workers that still have room
         "agents": {"target_load": 1.0},
         "webhook": {
             "api_key": settings.livekit_api_key,
@@ -39,13 +39,13 @@ def livekit_config(settings: Settings) -> dict[str, Any]:
         "logging": {
             "level": "info",
             "pion_level": "error",
-            "component_levels": {"api": "warn"},  # else a line for each look of the watcher
+            "component_levels": {"api": "warn"},  # else the watcher's polling fills the log
         },
     }
 
 
 def media_address(host: str) -> str:
-    """The address for the media, which the server wants as a number. Raises SettingsError."""
+    """The IP address of the host, as the server requires. Raises SettingsError."""
     try:
         return str(ipaddress.ip_address(host))
     except ValueError:
@@ -54,7 +54,7 @@ def media_address(host: str) -> str:
         return socket.gethostbyname(host)
     except OSError as error:
         raise SettingsError(
-            f"LIVEKIT_MEDIA_HOST={host} has no address: set the IP address others reach"
+            f"LIVEKIT_MEDIA_HOST={host} can't be resolved: set the IP address that clients reach"
         ) from error
 
 
@@ -63,7 +63,7 @@ def loopback_names() -> list[str]:
 
 
 def write_livekit_config(settings: Settings, path: Path) -> None:
-    """Readable by us only: it holds the secret."""
+    """Readable only by its owner, because it contains the API secret."""
     path.touch(mode=0o600)
     path.chmod(0o600)
     path.write_text(json.dumps(livekit_config(settings), indent=1))

@@ -1,4 +1,4 @@
-"""The processes of one BODH_HOME: supervisor, what it runs, and how all of it ends."""
+"""The processes of one BODH_HOME: supervisor, what it runs, and stopping them."""
 
 import contextlib
 import os
@@ -22,28 +22,28 @@ from settings import Settings
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "processes.conf"
 LIVEKIT = ROOT / ".tools" / "bin" / "livekit-server"
-MARK = "BODH_RUN"  # in the environment of every process of a `make up`: its BODH_HOME
-STOP_S = 13.0  # from the signal to the last process
+MARK = "BODH_RUN"  # environment variable of every process of a `make up`: its BODH_HOME
+STOP_S = 13.0  # from the signal to the end of the last process
 ENDED = (
     ProcessStates.STOPPED, ProcessStates.EXITED, ProcessStates.FATAL, ProcessStates.UNKNOWN,
 )  # fmt: skip
 
 
 class ProcessError(Exception):
-    """A process does not run; the message is one line that says what to look at."""
+    """A process is not running. The message is one line that says where to look."""
 
 
 class Processes:
-    """Supervisor of one BODH_HOME and its processes, by name (processes.conf)."""
+    """Supervisor and its processes, by their names in processes.conf."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._socket = settings.run_dir / "supervisor.sock"
 
     def start_supervisor(self) -> None:
-        """Starts it in a session of its own: Ctrl-C reaches us alone, and we end it in order.
+        """Raises ProcessError.
 
-        Raises ProcessError.
+        Supervisor gets its own session, so Ctrl-C reaches only us and we stop it in order.
         """
         (self._settings.bodh_home / "log").mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(CONFIG)]
@@ -57,9 +57,9 @@ class Processes:
             start_new_session=True,
         )
         if not wait_until(lambda: self.answers() or supervisor.poll() is not None, 10.0):
-            raise ProcessError("the process manager does not answer")
+            raise ProcessError("The process manager does not respond.")
         if supervisor.poll() is not None:
-            raise ProcessError(f"the process manager did not start: try `{shlex.join(command)}`")
+            raise ProcessError(f"The process manager did not start. Try `{shlex.join(command)}`.")
 
     def answers(self) -> bool:
         try:
@@ -72,17 +72,17 @@ class Processes:
         self._rpc.startProcess(name, False)
 
     def check(self, name: str, *, since_s: float) -> None:
-        """Raises ProcessError where a process does not stay up; `since_s` after its start."""
+        """Raises ProcessError if a process keeps failing. `since_s`: seconds since its start."""
         state = self._state(name)
         if state == ProcessStates.FATAL or (state == ProcessStates.BACKOFF and since_s > 5):
             log = self._settings.bodh_home / "log" / f"{name}.log"
-            raise ProcessError(f"{name} does not start: the end of {log} says why")
+            raise ProcessError(f"{name} does not start. See the end of {log}.")
 
     def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
-        """Ends everything within STOP_S: the worker first, so that it can say goodbye.
+        """Stops everything within STOP_S, the worker first so the tutor can say goodbye.
 
-        With it the watcher, which would replace its agents.
-        `hurry` is asked all the time; once it is true, what is left is killed.
+        The watcher stops with it, or it would replace the agents. `hurry` is polled; once it is
+        true, the remaining processes are killed.
         """
         deadline = time.monotonic() + STOP_S
 
@@ -101,13 +101,13 @@ class Processes:
         self._rpc.shutdown()
 
     def _end(self, names: Iterable[str], late: Callable[[], bool]) -> None:
-        """Asks processes to end and waits for them; supervisor kills those that do not."""
+        """Stops processes and waits for them. Supervisor kills those that do not stop."""
         for name in names:
             if self._state(name) in ENDED:
                 continue
             self._rpc.stopProcess(name, False)
-            if name == "livekit":  # at the first signal it serves on while people are in rooms
-                with contextlib.suppress(Fault):  # else it may have ended already
+            if name == "livekit":  # at the first signal, it keeps serving rooms with people in them
+                with contextlib.suppress(Fault):  # may have ended already
                     self._rpc.signalProcess(name, "TERM")
         wait_until(lambda: late() or all(self._state(name) in ENDED for name in names), STOP_S)
 
@@ -122,7 +122,7 @@ class Processes:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What the processes inherit; the settings they share are spelled out."""
+    """The environment of the processes."""
     ours = {
         MARK: str(settings.bodh_home),
         "BODH_HOME": str(settings.bodh_home),
@@ -137,7 +137,7 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def marked(settings: Settings) -> list[psutil.Process]:
-    """Every living process of this BODH_HOME, whoever its parent is now; never ourselves."""
+    """All running processes of this BODH_HOME, whatever their parent, except this one."""
     return [process for process in psutil.process_iter() if _is_ours(process, settings)]
 
 
@@ -154,7 +154,7 @@ def _is_ours(process: psutil.Process, settings: Settings) -> bool:
 
 
 def sweep(settings: Settings) -> int:
-    """Kills what is left of this BODH_HOME; the answer is how many that were."""
+    """Kills the remaining processes of this BODH_HOME. Returns how many."""
     found = marked(settings)
     for process in found:
         with contextlib.suppress(psutil.Error):
@@ -164,7 +164,7 @@ def sweep(settings: Settings) -> int:
 
 
 def running_up(settings: Settings) -> int | None:
-    """The process id of the `make up` of this BODH_HOME; None where none runs."""
+    """The process id of this BODH_HOME's `make up`, if it is running."""
     try:
         pid = int(up_file(settings).read_text())
         alive = psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -179,7 +179,7 @@ def up_file(settings: Settings) -> Path:
 
 
 def end_leftovers(settings: Settings) -> int:
-    """Ends what a killed `make up` left behind, in order; the answer is how many that were."""
+    """Stops processes left by a killed `make up`, in order. Returns how many."""
     left = len(marked(settings))
     if left:
         Processes(settings).stop()
@@ -187,7 +187,7 @@ def end_leftovers(settings: Settings) -> int:
 
 
 def end_all(settings: Settings) -> int:
-    """Ends a running `make up` and all that is left; the answer is how many processes that were."""
+    """Stops a running `make up` and any leftovers. Returns how many processes that were."""
     count = len(marked(settings))
     pid = running_up(settings)
     if pid is not None:
@@ -199,7 +199,7 @@ def end_all(settings: Settings) -> int:
 
 
 def wait_until(condition: Callable[[], bool], patience_s: float) -> bool:
-    """True as soon as the condition holds, False when the patience is over."""
+    """False if the condition does not hold within `patience_s`."""
     deadline = time.monotonic() + patience_s
     while not condition():
         if time.monotonic() > deadline:
@@ -209,7 +209,7 @@ def wait_until(condition: Callable[[], bool], patience_s: float) -> bool:
 
 
 def taken(host: str, port: int, kind: socket.SocketKind) -> bool:
-    """Whether a port cannot be bound now."""
+    """Whether the port is in use."""
     with socket.socket(socket.AF_INET, kind) as probe:
         if kind == socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

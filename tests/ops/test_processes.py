@@ -28,7 +28,7 @@ def home(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def stray(home: Settings) -> Iterator[psutil.Process]:
-    """A process of this BODH_HOME with no parent of ours that would end it."""
+    """A process of this BODH_HOME without a parent that would stop it."""
     process = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(600)"],
         env=os.environ | {MARK: str(home.bodh_home)},
@@ -39,9 +39,7 @@ def stray(home: Settings) -> Iterator[psutil.Process]:
     process.wait()
 
 
-def test_leftovers_are_found_by_their_home_and_killed(
-    home: Settings, stray: psutil.Process
-) -> None:
+def test_leftovers_of_this_home_are_killed(home: Settings, stray: psutil.Process) -> None:
     assert [process.pid for process in marked(home)] == [stray.pid]
     assert sweep(home) == 1
     assert marked(home) == []
@@ -74,7 +72,7 @@ def test_bound_port_is_taken(kind: socket.SocketKind) -> None:
         ("LIVEKIT_PORT", 2, socket.SOCK_DGRAM),
     ],
 )
-def test_taken_port_is_told_in_one_line_with_the_setting_to_change(
+def test_port_in_use_is_explained_with_the_setting_to_change(
     setting: str, offset: int, kind: socket.SocketKind, tmp_path: Path
 ) -> None:
     ports = {"PORT": free_port(), "LIVEKIT_PORT": free_port(span=3)}
@@ -84,7 +82,7 @@ def test_taken_port_is_told_in_one_line_with_the_setting_to_change(
             holder.listen()
         answer = up(tmp_path, **{name: str(port) for name, port in ports.items()})
     assert answer.returncode == 1
-    assert answer.stdout.startswith(f"port {ports[setting] + offset} ({setting}")
+    assert answer.stdout.startswith(f"Port {ports[setting] + offset} ({setting}")
     assert f"{setting}={ports[setting] + 100} make up" in answer.stdout
     assert len(answer.stdout.splitlines()) == 1
 
@@ -96,14 +94,14 @@ def test_development_refuses_to_listen_beyond_this_machine(tmp_path: Path) -> No
     assert len(answer.stdout.splitlines()) == 1
 
 
-def test_setting_that_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+def test_invalid_setting_is_explained_in_one_line(tmp_path: Path) -> None:
     answer = up(tmp_path, PORT="eighty")
     assert answer.returncode == 1
     assert answer.stdout.startswith("PORT is not valid: ")
     assert len(answer.stdout.splitlines()) == 1
 
 
-def test_database_that_does_not_answer_is_told_in_one_line(tmp_path: Path) -> None:
+def test_unreachable_database_is_explained_in_one_line(tmp_path: Path) -> None:
     answer = up(
         tmp_path,
         PORT=str(free_port()),
@@ -112,18 +110,18 @@ def test_database_that_does_not_answer_is_told_in_one_line(tmp_path: Path) -> No
         WHISPER_MODEL="test",
     )
     assert answer.returncode == 1
-    assert "no database answers at DATABASE_URL" in answer.stdout
+    assert "No database responds at DATABASE_URL" in answer.stdout
 
 
-def test_down_says_when_nothing_was_running(tmp_path: Path) -> None:
+def test_down_says_if_nothing_was_running(tmp_path: Path) -> None:
     answer = subprocess.run(
         [sys.executable, "-m", "scripts.down"], cwd=ROOT, capture_output=True, text=True,
         env=os.environ | {"BODH_HOME": str(tmp_path)}, check=True,
     )  # fmt: skip
-    assert answer.stdout == "nothing was running\n"
+    assert answer.stdout == "Nothing was running.\n"
 
 
-def test_reset_keeps_the_data_unless_told(tmp_path: Path) -> None:
+def test_reset_keeps_the_data_without_confirmation(tmp_path: Path) -> None:
     (tmp_path / "secrets").mkdir()
     assert reset(tmp_path).returncode == 1
     assert tmp_path.exists()
@@ -131,13 +129,13 @@ def test_reset_keeps_the_data_unless_told(tmp_path: Path) -> None:
     assert not tmp_path.exists()
 
 
-def test_reset_leaves_a_folder_alone_that_is_not_ours(tmp_path: Path) -> None:
+def test_reset_keeps_a_folder_that_is_not_a_bodh_home(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").touch()
     reset(tmp_path, YES="1")
     assert (tmp_path / "thesis.txt").exists()
 
 
-def test_media_server_is_on_loopback_and_makes_no_rooms_by_itself(home: Settings) -> None:
+def test_media_server_listens_on_loopback_and_creates_no_rooms(home: Settings) -> None:
     config = livekit_config(home)
     assert config["bind_addresses"] == ["127.0.0.1"]
     assert config["rtc"]["interfaces"]["includes"] == ["lo"]
@@ -147,7 +145,7 @@ def test_media_server_is_on_loopback_and_makes_no_rooms_by_itself(home: Settings
     assert config["agents"] == {"target_load": 1.0}
 
 
-def test_media_server_is_open_to_others_only_when_told(home: Settings) -> None:
+def test_media_server_is_public_only_if_allowed(home: Settings) -> None:
     told = {"allow_public_bind": True, "livekit_media_host": "192.168.1.20"}
     config = livekit_config(home.model_copy(update=told))
     assert config["bind_addresses"] == ["0.0.0.0"]  # noqa: S104
@@ -156,7 +154,7 @@ def test_media_server_is_open_to_others_only_when_told(home: Settings) -> None:
 
 
 def up(home: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A `make up` that cannot run."""
+    """Runs a `make up` that fails."""
     return subprocess.run(
         [sys.executable, "-m", "scripts.up"], cwd=ROOT, text=True, check=False, timeout=60,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,

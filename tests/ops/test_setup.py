@@ -1,4 +1,4 @@
-"""The set-up: what is done once, what it says when it cannot be done."""
+"""Set-up: steps run once, and failures are explained."""
 
 import ast
 import subprocess
@@ -17,14 +17,14 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(autouse=True)
 def own_folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Stamps and logs of these tests stay out of the checkout."""
+    """Keeps stamps and logs of these tests out of the checkout."""
     monkeypatch.setattr(steps, "ROOT", tmp_path)
     monkeypatch.setattr(steps, "STAMPS", tmp_path / "stamps")
     monkeypatch.setattr(steps, "LOGS", tmp_path / "log")
 
 
 def step(tmp_path: Path, runs: list[str], *, inputs: str = "1", disk_mb: int = 1) -> Step:
-    """A step that writes down that it ran."""
+    """A step that records that it ran."""
     product = tmp_path / "product"
 
     def run() -> None:
@@ -34,14 +34,14 @@ def step(tmp_path: Path, runs: list[str], *, inputs: str = "1", disk_mb: int = 1
     return Step("thing", "a thing", product, inputs, disk_mb, run)
 
 
-def test_step_is_done_once_for_the_same_inputs(tmp_path: Path) -> None:
+def test_step_runs_once_for_the_same_inputs(tmp_path: Path) -> None:
     runs: list[str] = []
     for inputs in ("1", "1", "2", "2"):
         run_steps([step(tmp_path, runs, inputs=inputs)])
     assert runs == ["1", "2"]
 
 
-def test_step_is_done_again_when_its_product_is_gone(tmp_path: Path) -> None:
+def test_step_runs_again_when_its_product_is_missing(tmp_path: Path) -> None:
     runs: list[str] = []
     run_steps([step(tmp_path, runs)])
     (tmp_path / "product").unlink()
@@ -49,7 +49,7 @@ def test_step_is_done_again_when_its_product_is_gone(tmp_path: Path) -> None:
     assert runs == ["1", "1"]
 
 
-def test_step_that_failed_is_tried_again(tmp_path: Path) -> None:
+def test_failed_step_runs_again(tmp_path: Path) -> None:
     def fail() -> None:
         raise SetupError("no network")
 
@@ -60,28 +60,28 @@ def test_step_that_failed_is_tried_again(tmp_path: Path) -> None:
     assert runs == ["1"]
 
 
-def test_full_disk_is_found_before_anything_runs(tmp_path: Path) -> None:
+def test_full_disk_stops_set_up_before_it_starts(tmp_path: Path) -> None:
     runs: list[str] = []
-    with pytest.raises(SetupError, match="no disk space: the set-up needs 99000000 MB"):
+    with pytest.raises(SetupError, match="disk space: set-up needs 99000000 MB"):
         run_steps([step(tmp_path, runs, disk_mb=99_000_000)])
     assert runs == []
 
 
 def test_disk_message_says_how_much_is_missing() -> None:
-    with pytest.raises(SetupError, match=r"needs 3000 MB .* 1000 MB are free: free 2000 MB"):
+    with pytest.raises(SetupError, match=r"needs 3000 MB .* 1000 MB are free. Free 2000 MB"):
         check_space(3000, 1_000_000_000)
 
 
 @pytest.mark.parametrize(
     ("output", "said"),
     [
-        ("dial tcp: lookup somewhere: no such host", "no network while installing thing"),
-        ("Temporary failure in name resolution", "no network while installing thing"),
-        ("write: No space left on device", "no disk space left while installing thing"),
+        ("dial tcp: lookup somewhere: no such host", "No network while installing thing"),
+        ("Temporary failure in name resolution", "No network while installing thing"),
+        ("write: No space left on device", "Disk full while installing thing"),
         ("src/a.ts: error TS2304\nmore", "thing failed: src/a.ts: error TS2304"),
     ],
 )
-def test_failed_command_is_told_in_one_line(output: str, said: str) -> None:
+def test_failed_command_is_explained_in_one_line(output: str, said: str) -> None:
     script = f"import sys; print({output!r}); sys.exit(1)"
     with pytest.raises(SetupError) as caught:
         run_logged("thing", [sys.executable, "-c", script])
@@ -89,10 +89,10 @@ def test_failed_command_is_told_in_one_line(output: str, said: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_long_command_shows_that_it_lives(
+def test_long_command_shows_progress(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(steps, "SIGN_OF_LIFE_S", 0.05)
+    monkeypatch.setattr(steps, "PROGRESS_S", 0.05)
     script = "import time; print('compiling part 7', flush=True); time.sleep(0.5)"
     run_logged("thing", [sys.executable, "-c", script])
     assert "compiling part 7" in capsys.readouterr().out
@@ -106,7 +106,7 @@ def test_fingerprint_changes_with_a_file(tmp_path: Path) -> None:
     assert fingerprint([path]) != before
 
 
-def test_machine_without_a_suitable_python_is_told_what_to_install(tmp_path: Path) -> None:
+def test_missing_python_is_explained_in_one_line(tmp_path: Path) -> None:
     answer = subprocess.run(
         ["/bin/sh", ROOT / "scripts/python"], env={"PATH": str(tmp_path)},
         capture_output=True, text=True, check=False,
@@ -116,7 +116,7 @@ def test_machine_without_a_suitable_python_is_told_what_to_install(tmp_path: Pat
     assert len(answer.stderr.splitlines()) == 1
 
 
-def test_set_up_needs_nothing_but_the_standard_library() -> None:
+def test_set_up_imports_only_the_standard_library() -> None:
     seen: set[str] = set()
     waiting = ["scripts.setup", "scripts.venv"]
     foreign = set()
@@ -144,6 +144,6 @@ def test_steps_of_each_command(asked: list[str], names: list[str]) -> None:
     assert [step.name for step in steps_for(asked)] == names
 
 
-def test_version_is_read_from_what_a_command_prints() -> None:
+def test_version_is_read_from_command_output() -> None:
     assert version_of(sys.executable, "--version")[:2] == sys.version_info[:2]
     assert version_of("no-such-command") == ()
