@@ -1,4 +1,4 @@
-"""The states entry, served with the product's own headers, and a Chromium that stands still."""
+"""The built states, served with the real security headers, and a Chromium without animations."""
 
 import contextlib
 import threading
@@ -20,7 +20,7 @@ BUILT = ROOT / "build" / "states"
 
 
 class Handler(SimpleHTTPRequestHandler):
-    """Files of the states entry, under the Content-Security-Policy of the product."""
+    """Serves the built states with the real Content-Security-Policy."""
 
     headers_of_ours: dict[str, str]
 
@@ -30,12 +30,12 @@ class Handler(SimpleHTTPRequestHandler):
         super().end_headers()
 
     def log_message(self, *_: Any) -> None:
-        """Says nothing."""
+        """Logs nothing."""
 
 
 @contextlib.contextmanager
 def served_states(home: Path) -> Iterator[str]:
-    """Where the states entry answers."""
+    """The address of the states."""
     settings = Settings(_env_file=None, bodh_home=home)
     Handler.headers_of_ours = security_headers(with_development_secrets(settings))
     handler = cast("type[Handler]", partial(Handler, directory=str(BUILT)))
@@ -50,7 +50,7 @@ def served_states(home: Path) -> Iterator[str]:
 
 @contextlib.asynccontextmanager
 async def launched(playwright: Playwright) -> AsyncIterator[Browser]:
-    """A Chromium with a fake microphone that may be used."""
+    """A Chromium with a fake microphone and permission to use it."""
     browser = await playwright.chromium.launch(executable_path=str(LINK), args=FLAGS)
     yield browser
     await browser.close()
@@ -58,7 +58,7 @@ async def launched(playwright: Playwright) -> AsyncIterator[Browser]:
 
 @contextlib.asynccontextmanager
 async def still_page(browser: Browser, width: int, height: int) -> AsyncIterator[Page]:
-    """A page of a size in which nothing moves, so that what is measured stays."""
+    """A page of the given size, without animations."""
     context = await browser.new_context(
         viewport={"width": width, "height": height},
         permissions=["microphone"],

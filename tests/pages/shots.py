@@ -1,4 +1,4 @@
-"""`make shots`: a picture of each page and state, light and dark, desktop and phone."""
+"""`make shots`: screenshots of every page and state, light and dark, desktop and phone."""
 
 import asyncio
 from pathlib import Path
@@ -35,7 +35,7 @@ async def main() -> None:
                 for device, (width, _) in DEVICES.items():
                     if width < state.below:
                         await take(browser, url, state, device)
-    print(f"{len(list(SHOTS.glob('*.png')))} pictures in {SHOTS.relative_to(ROOT)}")
+    print(f"{len(list(SHOTS.glob('*.png')))} screenshots in {SHOTS.relative_to(ROOT)}")
 
 
 if __name__ == "__main__":

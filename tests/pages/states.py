@@ -1,4 +1,4 @@
-"""Every page and state that is looked at: which entry it starts from and how it is opened."""
+"""Every page and state under test: its entry in web/client/states, and the steps to open it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 from playwright.async_api import Page, expect
 
 Steps = Callable[[Page], Awaitable[None]]
-PHONE, DRAWER = 768, 1100  # from this width on there are no tabs; no drawer
+PHONE, DRAWER = 768, 1100  # px of width from which there are no tabs; no drawer
 
 
 @dataclass(frozen=True)
 class State:
-    """A state of a page; `entry` is its name in web/client/states."""
+    """`entry` is a name in web/client/states."""
 
     name: str
     entry: str
     steps: Steps | None = None
-    below: int = 10_000  # px of width; the state exists only on narrower screens
+    below: int = 10_000  # px of width; wider screens do not have this state
 
 
 async def open_settings(page: Page) -> None:
@@ -95,9 +95,9 @@ STATES = (
 
 
 async def open_state(page: Page, url: str, state: State) -> None:
-    """Opens a state in a page of the size that counts for it."""
+    """The page must already have its size."""
     await page.goto(f"{url}/?state={state.entry}")
     await page.locator("h1, h2").first.wait_for()
-    await expect(page.locator("p.quiet[role=status]")).to_have_count(0)  # nothing loads any more
+    await expect(page.locator("p.quiet[role=status]")).to_have_count(0)  # everything is loaded
     if state.steps is not None:
         await state.steps(page)

@@ -1,4 +1,4 @@
-"""Every page and state: accessible in both themes, on every size, under the product's policy."""
+"""Every page and state: accessible, in both themes, in every size, within the security policy."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
@@ -47,14 +47,14 @@ SMALL = """() => {
 
 @dataclass(frozen=True)
 class Opened:
-    """A state in a page, and what the browser complained about since."""
+    """A state in a page, and the errors since it was opened."""
 
     state: State
     page: Page
     trouble: list[str]
 
     async def sizes(self, sizes: Iterable[tuple[int, int]]) -> AsyncIterator[tuple[int, int]]:
-        """The sizes that the state exists at, one after the other."""
+        """Sets each size at which the state exists."""
         for width, height in sizes:
             if width < self.state.below:
                 await self.page.set_viewport_size({"width": width, "height": height})
@@ -84,7 +84,7 @@ async def test_axe_finds_nothing_serious(opened: Opened) -> None:
 
 
 async def violations(page: Page) -> list[str]:
-    """Rule and element of everything serious or critical."""
+    """Serious and critical violations."""
     result = await Axe().run(page)
     return [
         f"{rule['id']} {node['target']} {node['failureSummary']}"
@@ -101,14 +101,14 @@ async def test_nothing_scrolls_sideways(opened: Opened) -> None:
     assert found == []
 
 
-async def test_targets_are_large_enough_to_touch(opened: Opened) -> None:
+async def test_touch_targets_are_large_enough(opened: Opened) -> None:
     found = []
     async for width, height in opened.sizes(TOUCH_SIZES):
         found += [f"{width}x{height}: {one}" for one in await opened.page.evaluate(SMALL)]
     assert found == []
 
 
-async def test_nothing_breaks_under_the_policy(opened: Opened) -> None:
+async def test_page_has_no_errors_and_no_policy_violations(opened: Opened) -> None:
     assert opened.trouble == []
 
 
@@ -121,7 +121,7 @@ PLANT = """() => {
 }"""
 
 
-async def test_what_is_wrong_is_found(states_url: str, browser: Browser) -> None:
+async def test_checks_notice_planted_faults(states_url: str, browser: Browser) -> None:
     async with still_page(browser, 390, 844) as page:
         await open_state(page, states_url, State("sign-in", "sign-in"))
         await page.evaluate(PLANT)

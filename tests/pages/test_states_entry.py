@@ -1,4 +1,4 @@
-"""The states entry is for tests: complete, and nowhere in what is served."""
+"""The states are complete, and not part of the served page."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ def texts_in(folder: Path) -> str:
     return "\n".join(path.read_text() for path in files)
 
 
-def test_the_built_client_holds_nothing_of_the_states_entry() -> None:
+def test_built_page_contains_nothing_of_the_states() -> None:
     built, states = texts_in(DIST), texts_in(BUILT)
     assert [mark for mark in MARKS if mark in built] == []
     assert [mark for mark in MARKS if mark not in states] == []
 
 
-async def test_every_state_of_the_entry_is_looked_at(states_url: str, browser: Browser) -> None:
+async def test_every_state_is_under_test(states_url: str, browser: Browser) -> None:
     async with still_page(browser, 1280, 800) as page:
         await page.goto(states_url)
         names = await page.get_by_role("link").all_inner_texts()

@@ -1,4 +1,4 @@
-"""Texts that would run or fetch something where a page took them for more than text."""
+"""Texts that run or fetch something if a page renders them as markup."""
 
 from collections.abc import Callable
 
@@ -61,7 +61,7 @@ WAYS: tuple[Callable[[str], str], ...] = (
 
 
 def payloads(count: int) -> list[str]:
-    """That many of the 500, spread over attempts and ways, each with a number of its own."""
+    """`count` of the 500 payloads, spread over attempts and ways, each with its own number."""
     every = list(dict.fromkeys(way(attempt) for way in WAYS for attempt in ATTEMPTS))[:500]
-    # a step without a common factor: every attempt comes, and another one for each neighbour
+    # 37 shares no factor with 500: every attempt occurs, and neighbours differ
     return [f"{number} {every[number * 37 % len(every)]}" for number in range(count)]

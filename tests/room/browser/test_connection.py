@@ -1,4 +1,4 @@
-"""Windows and connections: another window, a reload in mid-talk, a media server that is away."""
+"""Another window, a reload, a refused microphone, a lost connection."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ AWAY_S = 10.0
 LOST_MS = 30_000
 
 
-async def test_of_two_windows_the_newer_one_talks(
+async def test_newer_window_takes_over_the_talk(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     first = await fresh_page("Farah of two windows", course.modules[0])
@@ -29,13 +29,13 @@ async def test_of_two_windows_the_newer_one_talks(
     await expect(first.get_by_role("heading", name="Open in another window")).to_be_visible()
     await type_to_tutor(second, "What is a label?")
     await expect(first.get_by_role("heading", name="Open in another window")).to_be_visible()
-    assert len(tickets) == 1  # it did not come back by itself
+    assert len(tickets) == 1  # it did not rejoin by itself
     await first.get_by_role("button", name="Talk here instead").click()
     await expect(second.get_by_role("heading", name="Open in another window")).to_be_visible()
     await type_to_tutor(first, "What is machine learning?")
 
 
-async def test_reload_in_mid_talk_finds_the_same_tutor(
+async def test_reload_returns_to_the_same_tutor(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     page = await fresh_page("Goran who reloads", course.modules[0])
@@ -47,7 +47,7 @@ async def test_reload_in_mid_talk_finds_the_same_tutor(
     await type_to_tutor(page, "What is a label?")
 
 
-async def test_connection_lost_for_ten_seconds_and_back(
+async def test_connection_lost_for_ten_seconds_comes_back(
     fresh_page: Callable[..., Any], stack: Stack, course: Course
 ) -> None:
     page = await fresh_page("Hana of the weak line", course.modules[0])
@@ -73,14 +73,14 @@ async def test_connection_lost_for_ten_seconds_and_back(
 async def media_server_away(
     stack: Stack, page: Page, while_lost: Callable[[], Awaitable[None]]
 ) -> None:
-    """Stops the media server until the page says so, 10 s at least, and lets it go on."""
+    """Freezes the media server until the page notices, for at least 10 s."""
     (server,) = stack.pids("livekit-server --config")
     stopped = asyncio.get_running_loop().time()
     os.kill(server, signal.SIGSTOP)
     try:
         lost = page.get_by_text("Connection lost")
         await expect(lost).to_be_visible(timeout=LOST_MS)
-        await expect(page.locator(".pas").first).to_be_visible()  # the lesson stays
+        await expect(page.locator(".pas").first).to_be_visible()  # the lesson stays readable
         await while_lost()
         left = stopped + AWAY_S - asyncio.get_running_loop().time()
         await page.wait_for_timeout(1000 * max(0.0, left))
@@ -89,7 +89,7 @@ async def media_server_away(
         os.kill(server, signal.SIGCONT)
 
 
-async def test_who_refuses_the_microphone_goes_on_by_typing(
+async def test_learner_who_refuses_the_microphone_can_type(
     open_browser: Callable[..., Any],
     sign_in: Callable[..., Any],
     course: Course,
@@ -108,7 +108,7 @@ async def test_who_refuses_the_microphone_goes_on_by_typing(
     await type_to_tutor(page, "What is a label?")
 
 
-async def test_words_typed_before_the_tutor_came_are_answered(
+async def test_turn_typed_before_the_tutor_joins_is_answered(
     open_browser: Callable[..., Any],
     sign_in: Callable[..., Any],
     stack: Stack,
@@ -138,7 +138,7 @@ async def test_words_typed_before_the_tutor_came_are_answered(
     await expect(answer).to_be_visible(timeout=LOST_MS)
 
 
-async def test_words_typed_while_connecting_are_answered(
+async def test_turns_typed_while_connecting_are_answered(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     page = await fresh_page("Paul of the slow line", course.modules[0])

@@ -1,4 +1,4 @@
-"""What a learner says before the tutor is there is heard all the same."""
+"""What a learner says before the tutor joins is not lost."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ from harness.stack import Stack
 from tests.room.conftest import Course
 
 PHRASE = "what is machine learning"
-# the microphone's level was lit, and then dark for a second: the phrase is over
+# the phrase is over: the level meter was lit, then dark for a second
 SAID = """() => {
   const lit = document.querySelectorAll('.mic .level .on').length > 0;
   const now = performance.now();
@@ -21,7 +21,7 @@ SAID = """() => {
 }"""
 
 
-async def test_words_from_before_the_tutor_came_are_heard(
+async def test_speech_from_before_the_tutor_joined_is_captioned(
     open_browser: Callable[..., Any],
     sign_in: Callable[..., Any],
     course: Course,
@@ -32,7 +32,7 @@ async def test_words_from_before_the_tutor_came_are_heard(
     await fresh_room(module)
     browser = await open_browser([PHRASE], lead_s=3.0, gap_s=2.0)
     worker = stack.pids("agent start")
-    for pid in worker:  # it is asked, and comes late
+    for pid in worker:  # the tutor is dispatched, but joins late
         os.kill(pid, signal.SIGSTOP)
     try:
         page = await sign_in(browser, "Ester the early", module.id)

@@ -1,4 +1,4 @@
-"""What a learner erases through the page is gone everywhere; what they do not store never is."""
+"""Erased words are gone everywhere, and nothing is stored while storing is off."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ FORMS = ("vtt", "txt", "json", "feed")
 
 
 async def tables_with(rows: asyncpg.Connection, text: str) -> list[str]:
-    """The tables of which any row holds the text in any column."""
+    """Tables with the text in any column of any row."""
     names = await rows.fetch("select tablename from pg_tables where schemaname = 'public'")
     found = []
     for (name,) in names:
@@ -29,13 +29,13 @@ async def tables_with(rows: asyncpg.Connection, text: str) -> list[str]:
 
 
 def files_with(home: Path, text: str) -> list[str]:
-    """The spool's files that hold the text."""
+    """Files of the spool that contain the text."""
     spool = (home / "spool").iterdir()
     return sorted(path.name for path in spool if text.encode() in path.read_bytes())
 
 
 async def exported(page: Page) -> str:
-    """All forms of the transcript that is open."""
+    """The open transcript in every export format."""
     session_id = page.url.split("/transcripts/")[1][:36]
     path = f"/api/sessions/{session_id}/transcript?format="
     answers = [await page.request.get(path + form) for form in FORMS]
@@ -69,7 +69,7 @@ async def test_erased_words_leave_no_trace(
     await expect(page.locator(".find [role=status]")).to_have_text("No results")
 
 
-async def test_with_storing_switched_off_nothing_is_kept_from_the_first_word(
+async def test_nothing_is_stored_while_storing_is_off(
     fresh_page: Callable[..., Any], stack: Stack, course: Course, rows: asyncpg.Connection
 ) -> None:
     page = await fresh_page("Emil who keeps nothing", course.modules[0])

@@ -1,4 +1,4 @@
-"""A first lesson: from the sign-in page to the files of what was said."""
+"""A first lesson, from sign-in to the exported transcript."""
 
 import json
 import re
@@ -60,14 +60,14 @@ async def test_a_first_lesson_from_sign_in_to_transcript_export(
 
 
 async def search(page: Page, word: str) -> None:
-    """Finds a word by its stem, marks it and goes on to the next place."""
+    """Finds a word by its stem, highlights it and jumps to the next result."""
     await page.get_by_label("Search transcripts").fill(word)
     await expect(page.locator(".find [role=status]")).to_have_text(re.compile(r"^1 of [1-9]\d*"))
     await expect(page.locator("mark.cur").first).to_have_text(re.compile("^label", re.IGNORECASE))
 
 
 async def exports_agree(page: Page, folder: Path) -> None:
-    """Each form parses, and all of them hold the same words of the same people."""
+    """All formats parse, with the same words by the same speakers."""
     files = {}
     for label in ("Captions", "Plain text", "All data", "For braille displays"):
         await page.get_by_role("button", name="Export").click()

@@ -1,4 +1,4 @@
-"""A lesson by keyboard alone, in the order and by the keys of the design's table."""
+"""A lesson by keyboard alone, with the focus order and the keys of the design."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ FOCUSED = """() => {
 
 
 async def tab_to(page: Page, name: str, key: str = "Tab", most: int = 40) -> list[str]:
-    """Presses a key until what is named has focus; returns what had it on the way."""
+    """Presses a key until the named element has focus. Returns the ones focused on the way."""
     passed: list[str] = []
     for _ in range(most):
         await page.keyboard.press(key)
@@ -57,7 +57,7 @@ async def test_a_lesson_by_keyboard_alone(
 
 
 async def skip_to_the_talk(page: Page) -> None:
-    """The skip links come first, and one leads past the tree and the lesson."""
+    """The skip links come first. One skips the course tree and the lesson."""
     await page.evaluate("document.activeElement.blur()")
     passed = await tab_to(page, "Skip to the talk")
     assert passed[-2:] == ["Skip to the lesson", "Skip to the talk"]
@@ -66,7 +66,7 @@ async def skip_to_the_talk(page: Page) -> None:
 
 
 async def talk_by_keys(page: Page) -> None:
-    """Mute, write, stop: each by its key."""
+    """The shortcuts to mute, type and stop the tutor."""
     await page.keyboard.press("Control+d")
     await expect(page.get_by_role("button", name="Unmute microphone")).to_be_visible()
     await page.keyboard.press("Control+d")
@@ -98,7 +98,7 @@ async def talk_by_keys(page: Page) -> None:
 
 
 async def switch_lesson_by_keys(page: Page, title: str) -> None:
-    """Backwards to the lesson's foot, and on to the next lesson: focus is at its title."""
+    """Opens the next lesson from the end of this one. Its title gets the focus."""
     await tab_to(page, f"Next: {title}", "Shift+Tab")
     await page.keyboard.press("Enter")
     await expect(page.locator(".sheet .title")).to_have_text(title)

@@ -1,4 +1,4 @@
-"""Lessons in the room: switched while the tutor speaks, and one for each of two learners."""
+"""Changing the lesson while the tutor speaks, and two learners with different lessons."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from tests.room.browser.conftest import start_typed, type_to_tutor
 from tests.room.conftest import Course
 
 
-async def test_a_click_on_another_lesson_while_the_tutor_speaks(
+async def test_lesson_changes_while_the_tutor_speaks(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     module = course.modules[0]
@@ -27,7 +27,7 @@ async def test_a_click_on_another_lesson_while_the_tutor_speaks(
     await expect(page.locator(".turn.bodh").last).to_contain_text("vector")
 
 
-async def test_a_second_learner_in_the_room_is_named_and_keeps_their_own_lesson(
+async def test_second_learner_is_named_and_keeps_their_own_lesson(
     fresh_page: Callable[..., Any], sign_in: Callable[..., Any], course: Course
 ) -> None:
     module = course.modules[0]
@@ -43,7 +43,7 @@ async def test_a_second_learner_in_the_room_is_named_and_keeps_their_own_lesson(
     await expect(lea.locator(".sheet .title")).to_have_text(second["title"])
 
 
-async def test_words_that_overtake_the_news_of_their_speaker_are_shown(
+async def test_turn_that_arrives_before_its_speaker_is_known_is_shown(
     fresh_page: Callable[..., Any], course: Course, learner: Callable[..., Any]
 ) -> None:
     module = course.modules[0]

@@ -1,4 +1,4 @@
-"""What a screen reader is told of the talk: final turns once, interim words never."""
+"""What screen readers announce: final turns once, interim words never."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ from tests.room.browser.conftest import start_typed, type_to_tutor
 from tests.room.conftest import Course
 
 SPOKEN = "can you give me another example please"
-# what enters the log while it is live, as a screen reader would say it, and what is only drawn
+# records what enters the live log, as a screen reader would announce it, and what is only drawn
 NOTE = """
   window.told = [];
   window.drawn = new Set();
@@ -36,7 +36,7 @@ NOTE = """
 """
 
 
-async def test_final_turns_are_told_once_and_interim_words_never(
+async def test_final_turns_are_announced_once_and_interim_words_never(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     page = await fresh_page("Nora who listens", course.modules[0], phrases=[SPOKEN])
@@ -54,7 +54,7 @@ async def test_final_turns_are_told_once_and_interim_words_never(
 
 
 async def heard_in_tree(page: Page, words: str) -> int:
-    """How often the accessibility tree holds the words."""
+    """How often the words occur in the accessibility tree."""
     devtools = await page.context.new_cdp_session(page)
     tree = await devtools.send("Accessibility.getFullAXTree")
     await devtools.detach()
@@ -66,7 +66,7 @@ async def heard_in_tree(page: Page, words: str) -> int:
     return sum(words in name for name in names)
 
 
-async def test_on_demand_the_tutor_is_told_sentence_by_sentence(
+async def test_tutor_is_announced_by_sentence_if_the_learner_wants_it(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     page = await fresh_page("Pia who is read to", course.modules[0])

@@ -1,4 +1,4 @@
-"""The learner's page in Chromium: sign in, read, talk, type, switch the lesson, leave."""
+"""The learner room: sign in, read, talk, type, change the lesson, leave."""
 
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +29,7 @@ async def test_four_spoken_phrases_are_captioned_and_answered_on_the_page(
         await expect(turn).to_contain_text(phrase, timeout=40_000)
         answer = page.locator(f".turn.me >> nth={number} >> xpath=following-sibling::*")
         await expect(answer.first).to_contain_text(" ", timeout=15_000)
-        if number == 0:  # the passage that the newest answer rests on is marked in the lesson
+        if number == 0:  # the cited passage is highlighted in the lesson
             await expect(page.locator(".pas.cited").first).to_be_visible(timeout=15_000)
     await expect(page.locator(".cite").nth(1)).to_be_visible()
     await page.get_by_role("button", name="Leave the conversation").click()
@@ -37,7 +37,7 @@ async def test_four_spoken_phrases_are_captioned_and_answered_on_the_page(
     assert trouble == []
 
 
-async def test_typed_turns_lesson_switch_and_back_button(
+async def test_typed_turn_lesson_change_and_back_button(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     module = course.modules[0]
@@ -61,7 +61,7 @@ async def test_typed_turns_lesson_switch_and_back_button(
     assert trouble == []
 
 
-async def test_page_asks_for_sign_in_and_comes_back(
+async def test_signed_out_learner_returns_to_the_lesson_after_sign_in(
     open_browser: Callable[..., Any], stack: Any, course: Course
 ) -> None:
     browser = await open_browser()
@@ -75,7 +75,7 @@ async def test_page_asks_for_sign_in_and_comes_back(
 
 
 def watch(page: Page) -> list[str]:
-    """What the page complains about, and every request to another host."""
+    """Page errors, policy violations and requests to other hosts."""
     trouble: list[str] = []
     page.on("pageerror", lambda error: trouble.append(str(error)))
     page.on(

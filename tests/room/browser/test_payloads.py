@@ -1,4 +1,4 @@
-"""Hostile texts through every door of the page: none runs, none fetches, each is shown as text."""
+"""Hostile texts wherever the page shows text: none runs or fetches anything, all are visible."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ LONGEST_NAME = 80
 
 @dataclass
 class Harm:
-    """What ran, opened or was fetched elsewhere."""
+    """Scripts that ran, dialogs that opened, requests to other hosts."""
 
     ran: list[str] = field(default_factory=list)
     foreign: list[str] = field(default_factory=list)
@@ -64,7 +64,7 @@ async def test_no_text_runs_or_fetches_anything(
 
 
 async def the_counters_count(page: Page, harm: Harm) -> None:
-    """On a page that takes a text for markup, both counters see it."""
+    """Both counters notice a page that renders text as markup."""
     async with page.expect_event("requestfailed"):
         await page.set_content(f"<img src=x: onerror={RUN}><img src=http://foreign.example/a.png>")
     await page.wait_for_function("document.images[0].complete")
@@ -75,7 +75,7 @@ async def the_counters_count(page: Page, harm: Harm) -> None:
 
 
 def import_course(stack: Stack, folder: Path, titles: list[str]) -> None:
-    """A course of hostile titles, descriptions and passages, in a tenant of its own."""
+    """Imports a course with hostile titles, descriptions and passages into its own tenant."""
     module = folder / "01-module"
     module.mkdir(parents=True)
     front = f"---\ncourseId: {COURSE}\nslug: {COURSE}\ntitle: {json.dumps(titles[0])}\n---\n\n"
@@ -107,7 +107,7 @@ async def show_names(page: Page, names: list[str]) -> None:
 
 
 async def show_titles(page: Page, titles: list[str]) -> None:
-    """On the course's page and, as titles and passages, in the room."""
+    """On the course page, and as titles and passages in the room."""
     await page.goto(f"/?course={COURSE}")
     await expect(page.locator("h1")).to_have_text(titles[0])
     shown = await page.locator(".rows a").all_inner_texts()
@@ -118,7 +118,7 @@ async def show_titles(page: Page, titles: list[str]) -> None:
 
 
 async def show_talk(page: Page, stack: Stack, typed: list[str], heard: list[str]) -> str:
-    """Chat of another learner and captions of whatever kind, straight to the page's learner."""
+    """Another learner sends typed turns and captions to the learner on the page."""
     name = typed[0][:LONGEST_NAME]
     await start_typed(page)
     account = await Account(stack.url, name, tenant=COURSE).sign_in()
@@ -155,7 +155,7 @@ def is_learner(participant: rtc.RemoteParticipant) -> bool:
 async def show_transcript(
     page: Page, rows: asyncpg.Connection, session_id: str, kept: list[str]
 ) -> None:
-    """What was said, with names, in the transcript and in the results of a search."""
+    """Stored turns with their names, in the transcript and in search results."""
     await rows.executemany(
         """insert into transcript_segments (tenant_id, session_id, id, identity, name, role, source,
              text, started_at, ended_at, epoch, local_seq)

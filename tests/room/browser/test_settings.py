@@ -1,4 +1,4 @@
-"""Each setting has its effect in a running talk, on the real server."""
+"""Settings take effect in a running talk."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +11,7 @@ from tests.room.conftest import Course
 SPEAKING = ".wave[data-s=speaking]"
 
 
-async def test_each_setting_has_its_effect_in_the_room(
+async def test_settings_take_effect_in_the_room(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     page = await fresh_page("Selma of the settings", course.modules[0])
@@ -38,7 +38,7 @@ async def test_each_setting_has_its_effect_in_the_room(
     await page.locator("#lesson").focus()
     await page.keyboard.press("/")
     await expect(page.locator("#lesson")).to_be_focused()
-    await page.reload()  # kept by the server
+    await page.reload()  # stored by the server
     await expect(page.locator("html")).to_have_css("color-scheme", "dark")
     await start_typed(page)
     await expect(turns).to_have_css("font-size", "24px")
@@ -47,7 +47,7 @@ async def test_each_setting_has_its_effect_in_the_room(
     await expect(box).not_to_be_focused()
 
 
-async def test_a_chosen_rate_is_how_fast_the_tutor_speaks(
+async def test_tutor_speaks_at_the_chosen_speed(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     page = await fresh_page("Rana of the rate", course.modules[1])
@@ -62,7 +62,7 @@ async def test_a_chosen_rate_is_how_fast_the_tutor_speaks(
 
 
 async def words_a_second(page: Page, question: str) -> float:
-    """Of the whole answer to a typed question."""
+    """Of the answer to a typed question."""
     await expect(page.locator(SPEAKING)).to_have_count(0)
     before = await page.locator(".turn.me").count()
     box = page.get_by_label("Type to Bodh")

@@ -1,4 +1,4 @@
-"""Words to come and words cut off, formulas, and the debug drawer, on the real server."""
+"""Words still to come, words cut off, formulas and the debug drawer."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.room.conftest import Course
 
 
-async def test_words_to_come_are_paler_and_a_stop_marks_them(
+async def test_words_to_come_are_pale_and_struck_through_after_a_stop(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     page = await fresh_page("Nadia of the words", course.modules[1])
@@ -24,7 +24,7 @@ async def test_words_to_come_are_paler_and_a_stop_marks_them(
     await expect(turn.locator("span.tocome")).to_have_count(0)
 
 
-async def test_the_debug_drawer_tells_events_latency_and_attributes_and_no_secret(
+async def test_debug_drawer_shows_events_latency_and_attributes_but_no_secrets(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     page = await fresh_page("Debora of the drawer", course.modules[0])
@@ -49,7 +49,7 @@ async def test_the_debug_drawer_tells_events_latency_and_attributes_and_no_secre
     await expect(drawer.get_by_text("data answer.planned").first).to_be_visible()
     answer = page.locator(".turn.bodh").last
     await expect(answer).to_contain_text("Machine learning is")
-    # what is cut before it was heard is no turn with a latency
+    # an answer that is cut before its first sound has no latency
     await expect(answer.locator("span.tocome").first).not_to_contain_text("Machine")
     await page.keyboard.press("Control+.")
     await expect(drawer.locator(".lat tbody tr").first).to_be_visible()
