@@ -51,10 +51,9 @@ async def run_text_console(settings: Settings) -> None:
 async def converse(ctx: JobContext, settings: Settings) -> None:
     """LiveKit's own console, by sound or text: the same brain over the sample course.
 
-    Hearing needs a running speech engine (`make up`, or `python -m speech`).
+    Sound needs a running speech engine (`make up`, or `python -m speech`).
     """
     from agent.models.choice import build_llm, build_models
-    from agent.models.inline_vad import InlineVAD
     from speech.client import SpeechClient
 
     desk = await open_desk(MemoryLibrary.from_folder(SAMPLE))
@@ -64,7 +63,6 @@ async def converse(ctx: JobContext, settings: Settings) -> None:
     desk.set_rate = models.set_rate
     session: AgentSession[None] = AgentSession(
         stt=models.stt,
-        vad=InlineVAD(),
         llm=build_llm(settings, desk)[0],
         tts=models.tts,
         turn_handling=TurnHandlingOptions(turn_detection="vad", interruption={"mode": "vad"}),

@@ -1,8 +1,8 @@
 """Every use of what LiveKit does not document. Check this page when its version changes.
 
-Two more places depend on LiveKit's insides because they inherit from it: the event streams in
-`agent/models/inline_vad.py` skip the constructor of VADStream, and `Worker` in
-`agent/worker/server.py` overrides `drain` and `run`.
+Two more places depend on LiveKit's insides because they inherit from it: the stream of
+`agent/talk/floor.py` skips the constructor of VADStream, and `Worker` in `agent/worker/server.py`
+overrides `drain` and `run`.
 
 Functions import what they need, because the forkserver reads PRELOAD before anything heavy.
 """

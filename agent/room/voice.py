@@ -9,8 +9,8 @@ from typing import Literal, Protocol
 from livekit import rtc
 from livekit.agents import utils, vad
 
-from agent.models.inline_vad import VoiceActivity
 from agent.models.recogniser import Recogniser
+from agent.models.voice_activity import VoiceActivity
 from agent.room.sound import BYTES_PER_S, Sound
 from speech.client import SpeechError
 from speech.wire import Recognition

@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator
 
-from livekit.agents import vad
+from livekit import rtc
+from livekit.agents import utils, vad
 
-from agent.models.inline_vad import WINDOW_S, EventStream
+from agent.models.voice_activity import WINDOW_S
 from agent.room.voice import Heard
 
 
@@ -18,7 +19,7 @@ class Floor(vad.VAD):
 
     def __init__(self) -> None:
         super().__init__(capabilities=vad.VADCapabilities(update_interval=WINDOW_S))
-        self._stream = EventStream()
+        self._stream = _Stream()
         self._utterances: asyncio.Queue[Heard] = asyncio.Queue()
         self._speaking: list[str] = []  # identities, the holder of the floor first
         self._open = 0  # utterances that started and have no final yet
@@ -70,3 +71,33 @@ class Floor(vad.VAD):
     async def taken(self) -> None:
         """Returns when all utterances so far are taken."""
         await self._utterances.join()
+
+
+class _Stream(vad.VADStream):
+    """The events that the floor sends; pushed audio is ignored."""
+
+    def __init__(self) -> None:
+        # the base class would start two tasks and copy every event for metrics that nobody reads
+        self._events: utils.aio.Chan[vad.VADEvent] = utils.aio.Chan()
+
+    def send(self, event: vad.VADEvent) -> None:
+        if not self._events.closed:
+            self._events.send_nowait(event)
+
+    def push_frame(self, frame: rtc.AudioFrame) -> None:
+        pass
+
+    def flush(self) -> None:
+        pass
+
+    def end_input(self) -> None:
+        self._events.close()
+
+    async def aclose(self) -> None:
+        self.end_input()
+
+    async def __anext__(self) -> vad.VADEvent:
+        return await self._events.__anext__()
+
+    async def _main_task(self) -> None:
+        """Abstract in the base class; there is no task to run."""

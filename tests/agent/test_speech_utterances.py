@@ -8,11 +8,12 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from livekit.agents import vad
+from livekit import rtc
+from livekit.agents import inference, stt, vad
 
 from agent.models.espeak import EspeakTTS
-from agent.models.inline_vad import InlineVAD
 from agent.models.recogniser import Recogniser, RecogniserSTT
+from agent.models.voice_activity import VoiceActivity
 from agent.room.voice import Heard, Voice
 from agent.talk.floor import Floor
 from speech.client import SpeechBusy, SpeechClient
@@ -284,21 +285,36 @@ async def test_nobody_is_told_to_wait_while_another_speaks_or_after_the_goodbye(
     await utterances.aclose()
 
 
-async def test_a_whole_recording_is_recognised_at_once(client: SpeechClient) -> None:
-    plugin = RecogniserSTT(client, model="whisper")
-    event = await plugin.recognize(frames(recorded(LONG)))
-    assert event.alternatives[0].text == WAVS[LONG]
-
-
-async def test_inline_detector_has_the_events_of_a_voice_activity_stream() -> None:
-    stream = InlineVAD().stream()
-    for frame in frames(silence(0.5) + recorded(LONG) + silence(0.5)):
-        stream.push_frame(frame)
+async def test_agent_session_of_the_console_cuts_and_recognises_sound_at_its_own_rate(
+    client: SpeechClient,
+) -> None:
+    resampler = rtc.AudioResampler(RATE, 24_000)
+    adapter = stt.StreamAdapter(
+        stt=RecogniserSTT(client, model="whisper"), vad=inference.VAD(model="silero")
+    )
+    stream = adapter.stream()
+    for frame in frames(silence(0.5) + recorded(LONG) + silence(1.0)):
+        for part in resampler.push(frame):
+            stream.push_frame(part)
     stream.end_input()
-    events = [event async for event in stream]
+    finals = [
+        event.alternatives[0].text
+        async for event in stream
+        if event.type is stt.SpeechEventType.FINAL_TRANSCRIPT
+    ]
+    await stream.aclose()
+    await adapter.aclose()
+    assert finals == [WAVS[LONG]]
+
+
+def test_voice_activity_has_the_events_of_livekits_own_detector() -> None:
+    activity = VoiceActivity()
+    sound = frames(silence(0.5) + recorded(LONG) + silence(0.5))
+    events = [event for frame in sound for event in activity.push(frame)]
     changes = [event for event in events if event.type is not Speech.INFERENCE_DONE]
     assert [event.type for event in changes] == [Speech.START_OF_SPEECH, Speech.END_OF_SPEECH]
     assert changes[1].silence_duration == pytest.approx(0.25, abs=0.033)
     assert changes[1].frames[0].duration == pytest.approx(
         changes[1].speech_duration + 0.75, abs=0.1
     )
+    assert activity.end_speech() == []

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 from livekit import local_inference, rtc
-from livekit.agents import utils, vad
+from livekit.agents import vad
 
 from speech.wire import RATE
 
@@ -136,67 +136,3 @@ class VoiceActivity:
             raw_accumulated_silence=self._judge.silence_s,
             raw_accumulated_speech=self._judge.speech_s,
         )
-
-
-class InlineVAD(vad.VAD):
-    """Detects speech in the audio that an agent session pushes."""
-
-    def __init__(self) -> None:
-        super().__init__(capabilities=vad.VADCapabilities(update_interval=WINDOW_S))
-
-    @property
-    def model(self) -> str:
-        return "silero"
-
-    @property
-    def provider(self) -> str:
-        return "livekit-local-inference"
-
-    def stream(self) -> vad.VADStream:
-        return InlineVADStream()
-
-
-class EventStream(vad.VADStream):
-    """A stream of events that somebody sends; it ignores pushed audio."""
-
-    def __init__(self) -> None:
-        # the base class would start two tasks and copy every event for metrics that nobody reads
-        self._events: utils.aio.Chan[vad.VADEvent] = utils.aio.Chan()
-
-    def send(self, event: vad.VADEvent) -> None:
-        if not self._events.closed:
-            self._events.send_nowait(event)
-
-    def push_frame(self, frame: rtc.AudioFrame) -> None:
-        pass
-
-    def flush(self) -> None:
-        pass
-
-    def end_input(self) -> None:
-        self._events.close()
-
-    async def aclose(self) -> None:
-        self.end_input()
-
-    async def __anext__(self) -> vad.VADEvent:
-        return await self._events.__anext__()
-
-    async def _main_task(self) -> None:
-        """Abstract in the base class; there is no task to run."""
-
-
-class InlineVADStream(EventStream):
-    """Sends the events of a frame while `push_frame` runs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._activity = VoiceActivity()
-
-    def push_frame(self, frame: rtc.AudioFrame) -> None:
-        """Raises ValueError unless the frame is 16 kHz mono."""
-        for event in self._activity.push(frame):
-            self.send(event)
-
-    def flush(self) -> None:
-        self._activity.end_speech()
