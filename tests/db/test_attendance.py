@@ -40,7 +40,9 @@ async def apply(db: Connection, tenant_id: UUID, events: list[Event]) -> None:
             await apply_end(db, tenant_id, event)
 
 
-async def test_any_batches_in_any_order_store_the_truth(db: Connection, tenant_id: UUID) -> None:
+async def test_batches_in_any_order_store_the_same_attendance(
+    db: Connection, tenant_id: UUID
+) -> None:
     session_id, accounts = await begin(db, tenant_id)
     for case in range(STORED_CASES):
         transaction = db.transaction()
@@ -76,7 +78,7 @@ async def test_a_person_counts_once_however_many_connections_they_have(
     }
 
 
-async def test_who_is_still_there_counts_until_now(db: Connection, tenant_id: UUID) -> None:
+async def test_open_stay_lasts_until_now(db: Connection, tenant_id: UUID) -> None:
     session_id, accounts = await begin(db, tenant_id)
     joined = [event for event in recorded() if event.name == JOINED and event.sid == "PA_2"]
     await apply(db, tenant_id, of_accounts(joined, accounts))
@@ -87,7 +89,7 @@ async def test_who_is_still_there_counts_until_now(db: Connection, tenant_id: UU
     assert await list_durations(db, tenant_id, session_id, at(0)) == {badr: timedelta(0)}
 
 
-async def test_the_agent_and_the_media_server_agree_in_any_order(
+async def test_agent_and_media_server_may_report_in_any_order(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id, accounts = await begin(db, tenant_id)
@@ -111,7 +113,7 @@ async def test_the_agent_and_the_media_server_agree_in_any_order(
         await transaction.rollback()
 
 
-async def test_of_two_agents_the_later_departure_holds(db: Connection, tenant_id: UUID) -> None:
+async def test_later_of_two_agents_departures_wins(db: Connection, tenant_id: UUID) -> None:
     session_id, accounts = await begin(db, tenant_id)
     amina = accounts["l_amina"].id
     first = Participant(session_id, "PA_1", amina, at(3.1), at(60))
@@ -124,7 +126,7 @@ async def test_of_two_agents_the_later_departure_holds(db: Connection, tenant_id
         await transaction.rollback()
 
 
-async def test_a_second_delivery_has_no_second_effect(db: Connection, tenant_id: UUID) -> None:
+async def test_second_delivery_changes_nothing(db: Connection, tenant_id: UUID) -> None:
     _, accounts = await begin(db, tenant_id)
     events = of_accounts(recorded(), accounts)
     await apply(db, tenant_id, events)
@@ -134,7 +136,7 @@ async def test_a_second_delivery_has_no_second_effect(db: Connection, tenant_id:
     assert await db.fetchval("select count(*) from webhook_events") == len(events)
 
 
-async def test_a_session_that_moved_on_does_not_end_with_its_old_room(
+async def test_session_in_a_new_room_does_not_end_with_the_old_one(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id, accounts = await begin(db, tenant_id)
@@ -160,9 +162,7 @@ async def test_late_events_do_not_reopen_a_session(db: Connection, tenant_id: UU
     assert lasted[accounts["l_badr"].id] == timedelta(seconds=100 - 10.5)
 
 
-async def test_who_stays_for_the_next_session_of_a_room_is_in_both(
-    db: Connection, tenant_id: UUID
-) -> None:
+async def test_stay_across_two_sessions_counts_in_both(db: Connection, tenant_id: UUID) -> None:
     session_id, accounts = await begin(db, tenant_id)
     await end_session(db, tenant_id, session_id, at(100))
     session = await find_session(db, tenant_id, session_id)
@@ -177,7 +177,9 @@ async def test_who_stays_for_the_next_session_of_a_room_is_in_both(
     assert lasted == [{badr: timedelta(seconds=89.5)}, {badr: timedelta(seconds=180)}]
 
 
-async def test_nobody_without_an_account_is_stored(db: Connection, tenant_id: UUID) -> None:
+async def test_participant_without_an_account_is_not_stored(
+    db: Connection, tenant_id: UUID
+) -> None:
     await begin(db, tenant_id)
     await apply(db, tenant_id, [person(JOINED, "PA_9", "l_nobody", 1, 1)])
     assert await stored(db, tenant_id) == []
@@ -190,7 +192,7 @@ def listed(accounts: dict[str, Account], sid: str, who: str, came_s: float) -> S
     return Stay(sid, ROOM, accounts[who].identity, at(came_s))
 
 
-async def test_the_list_closes_who_left_unnoticed_and_adds_who_came_so(
+async def test_reconcile_closes_lost_departures_and_adds_lost_joins(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id, accounts = await begin(db, tenant_id)
@@ -208,7 +210,7 @@ async def test_the_list_closes_who_left_unnoticed_and_adds_who_came_so(
     assert {sid: went for sid, _, _, went in await stored(db, tenant_id)}["PA_1"] == 60
 
 
-async def test_the_list_opens_whom_a_cut_off_agent_took_for_gone(
+async def test_reconcile_reopens_people_whom_a_disconnected_agent_reported_gone(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id, accounts = await begin(db, tenant_id)
@@ -222,7 +224,9 @@ async def test_the_list_opens_whom_a_cut_off_agent_took_for_gone(
     assert await logged(db, tenant_id, session_id) == came_and_went("PA_2")
 
 
-async def test_the_list_logs_who_came_and_went_unnoticed(db: Connection, tenant_id: UUID) -> None:
+async def test_reconcile_logs_the_joins_and_departures_it_finds(
+    db: Connection, tenant_id: UUID
+) -> None:
     session_id, accounts = await begin(db, tenant_id)
     here = [listed(accounts, "PA_2", "l_badr", 10.5), listed(accounts, "PA_1", "l_amina", 2.25)]
     for present, second in ((here, 45), (here[1:], 60), ([], 75), ([], 90)):
@@ -237,9 +241,7 @@ async def test_the_list_logs_who_came_and_went_unnoticed(db: Connection, tenant_
     ]
 
 
-async def test_who_is_open_in_an_ended_session_left_with_it(
-    db: Connection, tenant_id: UUID
-) -> None:
+async def test_open_stays_of_an_ended_session_are_closed(db: Connection, tenant_id: UUID) -> None:
     session_id, accounts = await begin(db, tenant_id)
     await end_session(db, tenant_id, session_id, at(100))
     late = Participant(session_id, "PA_2", accounts["l_badr"].id, at(10.5), None)

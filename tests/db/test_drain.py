@@ -53,7 +53,7 @@ async def stored(pool: Pool, tenant_id: UUID, session_id: UUID) -> list[str]:
         return [one.id for one in await list_segments(db, tenant_id, session_id)]
 
 
-async def test_entries_arrive_once_in_order_also_when_put_twice(
+async def test_entries_arrive_once_and_in_order_even_if_put_twice(
     pool: Pool, tenant_id: UUID, session_id: UUID, tmp_path: Path
 ) -> None:
     spool = Spool(tmp_path / "spool.sqlite3")
@@ -68,7 +68,7 @@ async def test_entries_arrive_once_in_order_also_when_put_twice(
     await spool.close()
 
 
-async def test_bad_entry_becomes_a_dead_letter_and_the_others_pass(
+async def test_bad_entry_becomes_a_dead_letter_and_others_are_stored(
     pool: Pool, database: Database, tenant_id: UUID, session_id: UUID, tmp_path: Path
 ) -> None:
     spool = Spool(tmp_path / "spool.sqlite3")
@@ -87,7 +87,7 @@ async def test_bad_entry_becomes_a_dead_letter_and_the_others_pass(
     await owner.close()
 
 
-async def test_a_lost_postgres_loses_nothing(
+async def test_entries_wait_while_postgres_is_away(
     pool: Pool, database: Database, tenant_id: UUID, session_id: UUID, tmp_path: Path
 ) -> None:
     spool = Spool(tmp_path / "spool.sqlite3")
@@ -106,7 +106,7 @@ async def test_a_lost_postgres_loses_nothing(
     await spool.close()
 
 
-async def test_metrics_go_on_after_the_spool_could_not_be_counted(
+async def test_metrics_continue_after_the_spool_could_not_be_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "spool.sqlite3"

@@ -42,7 +42,7 @@ async def command(home: Path, *arguments: str) -> asyncio.subprocess.Process:
     )
 
 
-async def test_an_orphan_is_reused_and_a_killed_server_recovers(cluster: Cluster) -> None:
+async def test_orphaned_server_is_reused_and_a_killed_one_recovers(cluster: Cluster) -> None:
     child = await embedded.start(cluster)
     assert child is not None
     assert embedded.find_postmaster(cluster) == child.pid
@@ -83,7 +83,7 @@ async def test_serve_migrate_and_seed_by_command_and_nothing_runs_after_sigterm(
     shutil.rmtree(home)
 
 
-async def test_without_a_server_the_command_says_what_to_do(tmp_path: Path) -> None:
+async def test_command_without_a_server_says_what_to_do(tmp_path: Path) -> None:
     process = await command(tmp_path, "seed")
     _, problem = await process.communicate()
     assert process.returncode == 1
@@ -99,7 +99,9 @@ async def test_no_disk_space_is_one_clear_error(
         await embedded.start(cluster)
 
 
-async def test_a_pool_outlives_its_connections(database: Database, postgres: Postgres) -> None:
+async def test_pool_replaces_connections_after_a_restart(
+    database: Database, postgres: Postgres
+) -> None:
     pool = await create_pool(database.dsn(), max_size=3)
     async with tenant_tx(pool, postgres.tenant_id), tenant_tx(pool, postgres.tenant_id):
         pass

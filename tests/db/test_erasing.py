@@ -76,7 +76,7 @@ async def talk(pool: Pool, database: Database, tenant_id: UUID, tmp_path: Path) 
     await drain.close()
 
 
-async def test_erased_words_and_the_answers_to_them_are_nowhere(
+async def test_erased_words_and_their_answers_are_gone_everywhere(
     talk: Talk, database: Database
 ) -> None:
     await talk.say("a1", talk.amina, text=PLANTED)
@@ -91,7 +91,7 @@ async def test_erased_words_and_the_answers_to_them_are_nowhere(
     assert await planted_in_postgres(database) == []
 
 
-async def test_a_late_drain_brings_no_erased_word_back(talk: Talk, database: Database) -> None:
+async def test_late_drain_does_not_bring_erased_words_back(talk: Talk, database: Database) -> None:
     await talk.say("a1", talk.amina, text=PLANTED)
     assert await talk.erase(talk.amina, 10) == 0
     await talk.say("t2", None, text=PLANTED, in_reply_to="a1")
@@ -112,7 +112,7 @@ async def test_what_is_said_after_erasing_is_kept(talk: Talk) -> None:
     assert (await talk.stored(), talk.on_disk()) == (["a11", "t12"], False)
 
 
-async def test_a_second_erase_takes_what_was_said_since_the_first(talk: Talk) -> None:
+async def test_second_erase_covers_what_was_said_since_the_first(talk: Talk) -> None:
     for second in (1, 11):
         await talk.say(f"a{second}", talk.amina, text=PLANTED)
         await talk.drain()
@@ -121,7 +121,7 @@ async def test_a_second_erase_takes_what_was_said_since_the_first(talk: Talk) ->
     assert (await talk.stored(), talk.on_disk()) == ([], False)
 
 
-async def test_dead_letters_hold_no_erased_word(talk: Talk, database: Database) -> None:
+async def test_dead_letters_contain_no_erased_words(talk: Talk, database: Database) -> None:
     async def drop(key: str) -> None:
         said = segment(talk.session_id, key, 1, talk.amina)
         payload = _segments.dump_python(replace(said, text=PLANTED), mode="json")
@@ -139,9 +139,7 @@ async def test_dead_letters_hold_no_erased_word(talk: Talk, database: Database) 
     assert await planted_in_postgres(database) == []
 
 
-async def test_an_entry_that_could_not_be_stored_is_erased_too(
-    talk: Talk, database: Database
-) -> None:
+async def test_dead_letters_are_erased_too(talk: Talk, database: Database) -> None:
     await talk.erase(talk.amina, 0)
     odd = {"account_id": str(talk.amina.id), "session_id": str(talk.session_id), "text": PLANTED}
     await talk.spool.put(Entry(talk.tenant_id, talk.session_id, "segment", "odd", odd))
@@ -150,7 +148,7 @@ async def test_an_entry_that_could_not_be_stored_is_erased_too(
     assert await planted_in_postgres(database) == []
 
 
-async def test_erasing_in_one_session_leaves_the_others(talk: Talk) -> None:
+async def test_erasing_in_one_session_keeps_the_others(talk: Talk) -> None:
     async with tenant_tx(talk.pool, talk.tenant_id) as db:
         await db.execute("update sessions set status = 'completed'")
         other = await make_session(db, talk.tenant_id)
@@ -164,7 +162,7 @@ async def test_erasing_in_one_session_leaves_the_others(talk: Talk) -> None:
     assert await talk.stored() == []
 
 
-async def test_another_tenant_erases_nothing(talk: Talk, database: Database) -> None:
+async def test_another_tenant_cannot_erase(talk: Talk, database: Database) -> None:
     await talk.say("a1", talk.amina)
     await talk.drain()
     db = await asyncpg.connect(database.dsn("postgres"))

@@ -76,14 +76,14 @@ def test_every_kind_has_a_model_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
-def test_payloads_have_room_for_ids_and_numbers_only(kind: tuple[str, int]) -> None:
+def test_payloads_accept_ids_and_numbers_only(kind: tuple[str, int]) -> None:
     for name, field in KINDS[kind].model_json_schema()["properties"].items():
         for shape in field.get("anyOf", [field]):
             narrow = {"const", "enum", "pattern"} & shape.keys() or shape.get("format") == "uuid"
             assert narrow or shape["type"] in ("integer", "null"), name
 
 
-def test_what_no_model_describes_is_refused() -> None:
+def test_event_without_a_model_is_refused() -> None:
     for row in (("session.paused", 1, {}), ("agent.lost", 9, {}), ("agent.lost", 1, {"text": "x"})):
         with pytest.raises(ValueError):  # noqa: PT011 pydantic's own is one
             parse_event(*row)
@@ -92,7 +92,7 @@ def test_what_no_model_describes_is_refused() -> None:
 # appending
 
 
-async def test_a_log_begins_with_its_session(db: Connection, tenant_id: UUID) -> None:
+async def test_log_begins_with_its_session(db: Connection, tenant_id: UUID) -> None:
     session_id = await make_session(db, tenant_id)
     await append_event(db, tenant_id, session_id, AgentDispatched(epoch=1), at(1))
     events = await list_events(db, tenant_id, session_id)
@@ -102,22 +102,20 @@ async def test_a_log_begins_with_its_session(db: Connection, tenant_id: UUID) ->
     ]
 
 
-async def test_nothing_is_appended_to_a_log_that_has_not_begun(
-    db: Connection, tenant_id: UUID
-) -> None:
+async def test_append_before_session_started_is_refused(db: Connection, tenant_id: UUID) -> None:
     for key in (None, "a"):
         with pytest.raises(NotFound):
             await append_event(db, tenant_id, uuid4(), AgentDispatched(epoch=1), NOW, key=key)
 
 
-async def test_a_log_begins_once(db: Connection, tenant_id: UUID) -> None:
+async def test_second_session_started_is_refused(db: Connection, tenant_id: UUID) -> None:
     session_id = await make_session(db, tenant_id)
     started = SessionStarted(kind="tutor", room_id=uuid4(), room_sid="RM_2")
     with pytest.raises(Conflict):
         await append_event(db, tenant_id, session_id, started, NOW)
 
 
-async def test_the_database_itself_wants_session_started_first(
+async def test_database_constraint_requires_session_started_first(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id = await make_session(db, tenant_id)
@@ -132,7 +130,7 @@ async def test_the_database_itself_wants_session_started_first(
         )
 
 
-async def test_a_repeated_key_answers_the_first_event(db: Connection, tenant_id: UUID) -> None:
+async def test_repeated_key_returns_the_first_event(db: Connection, tenant_id: UUID) -> None:
     session_id = await make_session(db, tenant_id)
     first = await append_event(
         db, tenant_id, session_id, AgentDispatched(epoch=1), NOW, key="agent"
@@ -145,7 +143,7 @@ async def test_a_repeated_key_answers_the_first_event(db: Connection, tenant_id:
     assert len(await list_events(db, tenant_id, session_id)) == 3
 
 
-async def test_one_key_appended_by_eight_at_once_is_one_event(
+async def test_eight_appends_of_one_key_at_once_make_one_event(
     pool: Pool, tenant_id: UUID, session_id: UUID
 ) -> None:
     async def append() -> int:
@@ -241,7 +239,7 @@ async def check_log(
            on conflict (tenant_id, session_id, seq) do update set payload = '{}'""",
     ],
 )
-async def test_nobody_changes_what_was_logged(
+async def test_no_role_can_change_a_log(
     database: Database, tenant_id: UUID, session_id: UUID, role: str, change: str
 ) -> None:
     connection = await asyncpg.connect(database.dsn(role))
@@ -254,7 +252,7 @@ async def test_nobody_changes_what_was_logged(
     await connection.close()
 
 
-async def test_a_replica_role_does_not_pass_the_trigger(
+async def test_replica_role_does_not_bypass_the_trigger(
     database: Database, session_id: UUID
 ) -> None:
     connection = await asyncpg.connect(database.dsn("postgres"))
@@ -358,7 +356,7 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
     ]
 
 
-async def test_an_agent_that_left_is_not_lost_as_well(db: Connection, tenant_id: UUID) -> None:
+async def test_agent_that_left_is_not_logged_as_lost(db: Connection, tenant_id: UUID) -> None:
     session_id = await make_session(db, tenant_id)
     await leases.update_epoch(db, tenant_id, session_id, NOW)
     await append_event(db, tenant_id, session_id, AgentLeft(epoch=1), NOW, key="gone:1")
@@ -371,7 +369,7 @@ async def test_an_agent_that_left_is_not_lost_as_well(db: Connection, tenant_id:
     ]
 
 
-async def test_a_departure_stored_first_is_logged_behind_its_join(
+async def test_departure_stored_first_is_logged_after_its_join(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id = await make_session(db, tenant_id)
@@ -384,7 +382,7 @@ async def test_a_departure_stored_first_is_logged_behind_its_join(
     ]
 
 
-async def test_a_row_that_rolls_back_takes_its_event_along(
+async def test_rollback_removes_the_event_with_the_row(
     pool: Pool, tenant_id: UUID, session_id: UUID
 ) -> None:
     async def dispatch_in_vain() -> None:
@@ -398,7 +396,7 @@ async def test_a_row_that_rolls_back_takes_its_event_along(
         assert await types(db, tenant_id, session_id) == ["session.started"]
 
 
-async def test_the_drainer_logs_who_came_and_went(
+async def test_drainer_logs_joins_and_departures(
     pool: Pool, database: Database, tenant_id: UUID, session_id: UUID
 ) -> None:
     async with tenant_tx(pool, tenant_id) as db:
@@ -437,7 +435,7 @@ STEPS = st.lists(
     database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-async def test_the_fold_of_a_log_is_what_the_rows_say(
+async def test_folded_log_equals_the_rows(
     db: Connection, tenant_id: UUID, steps: list[tuple[str, int, int]]
 ) -> None:
     example = db.transaction()
@@ -515,7 +513,7 @@ async def live(db: Connection, tenant_id: UUID, session_id: UUID) -> dict[str, A
 
 
 @pytest.mark.parametrize("begin", [0, 1])
-async def test_a_log_without_its_beginning_has_no_state(
+async def test_log_without_its_first_event_cannot_be_folded(
     db: Connection, tenant_id: UUID, begin: int
 ) -> None:
     session_id = await make_session(db, tenant_id)

@@ -51,7 +51,7 @@ async def inbox(tmp_path: Path) -> Any:
     await inbox.close()
 
 
-async def test_the_inbox_keeps_an_event_once_for_the_next_process(tmp_path: Path) -> None:
+async def test_inbox_keeps_an_event_once_for_the_next_process(tmp_path: Path) -> None:
     path = tmp_path / "inbox" / "inbox.sqlite3"
     first = Inbox(path)
     event = recorded()[2]
@@ -68,7 +68,7 @@ async def test_the_inbox_keeps_an_event_once_for_the_next_process(tmp_path: Path
     await second.close()
 
 
-async def test_while_postgres_is_away_nothing_is_lost_and_later_all_happens_once(
+async def test_events_of_an_outage_take_effect_once_when_postgres_is_back(
     pool: Pool, watching: Pool, tenant_id: UUID, inbox: Inbox, tmp_path: Path
 ) -> None:
     room, _, accounts = await begin_committed(pool, tenant_id)
@@ -97,7 +97,7 @@ async def test_while_postgres_is_away_nothing_is_lost_and_later_all_happens_once
     assert [went - came for _, _, came, went in rows] == [0.5] * (OUTAGE_EVENTS // 2)
 
 
-async def test_two_hosts_apply_the_same_events_once(
+async def test_events_in_the_inboxes_of_two_hosts_take_effect_once(
     pool: Pool, watching: Pool, tenant_id: UUID, inbox: Inbox, tmp_path: Path
 ) -> None:
     room, session_id, accounts = await begin_committed(pool, tenant_id)
@@ -119,7 +119,7 @@ async def test_two_hosts_apply_the_same_events_once(
     await other.close()
 
 
-async def test_the_drainer_and_the_watcher_log_the_same_people_once(
+async def test_people_reported_by_drainer_and_watcher_are_logged_once(
     pool: Pool, watching: Pool, database: Database, tenant_id: UUID, inbox: Inbox
 ) -> None:
     room, session_id, accounts = await begin_committed(pool, tenant_id)
@@ -143,7 +143,7 @@ async def test_the_drainer_and_the_watcher_log_the_same_people_once(
     assert sorted(log) == sorted(once)
 
 
-async def test_an_event_that_comes_before_its_session_waits_for_it(
+async def test_event_that_arrives_before_its_session_waits_for_it(
     pool: Pool, watching: Pool, tenant_id: UUID, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("watch.intake.EARLY_S", 0.0)
@@ -162,7 +162,7 @@ async def test_an_event_that_comes_before_its_session_waits_for_it(
     assert await inbox.waiting(10) == []
 
 
-async def test_events_of_no_room_of_ours_are_done_with(
+async def test_events_of_unknown_rooms_are_dropped(
     pool: Pool, watching: Pool, inbox: Inbox, tenant_id: UUID
 ) -> None:
     await inbox.put(Event("EV_1", "ingress_started", NOW))
@@ -174,7 +174,7 @@ async def test_events_of_no_room_of_ours_are_done_with(
         assert await db.fetchval("select count(*) from webhook_events") == 0
 
 
-async def test_an_unknown_event_of_a_room_is_kept_as_processed(
+async def test_unknown_event_of_a_known_room_counts_as_processed(
     pool: Pool, watching: Pool, tenant_id: UUID, inbox: Inbox
 ) -> None:
     room, _, _ = await begin_committed(pool, tenant_id)

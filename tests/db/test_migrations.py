@@ -73,7 +73,7 @@ def test_landed_revisions_are_never_edited() -> None:
     assert found == LANDED
 
 
-async def test_sessions_from_before_the_log_get_a_whole_one(
+async def test_sessions_older_than_the_log_get_a_complete_one(
     empty: str, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shutil.copytree(FOLDER, tmp_path / "migrations", ignore=shutil.ignore_patterns("000[2-9]*"))
@@ -101,7 +101,7 @@ async def test_sessions_from_before_the_log_get_a_whole_one(
     await db.close()
 
 
-async def test_a_failing_revision_leaves_nothing_behind(
+async def test_failed_revision_leaves_no_trace(
     empty: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "migrations"

@@ -24,7 +24,7 @@ async def test_an_account_keeps_its_identity_when_name_and_role_change(
     assert await accounts.find_account_by_identity(db, tenant_id, first.identity) == again
 
 
-async def test_a_room_is_made_once_under_its_name(db: Connection, tenant_id: UUID) -> None:
+async def test_room_is_created_once_per_name(db: Connection, tenant_id: UUID) -> None:
     room = await make_room(db, tenant_id)
     assert await make_room(db, tenant_id) == room
     assert await rooms.find_room(db, tenant_id, room.name) == room
@@ -82,7 +82,7 @@ async def test_joining_again_keeps_the_lesson_and_the_greeting(
     assert await rooms.list_room_learners(db, tenant_id, room.id) == [again]
 
 
-async def test_who_is_not_in_the_room_cannot_change_its_lesson(
+async def test_account_outside_the_room_cannot_change_its_lesson(
     db: Connection, tenant_id: UUID
 ) -> None:
     room = await make_room(db, tenant_id)
@@ -91,7 +91,7 @@ async def test_who_is_not_in_the_room_cannot_change_its_lesson(
         await rooms.update_lesson(db, tenant_id, room.id, amina.id, uuid4())
 
 
-async def test_only_the_job_of_the_newest_epoch_beats(db: Connection, tenant_id: UUID) -> None:
+async def test_only_the_newest_epoch_renews_the_lease(db: Connection, tenant_id: UUID) -> None:
     room = await make_room(db, tenant_id)
     session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
     assert await leases.update_epoch(db, tenant_id, session.id, NOW) == 1
@@ -114,7 +114,7 @@ async def test_a_room_has_one_running_session(db: Connection, tenant_id: UUID) -
         await sessions.insert_session(db, tenant_id, room.id, "RM_2", NOW)
 
 
-async def test_the_rate_counts_each_minute_for_itself(db: Connection, tenant_id: UUID) -> None:
+async def test_rate_limit_counts_each_minute_separately(db: Connection, tenant_id: UUID) -> None:
     amina = await make_learner(db, tenant_id)
     moments = [NOW, NOW + timedelta(seconds=59), NOW + timedelta(seconds=59)]
     moments.append(NOW + timedelta(seconds=60))

@@ -165,7 +165,7 @@ async def call(db: Connection, read: Any, tenant_id: UUID, ids: Ids) -> Any:
     return await function(db, tenant_id, *(getattr(ids, name) for name in names), **extra)
 
 
-async def test_no_read_gives_rows_of_another_tenant(
+async def test_no_read_returns_rows_of_another_tenant(
     pool: Pool, unguarded: Connection, ours: Ids, theirs: Ids
 ) -> None:
     for read in READS:
@@ -233,7 +233,7 @@ async def test_every_table_the_application_reads_has_a_row_to_guard(pool: Pool, 
     assert [name for name, rows in (await dump(pool, ours.tenant_id)).items() if not rows] == []
 
 
-async def test_without_a_tenant_there_is_no_row(database: Database, ours: Ids) -> None:
+async def test_without_a_tenant_no_row_is_visible(database: Database, ours: Ids) -> None:
     pool = await create_pool(database.dsn())
     async with pool.acquire() as connection:
         assert await connection.fetch("select id from courses") == []

@@ -32,7 +32,7 @@ async def test_the_drainer_stores_a_segment_once_however_often_it_comes(
     assert found == [segments[1], segments[0]]
 
 
-async def test_a_nul_in_the_text_is_left_out(db: Connection, tenant_id: UUID) -> None:
+async def test_nul_characters_are_removed(db: Connection, tenant_id: UUID) -> None:
     session_id = await make_session(db, tenant_id)
     odd = replace(segment(session_id, "a", 0, None), text="wo\0rds")
     await transcripts.insert_segments(db, tenant_id, [odd])
@@ -40,7 +40,7 @@ async def test_a_nul_in_the_text_is_left_out(db: Connection, tenant_id: UUID) ->
     assert found.text == "words"
 
 
-async def test_a_learner_sees_what_was_said_while_they_were_there_and_their_own(
+async def test_learner_sees_their_own_words_and_what_was_said_in_their_presence(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id = await make_session(db, tenant_id)
@@ -67,7 +67,7 @@ async def test_a_learner_sees_what_was_said_while_they_were_there_and_their_own(
     assert everything == said
 
 
-async def test_words_of_the_second_in_which_somebody_left_are_theirs_to_read(
+async def test_learner_sees_words_of_the_second_in_which_they_left(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id = await make_session(db, tenant_id)
@@ -91,7 +91,7 @@ async def test_words_of_the_second_in_which_somebody_left_are_theirs_to_read(
     assert talk.segments == 1
 
 
-async def test_a_departure_may_be_stored_before_and_after_its_join(
+async def test_departure_may_be_stored_before_or_after_its_join(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id = await make_session(db, tenant_id)
@@ -125,9 +125,7 @@ async def test_a_dead_letter_is_kept_once(database: Database, tenant_id: UUID) -
     await drain.close()
 
 
-async def test_a_segment_whose_words_are_not_stored_is_shown_nowhere(
-    db: Connection, tenant_id: UUID
-) -> None:
+async def test_segment_without_words_is_not_listed(db: Connection, tenant_id: UUID) -> None:
     session_id = await make_session(db, tenant_id)
     amina = await make_learner(db, tenant_id)
     silent = replace(segment(session_id, "a", 0, amina), text="", name="")

@@ -58,11 +58,11 @@ def watch() -> Watch:
     return Watch(Leases(STALE_S, 1.5 * TICK_S))
 
 
-def test_an_agent_that_beats_is_left_alone(watch: Watch) -> None:
+def test_agent_with_heartbeats_is_left_alone(watch: Watch) -> None:
     assert watch.beats(NEW, 60) == []
 
 
-def test_an_agent_that_fell_silent_is_replaced_once(watch: Watch) -> None:
+def test_silent_agent_is_replaced_once(watch: Watch) -> None:
     watch.beats(NEW, 10)
     silent = beating(NEW, 5000)
     waited, due = watch.until(silent, 10)
@@ -71,7 +71,7 @@ def test_an_agent_that_fell_silent_is_replaced_once(watch: Watch) -> None:
     assert watch.look(silent) == []
 
 
-def test_the_clock_of_another_host_does_not_matter(watch: Watch) -> None:
+def test_clock_of_another_host_does_not_matter(watch: Watch) -> None:
     slow = [
         replace(beating(NEW, 0), heartbeat_at=NOW - timedelta(hours=1, seconds=-n))
         for n in range(9)
@@ -79,7 +79,7 @@ def test_the_clock_of_another_host_does_not_matter(watch: Watch) -> None:
     assert [watch.look(lease) for lease in slow] == [[]] * 9
 
 
-def test_an_outage_of_the_database_makes_no_lease_stale(watch: Watch) -> None:
+def test_outage_of_the_database_makes_no_lease_stale(watch: Watch) -> None:
     watch.beats(NEW, 10)
     silent = beating(NEW, 5000)
     assert watch.look(silent) == []
@@ -88,7 +88,7 @@ def test_an_outage_of_the_database_makes_no_lease_stale(watch: Watch) -> None:
     assert watch.look(beating(NEW, 5001)) == []
 
 
-def test_a_dispatch_that_no_worker_took_is_asked_for_soon_and_then_less_often(watch: Watch) -> None:
+def test_untaken_dispatch_is_repeated_soon_and_then_less_often(watch: Watch) -> None:
     watch.look(NEW)
     pauses = []
     for pause_s in (*ASK_PAUSES_S, ASK_PAUSES_S[-1]):
@@ -99,14 +99,14 @@ def test_a_dispatch_that_no_worker_took_is_asked_for_soon_and_then_less_often(wa
     assert sum(pauses[:4]) < 11
 
 
-def test_a_dispatch_that_was_taken_is_waited_for(watch: Watch) -> None:
+def test_taken_dispatch_is_given_time_to_start(watch: Watch) -> None:
     watch.look(NEW)
     waited, due = watch.until(TAKEN, 20)
     assert due == ["replace"]
     assert START_S < waited <= START_S + 2 * TICK_S
 
 
-def test_one_that_dies_early_by_chance_is_replaced_as_quickly_as_any(watch: Watch) -> None:
+def test_first_early_death_does_not_slow_the_replacement(watch: Watch) -> None:
     for epoch, beats in ((1, 20), (2, 1), (3, 20)):
         agent = replace(NEW, epoch=epoch)
         watch.beats(agent, beats)
@@ -142,7 +142,7 @@ def test_a_long_life_makes_the_next_replacement_quick_again(watch: Watch) -> Non
     assert waited <= STALE_S + 2 * TICK_S
 
 
-def test_an_agent_that_went_on_purpose_is_replaced_at_once(watch: Watch) -> None:
+def test_agent_that_left_on_purpose_is_replaced_at_once(watch: Watch) -> None:
     watch.beats(NEW, 10)
     left = replace(beating(NEW, 9000), left=True)
     assert watch.look(left) == ["replace"]
@@ -150,28 +150,28 @@ def test_an_agent_that_went_on_purpose_is_replaced_at_once(watch: Watch) -> None
     assert watch.until(left, 10)[0] == LEFT_PAUSE_S + TICK_S
 
 
-def test_nobody_waits_for_an_agent_where_nobody_is(watch: Watch) -> None:
+def test_empty_room_gets_no_agent(watch: Watch) -> None:
     alone = replace(NEW, present=False)
     watch.beats(alone, 40)
     assert watch.until(beating(alone, 9000), 60)[1] == []
     assert watch.until(replace(beating(alone, 9000), present=True), 10)[1] == ["replace"]
 
 
-def test_a_learner_on_the_way_is_waited_for_with_an_agent(watch: Watch) -> None:
+def test_learner_about_to_join_gets_an_agent(watch: Watch) -> None:
     alone = replace(NEW, present=False)
     watch.look(alone)
     assert watch.until(alone, 10)[1] == ["ask"]
 
 
 @pytest.mark.parametrize("live", [{}, {"room": "RM_2"}], ids=["gone", "another"])
-def test_a_room_lost_with_learners_in_it_is_made_again(watch: Watch, live: dict[str, str]) -> None:
+def test_room_lost_with_learners_in_it_is_made_again(watch: Watch, live: dict[str, str]) -> None:
     watch.beats(NEW, 10)
     waited, due = watch.until(beating(NEW, 9000), 10, live)
     assert due == ["remake"]
     assert LOST_S < waited <= LOST_S + 2 * TICK_S
 
 
-def test_a_room_that_closed_ends_its_session_after_a_while(watch: Watch) -> None:
+def test_session_of_a_closed_room_ends_after_a_while(watch: Watch) -> None:
     watch.beats(replace(NEW, present=False), 10)
     waited, due = watch.until(replace(beating(NEW, 9000), present=False), 60, {})
     assert due == ["end"]
@@ -183,7 +183,7 @@ def test_nothing_is_due_while_the_media_server_does_not_answer(watch: Watch) -> 
     assert watch.until(beating(NEW, 9000), 60, None)[1] == []
 
 
-def test_a_room_that_is_gone_when_the_media_server_is_back_is_made_again_at_once(
+def test_room_missing_after_a_restart_of_the_media_server_is_made_again_at_once(
     watch: Watch,
 ) -> None:
     watch.beats(NEW, 10)
@@ -194,14 +194,14 @@ def test_a_room_that_is_gone_when_the_media_server_is_back_is_made_again_at_once
     assert watch.until(left, 10, {})[1] == ["remake"]
 
 
-def test_an_empty_room_is_not_made_again_when_the_media_server_is_back(watch: Watch) -> None:
+def test_empty_room_is_not_made_again_after_a_restart_of_the_media_server(watch: Watch) -> None:
     alone = replace(beating(NEW, 1), present=False)
     watch.look(alone)
     watch.until(alone, 3, None)
     assert watch.until(alone, 60, {})[1] == ["end"]
 
 
-def test_rooms_that_wait_for_an_agent_are_timed_from_its_last_sign(watch: Watch) -> None:
+def test_wait_for_an_agent_counts_from_the_last_heartbeat(watch: Watch) -> None:
     watch.beats(NEW, 10)
     assert watch.leases.waits() == []
     silent = beating(NEW, 9000)
@@ -216,14 +216,14 @@ def test_rooms_that_wait_for_an_agent_are_timed_from_its_last_sign(watch: Watch)
     assert watch.leases.ended_waits == []
 
 
-def test_a_room_that_everybody_left_does_not_wait(watch: Watch) -> None:
+def test_empty_room_does_not_count_as_waiting(watch: Watch) -> None:
     watch.look(NEW)
     assert watch.leases.waits() == [0.0]
     watch.look(replace(NEW, present=False))
     assert (watch.leases.waits(), watch.leases.ended_waits) == ([], [])
 
 
-def test_the_oldest_heartbeat_is_that_of_a_living_agent(watch: Watch) -> None:
+def test_oldest_heartbeat_counts_live_agents_only(watch: Watch) -> None:
     other = replace(NEW, session_id=uuid4())
     for heartbeat_at in range(3):
         watch.at += TICK_S

@@ -25,13 +25,13 @@ def bounded(test: Callable[..., Any]) -> Any:
 
 @bounded
 @given(st.randoms(use_true_random=False))
-def test_any_order_with_doubles_and_lost_joins_is_the_truth(random: Random) -> None:
+def test_order_repeats_and_lost_joins_do_not_matter(random: Random) -> None:
     assert seen(fold(shuffled(random))) == truth()
 
 
 @bounded
 @given(st.randoms(use_true_random=False))
-def test_lost_departures_only_lengthen_a_stay_to_the_end_of_the_room(random: Random) -> None:
+def test_lost_departure_extends_the_stay_to_the_end_of_the_room(random: Random) -> None:
     events = recorded()
     lost = {event.sid for event in events if event.name == LEFT and random.random() < 0.5}
     kept = [event for event in events if not (event.name == LEFT and event.sid in lost)]
@@ -53,6 +53,6 @@ def test_lost_departures_only_lengthen_a_stay_to_the_end_of_the_room(random: Ran
         ([(3, 3)], 0),
     ],
 )
-def test_the_length_of_a_union(intervals: list[tuple[int, int]], expected: int) -> None:
+def test_length_of_overlapping_intervals(intervals: list[tuple[int, int]], expected: int) -> None:
     moments = [(at(start), at(end)) for start, end in intervals]
     assert length(moments) == timedelta(seconds=expected)
