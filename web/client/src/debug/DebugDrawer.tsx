@@ -1,9 +1,8 @@
 import { useConnectionQualityIndicator } from '@livekit/components-react';
-import { ConnectionState, type Room } from 'livekit-client';
+import { ConnectionState, type RemoteParticipant, type Room } from 'livekit-client';
 import { useEffect, useRef, useSyncExternalStore, type ReactNode } from 'react';
 import { Icon } from '../parts/Icon';
 import type { TurnLatency } from '../protocol';
-import type { Tutor } from '../talk/tutor';
 import { texts } from '../texts';
 import { attributesOf } from './attributes';
 import type { DebugLog, DebugRecorder, LoggedEvent } from './log';
@@ -12,18 +11,18 @@ import '../styles/debug.css';
 
 interface DebugDrawerProps {
   room: Room;
-  tutor: Tutor;
+  agent: RemoteParticipant | null;
   sessionId: string;
   recorder: DebugRecorder;
   onClose: () => void;
 }
 
 /** For developers: latency, events and attributes of the room. Esc closes it. */
-export default function DebugDrawer({ room, tutor, sessionId, recorder, onClose }: DebugDrawerProps) {
+export default function DebugDrawer({ room, agent, sessionId, recorder, onClose }: DebugDrawerProps) {
   const log = useSyncExternalStore(recorder.subscribe, recorder.current);
   const { quality } = useConnectionQualityIndicator({ participant: room.localParticipant });
   const connected = room.state === ConnectionState.Connected;
-  const attributes = attributesOf(room, tutor.participant, { session: sessionId, quality: connected ? quality : '' });
+  const attributes = attributesOf(room, agent, { session: sessionId, quality: connected ? quality : '' });
   const drawer = useRef<HTMLElement>(null);
   useEffect(() => drawer.current?.focus(), []);
   return (

@@ -7,7 +7,7 @@ const OWN: readonly (keyof RoomMetadata)[] = ['sessionType', 'lessonNumber', 'le
 
 export function attributesOf(
   room: Room,
-  tutor: RemoteParticipant | null,
+  agent: RemoteParticipant | null,
   more: Record<string, string>,
 ): [string, string][] {
   const own = readObject(room.localParticipant.metadata) ?? {};
@@ -17,7 +17,7 @@ export function attributesOf(
     ['connection', room.state],
     ['identity', room.localParticipant.identity],
     ['participants', String(room.numParticipants)],
-    ...(tutor ? [['tutor', tutor.identity] as [string, string], ...Object.entries(tutor.attributes)] : []),
+    ...(agent ? [['agent', agent.identity] as [string, string], ...Object.entries(agent.attributes)] : []),
     ...OWN.filter((name) => own[name] !== undefined).map((name): [string, string] => [name, String(own[name])]),
   ];
 }

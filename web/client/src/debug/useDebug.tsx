@@ -1,12 +1,11 @@
-import type { Room } from 'livekit-client';
+import type { RemoteParticipant, Room } from 'livekit-client';
 import { lazy, Suspense, useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
-import type { Tutor } from '../talk/tutor';
 import { DebugRecorder } from './log';
 
 const DebugDrawer = lazy(() => import('./DebugDrawer'));
 
 /** The debug drawer (null while closed) and a toggle. Events are recorded from the start. */
-export function useDebug(room: Room, tutor: Tutor, sessionId: string): [ReactNode, () => void] {
+export function useDebug(room: Room, agent: RemoteParticipant | null, sessionId: string): [ReactNode, () => void] {
   const [recorder] = useState(() => new DebugRecorder());
   const [open, setOpen] = useState(false);
   const opener = useRef<Element | null>(null);
@@ -19,7 +18,7 @@ export function useDebug(room: Room, tutor: Tutor, sessionId: string): [ReactNod
   }, []);
   const drawer = open ? (
     <Suspense>
-      <DebugDrawer room={room} tutor={tutor} sessionId={sessionId} recorder={recorder} onClose={toggle} />
+      <DebugDrawer room={room} agent={agent} sessionId={sessionId} recorder={recorder} onClose={toggle} />
     </Suspense>
   ) : null;
   return [drawer, toggle];

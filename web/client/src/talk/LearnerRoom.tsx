@@ -37,7 +37,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   const controls = useTalk(page, lessonId);
   const tutor = useTutor(controls.room);
   const microphone = useMicrophone(controls);
-  const [debug, toggleDebug] = useDebug(controls.room, tutor, page.sessionId);
+  const [debug, toggleDebug] = useDebug(controls.room, tutor.participant, page.sessionId);
   const lessonTrouble = useLesson({ page, controls, lessonId, pathOf });
   const [lesson, again] = useLoaded(lessonId, loadLesson(lessonId ?? ''));
   const [tab, setTab] = useState<TabName>('talk');
