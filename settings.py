@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -66,6 +67,13 @@ class Settings(BaseSettings):
     database_watch_url: str = ""
     database_jobs_url: str = ""
     database_pool_size: int = 10
+
+    # stored objects
+    storage_url: str = ""
+    storage_endpoint: str = ""
+    storage_region: str = "us-east-1"
+    storage_key_id: str = ""
+    storage_secret: SecretStr = SecretStr("")
 
     # sign-in
     auth_secret: SecretStr = SecretStr("")
@@ -170,6 +178,11 @@ class Settings(BaseSettings):
         return self.bodh_home / "spool" / "spool.sqlite3"
 
     @property
+    def storage_dir(self) -> Path:
+        """Folder of the stored objects, if no STORAGE_URL is set."""
+        return self.bodh_home / "storage"
+
+    @property
     def inbox_path(self) -> Path:
         return self.bodh_home / "inbox" / "inbox.sqlite3"
 
@@ -237,6 +250,10 @@ def read_settings() -> Settings:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else "a setting"
         raise SettingsError(f"{name} is not valid: {first['msg']}") from error
+    if settings.storage_url and not re.fullmatch(r"s3://[^/]+(/.*)?", settings.storage_url):
+        raise SettingsError("STORAGE_URL is not valid: write s3://BUCKET or s3://BUCKET/FOLDER")
+    if settings.storage_url and not settings.storage_key_id:
+        raise SettingsError("STORAGE_URL is set: set STORAGE_KEY_ID and STORAGE_SECRET as well")
     for kind, base_url, model in (
         ("LLM", settings.llm_base_url, settings.llm_model),
         ("STT", settings.stt_base_url, settings.stt_model),

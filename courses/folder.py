@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import unquote
 
 from courses.markdown import PassageText, split_passages
 from courses.page import CourseFileError, Page, read_page
+from courses.pictures import PICTURE, SCHEME, Picture, PictureError, read_picture
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 CUE = re.compile(r"((?:\d+:)?\d\d:\d\d\.\d{3}) +--> +((?:\d+:)?\d\d:\d\d\.\d{3})( .*)?")
@@ -66,6 +68,7 @@ class CourseFile:
     description: str
     objectives: tuple[str, ...]
     modules: tuple[ModuleFile, ...]
+    pictures: tuple[Picture, ...]
 
 
 class CourseFolderError(Exception):
@@ -80,6 +83,7 @@ class CourseFolderError(Exception):
 class _Reader:
     folder: Path
     errors: list[CourseFileError] = field(default_factory=list)
+    pictures: dict[str, Picture] = field(default_factory=dict)  # by name
 
     def page(self, path: Path) -> Page:
         return read_page(path, str(path.relative_to(self.folder)), self.errors)
@@ -105,6 +109,7 @@ def read_course(folder: Path) -> CourseFile:
         description=page.body.strip(),
         objectives=page.texts("objectives"),
         modules=modules,
+        pictures=tuple(reader.pictures.values()),
     )
     if course.slug and not SLUG.fullmatch(course.slug):
         page.error("slug", "slug must be lower-case letters, digits and hyphens")
@@ -139,7 +144,7 @@ def _read_module(reader: _Reader, folder: Path) -> ModuleFile:
 
 def _read_lesson(reader: _Reader, path: Path, module_key: str) -> LessonFile:
     page = reader.page(path)
-    passages = tuple(_passages(page))
+    passages = tuple(_with_pictures(reader, path, page, one) for one in _passages(page))
     lesson = LessonFile(
         key=f"{module_key}/{_key(path.stem)}",
         title=page.required("title"),
@@ -164,6 +169,35 @@ def _passages(page: Page) -> Iterator[PassageText]:
     if not found.passages and not found.errors and page.readable:
         page.error_at(page.body_line, "the lesson has no text")
     yield from found.passages
+
+
+def _with_pictures(reader: _Reader, path: Path, page: Page, passage: PassageText) -> PassageText:
+    """The passage with names of pictures in place of files; the reader keeps the pictures."""
+    if not passage.pictures:
+        return passage
+
+    def error(found: re.Match[str], message: str) -> str:
+        line = passage.line + passage.body[: found.start()].count("\n")
+        page.error_at(page.body_line + line, message)
+        return found[0]
+
+    def named(found: re.Match[str]) -> str:
+        if not found[1].strip():
+            return error(found, "a picture needs words for what it shows: ![words](file)")
+        try:
+            picture = read_picture(path, found[2], reader.folder)
+        except PictureError as problem:
+            return error(found, str(problem))
+        reader.pictures[picture.name] = picture
+        return f"![{found[1]}]({SCHEME}{picture.name})"
+
+    if tuple(unquote(source) for _, source in PICTURE.findall(passage.body)) != passage.pictures:
+        page.error_at(
+            page.body_line + passage.line,
+            "write a picture as ![words](file): on one line, without a title, spaces as %20",
+        )
+        return passage
+    return replace(passage, body=PICTURE.sub(named, passage.body))
 
 
 def _questions(page: Page, passages: int) -> Iterator[QuestionFile]:
@@ -221,7 +255,9 @@ def _seconds(time: str) -> float:
 
 def _folders(folder: Path) -> list[Path]:
     return sorted(
-        path for path in folder.iterdir() if path.is_dir() and not path.name.startswith((".", "_"))
+        path
+        for path in folder.iterdir()
+        if path.is_dir() and path.name != "images" and not path.name.startswith((".", "_"))
     )
 
 

@@ -1,6 +1,8 @@
 """Splits Markdown into passages. Owns what counts as one passage of a lesson."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
@@ -15,12 +17,17 @@ SKIPPED = ("hr", "html_block", "heading_open")
 
 @dataclass(frozen=True)
 class PassageText:
-    """A paragraph, list, code block or formula as authored; only a formula has `mathml`."""
+    """A paragraph, list, code block or formula as authored; only a formula has `mathml`.
+
+    `line` counts from 0; `pictures` are their sources as authored, in order.
+    """
 
     kind: PassageKind
     heading: str
     body: str
     mathml: str | None = None
+    line: int = 0
+    pictures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -57,8 +64,21 @@ def split_passages(text: str) -> Passages:
             found.errors.append((token.map[0], str(error)))
             continue
         kind = KINDS.get(token.type, "text")
-        found.passages.append(PassageText(kind, heading, body, mathml))
+        pictures = tuple(_pictures(tokens[index:]))
+        found.passages.append(PassageText(kind, heading, body, mathml, token.map[0], pictures))
     return found
+
+
+def _pictures(tokens: Sequence[Token]) -> Iterator[str]:
+    """Sources of the pictures in the block that the first token opens."""
+    depth = 0
+    for token in tokens:
+        depth += token.nesting
+        for child in token.children or ():
+            if child.type == "image":
+                yield unquote(str(child.attrGet("src")))
+        if depth == 0:
+            return
 
 
 def _unclosed(token: Token, body: str) -> bool:

@@ -14,6 +14,8 @@ from db import AWAY, Conflict, acquire, create_pool, tenant_tx
 from db.backup import BackupError, back_up, restore
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve
 from db.importing import import_course
+from db.pictures import store_pictures
+from db.storage import StorageUnavailable, open_storage
 from db.tenants import DEFAULT, ensure_tenant
 from db.verify import verify_logs
 from settings import Settings, SettingsError, load_settings
@@ -49,6 +51,9 @@ def main() -> int:
         asyncio.run(run(arguments, load_settings()))
     except PROBLEMS as error:
         sys.stderr.write(f"{error}\n")
+        return 1
+    except StorageUnavailable as error:
+        sys.stderr.write(f"the stored objects cannot be reached ({error}): see STORAGE_URL\n")
         return 1
     except UNMIGRATED:
         sys.stderr.write("the database is empty: run `python -m db migrate` first\n")
@@ -128,6 +133,7 @@ async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> N
             tenant = await ensure_tenant(db, tenant_slug, tenant_slug)
         async with tenant_tx(pool, tenant.id) as db:
             course = await import_course(db, tenant.id, build_tree(file, tenant.id))
+            await store_pictures(db, open_storage(settings), tenant.id, course.id, file.pictures)
     finally:
         await pool.close()
     lessons = sum(len(module.lessons) for module in file.modules)

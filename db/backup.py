@@ -28,6 +28,7 @@ from db.embedded import (
 from settings import Settings
 
 DUMP = "postgres.dump"
+STORAGE = "storage"
 
 
 class BackupError(Exception):
@@ -46,6 +47,8 @@ async def back_up(settings: Settings, folder: Path, url: str) -> None:
             await asyncio.to_thread(copy_sqlite, source, draft / source.name)
     async with administered(settings, url) as dsn:
         await _run("pg_dump", dsn, "--format=custom", f"--file={draft / DUMP}")
+    if settings.storage_dir.exists():  # last: what a row of the dump refers to is there already
+        await asyncio.to_thread(shutil.copytree, settings.storage_dir, draft / STORAGE)
     draft.rename(folder)
 
 
@@ -56,7 +59,8 @@ async def restore(settings: Settings, folder: Path, url: str) -> None:
     """
     if not (folder / DUMP).is_file():
         raise BackupError(f"{folder} holds no backup: it has no {DUMP}")
-    present = [str(path) for path in _files(settings) if path.exists()]
+    targets = (*_files(settings), settings.storage_dir)
+    present = [str(path) for path in targets if path.exists()]
     if present:
         raise BackupError(f"{' and '.join(present)} would be overwritten: move them away first")
     async with administered(settings, url) as dsn:
@@ -67,6 +71,8 @@ async def restore(settings: Settings, folder: Path, url: str) -> None:
         if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             await asyncio.to_thread(copy_sqlite, source, target)
+    if (folder / STORAGE).exists():
+        await asyncio.to_thread(shutil.copytree, folder / STORAGE, settings.storage_dir)
 
 
 def _draft(folder: Path) -> Path:

@@ -20,7 +20,7 @@ from pgqueuer.domain.settings import DBSettings
 
 from db import Conflict, Connection, fetch_one
 
-JobKind = Literal["prune"]
+JobKind = Literal["prune", "delete_pictures"]
 LOST_AFTER = timedelta(minutes=1)
 
 _NAMES = DBSettings(db_schema="pgqueuer")
@@ -155,10 +155,11 @@ async def retry_failed_jobs(db: Connection, tenant_id: UUID) -> int:
     return len(rows)
 
 
-async def requeue_lost_jobs(db: Connection, tenant_id: UUID, age: timedelta = LOST_AFTER) -> None:
+async def requeue_lost_jobs(db: Connection, tenant_id: UUID, age: timedelta = LOST_AFTER) -> int:
     """Gives overdue jobs their entry in the queue again where it has none.
 
-    The library deletes the entry of a job whose outcome it could not write.
+    The library deletes the entry of a job whose outcome it could not write. Returns how many jobs
+    are overdue.
     """
     rows = await db.fetch(
         """select id, kind from background_jobs
@@ -168,6 +169,7 @@ async def requeue_lost_jobs(db: Connection, tenant_id: UUID, age: timedelta = LO
         age,
     )
     await _push(db, tenant_id, {row["id"]: row["kind"] for row in rows})
+    return len(rows)
 
 
 async def count_jobs(db: Connection, tenant_id: UUID, now: datetime) -> JobCounts:

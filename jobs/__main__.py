@@ -12,6 +12,7 @@ import asyncpg
 import telemetry
 from db import AWAY, CONNECT_S, FROZEN_S, Pool, acquire, create_pool, tenant_tx
 from db.queue import retry_failed_jobs
+from db.storage import open_storage
 from db.tenants import list_tenants
 from jobs.runner import Runner
 from jobs.work import Parts
@@ -55,8 +56,9 @@ async def run_until_stopped(settings: Settings) -> None:
 async def run_jobs(settings: Settings) -> None:
     """Runs jobs until cancelled, also across restarts of the database."""
     pool = await create_pool(settings.jobs_dsn, max_size=settings.database_pool_size)
+    parts = Parts(pool, open_storage(settings), utc_now)
     try:
-        await lasting("queue", lambda: run_queue(settings, Parts(pool, utc_now)))
+        await lasting("queue", lambda: run_queue(settings, parts))
     finally:
         pool.terminate()
 

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from db import Connection, Pool, acquire, tenant_tx
 from db.queue import JobKind, delete_queue_log, enqueue
 from db.tenants import list_tenants
+from jobs.pictures import delete_pictures
 from jobs.prune import JOBS_KEPT, prune
 from jobs.work import Run
 
-KINDS: Mapping[JobKind, Run] = {"prune": prune}
+KINDS: Mapping[JobKind, Run] = {"prune": prune, "delete_pictures": delete_pictures}
 PRUNE_AT = "7 * * * *"  # each hour, off the full hour
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from db import Connection, Pool, tenant_tx
 from db.queue import BackgroundJob, complete_job
+from db.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Parts:
     """What all jobs of a process share."""
 
     pool: Pool
+    storage: Storage
     clock: Callable[[], datetime]
 
 

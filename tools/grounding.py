@@ -2,6 +2,7 @@
 
 import prompts
 from courses.library import Hit
+from courses.pictures import in_words
 from courses.words import content_words
 from tools.desk import Desk
 from tools.words import listed
@@ -40,7 +41,7 @@ async def grounding_text(desk: Desk, hits: list[Hit]) -> str:
 def _shown(hit: Hit) -> str:
     mark = f"[[{hit.lesson_number}.{hit.passage.number}]]"
     heading = f" {hit.passage.heading}:" if hit.passage.heading else ""
-    return _fenced(f"{mark} ({hit.lesson_title}){heading}\n{hit.passage.body}")
+    return _fenced(f"{mark} ({hit.lesson_title}){heading}\n{in_words(hit.passage.body)}")
 
 
 def _fenced(text: str) -> str:

@@ -10,12 +10,14 @@ from fastapi.routing import APIRoute
 import rooms
 from db import create_pool
 from db.inbox import Inbox
+from db.storage import open_storage
 from settings import Settings
 from web import (
     account_settings,
     courses,
     errors,
     events,
+    files,
     health,
     notices,
     own_transcripts,
@@ -44,7 +46,9 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             stack.push_async_callback(verifier.aclose)
             inbox = Inbox(settings.inbox_path)
             stack.push_async_callback(inbox.close)
-            app.state.context = Context(settings, pool, lk, verifier, inbox, clock)
+            app.state.context = Context(
+                settings, pool, lk, verifier, inbox, open_storage(settings), clock
+            )
             yield
 
     app = FastAPI(
@@ -64,7 +68,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     errors.register(app)
     accounts = (sign_in, account_settings, own_transcripts)
     sessions = (tutor_rooms, transcripts, events, webhooks)
-    for part in (*accounts, courses, *sessions, notices, health, pages):
+    for part in (*accounts, courses, files, *sessions, notices, health, pages):
         app.include_router(part.router)
     return app
 

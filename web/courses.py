@@ -1,11 +1,13 @@
 """Courses and lessons to read. Owns /api/courses and /api/lessons."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from fastapi import APIRouter, Response
 
-from courses.course import Lesson
+from courses.course import Lesson, Passage
+from courses.pictures import with_links
 from courses.progress import MarkedModule, last_visited, summarize
 from db import Connection, NotFound, tenant_tx
 from db.accounts import Account
@@ -17,6 +19,7 @@ from db.courses import (
     list_outline,
     list_passages,
 )
+from db.pictures import picture_object
 from db.progress import list_marked_modules, update_progress
 from db.quizzes import list_questions
 from db.roles import may, may_see_lesson
@@ -34,8 +37,9 @@ from web.courses_models import (
     ProgressChange,
     QuizQuestion,
 )
-from web.dependencies import Caller, Running
+from web.dependencies import Caller, Context, Running
 from web.errors import PROBLEMS
+from web.files import file_link
 
 router = APIRouter(prefix="/api", tags=["courses"], responses=PROBLEMS)
 
@@ -92,7 +96,9 @@ async def get_lesson(lesson_id: UUID, running: Running, caller: Caller) -> Lesso
         title=lesson.title,
         description=lesson.description,
         objectives=list(lesson.objectives),
-        passages=[LessonPassage.model_validate(passage) for passage in passages],
+        passages=[
+            _passage_of(running, tenant_id, lesson.course_id, passage) for passage in passages
+        ],
         captions_url=f"/api/lessons/{lesson.id}/captions" if captions else None,
         quiz=[QuizQuestion.model_validate(question) for question in questions],
     )
@@ -132,6 +138,16 @@ async def put_progress(
             now=running.clock(),
         )
     return LessonProgress.model_validate(stored)
+
+
+def _passage_of(
+    running: Context, tenant_id: UUID, course_id: UUID, passage: Passage
+) -> LessonPassage:
+    def link(name: str) -> str:
+        stored = picture_object(course_id, name)
+        return file_link(running.settings, tenant_id, stored, running.clock())
+
+    return LessonPassage.model_validate(replace(passage, body=with_links(passage.body, link)))
 
 
 def _module_line(module: MarkedModule) -> ModuleLine:

@@ -87,7 +87,10 @@ class LessonProgress(Camel):
 
 
 class LessonPassage(Camel):
-    """One numbered passage of a lesson in Markdown. A formula comes as MathML too."""
+    """One numbered passage of a lesson in Markdown, with links to its pictures.
+
+    A formula comes as MathML too.
+    """
 
     id: UUID
     number: int

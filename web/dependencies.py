@@ -14,6 +14,7 @@ from db import Forbidden, Pool, acquire, tenant_tx
 from db.accounts import Account, ensure_account
 from db.inbox import Inbox
 from db.rates import hit
+from db.storage import Storage
 from db.tenants import Tenant, ensure_tenant, find_tenant
 from settings import Settings
 from web.auth import COOKIE, Claims, Verifier, token_of
@@ -33,6 +34,7 @@ class Context:
     lk: api.LiveKitAPI
     verifier: Verifier
     inbox: Inbox
+    storage: Storage
     clock: Callable[[], datetime] = utc_now
     tenants: dict[str, Tenant] = field(default_factory=dict)  # by slug; a tenant never changes
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 import db
+from db.storage import StorageUnavailable
 from protocol import ProtocolError
 from rooms import MediaUnavailable
 
@@ -61,7 +62,7 @@ _TABLE: dict[type[Exception], _Row] = {
         code="sign_in_unavailable",
         error="Sign-in cannot be checked now. Try again.",
     ),
-    **dict.fromkeys((*db.AWAY, sqlite3.Error), _AWAY),
+    **dict.fromkeys((*db.AWAY, StorageUnavailable, sqlite3.Error), _AWAY),
 }
 _HEADERS = {
     401: {"WWW-Authenticate": "Bearer"},

@@ -7,13 +7,17 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import asyncpg
+from obstore.store import MemoryStore
 
 from db import Connection, Pool, tenant_tx
 from db.queue import JobKind
+from db.storage import Storage
 from jobs.kinds import KINDS
 from jobs.runner import Runner
 from jobs.work import Parts, Run, Work
 from tests.conftest import Database
+
+NOWHERE = Storage(MemoryStore())  # for jobs that store nothing
 
 
 def utc_now() -> datetime:
@@ -22,11 +26,14 @@ def utc_now() -> datetime:
 
 @contextlib.asynccontextmanager
 async def running(
-    database: Database, pool: Pool, kinds: Mapping[JobKind, Run] = KINDS
+    database: Database,
+    pool: Pool,
+    kinds: Mapping[JobKind, Run] = KINDS,
+    storage: Storage = NOWHERE,
 ) -> AsyncIterator[None]:
     """Runs queued jobs until the end of the block."""
     db = await asyncpg.connect(database.dsn("bodh_jobs"))
-    runner = asyncio.create_task(Runner(db, Parts(pool, utc_now), kinds).run())
+    runner = asyncio.create_task(Runner(db, Parts(pool, storage, utc_now), kinds).run())
     try:
         yield
     finally:

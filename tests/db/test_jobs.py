@@ -23,6 +23,7 @@ from db.tenants import ensure_tenant
 from jobs.work import Parts, Run, Work
 from tests.conftest import Database
 from tests.db.job_parts import (
+    NOWHERE,
     leave_mark,
     marks,
     running,
@@ -171,9 +172,9 @@ async def test_start_that_was_taken_over_has_no_effect(pool: Pool, tenant_id: UU
     assert first is not None
     assert second is not None
     with pytest.raises(Conflict):
-        await leave_mark(Work(Parts(pool, utc_now), tenant_id, first))
+        await leave_mark(Work(Parts(pool, NOWHERE, utc_now), tenant_id, first))
     assert await marks(pool, tenant_id) == []
-    await leave_mark(Work(Parts(pool, utc_now), tenant_id, second))
+    await leave_mark(Work(Parts(pool, NOWHERE, utc_now), tenant_id, second))
     assert await marks(pool, tenant_id) == [job_id]
     async with tenant_tx(pool, tenant_id) as db:
         assert await start_job(db, tenant_id, job_id) is None
@@ -222,12 +223,12 @@ async def test_job_that_lost_its_entry_gets_one_again(pool: Pool, tenant_id: UUI
     await queue_one(pool, tenant_id)
     async with tenant_tx(pool, tenant_id) as db:
         await db.execute("delete from pgqueuer.pgqueuer")
-        await requeue_lost_jobs(db, tenant_id)
+        assert await requeue_lost_jobs(db, tenant_id) == 0
     assert await entries(pool) == []  # it has not been due for a minute
     async with tenant_tx(pool, tenant_id) as db:
         await db.execute("update background_jobs set due_at = due_at - interval '61 s'")
-        await requeue_lost_jobs(db, tenant_id)
-        await requeue_lost_jobs(db, tenant_id)
+        assert await requeue_lost_jobs(db, tenant_id) == 1
+        assert await requeue_lost_jobs(db, tenant_id) == 1
     assert len(await entries(pool)) == 1
 
 

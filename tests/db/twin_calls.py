@@ -9,6 +9,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from obstore.store import MemoryStore
+
 import db as database_package
 from courses.tree import CourseTree
 from db import Connection, accounts, fetch_one
@@ -16,6 +18,7 @@ from db.event_kinds import AgentDispatched, SessionStarted
 from db.inbox import Event
 from db.notices import KEPT
 from db.stays import FINISHED, JOINED, Participant, Stay
+from db.storage import Storage
 from tests.db.rows import NOW, at, segment
 from tests.db.test_tenants import Ids
 from tests.db.twins import Call, PerTenant, parameters
@@ -80,6 +83,7 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "payload": {"session_id": str(ids.session_id), "account_id": str(ids.account_id)},
         "segments": [said], "events": [joined], "age": timedelta(days=-1),
         "host": "host", "since": NOW, "facts": {"free_mb": 8}, "standing": [],
+        "storage": Storage(MemoryStore()), "pictures": (),
         "job_id": JOB, "tries": 0, "delay": timedelta(seconds=8),
     }  # fmt: skip
 

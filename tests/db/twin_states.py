@@ -43,6 +43,8 @@ select tenant_id, 'segment', 'own', jsonb_build_object(
 insert into dead_letters (tenant_id, kind, entry_key, payload, error)
 select tenant_id, 'segment', 'answer', jsonb_build_object(
   'session_id', session_id, 'in_reply_to', 'e'), '' from transcript_segments where id = 's';
+insert into passages (tenant_id, lesson_id, number, kind, body)
+select tenant_id, id, 1, 'text', '![figs](picture:figs.png)' from lessons where title = 'Figs';
 insert into background_jobs (tenant_id, id, kind, state, due_at, ended_at)
 select id, ('00000000-0000-4000-8000-00000000000' || n)::uuid, 'prune', state,
        '2026-11-21 11:00+00', ended_at
@@ -54,6 +56,9 @@ select tenant_id, host, 'media_away', first_at, last_at, last_at from admin_noti
 """
 # how one twin is in another state than the other: what a check forgets then shows
 ONLY_FIRST = (
+    """insert into passages (tenant_id, lesson_id, number, kind, body)
+       select tenant_id, id, 77, 'text', '![a](picture:first.png)'
+       from lessons where tenant_id = $1 and title like 'Apples%'""",
     """insert into lessons (tenant_id, id, module_id, title, order_index)
        select tenant_id, '00000000-0000-4000-8000-000000000001', module_id, 'Dates', 50
        from lessons where tenant_id = $1 and title like 'Bananas%'""",
@@ -71,6 +76,9 @@ ONLY_FIRST = (
        where tenant_id = $1 and left_at is null""",
 )
 ONLY_SECOND = (
+    """insert into passages (tenant_id, lesson_id, number, kind, body)
+       select tenant_id, id, 77, 'text', '![a](picture:second.png)'
+       from lessons where tenant_id = $1 and title like 'Apples%'""",
     "update sessions set agent_epoch = 3, agent_dispatched_at = started_at where tenant_id = $1",
     """insert into session_state_events
          (tenant_id, session_id, seq, type, version, at, payload, hash, idempotency_key)

@@ -13,7 +13,7 @@ import asyncpg
 from db import create_pool
 from jobs.runner import Runner
 from jobs.work import Parts, Work
-from tests.db.job_parts import leave_mark, utc_now
+from tests.db.job_parts import NOWHERE, leave_mark, utc_now
 
 
 async def run(dsn: str, gate: Path) -> None:
@@ -25,7 +25,7 @@ async def run(dsn: str, gate: Path) -> None:
 
     pool = await create_pool(dsn)
     db = await asyncpg.connect(dsn)
-    await Runner(db, Parts(pool, utc_now), {"prune": wait_then_mark}).run()
+    await Runner(db, Parts(pool, NOWHERE, utc_now), {"prune": wait_then_mark}).run()
 
 
 if __name__ == "__main__":

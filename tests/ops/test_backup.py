@@ -24,6 +24,7 @@ from db import Pool, create_pool, embedded, tenant_tx
 from db.backup import back_up, restore, split_password
 from db.events import list_events, verify_chain
 from db.inbox import Event, Inbox
+from db.storage import open_storage
 from db.transcripts import Segment, insert_segments, list_segments
 from harness.stack import ROOT
 from settings import Settings
@@ -103,6 +104,7 @@ async def test_what_was_backed_up_is_found_again_after_everything_is_wiped(home:
         await put_waiting(settings, tenant_id, segment(session_id, "SG_9", 9.0, None))
         before, log = await read(pool, tenant_id, session_id)
         assert len(before) == 5
+        await open_storage(settings).put(tenant_id, "courses/a.png", b"a picture")
         db_command(home, "backup", str(home.parent / "backup"))  # while it runs
 
     shutil.rmtree(home)
@@ -118,6 +120,8 @@ async def test_what_was_backed_up_is_found_again_after_everything_is_wiped(home:
         inbox = Inbox(settings.inbox_path)
         assert [letter.event.id for letter in await inbox.waiting(10)] == ["EV_1"]
         await inbox.close()
+        chunks = open_storage(settings).read(tenant_id, "courses/a.png")
+        assert [chunk async for chunk in chunks] == [b"a picture"]
 
 
 async def put_waiting(settings: Settings, tenant_id: UUID, said: Segment) -> None:

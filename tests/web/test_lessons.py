@@ -6,7 +6,11 @@ from uuid import uuid4
 
 import pytest
 
+from courses.folder import read_course
+from courses.pictures import PICTURE
 from db import tenant_tx
+from db.pictures import picture_object
+from tests.conftest import ROOT
 from tests.web.conftest import School
 
 ODD_KEYS = ["nothing", "%00", "a%00b", "%ed%a0%80", "..%2F..", "%F0%9F%98%80", "x" * 3000, "'--"]
@@ -227,3 +231,16 @@ async def test_unknown_lesson_is_404_and_malformed_id_is_422(library: School) ->
     unknown = await library.client.get(f"/api/lessons/{uuid4()}", headers=headers)
     odd = await library.client.get("/api/lessons/%00", headers=headers)
     assert (unknown.status_code, odd.status_code) == (404, 422)
+
+
+async def test_picture_of_a_passage_comes_as_a_link_that_works(library: School) -> None:
+    lesson = library.lessons[1][0]
+    (picture,) = read_course(ROOT / "db" / "sample").pictures
+    stored = picture_object(library.course.id, picture.name)
+    await library.app.state.context.storage.put(library.tenant.id, stored, picture.data)
+    text = await library.get(f"/api/lessons/{lesson.id}", "Amina")
+    ((words, link),) = PICTURE.findall(text["passages"][-1]["body"])
+    assert words.startswith("The loss of the toy model over twenty steps.")
+    answer = await library.client.get(link)
+    assert (answer.status_code, answer.content) == (200, picture.data)
+    assert answer.headers["Content-Type"] == "image/png"

@@ -53,3 +53,13 @@ async def test_turn_that_arrives_before_its_speaker_is_known_is_shown(
     await newcomer.room.local_participant.send_text("Hello to you", topic="lk.chat")
     words = page.locator(".turn.me", has_text="Hello to you")
     await expect(words.locator(".by b")).to_have_text(newcomer.account.name)
+
+
+async def test_picture_of_a_lesson_is_shown_with_its_words(
+    fresh_page: Callable[..., Any], course: Course
+) -> None:
+    module = course.modules[1]
+    page = await fresh_page("Pia who looks", module, module.lessons[0]["id"])
+    picture = page.get_by_role("img", name="The loss of the toy model over twenty steps.")
+    await picture.scroll_into_view_if_needed()
+    await expect(picture).to_have_js_property("naturalWidth", 620)

@@ -56,8 +56,10 @@ class Walk {
         return <br />;
       case 'hr':
         return <hr />;
+      case 'image':
+        return <Picture src={token.attrGet('src')} alt={token.content} />;
       default:
-        return token.content; // for images the description: nothing is fetched
+        return token.content;
     }
   }
 
@@ -68,6 +70,12 @@ class Walk {
     if (token.type === 'heading_open') return <h4>{inside}</h4>;
     return blocks.has(token.tag) || inlines.has(token.tag) ? createElement(token.tag, null, inside) : inside;
   }
+}
+
+/** A picture of the course; of any other only the words are shown, so that nothing is fetched. */
+function Picture({ src, alt }: { src: string | null; alt: string }) {
+  if (src === null || !src.startsWith('/api/files/')) return alt;
+  return <img src={src} alt={alt} loading="lazy" />;
 }
 
 /** A link to the web. Any other scheme stays text. */

@@ -1,0 +1,73 @@
+"""Pictures of a course: which files may be one, and how a passage refers to it.
+
+A passage holds `![what it shows](picture:NAME)`. The name follows from the content, so the same
+file is stored once in a course and a changed one gets a new name.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote
+
+MAX_BYTES = 5 * 2**20
+SCHEME = "picture:"
+PICTURE = re.compile(r"!\[([^\]\n]*)\]\(([^()\s]+)\)")
+SIGNATURES = {  # SVG is not among them: it can hold scripts and fetch from elsewhere
+    ".png": re.compile(rb"\x89PNG\r\n\x1a\n"),
+    ".jpg": re.compile(rb"\xff\xd8\xff"),
+    ".gif": re.compile(rb"GIF8[79]a"),
+    ".webp": re.compile(rb"RIFF....WEBP", re.DOTALL),
+}
+
+
+class PictureError(Exception):
+    """The file cannot be a picture of a course; the message says why."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file and the name it is stored under."""
+
+    name: str
+    data: bytes
+
+
+def read_picture(page: Path, source: str, course: Path) -> Picture:
+    """The picture that a file of a course refers to, relative to that file. Raises PictureError."""
+    path = (page.parent / unquote(source)).resolve()
+    if ":" in source or not path.is_relative_to(course.resolve()):
+        raise PictureError(f"{source} must be a file in the folder of the course")
+    if not path.is_file():
+        raise PictureError(f"there is no file {source}")
+    if path.stat().st_size > MAX_BYTES:
+        raise PictureError(f"{source} is larger than {MAX_BYTES // 2**20} MB")
+    data = path.read_bytes()
+    suffix = next((end for end, first in SIGNATURES.items() if first.match(data)), None)
+    if suffix is None:
+        raise PictureError(f"{source} is not a PNG, JPEG, GIF or WebP picture")
+    return Picture(f"{hashlib.sha256(data).hexdigest()[:32]}{suffix}", data)
+
+
+def picture_names(body: str) -> list[str]:
+    """Names of the stored pictures that a passage shows."""
+    sources = [source for _, source in PICTURE.findall(body)]
+    return [source.removeprefix(SCHEME) for source in sources if source.startswith(SCHEME)]
+
+
+def with_links(body: str, link: Callable[[str], str]) -> str:
+    """The passage with an address in place of each stored picture's name."""
+    return PICTURE.sub(
+        lambda found: (
+            f"![{found[1]}]({link(found[2].removeprefix(SCHEME))})"
+            if found[2].startswith(SCHEME)
+            else found[0]
+        ),
+        body,
+    )
+
+
+def in_words(body: str) -> str:
+    """The passage with what each picture shows in place of the picture."""
+    return PICTURE.sub(r"(A picture: \1)", body)

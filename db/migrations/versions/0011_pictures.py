@@ -1,0 +1,13 @@
+"""What the background job needs that deletes pictures."""
+
+from pathlib import Path
+
+from db.migrate import run_script
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    """Runs the file of the same name."""
+    run_script(Path(__file__).with_suffix(".sql"))

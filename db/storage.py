@@ -1,0 +1,134 @@
+"""Stored objects: pictures and other files, in a local folder or in S3.
+
+An object belongs to a tenant: the tenant's id is the first part of its key. Names are made by us,
+never by an author or a learner.
+"""
+
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from obstore.exceptions import BaseError
+from obstore.store import LocalStore, ObjectStore, S3Store
+
+from settings import Settings
+
+# parts of letters, digits, `.`, `_` and `-` that begin with a letter or digit: none is `..`
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+MAX_KEY = 500
+CHUNK = 256 * 1024
+
+
+class StorageUnavailable(Exception):
+    """The folder or the S3 server does not answer, or refuses us."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """An object without its bytes; `etag` is quoted and changes with the content."""
+
+    name: str
+    size: int
+    etag: str
+
+
+class Storage:
+    """The objects of all tenants. Raises StorageUnavailable where the store fails."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def put(self, tenant_id: UUID, name: str, data: bytes) -> None:
+        """Writes an object; it appears whole or not at all, and replaces an older one."""
+        with _translated():
+            await self._store.put_async(object_key(tenant_id, name), data)
+
+    async def find(self, tenant_id: UUID, name: str) -> StoredObject | None:
+        """An object, or None where there is none of that name."""
+        try:
+            with _translated():
+                meta = await self._store.head_async(object_key(tenant_id, name))
+        except FileNotFoundError:
+            return None
+        return StoredObject(name, meta["size"], _quoted(meta["e_tag"]))
+
+    async def read(
+        self, tenant_id: UUID, name: str, start: int = 0, end: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """The bytes from `start` to before `end`, in chunks. Raises FileNotFoundError."""
+        with _translated():
+            key = object_key(tenant_id, name)
+            if end is None:
+                found = await self._store.get_async(key)
+            else:
+                found = await self._store.get_async(key, options={"range": (start, end)})
+            async for chunk in found.stream(min_chunk_size=CHUNK):
+                yield bytes(chunk)
+
+    async def names(self, tenant_id: UUID, prefix: str) -> list[str]:
+        """Names below a folder such as `courses/5f3a`, sorted."""
+        first = f"{tenant_id}/"
+        found: list[str] = []
+        with _translated():
+            async for batch in self._store.list(object_key(tenant_id, prefix)):
+                found += [meta["path"].removeprefix(first) for meta in batch]
+        return sorted(found)
+
+    async def delete(self, tenant_id: UUID, names: Iterable[str]) -> None:
+        """Deletes objects; one that is not there is no error."""
+        for name in names:
+            try:
+                with _translated():
+                    await self._store.delete_async(object_key(tenant_id, name))
+            except FileNotFoundError:
+                continue
+
+
+def object_key(tenant_id: UUID, name: str) -> str:
+    """The key of an object. Raises ValueError for a name that we would not make."""
+    if not NAME.fullmatch(name) or len(name) > MAX_KEY:
+        raise ValueError("not the name of a stored object")
+    return f"{tenant_id}/{name}"
+
+
+def open_storage(settings: Settings) -> Storage:
+    """The storage of the settings. Connects when it is used."""
+    if not settings.storage_url:
+        return Storage(LocalStore(settings.storage_dir, mkdir=True))
+    url = urlsplit(settings.storage_url)
+    region = settings.storage_region
+    endpoint = settings.storage_endpoint or f"https://s3.{region}.amazonaws.com"
+    store = S3Store(
+        url.netloc,
+        prefix=url.path.strip("/") or None,
+        endpoint=endpoint,
+        region=region,
+        access_key_id=settings.storage_key_id,
+        secret_access_key=settings.storage_secret.get_secret_value(),
+        virtual_hosted_style_request=False,
+        client_options={
+            "allow_http": endpoint.startswith("http://"),
+            "timeout": timedelta(seconds=30),
+            "connect_timeout": timedelta(seconds=3),
+        },
+        retry_config={"max_retries": 2, "retry_timeout": timedelta(seconds=10)},
+    )
+    return Storage(store)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (BaseError, OSError) as error:
+        raise StorageUnavailable(type(error).__name__) from error
+
+
+def _quoted(etag: str | None) -> str:
+    return f'"{(etag or "").strip(chr(34))}"'

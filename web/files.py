@@ -1,0 +1,155 @@
+"""Stored objects by signed links. Owns /api/files and the form of a link.
+
+Whoever has a link may read that object until the link expires; who may have one is decided where
+it is made.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import StreamingResponse
+
+from db import Forbidden, NotFound
+from db.storage import StoredObject
+from settings import Settings
+from web.dependencies import Running
+from web.errors import PROBLEMS, Problem, problem
+
+ROUND_S = 3600  # a link is the same for an hour, so that a browser keeps what it has loaded
+TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+}
+BYTES = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
+RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+router = APIRouter(prefix="/api", tags=["files"], responses=PROBLEMS)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Bytes `start` to before `end`; `partial` where they are not all."""
+
+    start: int
+    end: int
+    partial: bool
+
+
+def file_link(settings: Settings, tenant_id: UUID, name: str, now: datetime) -> str:
+    """The path of a link to an object; it holds for one to two hours."""
+    expires = (int(now.timestamp()) // ROUND_S + 2) * ROUND_S
+    signature = _sign(settings, tenant_id, name, expires)
+    return f"/api/files/{tenant_id}/{name}?expires={expires}&signature={signature}"
+
+
+@router.get(
+    "/files/{tenant_id}/{name:path}",
+    response_class=Response,
+    responses={
+        200: {"content": BYTES, "description": "The object"},
+        206: {"content": BYTES, "description": "The range asked for"},
+        304: {"description": "Not changed"},
+        416: {"model": Problem, "description": "A range beyond the end of the object"},
+    },
+)
+async def get_file(
+    tenant_id: UUID,
+    name: str,
+    running: Running,
+    expires: int = 0,
+    signature: str = "",
+    wanted: Annotated[str, Header(alias="Range")] = "",
+    if_range: Annotated[str, Header()] = "",
+    if_none_match: Annotated[str, Header()] = "",
+) -> Response:
+    """A stored object, whole or a range of it. A wrong or expired link is refused."""
+    now = running.clock()
+    _check(running.settings, tenant_id, name, expires, signature, now)
+    found = await running.storage.find(tenant_id, name)
+    if found is None:
+        raise NotFound("file")
+    headers = _headers(found, expires - int(now.timestamp()))
+    if found.etag in [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]:
+        return Response(status_code=304, headers=headers)
+    part = choose_part(wanted if if_range in ("", found.etag) else "", found.size)
+    if part is None:
+        return problem(
+            416,
+            "range_not_satisfiable",
+            "The range begins after the end of the file",
+            {"Content-Range": f"bytes */{found.size}"},
+        )
+    if part.partial:
+        headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{found.size}"
+    headers["Content-Length"] = str(part.end - part.start)
+    body = (
+        running.storage.read(tenant_id, name, part.start, part.end)
+        if part.end > part.start
+        else iter(())
+    )
+    status = 206 if part.partial else 200
+    return StreamingResponse(body, status, headers, media_type=_type(name))
+
+
+def choose_part(header: str, size: int) -> Part | None:
+    """What a Range header asks for; None where that is beyond the end.
+
+    All of it without a header, or with one of several ranges or another unit, as RFC 9110 allows.
+    """
+    match = RANGE.fullmatch(header.strip())
+    if match is None or match.groups() == ("", ""):
+        return Part(0, size, partial=False)
+    first, last = match.groups()
+    if not first:  # the last so many bytes
+        count = min(int(last), size)
+        return Part(size - count, size, partial=True) if count else None
+    start, end = int(first), min(int(last or size) + bool(last), size)
+    if last and int(last) < int(first):
+        return Part(0, size, partial=False)  # not a range at all
+    return Part(start, end, partial=True) if start < size else None
+
+
+def _check(
+    settings: Settings, tenant_id: UUID, name: str, expires: int, signature: str, now: datetime
+) -> None:
+    """Raises Forbidden."""
+    right = _sign(settings, tenant_id, name, expires)
+    if not hmac.compare_digest(right.encode(), signature.encode()):
+        raise Forbidden("This link is not valid. Reload the page to get a new one.")
+    if expires <= now.timestamp():
+        raise Forbidden("This link has expired. Reload the page to get a new one.")
+
+
+def _sign(settings: Settings, tenant_id: UUID, name: str, expires: int) -> str:
+    """Signed with a key derived from the media server's secret, which every token server has."""
+    secret = settings.livekit_api_secret.get_secret_value().encode()
+    key = hmac.digest(secret, b"bodh: links to stored objects", hashlib.sha256)
+    signed = hmac.digest(key, f"{tenant_id}/{name}\n{expires}".encode(), hashlib.sha256)
+    return base64.urlsafe_b64encode(signed[:24]).decode()
+
+
+def _headers(found: StoredObject, fresh_s: int) -> dict[str, str]:
+    name = PurePosixPath(found.name).name
+    shown = "inline" if _type(name).startswith("image/") else "attachment"
+    return {
+        "ETag": found.etag,
+        "Accept-Ranges": "bytes",
+        "Cache-Control": f"private, max-age={fresh_s}",
+        "Content-Disposition": f'{shown}; filename="{name}"',
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _type(name: str) -> str:
+    return TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")
