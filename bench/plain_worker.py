@@ -34,9 +34,9 @@ from agent.room.latency import Latency
 from courses.memory import MemoryLibrary
 from speech.engine import Engine, Wish
 from speech.models import chosen
+from speech.wire import RATE
 from tools.desk import Desk
 
-RATE = 16_000
 COURSE = Path(__file__).parent.parent / "db" / "sample"
 
 server = AgentServer(

@@ -105,6 +105,16 @@ def test_every_folder_of_the_agent_has_a_layer() -> None:
     assert {folder for folder, _ in agent_modules()} == placed
 
 
+def test_private_parts_of_livekit_are_imported_in_one_module_only() -> None:
+    importing = {
+        str(path.relative_to(ROOT))
+        for _, path in modules()
+        for module in imported_modules(path)
+        if module.startswith("livekit.") and any(part[0] == "_" for part in module.split("."))
+    }
+    assert importing == {"agent/livekit_private.py"}
+
+
 def test_no_process_imports_what_is_for_tests_or_set_up() -> None:
     wrong = [str(path) for _, path in modules() if imported(path) & SUPPORT]
     assert wrong == []
