@@ -131,7 +131,6 @@ class Host:
 
 
 def _tell_jobs(counts: list[JobCounts]) -> None:
-    """Of the background jobs of all tenants."""
     pending, failed = sum(one.pending for one in counts), sum(one.failed for one in counts)
     oldest_s = max((one.oldest_s for one in counts), default=0.0)
     metrics.JOBS_PENDING.set(pending)
