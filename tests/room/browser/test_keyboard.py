@@ -59,8 +59,8 @@ async def test_a_lesson_by_keyboard_alone(
 async def skip_to_the_talk(page: Page) -> None:
     """The skip links come first. One skips the course tree and the lesson."""
     await page.evaluate("document.activeElement.blur()")
-    passed = await tab_to(page, "Skip to the talk")
-    assert passed[-2:] == ["Skip to the lesson", "Skip to the talk"]
+    passed = await tab_to(page, "Skip to conversation")
+    assert passed[-2:] == ["Skip to lesson", "Skip to conversation"]
     await page.keyboard.press("Enter")
     await expect(page.locator("#talk")).to_be_focused()
 
