@@ -1,6 +1,6 @@
-"""The text console: the tutor of the rooms over the sample course, by standard input and output.
+"""The console: the tutor of the rooms with the sample course, without server, key or database.
 
-No server, key, database or sound card. One line in, one line that begins with `Bodh: ` out.
+By text, each line of input gets one line that begins with `Bodh: `.
 """
 
 import asyncio
@@ -24,20 +24,21 @@ from livekit.agents import (
 
 import prompts
 from agent.offline.tutor import OfflineTutor
+from agent.talk.speeches import Pace
 from agent.talk.tutor import Tutor
 from courses.memory import MemoryLibrary
 from settings import Settings
-from tools.desk import Desk
+from tools.desk import Asker, Desk
 from tools.greeting import greeting
 
 SAMPLE = Path(__file__).parent.parent / "db" / "sample"
 LEARNER_ID = uuid5(UUID(int=0), "console")
-NOTHING_SAID = "..."  # an empty line is a turn, too
+NOTHING_SAID = "..."  # an empty line is a turn too
 
 
 async def run_text_console(settings: Settings) -> None:
-    """Greets, answers each line of standard input, returns at its end."""
-    desk = await open_desk(MemoryLibrary.from_folder(SAMPLE))
+    """Greets, then answers each line of standard input until it ends."""
+    desk = await open_desk(MemoryLibrary.from_folder(SAMPLE), Silent())
     session: AgentSession[None] = AgentSession(llm=choose_llm(settings, desk))
     await session.start(Tutor(desk), record=False)
     try:
@@ -49,18 +50,17 @@ async def run_text_console(settings: Settings) -> None:
 
 
 async def converse(ctx: JobContext, settings: Settings) -> None:
-    """LiveKit's own console, by sound or text: the same brain over the sample course.
+    """Serves LiveKit's own console, by sound or text.
 
-    Sound needs a running speech engine (`make up`, or `python -m speech`).
+    Speech needs a running speech engine (`make up`, or `python -m speech`).
     """
     from agent.models.choice import build_llm, build_models
     from speech.client import SpeechClient
 
-    desk = await open_desk(MemoryLibrary.from_folder(SAMPLE))
     engine = SpeechClient(settings.speech_address)
     ctx.add_shutdown_callback(engine.aclose)
     models = build_models(settings, engine)
-    desk.set_rate = models.set_rate
+    desk = await open_desk(MemoryLibrary.from_folder(SAMPLE), models)
     session: AgentSession[None] = AgentSession(
         stt=models.stt,
         llm=build_llm(settings, desk)[0],
@@ -71,48 +71,60 @@ async def converse(ctx: JobContext, settings: Settings) -> None:
     session.say(await first_words(desk))
 
 
-async def open_desk(library: MemoryLibrary) -> Desk:
-    """The desk of one learner at the first lesson of the course."""
-    outline = await library.outline(library.tree.course.id)
+class Silent:
+    """Text has no speaking rate."""
 
-    async def change_lesson(lesson_id: UUID) -> None:
-        lesson = await library.lesson(lesson_id)
-        desk.lesson_id, desk.module_id = lesson.id, lesson.module_id
-        await library.record_visit(desk.account_id, lesson.id, desk.now())
+    def set_rate(self, factor: float) -> None: ...
 
-    desk = Desk(
-        library=library,
-        course_id=library.tree.course.id,
-        module_id=outline[0].module_id,
-        account_id=LEARNER_ID,
-        learner_name=learner_name(),
-        lesson_id=outline[0].id,
-        change_lesson=change_lesson,
-        set_rate=lambda _: None,  # text has no pace
-        now=lambda: datetime.now(UTC),
+
+class ConsoleTalk:
+    """A talk with one learner, who may go to any lesson of the course."""
+
+    def __init__(self, asker: Asker, library: MemoryLibrary, pace: Pace) -> None:
+        self.asker = asker
+        self.rate = 1.0
+        self._library = library
+        self._pace = pace
+
+    async def change_lesson(self, lesson_id: UUID) -> None:
+        lesson = await self._library.lesson(lesson_id)
+        self.asker.lesson_id = lesson.id
+        await self._library.record_visit(self.asker.account_id, lesson.id, datetime.now(UTC))
+
+    def set_rate(self, factor: float) -> None:
+        self.rate = factor
+        self._pace.set_rate(factor)
+
+
+async def open_desk(library: MemoryLibrary, pace: Pace) -> Desk:
+    """The desk of one learner in the first lesson of the course."""
+    course_id = library.tree.course.id
+    outline = await library.outline(course_id)
+    asker = Asker(account_id=LEARNER_ID, name=learner_name(), lesson_id=outline[0].id)
+    return Desk(
+        library, course_id, ConsoleTalk(asker, library, pace), now=lambda: datetime.now(UTC)
     )
-    return desk
 
 
 def learner_name() -> str:
     """The name of the account that runs the console."""
     try:
         return getuser().capitalize()
-    except (KeyError, OSError):  # a container may run as a number without a name
+    except (KeyError, OSError):  # the user of a container may have no name
         return "Learner"
 
 
 def choose_llm(settings: Settings, desk: Desk) -> llm.LLM[Any]:
-    """The language model of the settings, else the offline tutor."""
+    """The language model of the settings, or the offline tutor."""
     if not settings.cloud_llm:
         return OfflineTutor(desk)
-    from agent.models.choice import build_llm  # loads every provider, which a console rarely needs
+    from agent.models.choice import build_llm  # slow: it loads every provider
 
     return build_llm(settings, desk)[0]
 
 
 async def first_words(desk: Desk) -> str:
-    """The greeting of the session type; records the visit."""
+    """The greeting; records the visit."""
     visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
     text = await greeting(
         desk.library,
@@ -123,12 +135,11 @@ async def first_words(desk: Desk) -> str:
     )
     if desk.lesson_id is not None:
         await desk.library.record_visit(desk.account_id, desk.lesson_id, desk.now())
-    desk.last_answer = text
+    desk.asker.last_answer = text
     return text
 
 
 async def reply(session: AgentSession[None], line: str) -> str:
-    """What the tutor says to a line."""
     result: RunResult[None] = session.run(user_input=line.strip() or NOTHING_SAID)
     try:
         await result
@@ -143,12 +154,11 @@ async def reply(session: AgentSession[None], line: str) -> str:
 
 
 def say(text: str) -> None:
-    """One line of the tutor, on the screen at once also where it goes into a pipe."""
-    print("Bodh:", " ".join(text.split()), flush=True)
+    print("Bodh:", " ".join(text.split()), flush=True)  # at once, also into a pipe
 
 
 async def typed_lines() -> AsyncIterator[str]:
-    """The lines of standard input as they come, from a terminal, a pipe or a file."""
+    """The lines of standard input, from a terminal, a pipe or a file."""
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str] = asyncio.Queue()
 
@@ -157,7 +167,7 @@ async def typed_lines() -> AsyncIterator[str]:
             loop.call_soon_threadsafe(lines.put_nowait, line)
         loop.call_soon_threadsafe(lines.put_nowait, "")
 
-    # a daemon: Ctrl-C must not wait for a thread that waits for a line
+    # a daemon, so that Ctrl-C does not wait for the next line
     threading.Thread(target=read, name="console-input", daemon=True).start()
     while line := await lines.get():
         yield line

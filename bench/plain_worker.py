@@ -5,9 +5,7 @@ Run by `python -m bench first-words` in a process of its own; reads the course f
 
 import asyncio
 import os
-from datetime import UTC, datetime
 from pathlib import Path
-from uuid import UUID
 
 import numpy as np
 from livekit import rtc
@@ -27,7 +25,7 @@ from livekit.agents import (
 )
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
 
-import prompts
+from agent.console import Silent, first_words, open_desk
 from agent.models.espeak import EspeakTTS
 from agent.offline.tutor import OfflineTutor
 from agent.room.latency import Latency
@@ -35,7 +33,6 @@ from courses.memory import MemoryLibrary
 from speech.engine import Engine, Wish
 from speech.models import chosen
 from speech.wire import RATE
-from tools.desk import Desk
 
 COURSE = Path(__file__).parent.parent / "db" / "sample"
 
@@ -75,27 +72,10 @@ class WholeUtterances(stt.STT[str]):
         )
 
 
-async def refuse(_lesson_id: UUID) -> None:
-    """The plain worker follows no lesson."""
-
-
 @server.rtc_session(agent_name="plain-agent")
 async def teach(ctx: JobContext) -> None:
     engine = Engine(Path(chosen("test", Path(os.environ["BODH_HOME"])).path))
-    library = MemoryLibrary.from_folder(COURSE)
-    course = library.tree.course
-    lesson = (await library.outline(course.id))[0]
-    desk = Desk(
-        library=library,
-        course_id=course.id,
-        module_id=lesson.module_id,
-        account_id=UUID(int=1),
-        learner_name="Bench",
-        lesson_id=lesson.id,
-        change_lesson=refuse,
-        set_rate=lambda _factor: None,
-        now=lambda: datetime.now(UTC),
-    )
+    desk = await open_desk(MemoryLibrary.from_folder(COURSE), Silent())
     session: AgentSession[None] = AgentSession(
         stt=WholeUtterances(engine),
         vad=inference.VAD(model="silero"),
@@ -116,15 +96,7 @@ async def teach(ctx: JobContext) -> None:
         record=False,
     )
     await session.room_io.wait_for_ready()
-    greeting = prompts.render(
-        "course_welcome",
-        learner="Bench",
-        course=course.title,
-        number=1,
-        lesson=lesson.title,
-        previous=None,
-    )
-    session.say(greeting)
+    session.say(await first_words(desk))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from rooms.admission import tutor_room_name
 from rooms.agents import dispatch_again, remake_room, replace_agent
 from rooms.attendance import reconcile_attendance
 from rooms.entry import OpenedRoom, open_room
-from rooms.lessons import adopt_lesson, change_lesson, publish_choices, publish_lesson
+from rooms.lessons import adopt_lesson, change_lesson, publish_choices, store_lesson
 from rooms.media import (
     MEDIA_ERRORS,
     MediaUnavailable,
@@ -31,9 +31,9 @@ __all__ = [
     "list_room_sids",
     "open_room",
     "publish_choices",
-    "publish_lesson",
     "reconcile_attendance",
     "remake_room",
     "replace_agent",
+    "store_lesson",
     "tutor_room_name",
 ]

@@ -1,4 +1,4 @@
-"""The rule of a lesson change: the database decides, the room's metadata follows."""
+"""Lesson changes: stored in the database first, then published in the room's metadata."""
 
 import logging
 from dataclasses import replace
@@ -24,55 +24,67 @@ logger = logging.getLogger(__name__)
 
 
 async def change_lesson(
-    db: Connection,
-    tenant_id: UUID,
-    room: Room,
-    account: Account,
-    lesson_id: UUID,
-    *,
-    now: datetime,
-) -> tuple[int, bool]:
-    """Moves a learner to another lesson of the room's module: (revision, whether it changed).
+    lk: api.LiveKitAPI, pool: Pool, room: Room, account: Account, lesson_id: UUID, *, now: datetime
+) -> int:
+    """Moves a learner to another lesson of the room's module and returns the new revision.
 
-    Raises Forbidden for an account that is not of the room, NotFound for a lesson it cannot take.
-    Publish after the commit: the agent reads the database when it hears of the change.
+    Stores the change, commits, then publishes it; nothing is published for the lesson the learner
+    is on already. Raises Forbidden and NotFound like `store_lesson`, never for the media server.
     """
-    learner = await stored.find_room_learner(db, tenant_id, room.id, account.id)
-    if learner is None:
-        raise Forbidden("You are not in this room")
-    lesson = await find_lesson(db, tenant_id, lesson_id)
+    async with tenant_tx(pool, room.tenant_id) as db:
+        revision, changed = await store_lesson(db, room, account, lesson_id, now=now)
+    if changed:
+        await publish_learner(lk, pool, room, account)
+    return revision
+
+
+async def store_lesson(
+    db: Connection, room: Room, account: Account, lesson_id: UUID, *, now: datetime
+) -> tuple[int, bool]:
+    """The part of a lesson change that the database keeps: (revision, whether it changed).
+
+    Raises Forbidden if the account is not in the room, NotFound if it may not take the lesson.
+    """
+    try:
+        learner = await stored.lock_learner(db, room.tenant_id, room.id, account.id)
+    except NotFound as error:
+        raise Forbidden("You are not in this room") from error
+    lesson = await find_lesson(db, room.tenant_id, lesson_id)
     if lesson is None or lesson.module_id != room.module_id or not may_see_lesson(account, lesson):
         raise NotFound("This module has no such lesson")
-    moved = await move_learner(db, tenant_id, learner, lesson_id, now)
-    return moved.revision, moved.revision != learner.revision
+    if learner.lesson_id == lesson_id:
+        return learner.revision, False
+    moved = await move_learner(db, room.tenant_id, learner, lesson_id, now)
+    return moved.revision, True
 
 
 async def adopt_lesson(
     db: Connection,
-    tenant_id: UUID,
     room: Room,
     account_id: UUID,
     lesson_id: UUID,
     *,
     revision: int,
     now: datetime,
-) -> None:
-    """Takes over a change that another program published in the metadata.
+) -> RoomLearner | None:
+    """Stores a change that another program published in the metadata, and returns the learner.
 
-    Older news, and a lesson that is not published in the room's module, change nothing.
+    Returns None and changes nothing for an older revision, or for a lesson that is not published
+    in the room's module.
     """
     learner = await stored.adopt_lesson(
-        db, tenant_id, room.id, account_id, lesson_id=lesson_id, revision=revision
+        db, room.tenant_id, room.id, account_id, lesson_id=lesson_id, revision=revision
     )
-    session = await find_active_session(db, tenant_id, room.id)
+    session = await find_active_session(db, room.tenant_id, room.id)
     if learner is not None and session is not None:
-        await log_lesson(db, tenant_id, session.id, learner, now)
+        await log_lesson(db, room.tenant_id, session.id, learner, now)
+    return learner
 
 
 async def move_learner(
     db: Connection, tenant_id: UUID, learner: RoomLearner, lesson_id: UUID, now: datetime
 ) -> RoomLearner:
-    """The learner on that lesson, logged in the room's session if one runs."""
+    """Stores the learner's lesson, and logs it if the room has an active session."""
     revision = await stored.update_lesson(
         db, tenant_id, learner.room_id, learner.account_id, lesson_id
     )
@@ -86,7 +98,7 @@ async def move_learner(
 async def log_lesson(
     db: Connection, tenant_id: UUID, session_id: UUID, learner: RoomLearner, now: datetime
 ) -> None:
-    """The lesson a learner is on, once in a session for each change."""
+    """Appends the learner's lesson to the session's events, once for each revision."""
     if learner.lesson_id is None:
         return
     event = LessonChanged(
@@ -96,53 +108,51 @@ async def log_lesson(
     await append_event(db, tenant_id, session_id, event, now, key=key)
 
 
-async def publish_lesson(
-    lk: api.LiveKitAPI,
-    db: Connection,
-    tenant_id: UUID,
-    room: Room,
-    account: Account,
-    lesson_id: UUID,
-    revision: int,
-) -> bool:
-    """Brings a learner's metadata in the live room up to the database; False where it could not.
+async def publish_learner(lk: api.LiveKitAPI, pool: Pool, room: Room, account: Account) -> None:
+    """Writes what the database has of a learner into the metadata of the running room.
 
-    Call it in a transaction of its own, after the change was committed. A newer change of the
-    same learner is published in place of the one asked for. Never raises over the media server.
+    Call it after the commit. If the media server fails, logs it and returns: agents read the
+    database themselves every few seconds.
     """
-    await stored.lock_room(db, room.name)
-    room = await stored.find_room_by_id(db, tenant_id, room.id) or room
-    learner = await stored.find_room_learner(db, tenant_id, room.id, account.id)
-    if learner is not None and learner.lesson_id and learner.revision > revision:
-        lesson_id, revision = learner.lesson_id, learner.revision
-    facts = {"room_id": str(room.id), "lesson_id": str(lesson_id), "revision": revision}
-    try:
-        metadata = await learner_metadata(db, tenant_id, room, account, lesson_id, revision)
-        if room.opener_account_id == account.id:
-            await update_room(lk, room.name, dump_metadata(metadata, MAX_ROOM_METADATA_BYTES))
+    async with tenant_tx(pool, room.tenant_id) as db:
+        await stored.lock_room(db, room.name)
+        room = await stored.find_room_by_id(db, room.tenant_id, room.id) or room
+        learner = await stored.find_room_learner(db, room.tenant_id, room.id, account.id)
+        if learner is None or learner.lesson_id is None:
+            return
+        facts = {
+            "room_id": str(room.id),
+            "lesson_id": str(learner.lesson_id),
+            "revision": learner.revision,
+        }
+        try:
+            await _update_metadata(lk, db, room, account, learner)
+        except (*MEDIA_ERRORS, NotFound) as error:
+            logger.warning("lesson not published", extra={**facts, "kind": type(error).__name__})
         else:
-            text = dump_metadata(metadata, MAX_TOKEN_METADATA_BYTES)
-            await update_participant(lk, room.name, account.identity, text)
-    except (*MEDIA_ERRORS, NotFound) as error:
-        logger.warning("lesson not published", extra={**facts, "kind": type(error).__name__})
-        return False
-    logger.info("lesson published", extra=facts)
-    return True
+            logger.info("lesson published", extra=facts)
+
+
+async def _update_metadata(
+    lk: api.LiveKitAPI, db: Connection, room: Room, account: Account, learner: RoomLearner
+) -> None:
+    """The room's metadata belongs to its opener; everyone else has their own."""
+    metadata = await learner_metadata(
+        db, room.tenant_id, room, account, learner.lesson_id, learner.revision
+    )
+    if room.opener_account_id == account.id:
+        await update_room(lk, room.name, dump_metadata(metadata, MAX_ROOM_METADATA_BYTES))
+    else:
+        text = dump_metadata(metadata, MAX_TOKEN_METADATA_BYTES)
+        await update_participant(lk, room.name, account.identity, text)
 
 
 async def publish_choices(lk: api.LiveKitAPI, pool: Pool, account: Account) -> None:
-    """Tells the agents of the account's running rooms what it chose, in its metadata there.
+    """Publishes the account's settings to the agents of the rooms it is active in.
 
-    Call it after the choice was committed. Never raises over the media server: the agent of a room
-    that was not told reads the choice at the next join.
+    Call it after the commit. An agent that is not reached reads them at the next join.
     """
-    tenant_id = account.tenant_id
-    async with tenant_tx(pool, tenant_id) as db:
-        places = await stored.list_running_rooms(db, tenant_id, account.id)
-    for room in places:
-        async with tenant_tx(pool, tenant_id) as db:
-            learner = await stored.find_room_learner(db, tenant_id, room.id, account.id)
-            if learner is not None and learner.lesson_id is not None:
-                await publish_lesson(
-                    lk, db, tenant_id, room, account, learner.lesson_id, learner.revision
-                )
+    async with tenant_tx(pool, account.tenant_id) as db:
+        running = await stored.list_running_rooms(db, account.tenant_id, account.id)
+    for room in running:
+        await publish_learner(lk, pool, room, account)

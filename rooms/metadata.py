@@ -1,4 +1,4 @@
-"""The metadata of a room and of a learner in it, from the database alone."""
+"""The metadata of a room or of a learner in it, read from the database."""
 
 from uuid import UUID
 
@@ -22,15 +22,15 @@ async def learner_metadata(
     lesson_id: UUID | None,
     revision: int,
 ) -> RoomMetadata:
-    """Every key of the metadata as this account should have them, from the database. NotFound."""
+    """The whole metadata for one account in a room. Raises NotFound if the course is gone."""
     if room.course_id is None or room.module_id is None:
-        raise NotFound("the room is not a module's")
+        raise NotFound("this room belongs to no module")
     course = await find_course(db, tenant_id, str(room.course_id))
     module = await find_module(
         db, tenant_id, room.course_id, room.module_id, unpublished=may(account, "see_unpublished")
     )
     if course is None or module is None:
-        raise NotFound("the module of the room")
+        raise NotFound("the module of this room")
     lesson = await find_lesson(db, tenant_id, lesson_id) if lesson_id else None
     seen = await see_lesson(db, tenant_id, account, course.id, lesson)
     chosen = await select_settings(db, tenant_id, account.id)
@@ -41,7 +41,7 @@ async def learner_metadata(
 async def see_lesson(
     db: Connection, tenant_id: UUID, account: Account, course_id: UUID, lesson: Lesson | None
 ) -> Visit:
-    """The session type with all that belongs to it (A08)."""
+    """The session type of a visit to the lesson, and what the greeting needs (A08)."""
     lesson_id = lesson.id if lesson else None
     return visit(await select_visit_facts(db, tenant_id, account.id, course_id, lesson_id))
 

@@ -1,8 +1,9 @@
-"""The desk: what tools and tutor know about whoever is answered now."""
+"""The desk: what the tutor and its tools work on, and who asks."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from courses.course import Lesson
@@ -11,44 +12,84 @@ from courses.library import Library
 
 @dataclass(frozen=True)
 class Place:
-    """The passage that was spoken about last; it may stand in another lesson than the learner's."""
+    """The passage last spoken about, which may be in another lesson than the learner's own."""
 
     lesson_id: UUID
     passage: int
-    learner_in: UUID | None  # the learner's own lesson at that moment
+    learner_in: UUID | None  # the learner's own lesson at that time
+
+
+@dataclass(eq=False, kw_only=True)
+class Asker:
+    """The learner who is answered, and what the tutor remembers of the talk with them."""
+
+    account_id: UUID
+    name: str
+    lesson_id: UUID | None
+    last_answer: str = ""
+    place: Place | None = None
+
+
+class Talk(Protocol):
+    """The talk that a desk serves. One reply at a time may ask, or several at once."""
+
+    @property
+    def asker(self) -> Asker:
+        """The learner whom the running reply answers."""
+
+    @property
+    def rate(self) -> float:
+        """How fast the tutor speaks, as a factor of the normal speed."""
+
+    async def change_lesson(self, lesson_id: UUID) -> None:
+        """Moves the asker. Raises NotFound and Forbidden with a message that can be spoken."""
+
+    def set_rate(self, factor: float) -> None: ...
 
 
 @dataclass
 class Desk:
-    """One per room. The agent points account, name and lesson at the learner before every turn."""
+    """One per room: the course, and the talk about it."""
 
     library: Library
     course_id: UUID
-    module_id: UUID
-    account_id: UUID
-    learner_name: str
-    lesson_id: UUID | None
-    change_lesson: Callable[[UUID], Awaitable[None]]  # raises NotFound, Forbidden: sayable
-    set_rate: Callable[[float], None]  # factor of the normal speed
+    talk: Talk
     now: Callable[[], datetime]
-    last_answer: str = ""
-    rate: float = 1.0
-    places: dict[UUID, Place] = field(default_factory=dict)  # by account
+
+    @property
+    def asker(self) -> Asker:
+        return self.talk.asker
+
+    @property
+    def account_id(self) -> UUID:
+        return self.asker.account_id
+
+    @property
+    def learner_name(self) -> str:
+        return self.asker.name
+
+    @property
+    def lesson_id(self) -> UUID | None:
+        return self.asker.lesson_id
+
+    @property
+    def last_answer(self) -> str:
+        return self.asker.last_answer
 
     @property
     def topic(self) -> Place | None:
-        """What "this" and "it" mean, or None when nothing was spoken about in this lesson yet."""
-        place = self.places.get(self.account_id)
+        """What "this" and "it" mean; None if the learner changed the lesson since."""
+        place = self.asker.place
         return place if place and place.learner_in == self.lesson_id else None
 
     def mark_place(self, lesson_id: UUID, passage: int) -> None:
-        """Remembers the passage that the learner now hears about."""
-        self.places[self.account_id] = Place(lesson_id, passage, self.lesson_id)
+        """Remembers the passage that the learner hears about."""
+        self.asker.place = Place(lesson_id, passage, self.lesson_id)
 
     async def lesson(self, lesson_id: UUID | None = None) -> tuple[int, Lesson] | None:
-        """A lesson, by default the learner's, with its number in the course; None without one.
+        """A lesson with its number in the course, by default the learner's; None if they have none.
 
-        A preview of an unpublished lesson has number 0.
+        An unpublished lesson has number 0.
         """
         wanted = lesson_id or self.lesson_id
         if wanted is None:

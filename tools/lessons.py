@@ -86,10 +86,9 @@ async def change(desk: Desk, target: str) -> str:
     if lesson.id == desk.lesson_id:
         return prompts.render("already_in_lesson", lesson=named(index + 1, lesson.title))
     try:
-        await desk.change_lesson(lesson.id)
+        await desk.talk.change_lesson(lesson.id)
     except (Forbidden, NotFound) as refusal:
         return str(refusal)
-    desk.lesson_id = lesson.id
     return prompts.render("lesson_changed", number=index + 1, title=lesson.title)
 
 

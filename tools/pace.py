@@ -9,19 +9,14 @@ FASTEST = 1.6
 
 
 def slower(desk: Desk) -> str:
-    if desk.rate <= SLOWEST:
+    if desk.talk.rate <= SLOWEST:
         return prompts.render("slowest")
-    _set(desk, max(SLOWEST, desk.rate * STEP))
+    desk.talk.set_rate(max(SLOWEST, desk.talk.rate * STEP))
     return prompts.render("slower")
 
 
 def faster(desk: Desk) -> str:
-    if desk.rate >= FASTEST:
+    if desk.talk.rate >= FASTEST:
         return prompts.render("fastest")
-    _set(desk, min(FASTEST, desk.rate / STEP))
+    desk.talk.set_rate(min(FASTEST, desk.talk.rate / STEP))
     return prompts.render("faster")
-
-
-def _set(desk: Desk, rate: float) -> None:
-    desk.rate = rate
-    desk.set_rate(rate)

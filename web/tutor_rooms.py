@@ -86,19 +86,13 @@ async def post_lesson(
 
     The change is stored first, then published in the room's metadata.
     """
-    tenant_id, account = caller.tenant_id, caller.account
-    async with tenant_tx(running.pool, tenant_id) as db:
-        found = await find_room(db, tenant_id, room)
-        if found is None:
-            raise NotFound("room")
-        revision, changed = await rooms.change_lesson(
-            db, tenant_id, found, account, body.lesson_id, now=running.clock()
-        )
-    if changed:
-        async with tenant_tx(running.pool, tenant_id) as db:
-            await rooms.publish_lesson(
-                running.lk, db, tenant_id, found, account, body.lesson_id, revision
-            )
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        found = await find_room(db, caller.tenant_id, room)
+    if found is None:
+        raise NotFound("room")
+    revision = await rooms.change_lesson(
+        running.lk, running.pool, found, caller.account, body.lesson_id, now=running.clock()
+    )
     return LessonChanged(lesson_id=body.lesson_id, revision=revision)
 
 

@@ -1,7 +1,7 @@
-"""What an earlier agent of a session left: the talk so far, who was there, what was cut short."""
+"""What an earlier agent of the session left: the talk so far, and turns without an answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
@@ -20,26 +20,25 @@ from db.quizzes import find_last_step
 from db.rooms import find_room_learner
 from db.transcripts import Segment, list_latest_segments
 
-TALK = 40  # segments that the next agent knows of
-CUT_YOUNG = timedelta(seconds=30)  # an older question is not answered without being asked again
-BACK_WITHIN = timedelta(seconds=30)  # who left so shortly before the loss may be gone with it
+TALK = 40  # segments that the next agent remembers
+CUT_YOUNG = timedelta(seconds=30)  # an older question is answered only if it is asked again
+BACK_WITHIN = timedelta(seconds=30)  # learners who left so shortly before may be lost with it
 
 _segments = TypeAdapter(Segment)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Earlier:
-    """The session before this agent; `segments` in order of speaking, those with words only."""
+    """The session before this agent. `segments` are those with words, in order of speaking."""
 
-    place: Dispatch
+    dispatch: Dispatch
     segments: Sequence[Segment]
-    _cut: Mapping[UUID, Segment]  # the turn of each account that is still to be answered
-    _met: set[UUID] = field(default_factory=set)
+    cut: Mapping[UUID, Segment]  # by account: the turn that still needs an answer
 
     def chat_context(self) -> llm.ChatContext:
-        """The talk so far, without what is still to be answered."""
+        """The talk so far, without the turns that still need an answer."""
         context = llm.ChatContext.empty()
-        begun = {turn.account_id: turn.started_at for turn in self._cut.values()}
+        begun = {turn.account_id: turn.started_at for turn in self.cut.values()}
         known = (
             segment
             for segment in self.segments
@@ -55,46 +54,41 @@ class Earlier:
             )
         return context
 
-    async def meets(self, pool: db.Pool, account_id: UUID) -> bool:
-        """Whether this learner was with the earlier agent and is met by this one first now."""
-        if account_id in self._met:
-            return False
-        self._met.add(account_id)
-        place = self.place
-        async with db.tenant_tx(pool, place.tenant_id) as conn:
-            row = await find_room_learner(conn, place.tenant_id, place.room.id, account_id)
-            if not row or not row.greeted_at or row.greeted_at < place.session.started_at:
+    async def was_with(self, pool: db.Pool, account_id: UUID) -> bool:
+        """Whether the learner was greeted by the earlier agent, and present when it was lost."""
+        tenant_id, session = self.dispatch.tenant_id, self.dispatch.session
+        async with db.tenant_tx(pool, tenant_id) as conn:
+            row = await find_room_learner(conn, tenant_id, self.dispatch.room.id, account_id)
+            if not row or not row.greeted_at or row.greeted_at < session.started_at:
                 return False
-            last = await select_dispatch(conn, place.tenant_id, place.session.id)
+            last = await select_dispatch(conn, tenant_id, session.id)
             lost_at = last.dispatched_at or row.greeted_at
-            return await was_present(
-                conn, place.tenant_id, place.session.id, account_id, lost_at, BACK_WITHIN
-            )
+            return await was_present(conn, tenant_id, session.id, account_id, lost_at, BACK_WITHIN)
 
     def cut_turn(self, account_id: UUID, now: datetime) -> Segment | None:
-        """What the learner said last and nobody answered, as one segment; None once it is old."""
-        turn = self._cut.get(account_id)
+        """What the learner said last without an answer, as one segment; None once it is old."""
+        turn = self.cut.get(account_id)
         return turn if turn and now - turn.ended_at < CUT_YOUNG else None
 
 
-async def load_earlier(pool: db.Pool, spool: Spool, place: Dispatch) -> Earlier | None:
-    """What came before this agent, from the database and what this host's spool still holds.
+async def load_earlier(pool: db.Pool, spool: Spool, dispatch: Dispatch) -> Earlier | None:
+    """Reads the session so far, from the database and from this host's spool.
 
-    None for the first agent of a session.
+    Returns None for the first agent of a session.
     """
-    if place.epoch == 1:
+    if dispatch.epoch == 1:
         return None
-    # the spool first: what is drained between the two is then found twice, not never
-    waiting = await spool.waiting_of(place.session.id)
-    async with db.tenant_tx(pool, place.tenant_id) as conn:
-        stored = await list_latest_segments(conn, place.tenant_id, place.session.id, TALK)
+    # the spool first: an entry drained between the two reads is then found twice, not lost
+    waiting = await spool.waiting_of(dispatch.session.id)
+    async with db.tenant_tx(pool, dispatch.tenant_id) as conn:
+        stored = await list_latest_segments(conn, dispatch.tenant_id, dispatch.session.id, TALK)
         segments = _in_order(waiting, stored)
         cut = [
             turn
             for turn in _unanswered(segments)
-            if not await _acted_since(conn, place, turn.account_id, turn.started_at)
+            if not await _acted_since(conn, dispatch, turn.account_id, turn.started_at)
         ]
-    return Earlier(place, segments, {turn.account_id: turn for turn in cut if turn.account_id})
+    return Earlier(dispatch, segments, {turn.account_id: turn for turn in cut if turn.account_id})
 
 
 def _in_order(waiting: Iterable[Entry], stored: Iterable[Segment]) -> list[Segment]:
@@ -104,7 +98,7 @@ def _in_order(waiting: Iterable[Entry], stored: Iterable[Segment]) -> list[Segme
 
 
 def _unanswered(segments: Iterable[Segment]) -> Iterable[Segment]:
-    """What each learner said after the last thing that was answered to them, as one segment."""
+    """What each learner said since they were last answered, as one segment."""
     said = list(segments)
     answered = {segment.in_reply_to for segment in said}
     waiting: dict[UUID | None, list[Segment]] = {}
@@ -119,15 +113,15 @@ def _unanswered(segments: Iterable[Segment]) -> Iterable[Segment]:
 
 
 async def _acted_since(
-    conn: db.Connection, place: Dispatch, account_id: UUID | None, moment: datetime
+    conn: db.Connection, dispatch: Dispatch, account_id: UUID | None, moment: datetime
 ) -> bool:
-    """Whether the learner's quiz or lesson moved on: asked again, it would move once more."""
+    """Whether the learner's quiz or lesson moved on: a second answer would move it again."""
     if account_id is None:
         return False
-    step = await find_last_step(conn, place.tenant_id, account_id)
+    step = await find_last_step(conn, dispatch.tenant_id, account_id)
     changes = [
         event.at
-        for event in await list_events(conn, place.tenant_id, place.session.id)
+        for event in await list_events(conn, dispatch.tenant_id, dispatch.session.id)
         if event.type == "lesson.changed" and event.payload["account_id"] == str(account_id)
     ]
     return any(at > moment for at in [*changes, step] if at is not None)

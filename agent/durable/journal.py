@@ -1,4 +1,4 @@
-"""What is kept of a room: segments and presence go to the spool before they have an effect."""
+"""What is kept of a session: segments and presence go to the spool before they have an effect."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,10 +7,11 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+import protocol
 from agent.durable.notes import Notes
 from agent.durable.spool import Entry, Kind, Spool
 from agent.room.dispatch import Dispatch
-from agent.room.learner import LearnerLesson
+from agent.room.learner import Connection, Learner, Roster
 from agent.text.lines import Sentence
 from db.stays import Participant
 from db.transcripts import Segment
@@ -37,21 +38,20 @@ class Utterance:
 
 
 class Journal:
-    """Makes one session's entries; the talk goes on whether `notes` can write them or not."""
+    """Writes one session's entries. Of learners who chose so it keeps no words, only the times."""
 
-    def __init__(self, spool: Spool, place: Dispatch) -> None:
+    def __init__(self, spool: Spool, dispatch: Dispatch, roster: Roster) -> None:
         self.notes = Notes(spool)
-        self._place = place
+        self._dispatch = dispatch
+        self.roster = roster
         self._ids = count(1)
         self._order = count(1)
-        self._arrived_at: dict[str, datetime] = {}  # participant sid -> joined
 
     def next_id(self) -> str:
-        """A segment id that no other job of this session makes."""
-        return f"{self._place.epoch}-{next(self._ids)}"
+        """A segment id that is unique in the session."""
+        return f"{self._dispatch.epoch}-{next(self._ids)}"
 
-    async def learner_said(self, learner: LearnerLesson, said: Utterance) -> None:
-        """Keeps what a learner said; of one who chose so only that they spoke, and when."""
+    async def learner_said(self, learner: Learner, said: Utterance) -> None:
         await self._keep(
             words=learner.store_words is not False,
             id=said.segment_id,
@@ -68,13 +68,13 @@ class Journal:
             confidence=said.confidence,
         )
 
-    async def tutor_said(self, identity: str, sentence: Sentence, to: LearnerLesson | None) -> None:
-        """Keeps what the tutor said; to one who chose so only that it spoke, and when."""
+    async def tutor_said(self, sentence: Sentence) -> None:
+        dispatch, to = self._dispatch, self.roster.get(sentence.line.identity)
         await self._keep(
             words=to is None or to.store_words is not False,
             id=sentence.id,
             account_id=None,
-            identity=identity,
+            identity=protocol.agent_identity(dispatch.session.id, dispatch.epoch),
             name=TUTOR_NAME,
             role="tutor",
             source="voice",
@@ -87,15 +87,13 @@ class Journal:
             in_reply_to=sentence.line.in_reply_to,
         )
 
-    async def joined(self, learner: LearnerLesson, sid: str) -> None:
-        self._arrived_at[sid] = datetime.now(UTC)
-        await self._keep_presence(learner, sid, left_at=None)
+    async def joined(self, learner: Learner, connection: Connection) -> None:
+        await self._keep_presence(learner, connection, left_at=None)
 
-    async def left(self, learner: LearnerLesson, sid: str) -> None:
-        await self._keep_presence(learner, sid, left_at=datetime.now(UTC))
+    async def left(self, learner: Learner, connection: Connection) -> None:
+        await self._keep_presence(learner, connection, left_at=datetime.now(UTC))
 
     async def _keep(self, *, words: bool, **columns: Any) -> None:
-        place = self._place
         if not words:
             columns |= WITHOUT_WORDS
         defaults = {
@@ -105,29 +103,29 @@ class Journal:
             "provenance": "live",
         }
         segment = Segment(
-            session_id=place.session.id,
-            epoch=place.epoch,
+            session_id=self._dispatch.session.id,
+            epoch=self._dispatch.epoch,
             local_seq=next(self._order),
             **(defaults | columns),
         )
         await self._put("segment", segment.id, _segments.dump_python(segment, mode="json"))
 
     async def _keep_presence(
-        self, learner: LearnerLesson, sid: str, *, left_at: datetime | None
+        self, learner: Learner, connection: Connection, *, left_at: datetime | None
     ) -> None:
         presence = Participant(
-            session_id=self._place.session.id,
-            sid=sid,
+            session_id=self._dispatch.session.id,
+            sid=connection.sid,
             account_id=learner.account_id,
-            joined_at=self._arrived_at.get(sid) or datetime.now(UTC),
+            joined_at=connection.joined_at,
             left_at=left_at,
         )
-        key = f"{sid}:{'left' if left_at else 'joined'}"
+        key = f"{connection.sid}:{'left' if left_at else 'joined'}"
         await self._put("participant", key, _presences.dump_python(presence, mode="json"))
 
     async def _put(self, kind: Kind, key: str, payload: dict[str, Any]) -> None:
-        entry = Entry(self._place.tenant_id, self._place.session.id, kind, key, payload)
-        await self.notes.put(entry)
+        dispatch = self._dispatch
+        await self.notes.put(Entry(dispatch.tenant_id, dispatch.session.id, kind, key, payload))
 
 
 def _utc(epoch_s: float) -> datetime:

@@ -1,47 +1,47 @@
-"""The way into the spool, with a memory for as long as its disk takes nothing."""
+"""The way into the spool, with a memory for entries that its disk refuses."""
 
 import asyncio
 import logging
 import sqlite3
 from collections import deque
-from collections.abc import Callable
 
 from agent.durable.spool import Entry, Spool
+from agent.room.tasks import Tasks
 from telemetry import alarm, metrics
 
-MEMORY = 1000  # entries: half an hour of talk and more
+MEMORY = 1000  # entries: more than half an hour of talk
 RETRY_S = 1.0
 
 logger = logging.getLogger(__name__)
 
 
 class Notes:
-    """Puts entries into the spool in order; what it refuses waits here and is written first.
+    """Puts entries into the spool in order; refused entries wait in memory and are written first.
 
-    `failing` tells each change: True once an entry could not be written, False once all are.
+    `failing_changes` gets True when an entry could not be written, False when all are again.
     """
 
     def __init__(self, spool: Spool) -> None:
-        self.failing: Callable[[bool], None] = lambda _failing: None
+        self.failing_changes: asyncio.Queue[bool] = asyncio.Queue()
         self._spool = spool
         self._memory: deque[Entry] = deque()
         self._writing = asyncio.Lock()
-        self._retrying: asyncio.Task[None] | None = None
+        self._retrying = False
+        self._tasks = Tasks("notes")
 
     async def put(self, entry: Entry) -> None:
-        """Returns once the entry is on disk, or in memory because the disk refuses."""
+        """Returns when the entry is on disk, or in memory because the disk refuses it."""
         self._memory.append(entry)
         if len(self._memory) > MEMORY:
             self._lose(self._memory.popleft())
-        if not await self._write() and self._retrying is None:
-            self._retrying = asyncio.create_task(self._retry())
-            self.failing(True)
+        if not await self._write() and not self._retrying:
+            self._retrying = True
+            self._tasks.spawn(self._retry())
+            self.failing_changes.put_nowait(True)
 
     async def close(self) -> None:
-        """Tries once more; what the disk still refuses is lost."""
-        if self._retrying is not None:
-            self._retrying.cancel()
-            await asyncio.gather(self._retrying, return_exceptions=True)
+        """Tries once more; entries that the disk still refuses are lost."""
+        await self._tasks.close()
         await self._write()
         while self._memory:
             self._lose(self._memory.popleft())
@@ -50,12 +50,12 @@ class Notes:
         while self._memory:
             await asyncio.sleep(RETRY_S)
             await self._write()
-        self._retrying = None
+        self._retrying = False
         logger.info("entries are written again")
-        self.failing(False)
+        self.failing_changes.put_nowait(False)
 
     async def _write(self) -> bool:
-        """Writes what is in memory, in order; False where the disk refuses."""
+        """Writes what is in memory, in order; False if the disk refuses."""
         async with self._writing:
             while self._memory:
                 entry = self._memory[0]
@@ -66,7 +66,7 @@ class Notes:
                     alarm("spool_failing", True)
                     logger.error("an entry waits in memory", extra=_facts(entry, error))
                     return False
-                # a full memory may have dropped it meanwhile
+                # a full memory may have dropped it in the meantime
                 if self._memory and self._memory[0] is entry:
                     self._memory.popleft()
             alarm("spool_failing", False)

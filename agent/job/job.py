@@ -17,6 +17,7 @@ from agent.durable.spool import Spool
 from agent.job.lease import Lease
 from agent.livekit_private import limit_streams
 from agent.room.dispatch import Dispatch
+from agent.room.learner import Roster
 from settings import Settings
 from speech.client import SpeechClient
 from telemetry import metrics
@@ -49,7 +50,7 @@ class RoomJob(ABC):
     def __init__(self, parts: JobParts) -> None:
         self.room = parts.ctx.room
         self.lease = Lease(parts.pool, parts.dispatch, parts.settings.lease_heartbeat)
-        self.journal = Journal(parts.spool, parts.dispatch)
+        self.journal = Journal(parts.spool, parts.dispatch, Roster())
         self._ctx = parts.ctx
         self._deadline = parts.deadline
         self._over = asyncio.Event()

@@ -39,11 +39,11 @@ class TutorJob(RoomJob):
             parts.dispatch,
             room=self.room,
             pool=parts.pool,
-            journal=self.journal,
             livekit=ctx.api,
-            set_rate=models.set_rate,
+            journal=self.journal,
+            pace=models,
+            lease=self.lease,
             earlier=earlier,
-            serves=self.lease.renew,
         )
         self._agent_session = RoomAgentSession(
             settings, self.room, models, self._floor, classroom.desk

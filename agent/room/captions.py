@@ -1,10 +1,9 @@
-"""Captions: who said what, as it is said, on LiveKit's topic `lk.transcription`."""
+"""Captions: who says what, while they say it, on LiveKit's topic `lk.transcription`."""
 
 import asyncio
-import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from livekit import rtc
 from livekit.agents.types import (
@@ -16,65 +15,56 @@ from livekit.agents.types import (
 from livekit.agents.voice import io
 
 import protocol
+from agent.room import publish
+from agent.room.citations import Citations
+from agent.room.tasks import Tasks
 from agent.text.lines import Line, Sentence
 from courses.sentences import split_sentences
 
-MAX_PLANNED_CHARS = 2000  # of what is to come: more than a page shows, less than a packet holds
-
-logger = logging.getLogger(__name__)
+MAX_PLANNED_CHARS = 2000  # more than a page shows, less than a packet holds
+CLOSE_S = 2.0
 
 
 class Captions:
-    """Writes caption streams into a room. A failed caption is logged and never stops the talk."""
+    """Writes caption streams into a room. One that fails is logged and never ends the talk."""
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room
         self._waiting: deque[tuple[str, str, str, bool]] = deque()
         self._sender: asyncio.Task[None] | None = None
-        self._telling: set[asyncio.Task[None]] = set()
+        self._sending = Tasks("captions")
+        self._planning = Tasks("plans")
 
     def learner(self, identity: str, segment_id: str, text: str, *, final: bool) -> None:
-        """The whole text of a learner's utterance so far, under their own identity.
+        """Shows the whole text of a learner's utterance so far, under their own identity.
 
-        Returns at once: the turn does not wait for its caption. Captions leave in order.
+        Returns at once: the turn doesn't wait for its caption. Captions are sent in order.
         """
         self._waiting.append((identity, segment_id, text, final))
         if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_waiting(), name="captions")
+            self._sender = self._sending.spawn(self._send_waiting())
+
+    def planned(self, message: protocol.AnswerPlanned) -> None:
+        """Tells the page what the tutor is about to say. Returns at once."""
+        topic = protocol.TOPIC_ANSWER_PLANNED
+        self._planning.spawn(publish.send(self._room, topic, message, segment=message.segment_id))
 
     async def close(self) -> None:
-        """Returns when what waits was sent, or after 2 s."""
-        for task in self._telling:
-            task.cancel()
-        if self._sender is not None:
-            await asyncio.wait({self._sender}, timeout=2.0)
-            self._sender.cancel()
+        """Sends the captions that wait, for 2 s at most, and drops the plans."""
+        await self._planning.close()
+        await self._sending.join(CLOSE_S)
+        await self._sending.close()
 
     async def _send_waiting(self) -> None:
         while self._waiting:
             identity, segment_id, text, final = self._waiting.popleft()
-            try:
+            with publish.guarded("caption", segment=segment_id):
                 writer = await self.open(segment_id, identity, final=final)
                 await writer.write(text)
                 await writer.aclose()
-            except Exception:  # noqa: BLE001 the native layer raises it bare
-                logger.warning("caption not sent", extra={"segment": segment_id})
-
-    def planned(self, message: protocol.AnswerPlanned) -> None:
-        """Tells what the tutor is about to say. Returns at once: the voice does not wait for it."""
-        task = asyncio.create_task(self._tell(message))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-
-    async def _tell(self, message: protocol.AnswerPlanned) -> None:
-        try:
-            await self._room.local_participant.publish_data(
-                protocol.dump(message), topic=protocol.TOPIC_ANSWER_PLANNED
-            )
-        except Exception:  # noqa: BLE001 the native layer raises it bare
-            logger.warning("plan not sent", extra={"segment": message.segment_id})
 
     async def open(self, segment_id: str, identity: str, *, final: bool) -> rtc.TextStreamWriter:
+        """A caption stream under that identity. The caller closes it and guards against errors."""
         attributes = {
             ATTRIBUTE_TRANSCRIPTION_SEGMENT_ID: segment_id,
             ATTRIBUTE_TRANSCRIPTION_FINAL: "true" if final else "false",
@@ -96,31 +86,35 @@ class Captions:
         return None
 
 
+class Record(Protocol):
+    """Where the tutor's sentences are kept."""
+
+    def next_id(self) -> str: ...
+
+    async def tutor_said(self, sentence: Sentence) -> None:
+        """Returns once the sentence is durable."""
+
+
 class TutorCaptions(io.TextOutput):
     """The end of the tutor's text: words arrive as they are spoken and leave as sentences.
 
-    `keep` makes a sentence durable; the caption is marked final only after it returned.
+    A caption is marked final only after its sentence is in the record.
     """
 
     def __init__(
-        self,
-        captions: Captions,
-        room: rtc.Room,
-        *,
-        next_id: Callable[[], str],
-        keep: Callable[[Sentence], Awaitable[None]],
+        self, captions: Captions, room: rtc.Room, *, record: Record, citations: Citations
     ) -> None:
         super().__init__(label="bodh-captions", next_in_chain=None)
         self._captions = captions
         self._room = room
-        self._next_id = next_id
-        self._keep = keep
+        self._record = record
+        self._citations = citations
         self._lines: deque[Line] = deque()
         self._spoken: _Spoken | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("tutor captions")
 
     def expect(self, line: Line) -> None:
-        """A line that comes next; one that is cut before its first word never comes."""
+        """Announces a line that comes next; it never arrives if it is cut before its first word."""
         self._lines.append(line)
 
     async def capture_text(self, text: str) -> None:
@@ -139,12 +133,10 @@ class TutorCaptions(io.TextOutput):
             cut = spoken.text.strip() != spoken.line.text.strip()
             if cut and spoken.last_id:
                 self._plan(spoken, cut=True)
-            task = asyncio.create_task(self._finish(spoken, cut=cut))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._tasks.spawn(self._finish(spoken, cut=cut))
 
     def _line_of(self, first_words: str) -> Line:
-        """The expected line that begins so; those before it were never heard."""
+        """The expected line that begins with these words; those before it were never heard."""
         while self._lines:
             line = self._lines.popleft()
             if line.text.strip().startswith(first_words.strip()):
@@ -152,9 +144,9 @@ class TutorCaptions(io.TextOutput):
         return Line(text=first_words)
 
     async def drained(self) -> None:
-        """Returns when every sentence that was flushed is kept."""
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        """Returns when every flushed sentence is in the record. Nothing is cited after it."""
+        await self._tasks.join()
+        await self._citations.close()
 
     async def _finish(self, spoken: "_Spoken", *, cut: bool) -> None:
         rest = spoken.text[spoken.done :]
@@ -165,17 +157,15 @@ class TutorCaptions(io.TextOutput):
         rest = spoken.text[spoken.done + spoken.shown :]
         if not rest.strip() and not spoken.shown:
             return
-        try:
+        with publish.guarded("caption", segment=spoken.sentence_id):
             if spoken.writer is None:
-                spoken.sentence_id = spoken.last_id = self._next_id()
+                spoken.sentence_id = spoken.last_id = self._record.next_id()
                 spoken.begun = spoken.done
                 self._plan(spoken, cut=False)
                 spoken.started_at = time.time()
                 identity = self._room.local_participant.identity
                 spoken.writer = await self._captions.open(spoken.sentence_id, identity, final=False)
             await spoken.writer.write(rest)
-        except Exception:  # noqa: BLE001 the native layer raises it bare
-            logger.warning("caption not sent", extra={"segment": spoken.sentence_id})
         spoken.shown += len(rest)
 
     def _plan(self, spoken: "_Spoken", *, cut: bool) -> None:
@@ -189,7 +179,7 @@ class TutorCaptions(io.TextOutput):
         begin, spoken.done = spoken.done, spoken.done + len(text)
         marks = tuple(m for m in spoken.line.marks if begin < max(m.offset, 1) <= spoken.done)
         sentence = Sentence(
-            id=spoken.sentence_id or self._next_id(),
+            id=spoken.sentence_id or self._record.next_id(),
             text=text.strip(),
             started_at=spoken.started_at or time.time(),
             ended_at=time.time(),
@@ -201,22 +191,21 @@ class TutorCaptions(io.TextOutput):
         writer, spoken.writer, spoken.sentence_id = spoken.writer, None, ""
         spoken.shown, spoken.started_at = 0, 0.0
         if sentence.text:
-            await self._keep(sentence)
+            await self._record.tutor_said(sentence)
+            self._citations.publish(sentence)
         await self._close(writer, sentence.id, shown_part)
 
     async def _close(self, writer: rtc.TextStreamWriter | None, segment_id: str, rest: str) -> None:
-        try:
+        with publish.guarded("end of a caption", segment=segment_id):
             identity = self._room.local_participant.identity
             writer = writer or await self._captions.open(segment_id, identity, final=False)
             if rest:
                 await writer.write(rest)
             await writer.aclose(attributes={ATTRIBUTE_TRANSCRIPTION_FINAL: "true"})
-        except Exception:  # noqa: BLE001 the native layer raises it bare
-            logger.warning("caption not ended", extra={"segment": segment_id})
 
 
 class _Spoken:
-    """The state of one speech: `done` characters stand in ended sentences, `shown` of the rest."""
+    """How far one speech has come: `done` characters in ended sentences, `shown` of the rest."""
 
     def __init__(self, line: Line) -> None:
         self.line = line
@@ -224,7 +213,7 @@ class _Spoken:
         self.done = 0
         self.shown = 0
         self.sentence_id = ""
-        self.last_id = ""  # of the sentence that was shown last, and where in the text it began
+        self.last_id = ""  # of the sentence shown last, which began at `begun` in the text
         self.begun = 0
         self.started_at = 0.0
         self.writer: rtc.TextStreamWriter | None = None

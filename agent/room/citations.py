@@ -1,34 +1,51 @@
-"""The passages that a sentence of the tutor rests on, told to the page."""
+"""The passages that a sentence of the tutor rests on, sent to the page."""
 
 from uuid import UUID
 
 from livekit import rtc
 
 import protocol
+from agent.room import publish
+from agent.room.tasks import Tasks
 from agent.text.lines import Sentence
-from tools.desk import Desk
+from courses.library import Library
 
 
-async def publish_cited(room: rtc.Room, desk: Desk, sentence: Sentence) -> None:
-    """One message for each lesson that the sentence cites."""
-    for lesson_id, passage_ids in (await _cited(desk, sentence)).items():
-        message = protocol.AnswerCited(
-            segment_id=sentence.id, lesson_id=lesson_id, passage_ids=passage_ids
-        )
-        await room.local_participant.publish_data(
-            protocol.dump(message), topic=protocol.TOPIC_ANSWER_CITED
-        )
+class Citations:
+    """Reads the library and sends from tasks of its own: a caption never waits for either."""
 
+    def __init__(self, room: rtc.Room, library: Library, course_id: UUID) -> None:
+        self._room = room
+        self._library = library
+        self._course_id = course_id
+        self._tasks = Tasks("citations")
 
-async def _cited(desk: Desk, sentence: Sentence) -> dict[UUID, list[UUID]]:
-    """Lesson to its passages; a mark that names none counts for nothing."""
-    outline = await desk.library.outline(desk.course_id)
-    cited: dict[UUID, list[UUID]] = {}
-    for mark in sentence.marks:
-        if 0 < mark.lesson <= len(outline):
-            lesson_id = outline[mark.lesson - 1].id
-            passages = await desk.library.passages(lesson_id)
-            cited.setdefault(lesson_id, []).extend(
-                one.id for one in passages if one.number == mark.passage
-            )
-    return cited
+    def publish(self, sentence: Sentence) -> None:
+        """Sends one message for each lesson that the sentence cites. Returns at once."""
+        if sentence.marks:
+            self._tasks.spawn(self._publish(sentence))
+
+    async def close(self) -> None:
+        """Drops what is not sent yet."""
+        await self._tasks.close()
+
+    async def _publish(self, sentence: Sentence) -> None:
+        with publish.guarded(protocol.TOPIC_ANSWER_CITED, segment=sentence.id):
+            for lesson_id, passage_ids in (await self._cited(sentence)).items():
+                message = protocol.AnswerCited(
+                    segment_id=sentence.id, lesson_id=lesson_id, passage_ids=passage_ids
+                )
+                await publish.send(self._room, protocol.TOPIC_ANSWER_CITED, message)
+
+    async def _cited(self, sentence: Sentence) -> dict[UUID, list[UUID]]:
+        """Lesson -> its cited passages; marks that point to no passage are left out."""
+        outline = await self._library.outline(self._course_id)
+        cited: dict[UUID, list[UUID]] = {}
+        for mark in sentence.marks:
+            if 0 < mark.lesson <= len(outline):
+                lesson_id = outline[mark.lesson - 1].id
+                passages = await self._library.passages(lesson_id)
+                cited.setdefault(lesson_id, []).extend(
+                    one.id for one in passages if one.number == mark.passage
+                )
+        return cited

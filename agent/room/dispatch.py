@@ -1,4 +1,4 @@
-"""The rows behind the dispatch that an agent job serves."""
+"""The dispatch that an agent job serves, with its rows."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -9,7 +9,7 @@ from db.sessions import Session
 
 @dataclass(frozen=True)
 class Dispatch:
-    """Where one agent job works."""
+    """The room and session that one agent job serves, and its epoch."""
 
     tenant_id: UUID
     room: Room

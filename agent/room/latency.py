@@ -1,13 +1,13 @@
-"""Where the time of each turn went: logged, and told to the room for its debug drawer."""
+"""Where the time of each turn went: logged, and sent to the room for the page's debug drawer."""
 
-import asyncio
 import logging
-from typing import Any
 
 from livekit import rtc
-from livekit.agents import ConversationItemAddedEvent, utils
+from livekit.agents import ConversationItemAddedEvent
 
 import protocol
+from agent.room import publish
+from agent.room.tasks import Tasks
 from telemetry import metrics
 
 TURN_PARTS = {
@@ -20,16 +20,15 @@ logger = logging.getLogger("bodh.agent")
 
 
 class Latency:
-    """Joins what livekit-agents measures at a learner's message and at the tutor's reply to it."""
+    """Joins what livekit-agents measures at a learner's message and at the reply to it."""
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room
         self._turn = 0
         self._asked: dict[str, float] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("latency")
 
     def on_item(self, event: ConversationItemAddedEvent) -> None:
-        """The delays of a turn, in seconds and without a word of it."""
         role = getattr(event.item, "role", "")
         measured = getattr(event.item, "metrics", None) or {}
         delays = {name: value for name, value in measured.items() if isinstance(value, float)}
@@ -41,14 +40,14 @@ class Latency:
         if role == "user":
             self._asked = delays
         elif role == "assistant" and "tts_node_ttfb" in delays:
-            self._spawn(self._tell({**self._asked, **delays}))
+            self._tasks.spawn(self._send({**self._asked, **delays}))
             self._asked = {}
 
     async def close(self) -> None:
-        """What the room does not take any more is dropped; it is logged already."""
-        await utils.aio.cancel_and_wait(*self._tasks)
+        """Drops what the room has not taken yet; it is in the log."""
+        await self._tasks.close()
 
-    async def _tell(self, delays: dict[str, float]) -> None:
+    async def _send(self, delays: dict[str, float]) -> None:
         self._turn += 1
         message = protocol.TurnLatency(
             turn=self._turn,
@@ -58,14 +57,4 @@ class Latency:
             first_sound_s=delays.get("tts_node_ttfb"),
             total_s=delays.get("e2e_latency"),
         )
-        try:
-            await self._room.local_participant.publish_data(
-                protocol.dump(message), topic=protocol.TOPIC_TURN_LATENCY
-            )
-        except Exception:  # noqa: BLE001 the native layer raises it bare
-            logger.warning("latency not told", extra={"turn": self._turn})
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        await publish.send(self._room, protocol.TOPIC_TURN_LATENCY, message, turn=self._turn)

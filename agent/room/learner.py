@@ -1,44 +1,117 @@
-"""Which lesson each learner is on. Pure: the larger revision wins, whatever the order of news."""
+"""The learners of a room: all that is known of each of them, in one object."""
 
-from dataclasses import dataclass, replace
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
+from livekit.agents.voice import SpeechHandle
+
 from protocol import RoomMetadata
+from tools.desk import Asker
 
 
 @dataclass(frozen=True)
-class LearnerLesson:
-    """One learner in the room and the lesson the tutor talks about with them."""
+class News:
+    """What metadata says of a learner. Only servers with the API key can write it."""
 
     account_id: UUID
-    identity: str
     name: str
     lesson_id: UUID | None
-    revision: int = 0
-    store_words: bool | None = None  # False: nothing they say, nor what answers it, is kept
+    revision: int
+    store_words: bool | None  # None if it does not say
+    revised: bool = True  # False if it has no revision: a request by a server that knows none
 
 
-def from_metadata(identity: str, name: str, metadata: RoomMetadata) -> LearnerLesson | None:
-    """The learner of a token's metadata, which only our server writes; None if it is not ours."""
+@dataclass(frozen=True)
+class Connection:
+    """A learner's presence in the room, from joining to leaving."""
+
+    sid: str
+    joined_at: datetime
+
+
+@dataclass(eq=False, kw_only=True)
+class Learner(Asker):
+    """One learner, from their first sign of life in this room until the agent leaves it."""
+
+    identity: str
+    revision: int = 0  # of the lesson; of two changes the larger revision holds
+    store_words: bool | None = None  # False: their words and the answers to them are not stored
+    connection: Connection | None = None  # None while they are not in the room
+    met: bool = False  # this agent has greeted them
+    told_lesson_id: UUID | None = None  # the lesson they were told they are in
+    hears: SpeechHandle | None = None  # what was said to them last
+    announcement: asyncio.Task[None] | None = None  # waits to announce their lesson
+    changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # the tutor changes their lesson
+
+    def take(self, news: News) -> None:
+        """Takes over what metadata says, except an older lesson."""
+        self.name = news.name or self.name
+        self.take_choice(news)
+        self.move(news.lesson_id, news.revision)
+
+    def take_choice(self, news: News) -> None:
+        if news.store_words is not None:
+            self.store_words = news.store_words
+
+    def move(self, lesson_id: UUID | None, revision: int) -> bool:
+        """Moves to a lesson unless the revision is known or older. True if anything changed."""
+        if revision <= self.revision or lesson_id is None:
+            return False
+        self.lesson_id, self.revision = lesson_id, revision
+        return True
+
+
+class Roster:
+    """Everyone who was in the room while this agent served it, by identity."""
+
+    def __init__(self) -> None:
+        self._learners: dict[str, Learner] = {}
+
+    def __iter__(self) -> Iterator[Learner]:
+        return iter(self._learners.values())
+
+    def get(self, identity: str | None) -> Learner | None:
+        return self._learners.get(identity) if identity else None
+
+    def of_account(self, account_id: UUID) -> Learner | None:
+        return next((one for one in self if one.account_id == account_id), None)
+
+    def present(self) -> list[Learner]:
+        return [one for one in self if one.connection is not None]
+
+    def add(self, identity: str, news: News) -> Learner:
+        """The learner of that identity, new or known, up to date with the news."""
+        learner = self.get(identity)
+        if learner is None:
+            learner = self._learners[identity] = Learner(
+                identity=identity,
+                account_id=news.account_id,
+                name=news.name,
+                lesson_id=news.lesson_id,
+                revision=news.revision,
+            )
+        learner.take(news)
+        return learner
+
+
+def news_of(name: str, metadata: RoomMetadata) -> News | None:
+    """What our server's metadata says; None if it names no account of ours."""
     account_id = _uuid(metadata.user_id)
     if account_id is None:
         return None
-    return LearnerLesson(
+    told = metadata.model_fields_set
+    return News(
         account_id=account_id,
-        identity=identity,
         name=name or metadata.user_name,
         lesson_id=_uuid(metadata.lesson_id),
         revision=metadata.revision,
         # a server that does not know the choice must not undo it
-        store_words=metadata.store_words if "store_words" in metadata.model_fields_set else None,
+        store_words=metadata.store_words if "store_words" in told else None,
+        revised="revision" in told,
     )
-
-
-def apply(current: LearnerLesson, lesson_id: UUID | None, revision: int) -> LearnerLesson:
-    """The learner after news of a lesson: unchanged unless the revision is larger."""
-    if revision <= current.revision or lesson_id is None:
-        return current
-    return replace(current, lesson_id=lesson_id, revision=revision)
 
 
 def _uuid(text: str | None) -> UUID | None:

@@ -1,65 +1,73 @@
-"""The one line a learner hears when their lesson has changed."""
+"""Which lesson each learner was told they are in, and the line that announces a new one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container
 from datetime import UTC, datetime
 from uuid import UUID
 
 import prompts
+from agent.room.learner import Learner
 from agent.room.lessons import Lessons
+from agent.room.tasks import Tasks
 from agent.talk.speeches import Speeches
-from tools.desk import Desk
+from courses.library import Library
 
-ANNOUNCE_AFTER_S = 0.4  # quiet time after a lesson change, so that ten in a row are announced once
+ANNOUNCE_AFTER_S = 0.4  # without another change, so that ten in a row are announced once
 
 
 class Announcements:
-    """Tells each learner their newest lesson, once. `told` is the lesson each was told last."""
+    """Announces each learner's newest lesson, once."""
 
     def __init__(
         self,
+        library: Library,
+        course_id: UUID,
         lessons: Lessons,
-        desk: Desk,
         speeches: Speeches,
         *,
-        here: Container[str],
-        spawn: Callable[[Awaitable[None]], asyncio.Task[None]],
+        tasks: Tasks,
     ) -> None:
-        self.told: dict[str, UUID | None] = {}  # by identity
+        self._library = library
+        self._course_id = course_id
         self._lessons = lessons
-        self._desk = desk
         self._speeches = speeches
-        self._here = here
-        self._spawn = spawn
-        self._waiting: dict[str, asyncio.Task[None]] = {}
+        self._tasks = tasks
 
-    def begin(self, identity: str) -> None:
-        """Announces the learner's lesson in a moment, in place of one that still waits."""
-        if waiting := self._waiting.pop(identity, None):
-            waiting.cancel()
-        self._waiting[identity] = self._spawn(self._announce(identity))
+    async def run(self) -> None:
+        """Announces every lesson change until cancelled."""
+        while True:
+            learner = await self._lessons.moves.get()
+            if learner.announcement is not None:
+                learner.announcement.cancel()
+            learner.announcement = self._tasks.spawn(self._announce(learner))
 
-    async def _announce(self, identity: str) -> None:
+    async def tell(self, learner: Learner) -> None:
+        """Marks the learner's lesson as told, and records the visit.
+
+        For callers that say it themselves: no announcement follows.
+        """
+        learner.told_lesson_id = learner.lesson_id
+        if learner.lesson_id is not None:
+            now = datetime.now(UTC)
+            await self._library.record_visit(learner.account_id, learner.lesson_id, now)
+
+    async def _announce(self, learner: Learner) -> None:
         await asyncio.sleep(ANNOUNCE_AFTER_S)
-        self._waiting.pop(identity, None)
-        await self._lessons.refresh()  # news of a newer change may have got lost
-        if identity in self._waiting:
-            return  # the database had one: that is announced in place of this
-        learner = self._lessons.get(identity)
-        if learner is None or identity not in self._here or learner.lesson_id is None:
-            return
-        if self.told.get(identity) == learner.lesson_id:
-            return
-        self.told[identity] = learner.lesson_id
-        now = datetime.now(UTC)
-        await self._desk.library.record_visit(learner.account_id, learner.lesson_id, now)
-        if text := await self._line(learner.lesson_id):
-            self._speeches.hush(identity)
+        learner.announcement = None  # from here on it is not cancelled
+        lesson_id = learner.lesson_id
+        await self._lessons.reread()  # the news of a later change may be lost
+        async with learner.changing:
+            if learner.lesson_id != lesson_id or lesson_id == learner.told_lesson_id:
+                return  # a later change is announced in its place, or it was told already
+            if lesson_id is None or learner.connection is None:
+                return
+            await self.tell(learner)
+        if text := await self._line(lesson_id):
+            self._speeches.hush(learner)
             await self._speeches.say(text, learner)
 
     async def _line(self, lesson_id: UUID) -> str:
-        """The one line for a new lesson; empty for one that is not published."""
-        outline = await self._desk.library.outline(self._desk.course_id)
+        """The announcement; empty for a lesson that is not published."""
+        outline = await self._library.outline(self._course_id)
         for number, lesson in enumerate(outline, 1):
             if lesson.id == lesson_id:
                 return prompts.render("lesson_changed", number=number, title=lesson.title)

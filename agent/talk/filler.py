@@ -1,4 +1,4 @@
-"""One short line where an answer is slow, so that nobody waits in silence."""
+"""A short line when an answer is slow, so that nobody waits in silence."""
 
 import asyncio
 import contextlib
@@ -10,11 +10,11 @@ from livekit.agents import llm, utils
 import prompts
 from agent.text.lines import Speech
 
-FILLER_AFTER_S = 1.5  # from the moment that the reply was asked for
+FILLER_AFTER_S = 1.5  # after the reply was asked for
 
 
 async def with_filler(replies: AsyncIterator[Any], speech: Speech) -> AsyncIterator[Any]:
-    """The replies; before them the filler where nothing of this speech was said in time."""
+    """The replies, after the filler if nothing of this speech was generated in time."""
     arriving: utils.aio.Chan[Any] = utils.aio.Chan()
     begun = asyncio.Event()
     now = asyncio.get_running_loop().time()
@@ -47,7 +47,7 @@ async def _pump(
 
 
 def without_filler(item: llm.ChatItem) -> llm.ChatItem:
-    """An item of the talk as a language model gets to see it, which would imitate the filler."""
+    """The item without the filler, which a language model would imitate."""
     if item.type != "message" or item.role != "assistant":
         return item
     text, filler = item.text_content or "", prompts.render("one_moment")

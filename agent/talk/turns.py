@@ -1,19 +1,27 @@
-"""The learners' turns, spoken and typed: each kept before it is shown or answered."""
+"""The learners' turns, spoken and typed: each is kept before it is shown or answered."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from livekit.agents import llm
 
 import prompts
 from agent.durable.journal import Journal, Utterance
 from agent.room.captions import Captions
-from agent.room.events import RefusedError, Typed
-from agent.room.lessons import Lessons
+from agent.room.events import Typed
+from agent.room.learner import Learner
+from agent.room.lessons import Lessons, RefusedError
+from agent.room.tasks import Tasks
 from agent.talk.speeches import Speeches
 from agent.text.lines import SPEECH, Speech
+
+
+class _Turn(NamedTuple):
+    learner: Learner
+    segment_id: str
+    text: str
 
 
 class Turns:
@@ -25,43 +33,37 @@ class Turns:
         journal: Journal,
         captions: Captions,
         speeches: Speeches,
-        spawn: Callable[[Awaitable[None]], asyncio.Task[None]],
+        *,
+        tasks: Tasks,
     ) -> None:
         self._lessons = lessons
         self._journal = journal
         self._captions = captions
         self._speeches = speeches
-        self._spawn = spawn
-        self._unanswered: list[tuple[str, str, str]] = []  # identity, segment, text
+        self._tasks = tasks
+        self._unanswered: list[_Turn] = []
 
     async def said(self, identity: str, said: Utterance) -> bool:
-        """A final of the recogniser: kept first, then shown. False where it is not to count."""
-        try:
-            learner = await self._lessons.find(identity)
-        except RefusedError:
+        """A final of the recogniser: kept, then shown. False if the speaker is not in the room."""
+        learner = await self._keep(identity, said)
+        if learner is None:
             return False
-        await self._journal.learner_said(learner, said)
-        self._captions.learner(identity, said.segment_id, said.text, final=True)
-        self._unanswered.append((identity, said.segment_id, said.text))
+        self._unanswered.append(_Turn(learner, said.segment_id, said.text))
         return True
 
     async def not_heard(self, identity: str, gap: Utterance) -> None:
-        """Something was said that nobody could recognise: marked, and the learner is told."""
-        try:
-            learner = await self._lessons.find(identity)
-        except RefusedError:
-            return
-        await self._journal.learner_said(learner, gap)
-        self._captions.learner(identity, gap.segment_id, gap.text, final=True)
-        line = prompts.render("not_heard")
-        self._spawn(self._speeches.say(line, learner, in_reply_to=gap.segment_id))
+        """Speech that could not be recognised: a gap in the transcript, and the learner is told."""
+        learner = await self._keep(identity, gap)
+        if learner is not None:
+            line = prompts.render("not_heard")
+            self._tasks.spawn(self._speeches.say(line, learner, in_reply_to=gap.segment_id))
 
     async def late(self, identity: str) -> None:
-        """What was said is not recognised yet: nobody waits in silence."""
+        """Recognising takes long: the learner hears that it does."""
         with contextlib.suppress(RefusedError):
             learner = await self._lessons.find(identity)
             line = prompts.render("one_moment")
-            self._spawn(self._speeches.say(line, learner, part_of_talk=False))
+            self._tasks.spawn(self._speeches.say(line, learner, part_of_talk=False))
 
     async def typed(self, typed: Typed) -> None:
         """Cuts what this learner hears, and answers."""
@@ -71,19 +73,29 @@ class Turns:
             return
         now = datetime.now(UTC).timestamp()
         await self._journal.learner_said(learner, Utterance(typed.id, typed.text, "text", now, now))
-        self._speeches.hush(typed.identity)
-        self._speeches.answer(typed.identity, typed.id, typed.text)
+        self._speeches.hush(learner)
+        self._speeches.answer(learner, typed.id, typed.text)
 
     def take(self, message: llm.ChatMessage) -> None:
-        """Tells this turn's reply whom it answers; what a second learner said comes after it."""
-        said, self._unanswered = self._unanswered, []
-        if not said:
+        """Binds the next reply to the first speaker; queues the answers to the others."""
+        turns, self._unanswered = self._unanswered, []
+        if not turns:
             return
-        first = said[0][0]
-        mine = [entry for entry in said if entry[0] == first]
-        SPEECH.set(Speech(first, in_reply_to=mine[-1][1]))
-        others = [entry for entry in said if entry[0] != first]
-        if others:
-            message.content = [" ".join(text for _, _, text in mine)]
-            for entry in others:
-                asyncio.get_running_loop().call_soon(self._speeches.answer, *entry)
+        first = turns[0].learner
+        own = [turn for turn in turns if turn.learner is first]
+        SPEECH.set(Speech(first.identity, in_reply_to=own[-1].segment_id))
+        if len(own) < len(turns):
+            message.content = [" ".join(turn.text for turn in own)]
+        for turn in turns:
+            if turn.learner is not first:
+                asyncio.get_running_loop().call_soon(self._speeches.answer, *turn)
+
+    async def _keep(self, identity: str, said: Utterance) -> Learner | None:
+        """Keeps what was said, then shows it; None for a speaker who is not in this room."""
+        try:
+            learner = await self._lessons.find(identity)
+        except RefusedError:
+            return None
+        await self._journal.learner_said(learner, said)
+        self._captions.learner(identity, said.segment_id, said.text, final=True)
+        return learner

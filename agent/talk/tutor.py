@@ -1,4 +1,4 @@
-"""The tutor: grounds every answer in the lesson of whoever asked, and keeps what it cites."""
+"""The tutor: bases every answer on the asker's lesson, and remembers what it cites."""
 
 import logging
 from collections.abc import AsyncIterable, AsyncIterator
@@ -16,13 +16,13 @@ from agent.text.marks import MarkFilter
 from tools.desk import Desk
 from tools.grounding import find_passages, grounding_text
 
-MAX_CONTEXT_ITEMS = 40  # of the talk that a language model gets to see again
+MAX_CONTEXT_ITEMS = 40  # how much of the talk a language model sees
 
 logger = logging.getLogger("bodh.tutor")
 
 
 class Tutor(Agent):
-    """The one brain of rooms and console; the desk says who is answered and about which lesson."""
+    """The tutor of rooms and console; the desk tells who asks, and in which lesson."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(instructions=prompts.render("tutor"), tools=[*tools.build_tools(desk)])
@@ -31,23 +31,23 @@ class Tutor(Agent):
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncIterator[llm.ChatChunk | str]:
-        """Adds the lesson of whoever asked, and streams the reply without its marks."""
+        """Adds the asker's lesson, and streams the reply without its marks."""
         speech = SPEECH.get() or Speech()
         line = Line(speech.identity, self.desk.lesson_id, speech.in_reply_to)
         replies = with_filler(self._replies(chat_ctx, tools, model_settings), speech)
         marks, begun = MarkFilter(marks=line.marks), False
         async for chunk in _without_marks(replies, marks):
-            if marks.text and not begun:  # a call of a tool alone is never spoken
+            if marks.text and not begun:  # a tool call alone is never spoken
                 speech.generated.append(line)
                 begun = speech.begun = True
             yield chunk
         if answer := marks.text.removeprefix(prompts.render("one_moment")).strip():
-            self.desk.last_answer = answer
+            self.desk.asker.last_answer = answer
 
     async def _replies(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncIterator[Any]:
-        """What the model answers on the lesson, or one authored line where no model can."""
+        """What the model answers, or one authored line if no model can."""
         said = False
         try:
             grounded = await self._grounded(chat_ctx)
@@ -62,7 +62,7 @@ class Tutor(Agent):
     async def transcription_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncIterator[str]:
-        """Passes the text on and tells which line it is, before its first word is heard."""
+        """Passes the text on, and announces its line before the first word is heard."""
         speech = SPEECH.get() or Speech()
         line: Line | None = None
         async for delta in text:
@@ -74,12 +74,12 @@ class Tutor(Agent):
             yield delta
 
     def on_line(self, line: Line) -> None:
-        """Told of a line when it begins; its text grows."""
+        """Called when a line begins; its text grows later."""
 
     async def _grounded(self, chat_ctx: llm.ChatContext) -> llm.ChatContext:
-        """A copy of the context with the present lesson behind the first message.
+        """A copy of the context with a message about the lesson after the first one.
 
-        The offline tutor reads the desk itself, so it needs no message.
+        The offline tutor reads the desk itself and needs no message.
         """
         if isinstance(self._active_llm(), OfflineTutor):
             return chat_ctx

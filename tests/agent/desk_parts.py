@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -15,41 +16,50 @@ from courses.folder import read_course
 from courses.memory import NIL, MemoryLibrary
 from courses.tree import CourseTree, build_tree
 from db import Forbidden
-from tools.desk import Desk
+from tools.desk import Asker, Desk
 
 SAMPLE = Path(__file__).parent.parent.parent / "db" / "sample"
+AMINA = UUID(int=7)
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 CLOSED = "That lesson belongs to another module."
 
 
 @cache
 def sample_tree() -> CourseTree:
-    """The sample course, read once for all tests."""
+    """The sample course, read once per run."""
     return build_tree(read_course(SAMPLE), NIL)
 
 
-async def open_desk(lesson_number: int = 1, *, one_module: bool = False) -> Desk:
-    """Amina's desk. With `one_module` it refuses lessons of other modules, as a room does."""
+@dataclass
+class Seat:
+    """A talk with one learner at a time; the test says with whom."""
+
+    asker: Asker
+    closed: frozenset[UUID] = frozenset()  # lessons that may not be taken
+    rate: float = 1.0
+
+    async def change_lesson(self, lesson_id: UUID) -> None:
+        if lesson_id in self.closed:
+            raise Forbidden(CLOSED)
+        self.asker.lesson_id = lesson_id
+
+    def set_rate(self, factor: float) -> None:
+        self.rate = factor
+
+
+async def open_seat(lesson_number: int = 1, *, one_module: bool = False) -> tuple[Desk, Seat]:
+    """Amina's desk and her talk. With `one_module` it refuses other modules, as a room does."""
     library = MemoryLibrary(sample_tree())
     outline = await library.outline(library.tree.course.id)
     lesson = outline[lesson_number - 1]
+    closed = {one.id for one in outline if one.module_id != lesson.module_id and one_module}
+    seat = Seat(Asker(account_id=AMINA, name="Amina", lesson_id=lesson.id), frozenset(closed))
+    return Desk(library, library.tree.course.id, seat, now=lambda: NOW), seat
 
-    async def change_lesson(lesson_id: UUID) -> None:
-        if one_module and (await library.lesson(lesson_id)).module_id != lesson.module_id:
-            raise Forbidden(CLOSED)
-        desk.lesson_id = lesson_id
 
-    desk = Desk(
-        library=library,
-        course_id=library.tree.course.id,
-        module_id=lesson.module_id,
-        account_id=UUID(int=7),
-        learner_name="Amina",
-        lesson_id=lesson.id,
-        change_lesson=change_lesson,
-        set_rate=lambda _: None,
-        now=lambda: NOW,
-    )
+async def open_desk(lesson_number: int = 1, *, one_module: bool = False) -> Desk:
+    """Amina's desk, where nobody else asks."""
+    desk, _ = await open_seat(lesson_number, one_module=one_module)
     return desk
 
 

@@ -160,5 +160,4 @@ async def test_only_who_was_greeted_and_there_at_the_loss_is_not_greeted_again(
     await was_there(pool, place, amina, joined=2, left=left)
     await was_there(pool, place, amina, joined=61, left=None)
     earlier = await loaded(pool, spool, place)
-    assert await earlier.meets(pool, amina.id) is met
-    assert await earlier.meets(pool, amina.id) is False
+    assert await earlier.was_with(pool, amina.id) is met

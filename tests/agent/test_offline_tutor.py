@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from uuid import UUID
 
 import pytest
 from livekit.agents import RunResult, llm
@@ -9,7 +10,8 @@ from livekit.agents import RunResult, llm
 import prompts
 from agent.offline.tutor import OfflineTutor
 from speech.models import TEST_MODEL_FOLDER
-from tests.agent.desk_parts import ask, open_desk, raw_reply, talk
+from tests.agent.desk_parts import ask, open_desk, open_seat, raw_reply, talk
+from tools.desk import Asker
 
 HELP = prompts.render("help")
 REFUSAL = prompts.render("refusal")
@@ -241,14 +243,29 @@ async def test_a_reply_can_be_cancelled() -> None:
 
 
 async def test_each_learner_has_their_own_quiz() -> None:
-    desk = await open_desk(4)
-    amina = desk.account_id
+    desk, seat = await open_seat(4)
+    amina, badr = seat.asker, Asker(account_id=UUID(int=8), name="Badr", lesson_id=desk.lesson_id)
     async with talk(desk) as session:
         await ask(session, "quiz me")
-        desk.account_id = type(amina)(int=8)
+        seat.asker = badr
         assert await ask(session, "my answer is four") == NOTHING_OPEN
-        desk.account_id = amina
+        seat.asker = amina
         assert (await ask(session, "my answer is four")).startswith("Yes, that is right.")
+
+
+async def test_each_learner_hears_their_own_last_answer_again() -> None:
+    desk, seat = await open_seat(4)
+    amina, badr = seat.asker, Asker(account_id=UUID(int=8), name="Badr", lesson_id=desk.lesson_id)
+    async with talk(desk) as session:
+        about_descent = await ask(session, "what is gradient descent")
+        seat.asker = badr
+        assert (await ask(session, "repeat that")).startswith("I have not said anything yet.")
+        about_loss = await ask(session, "what is the loss function")
+        seat.asker = amina
+        assert await ask(session, "repeat that") == about_descent
+        seat.asker = badr
+        assert await ask(session, "repeat that") == about_loss
+    assert about_descent != about_loss
 
 
 async def test_a_failing_library_raises_a_provider_error() -> None:

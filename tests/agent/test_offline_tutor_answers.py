@@ -123,7 +123,7 @@ async def test_search_in_postgres_gives_the_same_answers(
     desk = await open_desk(1)
     library = PostgresLibrary(pool, tenant_id)
     desk.library, desk.course_id = library, sample.id
-    desk.lesson_id = (await library.outline(sample.id))[0].id
+    desk.asker.lesson_id = (await library.outline(sample.id))[0].id
     wrong = [
         (question, text)
         for question, lesson in SPOKEN + TYPED

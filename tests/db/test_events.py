@@ -326,12 +326,12 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
     first, second = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
     amina = replace(await make_learner(db, tenant_id), role="teacher")
     await stored.ensure_room_learner(db, tenant_id, room.id, amina.id, first.id)
-    await rooms.change_lesson(db, tenant_id, room, amina, second.id, now=NOW)  # in no session
+    await rooms.store_lesson(db, room, amina, second.id, now=NOW)  # in no session
     session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
     joined = Participant(session.id, "PA_1", amina.id, at(1), None)
     for _ in range(2):
         await leases.update_epoch(db, tenant_id, session.id, at(2))
-        await rooms.change_lesson(db, tenant_id, room, amina, first.id, now=at(3))
+        await rooms.store_lesson(db, room, amina, first.id, now=at(3))
         await upsert_participants(db, tenant_id, [joined])
     await sessions.update_room_sid(db, tenant_id, session.id, "RM_2", at(4))
     left = [replace(joined, left_at=at(5)), Participant(session.id, "PA_2", amina.id, at(6), None)]
@@ -461,7 +461,7 @@ async def test_folded_log_equals_the_rows(
             continue
         elif what == "changes lesson":
             lesson = lessons[which]
-            await rooms.change_lesson(db, tenant_id, room, accounts[who], lesson.id, now=now)
+            await rooms.store_lesson(db, room, accounts[who], lesson.id, now=now)
         elif what == "dispatches":
             await leases.update_epoch(db, tenant_id, session.id, now)
         else:

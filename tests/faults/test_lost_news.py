@@ -17,7 +17,7 @@ from db.accounts import find_account_by_identity
 from db.rooms import find_room
 from harness.learner import Learner
 from harness.stack import Stack
-from rooms import change_lesson
+from rooms import store_lesson
 from tests.room.conftest import Course
 from tests.soak import SOAK
 
@@ -99,5 +99,5 @@ async def change_untold(pool: db.Pool, tenant_id: UUID, amina: Learner, lesson_i
         assert room is not None
         assert account is not None
         now = datetime.now(UTC)
-        revision, _ = await change_lesson(conn, tenant_id, room, account, lesson_id, now=now)
+        revision, _ = await store_lesson(conn, room, account, lesson_id, now=now)
     return revision

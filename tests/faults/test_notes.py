@@ -41,22 +41,9 @@ async def kept(spool: Spool) -> list[str]:
     return [one.key for one in await spool.waiting(10_000)]
 
 
-class Told:
-    """The states that the room was told."""
-
-    def __init__(self) -> None:
-        self.states: list[bool] = []
-        self.changed = asyncio.Event()
-
-    def __call__(self, failing: bool) -> None:
-        self.states.append(failing)
-        self.changed.set()
-
-    async def next(self) -> bool:
-        async with asyncio.timeout(10):
-            await self.changed.wait()
-        self.changed.clear()
-        return self.states[-1]
+async def told(book: Notes) -> bool:
+    """The next change of whether entries can be written."""
+    return await asyncio.wait_for(book.failing_changes.get(), 10)
 
 
 def notes_of(learner: Any) -> str:
@@ -78,12 +65,11 @@ async def test_entries_refused_by_a_full_disk_are_written_in_order_once_there_is
     tmp_path: Path,
 ) -> None:
     async def body(disk: Path) -> None:
-        spool, told = Spool(disk / "spool.sqlite3"), Told()
+        spool = Spool(disk / "spool.sqlite3")
         fill(disk, 100)
         book = Notes(spool)
-        book.failing = told
         number = 0
-        while not told.states:
+        while book.failing_changes.empty():
             number += 1
             await book.put(entry(number))
         on_disk = await kept(spool)
@@ -91,15 +77,14 @@ async def test_entries_refused_by_a_full_disk_are_written_in_order_once_there_is
         for more in range(number + 1, number + 6):
             await book.put(entry(more))
         assert await kept(spool) == on_disk
-        assert told.states == [True]
+        assert await told(book) is True
         with pytest.raises(sqlite3.Error):
             await asyncio.to_thread(check_spool, disk / "spool.sqlite3")
-        told.changed.clear()
         (disk / "ballast").unlink()
-        assert await told.next() is False
+        assert await told(book) is False
         assert await kept(spool) == [f"1-{n}" for n in range(1, number + 6)]
         await asyncio.to_thread(check_spool, disk / "spool.sqlite3")
-        assert told.states == [True, False]
+        assert book.failing_changes.empty()
         await book.close()
         await spool.close()
 

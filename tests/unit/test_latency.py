@@ -1,4 +1,4 @@
-"""Where a turn's time went is told beside the talk, and never outlives the job."""
+"""Where a turn's time went is sent from a task that never outlives the job."""
 
 import asyncio
 from typing import cast
@@ -10,14 +10,14 @@ from agent.room.latency import Latency
 
 
 class StuckRoom:
-    """A room that takes no data and does not say so, as on a connection that is being lost."""
+    """A room that neither takes data nor fails, as on a connection that is being lost."""
 
     def __init__(self) -> None:
         self.local_participant = self
         self.asked = asyncio.Event()
         self.asking = False
 
-    async def publish_data(self, payload: bytes, *, topic: str) -> None:
+    async def publish_data(self, payload: bytes, **_: object) -> None:
         self.asking = True
         self.asked.set()
         try:
@@ -26,7 +26,7 @@ class StuckRoom:
             self.asking = False
 
 
-async def test_what_cannot_be_told_ends_with_the_job() -> None:
+async def test_message_that_is_never_taken_ends_with_the_job() -> None:
     room = StuckRoom()
     latency = Latency(cast("rtc.Room", room))
     reply = llm.ChatMessage(role="assistant", content=["a"], metrics={"tts_node_ttfb": 0.2})

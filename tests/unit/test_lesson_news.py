@@ -1,43 +1,62 @@
-"""News of lessons in every order end in the same place."""
+"""News of lessons in every order leads to the same lesson."""
 
 import itertools
 from uuid import UUID, uuid4
 
-from agent.room.learner import LearnerLesson, apply, from_metadata
+from agent.room.learner import Learner, News, Roster, news_of
 from protocol import RoomMetadata
 
 LESSONS = [uuid4() for _ in range(3)]
-START = LearnerLesson(uuid4(), "l_one", "Amina", LESSONS[0], 1)
+ACCOUNT = UUID(int=7)
+
+
+def learner() -> Learner:
+    return Learner(
+        account_id=ACCOUNT, identity="l_one", name="Amina", lesson_id=LESSONS[0], revision=1
+    )
 
 
 def test_all_orders_duplicates_and_losses_end_on_the_largest_revision() -> None:
     news = [(LESSONS[1], 2), (LESSONS[2], 3), (LESSONS[0], 4)]
     for order in itertools.permutations([*news, *news]):
-        learner = START
+        amina = learner()
         for lesson_id, revision in order:
-            learner = apply(learner, lesson_id, revision)
-        assert (learner.lesson_id, learner.revision) == (LESSONS[0], 4)
+            amina.move(lesson_id, revision)
+        assert (amina.lesson_id, amina.revision) == (LESSONS[0], 4)
 
 
 def test_older_or_empty_news_changes_nothing() -> None:
-    assert apply(START, LESSONS[1], 1) is START
-    assert apply(START, None, 9) is START
+    amina = learner()
+    assert not amina.move(LESSONS[1], 1)
+    assert not amina.move(None, 9)
+    assert (amina.lesson_id, amina.revision) == (LESSONS[0], 1)
 
 
 def test_only_metadata_that_tells_it_changes_whether_words_are_stored() -> None:
-    account = str(UUID(int=7))
-    told = from_metadata("l_one", "", RoomMetadata(user_id=account, store_words=False))
-    silent = from_metadata("l_one", "", RoomMetadata(user_id=account))
+    told = news_of("", RoomMetadata(user_id=str(ACCOUNT), store_words=False))
+    silent = news_of("", RoomMetadata(user_id=str(ACCOUNT)))
     assert told is not None
     assert silent is not None
-    assert (told.store_words, silent.store_words) == (False, None)
+    roster = Roster()
+    assert roster.add("l_one", silent).store_words is None
+    assert roster.add("l_one", told).store_words is False
+    assert roster.add("l_one", silent).store_words is False
 
 
 def test_metadata_without_an_account_is_nobody() -> None:
-    assert from_metadata("l_one", "Amina", RoomMetadata(user_id="not a uuid")) is None
+    assert news_of("Amina", RoomMetadata(user_id="not a uuid")) is None
 
 
 def test_metadata_names_the_learner_and_survives_a_broken_lesson() -> None:
-    account = UUID(int=7)
-    learner = from_metadata("l_one", "", RoomMetadata(user_id=str(account), lesson_id="x"))
-    assert learner == LearnerLesson(account, "l_one", "User", None, 0)
+    news = news_of("", RoomMetadata(user_id=str(ACCOUNT), lesson_id="x"))
+    assert news == News(ACCOUNT, "User", None, 0, None, revised=False)
+
+
+def test_learner_who_comes_back_with_an_old_token_keeps_lesson_and_what_is_known() -> None:
+    roster = Roster()
+    first = roster.add("l_one", News(ACCOUNT, "Amina", LESSONS[1], 5, None))
+    first.last_answer = "Gradient descent is a method."
+    again = roster.add("l_one", News(ACCOUNT, "Amina B.", LESSONS[0], 3, None))
+    assert again is first is roster.of_account(ACCOUNT)
+    assert (again.name, again.lesson_id, again.revision) == ("Amina B.", LESSONS[1], 5)
+    assert again.last_answer == "Gradient descent is a method."

@@ -1,0 +1,38 @@
+"""Messages to the room. A message that fails is logged and never ends the talk."""
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+
+from livekit import rtc
+from pydantic import BaseModel
+
+import protocol
+
+logger = logging.getLogger(__name__)
+
+
+@contextlib.contextmanager
+def guarded(kind: str, **facts: str | int) -> Iterator[None]:
+    """Logs what fails in its body; `kind` names the message, `facts` go into the log line."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 LiveKit's native layer raises bare exceptions
+        why = type(error).__name__
+        logger.warning("message not sent", extra={"kind": kind, "why": why, **facts})
+
+
+async def send(
+    room: rtc.Room, topic: str, message: BaseModel, *, to: Sequence[str] = (), **facts: str | int
+) -> None:
+    """Sends a data message to these identities, or to everyone if there are none."""
+    with guarded(topic, **facts):
+        await room.local_participant.publish_data(
+            protocol.dump(message), topic=topic, destination_identities=list(to)
+        )
+
+
+async def set_attribute(room: rtc.Room, name: str, value: str) -> None:
+    """Sets an attribute of the agent, which pages read."""
+    with guarded(name):
+        await room.local_participant.set_attributes({name: value})

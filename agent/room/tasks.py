@@ -1,0 +1,38 @@
+"""Background tasks with an owner, who waits for them or cancels them at the end."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from livekit.agents import utils
+
+logger = logging.getLogger(__name__)
+
+
+class Tasks:
+    """The running tasks of one owner. A task that fails is logged under the owner's name."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._running: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=self._owner)
+        self._running.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def join(self, timeout_s: float | None = None) -> None:
+        """Returns when the tasks that run now have ended, or after the timeout."""
+        if self._running:
+            await asyncio.wait(set(self._running), timeout=timeout_s)
+
+    async def close(self) -> None:
+        """Cancels what still runs, and returns when it has ended."""
+        await utils.aio.cancel_and_wait(*self._running)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            logger.error("task failed", extra={"owner": self._owner}, exc_info=error)

@@ -1,0 +1,49 @@
+"""The talk in a room, as the tutor's desk sees it: several learners, each answered in turn."""
+
+from uuid import UUID
+
+import db
+from agent.room.learner import Learner, Roster
+from agent.room.lessons import Lessons, RefusedError
+from agent.talk.announcements import Announcements
+from agent.talk.speeches import Speeches
+from agent.text.lines import SPEECH
+from tools.desk import Asker
+
+
+class RoomTalk:
+    """Who asks is the learner whom the running reply answers, even if several run at once."""
+
+    def __init__(
+        self, roster: Roster, lessons: Lessons, announcements: Announcements, speeches: Speeches
+    ) -> None:
+        self._roster = roster
+        self._lessons = lessons
+        self._announcements = announcements
+        self._speeches = speeches
+
+    @property
+    def asker(self) -> Asker:
+        return self._learner() or Asker(account_id=UUID(int=0), name="", lesson_id=None)
+
+    @property
+    def rate(self) -> float:
+        return self._speeches.rate
+
+    def set_rate(self, factor: float) -> None:
+        self._speeches.set_rate(factor)
+
+    async def change_lesson(self, lesson_id: UUID) -> None:
+        learner = self._learner()
+        if learner is None:
+            raise db.NotFound("learner")
+        async with learner.changing:  # the tool's own answer tells it: nothing is announced
+            try:
+                await self._lessons.request(learner, lesson_id)
+            except RefusedError as error:
+                raise db.Forbidden(str(error)) from error
+            await self._announcements.tell(learner)
+
+    def _learner(self) -> Learner | None:
+        speech = SPEECH.get()
+        return self._roster.get(speech.identity) if speech else None
