@@ -111,7 +111,7 @@ class TutorCaptions(io.TextOutput):
         self._citations = citations
         self._lines: deque[Line] = deque()
         self._spoken: _Spoken | None = None
-        self._tasks = Tasks("tutor captions")
+        self._tasks = Tasks("tutor_captions")
 
     def expect(self, line: Line) -> None:
         """Announces a line that comes next; it never arrives if it is cut before its first word."""
@@ -196,7 +196,7 @@ class TutorCaptions(io.TextOutput):
         await self._close(writer, sentence.id, shown_part)
 
     async def _close(self, writer: rtc.TextStreamWriter | None, segment_id: str, rest: str) -> None:
-        with publish.guarded("end of a caption", segment=segment_id):
+        with publish.guarded("end_of_caption", segment=segment_id):
             identity = self._room.local_participant.identity
             writer = writer or await self._captions.open(segment_id, identity, final=False)
             if rest:

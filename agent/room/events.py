@@ -94,7 +94,7 @@ class RoomEvents:
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._present: dict[str, str] = {}  # identity -> sid, as queued so far
         self._seen: set[str] = set()  # ids of typed turns
-        self._tasks = Tasks("room events")
+        self._tasks = Tasks("room_events")
         room.on("participant_connected", self._on_joined)
         room.on("participant_disconnected", self._on_left)
         room.on("room_metadata_changed", lambda _old, new: self._on_metadata(new))
@@ -114,7 +114,7 @@ class RoomEvents:
                 try:
                     await self._hand_on(event, to)
                 except Exception:
-                    logger.exception("room event failed", extra={"event": type(event).__name__})
+                    logger.exception("room event failed", extra={"kind": type(event).__name__})
         finally:
             await self._tasks.close()
 

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class Tasks:
-    """The running tasks of one owner. A task that fails is logged under the owner's name."""
+    """The running tasks of one owner, named by one word. Failures are logged with the name."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner

@@ -12,6 +12,7 @@ import pytest
 from livekit import api
 
 from agent.models.espeak import RATE as VOICE_RATE
+from harness.learner import FILLER
 from harness.learner import RATE as MICROPHONE_RATE
 from harness.stack import Stack
 from harness.voices import resampled, spoken
@@ -248,3 +249,20 @@ async def test_two_learners_who_type_at_once_are_each_answered_on_their_own_less
         (amina.identity, module.lessons[0]["id"]),
         (tomas.identity, module.lessons[1]["id"]),
     }
+
+
+async def test_two_learners_each_hear_their_own_last_answer_again(
+    learner: Callable[..., Any], module: Module
+) -> None:
+    amina, tomas = await learner(), await learner(name="Tomas")
+    await amina.arrive(module.id, module.lessons[0]["id"])
+    await tomas.arrive(module.id, module.lessons[1]["id"])
+    answers = []
+    for one in (amina, tomas):
+        asked = time.monotonic()
+        await one.type("What is this lesson about?")
+        answers.append((await one.tutor_done(asked)).removeprefix(FILLER).strip())
+    for one, answer in zip((amina, tomas), answers, strict=True):
+        _, ended = await one.say("can you repeat that please")
+        assert (await one.tutor_done(ended)).removeprefix(FILLER).strip() == answer
+    assert answers[0] != answers[1]

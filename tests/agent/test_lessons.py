@@ -1,0 +1,149 @@
+"""What an agent makes of news of a lesson: read once, written only if another program wrote it."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import pytest
+from livekit import api
+
+import protocol
+import rooms
+from agent.room.dispatch import Dispatch
+from agent.room.learner import Learner, News, Roster
+from agent.room.lessons import Lessons, RefusedError
+from courses.course import Course, Lesson
+from db import Pool, create_pool, tenant_tx
+from db.accounts import Account
+from db.courses import list_outline
+from db.events import list_events
+from db.rooms import ensure_room, ensure_room_learner, find_room_learner
+from db.sessions import insert_session
+from tests.conftest import Database
+from tests.db.rows import NOW, at, make_learner
+
+
+@dataclass
+class Scene:
+    """Amina in the first lesson of a room, and the statements about its learners."""
+
+    pool: Pool
+    dispatch: Dispatch
+    account: Account
+    amina: Learner
+    lessons: Lessons
+    mine: list[Lesson]  # of the room's module
+    foreign: Lesson
+    statements: list[str]
+
+    async def row(self) -> tuple[UUID | None, int]:
+        """The lesson and revision in the database."""
+        tenant_id, room = self.dispatch.tenant_id, self.dispatch.room
+        async with tenant_tx(self.pool, tenant_id) as db:
+            row = await find_room_learner(db, tenant_id, room.id, self.account.id)
+        assert row is not None
+        return row.lesson_id, row.revision
+
+    async def logged(self) -> list[int]:
+        """The revisions in the session's events."""
+        tenant_id, session = self.dispatch.tenant_id, self.dispatch.session
+        async with tenant_tx(self.pool, tenant_id) as db:
+            events = await list_events(db, tenant_id, session.id)
+        return [one.payload["revision"] for one in events if one.type == "lesson.changed"]
+
+    def news(self, lesson: Lesson, revision: int) -> News:
+        return News(self.account.id, "Amina", lesson.id, revision, None)
+
+
+@pytest.fixture
+async def scene(database: Database, sample: Course, tenant_id: UUID) -> AsyncIterator[Scene]:
+    pool = await create_pool(database.dsn("bodh_app"), max_size=1)
+    livekit = api.LiveKitAPI("http://127.0.0.1:9", "key", "secret")  # these tests never reach it
+    async with tenant_tx(pool, tenant_id) as db:
+        outline = await list_outline(db, tenant_id, sample.id)
+        module_id = outline[0].module_id
+        mine = [lesson for lesson in outline if lesson.module_id == module_id]
+        room = await ensure_room(
+            db, tenant_id, name="room", course_id=sample.id, module_id=module_id
+        )
+        session = await insert_session(db, tenant_id, room.id, "RM_1", NOW)
+        account = await make_learner(db, tenant_id)
+        await ensure_room_learner(db, tenant_id, room.id, account.id, mine[0].id)
+    statements: list[str] = []
+
+    def note(record: Any) -> None:
+        if "room_learners" in record.query:
+            statements.append(record.query.split()[0])
+
+    async with pool.acquire() as connection:
+        connection.add_query_logger(note)
+    dispatch, roster = Dispatch(tenant_id, room, session, 1), Roster()
+    amina = roster.add(account.identity, News(account.id, "Amina", mine[0].id, 0, None))
+    lessons = Lessons(dispatch, pool, livekit, roster)
+    yield Scene(pool, dispatch, account, amina, lessons, mine, outline[-1], statements)
+    await livekit.aclose()
+    await pool.close()
+
+
+async def test_change_by_our_own_server_is_read_once_and_not_written_again(scene: Scene) -> None:
+    tenant_id, wanted = scene.dispatch.tenant_id, scene.mine[1]
+    async with tenant_tx(scene.pool, tenant_id) as db:
+        stored = await rooms.store_lesson(
+            db, scene.dispatch.room, scene.account, wanted.id, now=at(1)
+        )
+    assert stored == (1, True)
+    scene.statements.clear()
+    for _ in range(2):
+        await scene.lessons.news(scene.news(wanted, 1))
+        hint = protocol.LessonChange(lesson_id=wanted.id, revision=1)
+        assert await scene.lessons.asked(scene.account.identity, hint) == 1
+    assert scene.statements == ["select"]
+    assert (scene.amina.lesson_id, scene.amina.revision) == (wanted.id, 1)
+    assert scene.lessons.moves.get_nowait() is scene.amina
+    assert scene.lessons.moves.empty()
+    assert await scene.logged() == [1]
+
+
+async def test_change_by_another_program_is_adopted(scene: Scene) -> None:
+    await scene.lessons.news(scene.news(scene.mine[2], 7))
+    assert (scene.amina.lesson_id, scene.amina.revision) == (scene.mine[2].id, 7)
+    assert await scene.row() == (scene.mine[2].id, 7)
+    assert await scene.logged() == [7]
+
+
+async def test_lesson_of_another_module_in_the_metadata_changes_nothing(scene: Scene) -> None:
+    await scene.lessons.news(scene.news(scene.foreign, 7))
+    assert (scene.amina.lesson_id, scene.amina.revision) == (scene.mine[0].id, 0)
+    assert await scene.row() == (scene.mine[0].id, 0)
+    assert scene.lessons.moves.empty()
+
+
+async def test_change_whose_news_are_lost_is_found_by_reading_again(scene: Scene) -> None:
+    async with tenant_tx(scene.pool, scene.dispatch.tenant_id) as db:
+        await rooms.store_lesson(
+            db, scene.dispatch.room, scene.account, scene.mine[1].id, now=at(1)
+        )
+    await scene.lessons.reread()
+    assert scene.amina.lesson_id == scene.mine[1].id
+    assert scene.lessons.moves.get_nowait() is scene.amina
+
+
+async def test_database_that_is_away_changes_nothing(scene: Scene) -> None:
+    await scene.pool.close()
+    with pytest.raises(asyncpg.InterfaceError):
+        await scene.pool.fetchval("select 1")
+    await scene.lessons.reread()
+    assert scene.amina.lesson_id == scene.mine[0].id
+
+
+async def test_request_for_a_lesson_of_another_module_is_refused(scene: Scene) -> None:
+    with pytest.raises(RefusedError, match="not in this module"):
+        await scene.lessons.request(scene.amina, scene.foreign.id)
+    assert await scene.row() == (scene.mine[0].id, 0)
+
+
+async def test_sender_who_is_not_in_the_room_is_refused(scene: Scene) -> None:
+    with pytest.raises(RefusedError, match="not in this room"):
+        await scene.lessons.find("l_nobody")

@@ -1,0 +1,46 @@
+"""Tasks with an owner: failures are logged, and none outlives its owner."""
+
+import asyncio
+
+import pytest
+
+from agent.room.tasks import Tasks
+
+
+async def fail() -> None:
+    raise ValueError("broken")
+
+
+async def test_failure_is_logged_with_the_owner(caplog: pytest.LogCaptureFixture) -> None:
+    tasks = Tasks("captions")
+    tasks.spawn(fail())
+    await tasks.join()
+    (record,) = caplog.records
+    assert (record.message, vars(record)["owner"]) == ("task failed", "captions")
+    assert record.exc_info is not None
+    assert record.exc_info[0] is ValueError
+
+
+async def test_close_cancels_and_returns_when_all_have_ended() -> None:
+    tasks, ended = Tasks("captions"), []
+
+    async def wait() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append(True)
+
+    running = [tasks.spawn(wait()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await tasks.close()
+    assert ended == [True, True]
+    assert all(task.cancelled() for task in running)
+
+
+async def test_join_returns_at_its_timeout_and_leaves_the_task_running() -> None:
+    tasks = Tasks("captions")
+    task = tasks.spawn(asyncio.Event().wait())  # type: ignore[arg-type]
+    await tasks.join(0.01)
+    assert not task.done()
+    await tasks.close()
