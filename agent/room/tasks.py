@@ -35,4 +35,4 @@ class Tasks:
     def _done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            logger.error("task failed", extra={"owner": self._owner}, exc_info=error)
+            logger.error("task failed", extra={"kind": self._owner}, exc_info=error)

@@ -16,7 +16,7 @@ async def test_failure_is_logged_with_the_owner(caplog: pytest.LogCaptureFixture
     tasks.spawn(fail())
     await tasks.join()
     (record,) = caplog.records
-    assert (record.message, vars(record)["owner"]) == ("task failed", "captions")
+    assert (record.message, vars(record)["kind"]) == ("task failed", "captions")
     assert record.exc_info is not None
     assert record.exc_info[0] is ValueError
 
