@@ -7,10 +7,9 @@ from livekit import api
 from playwright.async_api import Browser, async_playwright
 
 from bench.figures import row
-from harness.browser import FLAGS
+from harness.browser import launch
 from harness.learner import Account
 from harness.stack import Stack, running_stack
-from scripts.chromium import LINK
 
 ANSWER_MS = 30_000
 # times in ms since the page was opened; heard: the tutor's track is louder than silence
@@ -46,7 +45,7 @@ async def run(runs: int) -> None:
         await account.close()
         module = course["modules"][0]["id"]
         async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=str(LINK), args=FLAGS)
+            browser = await launch(playwright)
             for number in range(1, runs + 1):
                 await close_room(stack, f"{course['id']}-{module}")
                 times = await open_and_start(browser, stack, module)

@@ -1,6 +1,13 @@
-"""Chromium's flags: a fake microphone, and no traffic of its own."""
+"""Chromium with a fake microphone and without traffic of its own."""
 
-FLAGS = [
+from collections.abc import Iterable
+
+from playwright.async_api import Browser, Playwright
+
+from scripts.chromium import LINK
+
+ASK = "--use-fake-ui-for-media-stream"  # without this flag the microphone is refused
+FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -8,7 +15,11 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--use-fake-ui-for-media-stream",
+    ASK,
     "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
-]
+)
+
+
+async def launch(playwright: Playwright, flags: Iterable[str] = FLAGS) -> Browser:
+    return await playwright.chromium.launch(executable_path=str(LINK), args=list(flags))

@@ -12,10 +12,9 @@ from playwright.async_api import async_playwright
 from agent.models.espeak import EspeakTTS
 from db import embedded
 from harness import run
-from harness.browser import FLAGS
+from harness.browser import launch
 from harness.livekit import running_livekit
 from harness.stack import running_stack
-from scripts.chromium import LINK
 from settings import Settings, with_development_secrets
 
 
@@ -28,7 +27,7 @@ async def start_everything(folder: Path) -> None:
         voice = EspeakTTS()
         assert [chunk async for chunk in voice.speak("Hello.")]
         playwright = await parts.enter_async_context(async_playwright())
-        await playwright.chromium.launch(executable_path=str(LINK), args=FLAGS)
+        await launch(playwright)
         await tell_and_wait(folder)
 
 

@@ -10,9 +10,8 @@ from typing import Any, cast
 
 from playwright.async_api import Browser, Page, Playwright
 
-from harness.browser import FLAGS
+from harness.browser import launch
 from harness.stack import ROOT
-from scripts.chromium import LINK
 from settings import Settings, with_development_secrets
 from web.middleware import security_headers
 
@@ -51,7 +50,7 @@ def served_states(home: Path) -> Iterator[str]:
 @contextlib.asynccontextmanager
 async def launched(playwright: Playwright) -> AsyncIterator[Browser]:
     """A Chromium with a fake microphone and permission to use it."""
-    browser = await playwright.chromium.launch(executable_path=str(LINK), args=FLAGS)
+    browser = await launch(playwright)
     yield browser
     await browser.close()
 

@@ -20,7 +20,7 @@ from db import tenant_tx
 from db.attendance import upsert_participants
 from db.stays import Participant
 from db.transcripts import insert_segments
-from scripts.chromium import LINK
+from harness.browser import launch
 from tests.web.conftest import School
 from tests.web.test_transcripts import segment
 from web.auth import COOKIE
@@ -73,9 +73,7 @@ async def browser(school: School) -> AsyncIterator[Any]:
     troubles: list[str] = []
     async with AsyncExitStack() as stack:
         playwright = await stack.enter_async_context(async_playwright())
-        chromium = await playwright.chromium.launch(
-            executable_path=str(LINK), args=["--no-sandbox", "--disable-gpu"]
-        )
+        chromium = await launch(playwright)
         stack.push_async_callback(chromium.close)
 
         async def show(width: int = 1280, height: int = 800, theme: Any = "light") -> Page:

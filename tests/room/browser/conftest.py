@@ -12,13 +12,11 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright, expect
 
 from agent.models.espeak import RATE as VOICE_RATE
-from harness.browser import FLAGS
+from harness.browser import FLAGS, launch
 from harness.stack import Stack
 from harness.voices import spoken
-from scripts.chromium import LINK
 from tests.room.conftest import Module
 
-ASK = "--use-fake-ui-for-media-stream"  # without this flag the microphone is refused
 ANSWER_MS = 20_000
 expect.set_options(timeout=ANSWER_MS)
 # collects every word that the voice line shows
@@ -63,7 +61,7 @@ async def open_browser(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
                     tmp_path / "microphone.wav", phrases, lead_s=lead_s, gap_s=gap_s
                 )
                 flags.append(f"--use-file-for-fake-audio-capture={path}%noloop")
-            browser = await playwright.chromium.launch(executable_path=str(LINK), args=flags)
+            browser = await launch(playwright, flags)
             stack.push_async_callback(browser.close)
             return browser
 

@@ -8,8 +8,9 @@ from typing import Any
 
 from playwright.async_api import Page, Route, expect
 
+from harness.browser import ASK
 from harness.stack import Stack
-from tests.room.browser.conftest import ASK, start_typed, type_to_tutor
+from tests.room.browser.conftest import start_typed, type_to_tutor
 from tests.room.conftest import Course
 
 AWAY_S = 10.0
