@@ -98,7 +98,8 @@ def object_key(tenant_id: UUID, name: str) -> str:
 def open_storage(settings: Settings) -> Storage:
     """The storage of the settings. Connects when it is used."""
     if not settings.storage_url:
-        return Storage(LocalStore(settings.storage_dir, mkdir=True))
+        settings.storage_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return Storage(LocalStore(settings.storage_dir))
     url = urlsplit(settings.storage_url)
     region = settings.storage_region
     endpoint = settings.storage_endpoint or f"https://s3.{region}.amazonaws.com"

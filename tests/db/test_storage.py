@@ -106,6 +106,12 @@ async def test_name_that_could_leave_the_tenants_folder_is_refused(
         await storage.find(TENANT, name)
 
 
+def test_folder_of_the_objects_is_closed_to_other_users(tmp_path: Path) -> None:
+    settings = Settings(_env_file=None, bodh_home=tmp_path / "home")
+    open_storage(settings)
+    assert settings.storage_dir.stat().st_mode & 0o777 == 0o700
+
+
 async def test_server_that_does_not_answer_is_one_error() -> None:
     storage = open_storage(s3_settings(f"http://127.0.0.1:{free_port()}"))
     with pytest.raises(StorageUnavailable):
