@@ -124,7 +124,7 @@ def _is_current(db: sqlite3.Connection) -> bool:
 
 
 def _upgrade(db: sqlite3.Connection) -> None:
-    """Makes the table, or takes over the file of an earlier version, of which nothing is lost."""
+    """Creates the table, or upgrades the file of an earlier version without losing an entry."""
     with db:
         db.execute("begin immediate")  # another process may be doing the same
         db.execute(_SCHEMA)
