@@ -11,6 +11,7 @@ from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 import protocol
 from agent.models.choice import Models, build_llm
+from agent.room import publish
 from agent.room.latency import Latency
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
@@ -100,12 +101,8 @@ class RoomAgentSession:
                 names["stt"] = "test" if health.test_model else health.model
         except SpeechError:
             logger.warning("the speech engine does not answer")
-        try:
-            await self._room.local_participant.set_attributes(
-                {protocol.ATTRIBUTE_MODELS: protocol.dump(protocol.ModelNames(**names))}
-            )
-        except Exception:  # noqa: BLE001 the native layer raises it bare
-            logger.warning("could not set the attribute of the models")
+        text = protocol.dump(protocol.ModelNames(**names))
+        await publish.set_attribute(self._room, protocol.ATTRIBUTE_MODELS, text)
 
     def silence(self) -> None:
         """Stops voice and captions at once. What is being said is dropped."""
