@@ -25,6 +25,7 @@ from db import (
     leases,
     notices,
     progress,
+    queue,
     quizzes,
     rates,
     rooms,
@@ -88,6 +89,9 @@ async def fill(pool: Pool, slug: str) -> Ids:
         await notices.upsert_notice(
             db, tenant.id, host="host", name="disk_low", since=NOW, now=NOW, facts={"free_mb": 9}
         )
+        job_id = await queue.enqueue(db, tenant.id, "prune", {})
+        await queue.start_job(db, tenant.id, job_id)
+        await queue.fail_job(db, tenant.id, job_id, 1, error="ValueError")
         erased = segment(session_id, "e", -5, account)
         await transcripts.insert_segments(db, tenant.id, [erased])
         await erasing.erase_words(db, tenant.id, session_id, account.id, at(-1))
