@@ -1,5 +1,5 @@
 # Two images: `docker build --target token-server .` and `docker build --target agent .`
-# No compiler in either; the embedded Postgres and the process manager are left out.
+# Neither contains a compiler, the embedded Postgres or the process manager.
 
 FROM python:3.13-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH
@@ -23,12 +23,12 @@ COPY scripts scripts
 COPY web/client web/client
 RUN python -m scripts.setup page
 
-# The model comes from the hub once, here; nothing asks it at run time.
+# Downloads the model at build time; nothing is downloaded at run time.
 FROM agent-packages AS model
 ARG WHISPER_MODEL=base.en
 COPY settings.py ./
 COPY speech speech
-# where the hub did not answer there is no folder to move, and the build fails
+# if the download fails there is no folder to move, and the build fails
 RUN BODH_HOME=/opt/bodh python -m speech choose && mv /opt/bodh/models/*/ /opt/model
 
 FROM base AS token-server

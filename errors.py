@@ -2,12 +2,12 @@
 
 
 class NotFound(Exception):
-    """The thing does not exist in this tenant. "Not there" and "not yours" are the same."""
+    """It does not exist in this tenant, or the account may not see it: both look the same."""
 
 
 class Conflict(Exception):
-    """The state of the thing does not allow this."""
+    """The current state does not allow this."""
 
 
 class Forbidden(Exception):
-    """The account may see the thing but may not do this with it."""
+    """The account may see it, but not do this with it."""

@@ -138,12 +138,10 @@ class Settings(BaseSettings):
 
     @property
     def livekit_internal_url(self) -> str:
-        """The media server's URL for our own processes."""
         return self.livekit_url or f"ws://127.0.0.1:{self.livekit_port}"
 
     @property
     def livekit_client_url(self) -> str:
-        """The media server's URL for browsers."""
         if self.livekit_public_url:
             return self.livekit_public_url
         if self.livekit_url:
@@ -152,12 +150,11 @@ class Settings(BaseSettings):
 
     @property
     def metrics_address_port(self) -> int:
-        """The port of `/metrics`: next to PORT, so that two checkouts do not collide."""
+        """METRICS_PORT, or the port after PORT, so that two checkouts do not collide."""
         return self.metrics_port or self.port + 1
 
     @property
     def speech_address(self) -> Path:
-        """The Unix socket of the speech engine."""
         return Path(self.speech_socket) if self.speech_socket else self.run_dir / "speech.sock"
 
     @property
@@ -166,7 +163,7 @@ class Settings(BaseSettings):
 
     @property
     def run_dir(self) -> Path:
-        """The folder of sockets: in BODH_HOME, or in /tmp if that path is too long."""
+        """The folder for sockets: in BODH_HOME, or in /tmp if that path is too long."""
         inside = self.bodh_home / "run"
         if len(str(inside)) <= 70:  # the kernel allows 108 bytes, with the name of the socket
             return inside
@@ -226,10 +223,7 @@ class Settings(BaseSettings):
 
 
 def load_settings() -> Settings:
-    """The settings of this process, in development with secrets from BODH_HOME.
-
-    Raises SettingsError.
-    """
+    """Reads the settings; in development, adds secrets from BODH_HOME. Raises SettingsError."""
     settings = read_settings()
     if settings.bodh_env == "production":
         check_production(settings)
@@ -243,7 +237,7 @@ def load_settings() -> Settings:
 
 
 def read_settings() -> Settings:
-    """The settings as given, without secrets from BODH_HOME. Raises SettingsError."""
+    """Reads the settings without secrets from BODH_HOME. Raises SettingsError."""
     try:
         settings = Settings()
     except ValidationError as error:

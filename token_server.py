@@ -38,7 +38,7 @@ def main() -> None:
 
 
 def login_token(settings: Settings, name: str, role: str, tenant: str) -> str:
-    """A bearer token as development sign-in makes it. Exits if development sign-in is off."""
+    """A bearer token like that of development sign-in. Exits if development sign-in is off."""
     if settings.bodh_env != "development" or not settings.dev_login:
         sys.exit("development sign-in is off: set BODH_ENV=development and DEV_LOGIN=true")
     claims = Claims(subject=name, name=name, role=ROLE_NAMES[role], tenant=tenant)
@@ -49,7 +49,7 @@ def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then exits with status 0."""
     telemetry.start("web", settings)
     listening = listen(settings.host, settings.port)
-    # after its shutdown uvicorn raises the signal again; without a handler it would kill us
+    # uvicorn raises the signal again after shutdown; without a handler it kills the process
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     config = uvicorn.Config(

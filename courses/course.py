@@ -22,7 +22,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Module:
-    """A part of a course; `order_index` counts from 0."""
+    """`order_index` counts from 0 in the course."""
 
     id: UUID
     course_id: UUID
@@ -33,9 +33,9 @@ class Module:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson; `order_index` counts from 0 in its module.
+    """`order_index` counts from 0 in the module.
 
-    `is_published` is true only where its module is published too.
+    `is_published` is true only if the module is published too.
     """
 
     id: UUID
@@ -65,6 +65,6 @@ class Passage:
 
 
 def initial_lesson(lessons: Sequence[Lesson], asked: UUID | None) -> Lesson | None:
-    """The lesson asked for if it is among those of the module, else the first (A04)."""
+    """The lesson with the id `asked` if the module has it, else the first (A04)."""
     chosen = [lesson for lesson in lessons if lesson.id == asked]
     return next(iter(chosen or lessons), None)

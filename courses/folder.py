@@ -29,10 +29,7 @@ class QuestionFile:
 
 @dataclass(frozen=True)
 class LessonFile:
-    """A lesson file, read.
-
-    `key` is its path without numbers and endings: reordering lessons keeps their progress.
-    """
+    """`key` is the path without order numbers and endings: reordering keeps progress."""
 
     key: str
     title: str
@@ -49,8 +46,6 @@ class LessonFile:
 
 @dataclass(frozen=True)
 class ModuleFile:
-    """A module folder, read; its lessons in order."""
-
     key: str
     title: str
     description: str
@@ -60,8 +55,6 @@ class ModuleFile:
 
 @dataclass(frozen=True)
 class CourseFile:
-    """A course folder, read."""
-
     course_id: str | None
     slug: str
     title: str

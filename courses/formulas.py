@@ -37,8 +37,8 @@ def to_mathml(tex: str) -> str:
     try:
         root = ElementTree.fromstring(convert(tex, display="block"))  # noqa: S314 our own output
     except ElementTree.ParseError as error:
-        raise FormulaError("a sign is not allowed here, such as a bare &") from error
-    except Exception as error:  # the converter raises anything, even IndexError
+        raise FormulaError("a character is not allowed here, such as a bare &") from error
+    except Exception as error:  # the converter raises many types, even IndexError
         raise FormulaError(f"unknown TeX ({type(error).__name__})") from error
     for element in root.iter():
         _check_element(element)
@@ -46,7 +46,7 @@ def to_mathml(tex: str) -> str:
 
 
 def _check_source(tex: str) -> None:
-    """Catches what the converter accepts: unbalanced braces and unknown environments."""
+    """Rejects what the converter accepts: unbalanced braces and unknown environments."""
     bare = ESCAPED.sub("", tex)
     depth = 0
     for sign in bare:

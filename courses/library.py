@@ -1,4 +1,4 @@
-"""What a tutor reads and writes of a course, in Postgres (db/library.py) or in memory."""
+"""The tutor's access to courses and quizzes, in Postgres (db/library.py) or in memory."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Hit:
 
 
 class Library(Protocol):
-    """The courses of one tenant. Nothing here gives away the right option of a question."""
+    """The courses of one tenant. No method reveals the right option of a question."""
 
     async def course(self, course_id: UUID) -> Course:
         """Raises NotFound."""
@@ -34,7 +34,7 @@ class Library(Protocol):
         """The published lessons in order; a lesson's number is its index plus one."""
 
     async def passages(self, lesson_id: UUID) -> list[Passage]:
-        """In order."""
+        """The passages in order."""
 
     async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[Hit]:
         """Passages that share words with the query, best first."""
@@ -43,7 +43,7 @@ class Library(Protocol):
         """The quiz of a lesson; empty if it has none."""
 
     async def quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
-        """How far the learner is in the quiz; no pending question if it is not started."""
+        """The learner's progress in the quiz; no pending question if it is not started."""
 
     async def start_quiz(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
         """Starts the quiz, or continues an open one. Raises NotFound if the lesson has none."""
@@ -55,7 +55,7 @@ class Library(Protocol):
         """The next hint; empty if there is none. Raises Conflict if no question is open."""
 
     async def visit(self, account_id: UUID, course_id: UUID, lesson_id: UUID | None) -> Visit:
-        """What the tutor greets the learner by; without a lesson, in the course."""
+        """What the greeting depends on; without a lesson, for the course."""
 
     async def record_visit(self, account_id: UUID, lesson_id: UUID, now: datetime) -> None:
         """Records that the learner was greeted in the lesson."""

@@ -41,7 +41,7 @@ class Passages:
 def split_passages(text: str) -> Passages:
     """Every paragraph, list, table, quotation, code block and `$$` formula is a passage.
 
-    A heading is not one: it names the passages after it. Comments and rules are skipped.
+    A heading names the passages after it. Comments and horizontal rules are skipped.
     """
     lines = text.split("\n")
     found = Passages([], [])
@@ -94,7 +94,7 @@ def _parser() -> MarkdownIt:
 
 
 def _formula(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Block rule: a formula goes from a line that starts with $$ to one that ends with $$."""
+    """Block rule: a formula runs from a line that starts with $$ to one that ends with $$."""
     for line in range(start, end):
         text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()
         if line == start and not text.startswith("$$"):

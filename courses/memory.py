@@ -1,4 +1,4 @@
-"""The library of the console: one course folder, kept in memory, nothing stored."""
+"""The console's library: one course folder in memory; nothing is stored."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -29,10 +29,7 @@ HEADING_WEIGHT, BODY_WEIGHT = 1.0, 0.4  # Postgres' A and B
 
 
 class MemoryLibrary:
-    """A Library of one course for any number of learners, in this process only.
-
-    Its docstrings are those of `Library`.
-    """
+    """One course for any number of learners. Documented by `Library`."""
 
     def __init__(self, tree: CourseTree) -> None:
         self.tree = tree
@@ -71,7 +68,7 @@ class MemoryLibrary:
         return [passage for passage in self.tree.passages if passage.lesson_id == lesson_id]
 
     async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[Hit]:
-        """Ranked as Postgres' `ts_rank` does."""
+        """Ranks like Postgres' `ts_rank`."""
         words = set(lexemes(query))
         hits = []
         for number, lesson in enumerate(await self.outline(course_id), start=1):

@@ -9,8 +9,6 @@ import yaml
 
 @dataclass(frozen=True)
 class CourseFileError:
-    """An error in a course file; lines count from 1."""
-
     path: str
     line: int
     message: str
@@ -39,7 +37,7 @@ class Fields:
         if node is None:
             return ""
         if not isinstance(node, yaml.ScalarNode):
-            self.error(name, f"{name} must be a text")
+            self.error(name, f"{name} must be text")
             return ""
         return str(node.value).strip()
 
@@ -50,7 +48,6 @@ class Fields:
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
-        """A list of texts; empty if the field is missing."""
         node = self._node(name)
         if node is None:
             return ()
@@ -86,7 +83,7 @@ class Fields:
                 self.error(name, f"{name} must be a list of mappings")
 
     def error(self, name: str, message: str) -> None:
-        """Adds an error at the line of a field, or of its mapping if the field is missing."""
+        """Adds an error at the field's line, or at its mapping's if the field is missing."""
         self.error_at(self.lines.get(name, self.line), message)
 
     def error_at(self, line: int, message: str) -> None:
@@ -104,7 +101,7 @@ class Fields:
 
 @dataclass
 class Page(Fields):
-    """The front matter of a file, and the text below it from line `body_line`."""
+    """The front matter of a file and its text, which starts at line `body_line`."""
 
     body: str = ""
     body_line: int = 1

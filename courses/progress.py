@@ -1,4 +1,4 @@
-"""How far a learner is in a course, and how the tutor greets them. Pure."""
+"""A learner's progress in a course, and the session type of a visit. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class LessonProgress:
 
 @dataclass(frozen=True)
 class MarkedLesson:
-    """A lesson and how far a learner is in it; `last_accessed_at` is None if never opened."""
+    """A lesson with a learner's progress; `last_accessed_at` is None if never opened."""
 
     id: UUID
     module_id: UUID
@@ -46,8 +46,6 @@ class MarkedLesson:
 
 @dataclass(frozen=True)
 class MarkedModule:
-    """A module with its lessons in order."""
-
     id: UUID
     title: str
     lessons: tuple[MarkedLesson, ...]
@@ -65,7 +63,7 @@ class VisitedLesson:
 
 @dataclass(frozen=True)
 class VisitFacts:
-    """What the session type is decided from; without a lesson, the learner is in the module."""
+    """What decides the session type; `lesson` is None while no lesson is chosen."""
 
     visited_lessons: int  # progress rows of the account in the course
     course: CourseProgress
@@ -75,8 +73,6 @@ class VisitFacts:
 
 @dataclass(frozen=True)
 class Visit:
-    """A learner's visit to a lesson: what the greeting and the page depend on."""
-
     session_type: SessionType
     is_first_course_visit: bool
     is_intro_lesson: bool
@@ -109,14 +105,14 @@ def visit(facts: VisitFacts) -> Visit:
 
 
 def session_type(is_intro: bool, first_in_course: bool, first_in_lesson: bool) -> SessionType:
-    """The intro lesson depends on visits to the course, other lessons on their own (A06)."""
+    """The intro lesson's depends on visits to the course, others' on visits to the lesson (A06)."""
     if is_intro:
         return "course_welcome" if first_in_course else "course_welcome_back"
     return "lesson_welcome" if first_in_lesson else "lesson_welcome_back"
 
 
 def summarize(modules: Sequence[MarkedModule]) -> CourseProgress:
-    """Counts as `db.progress.select_visit_facts` does."""
+    """Counts like `db.progress.select_visit_facts`."""
     lessons = [lesson for module in modules for lesson in module.lessons]
     published = [lesson for lesson in lessons if lesson.is_published]
     last = last_visited(modules)

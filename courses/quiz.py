@@ -1,6 +1,6 @@
 """A quiz: its questions and the rules of grading. Pure.
 
-The right options are not here: only a library knows them, and it gives away right or wrong.
+Only the library knows the right options; it tells whether an answer is right.
 """
 
 from dataclasses import dataclass, replace
@@ -25,10 +25,10 @@ class Question:
 
 @dataclass(frozen=True)
 class QuizRun:
-    """How far a learner is in a lesson's quiz.
+    """A learner's progress in a lesson's quiz.
 
-    `attempts` and `hint_level` count wrong answers and hints for the pending question, `correct`
-    the questions answered right at the first try.
+    `attempts` and `hint_level` count wrong answers and hints for the pending question; `correct`
+    counts questions answered right on the first try.
     """
 
     pending: Question | None
@@ -63,7 +63,7 @@ def advance(run: QuizRun, right: bool, following: Question | None) -> QuizRun:
 
 
 def passed(run: QuizRun) -> bool:
-    """Whether all questions are answered, at least 60 percent of them right at the first try."""
+    """Whether all questions are answered, at least 60 percent of them right on the first try."""
     done = run.pending is None and run.answered >= run.total > 0
     return done and run.correct * 100 >= run.total * PASS_PERCENT
 
@@ -79,6 +79,5 @@ def hint_text(level: int, hint: str, passage: str | None) -> str:
 
 
 def check_option(question: Question, option: int) -> None:
-    """Raises Conflict if the question has no such option (counted from 0)."""
     if not 0 <= option < len(question.options):
         raise Conflict(f"The question has {len(question.options)} options.")

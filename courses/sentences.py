@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 _CLOSERS = "\"'\u201d\u2019)\\]"
-# the escapes are the full stops of Chinese, Hindi and Arabic; a newline in a table ends nothing
+# the escapes are full stops of Chinese, Hindi and Arabic; a newline in a table ends no sentence
 _STOP = re.compile(
     rf"[.!?\u2026]+[{_CLOSERS}]*(?=\s)|[\u3002\uff01\uff1f\u0964\u061f][{_CLOSERS}]*|(?<!\|)\n"
 )
@@ -22,9 +22,9 @@ _LIST_ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+", re.MULTILINE)
 
 
 def split_sentences(text: str) -> list[str]:
-    """Sentences that together are the text; the last one may be unfinished.
+    """Splits text into sentences that join up to it again; the last one may be unfinished.
 
-    White space goes with the sentence after it.
+    White space belongs to the sentence after it.
     """
     found, start = [], 0
     for end in _ends(text):
@@ -35,21 +35,21 @@ def split_sentences(text: str) -> list[str]:
 
 
 def sentence_end(text: str) -> int:
-    """The length of the part of a growing text that holds whole sentences only, or 0.
+    """The length of the whole sentences at the start of a growing text.
 
-    A full stop counts once something follows it.
+    A full stop counts only once something follows it.
     """
     return max(_ends(text), default=0)
 
 
 def unfinished(text: str) -> bool:
-    """Whether a text that will not grow any more stops within a sentence. Marks are no words."""
+    """Whether a complete text stops in the middle of a sentence. Ignores citation marks."""
     words = _MARK.sub("", text).strip()
     return bool(words) and not _LAST_STOP.search(words)
 
 
 def passage_sentences(markdown: str) -> list[str]:
-    """The sentences of a passage, without Markdown; each item of a list counts as one."""
+    """The sentences of a passage, without Markdown; each list item counts as one."""
     if _LIST_ITEM.match(markdown):
         items = [plain(item) for item in _LIST_ITEM.split(markdown)]
         return [item if item[-1] in ".!?" else item + "." for item in items if item]
@@ -64,7 +64,7 @@ def plain(markdown: str) -> str:
 
 
 def _ends(text: str) -> Iterator[int]:
-    """Where sentences certainly end. Nothing ends inside a formula or a block of code."""
+    """Where sentences certainly end; never inside a formula or a code block."""
     for stop in _STOP.finditer(text):
         before, after = text[: stop.start()], text[stop.end() :].lstrip()
         if _OPEN.search(_CLOSED.sub("", before)):
@@ -77,7 +77,7 @@ def _ends(text: str) -> Iterator[int]:
 
 
 def _goes_on(before: str, after: str) -> bool:
-    """Whether a full stop between the two belongs to an abbreviation or a number."""
+    """Whether the full stop between the two belongs to an abbreviation or a number."""
     if _ABBREVIATION.search(before) or _ITEM_NUMBER.search(before):
         return True
     if not after:

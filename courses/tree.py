@@ -10,7 +10,7 @@ from courses.quiz import Question
 
 @dataclass(frozen=True)
 class Key:
-    """The secret part of a question; `answer` counts options from 0, `why` explains it."""
+    """The secret part of a question; `answer` counts options from 0."""
 
     question_id: UUID
     answer: int
@@ -20,7 +20,7 @@ class Key:
 
 @dataclass(frozen=True)
 class CourseTree:
-    """The rows of a course. `is_published` of a lesson is its own, whatever its module has."""
+    """The rows of a course. A lesson's `is_published` ignores its module's."""
 
     course: Course
     modules: tuple[Module, ...]

@@ -1,9 +1,9 @@
-"""English words as learners say them and lessons print them: normal form, content words, stems."""
+"""Spoken and printed English words: normal form, content words, stems."""
 
 import re
 from pathlib import Path
 
-MAX_CHARS = 2000  # of one question; the rest of a pasted text is not read
+MAX_CHARS = 2000  # of one question; the rest of a long text is ignored
 
 _CONTRACTIONS = (
     (r"\bcan't\b|\bcannot\b", "can not"),
@@ -25,7 +25,7 @@ _STOP = frozenset((Path(__file__).parent / "stop_words.txt").read_text().split()
 
 
 def normal(text: str) -> str:
-    """Lower case, contractions opened, no punctuation, single spaces; of at most MAX_CHARS."""
+    """Lower case, contractions expanded, no punctuation, single spaces. Reads MAX_CHARS."""
     text = text[:MAX_CHARS].lower().replace("\u2019", "'")
     for pattern, replacement in _CONTRACTIONS:
         text = re.sub(pattern, replacement, text)
@@ -33,7 +33,7 @@ def normal(text: str) -> str:
 
 
 def content_words(text: str) -> list[str]:
-    """The words that carry the topic of a question, in order, in normal form."""
+    """The words that carry the topic, in order, in normal form."""
     return [word for word in normal(text).split() if word not in _STOP]
 
 

@@ -1,9 +1,9 @@
-"""Every sentence written for a learner or a language model, in Markdown files.
+"""The texts for learners and language models, in Markdown files.
 
-A file holds texts that belong together. Each begins with a heading, `## name: value, value`, and
-ends at the next one; what stands above the first heading is a note for authors. `{value}` is
-replaced by the value. A full stop after it is dropped if the value ends a sentence itself. A part
-in `[?` and `?]` is left out if one of its values is None.
+Each text starts with a heading, `## name: value, value`, and ends at the next one. Anything before
+the first heading is a note for authors. `{value}` is replaced by the value; a full stop after it is
+dropped if the value ends a sentence itself. A part between `[?` and `?]` is left out if one of its
+values is None.
 """
 
 import re
@@ -19,14 +19,14 @@ _OPTIONAL = re.compile(r"\[\?(.*?)\?\]", re.DOTALL)
 
 
 class PromptError(Exception):
-    """A text does not exist, is malformed, or was given other values than its heading names."""
+    """The text does not exist, is malformed, or got values that its heading does not name."""
 
 
 def render(name: str, **values: object) -> str:
-    """The text of a heading, filled in one pass: a value is never read as a template.
+    """Fills in a text in one pass: a value is never read as a template.
 
-    Raises PromptError for an unknown name, for a missing or unknown value, and for None outside of
-    an optional part.
+    Raises PromptError for an unknown name, for a missing or unknown value, and for None outside
+    of an optional part.
     """
     if name not in _texts():
         raise PromptError(f"there is no text {name}")
@@ -67,7 +67,7 @@ def _texts() -> dict[str, tuple[frozenset[str], str]]:
 
 
 def read_texts(path: Path) -> dict[str, tuple[frozenset[str], str]]:
-    """Values and text by name, of one file. Raises PromptError where it breaks the format."""
+    """The values and text of each name in a file. Raises PromptError if it is malformed."""
     _, *parts = _HEADING.split(path.read_text(encoding="utf-8"))
     found: dict[str, tuple[frozenset[str], str]] = {}
     for heading, text in zip(parts[::2], parts[1::2], strict=True):
@@ -76,7 +76,9 @@ def read_texts(path: Path) -> dict[str, tuple[frozenset[str], str]]:
             raise PromptError(f"{path.name}: {heading!r} is not `name: value, value`")
         name, values = named[1], frozenset((named[2] or "").split(", ")) - {""}
         if name in found or not text.strip() or not set(_PLACE.findall(text)) <= values:
-            raise PromptError(f"{path.name}: {name} is empty, twice, or does not name its values")
+            raise PromptError(
+                f"{path.name}: {name} is empty, given twice, or does not name its values"
+            )
         found[name] = (values, text.strip())
     if not found:
         raise PromptError(f"{path.name}: there is no heading `## name`")

@@ -1,6 +1,6 @@
 """The wire contract: metadata, dispatch, data messages, RPC methods and agent attributes.
 
-One module per kind of message. Everything is used as `protocol.X`; the page's
+One module per kind of message. Use everything as `protocol.X`; the page's
 `web/client/src/protocol.ts` is generated from the names below (`make types`).
 """
 

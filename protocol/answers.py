@@ -1,4 +1,4 @@
-"""What belongs to the tutor's spoken answers: their sources, and the words still to come."""
+"""Data messages about the tutor's answers: their sources, and the words still to come."""
 
 from uuid import UUID
 
@@ -21,6 +21,6 @@ class AnswerPlanned(Wire):
 
     segment_id: str
     text: str
-    """The sentence, and all that is planned to follow it."""
+    """The sentence, and everything planned after it."""
     cut: bool = False
     """True: the tutor was stopped in or after this sentence. The rest will not be spoken."""

@@ -1,4 +1,4 @@
-"""What the agent's participant attributes tell the page."""
+"""The agent's participant attributes, which the page reads."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ ATTRIBUTE_AGENT_STATE = "lk.agent.state"  # LiveKit's: listening, thinking, spea
 ATTRIBUTE_MODELS = "bodh.models"  # ModelNames as JSON
 ATTRIBUTE_NOTES = "bodh.notes"  # NotesState
 
-NotesState = Literal["ok", "failing"]  # failing: what is said can't be stored at the moment
+NotesState = Literal["ok", "failing"]  # failing: speech cannot be stored at the moment
 
 
 class ModelNames(Wire):

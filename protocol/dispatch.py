@@ -17,9 +17,9 @@ class DispatchMetadata(Wire):
     epoch: int
     """Grows with every dispatch for the session; only the newest may serve it."""
     kind: SessionKind = "tutor"
-    """Absent from a token server older than the agent."""
+    """Not sent by token servers older than the agent."""
 
 
 def parse_dispatch(text: str | None) -> DispatchMetadata | None:
-    """None where the dispatch is not Bodh's. Never raises."""
+    """Returns None if the dispatch is not Bodh's. Never raises."""
     return find(DispatchMetadata, text)

@@ -1,4 +1,4 @@
-"""Where the time of a turn went."""
+"""The latency of a turn, by stage."""
 
 from protocol.wire import Wire
 

@@ -18,7 +18,7 @@ class LessonChange(Request):
     type: Literal["lesson.change"] = "lesson.change"
     lesson_id: UUID
     revision: int | None = Field(None, ge=0, le=MAX_REVISION)
-    """Set where the server has already changed the lesson; without it, the agent changes it."""
+    """Set if the server has already changed the lesson; without it, the agent changes it."""
 
 
 class LessonHeld(Wire):
@@ -37,14 +37,13 @@ class LessonRefused(Wire):
 
 
 class LessonAgain(Wire):
-    """On the topic `lesson.change`, agent to everyone in the room: send it again.
+    """On the topic `lesson.change`, agent to everyone in the room: send the change again.
 
-    The agent got a data message from somebody it had not seen join. An RPC names its caller.
+    Sent when a data message comes from a participant whose join the agent has not seen yet.
     """
 
     type: Literal["lesson.again"] = "lesson.again"
 
 
 def parse_lesson_change(payload: bytes | str) -> LessonChange:
-    """Raises ProtocolError."""
     return parse(LessonChange, payload)

@@ -44,16 +44,16 @@ class RoomMetadata(Wire):
 
 
 def parse_metadata(text: str | None) -> RoomMetadata | None:
-    """Room or participant metadata.
+    """Reads room or participant metadata.
 
-    None where it is empty, malformed, too long, or another agent's. Never raises.
+    Returns None if it is empty, malformed, too long, or another agent's. Never raises.
     """
     metadata = find(RoomMetadata, text)
     return metadata if metadata and metadata.agent_type == AGENT_TYPE else None
 
 
 def dump_metadata(metadata: RoomMetadata, limit_bytes: int) -> str:
-    """Metadata as JSON of at most `limit_bytes`.
+    """Returns JSON of at most `limit_bytes`.
 
     Drops learning objectives from the end, then cuts titles. The agent reads the objectives in
     full from the database.

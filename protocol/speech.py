@@ -1,4 +1,4 @@
-"""How the tutor speaks: RPC methods of the agent."""
+"""RPC methods that control how the tutor speaks."""
 
 from pydantic import Field
 
@@ -16,5 +16,4 @@ class SpeechSet(Request):
 
 
 def parse_speech_set(payload: bytes | str) -> SpeechSet:
-    """Raises ProtocolError."""
     return parse(SpeechSet, payload)

@@ -1,4 +1,4 @@
-"""What all messages share: their JSON form, reading it, and the error of reading it."""
+"""The base of all messages: their JSON form, parsing it, and its error."""
 
 import json
 from typing import Any, TypeVar
@@ -34,7 +34,6 @@ class Request(Wire):
 
 
 def dump(message: BaseModel) -> str:
-    """The message as camelCase JSON."""
     return message.model_dump_json(by_alias=True)
 
 
@@ -53,7 +52,7 @@ def parse(model: type[_M], payload: bytes | str) -> _M:
 
 
 def find(model: type[_M], text: str | None) -> _M | None:
-    """None where the text is not such a message. Never raises."""
+    """Returns None if the text is not such a message. Never raises."""
     data = read_object(text)
     try:
         return None if data is None else model.model_validate(data)
@@ -62,7 +61,7 @@ def find(model: type[_M], text: str | None) -> _M | None:
 
 
 def read_object(text: str | bytes | None) -> dict[str, Any] | None:
-    """A JSON object; None for anything else, or one over MAX_PARSED_BYTES. Never raises."""
+    """Returns None if it is not a JSON object or over MAX_PARSED_BYTES. Never raises."""
     if not text or len(text) > MAX_PARSED_BYTES:
         return None
     try:

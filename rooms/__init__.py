@@ -1,7 +1,7 @@
 """Rooms in LiveKit: entry, metadata, join tokens, dispatch, attendance, lesson changes.
 
-Code that reads a LiveKit room and then writes it holds `db.rooms.lock_room`. The media server
-merges concurrent metadata updates, and the last one issued need not win.
+Hold `db.rooms.lock_room` while reading and then writing a LiveKit room. The media server merges
+concurrent metadata updates, and the last one sent does not always win.
 """
 
 from rooms.admission import tutor_room_name

@@ -1,4 +1,4 @@
-"""Who may enter a tutor room, and on which lesson. All of it is in Postgres."""
+"""Who may enter a tutor room, and on which lesson. Uses only Postgres."""
 
 import hashlib
 from collections.abc import Sequence
@@ -23,8 +23,6 @@ from settings import Settings
 
 @dataclass(frozen=True)
 class Admission:
-    """A module's room with the lesson on which the account enters it."""
-
     course: Course
     module: Module
     lessons: Sequence[Lesson]  # of the module, in order; unpublished ones for staff only
@@ -46,7 +44,7 @@ async def admit(
 ) -> Admission:
     """Enrols the account in the course and puts it on a lesson in the module's room.
 
-    Without `lesson_id` it is the lesson of the last visit to the room if `stay`, else the first.
+    Without `lesson_id`, that is the lesson of the last visit to the room if `stay`, else the first.
     Raises NotFound for a course or module that the account may not see.
     """
     tenant_id = account.tenant_id
@@ -70,7 +68,6 @@ async def admit(
 
 
 def tutor_room_name(settings: Settings, account: Account, course_id: UUID, module_id: UUID) -> str:
-    """The room in which this account meets the tutor on a module."""
     if settings.room_scope == "learner":
         suffix = hashlib.sha256(account.identity.encode()).hexdigest()[:16]
         return room_name(course_id, module_id, suffix)
@@ -87,7 +84,7 @@ async def _take_lesson(
     stay: bool,
     now: datetime,
 ) -> Lesson | None:
-    """Makes the account a learner of the room, on the lesson that is returned."""
+    """Makes the account a learner of the room. Returns the lesson it is on."""
     tenant_id = account.tenant_id
     before = await stored.find_room_learner(db, tenant_id, room.id, account.id)
     last_id = before.lesson_id if before and stay else None

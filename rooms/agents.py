@@ -1,8 +1,8 @@
-"""The agent of a session: dispatching it, replacing it, making its room again.
+"""The agent of a session: dispatching it, replacing it, recreating its room.
 
-Every dispatch has an epoch, and the agent of the newest epoch serves the session. Only our own
-rows tell which agent lives: the media server lists dead agents as present, and dispatches that no
-worker took as open. An epoch is committed before its dispatch, so that the worker finds it.
+Each dispatch has an epoch, and the agent of the newest epoch serves the session. Only our own rows
+tell which agent is alive: the media server lists dead agents as present, and dispatches that no
+worker accepted as open. An epoch is committed before its dispatch, so that the worker finds it.
 """
 
 import logging
@@ -34,9 +34,9 @@ logger = logging.getLogger(__name__)
 async def dispatch_agent(
     settings: Settings, lk: api.LiveKitAPI, room_name: str, dispatch: DispatchMetadata
 ) -> None:
-    """Asks the workers for the agent of an epoch. The first worker to take it serves.
+    """Dispatches the agent of an epoch. The first worker to accept it serves the session.
 
-    The media server drops a dispatch that no worker takes at once. Raises its errors.
+    The media server drops a dispatch that no worker accepts at once. Raises its errors.
     """
     await lk.agent_dispatch.create_dispatch(
         api.CreateAgentDispatchRequest(
@@ -55,7 +55,7 @@ async def dispatch_first(
     session: Session,
     now: datetime,
 ) -> None:
-    """Dispatches the first agent of a session in its LiveKit room; later ones are the watcher's.
+    """Dispatches the first agent of a session; the watcher dispatches later ones.
 
     The caller holds the room's lock. Raises the media server's errors.
     """
@@ -69,7 +69,7 @@ async def dispatch_first(
 
 
 async def dispatch_again(settings: Settings, lk: api.LiveKitAPI, lease: Lease) -> None:
-    """Dispatches an agent that no worker took again. Raises the media server's errors."""
+    """Repeats a dispatch that no worker accepted. Raises the media server's errors."""
     await dispatch_agent(
         settings,
         lk,
@@ -89,8 +89,8 @@ async def replace_agent(
 ) -> bool:
     """Removes a lost agent from the room and dispatches the next, so that two never speak.
 
-    False if somebody else did it, or the agent renewed its lease meanwhile. Raises the errors of
-    the database and the media server; the new epoch stands, and `dispatch_again` completes it.
+    Returns False if that is already done, or the agent has renewed its lease. Raises the errors of
+    the database and the media server; the new epoch is kept, and `dispatch_again` completes it.
     """
     async with tenant_tx(pool, lease.tenant_id) as db:
         await stored.lock_room(db, lease.room_name)
@@ -107,9 +107,9 @@ async def replace_agent(
 async def remake_room(
     settings: Settings, lk: api.LiveKitAPI, pool: Pool, lease: Lease, now: datetime
 ) -> bool:
-    """Makes a room that the media server lost again, in the same session, with the next agent.
+    """Recreates a room that the media server lost, in the same session, with the next agent.
 
-    False if somebody else did it. Raises the errors of the database and the media server.
+    Returns False if that is already done. Raises the errors of the database and the media server.
     """
     async with tenant_tx(pool, lease.tenant_id) as db:
         await stored.lock_room(db, lease.room_name)
@@ -123,13 +123,13 @@ async def remake_room(
             await update_room(lk, room.name, text)
         await update_room_sid(db, lease.tenant_id, session.id, live.sid, now)
         epoch = await update_epoch(db, lease.tenant_id, session.id, now)
-    logger.warning("room made again", extra={"session_id": str(session.id), "epoch": epoch})
+    logger.warning("room recreated", extra={"session_id": str(session.id), "epoch": epoch})
     await dispatch_agent(settings, lk, room.name, _metadata(session, epoch))
     return True
 
 
 async def _room_metadata(db: Connection, room: Room) -> str:
-    """The metadata of the learner who opened the room, on their lesson of now.
+    """The metadata of the room's opener, with their current lesson.
 
     Empty if the opener or the lesson is gone; the agent then reads everything from the database.
     """
@@ -150,7 +150,6 @@ async def _room_metadata(db: Connection, room: Room) -> str:
 
 
 async def remove_agent(lk: api.LiveKitAPI, room_name: str, session_id: UUID, epoch: int) -> None:
-    """Removes the agent of an epoch from the room, if it is listed there."""
     await remove_participant(lk, room_name, agent_identity(session_id, epoch))
 
 
@@ -165,7 +164,7 @@ def _metadata(session: Session, epoch: int) -> DispatchMetadata:
 
 
 async def _served(db: Connection, lease: Lease, session: Session) -> bool:
-    """Whether the session still has the agent of the lease, without a newer heartbeat."""
+    """Whether the lease's agent still serves the session, without a newer heartbeat."""
     last = await select_dispatch(db, session.tenant_id, session.id)
     return (session.id, last.epoch, last.heartbeat_at) == (
         lease.session_id,

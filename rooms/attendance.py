@@ -1,4 +1,4 @@
-"""Corrects attendance by the media server's list of participants, since webhooks can get lost."""
+"""Corrects attendance from the media server's list of participants: webhooks can get lost."""
 
 import logging
 from collections.abc import Callable, Iterable
@@ -22,7 +22,7 @@ async def reconcile_attendance(
 ) -> None:
     """Records joins and departures that no webhook reported, and removes agents of older epochs.
 
-    Skips sessions without their LiveKit room: they are the watcher's. Raises the errors of the
+    Skips sessions without their LiveKit room: the watcher handles them. Raises the errors of the
     media server and the database.
     """
     async with acquire(pool) as db:
@@ -50,7 +50,7 @@ async def reconcile_attendance(
 
 
 async def _list_people(lk: api.LiveKitAPI, session: Running) -> list[api.ParticipantInfo]:
-    """The participants of the session's room; none if it closed just now."""
+    """The participants of the session's room; none if it has just closed."""
     try:
         return await list_participants(lk, session.room_name)
     except api.ServerError as error:
@@ -62,7 +62,7 @@ async def _list_people(lk: api.LiveKitAPI, session: Running) -> list[api.Partici
 async def _remove_older_agents(
     lk: api.LiveKitAPI, session: Running, people: Iterable[api.ParticipantInfo]
 ) -> None:
-    """An agent that hung while it was replaced can rejoin by itself later."""
+    """An agent that hung and was replaced can reconnect later."""
     older = {agent_identity(session.session_id, epoch) for epoch in range(session.epoch)}
     for one in people:
         if one.identity in older:

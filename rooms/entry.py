@@ -1,4 +1,4 @@
-"""The way into a tutor room: admission, then what LiveKit must hold, then the token."""
+"""Entering a tutor room: admission, then the LiveKit room, then the join token."""
 
 import logging
 from dataclasses import dataclass
@@ -25,8 +25,6 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class OpenedRoom:
-    """A room that the account can join now with `token`."""
-
     admission: Admission
     session: Session
     token: str
@@ -44,12 +42,12 @@ async def open_room(
     stay: bool,
     now: datetime,
 ) -> OpenedRoom:
-    """Opens the module's room for the account; `lesson_id` and `stay` are those of `admit`.
+    """Opens the module's room for the account. See `admit` for `lesson_id` and `stay`.
 
     Raises NotFound, MediaUnavailable.
     """
     async with tenant_tx(pool, account.tenant_id) as db:
-        # committed before anything is published: the agent reads the database when it hears of it
+        # committed before anything is published: the agent reads the database when it is notified
         admission = await admit(
             settings, db, account, course_key, module_id, lesson_id=lesson_id, stay=stay, now=now
         )
@@ -73,7 +71,7 @@ async def _enter(
     admission: Admission,
     now: datetime,
 ) -> OpenedRoom:
-    """The caller holds the room's lock; the room is read again, since it was not held before."""
+    """The caller holds the room's lock. Reads the room again: it may have changed before."""
     tenant_id = account.tenant_id
     room = await stored.find_room_by_id(db, tenant_id, admission.room.id) or admission.room
     learner = await stored.lock_learner(db, tenant_id, room.id, account.id)

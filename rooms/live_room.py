@@ -1,4 +1,4 @@
-"""What LiveKit must hold before somebody joins: the room, the metadata, the session's agent."""
+"""Prepares LiveKit before somebody joins: the room, its metadata, the session's agent."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ from rooms.agents import dispatch_first
 from rooms.media import create_room, list_learners, update_participant, update_room
 from settings import Settings
 
-AGENT_SILENT = timedelta(seconds=60)  # after this its session does not go on in another room
+AGENT_SILENT = timedelta(seconds=60)  # after this, the session does not continue in a new room
 
 
 async def ensure_live_room(
@@ -36,10 +36,10 @@ async def ensure_live_room(
     own_metadata: str,
     now: datetime,
 ) -> Session:
-    """The running session of the room, with everything in LiveKit that the account needs.
+    """Prepares LiveKit for the account and returns the running session of the room.
 
-    The room carries the metadata of the account that opened it; others carry their own. The
-    caller holds the room's lock. Raises the errors of the media server.
+    The room carries the metadata of the account that opened it; other learners carry
+    their own. The caller holds the room's lock. Raises the errors of the media server.
     """
 
     async def ensure() -> Session:
@@ -62,17 +62,17 @@ async def ensure_live_room(
     except (api.ServerError, NotFound) as error:
         if isinstance(error, api.ServerError) and error.code != "not_found":
             raise
-        # between two of the calls the room closed, or its agent ended the session
+        # the room closed between two calls, or its agent ended the session: try once more
         return await ensure()
 
 
 async def _session_in(
     db: Connection, room: Room, room_sid: str, running: Session | None, now: datetime
 ) -> Session:
-    """The session held in the LiveKit room of that sid: the running one, or a new one.
+    """The session in the LiveKit room of that sid: the running one, or a new one.
 
-    If the running session was held in an earlier LiveKit room, it goes on when people were still
-    in that room, or its agent a moment ago: then the media server lost the room. Else it ended.
+    A session of an earlier LiveKit room continues if people were still in that room or its agent
+    was there until recently: then the media server lost the room. Otherwise it has ended.
     """
     tenant_id = room.tenant_id
     if running is None:

@@ -41,7 +41,7 @@ async def check_media(lk: api.LiveKitAPI) -> None:
 
 
 async def close_room(lk: api.LiveKitAPI, name: str) -> None:
-    """Closes a room and disconnects everybody in it. Does nothing if it is gone already."""
+    """Disconnects everyone in the room. Does nothing if it is already closed."""
     try:
         await _repeat(lambda: lk.room.delete_room(api.DeleteRoomRequest(room=name)))
     except api.ServerError as error:
@@ -50,7 +50,7 @@ async def close_room(lk: api.LiveKitAPI, name: str) -> None:
 
 
 async def create_room(lk: api.LiveKitAPI, settings: Settings, name: str, metadata: str) -> api.Room:
-    """Creates the room. If it exists, it is returned unchanged, with its own metadata."""
+    """Creates the room. An existing room is returned unchanged, with its own metadata."""
     return await _repeat(
         lambda: lk.room.create_room(
             api.CreateRoomRequest(
@@ -89,7 +89,6 @@ async def list_participants(lk: api.LiveKitAPI, name: str) -> list[api.Participa
 
 
 async def list_learners(lk: api.LiveKitAPI, name: str) -> dict[str, api.ParticipantInfo]:
-    """The participants of a room by identity, without agents."""
     people = await list_participants(lk, name)
     return {one.identity: one for one in people if not is_agent(one)}
 
@@ -99,7 +98,7 @@ def is_agent(participant: api.ParticipantInfo) -> bool:
 
 
 async def list_room_sids(lk: api.LiveKitAPI, names: Sequence[str]) -> dict[str, str]:
-    """The sids of the LiveKit rooms that exist, by name."""
+    """The sids by name; names without a LiveKit room are missing."""
     answer = await _repeat(lambda: lk.room.list_rooms(api.ListRoomsRequest(names=names)))
     return {room.name: room.sid for room in answer.rooms}
 

@@ -7,7 +7,7 @@ from settings import Settings
 
 
 def join_token(settings: Settings, account: Account, room_name: str, metadata: str) -> str:
-    """Lets the account join one room, publish and subscribe; it cannot make or manage rooms."""
+    """Allows joining one room, publishing and subscribing, but not creating or managing rooms."""
     grants = api.VideoGrants(
         room_join=True, room=room_name, can_publish=True, can_subscribe=True, can_publish_data=True
     )

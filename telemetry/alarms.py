@@ -1,4 +1,4 @@
-"""Alarms: what an operator has to look at. Each is a metric, a log line and later a notice."""
+"""Alarms: what an operator should look at. Each is a metric, a log line and, later, a notice."""
 
 import json
 import logging
@@ -13,11 +13,11 @@ from telemetry.lines import may_log
 AlarmName = Literal[
     "spool_not_drained",  # the oldest entry has waited for more than 5 s
     "drainer_away",
-    "spool_failing",  # the host's spool cannot be written: what is said now is lost
+    "spool_failing",  # the host's spool cannot be written: new speech is lost
     "dead_letters",  # an entry or webhook cannot be stored
     "webhooks_waiting",
     "jobs_waiting",  # the oldest background job has been due for more than 5 min
-    "jobs_failed",  # a background job is not tried again
+    "jobs_failed",  # a background job is not retried
     "agent_missing",  # a learner has been without an agent for more than 30 s
     "database_away",
     "media_away",
@@ -33,20 +33,20 @@ logger = logging.getLogger("bodh.alarm")
 _lock = threading.Lock()
 _standing: dict[AlarmName, dict[str, float | int | str]] = {}
 _folder: Path | None = None
-_kept = True  # whether the file is up to date; it cannot be written to a full disk
+_kept = True  # whether the file is up to date; writing fails on a full disk
 
 
 def begin(folder: Path) -> None:
-    """Turns alarms on for this process; the folder gets the file of those that are on."""
+    """Turns alarms on for this process; active ones are written to a file in the folder."""
     global _folder
     _folder = folder
     _standing.clear()
 
 
 def alarm(name: AlarmName, on: bool, **facts: float | int | str) -> None:
-    """Turns an alarm on or off. Only a change has an effect, so it can be called at every check.
+    """Raises or clears an alarm. Only changes have an effect, so call it at every check.
 
-    `facts` are ids and counts; a key that log lines may not have is dropped.
+    `facts` are ids and counts; others are dropped (see `telemetry.lines.FACTS`).
     """
     with _lock:
         if _folder is None:

@@ -1,4 +1,4 @@
-"""Files of metrics, written in full before they are mapped."""
+"""The files of metrics."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ WHOLE = bytes(256 * 1024)  # more than any process uses; the web server's routes
 
 
 class MetricFile(MmapedDict):
-    """Touching a mapped page that the disk has no room for would kill the process (SIGBUS)."""
+    """Written in full because touching a mapped page on a full disk kills the process (SIGBUS)."""
 
     def __init__(self, filename: str, read_mode: bool = False) -> None:
         """Raises OSError if the disk is full or read-only."""

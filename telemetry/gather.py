@@ -26,8 +26,6 @@ KEPT = ("counter", "histogram")  # a gauge of a dead process means nothing
 
 @dataclass(frozen=True)
 class Standing:
-    """An alarm that is on in a process of this host."""
-
     name: AlarmName
     since: datetime
     facts: dict[str, float | int | str]
@@ -41,7 +39,7 @@ def registry(base: Path) -> CollectorRegistry:
 
 
 def standing(base: Path) -> dict[AlarmName, Standing]:
-    """The alarms that are on in living processes. Of two with one name, the older."""
+    """The alarms that are on in living processes. If two have the same name, the older one."""
     found: dict[AlarmName, Standing] = {}
     with _buried(base):
         files = [json.loads(path.read_text()) for path in sorted(base.glob(f"*/{STANDING}"))]
@@ -53,7 +51,6 @@ def standing(base: Path) -> dict[AlarmName, Standing]:
 
 
 def living(base: Path) -> set[str]:
-    """Which kinds of process are alive."""
     with _buried(base):
         return {path.name.split("-", 1)[0] for path in base.glob("*.lock")}
 
@@ -100,7 +97,7 @@ def _keep(folder: Path, past: Path) -> None:
 
 
 def _written(base: Path, pattern: str) -> Iterator[Path]:
-    """Files that are not empty: a new one is for a moment."""
+    """Skips empty files: a new file is empty for a moment."""
     return (path for path in base.glob(pattern) if path.stat().st_size)
 
 
@@ -117,7 +114,7 @@ class _Files:
 
     def collect(self) -> Iterable[Metric]:
         with _buried(self._base):
-            while True:  # LiveKit's worker empties its folder at its start: try again
+            while True:  # LiveKit's worker empties its folder when it starts: try again
                 with contextlib.suppress(FileNotFoundError):
                     files = [str(path) for path in _written(self._base, "*/*.db")]
                     merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]

@@ -52,8 +52,6 @@ _SECRET = re.compile(r"eyJ[\w-]{8,}[\w.-]*|//[^/\s@]*@|\?\S+|(?i:bearer) \S+")
 
 
 class Line(logging.Formatter):
-    """One line per record: JSON, or readable text for a terminal."""
-
     def __init__(self, process: str, *, readable: bool = False) -> None:
         super().__init__()
         self._process = process
@@ -79,7 +77,6 @@ class Relay(logging.Formatter):
 
 
 def line_of(record: logging.LogRecord, process: str) -> dict[str, Any]:
-    """The fields of a line, in order."""
     line: dict[str, Any] = {
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": record.levelname,
@@ -109,7 +106,6 @@ def _native_place(record: logging.LogRecord) -> str:
 
 
 def may_log(name: str, value: object) -> bool:
-    """Whether the key is on the list and the value has the form of its kind."""
     kind = FACTS.get(name)
     if kind is None:
         return False
@@ -119,7 +115,7 @@ def may_log(name: str, value: object) -> bool:
 
 
 def error_of(record: logging.LogRecord) -> dict[str, Any]:
-    """Types and places of an exception. Not its text: the media client's contains the token."""
+    """The types and stack of an exception, without its text: the media client's has the token."""
     if hasattr(record, "line_error"):
         return {"error": record.line_error, "stack": getattr(record, "line_stack", [])}
     if not record.exc_info or record.exc_info[1] is None:
@@ -135,7 +131,6 @@ def error_of(record: logging.LogRecord) -> dict[str, Any]:
 
 
 def places(trace: TracebackType | None) -> list[str]:
-    """`file:line function` of each frame, outermost first."""
     frames = traceback.walk_tb(trace)
     return [
         f"{'/'.join(frame.f_code.co_filename.rsplit('/', 2)[-2:])}:{line} {frame.f_code.co_name}"
@@ -144,7 +139,6 @@ def places(trace: TracebackType | None) -> list[str]:
 
 
 def read_line(line: dict[str, Any]) -> str:
-    """A line for a terminal: time, level, message, facts."""
     head = ("time", "level", "logger", "process", "message", "pid", "stack")
     facts = " ".join(f"{name}={value}" for name, value in line.items() if name not in head)
     text = f"{line['time'][11:19]} {line['level']:<7} {line['message']}"

@@ -23,7 +23,7 @@ _made: dict[str, Any] = {}
 
 
 def begin(folder: Path) -> None:
-    """Turns metrics on for this process; the folder gets their files."""
+    """Turns metrics on for this process; their files are in the folder."""
     global _registry
     os.environ[FOLDER] = str(folder)
     from prometheus_client import CollectorRegistry, values
@@ -39,8 +39,6 @@ def begin(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Metric:
-    """A metric by name. Changes have no effect before `begin`."""
-
     name: str
     doc: str
     labels: tuple[str, ...] = ()
@@ -110,7 +108,7 @@ SPOOL_WAITING = Gauge(
     "bodh_spool_entries_waiting", "Entries that are not in Postgres yet", over="livemax"
 )
 SPOOL_OLDEST = Gauge(
-    "bodh_spool_oldest_unsent_seconds", "Age of the oldest of them", over="livemax"
+    "bodh_spool_oldest_unsent_seconds", "Age of the oldest waiting entry", over="livemax"
 )
 SPOOL_FAILURES = Counter("bodh_spool_failures_total", "Failed writes to the spool")
 SPOOL_LOST = Counter(
@@ -123,7 +121,9 @@ DEAD_LETTERS = Counter("bodh_dead_letters_total", "Entries that cannot be stored
 DRAIN_FAILURES = Counter("bodh_drain_failures_total", "Batches that Postgres refused")
 
 INBOX_WAITING = Gauge("bodh_inbox_waiting", "Webhooks not applied yet", over="livemax")
-INBOX_OLDEST = Gauge("bodh_inbox_oldest_seconds", "Age of the oldest of them", over="livemax")
+INBOX_OLDEST = Gauge(
+    "bodh_inbox_oldest_seconds", "Age of the oldest waiting webhook", over="livemax"
+)
 WEBHOOKS = Counter(
     "bodh_webhooks_total", "Webhooks: received, repeated, refused, processed, set_aside",
     ("outcome",),
@@ -144,10 +144,12 @@ JOBS_PENDING = Gauge(
     "bodh_background_jobs_pending", "Background jobs waiting to start", over="livemax"
 )
 JOBS_OLDEST = Gauge(
-    "bodh_background_jobs_oldest_seconds", "How long the oldest has been due", over="livemax"
+    "bodh_background_jobs_oldest_seconds",
+    "How long the oldest waiting job has been due",
+    over="livemax",
 )
 JOBS_FAILED = Gauge(
-    "bodh_background_jobs_failed", "Background jobs that are not tried again", over="livemax"
+    "bodh_background_jobs_failed", "Background jobs that are not retried", over="livemax"
 )
 JOBS = Counter(
     "bodh_background_jobs_total", "Started background jobs: completed, retried, failed",

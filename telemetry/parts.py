@@ -1,17 +1,17 @@
-"""Parts of a process: each runs for as long as the process does, and starts again when it fails."""
+"""Parts of a process: they run as long as the process and restart when they fail."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0)  # the last one repeats
-LASTING_S = 10.0  # after a run of this length the pauses begin again with the first
+LASTING_S = 10.0  # a run of this length resets the pauses
 
 logger = logging.getLogger(__name__)
 
 
 async def lasting(name: str, part: Callable[[], Awaitable[None]]) -> None:
-    """Runs a part until cancelled, and again each time it ends or raises."""
+    """Runs a part until cancelled; restarts it each time it ends or raises."""
     clock = asyncio.get_running_loop().time
     failures = 0
     while True:

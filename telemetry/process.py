@@ -46,7 +46,7 @@ def start(process: Process, settings: Settings) -> None:
 
 
 def start_job(settings: Settings) -> None:
-    """The same in a job process, which logs through its worker. No effect if the worker did not."""
+    """`start` for a job process. Does nothing if its worker did not call `start`."""
     if STARTED in os.environ:
         start("job", settings)
 
@@ -71,12 +71,11 @@ def start_logging(process: Process) -> None:
 
 
 def metrics_dir(settings: Settings) -> Path:
-    """Where every process of a BODH_HOME has its folder of metrics."""
     return settings.run_dir / "metrics"
 
 
 def own_folder(base: Path, process: str) -> Path:
-    """A new folder. A lock, which containers see too, tells that its process is alive."""
+    """Creates a folder. A lock that containers see too shows that the process is alive."""
     base.parent.mkdir(parents=True, exist_ok=True, mode=0o711)  # postgres runs as another user
     base.mkdir(exist_ok=True, mode=0o700)
     name = f"{process}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -84,7 +83,7 @@ def own_folder(base: Path, process: str) -> Path:
     draft = base / f"{name}.new"
     lock = draft.open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)
-    draft.rename(base / f"{name}.lock")  # so nobody ever sees it unlocked
+    draft.rename(base / f"{name}.lock")  # so it is never visible unlocked
     _held.append(lock)
     folder = base / name
     folder.mkdir()

@@ -1,6 +1,6 @@
-"""What a tutor can do, as LiveKit function tools over a desk.
+"""The tutor's LiveKit function tools.
 
-No tool takes a tenant, a learner or an address. Every result can be read aloud as it is.
+No tool takes a tenant, a learner or an address as an argument. Every result can be read aloud.
 """
 
 from typing import Any

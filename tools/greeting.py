@@ -1,4 +1,4 @@
-"""The first words to a learner: a greeting, or one short line after an absence."""
+"""Greetings, and the short first words after an absence."""
 
 from uuid import UUID
 
@@ -25,13 +25,12 @@ async def greeting(
 
 
 async def back_again(library: Library, *, learner: str, lesson_id: UUID) -> str:
-    """For a learner who was away for less than the greeting pause."""
     lesson = await library.lesson(lesson_id)
     return prompts.render("back_again", learner=learner, lesson=lesson.title)
 
 
 async def resumed(library: Library, *, account_id: UUID, lesson_id: UUID | None) -> str:
-    """From an agent that takes over: where we were, or the open question again."""
+    """For an agent that takes over: names the lesson, or repeats the open question."""
     if lesson_id is None:
         return prompts.render("resumed", lesson=None, question=None)
     run = await library.quiz_run(account_id, lesson_id)

@@ -1,4 +1,4 @@
-"""The passages an answer may rely on, and how a language model sees them."""
+"""Passages for an answer, and the prompt that gives them to a language model."""
 
 import prompts
 from courses.library import Hit
@@ -12,7 +12,7 @@ _FENCES = ("BEGIN LESSON TEXT", "END LESSON TEXT")
 
 
 async def find_passages(desk: Desk, question: str, limit: int) -> list[Hit]:
-    """The passages that match a question best, best first."""
+    """The passages that match a question, best first."""
     query = " ".join(content_words(question))[:QUERY_CHARS]
     if not query:
         return []
@@ -20,7 +20,7 @@ async def find_passages(desk: Desk, question: str, limit: int) -> list[Hit]:
 
 
 async def grounding_text(desk: Desk, hits: list[Hit]) -> str:
-    """The message before a question: who asks, in which lesson, and the marked passages."""
+    """The message before a question: the learner, their lesson and the marked passages."""
     found = await desk.lesson()
     number, lesson = found or (None, None)
     question = None
@@ -45,7 +45,7 @@ def _shown(hit: Hit) -> str:
 
 
 def _fenced(text: str) -> str:
-    """The text, unable to end the lesson text that it is part of."""
+    """Lower-cases fence lines, so that the text cannot end the lesson text around it."""
     for fence in _FENCES:
         text = text.replace(fence, fence.lower())
     return text

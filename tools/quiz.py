@@ -1,4 +1,4 @@
-"""The quiz by voice: asks, understands answers, grades. No result gives away a right option."""
+"""The quiz by voice: asks, understands answers, grades. No result reveals the right option."""
 
 import re
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ _LEAD_IN = re.compile(
 _HEARD_LETTERS = {"be": "b", "bee": "b", "see": "c", "sea": "c", "dee": "d", "ay": "a", "ef": "f"}
 _COUNTS = "|".join([*NUMBERS, *ORDINALS])
 _CHOICE = re.compile(rf"(?:\d{{1,2}}|{_COUNTS})(?: one| option| answer| choice)?")
-_FUZZY = 0.5  # least share of common words for an answer in the learner's own words
+_FUZZY = 0.5  # minimum share of common words for an answer in the learner's own words
 
 
 def said_choice(answer: str) -> str:
@@ -29,7 +29,7 @@ def said_choice(answer: str) -> str:
 
 
 def match_option(answer: str, options: Sequence[str]) -> int | None:
-    """The index of the option an answer means: by text, letter, number or words in common."""
+    """The index of the option an answer means, by text, letter, number or common words."""
     rest = said_choice(answer)
     texts = [normal(option) for option in options]
     if rest in texts or normal(answer) in texts:
@@ -41,7 +41,7 @@ def match_option(answer: str, options: Sequence[str]) -> int | None:
 
 
 def is_position(answer: str) -> bool:
-    """Whether the text is a letter, number or ordinal, so surely an answer, even out of range."""
+    """Whether the text is a letter, number or ordinal, even one out of range."""
     rest = said_choice(answer)
     letter = _HEARD_LETTERS.get(rest, rest).upper()
     return (len(letter) == 1 and letter in LETTERS) or bool(

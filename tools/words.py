@@ -29,7 +29,6 @@ def number_in(text: str) -> int | None:
 
 
 def listed(items: list[str]) -> str:
-    """A spoken list: "a, b and c"."""
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 

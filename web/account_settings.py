@@ -14,7 +14,7 @@ router = APIRouter(prefix="/api/me", tags=["account"], responses=PROBLEMS)
 
 
 class AccountSettings(Camel):
-    """The settings of an account. `speechRate` is a factor of the tutor's normal speed."""
+    """The account's settings. `speechRate` is a multiple of the tutor's normal speed."""
 
     store_words: bool
     speech_rate: float
@@ -26,7 +26,7 @@ class AccountSettings(Camel):
 
 
 class SettingsChange(Camel):
-    """What to change; omitted fields stay."""
+    """The settings to change; omitted ones keep their value."""
 
     store_words: bool | None = None
     speech_rate: float | None = Field(None, ge=0.5, le=2, allow_inf_nan=False)
@@ -39,7 +39,7 @@ class SettingsChange(Camel):
 
 @router.get("/settings")
 async def get_settings(running: Running, caller: Caller, response: Response) -> AccountSettings:
-    """The caller's settings, with defaults for what they never set."""
+    """The caller's settings, with defaults for those never set."""
     response.headers["Cache-Control"] = "no-store"
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         stored = await account_settings.select_settings(db, caller.tenant_id, caller.account.id)
@@ -50,7 +50,7 @@ async def get_settings(running: Running, caller: Caller, response: Response) -> 
 async def patch_settings(body: SettingsChange, running: Running, caller: Caller) -> AccountSettings:
     """Changes some of the caller's settings.
 
-    `storeWords` takes effect in a running talk at once.
+    `storeWords` takes effect at once, also in a running conversation.
     """
     changes = account_settings.Changes(
         store_words=body.store_words,

@@ -33,7 +33,7 @@ from web.middleware import AccessLog, BodyLimit, SecurityHeaders, security_heade
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> FastAPI:
-    """The application. It connects when it starts and at first use, not here."""
+    """Builds the application. It connects at startup, not here."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -74,5 +74,5 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
 
 
 def _operation_id(route: APIRoute) -> str:
-    """The function's name, which is short in generated clients."""
+    """The name of the route's function, for short names in generated clients."""
     return route.name

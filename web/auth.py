@@ -56,7 +56,7 @@ def make_token(settings: Settings, claims: Claims, now: datetime) -> str:
 
 
 class Verifier:
-    """Verifies tokens by our own key or the identity provider's published keys, which it caches."""
+    """Verifies tokens with our own key or the identity provider's keys, which it caches."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -70,7 +70,7 @@ class Verifier:
         await self._client.aclose()
 
     async def verify(self, token: str) -> Claims:
-        """The claims of a token, after checking signature, expiry, issuer and audience.
+        """Checks signature, expiry, issuer and audience, and returns the claims.
 
         Raises SignInRequired, or SignInUnavailable if the provider's keys cannot be fetched.
         """
@@ -91,7 +91,7 @@ class Verifier:
         return _claims(payload)
 
     async def _key(self, header: dict[str, Any]) -> tuple[jwt.PyJWK | str, list[str]]:
-        """The key and its algorithms. The token may choose among them, but cannot add one."""
+        """The key and its algorithms. The token can choose one of them but not add another."""
         settings = self._settings
         secret = settings.auth_secret.get_secret_value()
         own_allowed = not settings.oidc_jwks_url or settings.bodh_env == "development"
@@ -144,14 +144,14 @@ def _claims(payload: dict[str, Any]) -> Claims:
 
 
 def _plain(text: object) -> bool:
-    """Whether it is text that can be stored: not empty, not long, no control characters."""
+    """Whether it can be stored: 1 to 255 printable characters."""
     return isinstance(text, str) and 0 < len(text) <= 255 and text.isprintable()
 
 
 def token_of(request: Request) -> str:
-    """The token in the Authorization header, else in the cookie.
+    """The bearer token of the request, or else the one in the cookie.
 
-    Raises SignInRequired, or Forbidden for a write by cookie that may come from another site.
+    Raises SignInRequired, or Forbidden if a write with the cookie may come from another site.
     """
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and bearer.strip():
@@ -164,9 +164,9 @@ def token_of(request: Request) -> str:
 
 
 def check_origin(request: Request) -> None:
-    """Raises Forbidden for a write that a page of another origin sent.
+    """Raises Forbidden for a write from a page of another origin.
 
-    Browsers send the origin with every write; a client that sends none is not a browser.
+    Browsers send the origin with every write, so a request without one is not from a browser.
     """
     if request.method in SAFE_METHODS:
         return
@@ -180,7 +180,7 @@ def check_origin(request: Request) -> None:
 
 
 def own_origins(settings: Settings, host: str) -> set[str]:
-    """The origins that serve our page; in development also any on loopback."""
+    """The origins that serve our pages; in development, any loopback origin too."""
     parts = urlsplit(settings.public_url)
     origins = {f"{parts.scheme}://{parts.netloc}"}
     if settings.bodh_env == "development" and LOOPBACK_HOST.fullmatch(host):
@@ -189,7 +189,6 @@ def own_origins(settings: Settings, host: str) -> set[str]:
 
 
 def set_cookie(response: Response, settings: Settings, token: str) -> None:
-    """Stores the token in the browser, where no script can read it."""
     response.set_cookie(
         COOKIE,
         token,

@@ -1,10 +1,10 @@
-"""The base of our JSON: Python's names inside, camelCase outside."""
+"""The base of the API's models: snake_case in Python, camelCase in JSON."""
 
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
 class Camel(BaseModel):
-    """Can be made from a row of db/ by `model_validate`, where the names of fields are the same."""
+    """`model_validate` also accepts a row of db/ that has the same field names."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)

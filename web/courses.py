@@ -1,4 +1,4 @@
-"""Courses and lessons to read. Owns /api/courses and /api/lessons."""
+"""Reading courses and lessons. Owns /api/courses and /api/lessons."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -56,7 +56,7 @@ async def get_courses(running: Running, caller: Caller) -> CourseList:
 async def get_course(course_id: str, running: Running, caller: Caller) -> CourseTree:
     """A course with its modules and lessons, and the caller's progress.
 
-    `course_id` is the course's key in another system, its id or its slug.
+    `course_id` is the course's id, its slug, or its key in another system.
     """
     tenant_id, account = caller.tenant_id, caller.account
     async with tenant_tx(running.pool, tenant_id) as db:

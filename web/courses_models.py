@@ -11,16 +11,12 @@ from web.camel import Camel
 
 
 class CourseLine(Camel):
-    """A course in a list."""
-
     id: UUID
     slug: str
     title: str
 
 
 class CourseList(Camel):
-    """All courses of the tenant."""
-
     courses: list[CourseLine]
 
 
@@ -35,8 +31,6 @@ class LessonLine(Camel):
 
 
 class ModuleLine(Camel):
-    """A module with its lessons, in order."""
-
     id: UUID
     title: str
     lessons: list[LessonLine]
@@ -51,7 +45,7 @@ class CourseProgress(Camel):
 
 
 class LastLesson(Camel):
-    """The lesson that the caller opened last. `lastPosition` is in seconds of its video."""
+    """The lesson the caller opened last. `lastPosition` is in seconds of its video."""
 
     lesson_id: UUID
     module_id: UUID
@@ -69,8 +63,6 @@ class CourseTree(CourseLine):
 
 
 class QuizQuestion(Camel):
-    """A question as a learner sees it."""
-
     id: UUID
     number: int
     prompt: str
@@ -87,10 +79,7 @@ class LessonProgress(Camel):
 
 
 class LessonPassage(Camel):
-    """One numbered passage of a lesson in Markdown, with links to its pictures.
-
-    A formula comes as MathML too.
-    """
+    """A passage of a lesson in Markdown, with links to its pictures; a formula also as MathML."""
 
     id: UUID
     number: int
@@ -98,12 +87,12 @@ class LessonPassage(Camel):
     heading: str
     body: str
     mathml: str | None = Field(
-        description="Formulas only; null for a formula that an older Bodh imported"
+        description="Formulas only; null if an older version of Bodh imported the course"
     )
 
 
 class LessonText(Camel):
-    """A lesson to read. `number` counts through the course; it is null if unpublished."""
+    """A lesson. `number` counts through the course; null if the lesson is unpublished."""
 
     id: UUID
     course_id: UUID
@@ -118,7 +107,7 @@ class LessonText(Camel):
 
 
 class ProgressChange(Camel):
-    """What to change; omitted fields stay. `lastPosition` is in seconds of the video."""
+    """Omitted fields keep their value. `lastPosition` is in seconds of the video."""
 
     percentage: int | None = Field(None, ge=0, le=100)
     last_position: float | None = Field(None, ge=0, le=1_000_000, allow_inf_nan=False)

@@ -1,4 +1,4 @@
-"""What routes depend on: the running application, the signed-in account, the token rate."""
+"""Dependencies of routes: the running application, the signed-in account, the rate limit."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ def utc_now() -> datetime:
 
 @dataclass
 class Context:
-    """What the application holds while it runs. `web.app` opens and closes it."""
+    """The resources of the running application, opened and closed by `web.app`."""
 
     settings: Settings
     pool: Pool
@@ -41,8 +41,6 @@ class Context:
 
 @dataclass(frozen=True)
 class SignedInAccount:
-    """The caller: a verified account in its tenant."""
-
     account: Account
     tenant: Tenant
 
@@ -58,7 +56,7 @@ def context_of(request: Request) -> Context:
 
 Running = Annotated[Context, Depends(context_of)]
 
-# token_of reads them; they are declared so that the OpenAPI document has both ways to sign in
+# declared only for the OpenAPI document: token_of reads the bearer token and the cookie
 _bearer = HTTPBearer(auto_error=False, description="A sign-in JWT")
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The same JWT, set at sign-in")
 
@@ -69,7 +67,7 @@ async def signed_in(
     _by_bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     _by_cookie: Annotated[str | None, Depends(_cookie)],
 ) -> SignedInAccount:
-    """The account of the request; created when its first valid token arrives.
+    """The account of the request, created on its first valid token.
 
     Raises SignInRequired, SignInUnavailable, Forbidden.
     """
@@ -86,7 +84,7 @@ Caller = Annotated[SignedInAccount, Depends(signed_in)]
 
 
 async def _tenant(running: Context, claims: Claims) -> Tenant:
-    """The tenant that the token names; created in development. Raises Forbidden."""
+    """The tenant of the token, created in development if missing. Raises Forbidden."""
     tenant = running.tenants.get(claims.tenant)
     if tenant is None:
         async with acquire(running.pool) as db:

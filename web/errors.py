@@ -1,4 +1,4 @@
-"""Errors. The only place that turns an exception into `{error, code}` and an HTTP status."""
+"""Errors. The only place that maps exceptions to HTTP statuses and `{error, code}`."""
 
 import logging
 import sqlite3
@@ -20,11 +20,11 @@ logger = logging.getLogger(__name__)
 
 
 class SignInRequired(Exception):
-    """No sign-in, or one that is not valid."""
+    """The sign-in is missing or not valid."""
 
 
 class RateExceeded(Exception):
-    """The account made more requests in this minute than it may."""
+    """The account made too many requests in the current minute."""
 
 
 class SignInUnavailable(Exception):
@@ -32,7 +32,7 @@ class SignInUnavailable(Exception):
 
 
 class Problem(BaseModel):
-    """The body of every failed request: a sentence to show and a code to branch on."""
+    """The body of every error response: a sentence to show and a code to branch on."""
 
     error: str
     code: str
@@ -41,10 +41,10 @@ class Problem(BaseModel):
 class _Row(BaseModel):
     status: int
     code: str
-    error: str = ""  # empty: the message of the exception, which is written for the user
+    error: str = ""  # empty: use the message of the exception, which is written for users
 
 
-_AWAY = _Row(status=503, code="unavailable", error="Bodh is not available now. Try again.")
+_AWAY = _Row(status=503, code="unavailable", error="Bodh is not available right now. Try again.")
 # "not found" and "not yours" look the same
 _TABLE: dict[type[Exception], _Row] = {
     SignInRequired: _Row(status=401, code="unauthorized", error="Unauthorized"),
@@ -60,7 +60,7 @@ _TABLE: dict[type[Exception], _Row] = {
     SignInUnavailable: _Row(
         status=503,
         code="sign_in_unavailable",
-        error="Sign-in cannot be checked now. Try again.",
+        error="Sign-in cannot be checked right now. Try again.",
     ),
     **dict.fromkeys((*db.AWAY, StorageUnavailable, sqlite3.Error), _AWAY),
 }
@@ -78,7 +78,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
         403: "Your role does not allow it",
         404: "Not found, or not yours",
         409: "Conflicts with what is stored",
-        413: "The body is above 256 KiB",
+        413: "The body is larger than 256 KiB",
         422: "The body, a parameter or an id is malformed",
         429: "Too many requests",
         503: "The media server, the database or the identity provider does not respond",
@@ -87,7 +87,6 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 
 
 def register(app: FastAPI) -> None:
-    """Adds the exception handlers to an application."""
     for kind in _TABLE:
         app.add_exception_handler(kind, _translate)
     app.add_exception_handler(RequestValidationError, _malformed)
@@ -127,7 +126,7 @@ async def _refused(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _failed(request: Request, error: Exception) -> JSONResponse:
-    """Our own mistake. The traceback is logged; the response says nothing about it."""
+    """An unexpected exception. Logs the traceback and keeps it out of the response."""
     logger.error(
         "request failed",
         exc_info=error,

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/api", tags=["sessions"], responses=PROBLEMS)
 
 
 class LoggedEvent(Camel):
-    """One event of a session. The payload is as it was hashed: ids and numbers, in snake_case."""
+    """One event of a session. The payload has ids and numbers, in snake_case as it was hashed."""
 
     seq: int
     type: str

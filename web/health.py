@@ -17,20 +17,18 @@ router = APIRouter(tags=["health"])
 
 
 class Health(BaseModel):
-    """The check passed."""
-
     status: Literal["ok"]
 
 
 @router.get("/healthz")
 async def healthz() -> Health:
-    """The process is up."""
+    """Succeeds while the process runs."""
     return Health(status="ok")
 
 
 @router.get("/readyz", responses={503: PROBLEMS[503]})
 async def readyz(running: Running) -> Health:
-    """Postgres and the media server answer."""
+    """Succeeds if Postgres and the media server respond."""
     async with asyncio.timeout(READY_TIMEOUT_S):
         async with acquire(running.pool) as db:
             await db.execute("select 1 from tenants limit 1")

@@ -13,7 +13,7 @@ from telemetry import metrics
 from web.errors import problem
 
 MAX_BODY_BYTES = 256 * 1024
-TOO_LARGE = "The request body is above 256 KiB"
+TOO_LARGE = "The request body is larger than 256 KiB"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 UNLOGGED = ("/healthz", "/readyz")  # counted, but not logged
 
@@ -21,7 +21,7 @@ logger = logging.getLogger("web.access")
 
 
 class BodyLimit:
-    """Responds 413 to a body above MAX_BODY_BYTES, as soon as its length is known."""
+    """Rejects a body above MAX_BODY_BYTES with 413, as soon as its length is known."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -48,7 +48,7 @@ class BodyLimit:
 
 
 def security_headers(settings: Settings) -> dict[str, str]:
-    """Only our own scripts and styles; connections only to us and the media server."""
+    """Allows only our own scripts and styles, and connections to us and the media server."""
     media = urlsplit(settings.livekit_client_url)
     secure = media.scheme in ("wss", "https")
     schemes = ("wss", "https") if secure else ("ws", "http")
@@ -77,8 +77,6 @@ def security_headers(settings: Settings) -> dict[str, str]:
 
 
 class SecurityHeaders:
-    """Adds the headers to every response, including errors."""
-
     def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
         self._app = app
         self._headers = headers

@@ -27,7 +27,7 @@ class NoticeLine(Camel):
     last_at: datetime
     cleared_at: datetime | None
     count: int = Field(
-        description="How often it was raised; within an hour of its end it counts again here"
+        description="How often it was raised; if again within an hour of clearing, it counts here"
     )
     facts: dict[str, float | int | str | bool | None]
 
@@ -45,9 +45,9 @@ async def get_notices(
     caller: Caller,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> Notices:
-    """Alarms, for admins: those that are on, then the newest. operations.md explains each.
+    """Alarms, for admins: active ones first, then the newest. docs/operations.md explains each.
 
-    Alarms are about hosts, so admins of any tenant but the default one get an empty list.
+    Alarms concern hosts, so only admins of the default tenant get any.
     """
     require(caller.account, "read_notices")
     async with tenant_tx(running.pool, caller.tenant_id) as db:

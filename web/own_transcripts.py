@@ -63,7 +63,7 @@ class HeardSegment(Camel):
 
 
 class OwnTranscripts(Camel):
-    """The caller's talks, newest first, or the segments that a search found, oldest first."""
+    """The caller's conversations, newest first, or the segments a search found, oldest first."""
 
     talks: list[HeardTalk]
     hits: list[HeardSegment]
@@ -85,9 +85,9 @@ async def get_own_transcripts(
     q: Words = "",
     mine: Mine = False,
 ) -> OwnTranscripts:
-    """The caller's talks, or with `q` the segments of them that contain these words.
+    """The caller's conversations or, with `q`, the segments in them that contain these words.
 
-    Covers what the caller said and what was said while they were in the room.
+    Includes what the caller said and what was said while they were in the room.
     """
     response.headers["Cache-Control"] = "no-store"
     async with tenant_tx(running.pool, caller.tenant_id) as db:
@@ -107,8 +107,8 @@ async def delete_own_words(
 ) -> WordsErased:
     """Erases what the caller has said in a session so far, and the tutor's answers to it.
 
-    The rows are gone when the response is sent, the hosts' spools follow within seconds. Segments
-    that are still on their way are not stored.
+    The rows are deleted before the response; the hosts' spools follow within seconds. Segments
+    that arrive later are not stored.
     """
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         await select_visible_session(db, caller.tenant_id, caller.account, session_id)

@@ -1,4 +1,4 @@
-"""The web client. Owns its built files and the addresses it answers."""
+"""The web client. Owns its built files and its URLs."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/transcripts")
 @router.get("/transcripts/{session_id}")
 def get_shell() -> Response:
-    """The client's only page; its script reads the address."""
+    """The client's only page; its script reads the URL."""
     return _shell(200)
 
 
@@ -42,13 +42,11 @@ async def get_module_shell(request: Request, running: Running) -> Response:
 
 @router.get("/assets/{name}")
 def get_asset(name: str) -> Response:
-    """A script, style or font of the client."""
     return _file(DIST / "assets", name, FOREVER)
 
 
 @router.get("/{name}")
 def get_file(name: str) -> Response:
-    """Another file of the client, such as its icon."""
     return _file(DIST, name, "no-cache")
 
 

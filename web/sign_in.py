@@ -81,7 +81,7 @@ async def sign_in(request: Request, response: Response, running: Running, _: Cal
 
 @router.post("/auth/sign-out", status_code=204)
 async def sign_out(request: Request, response: Response) -> None:
-    """Removes the cookie. Succeeds without one, too."""
+    """Removes the cookie, if there is one."""
     check_origin(request)
     clear_cookie(response)
     response.headers["Cache-Control"] = "no-store"

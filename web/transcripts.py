@@ -54,7 +54,7 @@ class Transcript(Camel):
 async def get_transcript(
     session_id: UUID, running: Running, caller: Caller, form: Format = "json"
 ) -> Response:
-    """The transcript of a session: for staff all of it, for a learner what they could hear."""
+    """The transcript of a session: all of it for staff, what they could hear for a learner."""
     account = caller.account
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         session = await select_visible_session(db, caller.tenant_id, account, session_id)
@@ -82,7 +82,7 @@ def as_text(segments: list[TranscriptSegment]) -> str:
 
 
 def as_feed(segments: list[TranscriptSegment]) -> str:
-    """For a braille display: one line per segment, no times, a name only where it changes."""
+    """For braille displays: one line per segment, no times, a name only when it changes."""
     names = ["", *(s.name for s in segments)]
     lines = (
         _line(s.text) if s.name == before else f"{s.name}: {_line(s.text)}"
@@ -102,7 +102,7 @@ def as_vtt(segments: list[TranscriptSegment]) -> str:
 
 
 def seconds_of(at: datetime, started_at: datetime) -> float:
-    """Seconds since the session started; 0 for speech that began just before its row."""
+    """Seconds since the session started; 0 for speech that began just before the session's row."""
     return max(0.0, round((at - started_at).total_seconds(), 3))
 
 

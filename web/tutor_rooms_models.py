@@ -1,4 +1,4 @@
-"""The JSON of the way into a tutor room."""
+"""The JSON of entering a tutor room and changing the lesson."""
 
 from uuid import UUID
 
@@ -10,8 +10,6 @@ from web.courses_models import CourseProgress, LessonProgress, QuizQuestion
 
 
 class PageCourse(Camel):
-    """The course of a module page."""
-
     id: UUID
     title: str
     description: str
@@ -32,8 +30,6 @@ class PageLesson(Camel):
 
 
 class PageModule(Camel):
-    """The module of a module page, with its lessons in order."""
-
     id: UUID
     title: str
     lessons: list[PageLesson]
@@ -53,8 +49,6 @@ class SessionTypeResult(Camel):
 
 
 class ModulePage(Camel):
-    """Everything that a module page needs, including the room and a token for it."""
-
     course: PageCourse
     module: PageModule
     user_id: UUID
@@ -77,7 +71,7 @@ class TokenRequest(BaseModel):
 
 
 class JoinToken(BaseModel):
-    """LiveKit's standard token response, and the session."""
+    """LiveKit's standard token response, plus the session."""
 
     server_url: str
     participant_token: str
@@ -86,13 +80,11 @@ class JoinToken(BaseModel):
 
 
 class LessonChoice(Camel):
-    """The lesson to change to."""
-
     lesson_id: UUID
 
 
 class LessonChanged(Camel):
-    """The learner's lesson now, and the number of that change in the room."""
+    """The learner's current lesson, and the revision of the change."""
 
     lesson_id: UUID
     revision: int

@@ -35,14 +35,14 @@ _NAME = re.compile(r"[a-z_]{1,64}")
 
 
 class Received(BaseModel):
-    """The event is on disk. `repeated` means that it was there already."""
+    """The event is on disk. `repeated` means it was there already."""
 
     status: Literal["ok", "repeated"]
 
 
 @router.post("/livekit")
 async def receive(request: Request, running: Running) -> Received:
-    """Stores an event of the media server, signed with our key. A repeat changes nothing."""
+    """Stores an event that the media server signed with our key. Repeats change nothing."""
     digest = signed_digest(request, running.settings)
     body = await request.body()
     if not hmac.compare_digest(digest, hashlib.sha256(body).digest()):
@@ -58,14 +58,14 @@ async def receive(request: Request, running: Running) -> Received:
 
 
 def signed_digest(request: Request, settings: Settings) -> bytes:
-    """The SHA-256 of the body, as the signature has it. Raises SignInRequired."""
+    """The SHA-256 of the body, according to the signature. Raises SignInRequired."""
     try:
         _check_secret(request, settings)
         verifier = api.TokenVerifier(
             settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
         )
         claims = verifier.verify(request.headers["authorization"])
-        # a join token is signed with the same key, but has no hash of a body
+        # a join token is signed with the same key, but has no hash of the body
         digest = base64.b64decode(claims.sha256 or "", validate=True)
         if len(digest) != hashlib.sha256().digest_size:
             raise SignInRequired
@@ -87,7 +87,7 @@ def _check_secret(request: Request, settings: Settings) -> None:
 
 
 def parse_event(body: bytes) -> Event:
-    """The fields of an event that have an effect. Raises ProtocolError for any other body."""
+    """The fields of an event that Bodh uses. Raises ProtocolError if the body is not an event."""
     try:
         event = Parse(body.decode(), WebhookEvent(), ignore_unknown_fields=True)
     except Exception as error:

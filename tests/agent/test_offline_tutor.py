@@ -157,7 +157,7 @@ async def test_quiz_asks_grades_hints_and_counts() -> None:
         assert (await ask(session, "my answer is two")).startswith("Yes, that is right.")
         assert (await ask(session, "the third one")).startswith("Yes, that is right.")
         last = await ask(session, "a")
-    assert "three of four right at the first try" in last
+    assert "three of four right on the first try" in last
 
 
 async def test_continue_with_an_open_question_asks_it_again() -> None:

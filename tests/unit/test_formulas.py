@@ -29,7 +29,7 @@ def test_a_formula_becomes_mathml(tex: str, part: str) -> None:
         (r"x^{2", "unbalanced braces"),
         (r"x}{", "unbalanced braces"),
         (r"\left( x", "unknown TeX"),
-        (r"a & b", "a sign is not allowed here"),
+        (r"a & b", "a character is not allowed here"),
         (r"\href{javascript:alert(1)}{x}", "a formula cannot contain links, colours or classes"),
         (r"\class{a}{x}", "a formula cannot contain links, colours or classes"),
         (r"\style{color:red}{x}", "a formula cannot contain links, colours or classes"),

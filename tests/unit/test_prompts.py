@@ -60,7 +60,7 @@ def test_a_value_is_never_read_as_a_template() -> None:
         ("## hello: a b\nHello {a}.", "is not `name: value, value`"),
         ("## hello\nHello {a}.", "does not name its values"),
         ("## hello\n\n## bye\nBye.", "hello is empty"),
-        ("## hello\nHello.\n\n## hello\nHello again.", "hello is empty, twice"),
+        ("## hello\nHello.\n\n## hello\nHello again.", "hello is empty, given twice"),
     ],
 )
 def test_a_file_of_another_format_is_refused(tmp_path: Path, text: str, message: str) -> None:

@@ -8,7 +8,7 @@ from courses.quiz import QuizRun, hint_text, passed
 @pytest.mark.parametrize(
     ("correct", "total", "expected"), [(3, 5, True), (2, 5, False), (0, 0, False), (1, 1, True)]
 )
-def test_sixty_percent_right_at_the_first_try_passes(
+def test_sixty_percent_right_on_the_first_try_passes(
     correct: int, total: int, expected: bool
 ) -> None:
     assert passed(QuizRun(None, 0, 0, total, correct, total)) is expected

@@ -55,7 +55,7 @@ export interface paths {
         put?: never;
         /**
          * Sign Out
-         * @description Removes the cookie. Succeeds without one, too.
+         * @description Removes the cookie, if there is one.
          */
         post: operations["sign_out"];
         delete?: never;
@@ -93,7 +93,7 @@ export interface paths {
         };
         /**
          * Get Settings
-         * @description The caller's settings, with defaults for what they never set.
+         * @description The caller's settings, with defaults for those never set.
          */
         get: operations["get_settings"];
         put?: never;
@@ -105,7 +105,7 @@ export interface paths {
          * Patch Settings
          * @description Changes some of the caller's settings.
          *
-         *     `storeWords` takes effect in a running talk at once.
+         *     `storeWords` takes effect at once, also in a running conversation.
          */
         patch: operations["patch_settings"];
         trace?: never;
@@ -119,9 +119,9 @@ export interface paths {
         };
         /**
          * Get Own Transcripts
-         * @description The caller's talks, or with `q` the segments of them that contain these words.
+         * @description The caller's conversations or, with `q`, the segments in them that contain these words.
          *
-         *     Covers what the caller said and what was said while they were in the room.
+         *     Includes what the caller said and what was said while they were in the room.
          */
         get: operations["get_own_transcripts"];
         put?: never;
@@ -146,8 +146,8 @@ export interface paths {
          * Delete Own Words
          * @description Erases what the caller has said in a session so far, and the tutor's answers to it.
          *
-         *     The rows are gone when the response is sent, the hosts' spools follow within seconds. Segments
-         *     that are still on their way are not stored.
+         *     The rows are deleted before the response; the hosts' spools follow within seconds. Segments
+         *     that arrive later are not stored.
          */
         delete: operations["delete_own_words"];
         options?: never;
@@ -186,7 +186,7 @@ export interface paths {
          * Get Course
          * @description A course with its modules and lessons, and the caller's progress.
          *
-         *     `course_id` is the course's key in another system, its id or its slug.
+         *     `course_id` is the course's id, its slug, or its key in another system.
          */
         get: operations["get_course"];
         put?: never;
@@ -350,7 +350,7 @@ export interface paths {
         };
         /**
          * Get Transcript
-         * @description The transcript of a session: for staff all of it, for a learner what they could hear.
+         * @description The transcript of a session: all of it for staff, what they could hear for a learner.
          */
         get: operations["get_transcript"];
         put?: never;
@@ -392,7 +392,7 @@ export interface paths {
         put?: never;
         /**
          * Receive
-         * @description Stores an event of the media server, signed with our key. A repeat changes nothing.
+         * @description Stores an event that the media server signed with our key. Repeats change nothing.
          */
         post: operations["receive"];
         delete?: never;
@@ -410,9 +410,9 @@ export interface paths {
         };
         /**
          * Get Notices
-         * @description Alarms, for admins: those that are on, then the newest. operations.md explains each.
+         * @description Alarms, for admins: active ones first, then the newest. docs/operations.md explains each.
          *
-         *     Alarms are about hosts, so admins of any tenant but the default one get an empty list.
+         *     Alarms concern hosts, so only admins of the default tenant get any.
          */
         get: operations["get_notices"];
         put?: never;
@@ -432,7 +432,7 @@ export interface paths {
         };
         /**
          * Healthz
-         * @description The process is up.
+         * @description Succeeds while the process runs.
          */
         get: operations["healthz"];
         put?: never;
@@ -452,7 +452,7 @@ export interface paths {
         };
         /**
          * Readyz
-         * @description Postgres and the media server answer.
+         * @description Succeeds if Postgres and the media server respond.
          */
         get: operations["readyz"];
         put?: never;
@@ -469,7 +469,7 @@ export interface components {
     schemas: {
         /**
          * AccountSettings
-         * @description The settings of an account. `speechRate` is a factor of the tutor's normal speed.
+         * @description The account's settings. `speechRate` is a multiple of the tutor's normal speed.
          */
         AccountSettings: {
             /** Storewords */
@@ -493,10 +493,7 @@ export interface components {
              */
             theme: "light" | "dark" | "system";
         };
-        /**
-         * CourseLine
-         * @description A course in a list.
-         */
+        /** CourseLine */
         CourseLine: {
             /**
              * Id
@@ -508,10 +505,7 @@ export interface components {
             /** Title */
             title: string;
         };
-        /**
-         * CourseList
-         * @description All courses of the tenant.
-         */
+        /** CourseList */
         CourseList: {
             /** Courses */
             courses: components["schemas"]["CourseLine"][];
@@ -581,10 +575,7 @@ export interface components {
             /** Events */
             events: components["schemas"]["LoggedEvent"][];
         };
-        /**
-         * Health
-         * @description The check passed.
-         */
+        /** Health */
         Health: {
             /**
              * Status
@@ -678,7 +669,7 @@ export interface components {
         };
         /**
          * JoinToken
-         * @description LiveKit's standard token response, and the session.
+         * @description LiveKit's standard token response, plus the session.
          */
         JoinToken: {
             /** Server Url */
@@ -695,7 +686,7 @@ export interface components {
         };
         /**
          * LastLesson
-         * @description The lesson that the caller opened last. `lastPosition` is in seconds of its video.
+         * @description The lesson the caller opened last. `lastPosition` is in seconds of its video.
          */
         LastLesson: {
             /**
@@ -718,7 +709,7 @@ export interface components {
         };
         /**
          * LessonChanged
-         * @description The learner's lesson now, and the number of that change in the room.
+         * @description The learner's current lesson, and the revision of the change.
          */
         LessonChanged: {
             /**
@@ -729,10 +720,7 @@ export interface components {
             /** Revision */
             revision: number;
         };
-        /**
-         * LessonChoice
-         * @description The lesson to change to.
-         */
+        /** LessonChoice */
         LessonChoice: {
             /**
              * Lessonid
@@ -764,9 +752,7 @@ export interface components {
         };
         /**
          * LessonPassage
-         * @description One numbered passage of a lesson in Markdown, with links to its pictures.
-         *
-         *     A formula comes as MathML too.
+         * @description A passage of a lesson in Markdown, with links to its pictures; a formula also as MathML.
          */
         LessonPassage: {
             /**
@@ -787,7 +773,7 @@ export interface components {
             body: string;
             /**
              * Mathml
-             * @description Formulas only; null for a formula that an older Bodh imported
+             * @description Formulas only; null if an older version of Bodh imported the course
              */
             mathml: string | null;
         };
@@ -808,7 +794,7 @@ export interface components {
         };
         /**
          * LessonText
-         * @description A lesson to read. `number` counts through the course; it is null if unpublished.
+         * @description A lesson. `number` counts through the course; null if the lesson is unpublished.
          */
         LessonText: {
             /**
@@ -843,7 +829,7 @@ export interface components {
         };
         /**
          * LoggedEvent
-         * @description One event of a session. The payload is as it was hashed: ids and numbers, in snake_case.
+         * @description One event of a session. The payload has ids and numbers, in snake_case as it was hashed.
          */
         LoggedEvent: {
             /** Seq */
@@ -887,10 +873,7 @@ export interface components {
             /** Tenant */
             tenant: string;
         };
-        /**
-         * ModuleLine
-         * @description A module with its lessons, in order.
-         */
+        /** ModuleLine */
         ModuleLine: {
             /**
              * Id
@@ -902,10 +885,7 @@ export interface components {
             /** Lessons */
             lessons: components["schemas"]["LessonLine"][];
         };
-        /**
-         * ModulePage
-         * @description Everything that a module page needs, including the room and a token for it.
-         */
+        /** ModulePage */
         ModulePage: {
             course: components["schemas"]["PageCourse"];
             module: components["schemas"]["PageModule"];
@@ -959,7 +939,7 @@ export interface components {
             clearedAt: string | null;
             /**
              * Count
-             * @description How often it was raised; within an hour of its end it counts again here
+             * @description How often it was raised; if again within an hour of clearing, it counts here
              */
             count: number;
             /** Facts */
@@ -977,7 +957,7 @@ export interface components {
         };
         /**
          * OwnTranscripts
-         * @description The caller's talks, newest first, or the segments that a search found, oldest first.
+         * @description The caller's conversations, newest first, or the segments a search found, oldest first.
          */
         OwnTranscripts: {
             /** Talks */
@@ -985,10 +965,7 @@ export interface components {
             /** Hits */
             hits: components["schemas"]["HeardSegment"][];
         };
-        /**
-         * PageCourse
-         * @description The course of a module page.
-         */
+        /** PageCourse */
         PageCourse: {
             /**
              * Id
@@ -1027,10 +1004,7 @@ export interface components {
             /** Quiz */
             quiz: components["schemas"]["QuizQuestion"][];
         };
-        /**
-         * PageModule
-         * @description The module of a module page, with its lessons in order.
-         */
+        /** PageModule */
         PageModule: {
             /**
              * Id
@@ -1044,7 +1018,7 @@ export interface components {
         };
         /**
          * Problem
-         * @description The body of every failed request: a sentence to show and a code to branch on.
+         * @description The body of every error response: a sentence to show and a code to branch on.
          */
         Problem: {
             /** Error */
@@ -1054,7 +1028,7 @@ export interface components {
         };
         /**
          * ProgressChange
-         * @description What to change; omitted fields stay. `lastPosition` is in seconds of the video.
+         * @description Omitted fields keep their value. `lastPosition` is in seconds of the video.
          */
         ProgressChange: {
             /** Percentage */
@@ -1064,10 +1038,7 @@ export interface components {
             /** Completed */
             completed?: boolean | null;
         };
-        /**
-         * QuizQuestion
-         * @description A question as a learner sees it.
-         */
+        /** QuizQuestion */
         QuizQuestion: {
             /**
              * Id
@@ -1085,7 +1056,7 @@ export interface components {
         };
         /**
          * Received
-         * @description The event is on disk. `repeated` means that it was there already.
+         * @description The event is on disk. `repeated` means it was there already.
          */
         Received: {
             /**
@@ -1119,7 +1090,7 @@ export interface components {
         };
         /**
          * SettingsChange
-         * @description What to change; omitted fields stay.
+         * @description The settings to change; omitted ones keep their value.
          */
         SettingsChange: {
             /** Storewords */
@@ -1286,7 +1257,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1376,7 +1347,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1466,7 +1437,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1558,7 +1529,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1650,7 +1621,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1746,7 +1717,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1845,7 +1816,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -1939,7 +1910,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2031,7 +2002,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2125,7 +2096,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2219,7 +2190,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2313,7 +2284,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2411,7 +2382,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2529,7 +2500,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2636,7 +2607,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2737,7 +2708,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2835,7 +2806,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -2933,7 +2904,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3027,7 +2998,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3119,7 +3090,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;
@@ -3213,7 +3184,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description The body is above 256 KiB */
+            /** @description The body is larger than 256 KiB */
             413: {
                 headers: {
                     [name: string]: unknown;

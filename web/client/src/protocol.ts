@@ -34,16 +34,16 @@ export interface AnswerCited {
 /** `answer.planned`, agent to page: a sentence starts. */
 export interface AnswerPlanned {
   segmentId: string;
-  /** The sentence, and all that is planned to follow it. */
+  /** The sentence, and everything planned after it. */
   text: string;
   /** True: the tutor was stopped in or after this sentence. The rest will not be spoken. */
   cut: boolean;
 }
 
 /**
- * On the topic `lesson.change`, agent to everyone in the room: send it again.
+ * On the topic `lesson.change`, agent to everyone in the room: send the change again.
  *
- * The agent got a data message from somebody it had not seen join. An RPC names its caller.
+ * Sent when a data message comes from a participant whose join the agent has not seen yet.
  */
 export interface LessonAgain {
   type: 'lesson.again';
@@ -53,7 +53,7 @@ export interface LessonAgain {
 export interface LessonChange {
   type?: 'lesson.change';
   lessonId: string;
-  /** Set where the server has already changed the lesson; without it, the agent changes it. */
+  /** Set if the server has already changed the lesson; without it, the agent changes it. */
   revision?: number | null;
 }
 
