@@ -55,7 +55,10 @@ async def neighbours(
         await make_twin(superuser, template.tenant_id, MARK, 0)
         name = f"{template.room_name}{MARK}"
         page = await school.open("Amina")
+        twin = await superuser.fetchval("select id from tenants where slug = $1", MARK)
         ours = {
+            "tenant_id": str(school.tenant.id),
+            "name": "picture.png",
             "course_id": str(school.course.id),
             "module_id": str(school.modules[0].id),
             "lesson_id": str(school.lessons[0][0].id),
@@ -63,7 +66,8 @@ async def neighbours(
             "room": page["roomName"],
         }
         ids = ("course_id", "module_id", "lesson_id", "session_id")
-        theirs = {one: str(getattr(template, one)) for one in ids} | {"room": name}
+        theirs = {one: str(getattr(template, one)) for one in ids}
+        theirs |= {"room": name, "tenant_id": str(twin), "name": f"{MARK}.png"}
         yield Neighbours(school, superuser, ours, theirs)
         await superuser.close()
 
