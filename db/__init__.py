@@ -42,8 +42,8 @@ STALE = (
     asyncpg.InternalClientError,
 )
 
-# The database is away: the statement was fine and may succeed later. Errors in our own SQL or
-# arguments are not in here, so that a bug is never retried as an outage. asyncpg raises a plain
+# The database is unavailable: the statement was fine and may succeed later. Errors in our own SQL
+# or arguments are not listed, so that a bug is never retried as an outage. asyncpg raises a plain
 # InterfaceError for both, so `acquire` and `tenant_tx` turn those of an outage into ConnectionLost.
 AWAY = (
     ConnectionLost,
@@ -60,7 +60,7 @@ AWAY = (
 
 
 async def create_pool(dsn: str, *, max_size: int = 10) -> Pool:
-    """A pool that connects at first use, so a process can start while Postgres is away.
+    """A pool that connects on first use, so a process can start while Postgres is down.
 
     A statement that takes too long raises one of AWAY. The caller closes the pool.
     """
@@ -78,7 +78,7 @@ async def create_pool(dsn: str, *, max_size: int = 10) -> Pool:
 async def acquire(pool: Pool) -> AsyncIterator[Connection]:
     """A connection without a tenant, for tables that have none.
 
-    Raises ConnectionLost where the connection or the pool was closed.
+    Raises ConnectionLost if the connection or the pool was closed.
     """
     try:
         async with pool.acquire(timeout=ACQUIRE_S) as db:
@@ -139,7 +139,7 @@ async def _transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]
             yield db
             await transaction.commit()
         except (asyncio.CancelledError, TimeoutError):
-            # a frozen server would not answer a rollback, and waiting would delay our own end
+            # a frozen server would not answer a rollback, and waiting would delay our shutdown
             db.terminate()
             raise
         except BaseException:
@@ -150,10 +150,9 @@ async def _transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]
 
 @asynccontextmanager
 async def only_one(dsn: str, key: int) -> AsyncIterator[Connection]:
-    """Waits for an advisory lock that only one process of all hosts can hold.
+    """Waits for an advisory lock, which only one process on all hosts can hold.
 
-    Yields the connection that holds it; once that connection fails, another process may hold the
-    lock.
+    Yields the connection that holds it. If that connection fails, another process may get the lock.
     """
     db = await asyncpg.connect(dsn, timeout=CONNECT_S, command_timeout=FROZEN_S)
     try:
@@ -165,7 +164,7 @@ async def only_one(dsn: str, key: int) -> AsyncIterator[Connection]:
 
 
 async def set_tenant(db: Connection, tenant_id: UUID) -> None:
-    """Sets the tenant until the end of the running transaction."""
+    """Sets the tenant until the transaction ends."""
     await db.execute("select set_config('app.tenant_id', $1, true)", str(tenant_id))
 
 

@@ -24,7 +24,7 @@ SAMPLE = Path(__file__).parent / "sample"
 
 
 class BrokenLogError(Exception):
-    """An event log is not as it was appended."""
+    """An event log was changed."""
 
 
 PROBLEMS = (
@@ -53,13 +53,13 @@ def main() -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     except StorageUnavailable as error:
-        sys.stderr.write(f"the stored objects cannot be reached ({error}): see STORAGE_URL\n")
+        sys.stderr.write(f"stored objects cannot be reached ({error}): check STORAGE_URL\n")
         return 1
     except UNMIGRATED:
         sys.stderr.write("the database is empty: run `python -m db migrate` first\n")
         return 1
     except AWAY as error:
-        sys.stderr.write(f"the database does not answer ({error}): start `python -m db serve`\n")
+        sys.stderr.write(f"the database does not respond ({error}): start `python -m db serve`\n")
         return 1
     return 0
 
@@ -76,12 +76,12 @@ def parse_arguments() -> argparse.Namespace:
     commands.add_parser("url", help="print the DSN of the application's role")
     commands.add_parser("verify", help="check that no event log was changed")
     for name, text in (
-        ("backup", "write Postgres, spool and inbox into a new folder"),
-        ("restore", "fill an empty database and BODH_HOME from such a folder"),
+        ("backup", "write Postgres, spool and inbox to a new folder"),
+        ("restore", "restore a backup into an empty database and BODH_HOME"),
     ):
         saving = commands.add_parser(name, help=text)
         saving.add_argument("folder", type=Path)
-        saving.add_argument("--url", default="", help="superuser's DSN, with a DATABASE_URL")
+        saving.add_argument("--url", default="", help="superuser's DSN; needed with DATABASE_URL")
     return parser.parse_args()
 
 
@@ -106,14 +106,12 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> None:
 
 
 async def serve_embedded(settings: Settings) -> None:
-    """Runs the server in the foreground. Raises EmbeddedError if a DATABASE_URL is set."""
     if not settings.embedded_postgres:
         raise EmbeddedError("DATABASE_URL is set: there is no embedded Postgres to serve")
     await serve(cluster_of(settings))
 
 
 async def migrate_database(settings: Settings) -> None:
-    """Runs the migrations; on the embedded server, creates roles and database first."""
     from db.migrate import MigrationError, migrate
 
     if settings.embedded_postgres:
@@ -125,7 +123,7 @@ async def migrate_database(settings: Settings) -> None:
 
 
 async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> None:
-    """Imports a course into a tenant, which it creates if missing. Raises CourseFolderError."""
+    """Imports a course. Creates the tenant if it is missing. Raises CourseFolderError."""
     file = read_course(folder)
     pool = await create_pool(settings.app_dsn, max_size=1)
     try:
@@ -141,7 +139,7 @@ async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> N
 
 
 async def verify_database(settings: Settings) -> None:
-    """Prints each broken log and a summary. Raises BrokenLogError if there is a broken log."""
+    """Prints each broken log and a summary. Raises BrokenLogError if any log is broken."""
     pool = await create_pool(settings.app_dsn, max_size=1)
     sessions = events = broken = 0
     try:

@@ -12,7 +12,7 @@ Theme = Literal["light", "dark", "system"]
 
 @dataclass(frozen=True)
 class AccountSettings:
-    """The defaults hold until the account chooses; `speech_rate` is a factor of normal speed."""
+    """Defaults to those of a new account; `speech_rate` is a multiple of normal speed."""
 
     store_words: bool = True
     speech_rate: float = 1.0
@@ -24,7 +24,7 @@ class AccountSettings:
 
 
 class Changes(TypedDict, total=False):
-    """What to change; None means no change."""
+    """None leaves a setting unchanged."""
 
     store_words: bool | None
     speech_rate: float | None
@@ -48,7 +48,6 @@ async def select_settings(db: Connection, tenant_id: UUID, account_id: UUID) -> 
 async def update_settings(
     db: Connection, tenant_id: UUID, account_id: UUID, changes: Changes
 ) -> AccountSettings:
-    """Changes what is given and keeps the rest."""
     await db.execute(
         """insert into account_settings (tenant_id, account_id) values ($1, $2)
            on conflict (tenant_id, account_id) do nothing""",

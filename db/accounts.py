@@ -13,8 +13,6 @@ IDENTITY_PREFIXES: Mapping[Role, str] = {"learner": "l_", "teacher": "m_", "admi
 
 @dataclass(frozen=True)
 class Account:
-    """A person of a tenant; `identity` is what LiveKit and other participants see."""
-
     id: UUID
     tenant_id: UUID
     subject: str
@@ -26,9 +24,9 @@ class Account:
 async def ensure_account(
     db: Connection, tenant_id: UUID, *, subject: str, name: str, role: Role
 ) -> Account:
-    """The account of a sign-in, created if missing; updates its name and role.
+    """Creates the account at the first sign-in, or updates its name and role.
 
-    The identity is minted once and never changes.
+    The identity never changes.
     """
     row = await fetch_one(
         db,
@@ -71,7 +69,6 @@ async def find_account_by_identity(
 async def list_account_ids(
     db: Connection, tenant_id: UUID, identities: Collection[str]
 ) -> dict[str, UUID]:
-    """Account ids by identity; unknown identities are left out."""
     rows = await db.fetch(
         "select identity, id from accounts where tenant_id = $1 and identity = any($2)",
         tenant_id,
@@ -81,5 +78,4 @@ async def list_account_ids(
 
 
 def mint_identity(role: Role) -> str:
-    """A new opaque identity: a prefix by role and 144 random bits."""
     return IDENTITY_PREFIXES[role] + secrets.token_urlsafe(18)

@@ -1,8 +1,8 @@
 """Who was in a session, and when. Owns livekit_participants.
 
-Rows are merged by the rule of `db.stays`. Each connection is logged once, when it is first stored;
-one that is reopened stays gone in the log. Statements lock rows in the order of session and sid,
-before the head of a log.
+Rows are merged by the rule in `db.stays`. The log has one join and at most one departure per
+connection, even if the connection is reopened later. Rows are locked by session and sid, before
+the head of a log.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -22,7 +22,6 @@ CLOCKS = timedelta(seconds=2)  # the media server reports whole seconds
 async def list_durations(
     db: Connection, tenant_id: UUID, session_id: UUID, now: datetime
 ) -> dict[UUID, timedelta]:
-    """How long each account was in a session, between its start and end."""
     rows = await db.fetch(
         """select p.account_id, greatest(p.joined_at, s.started_at) as came_at,
                   least(coalesce(p.left_at, $3), coalesce(s.ended_at, $3)) as went_at
@@ -40,7 +39,6 @@ async def list_durations(
 
 
 async def is_occupied(db: Connection, tenant_id: UUID, session_id: UUID) -> bool:
-    """Whether somebody is in the session, as far as we were told."""
     occupied: bool = await db.fetchval(
         """select exists (select from livekit_participants
                           where tenant_id = $1 and session_id = $2 and left_at is null)""",
@@ -58,9 +56,9 @@ async def was_present(
     at: datetime,
     margin: timedelta,
 ) -> bool:
-    """Whether the account was in the session at that moment, or left less than `margin` before.
+    """Whether the account was in the session at `at`, or left less than `margin` before.
 
-    Also True if no earlier connection is known: the news may still be on its way.
+    Also True if no earlier connection is known: its event may still be in transit.
     """
     present: bool = await db.fetchval(
         """select coalesce(bool_or(left_at is null or left_at > $5), true)
@@ -78,7 +76,6 @@ async def was_present(
 async def list_stretches(
     db: Connection, tenant_id: UUID, room_sids: Collection[str]
 ) -> list[Stretch]:
-    """When sessions were held in these LiveKit rooms."""
     rows = await db.fetch(
         """select r.session_id, r.room_sid, s.started_at, s.ended_at
            from session_rooms r
@@ -91,28 +88,29 @@ async def list_stretches(
 
 
 async def upsert_participants(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> None:
-    """Stores joins and departures, in any order and repeatedly; logs each once."""
+    """Stores joins and departures, in any order and with repeats. Logs each once."""
     rows = list(rows)
     await _upsert(db, tenant_id, rows)
     await _log(db, tenant_id, rows)
 
 
-async def upsert_told(db: Connection, tenant_id: UUID, rows: Sequence[Participant]) -> None:
-    """The same for late news; closes stays left open in sessions that have ended."""
+async def upsert_late_participants(
+    db: Connection, tenant_id: UUID, rows: Sequence[Participant]
+) -> None:
+    """Like `upsert_participants`, and closes open stays of sessions that have ended."""
     await _upsert(db, tenant_id, rows)
     closed = await _close_ended(db, tenant_id)
     await _log(db, tenant_id, [*rows, *closed])
 
 
 async def close_ended(db: Connection, tenant_id: UUID) -> None:
-    """Closes stays left open in sessions that have ended: the departure was lost or is late."""
+    """Closes open stays of ended sessions, whose departures were lost or are late."""
     await _log(db, tenant_id, await _close_ended(db, tenant_id))
 
 
 async def close_session(
     db: Connection, tenant_id: UUID, session_id: UUID, ended_at: datetime
 ) -> None:
-    """Closes the open stays of a session with its end."""
     rows = await db.fetch(
         """with open as (
              select sid from livekit_participants
@@ -136,10 +134,10 @@ async def reconcile(
     present: Sequence[Stay],
     at: datetime,
 ) -> int:
-    """Makes attendance agree with who was present at that moment. Returns how many it closed.
+    """Corrects attendance to who was present at `at`. Returns how many stays it closed.
 
-    Reopens people who are there after all: an agent that loses its own connection reports everybody
-    as gone.
+    Reopens the stays of people who are still there: an agent that loses its own connection reports
+    everybody as gone.
     """
     accounts = await list_account_ids(db, tenant_id, {one.identity for one in present})
     here = [
@@ -251,5 +249,5 @@ async def _log(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> 
 
 
 def _order(row: Participant) -> tuple[UUID, str]:
-    """The order in which everybody locks rows and heads."""
+    """All code locks rows and heads in this order."""
     return (row.session_id, row.sid)

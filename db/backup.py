@@ -1,7 +1,7 @@
 """Backup and restore of Postgres, spool and inbox in one folder.
 
-The spool is copied first: entries drained between the two copies are then in both, and draining
-them again changes nothing. So the folder has everything that was said before the backup began.
+The spool is copied first. Entries drained between the two copies are in both, and draining them
+again changes nothing, so a backup contains everything that was said before it began.
 """
 
 import asyncio
@@ -36,9 +36,9 @@ class BackupError(Exception):
 
 
 async def back_up(settings: Settings, folder: Path, url: str) -> None:
-    """Writes a new folder with mode 0700, also while everything runs.
+    """Writes a new folder with mode 0700. Works while everything is running.
 
-    `url` is needed with your own Postgres: that of a role that bypasses row-level security. Raises
+    With your own Postgres, `url` is the DSN of a role that bypasses row-level security. Raises
     BackupError, EmbeddedError.
     """
     draft = _draft(folder)
@@ -47,18 +47,18 @@ async def back_up(settings: Settings, folder: Path, url: str) -> None:
             await asyncio.to_thread(copy_sqlite, source, draft / source.name)
     async with administered(settings, url) as dsn:
         await _run("pg_dump", dsn, "--format=custom", f"--file={draft / DUMP}")
-    if settings.storage_dir.exists():  # last: what a row of the dump refers to is there already
+    if settings.storage_dir.exists():  # last, so it has every object that a dumped row refers to
         await asyncio.to_thread(shutil.copytree, settings.storage_dir, draft / STORAGE)
     draft.rename(folder)
 
 
 async def restore(settings: Settings, folder: Path, url: str) -> None:
-    """Fills an empty database and an empty BODH_HOME; run `python -m db migrate` afterwards.
+    """Restores into an empty database and BODH_HOME. Run `python -m db migrate` afterwards.
 
     Raises BackupError, EmbeddedError.
     """
     if not (folder / DUMP).is_file():
-        raise BackupError(f"{folder} holds no backup: it has no {DUMP}")
+        raise BackupError(f"{folder} is not a backup: it has no {DUMP}")
     targets = (*_files(settings), settings.storage_dir)
     present = [str(path) for path in targets if path.exists()]
     if present:
@@ -78,7 +78,7 @@ async def restore(settings: Settings, folder: Path, url: str) -> None:
 def _draft(folder: Path) -> Path:
     """Creates the folder to write to; it is renamed when it is complete."""
     if folder.exists():
-        raise BackupError(f"{folder} is there already: name a new folder")
+        raise BackupError(f"{folder} already exists: choose a new folder")
     draft = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700, parents=True)
@@ -86,7 +86,6 @@ def _draft(folder: Path) -> Path:
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
-    """A consistent copy of a database that others may be writing to."""
     with (
         closing(sqlite3.connect(source, timeout=10)) as there,
         closing(sqlite3.connect(target)) as here,
@@ -98,13 +97,13 @@ def copy_sqlite(source: Path, target: Path) -> None:
 
 @asynccontextmanager
 async def administered(settings: Settings, url: str) -> AsyncIterator[str]:
-    """The DSN of a role that reads and writes every row; starts the embedded server if needed."""
+    """Yields the DSN of a role that can access every row. Starts the embedded server if needed."""
     if url:
         yield url
         return
     if not settings.embedded_postgres:
         raise BackupError(
-            "DATABASE_URL is set: give --url of a role that row-level security does not bind, "
+            "DATABASE_URL is set: pass --url with a role that bypasses row-level security, "
             "such as the server's superuser"
         )
     cluster = cluster_of(settings)
@@ -135,7 +134,7 @@ async def _check_empty(dsn: str) -> None:
 
 
 async def _run(program: str, dsn: str, *arguments: str) -> None:
-    """Runs a program of Postgres: the bundled one, else the one on the PATH."""
+    """Runs a Postgres program: the bundled one, else the one on the PATH."""
     url, password = split_password(dsn)
     process = await asyncio.create_subprocess_exec(
         _tool(program),
@@ -153,7 +152,7 @@ async def _run(program: str, dsn: str, *arguments: str) -> None:
 def split_password(dsn: str) -> tuple[str, dict[str, str]]:
     """The URL without its password, and the password as an environment variable.
 
-    Everybody can read a process's arguments. Raises BackupError if it is not a URL.
+    Other users can read a process's arguments. Raises BackupError if it is not a URL.
     """
     if not dsn.startswith(("postgresql://", "postgres://")):
         raise BackupError("--url takes a URL: postgresql://role@host/database")

@@ -66,19 +66,17 @@ class EmbeddedError(Exception):
 
 @dataclass(frozen=True)
 class Cluster:
-    """One server: its data folder, its socket's folder, further options as `name=value`."""
+    """A server's data folder, socket folder and extra options, each `name=value`."""
 
     data: Path
     sockets: Path
     options: tuple[str, ...] = ()
 
     def dsn(self, role: str, database: str = DATABASE) -> str:
-        """The DSN with which a role connects to a database of this server."""
         return f"postgresql://{role}@/{database}?host={quote(str(self.sockets))}"
 
 
 def cluster_of(settings: Settings) -> Cluster:
-    """The server of a BODH_HOME."""
     return Cluster(settings.bodh_home / "postgres", settings.postgres_socket_dir)
 
 
@@ -104,7 +102,7 @@ async def serve(cluster: Cluster) -> None:
 async def _serve(cluster: Cluster) -> None:
     try:
         child = await start(cluster)
-        logger.info("postgres answers")
+        logger.info("postgres is ready")
         while find_postmaster(cluster) is not None:
             if child is None:
                 await asyncio.sleep(0.5)
@@ -116,9 +114,9 @@ async def _serve(cluster: Cluster) -> None:
 
 
 async def start(cluster: Cluster) -> asyncio.subprocess.Process | None:
-    """Starts the server and waits until it answers. Returns None if it was running already.
+    """Starts the server and waits until it responds. Returns None if it was already running.
 
-    Several processes may do so at once. Raises EmbeddedError.
+    Several processes may call this at once. Raises EmbeddedError.
     """
     binaries = find_binaries()
     prepare_folders(cluster)
@@ -133,7 +131,7 @@ async def start(cluster: Cluster) -> asyncio.subprocess.Process | None:
 
 
 async def stop(cluster: Cluster) -> None:
-    """Stops the server, whoever started it, and cuts open connections."""
+    """Stops the server, even one that another process started. Cuts open connections."""
     for number in (signal.SIGINT, signal.SIGQUIT):
         pid = find_postmaster(cluster)
         if pid is None:
@@ -146,9 +144,9 @@ async def stop(cluster: Cluster) -> None:
 
 
 def find_binaries() -> Path:
-    """The wheel's folder of programs. Importing the wheel would change this process.
+    """The folder with the wheel's programs. Raises EmbeddedError.
 
-    Raises EmbeddedError.
+    Does not import the wheel, because that would change this process.
     """
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or spec.origin is None:
@@ -157,12 +155,11 @@ def find_binaries() -> Path:
         )
     folder = Path(spec.origin).parent / f"pginstall{MAJOR}" / "bin"
     if not (folder / "postgres").exists():
-        raise EmbeddedError(f"the wheel {PACKAGE} holds no Postgres {MAJOR}: set DATABASE_URL")
+        raise EmbeddedError(f"the wheel {PACKAGE} has no Postgres {MAJOR}: set DATABASE_URL")
     return folder
 
 
 def prepare_folders(cluster: Cluster) -> None:
-    """Creates the socket's folder, which only the server's user and we may enter."""
     cluster.data.parent.mkdir(parents=True, exist_ok=True)
     cluster.sockets.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
     cluster.sockets.mkdir(exist_ok=True, mode=0o700)
@@ -170,7 +167,6 @@ def prepare_folders(cluster: Cluster) -> None:
 
 
 def check_space(folder: Path) -> None:
-    """Raises EmbeddedError if less than NEEDED_MB are free."""
     free_mb = shutil.disk_usage(folder).free // 2**20
     if free_mb < NEEDED_MB:
         raise EmbeddedError(
@@ -180,7 +176,7 @@ def check_space(folder: Path) -> None:
 
 @asynccontextmanager
 async def locked(path: Path) -> AsyncIterator[None]:
-    """Holds a lock file, which the system releases however the process ends."""
+    """Holds a lock file. The system releases it even if the process is killed."""
     with path.open("w") as file:
         await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
         yield
@@ -200,7 +196,6 @@ def find_postmaster(cluster: Cluster) -> int | None:
 
 
 def command_line(pid: int) -> str:
-    """The command line of a process; empty if there is none or it is a zombie."""
     if Path("/proc/self").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -210,7 +205,6 @@ def command_line(pid: int) -> str:
 
 
 async def initialise(binaries: Path, cluster: Cluster) -> None:
-    """Creates the data folder if it is missing; an interrupted start leaves no half of one."""
     if cluster.data.exists():
         return
     draft = cluster.data.with_name(f"{cluster.data.name}.new")
@@ -235,7 +229,7 @@ async def initialise(binaries: Path, cluster: Cluster) -> None:
 
 
 async def launch(binaries: Path, cluster: Cluster) -> asyncio.subprocess.Process:
-    """Starts the server in a session of its own: Ctrl-C reaches us, and we stop it in order."""
+    """Starts the server in its own session, so Ctrl-C reaches only us and we stop it in order."""
     (cluster.data / "postmaster.pid").unlink(missing_ok=True)
     options = (
         f'unix_socket_directories="{cluster.sockets}"',
@@ -253,7 +247,6 @@ async def launch(binaries: Path, cluster: Cluster) -> asyncio.subprocess.Process
 async def spawn(
     command: Sequence[str], paths: Sequence[Path], **kwargs: Any
 ) -> asyncio.subprocess.Process:
-    """Starts a program that uses these paths, as a user that Postgres accepts."""
     prefix, identity = unprivileged(paths)
     program, *arguments = [*prefix, *command]
     return await asyncio.create_subprocess_exec(
@@ -262,10 +255,10 @@ async def spawn(
 
 
 def unprivileged(paths: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
-    """How root runs a program as SERVER_USER: a prefix of the command, and Popen arguments.
+    """A command prefix and Popen arguments with which root runs a program as SERVER_USER.
 
-    That user cannot enter a checkout in a private folder, such as /root. Rather than open the
-    folder to everybody, we give the server the one capability to pass closed folders.
+    That user cannot enter a checkout in a private folder such as /root. Instead of opening the
+    folder to everybody, we give the server the one capability to enter private folders.
     """
     if os.geteuid() != 0:
         return [], {}
@@ -291,12 +284,10 @@ def unprivileged(paths: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
 
 
 def reachable(path: Path) -> bool:
-    """Whether every user can pass the folders above a path."""
     return all(folder.stat().st_mode & 0o001 for folder in path.resolve().parents)
 
 
 async def wait_until_ready(cluster: Cluster, child: asyncio.subprocess.Process | None) -> None:
-    """Waits for the first connection. Raises EmbeddedError if the server died or hangs."""
     deadline = asyncio.get_running_loop().time() + READY_S
     while asyncio.get_running_loop().time() < deadline:
         if await answers(cluster):
@@ -305,11 +296,10 @@ async def wait_until_ready(cluster: Cluster, child: asyncio.subprocess.Process |
         if ended:
             raise EmbeddedError("Postgres did not start: the lines above say why")
         await asyncio.sleep(0.02)
-    raise EmbeddedError(f"Postgres does not answer after {READY_S:.0f} s")
+    raise EmbeddedError(f"Postgres did not respond within {READY_S:.0f} s")
 
 
 async def answers(cluster: Cluster) -> bool:
-    """Whether the server accepts a connection now."""
     try:
         db = await asyncpg.connect(cluster.dsn(SUPERUSER, "postgres"), timeout=5)
     except AWAY:
@@ -319,7 +309,7 @@ async def answers(cluster: Cluster) -> bool:
 
 
 async def ensure_database(cluster: Cluster) -> None:
-    """Creates the roles and the database if they are missing; several processes may do so at once.
+    """Creates missing roles and the database. Several processes may call this at once.
 
     Waits up to 30 s for the server. Raises EmbeddedError.
     """

@@ -1,6 +1,6 @@
 """Erasing what was said. Owns erased_words and erased_segments.
 
-An erasure lasts: `db.transcripts` checks it before storing, because a spool may bring words late.
+Erasures are kept: `db.transcripts` checks them before storing, because words may arrive late.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from db import Connection
 
 @dataclass(frozen=True)
 class Erased:
-    """What an account said in a session until `erased_at` is erased.
+    """An account has erased what it said in a session until `erased_at`.
 
-    `segment_ids` are all that were erased in the session, by any account.
+    `segment_ids` are all erased segments of the session, of any account.
     """
 
     session_id: UUID
@@ -83,7 +83,7 @@ async def _erase_answers(
 
 
 async def hold_sessions(db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]) -> None:
-    """Keeps others from erasing in these sessions until the transaction ends."""
+    """Blocks erasing in these sessions until the transaction ends."""
     for session_id in sorted(set(session_ids)):
         await db.execute(
             "select pg_advisory_xact_lock_shared(hashtextextended('words ' || $1::text, 0))",
@@ -99,7 +99,7 @@ async def note_erased(
     account_ids: Sequence[UUID | None],
     started_at: Sequence[datetime],
 ) -> None:
-    """Marks late segments as erased if they were said before their account erased."""
+    """Marks late segments as erased if their account has since erased what it said."""
     await db.execute(
         """insert into erased_segments (tenant_id, session_id, id)
            select $1, s.session_id, s.id
@@ -118,7 +118,6 @@ async def note_erased(
 
 
 async def list_erased(db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]) -> list[Erased]:
-    """The erasures in these sessions."""
     rows = await db.fetch(
         """select session_id, account_id, erased_at, array(
              select s.id from erased_segments s

@@ -23,7 +23,7 @@ class _Payload(BaseModel):
 
 
 class SessionStarted(_Payload):
-    """Opens every log: when the teacher starts a class, else when the room is created (K21)."""
+    """The first event of a log: a teacher started a class, or a room was created (K21)."""
 
     type: Literal["session.started"] = "session.started"
     version: Literal[1] = 1
@@ -33,30 +33,24 @@ class SessionStarted(_Payload):
 
 
 class BothPresent(_Payload):
-    """Mentor and learner are both present for the first time (K21)."""
-
     type: Literal["session.both_present"] = "session.both_present"
     version: Literal[1] = 1
 
 
 class SessionResumed(_Payload):
-    """The room was lost with its server; the session goes on in a new one."""
-
     type: Literal["session.resumed"] = "session.resumed"
     version: Literal[1] = 1
     room_sid: RoomSid
 
 
 class SessionEnded(_Payload):
-    """The session is over. Late events may still follow."""
-
     type: Literal["session.ended"] = "session.ended"
     version: Literal[1] = 1
     status: Literal["completed", "cancelled", "no_show"] = "completed"
 
 
 class ParticipantJoined(_Payload):
-    """A person joined the room: one event per connection, none per token (K22)."""
+    """One event per connection, none per token (K22)."""
 
     type: Literal["participant.joined"] = "participant.joined"
     version: Literal[1] = 1
@@ -72,15 +66,13 @@ class ParticipantLeft(_Payload):
 
 
 class AgentDispatched(_Payload):
-    """An agent was dispatched; agents of older epochs are silent from here on."""
-
     type: Literal["agent.dispatched"] = "agent.dispatched"
     version: Literal[1] = 1
     epoch: Count
 
 
 class AgentLost(_Payload):
-    """The agent of that epoch sent no heartbeat and is replaced."""
+    """The agent of that epoch stopped sending heartbeats and is replaced."""
 
     type: Literal["agent.lost"] = "agent.lost"
     version: Literal[1] = 1
@@ -88,7 +80,7 @@ class AgentLost(_Payload):
 
 
 class AgentLeft(_Payload):
-    """The agent of that epoch left on purpose: its worker drains."""
+    """The agent of that epoch left because its worker drains."""
 
     type: Literal["agent.left"] = "agent.left"
     version: Literal[1] = 1
@@ -96,7 +88,7 @@ class AgentLeft(_Payload):
 
 
 class LessonChanged(_Payload):
-    """The lesson an account is on from here on, including the one it enters with."""
+    """An account is on this lesson from now on; also logged for the lesson it enters with."""
 
     type: Literal["lesson.changed"] = "lesson.changed"
     version: Literal[1] = 1
@@ -106,7 +98,7 @@ class LessonChanged(_Payload):
 
 
 class ChatMessage(_Payload):
-    """Somebody typed; the words are in the segment. Without an account: the tutor."""
+    """A typed message; the words are in the segment. `account_id` is None for the tutor."""
 
     type: Literal["chat.message"] = "chat.message"
     version: Literal[1] = 1
@@ -115,15 +107,13 @@ class ChatMessage(_Payload):
 
 
 class SceneSwitched(_Payload):
-    """The studio shows another scene."""
-
     type: Literal["scene.switched"] = "scene.switched"
     version: Literal[1] = 1
     scene_id: UUID
 
 
 class SlideAdvanced(_Payload):
-    """A slide of a studio asset is shown, counted from 1."""
+    """`slide` counts from 1."""
 
     type: Literal["slide.advanced"] = "slide.advanced"
     version: Literal[1] = 1
@@ -144,12 +134,12 @@ KINDS: Mapping[tuple[str, int], type[Event]] = {
 
 
 def payload_of(event: Event) -> dict[str, Any]:
-    """The stored JSON; type and version have columns of their own."""
+    """The stored JSON, without type and version, which have their own columns."""
     return event.model_dump(mode="json", exclude={"type", "version"})
 
 
 def parse_event(kind: str, version: int, payload: Mapping[str, Any]) -> Event:
-    """The event of a stored row. Raises ValueError if no model describes it."""
+    """Raises ValueError for an unknown kind or an invalid payload."""
     model = KINDS.get((kind, version))
     if model is None:
         raise ValueError(f"no model of {kind} version {version}")

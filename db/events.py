@@ -1,7 +1,7 @@
 """The event log of a session. Owns session_state_events and session_event_heads.
 
-The log has no gaps: one statement writes the counter and the event. It is append-only, by grants
-and a trigger. It is chained by hashes, so that rows changed past the trigger are found.
+The log has no gaps: one statement writes the counter and the event. Grants and a trigger make it
+append-only. A hash chain reveals rows that were changed in spite of the trigger.
 
 An append locks the session's head until the transaction ends. Locks are taken in the order
 room_learners, livekit_rooms, sessions, livekit_participants, heads; several heads by session id.
@@ -25,7 +25,7 @@ GENESIS = bytes(32)  # the first event is chained to this
 
 @dataclass(frozen=True)
 class SessionEvent:
-    """One row of a log; `seq` counts from 1 without gaps, `at` may go back."""
+    """`seq` counts from 1 without gaps; `at` is not always ascending."""
 
     session_id: UUID
     seq: int
@@ -38,8 +38,6 @@ class SessionEvent:
 
 @dataclass(frozen=True)
 class Appended:
-    """The position of an event in its log."""
-
     seq: int
     hash: bytes
 
@@ -53,7 +51,7 @@ async def append_event(
     *,
     key: str | None = None,
 ) -> Appended:
-    """Appends in the caller's transaction. With a `key` used before, returns the earlier event.
+    """Appends in the caller's transaction. If `key` was used before, returns the earlier event.
 
     Raises NotFound if the log was not opened by session.started, and Conflict if it is opened
     twice, which aborts the transaction.
@@ -83,7 +81,7 @@ async def append_event(
 async def _find_keyed(
     db: Connection, tenant_id: UUID, session_id: UUID, key: str
 ) -> Appended | None:
-    """The event of that key. Locks the head first, so that nobody adds the key meanwhile."""
+    """Locks the head first, so that no other transaction can add the key."""
     await db.execute(
         """select from session_event_heads where tenant_id = $1 and session_id = $2 for update""",
         tenant_id,
@@ -137,7 +135,6 @@ async def _insert_next(db: Connection, *values: Any) -> asyncpg.Record | None:
 
 
 async def list_events(db: Connection, tenant_id: UUID, session_id: UUID) -> list[SessionEvent]:
-    """The whole log of a session, in order."""
     rows = await db.fetch(
         """select session_id, seq, type, version, at, payload, hash from session_state_events
            where tenant_id = $1 and session_id = $2 order by seq""",
@@ -148,7 +145,6 @@ async def list_events(db: Connection, tenant_id: UUID, session_id: UUID) -> list
 
 
 async def find_head(db: Connection, tenant_id: UUID, session_id: UUID) -> Appended | None:
-    """The last position of a log."""
     row = await db.fetchrow(
         """select last_seq as seq, last_hash as hash from session_event_heads
            where tenant_id = $1 and session_id = $2""",
@@ -159,9 +155,9 @@ async def find_head(db: Connection, tenant_id: UUID, session_id: UUID) -> Append
 
 
 def verify_chain(events: Sequence[SessionEvent], head: Appended | None = None) -> int | None:
-    """The first seq that is not as it was appended, or None if the log is intact.
+    """The seq of the first broken event, or None if the log is intact.
 
-    Without the head, events missing at the end are not noticed.
+    Without the head, missing events at the end go undetected.
     """
     last = Appended(0, GENESIS)
     for seq, event in enumerate(events, start=1):
@@ -172,12 +168,12 @@ def verify_chain(events: Sequence[SessionEvent], head: Appended | None = None) -
 
 
 def canonical(payload: Mapping[str, Any]) -> str:
-    """The JSON text of a payload that is hashed: sorted keys, no spaces, ASCII."""
+    """The JSON text that is hashed: sorted keys, no spaces, ASCII."""
     return json.dumps(payload, sort_keys=True, separators=(",", ":"))
 
 
 def _hash(previous: bytes, event: SessionEvent) -> bytes:
-    """The same as in the SQL above."""
+    """The same hash as in the SQL above."""
     lines = (
         event.session_id,
         event.seq,

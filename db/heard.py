@@ -14,8 +14,6 @@ _START, _END = "\x02", "\x03"  # around a match; in the text itself they become 
 
 @dataclass(frozen=True)
 class Talk:
-    """What an account heard about one lesson in one session."""
-
     session_id: UUID
     course_id: UUID | None
     module_id: UUID | None
@@ -69,7 +67,7 @@ async def list_talks(
     module_id: UUID | None = None,
     mine: bool = False,
 ) -> list[Talk]:
-    """Newest first. `mine`: only those in which the account spoke."""
+    """Newest first. With `mine`, only those in which the account spoke."""
     rows = await db.fetch(
         """select s.session_id, r.course_id, r.module_id, m.title as module_title, s.lesson_id,
                   l.title as lesson_title, min(s.started_at) as started_at,
@@ -104,7 +102,7 @@ async def search_heard(
     module_id: UUID | None = None,
     mine: bool = False,
 ) -> list[Hit]:
-    """The first MOST_HITS matches of a web-style query, in order of speaking."""
+    """The first MOST_HITS matches of a web-style query, in spoken order."""
     rows = await db.fetch(
         """with q as (select websearch_to_tsquery('english', $6) as words), found as (
              select s.session_id, x.started_at as session_started_at, s.id, s.account_id, s.name,

@@ -12,10 +12,10 @@ SHELF = 100_000  # first order_index of withdrawn lessons and modules
 
 
 async def import_course(db: Connection, tenant_id: UUID, tree: CourseTree) -> Course:
-    """Makes the tenant's course equal to the tree. Importing it again changes nothing.
+    """Makes the tenant's course equal to the tree. A repeated import changes nothing.
 
-    A lesson that is gone from the tree is deleted. If a learner has opened it, it is unpublished
-    instead and keeps their progress. Raises Conflict if another course has the slug or course_id.
+    Deletes lessons that are no longer in the tree. Unpublishes those that a learner has opened, to
+    keep the learner's progress. Raises Conflict if another course has the slug or course_id.
     """
     try:
         await _write_course(db, tenant_id, tree.course)

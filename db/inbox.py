@@ -13,9 +13,9 @@ KIND = "webhook"
 
 @dataclass(frozen=True)
 class Event:
-    """The parts of a webhook that have an effect. The body is not kept: it holds secrets.
+    """The parts of a webhook that have an effect. The body is not kept, as it contains secrets.
 
-    `at` is when the media server made it, in whole seconds. Fields that do not apply are empty.
+    `at` is when the media server created it, in whole seconds. Fields that do not apply are empty.
     """
 
     id: str
@@ -31,8 +31,6 @@ class Event:
 
 @dataclass(frozen=True)
 class Letter:
-    """An event in the inbox."""
-
     seq: int
     age_s: float
     event: Event
@@ -45,11 +43,10 @@ class Inbox(LocalQueue):
     """Filled by the token servers of this host, emptied by its watcher."""
 
     async def put(self, event: Event) -> bool:
-        """Returns once the event is on disk; False if it was there before. Raises sqlite3.Error."""
+        """Returns once the event is on disk; False if it already was. Raises sqlite3.Error."""
         return await self.put_row(Row(KIND, event.id, _events.dump_json(event).decode()))
 
     async def waiting(self, limit: int) -> list[Letter]:
-        """The oldest events that are due, in the order they were put."""
         now = time.time()
         return [
             Letter(row.seq, now - row.created_at, _events.validate_json(row.payload))

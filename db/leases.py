@@ -30,9 +30,9 @@ class LastDispatch:
 class Lease:
     """A running tutor session, as the watcher sees it.
 
-    `taken_at` is None until a worker has taken the dispatch of the epoch, `heartbeat_at` until its
-    job has begun. `left`: the agent went on purpose. `present`: somebody is in the room, according
-    to attendance.
+    `taken_at` is None until a worker takes the dispatch of the epoch, `heartbeat_at` until its job
+    begins. `left`: the agent left on purpose. `present`: somebody is in the room, according to
+    attendance.
     """
 
     tenant_id: UUID
@@ -49,8 +49,6 @@ class Lease:
 
 @dataclass(frozen=True)
 class Running:
-    """A running session, the LiveKit room it is held in, and its newest epoch."""
-
     session_id: UUID
     room_name: str
     room_sid: str
@@ -58,7 +56,7 @@ class Running:
 
 
 async def select_dispatch(db: Connection, tenant_id: UUID, session_id: UUID) -> LastDispatch:
-    """The newest dispatch of a session. Raises NotFound."""
+    """Raises NotFound."""
     row = await fetch_one(
         db,
         """select agent_epoch as epoch, agent_dispatched_at as dispatched_at,
@@ -73,7 +71,7 @@ async def select_dispatch(db: Connection, tenant_id: UUID, session_id: UUID) -> 
 async def list_leases(db: Connection, tenant_ids: list[UUID]) -> list[Lease]:
     """Running tutor sessions of these tenants that have a LiveKit room.
 
-    Needs a transaction, whose tenant it changes.
+    Call it in a transaction, whose tenant it changes.
     """
     found = []
     for tenant_id in tenant_ids:
@@ -83,7 +81,6 @@ async def list_leases(db: Connection, tenant_ids: list[UUID]) -> list[Lease]:
 
 
 async def list_tenant_leases(db: Connection, tenant_id: UUID) -> list[Lease]:
-    """The same for one tenant, ordered by room name."""
     rows = await db.fetch(
         """select s.tenant_id, s.id as session_id, s.room_id, r.name as room_name, s.room_sid,
                   s.agent_epoch as epoch, s.agent_taken_at as taken_at,
@@ -104,7 +101,6 @@ async def list_tenant_leases(db: Connection, tenant_id: UUID) -> list[Lease]:
 
 
 async def list_running(db: Connection, tenant_id: UUID) -> list[Running]:
-    """Running sessions of any kind that have a LiveKit room, ordered by room name."""
     rows = await db.fetch(
         """select s.id as session_id, r.name as room_name, s.room_sid, s.agent_epoch as epoch
            from sessions s join livekit_rooms r on r.tenant_id = s.tenant_id and r.id = s.room_id
@@ -117,7 +113,7 @@ async def list_running(db: Connection, tenant_id: UUID) -> list[Running]:
 async def update_epoch(db: Connection, tenant_id: UUID, session_id: UUID, now: datetime) -> int:
     """Starts the next epoch and returns it. Raises NotFound if the session is not running.
 
-    Logs the agent before it as lost, unless the log says already that it left.
+    Logs the previous agent as lost, unless it is already logged as left.
     """
     epoch: int | None = await db.fetchval(
         """update sessions set agent_epoch = agent_epoch + 1, agent_dispatched_at = $3,
@@ -138,7 +134,7 @@ async def update_epoch(db: Connection, tenant_id: UUID, session_id: UUID, now: d
 
 
 async def clear_dispatch(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
-    """Makes the session look undispatched, so that whoever opens its room dispatches an agent."""
+    """Makes the session look undispatched, so that the next learner to join gets an agent."""
     await db.execute(
         "update sessions set agent_dispatched_at = null where tenant_id = $1 and id = $2",
         tenant_id,
@@ -149,9 +145,9 @@ async def clear_dispatch(db: Connection, tenant_id: UUID, session_id: UUID) -> N
 async def take_dispatch(
     db: Connection, tenant_id: UUID, session_id: UUID, epoch: int, now: datetime
 ) -> bool:
-    """Takes the dispatch for a worker. False if another one has, or a newer epoch serves.
+    """Takes the dispatch for a worker. False if another worker has it or it is not the newest.
 
-    Raises NotFound for an epoch that is not committed yet.
+    Raises NotFound if the epoch is not committed yet.
     """
     status = await db.execute(
         """update sessions set agent_taken_at = $4
@@ -175,7 +171,6 @@ async def take_dispatch(
 async def heartbeat(
     db: Connection, tenant_id: UUID, session_id: UUID, epoch: int, now: datetime
 ) -> bool:
-    """Renews the lease. False if a newer epoch serves or the session has ended."""
     status = await db.execute(
         """update sessions set agent_beat_at = $4
            where tenant_id = $1 and id = $2 and agent_epoch = $3 and status = 'active'""",
@@ -190,7 +185,7 @@ async def heartbeat(
 async def end_leased_session(
     db: Connection, tenant_id: UUID, session_id: UUID, epoch: int, now: datetime
 ) -> None:
-    """Ends the session unless a newer epoch serves it: it may have moved to a new room."""
+    """Ends the session unless it has a newer epoch, which may be in a new room."""
     newest = await db.fetchval(
         "select agent_epoch from sessions where tenant_id = $1 and id = $2 for update",
         tenant_id,

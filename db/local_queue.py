@@ -1,7 +1,7 @@
-"""A durable queue in one SQLite file of this host, which works while Postgres is away.
+"""A durable queue in a SQLite file of this host, which works without Postgres.
 
-Shared by all processes of the host (WAL, synchronous FULL). The spool of the agents and the inbox
-of webhooks are such queues; each keeps entries of its own kinds.
+All processes of the host share it (WAL, synchronous FULL). The agents' spool and the webhooks'
+inbox are such queues, each with its own kinds of entries.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, Protocol, TypeVar
 
-KEEP_DRAINED_S = 24 * 3600  # so that a repeat is recognised, and an operator can look
+KEEP_DRAINED_S = 24 * 3600  # to recognise repeats, and for an operator to look at
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -38,7 +38,7 @@ _WAITING = "create index if not exists entries_waiting on entries (seq) where dr
 
 @dataclass(frozen=True)
 class Row:
-    """An entry as it is stored; `key` is unique within its session and kind."""
+    """`key` is unique within its session and kind."""
 
     kind: str
     key: str
@@ -50,14 +50,12 @@ class Row:
 
 
 class Queued(Protocol):
-    """Anything that came out of a queue."""
-
     @property
     def seq(self) -> int: ...
 
 
 class LocalQueue:
-    """The queue behind `Spool` and `Inbox`, which give its rows their types."""
+    """The base of `Spool` and `Inbox`, which add types to its rows."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -65,37 +63,32 @@ class LocalQueue:
         self._db = self._thread.submit(open_file, path).result()
 
     async def put_row(self, row: Row) -> bool:
-        """Returns once the row is on disk; False if it was there before. Raises sqlite3.Error."""
+        """Returns once the row is on disk; False if it already was. Raises sqlite3.Error."""
         return await self._run(_insert, self._db, row)
 
     async def waiting_rows(self, limit: int) -> list[Row]:
-        """The oldest rows that are due, in the order they were put."""
         return await self._run(_select_waiting, self._db, limit)
 
     async def mark_drained(self, entries: Iterable[Queued]) -> None:
         await self._run(_mark_drained, self._db, [entry.seq for entry in entries])
 
     async def mark_failed(self, entry: Queued, error: str) -> None:
-        """Sets an entry aside for good, for an operator to look at."""
+        """Sets an entry aside permanently, for an operator to look at."""
         await self._run(_mark_failed, self._db, entry.seq, error)
 
     async def defer(self, entries: Iterable[Queued], pause_s: float) -> None:
-        """Makes entries due again after a pause."""
         await self._run(_defer, self._db, [entry.seq for entry in entries], pause_s)
 
     async def count_waiting(self) -> int:
-        """Entries neither drained nor set aside."""
         return await self._run(_count_waiting, self._db)
 
     async def count_failed(self) -> int:
         return await self._run(_count_failed, self._db)
 
     async def oldest_waiting_s(self) -> float:
-        """Age in seconds of the oldest waiting entry, 0 if none waits."""
         return await self._run(_oldest_waiting_s, self._db)
 
     async def forget_drained(self) -> None:
-        """Deletes entries drained more than KEEP_DRAINED_S ago."""
         await self._run(_forget, self._db, time.time() - KEEP_DRAINED_S)
 
     async def close(self) -> None:
@@ -108,7 +101,7 @@ class LocalQueue:
 
 
 def open_file(path: Path) -> sqlite3.Connection:
-    """Opens a queue's file, or makes it. Raises sqlite3.Error."""
+    """Creates the file if it is missing. Raises sqlite3.Error."""
     db = sqlite3.connect(path, timeout=10, isolation_level=None)
     path.chmod(0o600)
     db.execute("pragma journal_mode = wal")
@@ -129,10 +122,10 @@ def _upgrade(db: sqlite3.Connection) -> None:
         db.execute("begin immediate")  # another process may be doing the same
         db.execute(_SCHEMA)
         db.execute(_WAITING)
-        if "error" not in _columns(db, "entries"):  # a spool without these two
+        if "error" not in _columns(db, "entries"):  # an old spool
             db.execute("alter table entries add column due_at real not null default 0")
             db.execute("alter table entries add column error text")
-        if _columns(db, "events"):  # an inbox with a table of its own
+        if _columns(db, "events"):  # an old inbox, with its own table
             db.execute(
                 "insert or ignore into entries (tenant_id, session_id, kind, key, payload,"
                 " created_at, drained_at, due_at, error)"

@@ -28,9 +28,9 @@ class MigrationError(Exception):
 
 
 async def migrate(dsn: str) -> None:
-    """Brings the database to the newest revision, as the owner of its tables.
+    """Upgrades the database to the newest revision, as the owner of its tables.
 
-    If several processes do so at once, one works and the others wait. Raises MigrationError.
+    If several processes call this at once, one runs and the others wait. Raises MigrationError.
     """
     config = Config()
     config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
@@ -41,7 +41,6 @@ async def migrate(dsn: str) -> None:
 
 
 async def migrate_online(config: Config, script: ScriptDirectory) -> None:
-    """Called by migrations/env.py: connects, takes the lock, runs the missing revisions."""
     dsn = config.attributes["dsn"]
     engine = create_async_engine(
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool

@@ -12,15 +12,13 @@ from uuid import UUID
 
 from db import Connection
 
-AGAIN = timedelta(hours=1)  # an alarm that returns within this counts as the same notice
-ABANDONED = timedelta(minutes=10)  # a host silent for this long is gone, and its alarms with it
+AGAIN = timedelta(hours=1)  # an alarm that returns within this continues its notice
+ABANDONED = timedelta(minutes=10)  # a host that is silent for this long is gone, like its alarms
 KEPT = timedelta(days=90)  # after the end of an alarm
 
 
 @dataclass(frozen=True)
 class Notice:
-    """An alarm of one host; `cleared_at` is None while it is active, `facts` are ids and counts."""
-
     id: UUID
     host: str
     name: str
@@ -41,7 +39,7 @@ async def upsert_notice(
     now: datetime,
     facts: dict[str, Any],
 ) -> None:
-    """Records that the alarm is active; raised again within AGAIN, it counts as the same notice."""
+    """Records an active alarm. An alarm that returns within AGAIN continues its notice."""
     updated = await db.execute(
         """update admin_notices set last_at = $4, cleared_at = null, facts = $5,
                   count = count + (cleared_at is not null)::int
@@ -70,7 +68,7 @@ async def upsert_notice(
 async def clear_notices(
     db: Connection, tenant_id: UUID, *, host: str, standing: Iterable[str], now: datetime
 ) -> None:
-    """Clears the alarms of this host except `standing`, and those of hosts that are gone."""
+    """Clears this host's alarms except `standing`, and those of hosts that are gone."""
     await db.execute(
         """update admin_notices set cleared_at = $4
            where tenant_id = $1 and cleared_at is null
@@ -84,7 +82,7 @@ async def clear_notices(
 
 
 async def delete_old_notices(db: Connection, tenant_id: UUID, now: datetime) -> None:
-    """Deletes notices KEPT after they were cleared, of all hosts."""
+    """Deletes all hosts' notices that were cleared longer ago than KEPT."""
     await db.execute(
         "delete from admin_notices where tenant_id = $1 and cleared_at < $2", tenant_id, now - KEPT
     )

@@ -10,16 +10,15 @@ from db.storage import Storage
 
 
 def picture_object(course_id: UUID, name: str) -> str:
-    """The name of a picture's stored object."""
     return f"{_folder(course_id)}/{name}"
 
 
 async def store_pictures(
     db: Connection, storage: Storage, tenant_id: UUID, course_id: UUID, pictures: Iterable[Picture]
 ) -> None:
-    """Stores the pictures of an import, in its transaction and after its passages.
+    """Stores the pictures of an import. Call it in the same transaction, after the passages.
 
-    Queues the deletion of those that no passage shows any more. Raises StorageUnavailable.
+    Queues the deletion of pictures that no passage shows any more. Raises StorageUnavailable.
     """
     await lock_pictures(db, tenant_id, course_id)
     stored = set(await storage.names(tenant_id, _folder(course_id)))
@@ -34,7 +33,6 @@ async def store_pictures(
 async def delete_unused_pictures(
     db: Connection, storage: Storage, tenant_id: UUID, course_id: UUID
 ) -> None:
-    """Deletes what no passage of the course shows. Raises StorageUnavailable."""
     await lock_pictures(db, tenant_id, course_id)
     stored = set(await storage.names(tenant_id, _folder(course_id)))
     used = await list_picture_objects(db, tenant_id, course_id)
@@ -42,9 +40,9 @@ async def delete_unused_pictures(
 
 
 async def lock_pictures(db: Connection, tenant_id: UUID, course_id: UUID) -> None:
-    """Until the transaction ends nobody else stores or deletes pictures of the course.
+    """Locks the pictures of a course until the transaction ends.
 
-    Else a deletion could take a picture that an import has stored and not yet committed.
+    Otherwise a job could delete a picture of an import that is not committed yet.
     """
     await db.execute(
         "select pg_advisory_xact_lock(hashtextextended($1, 0))", f"{tenant_id}/{course_id}"
@@ -52,7 +50,6 @@ async def lock_pictures(db: Connection, tenant_id: UUID, course_id: UUID) -> Non
 
 
 async def list_picture_objects(db: Connection, tenant_id: UUID, course_id: UUID) -> set[str]:
-    """Names of the stored objects that passages of the course show, withdrawn ones included."""
     rows = await db.fetch(
         """select body from passages
            where tenant_id = $1 and body like '%](picture:%' and lesson_id in (

@@ -24,7 +24,6 @@ async def list_marked_modules(
     *,
     unpublished: bool = False,
 ) -> list[MarkedModule]:
-    """A course's modules and lessons in order, with the account's progress, in one query."""
     rows = await db.fetch(
         """select m.id as module_id, m.title as module_title, l.id, l.title, l.order_index,
                   l.duration_s, l.is_published, coalesce(p.status, 'not_started') as status,
@@ -107,7 +106,6 @@ async def select_visit_facts(
 async def record_visit(
     db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID, now: datetime
 ) -> None:
-    """Records a greeting: the lesson is in progress now, unless it is completed."""
     await db.execute(
         """insert into lesson_progress (tenant_id, account_id, lesson_id, status, last_accessed_at)
            values ($1, $2, $3, 'in_progress', $4)
@@ -134,10 +132,10 @@ async def update_progress(
     completed: bool | None = None,
     now: datetime,
 ) -> LessonProgress:
-    """Changes what is given and leaves the rest. A completed lesson has 100 percent.
+    """Updates the given values. A completed lesson has 100 percent.
 
-    A completed lesson stays so until `completed` is False. Raises NotFound if the tenant has no
-    such lesson.
+    A lesson stays completed until `completed` is False. Raises NotFound if the tenant has no such
+    lesson.
     """
     row = await db.fetchrow(
         """insert into lesson_progress as p

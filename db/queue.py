@@ -1,7 +1,7 @@
-"""Background jobs. Owns background_jobs and what the queue of pgqueuer holds of each.
+"""Background jobs. Owns background_jobs and their entries in pgqueuer's queue.
 
-`enqueue` takes part in the caller's transaction: the job exists if and only if the rows that asked
-for it do. `jobs/` runs it. All times are those of the database's clock, which all hosts share.
+`enqueue` writes in the caller's transaction, so a job exists if and only if that commits. `jobs/`
+runs the jobs. All times are by the database's clock, which all hosts share.
 """
 
 import json
@@ -28,7 +28,7 @@ _NAMES = DBSettings(db_schema="pgqueuer")
 
 @dataclass(frozen=True)
 class BackgroundJob:
-    """A job that a process has started; `tries` counts this start and tells it from later ones."""
+    """A started job. `tries` includes this start, and so identifies it."""
 
     id: UUID
     kind: str
@@ -38,17 +38,14 @@ class BackgroundJob:
 
 @dataclass(frozen=True)
 class JobCounts:
-    """Jobs of a tenant; `oldest_s` is how long the oldest pending one has been due."""
-
     pending: int
     failed: int
     oldest_s: float
 
 
 def queue_of(db: Connection) -> Queries:
-    """The library's queue over this connection."""
     return Queries(
-        AsyncpgDriver(db),  # type: ignore[arg-type]  # a pooled connection answers the same
+        AsyncpgDriver(db),  # type: ignore[arg-type]  # a pooled connection has the same methods
         qbe=QueryBuilderEnvironment(_NAMES),
         qbq=QueryQueueBuilder(_NAMES),
         qbs=QuerySchedulerBuilder(_NAMES),
@@ -56,7 +53,6 @@ def queue_of(db: Connection) -> Queries:
 
 
 def parse_entry(payload: bytes | None) -> tuple[UUID, UUID]:
-    """Tenant and job of an entry of the queue."""
     tenant_id, job_id = (payload or b"").decode().split("/")
     return UUID(tenant_id), UUID(job_id)
 
@@ -64,7 +60,7 @@ def parse_entry(payload: bytes | None) -> tuple[UUID, UUID]:
 async def enqueue(
     db: Connection, tenant_id: UUID, kind: JobKind, payload: dict[str, str | int]
 ) -> UUID:
-    """Queues a job when the running transaction commits. The payload holds ids and counts only."""
+    """Queues a job when the transaction commits. The payload contains only ids and counts."""
     row = await fetch_one(
         db,
         "insert into background_jobs (tenant_id, kind, payload) values ($1, $2, $3) returning id",
@@ -77,7 +73,7 @@ async def enqueue(
 
 
 async def start_job(db: Connection, tenant_id: UUID, job_id: UUID) -> BackgroundJob | None:
-    """Starts or takes over a job; None where it has ended already."""
+    """Starts a job, or takes it over. Returns None if it has already ended."""
     row = await db.fetchrow(
         """update background_jobs set state = 'processing', tries = tries + 1
            where tenant_id = $1 and id = $2 and state in ('pending', 'processing')
@@ -89,9 +85,9 @@ async def start_job(db: Connection, tenant_id: UUID, job_id: UUID) -> Background
 
 
 async def complete_job(db: Connection, tenant_id: UUID, job_id: UUID, tries: int) -> None:
-    """Completes a job, in the transaction of its effect.
+    """Call it in the transaction of the job's effect.
 
-    Raises Conflict where another process has started the job since: the effect is that one's.
+    Raises Conflict if another process has started the job since: that one has the effect.
     """
     updated = await db.execute(
         """update background_jobs set state = 'completed', ended_at = now()
@@ -101,13 +97,12 @@ async def complete_job(db: Connection, tenant_id: UUID, job_id: UUID, tries: int
         tries,
     )
     if updated == "UPDATE 0":
-        raise Conflict("another process has taken this job over")
+        raise Conflict("another process has taken over this job")
 
 
 async def postpone_job(
     db: Connection, tenant_id: UUID, job_id: UUID, tries: int, *, delay: timedelta, error: str
 ) -> None:
-    """Makes a started job pending again; it is due after the delay."""
     await db.execute(
         """update background_jobs set state = 'pending', due_at = now() + $4::interval, error = $5
            where tenant_id = $1 and id = $2 and state = 'processing' and tries = $3""",
@@ -120,7 +115,7 @@ async def postpone_job(
 
 
 async def release_job(db: Connection, tenant_id: UUID, job_id: UUID, tries: int) -> None:
-    """Undoes a start: the process is stopping, which is no failure of the job."""
+    """Undoes a start when the process stops, which does not count as a try."""
     await db.execute(
         """update background_jobs set state = 'pending', tries = tries - 1
            where tenant_id = $1 and id = $2 and state = 'processing' and tries = $3""",
@@ -133,7 +128,6 @@ async def release_job(db: Connection, tenant_id: UUID, job_id: UUID, tries: int)
 async def fail_job(
     db: Connection, tenant_id: UUID, job_id: UUID, tries: int, *, error: str
 ) -> None:
-    """Ends a job that is not tried again by itself."""
     await db.execute(
         """update background_jobs set state = 'failed', ended_at = now(), error = $4
            where tenant_id = $1 and id = $2 and state = 'processing' and tries = $3""",
@@ -145,7 +139,6 @@ async def fail_job(
 
 
 async def retry_failed_jobs(db: Connection, tenant_id: UUID) -> int:
-    """Queues the failed jobs once more, with all their tries; returns how many."""
     rows = await db.fetch(
         """update background_jobs set state = 'pending', tries = 0, due_at = now(), ended_at = null
            where tenant_id = $1 and state = 'failed' returning id, kind""",
@@ -156,10 +149,9 @@ async def retry_failed_jobs(db: Connection, tenant_id: UUID) -> int:
 
 
 async def requeue_lost_jobs(db: Connection, tenant_id: UUID, age: timedelta = LOST_AFTER) -> int:
-    """Gives overdue jobs their entry in the queue again where it has none.
+    """Adds missing queue entries of overdue jobs. Returns how many jobs are overdue.
 
-    The library deletes the entry of a job whose outcome it could not write. Returns how many jobs
-    are overdue.
+    The library deletes the entry of a job if it cannot write the job's outcome.
     """
     rows = await db.fetch(
         """select id, kind from background_jobs
@@ -173,7 +165,6 @@ async def requeue_lost_jobs(db: Connection, tenant_id: UUID, age: timedelta = LO
 
 
 async def count_jobs(db: Connection, tenant_id: UUID, now: datetime) -> JobCounts:
-    """What waits and what has failed."""
     row = await fetch_one(
         db,
         """select count(*) filter (where state = 'pending') as pending,
@@ -188,7 +179,6 @@ async def count_jobs(db: Connection, tenant_id: UUID, now: datetime) -> JobCount
 
 
 async def delete_completed_jobs(db: Connection, tenant_id: UUID, age: timedelta) -> None:
-    """Deletes jobs that completed so long ago."""
     await db.execute(
         """delete from background_jobs
            where tenant_id = $1 and state = 'completed' and ended_at < now() - $2::interval""",
@@ -198,12 +188,11 @@ async def delete_completed_jobs(db: Connection, tenant_id: UUID, age: timedelta)
 
 
 async def delete_queue_log(db: Connection, age: timedelta) -> None:
-    """Deletes what the library logged of all tenants' jobs so long ago."""
     await db.execute("delete from pgqueuer.pgqueuer_log where created < now() - $1::interval", age)
 
 
 async def _push(db: Connection, tenant_id: UUID, jobs: dict[UUID, str]) -> None:
-    """Adds an entry for each job that has none: the key of an entry is unique while it lives."""
+    """Adds an entry for each job that has none: the keys of live entries are unique."""
     if not jobs:
         return
     keys = [f"{tenant_id}/{job_id}" for job_id in jobs]

@@ -1,6 +1,6 @@
 """Quizzes. Owns quiz_questions, quiz_keys, quiz_runs.
 
-Only `grade` reads the right option of a question, and it gives away only right or wrong.
+Only `grade` reads the correct option, and it returns only whether an answer is right.
 """
 
 from dataclasses import replace
@@ -24,9 +24,9 @@ async def list_questions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> li
 
 
 async def find_run(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> QuizRun:
-    """How far the learner is; no pending question if the quiz was never started.
+    """The learner's run, without a pending question if the quiz was never started.
 
-    Locks the run until the transaction ends, so read it with this before changing it.
+    Locks the run until the transaction ends.
     """
     questions = await list_questions(db, tenant_id, lesson_id)
     row = await db.fetchrow(
@@ -49,7 +49,6 @@ async def find_run(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id:
 
 
 async def find_last_step(db: Connection, tenant_id: UUID, account_id: UUID) -> datetime | None:
-    """When the learner last started a quiz, answered a question or took a hint."""
     step: datetime | None = await db.fetchval(
         "select max(updated_at) from quiz_runs where tenant_id = $1 and account_id = $2",
         tenant_id,
@@ -59,7 +58,6 @@ async def find_last_step(db: Connection, tenant_id: UUID, account_id: UUID) -> d
 
 
 async def start_quiz(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> QuizRun:
-    """Opens the first question unless one is open. Raises NotFound if there is no quiz."""
     run = await find_run(db, tenant_id, account_id, lesson_id)
     if run.pending is not None:
         return run
@@ -105,7 +103,6 @@ async def grade(
 
 
 async def take_hint(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> str:
-    """The next hint for the pending question. Raises Conflict if none is open."""
     run = await find_run(db, tenant_id, account_id, lesson_id)
     if run.pending is None:
         raise Conflict("No question is open.")

@@ -1,7 +1,7 @@
-"""Roles: who may do what. The only module that asks for a role by name.
+"""Roles: who may do what. The only module that checks a role by name.
 
-An account has one role in its tenant; its sign-in says which. `PERMISSIONS` is what that role
-allows everywhere in the tenant. What depends on a lesson or a session is a function below.
+An account has one role in its tenant, set by its sign-in. `PERMISSIONS` lists what that role allows
+everywhere in the tenant. Rules that depend on a lesson or a session are functions below.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "admin": ADMIN,
 }
 
-# what a sign-in may call the roles, strongest role first
+# names of the roles in sign-ins, strongest role first
 ROLE_NAMES: Mapping[str, Role] = {
     "admin": "admin",
     "teacher": "teacher",
@@ -42,7 +42,7 @@ ROLE_NAMES: Mapping[str, Role] = {
 
 
 def strongest_role(names: Iterable[object]) -> Role:
-    """The role of a sign-in that lists `names`; unknown names count for nothing."""
+    """The strongest role among `names`. Ignores unknown names."""
     held = {ROLE_NAMES[name] for name in names if isinstance(name, str) and name in ROLE_NAMES}
     return next((role for role in ROLE_NAMES.values() if role in held), "learner")
 
@@ -52,7 +52,6 @@ def may(account: Account, permission: Permission) -> bool:
 
 
 def require(account: Account, permission: Permission) -> None:
-    """Raises Forbidden."""
     if not may(account, permission):
         raise Forbidden("Your role does not allow this. Ask an admin.")
 
@@ -64,7 +63,7 @@ def may_see_lesson(account: Account, lesson: Lesson) -> bool:
 async def select_visible_session(
     db: Connection, tenant_id: UUID, account: Account, session_id: UUID
 ) -> Session:
-    """A session the account may see: one in a room it was let into, or any. Raises NotFound."""
+    """Raises NotFound unless the account was in the room or may see any session."""
     session = await find_session(db, tenant_id, session_id)
     if session is None:
         raise NotFound("session")

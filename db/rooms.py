@@ -13,7 +13,7 @@ LOCK_S = 15.0
 
 @dataclass(frozen=True)
 class Room:
-    """A LiveKit room and what it is for; `revision` counts its lesson changes."""
+    """`revision` counts the lesson changes in the room."""
 
     id: UUID
     tenant_id: UUID
@@ -27,8 +27,6 @@ class Room:
 
 @dataclass(frozen=True)
 class RoomLearner:
-    """A learner of a room, the lesson they are on and the revision of that choice."""
-
     room_id: UUID
     account_id: UUID
     lesson_id: UUID | None
@@ -75,7 +73,6 @@ async def find_room(db: Connection, tenant_id: UUID, name: str) -> Room | None:
 
 
 async def list_names(db: Connection, tenant_id: UUID, names: Collection[str]) -> list[str]:
-    """Returns those of the names that are rooms of the tenant."""
     rows = await db.fetch(
         "select name from livekit_rooms where tenant_id = $1 and name = any($2)",
         tenant_id,
@@ -109,9 +106,9 @@ async def update_opener(
 async def ensure_room_learner(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, lesson_id: UUID | None
 ) -> RoomLearner:
-    """Adds the learner to the room; `lesson_id` counts the first time only.
+    """Adds the learner to the room. Ignores `lesson_id` if they are already in it.
 
-    Later changes go through `update_lesson`. Raises NotFound if there is no such room.
+    To change the lesson, use `update_lesson`. Raises NotFound if there is no such room.
     """
     row = await db.fetchrow(
         """insert into room_learners (tenant_id, room_id, account_id, lesson_id, revision)
@@ -143,7 +140,6 @@ async def find_room_learner(
 
 
 async def list_running_rooms(db: Connection, tenant_id: UUID, account_id: UUID) -> list[Room]:
-    """The account's rooms in which a session is running."""
     rows = await db.fetch(
         """select r.id, r.tenant_id, r.name, r.kind, r.course_id, r.module_id,
                   r.opener_account_id, r.revision
@@ -158,7 +154,7 @@ async def list_running_rooms(db: Connection, tenant_id: UUID, account_id: UUID) 
 
 
 async def list_room_learners(db: Connection, tenant_id: UUID, room_id: UUID) -> list[RoomLearner]:
-    """Everybody who ever got a token for the room, the latest first."""
+    """Everybody who ever got a token for the room, latest first."""
     rows = await db.fetch(
         """select room_id, account_id, lesson_id, revision, greeted_at from room_learners
            where tenant_id = $1 and room_id = $2 order by token_at desc, account_id""",
@@ -173,7 +169,7 @@ async def update_lesson(
 ) -> int:
     """Stores the learner's lesson and returns its revision, one above the room's last.
 
-    Changes nothing if the learner is on that lesson already. Raises NotFound if the account is not
+    Changes nothing if the learner is already on that lesson. Raises NotFound if the account is not
     a learner of the room.
     """
     learner = await lock_learner(db, tenant_id, room_id, account_id)
@@ -204,7 +200,7 @@ async def adopt_lesson(
     lesson_id: UUID,
     revision: int,
 ) -> RoomLearner | None:
-    """Stores a lesson with a revision from outside, and raises the room's counter to it.
+    """Stores a lesson and revision from the room's metadata; raises the room's counter to it.
 
     Returns None and changes nothing if the revision is older, or the lesson is not published in the
     room's module.
@@ -251,7 +247,6 @@ async def record_greeting(
 async def lock_learner(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID
 ) -> RoomLearner:
-    """One learner, locked until the transaction ends. Raises NotFound."""
     row = await db.fetchrow(
         """select room_id, account_id, lesson_id, revision, greeted_at from room_learners
            where tenant_id = $1 and room_id = $2 and account_id = $3 for update""",

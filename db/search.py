@@ -15,7 +15,7 @@ async def search_passages(
 ) -> list[Hit]:
     """The passages of published lessons that share a word with the query, best first.
 
-    One matching word is enough: a spoken question has more words than its answer shares.
+    One matching word is enough: a spoken question has many words that its answer does not.
     """
     words = "".join(char for char in query[:MAX_QUERY] if storable(char))
     rows = await db.fetch(

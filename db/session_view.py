@@ -33,10 +33,10 @@ from protocol import SessionKind
 
 @dataclass(frozen=True)
 class SessionView:
-    """What a log says of its session.
+    """The state of a session according to its log.
 
-    `present` maps participant sids to accounts, `lessons` accounts to lessons. `agent_epoch` is 0
-    before the first dispatch; `agent_gone` says that this agent was lost or left.
+    `present` maps participant sids to accounts, `lessons` maps accounts to lessons. `agent_epoch`
+    is 0 before the first dispatch; `agent_gone` is True if that agent was lost or left.
     """
 
     kind: SessionKind
@@ -58,7 +58,7 @@ class SessionView:
 def fold(events: Sequence[SessionEvent]) -> SessionView:
     """The state at the end of a log.
 
-    Raises ValueError if it does not begin with session.started, or has an event of unknown kind.
+    Raises ValueError if it does not begin with session.started or has an unknown kind of event.
     """
     if not events:
         raise ValueError("an empty log")

@@ -1,4 +1,4 @@
-"""Sessions. Owns sessions but for its agent_* columns (`db.leases`); logs every change."""
+"""Sessions. Owns sessions except its agent_* columns (`db.leases`); logs every change."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +18,7 @@ SessionStatus = Literal["scheduled", "active", "completed", "cancelled", "no_sho
 
 @dataclass(frozen=True)
 class Session:
-    """A conversation in a room; `started_at` is second 0 of its clock."""
+    """`started_at` is second 0 of the session's clock."""
 
     id: UUID
     tenant_id: UUID
@@ -31,7 +31,6 @@ class Session:
 
 
 async def find_active_session(db: Connection, tenant_id: UUID, room_id: UUID) -> Session | None:
-    """The running session of a room; there is at most one."""
     row = await db.fetchrow(
         """select id, tenant_id, room_id, kind, status, started_at, ended_at, room_sid
            from sessions where tenant_id = $1 and room_id = $2 and status = 'active'""",
@@ -52,7 +51,6 @@ async def find_session(db: Connection, tenant_id: UUID, session_id: UUID) -> Ses
 
 
 async def list_session_ids(db: Connection, tenant_id: UUID) -> list[UUID]:
-    """All sessions of the tenant, by id."""
     rows = await db.fetch("select id from sessions where tenant_id = $1 order by id", tenant_id)
     return [row["id"] for row in rows]
 
@@ -60,9 +58,9 @@ async def list_session_ids(db: Connection, tenant_id: UUID) -> list[UUID]:
 async def insert_session(
     db: Connection, tenant_id: UUID, room_id: UUID, room_sid: str, now: datetime
 ) -> Session:
-    """A new running session of the room. Raises Conflict if one is running.
+    """Starts a session in the room. Raises Conflict if one is running.
 
-    A Conflict aborts the transaction, so hold `rooms.lock_room` and look first.
+    A Conflict aborts the transaction, so take `rooms.lock_room` and check first.
     """
     try:
         row = await fetch_one(
@@ -97,7 +95,6 @@ async def update_room_sid(
 
 
 async def end_session(db: Connection, tenant_id: UUID, session_id: UUID, now: datetime) -> None:
-    """Completes a running session and closes its open attendance."""
     ended = await db.fetchval(
         """update sessions set status = 'completed', ended_at = $3
            where tenant_id = $1 and id = $2 and status = 'active' returning id""",

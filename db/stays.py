@@ -1,7 +1,7 @@
 """Stays: when people were in a room, folded from the media server's events. No I/O.
 
-All sources are merged by one rule, so that order and repeats change nothing: the earliest
-`joined_at` holds; of several `left_at` the one from the highest source, then the latest.
+All sources are merged by one rule, so that order and repeats do not matter: the earliest
+`joined_at` wins, and the `left_at` of the highest source, then the latest.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,13 +18,11 @@ FINISHED = "room_finished"
 # who reported left_at; a higher one overrules a lower one
 INFERRED, AGENT, SERVER = 0, 1, 2
 
-MARGIN = timedelta(seconds=5)  # between the clocks of two hosts, and for events under way
+MARGIN = timedelta(seconds=5)  # for clocks that differ, and for events in transit
 
 
 @dataclass(frozen=True)
 class Stay:
-    """One connection of a person to a LiveKit room, as far as the events say."""
-
     sid: str
     room_sid: str
     identity: str
@@ -35,7 +33,7 @@ class Stay:
 
 @dataclass(frozen=True)
 class Participant:
-    """A stay in a session, as it is stored; `left_at` is None while the person is there."""
+    """The row of a stay in a session; `left_at` is None while the person is there."""
 
     session_id: UUID
     sid: str
@@ -47,8 +45,6 @@ class Participant:
 
 @dataclass(frozen=True)
 class Stretch:
-    """When a session was held in a LiveKit room; `ended_at` is None while it runs."""
-
     session_id: UUID
     room_sid: str
     started_at: datetime
@@ -56,7 +52,7 @@ class Stretch:
 
 
 def fold(events: Iterable[Event]) -> list[Stay]:
-    """The stays of people, in order of joining; agents do not count.
+    """The stays of people, in order of joining. Ignores agents.
 
     Order and repeats of the events do not matter: each event carries `joined_at`. The end of the
     room closes stays that are still open.
@@ -93,7 +89,6 @@ def _close(one: Stay, finished_at: datetime | None) -> Stay:
 
 
 def length(intervals: Iterable[tuple[datetime, datetime]]) -> timedelta:
-    """Length of the union of intervals, each from earlier to later."""
     total, covered = timedelta(), None
     for start, end in sorted(intervals):
         begin = start if covered is None else max(start, covered)
@@ -105,7 +100,7 @@ def length(intervals: Iterable[tuple[datetime, datetime]]) -> timedelta:
 def participants_of(
     stays: Iterable[Stay], stretches: Sequence[Stretch], accounts: Mapping[str, UUID]
 ) -> list[Participant]:
-    """The rows of stays: one per session they overlap, none without an account."""
+    """One row per stay and session it overlaps. Skips identities without an account."""
     return [
         Participant(
             session_id=stretch.session_id,

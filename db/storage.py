@@ -1,7 +1,7 @@
 """Stored objects: pictures and other files, in a local folder or in S3.
 
-An object belongs to a tenant: the tenant's id is the first part of its key. Names are made by us,
-never by an author or a learner.
+An object belongs to a tenant, whose id is the first part of its key. We choose all names; authors
+and learners never do.
 """
 
 import re
@@ -17,38 +17,35 @@ from obstore.store import LocalStore, ObjectStore, S3Store
 
 from settings import Settings
 
-# parts of letters, digits, `.`, `_` and `-` that begin with a letter or digit: none is `..`
+# each part has letters, digits, `.`, `_` and `-` and begins with a letter or digit, so none is `..`
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 MAX_KEY = 500
 CHUNK = 256 * 1024
 
 
 class StorageUnavailable(Exception):
-    """The folder or the S3 server does not answer, or refuses us."""
+    """The folder or the S3 server does not respond, or denies access."""
 
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object without its bytes; `etag` is quoted and changes with the content."""
-
     name: str
     size: int
     etag: str
 
 
 class Storage:
-    """The objects of all tenants. Raises StorageUnavailable where the store fails."""
+    """The objects of all tenants. Raises StorageUnavailable if the store fails."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
 
     async def put(self, tenant_id: UUID, name: str, data: bytes) -> None:
-        """Writes an object; it appears whole or not at all, and replaces an older one."""
+        """Writes or replaces an object, atomically."""
         with _translated():
             await self._store.put_async(object_key(tenant_id, name), data)
 
     async def find(self, tenant_id: UUID, name: str) -> StoredObject | None:
-        """An object, or None where there is none of that name."""
         try:
             with _translated():
                 meta = await self._store.head_async(object_key(tenant_id, name))
@@ -79,7 +76,7 @@ class Storage:
         return sorted(found)
 
     async def delete(self, tenant_id: UUID, names: Iterable[str]) -> None:
-        """Deletes objects; one that is not there is no error."""
+        """Ignores objects that do not exist."""
         for name in names:
             try:
                 with _translated():
@@ -89,14 +86,13 @@ class Storage:
 
 
 def object_key(tenant_id: UUID, name: str) -> str:
-    """The key of an object. Raises ValueError for a name that we would not make."""
+    """Raises ValueError for an invalid name."""
     if not NAME.fullmatch(name) or len(name) > MAX_KEY:
         raise ValueError("not the name of a stored object")
     return f"{tenant_id}/{name}"
 
 
 def open_storage(settings: Settings) -> Storage:
-    """The storage of the settings. Connects when it is used."""
     if not settings.storage_url:
         settings.storage_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         return Storage(LocalStore(settings.storage_dir))

@@ -10,8 +10,6 @@ DEFAULT = "default"  # created by the first migration
 
 @dataclass(frozen=True)
 class Tenant:
-    """An organisation, whose rows no other tenant sees."""
-
     id: UUID
     slug: str
     name: str
@@ -23,13 +21,12 @@ async def find_tenant(db: Connection, slug: str) -> Tenant | None:
 
 
 async def list_tenants(db: Connection) -> list[Tenant]:
-    """All tenants, for background work."""
     rows = await db.fetch("select id, slug, name from tenants order by slug")
     return [Tenant(**row) for row in rows]
 
 
 async def ensure_tenant(db: Connection, slug: str, name: str) -> Tenant:
-    """The tenant of that slug, created if missing; an existing one keeps its name."""
+    """Creates the tenant if it is missing. An existing one keeps its name."""
     await db.execute(
         "insert into tenants (slug, name) values ($1, $2) on conflict (slug) do nothing", slug, name
     )

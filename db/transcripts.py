@@ -1,6 +1,6 @@
 """What was said. Owns transcript_segments, dead_letters.
 
-Rows come from the spool in batches, some of them twice: every write is idempotent.
+Rows come from the spool in batches, some of them twice, so every write is idempotent.
 """
 
 import json
@@ -47,7 +47,7 @@ COLUMNS = [field.name for field in fields(Segment)]
 
 
 async def insert_segments(db: Connection, tenant_id: UUID, segments: Sequence[Segment]) -> int:
-    """Stores segments that are new and not erased. Returns how many were new.
+    """Stores new segments, except erased ones. Returns how many it stored.
 
     Raises asyncpg.ForeignKeyViolationError if a session is missing, and stores none.
     """
@@ -80,7 +80,6 @@ async def insert_segments(db: Connection, tenant_id: UUID, segments: Sequence[Se
 
 
 async def list_segments(db: Connection, tenant_id: UUID, session_id: UUID) -> list[Segment]:
-    """All segments of a session that have words, in order of speaking."""
     rows = await db.fetch(
         """select session_id, id, account_id, identity, name, role, source, text, started_at,
                   ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
@@ -97,7 +96,6 @@ async def list_segments(db: Connection, tenant_id: UUID, session_id: UUID) -> li
 async def list_heard_segments(
     db: Connection, tenant_id: UUID, session_id: UUID, listener_id: UUID
 ) -> list[Segment]:
-    """Those that the account said or heard, in order of speaking."""
     rows = await db.fetch(
         """select session_id, id, account_id, identity, name, role, source, text, started_at,
                   ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
@@ -115,7 +113,6 @@ async def list_heard_segments(
 async def list_latest_segments(
     db: Connection, tenant_id: UUID, session_id: UUID, limit: int
 ) -> list[Segment]:
-    """The newest segments of a session, with and without words, newest first."""
     rows = await db.fetch(
         """select session_id, id, account_id, identity, name, role, source, text, started_at,
                   ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
@@ -138,7 +135,7 @@ async def insert_dead_letter(
     payload: Mapping[str, Any],
     error: str,
 ) -> None:
-    """Keeps an entry that could not be stored, once, with the reason.
+    """Stores a rejected entry, once, with the error.
 
     Does nothing if its account has erased words in that session.
     """

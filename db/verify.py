@@ -1,4 +1,4 @@
-"""Verifies the event logs of all sessions: nothing changed, removed or added behind `db.events`."""
+"""Verifies the event logs of all sessions: nothing was changed, removed or added by hand."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,8 +12,6 @@ from db.tenants import list_tenants
 
 @dataclass(frozen=True)
 class Verified:
-    """One log; `broken_at` is the first seq that is not as it was appended, None if all are."""
-
     tenant: str
     session_id: UUID
     events: int
@@ -21,7 +19,7 @@ class Verified:
 
 
 async def verify_logs(pool: Pool) -> AsyncIterator[Verified]:
-    """The logs of every tenant, by session id; each read at one moment, also while it grows."""
+    """The logs of every tenant, by session id. Reads each tenant's logs in one snapshot."""
     async with acquire(pool) as db:
         tenants = await list_tenants(db)
     for tenant in tenants:
@@ -33,7 +31,7 @@ async def verify_logs(pool: Pool) -> AsyncIterator[Verified]:
 
 
 async def _verify(db: Connection, tenant_id: UUID, session_id: UUID) -> tuple[int, int | None]:
-    """The number of events, and where the log is broken."""
+    """The number of events, and the seq of the first broken one."""
     events = await list_events(db, tenant_id, session_id)
     head = await find_head(db, tenant_id, session_id)
     broken_at = verify_chain(events, head)

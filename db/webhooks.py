@@ -6,7 +6,7 @@ from uuid import UUID
 
 from db import Connection
 from db.accounts import list_account_ids
-from db.attendance import list_stretches, upsert_told
+from db.attendance import list_stretches, upsert_late_participants
 from db.inbox import Event
 from db.rooms import lock_room
 from db.sessions import end_session_in_room
@@ -14,25 +14,24 @@ from db.stays import fold, participants_of
 
 
 async def apply_presence(db: Connection, tenant_id: UUID, events: Sequence[Event]) -> None:
-    """Stores joins and departures of people, each once; marks other events as processed."""
+    """Stores joins and departures of people, each once. Marks other events as processed."""
     new = await insert_events(db, tenant_id, events)
     stays = fold(event for event in events if event.id in new)
     if not stays:
         return
     stretches = await list_stretches(db, tenant_id, {stay.room_sid for stay in stays})
     accounts = await list_account_ids(db, tenant_id, {stay.identity for stay in stays})
-    await upsert_told(db, tenant_id, participants_of(stays, stretches, accounts))
+    await upsert_late_participants(db, tenant_id, participants_of(stays, stretches, accounts))
 
 
 async def apply_end(db: Connection, tenant_id: UUID, event: Event) -> None:
-    """Ends the session that is still held in a LiveKit room which closed, once."""
-    await lock_room(db, event.room)  # somebody may be opening the room and moving the session
+    """Ends the session that is still in the closed LiveKit room. Repeats have no effect."""
+    await lock_room(db, event.room)  # a learner may be opening the room and moving the session
     if await insert_events(db, tenant_id, [event]):
         await end_session_in_room(db, tenant_id, event.room_sid, event.at)
 
 
 async def insert_events(db: Connection, tenant_id: UUID, events: Iterable[Event]) -> set[str]:
-    """Marks events as processed. Returns the ids of those that were not before."""
     ordered = sorted(events, key=lambda event: event.id)  # the same order in every process
     rows = await db.fetch(
         """insert into webhook_events (tenant_id, id, name, created_at)
@@ -47,7 +46,6 @@ async def insert_events(db: Connection, tenant_id: UUID, events: Iterable[Event]
 
 
 async def delete_events(db: Connection, tenant_id: UUID, age: timedelta) -> None:
-    """Deletes events processed that long ago, by the clock of the database."""
     await db.execute(
         "delete from webhook_events where tenant_id = $1 and processed_at < now() - $2::interval",
         tenant_id,

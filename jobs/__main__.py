@@ -23,7 +23,7 @@ logger = logging.getLogger("bodh.jobs")
 
 
 def main() -> int:
-    """0 when told to stop, 1 with one line where it cannot run."""
+    """Returns the exit code: 0 when stopped, 1 after one line on stderr if it cannot run."""
     parser = argparse.ArgumentParser(prog="python -m jobs", description="Bodh's background jobs")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("run", help="run queued jobs until SIGTERM (the default)")
@@ -42,7 +42,6 @@ def main() -> int:
 
 
 async def run_until_stopped(settings: Settings) -> None:
-    """Runs jobs until SIGTERM or SIGINT."""
     running = asyncio.create_task(run_jobs(settings))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -54,7 +53,7 @@ async def run_until_stopped(settings: Settings) -> None:
 
 
 async def run_jobs(settings: Settings) -> None:
-    """Runs jobs until cancelled, also across restarts of the database."""
+    """Runs jobs until cancelled. Reconnects when the database restarts."""
     pool = await create_pool(settings.jobs_dsn, max_size=settings.database_pool_size)
     parts = Parts(pool, open_storage(settings), utc_now)
     try:
@@ -64,7 +63,7 @@ async def run_jobs(settings: Settings) -> None:
 
 
 async def run_queue(settings: Settings, parts: Parts) -> None:
-    """Runs jobs over one connection. Raises what the database raises when it is lost."""
+    """Runs jobs on one connection. Raises database errors when it is lost."""
     db = await asyncpg.connect(settings.jobs_dsn, timeout=CONNECT_S, command_timeout=FROZEN_S)
     try:
         await Runner(db, parts).run()
@@ -73,18 +72,17 @@ async def run_queue(settings: Settings, parts: Parts) -> None:
 
 
 def retry(settings: Settings) -> int:
-    """Exit code 0, or 1 with one line on stderr."""
+    """Returns the exit code: 0, or 1 after one line on stderr."""
     try:
         count = asyncio.run(retry_all(settings))
     except AWAY as error:
-        print(f"the database does not answer ({type(error).__name__})", file=sys.stderr)
+        print(f"the database does not respond ({type(error).__name__})", file=sys.stderr)
         return 1
     print(f"{count} jobs queued again")
     return 0
 
 
 async def retry_all(settings: Settings) -> int:
-    """Queues the failed jobs of all tenants again; returns how many."""
     pool = await create_pool(settings.jobs_dsn, max_size=1)
     try:
         return await _retry_each(pool)

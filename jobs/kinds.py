@@ -1,4 +1,4 @@
-"""Which function runs each kind of job, and which jobs a clock queues."""
+"""Which function runs each kind of job, and which jobs run on a schedule."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ PRUNE_AT = "7 * * * *"  # each hour, off the full hour
 
 
 async def queue_prune(pool: Pool) -> None:
-    """Queues the hourly jobs of every tenant."""
+    """Queues the hourly job of every tenant. Deletes old entries of the library's log."""
     db: Connection
     async with acquire(pool) as db:
         tenants = await list_tenants(db)

@@ -7,7 +7,7 @@ from jobs.work import Work
 
 
 async def delete_pictures(work: Work) -> None:
-    """The pictures of one course. A second run finds nothing to delete."""
+    """Safe to repeat: a second run finds nothing to delete."""
     course_id = UUID(work.job.payload["course_id"])
     async with work.finish() as db:
         await delete_unused_pictures(db, work.parts.storage, work.tenant_id, course_id)

@@ -1,4 +1,4 @@
-"""Deletes rows that have been kept for long enough."""
+"""Deletes old rows."""
 
 from datetime import timedelta
 
@@ -12,7 +12,6 @@ JOBS_KEPT = timedelta(days=7)
 
 
 async def prune(work: Work) -> None:
-    """Old webhook events, notices and completed jobs of one tenant."""
     async with work.finish() as db:
         await delete_events(db, work.tenant_id, WEBHOOKS_KEPT)
         await delete_old_notices(db, work.tenant_id, work.parts.clock())

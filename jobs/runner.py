@@ -1,4 +1,4 @@
-"""The runner: takes jobs from the queue, retries what fails, gives back what it cannot end."""
+"""Runs jobs from the queue, retries failed ones, and releases unfinished ones at shutdown."""
 
 import asyncio
 import logging
@@ -27,19 +27,19 @@ from jobs.kinds import KINDS, PRUNE_AT, queue_prune
 from jobs.work import Parts, Run, Work
 from telemetry import metrics
 
-HEARTBEAT = timedelta(seconds=6)  # a job without a sign of life for this long is started again
-POLL = timedelta(seconds=1)  # for what is due later; new jobs are announced at once
+HEARTBEAT = timedelta(seconds=6)  # a job without a heartbeat for this long is started again
+POLL = timedelta(seconds=1)  # for postponed jobs; new ones are announced at once
 AT_ONCE = 4
 MAX_TRIES = 5
 FIRST_DELAY = timedelta(seconds=2)  # doubles with each try
 LOST_EVERY_S = 20.0
-GRACE_S = 1.5  # for running jobs to end when the process stops
+GRACE_S = 1.5  # for running jobs to finish at shutdown
 
 logger = logging.getLogger(__name__)
 
 
 class Runner:
-    """Runs jobs over one connection, which the caller closes after `run` has ended."""
+    """Runs jobs on one connection, which the caller closes after `run` returns."""
 
     def __init__(self, db: Connection, parts: Parts, kinds: Mapping[JobKind, Run] = KINDS) -> None:
         self._parts = parts
@@ -51,9 +51,9 @@ class Runner:
         self._queue.schedule("prune", PRUNE_AT, accepts_context=False)(self._prune)
 
     async def run(self) -> None:
-        """Until cancelled; then lets running jobs end for GRACE_S and gives the others back.
+        """Runs until cancelled, then gives running jobs GRACE_S to finish and releases the rest.
 
-        Raises what the database raises on the connection.
+        Raises database errors of the connection.
         """
         running = asyncio.create_task(self._run_queue())
         lost = asyncio.create_task(self._requeue_lost())
@@ -92,7 +92,7 @@ class Runner:
             await asyncio.sleep(LOST_EVERY_S)
 
     async def _take(self, run: Run, entry: Job) -> None:
-        """Runs the job of an entry, then lets the library delete the entry or keep it for later."""
+        """Runs the job of an entry. The library keeps the entry if this raises RetryRequested."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 a coroutine runs in a task
         self._working.add(task)
@@ -101,25 +101,25 @@ class Runner:
         finally:
             self._working.discard(task)
         if delay is not None:
-            # outside of any handler: the library stores the text of what this was raised from
+            # raised outside of any handler: the library stores the text of an exception's cause
             raise RetryRequested(delay)
 
     async def _try(self, run: Run, tenant_id: UUID, job_id: UUID) -> timedelta | None:
-        """Starts a job; the delay before its next start where there is to be one."""
+        """Runs a job. Returns the delay before its next start, or None if there is none."""
         try:
             async with tenant_tx(self._parts.pool, tenant_id) as db:
                 job = await start_job(db, tenant_id, job_id)
             if job is None:
                 return None
             return await self._run(run, Work(self._parts, tenant_id, job))
-        except Exception as error:  # noqa: BLE001 a process edge; the row says how far it was
+        except Exception as error:  # noqa: BLE001 a process edge; the job's row has its state
             logger.warning("job not started or not ended", extra={"kind": type(error).__name__})
             return POLL
 
     async def _run(self, run: Run, work: Work) -> timedelta | None:
         began = monotonic()
         job = work.job
-        if job.tries > MAX_TRIES:  # it ended its process each time, so nothing else counted it
+        if job.tries > MAX_TRIES:  # each try killed its process, so nothing else failed it
             await self._fail(work, "Died")
             return None
         try:

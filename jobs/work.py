@@ -1,4 +1,4 @@
-"""A started job, as the function that does it gets it."""
+"""A started job, as passed to the function that runs it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ from db.storage import Storage
 
 @dataclass(frozen=True)
 class Parts:
-    """What all jobs of a process share."""
+    """Shared by all jobs of a process."""
 
     pool: Pool
     storage: Storage
@@ -23,23 +23,21 @@ class Parts:
 
 @dataclass(frozen=True)
 class Work:
-    """One start of a job."""
-
     parts: Parts
     tenant_id: UUID
     job: BackgroundJob
 
     @asynccontextmanager
     async def finish(self) -> AsyncIterator[Connection]:
-        """The transaction of the job's effect, which completes the job: both happen or neither.
+        """A transaction for the job's effect, which also completes the job.
 
-        Raises Conflict where another process has taken the job over.
+        Raises Conflict if another process has taken over the job.
         """
         async with tenant_tx(self.parts.pool, self.tenant_id) as db:
             await complete_job(db, self.tenant_id, self.job.id, self.job.tries)
             yield db
 
 
-# A job may start more than once, so what it does before `finish` must do no harm when repeated.
-# What takes the CPU for long belongs in a thread: on the loop it would stop the heartbeats.
+# A job may start more than once, so everything before `finish` must be safe to repeat.
+# CPU-heavy work belongs in a thread: on the event loop it would stop the heartbeats.
 Run: TypeAlias = Callable[[Work], Awaitable[None]]

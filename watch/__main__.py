@@ -23,7 +23,6 @@ logger = logging.getLogger("bodh.watch")
 
 
 async def run_watch(settings: Settings) -> None:
-    """Runs until SIGTERM or SIGINT."""
     running = asyncio.create_task(_run(settings))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -50,7 +49,7 @@ async def _run(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Returns the exit code: 0 when stopped, 1 with one line if it cannot run."""
+    """Returns the exit code: 0 when stopped, 1 after one line on stderr if it cannot run."""
     try:
         settings = load_settings()
     except SettingsError as error:

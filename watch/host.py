@@ -1,4 +1,4 @@
-"""Checks what the processes of this host need, and reports it as metrics and alarms."""
+"""Checks what this host's processes need, and reports the results as metrics and alarms."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ from telemetry.gather import living
 from telemetry.process import metrics_dir
 
 EVERY_S = 2.0
-PATIENCE_S = 3.0  # for one answer
+PATIENCE_S = 3.0  # timeout of one check
 MISSES = 2  # failed checks in a row that raise an alarm
 WEBHOOK_S = 90.0  # a webhook may wait a minute for its session's row (watch.intake.PATIENCE_S)
 JOB_S = 300.0  # a background job may be due for this long
@@ -48,7 +48,6 @@ class Host:
         self._failed_webhooks = 0
 
     async def run(self) -> None:
-        """Runs until cancelled."""
         try:
             while True:
                 await self.look()
@@ -58,7 +57,6 @@ class Host:
             await self._inbox.close()
 
     async def look(self) -> None:
-        """Checks everything once."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._answers("database_away", self._look_at_database))
             tasks.create_task(self._answers("media_away", lambda: rooms.check_media(self._lk)))
@@ -102,7 +100,7 @@ class Host:
                 count += await count_dead_letters(db, tenant.id)
                 jobs.append(await count_jobs(db, tenant.id, datetime.fromtimestamp(told, UTC)))
         alarm("dead_letters", count > 0, count=count)
-        _tell_jobs(jobs)
+        _report_jobs(jobs)
 
     async def _look_at_speech(self) -> None:
         await self._engine.health()
@@ -120,7 +118,7 @@ class Host:
         alarm("webhooks_waiting", oldest_s > WEBHOOK_S, waiting=waiting, oldest_s=round(oldest_s))
 
     async def _look_at_drainer(self) -> None:
-        """A running drainer raises its own alarms; one that does not run cannot."""
+        """A running drainer raises its own alarms; a missing one cannot."""
         if not self._settings.spool_path.exists():
             return
         alive = await asyncio.to_thread(living, metrics_dir(self._settings))
@@ -130,7 +128,7 @@ class Host:
             self._missing("drainer_away")
 
 
-def _tell_jobs(counts: list[JobCounts]) -> None:
+def _report_jobs(counts: list[JobCounts]) -> None:
     pending, failed = sum(one.pending for one in counts), sum(one.failed for one in counts)
     oldest_s = max((one.oldest_s for one in counts), default=0.0)
     metrics.JOBS_PENDING.set(pending)

@@ -1,4 +1,4 @@
-"""Webhooks on their way from this host's inbox to their effects in Postgres."""
+"""Applies the webhooks in this host's inbox to Postgres."""
 
 import asyncio
 import logging
@@ -17,9 +17,9 @@ from telemetry import metrics
 
 BATCH = 200
 BATCH_TIMEOUT_S = 20.0
-IDLE_S = 0.2  # between two looks at an empty inbox
+IDLE_S = 0.2  # between polls of an empty inbox
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last one repeats while Postgres is away
-EARLY_S = 1.0  # before an event that overtook its session is tried again
+EARLY_S = 1.0  # before retrying an event that arrived before its session's row
 PATIENCE_S = 60.0  # how long a session's row may take to be committed
 FORGET_EVERY_S = 3600.0
 
@@ -27,7 +27,6 @@ logger = logging.getLogger(__name__)
 
 
 async def apply_webhooks(settings: Settings, pool: Pool) -> None:
-    """Empties this host's inbox until cancelled."""
     inbox = Inbox(settings.inbox_path)
     try:
         await Intake(inbox, pool).run()
@@ -36,9 +35,9 @@ async def apply_webhooks(settings: Settings, pool: Pool) -> None:
 
 
 class Intake:
-    """Takes events from the inbox to Postgres: each has its effect once, in any order.
+    """Applies each event once, in any order.
 
-    Several may run at once, over one inbox or over those of several hosts.
+    Several instances may run at once, on one inbox or on those of several hosts.
     """
 
     def __init__(self, inbox: Inbox, pool: Pool) -> None:
@@ -48,7 +47,7 @@ class Intake:
         self._failures = 0
 
     async def run(self) -> None:
-        """Runs until cancelled; while Postgres is away the events stay in the inbox."""
+        """Runs until cancelled. While Postgres is down, events stay in the inbox."""
         forget_at = 0.0
         clock = asyncio.get_running_loop().time
         while True:
@@ -70,7 +69,7 @@ class Intake:
                 await asyncio.sleep(IDLE_S)
 
     async def take(self) -> int:
-        """Applies one batch and returns its size. Raises AWAY."""
+        """Applies one batch and returns its size. Raises one of AWAY."""
         letters = await self._inbox.waiting(BATCH)
         await self._find_tenants({letter.event.room for letter in letters})
         for tenant_id in {self._tenants.get(letter.event.room) for letter in letters}:
@@ -98,7 +97,7 @@ class Intake:
             await self._apply(tenant_id, batch)
         except AWAY:
             raise
-        except Exception:  # noqa: BLE001 one is bad: find it, apply the others
+        except Exception:  # noqa: BLE001 one event is bad: find it, apply the others
             for letter in batch:
                 await self._take_alone(tenant_id, letter)
 
@@ -129,7 +128,7 @@ class Intake:
         await self._inbox.defer(early, EARLY_S)
 
     async def _early(self, tenant_id: UUID, batch: Sequence[Letter]) -> list[Letter]:
-        """Events of a LiveKit room whose session is not stored yet: it may commit in a moment."""
+        """Events of a LiveKit room whose session is not stored yet, but may soon be committed."""
         young = [
             letter
             for letter in batch
@@ -148,7 +147,7 @@ class Intake:
         pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
         self._failures += 1
         logger.warning(
-            "webhooks wait in the inbox: the database is away",
+            "database unavailable, webhooks stay in the inbox",
             extra={"why": type(error).__name__, "retry_in_s": pause},
         )
         await asyncio.sleep(pause)

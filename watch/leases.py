@@ -1,7 +1,7 @@
-"""Decides when an agent counts as lost, from what the watcher itself observed.
+"""Decides when an agent counts as lost, only from what the watcher observed.
 
-Times are in seconds of a clock that stops while the database cannot be read, so that neither an
-outage nor the clocks of other hosts make a lease look old.
+Times are seconds of a clock that stops while the database cannot be read, so neither an outage nor
+the clocks of other hosts make a lease look old.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,12 +17,12 @@ Verdict = Literal["ask", "replace", "remake", "end"]
 # died is back within seconds
 ASK_PAUSES_S = (0.4,) * 8 + (1.0,) * 16 + (2.0, 5.0)
 START_S = 10.0  # from taking a dispatch to the first heartbeat, on a busy host
-LOST_S = 2.0  # the session of a closed room ends within this; if not, the room was lost
+LOST_S = 2.0  # if the session of a missing room has not ended by then, the room was lost
 GRACE_S = 30.0  # for somebody to return to a session whose room is gone
-COMING_S = 30.0  # a learner with a token has joined by then
+COMING_S = 30.0  # after a dispatch, a learner with a token has joined by then
 LEFT_PAUSE_S = 1.0  # between attempts to replace an agent that left on purpose
-LIVED_S = 2.0  # an agent that lived this long did not die at its start
-LONGEST_PAUSE_S = 30.0  # between agents that die at once
+LIVED_S = 2.0  # an agent that lived this long did not die at startup
+LONGEST_PAUSE_S = 30.0  # between agents that die at startup
 
 
 @dataclass
@@ -36,16 +36,16 @@ class Seen:
     asks: int = 0  # in this epoch
     replaced: float = float("-inf")
     first_heartbeat: float | None = None
-    short_lives: int = 0  # agents in a row that died at once
+    short_lives: int = 0  # agents in a row that died at startup
     occupied: bool = False  # somebody was in the room when it was last seen
-    unseen: bool = False  # the media server has not answered since
-    gone_since: float | None = None  # since when the room is missing on a media server that answers
-    alone_since: float | None = None  # since when somebody is there without a live agent
+    unseen: bool = False  # the media server has not responded since
+    gone_since: float | None = (
+        None  # since when the media server, while responding, has lacked the room
+    )
+    alone_since: float | None = None  # since when a learner has been without a live agent
 
 
 class Leases:
-    """The leases of all running sessions, and what is due for each."""
-
     def __init__(self, stale_s: float, longest_look_s: float) -> None:
         """A lease is stale `stale_s` after its last heartbeat.
 
@@ -61,9 +61,10 @@ class Leases:
     def look(
         self, leases: Iterable[Lease], live: Mapping[str, str] | None, at: float
     ) -> list[tuple[Lease, Verdict]]:
-        """Returns what is due, and counts it as done. `at` is monotonic.
+        """Returns the due verdicts and counts them as done. `at` is monotonic.
 
-        `live` maps room names to sids. With None, the media server does not answer: nothing is due.
+        `live` maps room names to sids. None means that the media server does not
+        respond; nothing is due then.
         """
         if self._looked is not None:
             self._now += min(at - self._looked, self._longest_look_s)
@@ -83,7 +84,7 @@ class Leases:
         return due
 
     def waits(self) -> list[float]:
-        """Seconds that each room with somebody in it has been without a live agent."""
+        """Seconds that each room with a learner has been without a live agent."""
         since = [one.alone_since for one in self._seen.values()]
         return [self._now - at for at in since if at is not None]
 
@@ -129,7 +130,7 @@ class Leases:
         return "replace" if self._stale(seen) else None
 
     def _judge_gone(self, seen: Seen) -> Verdict | None:
-        """An agent that loses its connection reports everybody as gone: what was before counts."""
+        """Goes by the last known occupancy: a disconnected agent reports everybody as gone."""
         if seen.gone_since is None:
             seen.gone_since = self._now
         gone_s = self._now - seen.gone_since
@@ -149,7 +150,7 @@ class Leases:
         return self._now - max(seen.since, seen.replaced) > limit + _pause_s(seen.short_lives)
 
     def _count(self, seen: Seen, verdict: Verdict) -> None:
-        """Keeps the same from being done again before it can take effect."""
+        """Keeps a verdict from being repeated before it can take effect."""
         if verdict == "ask":
             seen.asks += 1
             seen.asked = self._now
@@ -166,6 +167,6 @@ def _sign(lease: Lease) -> tuple[object, ...]:
 
 
 def _pause_s(short_lives: int) -> float:
-    """The pause between agents that die at once; the first may be an accident."""
+    """The pause between agents that die at startup. The first death may be an accident."""
     doublings = min(short_lives - 2, 5)
     return min(2.0**doublings, LONGEST_PAUSE_S) if doublings >= 0 else 0.0

@@ -1,4 +1,4 @@
-"""Serves /metrics: those of all processes of this host, on loopback."""
+"""Serves /metrics for all processes of this host, on loopback."""
 
 import asyncio
 

@@ -12,7 +12,7 @@ from telemetry import AlarmName
 from telemetry.gather import Standing, standing
 
 EVERY_S = 1.0
-SAY_AGAIN_S = 60.0  # so that other hosts see that this one is alive
+SAY_AGAIN_S = 60.0  # tells other hosts that this one is alive
 
 
 class Notices:
@@ -28,7 +28,7 @@ class Notices:
         self._written: set[AlarmName] | None = None  # None: nothing yet in this process
 
     async def run(self) -> None:
-        """Runs until cancelled. Raises the errors of the database; the next run writes the rest."""
+        """Runs until cancelled. Raises database errors; the next run writes the rest."""
         written_at = 0.0
         clock = asyncio.get_running_loop().time
         while True:
@@ -39,19 +39,18 @@ class Notices:
             await asyncio.sleep(EVERY_S)
 
     async def look(self) -> bool:
-        """Reads the alarms. Returns whether there is something to write."""
+        """Reads the alarms. Returns whether any changed."""
         now = await asyncio.to_thread(standing, self._base)  # waits for a lock file
         self._over += [one for name, one in self._standing.items() if name not in now]
         self._standing = now
         return bool(self._over) or self._written != set(now)
 
     async def write(self) -> None:
-        """Writes active alarms, and those that ended since the last time."""
         now, over = self._clock(), list(self._over)
         async with acquire(self._pool) as db:
             tenant = await find_tenant(db, DEFAULT)
         if tenant is None:
-            return  # nothing is migrated yet
+            return  # not migrated yet
         async with tenant_tx(self._pool, tenant.id) as db:
             for one in (*over, *self._standing.values()):
                 await upsert_notice(

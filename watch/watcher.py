@@ -1,6 +1,6 @@
 """The watcher: keeps an agent in every room with a learner, and a room for every session.
 
-Of the watchers of all hosts, one works at a time: it holds an advisory lock in the database.
+Only one watcher of all hosts is active: the one that holds an advisory lock in the database.
 """
 
 import asyncio
@@ -49,10 +49,10 @@ class Watcher:
         self._every_s = settings.lease_heartbeat.total_seconds()
         self._leases = Leases(settings.lease_stale.total_seconds(), 1.5 * self._every_s)
         self._busy: dict[UUID, asyncio.Task[None]] = {}
-        self._sees = True  # whether the media server answered last time
+        self._sees = True  # whether the media server responded last time
 
     async def run(self, db: Connection) -> None:
-        """Runs until cancelled. Raises the errors of `db`, the connection that holds the lock."""
+        """Runs until cancelled. Raises errors of `db`, the connection that holds the lock."""
         async with asyncio.TaskGroup() as tasks:
             while True:
                 for lease, verdict in await self.look(db):
@@ -62,16 +62,16 @@ class Watcher:
                 await asyncio.sleep(self._every_s)
 
     async def look(self, db: Connection) -> list[tuple[Lease, Verdict]]:
-        """Checks once; returns what is due."""
+        """Checks once and returns what is due."""
         tenants = await list_tenants(db)
         async with db.transaction():
             leases = await list_leases(db, [tenant.id for tenant in tenants])
         live = await self._live_rooms(leases)
         due = self._leases.look(leases, live, asyncio.get_running_loop().time())
-        self._tell()
+        self._report()
         return due
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         waits = self._leases.waits()
         metrics.ROOMS_WITHOUT_AGENT.set(len(waits))
         metrics.LEASE_AGE.set(self._leases.oldest_heartbeat_s())
@@ -81,7 +81,7 @@ class Watcher:
         alarm("agent_missing", longest_s > MISSED_S, rooms=len(waits), seconds=round(longest_s))
 
     async def _live_rooms(self, leases: list[Lease]) -> dict[str, str] | None:
-        """Sids of the live rooms by name; None if the media server does not answer."""
+        """Sids of the live rooms by name; None if the media server does not respond."""
         if not leases:
             return {}
         try:
@@ -89,11 +89,11 @@ class Watcher:
                 live = await rooms.list_room_sids(self._lk, [one.room_name for one in leases])
         except rooms.MEDIA_ERRORS as error:
             if self._sees:
-                logger.warning("the media server does not answer", extra={"kind": _kind(error)})
+                logger.warning("media server does not respond", extra={"kind": _kind(error)})
             self._sees = False
             return None
         if not self._sees:
-            logger.info("the media server answers again")
+            logger.info("media server responds again")
         self._sees = True
         return live
 
@@ -111,7 +111,7 @@ class Watcher:
             del self._busy[lease.session_id]
 
     async def act(self, lease: Lease, verdict: Verdict) -> bool:
-        """Acts on a verdict. False if there was nothing left to do."""
+        """Returns False if there was nothing left to do."""
         parts = (self._settings, self._lk)
         match verdict:
             case "ask":
@@ -133,14 +133,14 @@ class Watcher:
 
 
 async def keep_watch(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
-    """Waits for the lock, then watches. Raises the errors of the database."""
+    """Waits for the lock, then watches. Raises database errors."""
     async with only_one(settings.watch_dsn, LOCK) as db:
         logger.info("watching")
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(Watcher(settings, lk, pool).run(db))
                 tasks.create_task(_keep_attendance(lk, pool))
-        finally:  # the next watcher reports these, on whichever host it is
+        finally:  # the next watcher, maybe on another host, reports these
             metrics.ROOMS_WITHOUT_AGENT.set(0)
             alarm("agent_missing", False)
 

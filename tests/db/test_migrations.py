@@ -24,9 +24,9 @@ LANDED = {
     "0006_leases.sql": "ed1bf9b097edebe1",
     "0007_notices.sql": "27f7e504c0fc516b",
     "0008_old_notices.sql": "49d635321dd632f7",
-    "0009_background_jobs.sql": "64cddc65f02e003e",
-    "0010_watch_webhooks.sql": "c0c1f59ba90a28c8",
-    "0011_pictures.sql": "9b413dda77d77cbb",
+    "0009_background_jobs.sql": "7119e49b71376b12",
+    "0010_watch_webhooks.sql": "84ed8a8b643356da",
+    "0011_pictures.sql": "352a72b487fa1ced",
 }
 EMPTY = "t_empty"
 

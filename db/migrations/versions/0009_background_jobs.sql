@@ -1,4 +1,4 @@
--- Background jobs: our own row for each, and the queue that hands them out (decision 4).
+-- Background jobs: our own table, and the queue that hands out the jobs (decision 4).
 
 create table background_jobs (
   tenant_id uuid not null references tenants (id),
@@ -7,7 +7,7 @@ create table background_jobs (
   payload jsonb not null default '{}',                 -- ids and counts
   state text not null default 'pending'
     check (state in ('pending', 'processing', 'completed', 'failed')),
-  tries int not null default 0,                        -- started so often
+  tries int not null default 0,                        -- how often it was started
   error text not null default '',                      -- type of the last failure, never its text
   created_at timestamptz not null default now(),
   due_at timestamptz not null default now(),           -- when a pending one may start
@@ -24,8 +24,8 @@ alter table background_jobs force row level security;
 create policy tenant on background_jobs using (tenant_id = (select current_tenant()))
   with check (tenant_id = (select current_tenant()));
 
--- What `pgq sql install` of pgqueuer 1.6.0 prints with PGQUEUER_SCHEMA=pgqueuer. Its rows hold
--- the ids of a tenant and a job and nothing else.
+-- The output of `pgq sql install` of pgqueuer 1.6.0 with PGQUEUER_SCHEMA=pgqueuer. Its rows hold
+-- only the ids of a tenant and a job.
 
 
 CREATE SCHEMA IF NOT EXISTS pgqueuer;
@@ -153,8 +153,8 @@ CREATE TRIGGER tg_pgqueuer_changed
 AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON pgqueuer.pgqueuer
 EXECUTE FUNCTION pgqueuer.fn_pgqueuer_changed();
 
--- bodh_app enqueues, bodh_jobs does the work, bodh_watch counts. Without a role of its own the job
--- process logs in as bodh_app, so that one may do the same.
+-- bodh_app enqueues jobs, bodh_jobs runs them, bodh_watch counts them. If bodh_jobs is not set up,
+-- the job process logs in as bodh_app, so both get the same rights.
 do $$
 declare name text;
 begin

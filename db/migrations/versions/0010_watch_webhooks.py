@@ -1,4 +1,4 @@
-"""The watcher applies webhooks; who heard a segment, as one view."""
+"""Rights for the watcher to apply webhooks, and a view of who heard each segment."""
 
 from pathlib import Path
 

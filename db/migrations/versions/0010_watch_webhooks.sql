@@ -1,8 +1,8 @@
--- The watcher applies webhooks in place of the token server; who heard a segment, as one view.
+-- The watcher applies webhooks instead of the token server. A view shows who heard each segment.
 
--- The one rule of who may read which transcript: in each room of theirs, learners may read what they
--- said, and what was said while they were there. The second in which they left counts whole: the
--- media server, which is believed, reports no finer time.
+-- The only rule for who may read which transcript: learners may read what they said, and what was
+-- said while they were in the room. The second in which they left counts in full, because the media
+-- server reports whole seconds.
 create view heard_segments with (security_invoker = true) as
 select k.account_id as listener_id, x.room_id, s.tenant_id, s.session_id, s.id, s.account_id,
        s.identity, s.name, s.role, s.source, s.text, s.started_at, s.ended_at, s.lesson_id,

@@ -1,4 +1,4 @@
-"""What the background job needs that deletes pictures."""
+"""Rights for the background job that deletes pictures."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
--- The job that deletes unused pictures reads which ones the passages of a course show.
+-- The job that deletes unused pictures reads which pictures the passages of a course show.
 
 do $$
 begin
