@@ -1,6 +1,6 @@
-"""The console: the tutor of the rooms with the sample course, without server, key or database.
+"""The console: the same tutor on the sample course, without a server, API keys or a database.
 
-By text, each line of input gets one line that begins with `Bodh: `.
+In text mode, each line of input gets one line of output that starts with `Bodh: `.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ async def run_text_console(settings: Settings) -> None:
 
 
 async def converse(ctx: JobContext, settings: Settings) -> None:
-    """Serves LiveKit's own console, by sound or text.
+    """Runs the tutor in LiveKit's own console, in audio or text mode.
 
     Speech needs a running speech engine (`make up`, or `python -m speech`).
     """
@@ -72,13 +72,13 @@ async def converse(ctx: JobContext, settings: Settings) -> None:
 
 
 class Silent:
-    """Text has no speaking rate."""
+    """Ignores the speaking rate: text has none."""
 
     def set_rate(self, factor: float) -> None: ...
 
 
 class ConsoleTalk:
-    """A talk with one learner, who may go to any lesson of the course."""
+    """The talk of one learner, who may open any lesson of the course."""
 
     def __init__(self, asker: Asker, library: MemoryLibrary, pace: Pace) -> None:
         self.asker = asker
@@ -97,7 +97,6 @@ class ConsoleTalk:
 
 
 async def open_desk(library: MemoryLibrary, pace: Pace) -> Desk:
-    """The desk of one learner in the first lesson of the course."""
     course_id = library.tree.course.id
     outline = await library.outline(course_id)
     asker = Asker(account_id=LEARNER_ID, name=learner_name(), lesson_id=outline[0].id)
@@ -107,7 +106,6 @@ async def open_desk(library: MemoryLibrary, pace: Pace) -> Desk:
 
 
 def learner_name() -> str:
-    """The name of the account that runs the console."""
     try:
         return getuser().capitalize()
     except (KeyError, OSError):  # the user of a container may have no name
@@ -115,7 +113,6 @@ def learner_name() -> str:
 
 
 def choose_llm(settings: Settings, desk: Desk) -> llm.LLM[Any]:
-    """The language model of the settings, or the offline tutor."""
     if not settings.cloud_llm:
         return OfflineTutor(desk)
     from agent.models.choice import build_llm  # slow: it loads every provider
@@ -124,7 +121,7 @@ def choose_llm(settings: Settings, desk: Desk) -> llm.LLM[Any]:
 
 
 async def first_words(desk: Desk) -> str:
-    """The greeting; records the visit."""
+    """Returns the greeting and records the visit."""
     visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
     text = await greeting(
         desk.library,
@@ -154,11 +151,10 @@ async def reply(session: AgentSession[None], line: str) -> str:
 
 
 def say(text: str) -> None:
-    print("Bodh:", " ".join(text.split()), flush=True)  # at once, also into a pipe
+    print("Bodh:", " ".join(text.split()), flush=True)  # else a pipe would buffer it
 
 
 async def typed_lines() -> AsyncIterator[str]:
-    """The lines of standard input, from a terminal, a pipe or a file."""
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str] = asyncio.Queue()
 

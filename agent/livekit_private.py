@@ -1,10 +1,10 @@
-"""Every use of what LiveKit does not document. Check this page when its version changes.
+"""Every use of undocumented LiveKit APIs. Check this file when LiveKit's version changes.
 
-Two more places depend on LiveKit's insides because they inherit from it: the stream of
+Two more places depend on LiveKit's internals through inheritance: the stream of
 `agent/talk/floor.py` skips the constructor of VADStream, and `Worker` in `agent/worker/server.py`
 overrides `drain` and `run`.
 
-Functions import what they need, because the forkserver reads PRELOAD before anything heavy.
+Imports are inside functions, because the forkserver reads PRELOAD before anything heavy loads.
 """
 
 import os
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from livekit import rtc
     from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
 
-# what LiveKit's worker preloads in its forkserver; the last must stay the last of all
+# what LiveKit's worker preloads in its forkserver; the last one must stay last
 PRELOAD = ["livekit.agents.ipc._preload", "livekit.agents.ipc._preload_freeze"]
 
 
@@ -25,7 +25,7 @@ def skip_end_of_turn_model() -> None:
 
 
 def trust_bundled_certificates() -> None:
-    """Makes a job accept certifi's authorities where the system has none.
+    """Makes a job trust certifi's authorities if the system has none.
 
     LiveKit's worker does it for its jobs, but after our forkserver has started.
     """
@@ -35,7 +35,7 @@ def trust_bundled_certificates() -> None:
 
 
 def early_audio(room: "rtc.Room", *, timeout_s: float) -> "PreConnectAudioHandler":
-    """Collects what LiveKit's clients record before the agent comes. Close it with `aclose`."""
+    """Collects what LiveKit's clients record before the agent joins. Close it with `aclose`."""
     from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
 
     handler = PreConnectAudioHandler(room=room, timeout=timeout_s)

@@ -1,1 +1,1 @@
-"""Benchmarks: figures of a running Bodh, reported and never asserted."""
+"""Benchmarks of a running Bodh: results are reported, never asserted."""

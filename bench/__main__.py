@@ -1,4 +1,4 @@
-"""`python -m bench lesson|first-words|page|faults`: starts a Bodh of its own and prints figures."""
+"""`python -m bench lesson|first-words|page|faults`: starts its own Bodh and prints results."""
 
 import argparse
 import asyncio
@@ -14,16 +14,24 @@ def main() -> None:
     keep_temporary_files(begin())
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    changes = commands.add_parser("lesson", help="lesson change -> state of the next model request")
+    changes = commands.add_parser(
+        "lesson", help="time from a lesson change to the next model request"
+    )
     changes.add_argument("--changes", type=int, default=50)
-    words = commands.add_parser("first-words", help="greeting and answer, beside a plain worker")
+    words = commands.add_parser(
+        "first-words", help="time to greeting and answer, compared with a plain worker"
+    )
     words.add_argument("--runs", type=int, default=20)
-    faults = commands.add_parser("faults", help="kills parts of it while learners talk")
-    faults.add_argument("--kills", type=int, default=30, help="faults at most")
-    faults.add_argument("--minutes", type=float, default=8.0, help="minutes at most")
+    faults = commands.add_parser("faults", help="kill parts of it while learners talk")
+    faults.add_argument("--kills", type=int, default=30, help="maximum number of faults")
+    faults.add_argument("--minutes", type=float, default=8.0, help="maximum duration")
     faults.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
-    faults.add_argument("--kind", action="append", choices=CATALOGUE, help="all where not given")
-    opened = commands.add_parser("page", help="the page in a browser: readable, first sound")
+    faults.add_argument(
+        "--kind", action="append", choices=CATALOGUE, help="may be repeated; default: all"
+    )
+    opened = commands.add_parser(
+        "page", help="time until the page is readable, and to the first sound"
+    )
     opened.add_argument("--runs", type=int, default=10)
     arguments = parser.parse_args()
     if arguments.command == "lesson":

@@ -7,19 +7,18 @@ TAIL = 0.025  # on each side
 
 
 def bounds(good: int, runs: int) -> tuple[float, float]:
-    """The lowest and the highest share that a count of `good` in `runs` still agrees with."""
+    """The lowest and the highest true share that `good` of `runs` is consistent with."""
     low = 0.0 if good == 0 else _solve(lambda share: at_least(good, runs, share) - TAIL)
     high = 1.0 if good == runs else _solve(lambda share: TAIL - at_most(good, runs, share))
     return low, high
 
 
 def at_least(good: int, runs: int, share: float) -> float:
-    """How likely `good` or more of `runs` are where each is good with this probability."""
+    """The probability that `good` or more of `runs` are good, if each is with `share`."""
     return math.fsum(_chance(count, runs, share) for count in range(good, runs + 1))
 
 
 def at_most(good: int, runs: int, share: float) -> float:
-    """How likely `good` or fewer of `runs` are."""
     return math.fsum(_chance(count, runs, share) for count in range(good + 1))
 
 
@@ -38,7 +37,7 @@ def _solve(rising: Callable[[float], float]) -> float:
 
 
 def share(good: int, runs: int) -> str:
-    """`good / runs` with its bounds, for a reader."""
+    """`good / runs` with its bounds, as text."""
     if not runs:
         return "0 / 0"
     low, high = bounds(good, runs)

@@ -11,7 +11,7 @@ def row(name: str, seconds: Iterable[float]) -> str:
     """One line: median, p95, min, max in milliseconds and the number of runs."""
     values = sorted(seconds)
     if not values:
-        return f"{name:<44} no figure"
+        return f"{name:<44} no results"
     p95 = values[min(len(values) - 1, int(0.95 * len(values)))]
     return (
         f"{name:<44} median {1000 * statistics.median(values):7.0f}  p95 {1000 * p95:7.0f}"

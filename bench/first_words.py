@@ -1,4 +1,4 @@
-"""First words: room made -> greeting heard, end of speech -> answer heard, and what they cost."""
+"""First words: time to the greeting and to an answer, and what they cost in CPU."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ class Figures:
 
 
 async def run(runs: int) -> None:
-    """Ours and the plain worker in the same run, one after the other for every figure."""
+    """Measures our worker and the plain one in the same run, alternately."""
     with running_stack() as stack, plain_worker(stack) as plain:
         settings = stack.settings
         account = await Account(stack.url, "Bench").sign_in()
@@ -178,7 +178,7 @@ def plain_log(stack: Stack) -> Path:
 
 @contextlib.contextmanager
 def plain_worker(stack: Stack) -> Iterator["subprocess.Popen[bytes]"]:
-    """The plain worker beside ours, on the same media server."""
+    """Runs the plain worker on the media server of our own."""
     settings = stack.settings
     environment = {
         **os.environ,

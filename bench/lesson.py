@@ -44,7 +44,7 @@ def _since(
 
 
 def read_applied(log: Path) -> dict[int, float]:
-    """Revision -> epoch seconds at which the agent held it."""
+    """Revision -> epoch seconds at which the agent applied it."""
     found: dict[int, float] = {}
     with contextlib.suppress(FileNotFoundError):
         for line in log.read_text().splitlines():

@@ -37,7 +37,7 @@ MEASURE = """
 
 
 async def run(runs: int) -> None:
-    """Each run with a new browser profile and a room made anew."""
+    """Uses a new browser profile and a new room for each run."""
     readable, heard = [], []
     with running_stack() as stack:
         account = await Account(stack.url, "Bench").sign_in()

@@ -1,6 +1,6 @@
 """A plain livekit-agents worker to compare with: VAD turns, our models inside the job.
 
-Run by `python -m bench first-words` in a process of its own; reads the course from files.
+Run by `python -m bench first-words` in its own process; reads the course from files.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ server = AgentServer(
 
 
 class WholeUtterances(stt.STT[str]):
-    """Decodes each utterance with a model of its own, in a thread of the job."""
+    """Decodes each utterance with its own model, in a thread of the job."""
 
     def __init__(self, engine: Engine) -> None:
         super().__init__(capabilities=stt.STTCapabilities(streaming=False, interim_results=False))

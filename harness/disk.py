@@ -1,4 +1,4 @@
-"""Small disks for tests to fill: memory file systems."""
+"""Small disks in memory, for tests to fill."""
 
 import ctypes
 import os
@@ -23,21 +23,21 @@ def may_mount() -> bool:
 
 
 def run_in_own_namespace(test: str) -> None:
-    """Runs a test again in a namespace in which this user may mount. Raises AssertionError."""
+    """Reruns a test in a namespace in which this user may mount. Raises AssertionError."""
     command = ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount"]
     command += [sys.executable, "-m", "pytest", "-q", test]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, INSIDE: "1"}, capture_output=True, text=True
     )
     assert done.returncode == 0, (
-        "full disks want root or user namespaces (sysctl kernel.unprivileged_userns_clone=1):\n"
+        "full disks need root or user namespaces (sysctl kernel.unprivileged_userns_clone=1):\n"
         + (done.stdout + done.stderr)[-3000:]
     )
 
 
 @contextmanager
 def small_disk(path: Path, mb: int) -> Iterator[Path]:
-    """Makes a folder with a file system of that size."""
+    """Mounts a file system of `mb` MB on a new folder."""
     path.mkdir()
     path.parent.chmod(0o711)  # where we are root, Postgres runs as another user
     _mount(path, mb, 0)
@@ -49,18 +49,16 @@ def small_disk(path: Path, mb: int) -> Iterator[Path]:
 
 
 def grow(path: Path, mb: int) -> None:
-    """Gives a small disk a new size."""
     _mount(path, mb, MS_REMOUNT)
 
 
 def free_kb(path: Path) -> int:
-    """What files may still take."""
     stat = os.statvfs(path)
     return stat.f_bavail * stat.f_frsize // 1024
 
 
 def fill(path: Path, leave_kb: int) -> None:
-    """Fills the disk with a file named `ballast`, but for `leave_kb`."""
+    """Fills the disk except for `leave_kb`, with a file named `ballast`."""
     with (path / "ballast").open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, (free_kb(path) - leave_kb) * 1024)
 

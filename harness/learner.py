@@ -36,7 +36,7 @@ class Caption:
 
 
 class Account:
-    """A signed-in person, and HTTP with their token."""
+    """A signed-in person with an HTTP client."""
 
     def __init__(self, url: str, name: str, *, role: str = "learner", tenant: str = "") -> None:
         # shorter than the 5 s after which the server closes idle connections
@@ -58,7 +58,6 @@ class Account:
         return answer.json()
 
     async def course(self) -> dict[str, Any]:
-        """The sample course with its modules and lessons."""
         course: dict[str, Any] = await self.get("/api/courses/ml-intro")
         return course
 
@@ -153,8 +152,6 @@ class Learner:
         await self.room.disconnect()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    # talking
-
     async def say(self, text: str, **voice: Any) -> tuple[float, float]:
         """Speaks in real time. Returns the monotonic times of the first and last sample."""
         samples = resampled(await spoken(text, **voice), VOICE_RATE, RATE)
@@ -195,8 +192,6 @@ class Learner:
         made: dict[str, Any] = answer.json()
         return made
 
-    # listening
-
     def agents(self) -> list[str]:
         return [
             one.identity
@@ -214,7 +209,7 @@ class Learner:
         return sorted((c for c in mine if c.first_at > after), key=lambda c: c.first_at)
 
     def tutor_speaks(self) -> bool:
-        """True while an agent in the room says that it is speaking."""
+        """True while an agent in the room has the state `speaking`."""
         people = self.room.remote_participants
         states = [people[agent].attributes.get("lk.agent.state") for agent in self.agents()]
         return "speaking" in states
@@ -252,7 +247,7 @@ class Learner:
         return text
 
     async def answered(self, after: float) -> str:
-        """The start of an answer that began after a moment; then stops it.
+        """Waits for an answer that begins after a moment, stops it and returns its start.
 
         The "one moment" filler of a busy machine is not an answer.
         """

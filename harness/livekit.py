@@ -21,8 +21,6 @@ START_S = 20.0
 
 @dataclass(frozen=True)
 class MediaServer:
-    """A running livekit-server and the keys of its API."""
-
     port: int
     api_key: str
     api_secret: str

@@ -1,4 +1,4 @@
-"""Processes of a running Bodh: which serves a room, whether one lives, and killing one."""
+"""Processes of a running Bodh: finding, watching and killing them."""
 
 import asyncio
 import contextlib
@@ -25,7 +25,7 @@ async def no_job(stack: Stack) -> None:
 
 
 def worker_of(job: int) -> int:
-    """The worker above a job's process; the forkserver stands between them."""
+    """The worker of a job's process; the forkserver is between them."""
     return next(
         parent.pid
         for parent in psutil.Process(job).parents()
@@ -49,7 +49,7 @@ async def gone(pid: int) -> None:
 
 
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> float:
-    """Sends the signal; the monotonic time of it."""
+    """Sends the signal and returns the monotonic time."""
     os.kill(pid, number)
     return time.monotonic()
 

@@ -1,7 +1,7 @@
-"""A provider on loopback: chat, speech and transcription by the OpenAI protocol, with faults.
+"""A local provider with the OpenAI API for chat, speech and transcription, and faults on demand.
 
-It answers from the passages it is given, speaks with eSpeak and hears with the test model; a
-`Fault` of a kind is how its next answers go wrong, until `mend`.
+It answers from the passages in a request, speaks with eSpeak and recognises with the test model.
+`break_` makes its next answers fail until `mend`.
 """
 
 import asyncio
@@ -66,7 +66,6 @@ class Provider:
         self.faults[kind], self.left[kind] = fault, times
 
     def mend(self) -> None:
-        """Makes all answers good again."""
         self.faults.clear()
 
     def reset(self) -> None:

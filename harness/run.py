@@ -1,7 +1,7 @@
-"""One run of the tests or of a benchmark: its temporary folder, and the end of all it starts.
+"""One run of the tests or of a benchmark: its temporary folder, and its clean-up.
 
 A run that is killed cannot clean up. A guard process waits for its end, kills what is left and
-removes the folder; the next run does the same where the guard was killed too. Linux only, and only
+removes the folder; the next run does the same if the guard was killed too. Linux only, and only
 the standard library: the guard is this file, run as a script.
 """
 
@@ -29,9 +29,9 @@ _held: list[int] = []  # locked folders of this process, open until it ends
 
 
 def begin() -> Path:
-    """Makes the folder of this run and starts its guard; inside another run, gives that folder.
+    """Creates the folder of this run and starts its guard; inside another run, returns its folder.
 
-    Also ends what killed runs left on this machine.
+    Also cleans up after killed runs on this machine.
     """
     if outer := os.environ.get(MARK):
         return Path(outer)
@@ -43,16 +43,16 @@ def begin() -> Path:
     if PROC.exists():
         command = [sys.executable, "-I", __file__, str(folder), str(os.getpid())]
         nowhere = [(os.POSIX_SPAWN_OPEN, handle, os.devnull, os.O_RDWR, 0) for handle in range(3)]
-        # in a session of its own: Ctrl-C passes it by
+        # in its own session, so that Ctrl-C does not reach it
         os.posix_spawn(command[0], command, os.environ, file_actions=nowhere, setsid=True)
     os.environ[MARK] = str(folder)
     return folder
 
 
 def keep_temporary_files(folder: Path) -> Path:
-    """Makes a folder of this process in the run's; from now on temporary files go there.
+    """Creates a folder of this process in the run's, for all its temporary files from now on.
 
-    Its path is short: a socket's has 108 bytes at most.
+    Its path is short, because socket paths are limited to 108 bytes.
     """
     own = folder / f"{os.getpid():x}"
     own.mkdir(mode=0o711)
@@ -61,7 +61,7 @@ def keep_temporary_files(folder: Path) -> Path:
 
 
 def end_killed_runs() -> None:
-    """Ends every run of ours whose process is gone."""
+    """Cleans up every run of this user whose process is gone."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             if folder.stat().st_uid == os.getuid() and not _held_by_anyone(folder):
@@ -82,7 +82,7 @@ def end(folder: Path) -> None:
 
 
 def processes(folder: Path) -> set[int]:
-    """Living processes of a run: those with its mark, and their descendants. Never ourselves."""
+    """Living processes of a run: those with its mark, and their descendants, without this one."""
     parents = {pid: parent for pid, parent, state in _table() if state != "Z"}
     mark = f"{MARK}={folder}".encode()
     found = {pid for pid in parents if mark in _environment(pid).split(b"\0")} - {os.getpid()}
@@ -92,7 +92,7 @@ def processes(folder: Path) -> set[int]:
 
 
 def guard(folder: Path, pid: int) -> None:
-    """Ends the run when its process has ended in any way."""
+    """Waits until the process of the run has ended, then cleans up."""
     os.chdir("/")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)

@@ -15,7 +15,7 @@ from harness.stack import ROOT, Stack, free_port
 from scripts.processes import environment
 from scripts.up import http_answers, registered
 
-TWO = os.environ.get("BODH_TWO") == "1"  # gives the shared Bodh two of each (docs/reliability.md)
+TWO = os.environ.get("BODH_TWO") == "1"  # the shared Bodh runs two of each (docs/reliability.md)
 START_S = 60.0
 
 
@@ -79,13 +79,13 @@ def _await(process: "subprocess.Popen[bytes]", answers: Callable[[], bool], log:
     deadline = time.monotonic() + START_S
     while not answers():
         if process.poll() is not None or time.monotonic() > deadline:
-            raise TimeoutError(f"it did not start:\n{log.read_text()[-2000:]}")
+            raise TimeoutError(f"the process did not start:\n{log.read_text()[-2000:]}")
         time.sleep(0.1)
 
 
 @contextlib.contextmanager
 def second_of_each(stack: Stack) -> Iterator[None]:
-    """Runs a second token server, for every second learner, and a second worker."""
+    """Runs a second token server, for every other learner, and a second worker."""
     with second_token_server(stack) as server, _kept_worker(stack):
         stack.urls.append(server.url)
         yield

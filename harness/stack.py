@@ -1,4 +1,4 @@
-"""A whole Bodh, run as `make up` runs it, on ports and in a BODH_HOME of its own."""
+"""A complete Bodh, run as by `make up`, with its own ports and BODH_HOME."""
 
 import contextlib
 import itertools
@@ -27,12 +27,12 @@ ROOT = Path(__file__).parent.parent
 START_S = 180.0
 STOP_S = 40.0
 UP = (sys.executable, "-m", "scripts.up")
-TUTOR_WPM = 240  # the tutor speaks fast, so that tests do not wait for it
-WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")  # gw0, gw1, ... where tests run side by side
+TUTOR_WPM = 240  # fast, to keep the tests short
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")  # gw0, gw1, ... if tests run in parallel
 LOG = f"stack-{WORKER}.log" if WORKER else "stack.log"
 
-# Each worker has its own thousand ports, below those that the kernel gives to outgoing connections;
-# it begins anywhere in them, because another checkout may run its tests too.
+# Each worker has its own thousand ports, below the kernel's range for outgoing connections. It
+# starts at a random one, because another checkout may run its tests too.
 _thousand = 10_000 + 1_000 * (int(WORKER.removeprefix("gw") or 0) % 20)
 _start = random.randrange(1_000)  # noqa: S311 not a secret
 _ports = itertools.cycle([_thousand + (_start + number) % 1_000 for number in range(1_000)])
@@ -54,7 +54,6 @@ class Stack:
 
     @property
     def settings(self) -> Settings:
-        """Its settings, with its keys."""
         settings = Settings(
             _env_file=None,
             bodh_home=self.home,
@@ -65,7 +64,7 @@ class Stack:
 
     @property
     def superuser_dsn(self) -> str:
-        """The address of its Postgres, past row-level security."""
+        """The address of its Postgres for the superuser, who bypasses row-level security."""
         return self.settings.owner_dsn.replace("bodh_owner", "postgres")
 
     def pids(self, name: str) -> list[int]:
@@ -101,10 +100,10 @@ class Stack:
 
 @contextlib.contextmanager
 def running_stack(**settings: str) -> Iterator[Stack]:
-    """Starts everything, yields when it is ready, and ends it.
+    """Starts everything, yields when it is ready, then stops it.
 
-    Raises AssertionError if it did not end within STOP_S or left a process, unless the test failed
-    already.
+    Raises AssertionError if it does not stop within STOP_S or leaves a process behind, unless the
+    test has already failed.
     """
     with tempfile.TemporaryDirectory(prefix="bodh-stack-") as folder:
         Path(folder).chmod(0o711)
@@ -148,7 +147,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
 
 
 def end(process: "subprocess.Popen[str]") -> bool:
-    """Asks it to end; False if it had to be killed after STOP_S."""
+    """Stops the process by SIGTERM. Returns False if it had to be killed after STOP_S."""
     process.send_signal(signal.SIGTERM)
     try:
         process.wait(STOP_S)
@@ -160,14 +159,14 @@ def end(process: "subprocess.Popen[str]") -> bool:
 
 
 def keep_log(stack: Stack) -> None:
-    """Keeps what was printed in build/, to read after a failure."""
+    """Writes the output to build/, to read after a failure."""
     folder = ROOT / "build"
     folder.mkdir(exist_ok=True)
     (folder / LOG).write_text("\n".join(stack.lines) + "\n")
 
 
 def free_port(span: int = 1) -> int:
-    """A port with `span - 1` free ones behind it, TCP and UDP; another one at each call."""
+    """The first of `span` consecutive free ports, TCP and UDP; a different one at each call."""
     while True:
         ports = [next(_ports) for _ in range(span)]
         if ports[-1] - ports[0] == span - 1 and all(map(_free, ports)):

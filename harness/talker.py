@@ -1,4 +1,4 @@
-"""A learner who keeps asking, and reconnects by itself as the page does."""
+"""A learner who keeps asking, and reconnects like the page does."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ class LightLearner(Learner):
         await self.room.local_participant.publish_track(track, options)
 
     def _on_track(self, track: rtc.Track, _publication: Any, participant: Any) -> None:
-        """Ignores sound: decoding it costs more than all the rest."""
+        """Ignores sound: decoding it costs more than everything else."""
 
     def _news(self, keep: Any, value: Any) -> None:
         if isinstance(value, Caption) and value.identity.startswith("a_"):
@@ -128,7 +128,7 @@ class Talker:
             await asyncio.sleep(0.1)
 
     def heard(self) -> set[tuple[str, str]]:
-        """Session and segment id of every final of ours that was captioned."""
+        """Session id and segment id of each final caption of this learner."""
         return {
             (one.session_id, caption.segment_id)
             for one in self.connections
@@ -142,6 +142,6 @@ class Talker:
         return sorted(said, key=lambda caption: caption.first_at)
 
     def words_after(self, moment: float) -> float | None:
-        """When the tutor's first words after a moment came, if any."""
+        """When the tutor's first words after a moment arrived, if any."""
         times = [at for one in self.connections for at in one.words_at if at > moment]
         return min(times, default=None)

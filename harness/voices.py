@@ -27,13 +27,11 @@ async def spoken(text: str, *, voice: str = "en-us", rate_wpm: int = 165) -> "np
 
 
 def trimmed(samples: "np.ndarray") -> "np.ndarray":
-    """The samples without silence around them."""
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) > QUIET)
     return samples if not len(loud) else samples[loud[0] : loud[-1] + 1]
 
 
 def resampled(samples: "np.ndarray", rate_in: int, rate_out: int) -> "np.ndarray":
-    """The same sound at another sample rate."""
     resampler = rtc.AudioResampler(rate_in, rate_out, quality=rtc.AudioResamplerQuality.HIGH)
     frame = rtc.AudioFrame(samples.tobytes(), rate_in, 1, len(samples))
     frames = [*resampler.push(frame), *resampler.flush()]

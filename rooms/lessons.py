@@ -28,8 +28,8 @@ async def change_lesson(
 ) -> int:
     """Moves a learner to another lesson of the room's module and returns the new revision.
 
-    Stores the change, commits, then publishes it; nothing is published for the lesson the learner
-    is on already. Raises Forbidden and NotFound like `store_lesson`, never for the media server.
+    Stores and commits the change, then publishes it. Publishes nothing if the learner is already on
+    that lesson. Raises Forbidden and NotFound like `store_lesson`, but no media server errors.
     """
     async with tenant_tx(pool, room.tenant_id) as db:
         revision, changed = await store_lesson(db, room, account, lesson_id, now=now)
@@ -41,7 +41,7 @@ async def change_lesson(
 async def store_lesson(
     db: Connection, room: Room, account: Account, lesson_id: UUID, *, now: datetime
 ) -> tuple[int, bool]:
-    """The part of a lesson change that the database keeps: (revision, whether it changed).
+    """Stores a lesson change. Returns the revision and whether the lesson changed.
 
     Raises Forbidden if the account is not in the room, NotFound if it may not take the lesson.
     """
@@ -109,7 +109,7 @@ async def log_lesson(
 
 
 async def publish_learner(lk: api.LiveKitAPI, pool: Pool, room: Room, account: Account) -> None:
-    """Writes what the database has of a learner into the metadata of the running room.
+    """Publishes a learner's lesson and settings in the metadata of the running room.
 
     Call it after the commit. If the media server fails, logs it and returns: agents read the
     database themselves every few seconds.
@@ -136,7 +136,7 @@ async def publish_learner(lk: api.LiveKitAPI, pool: Pool, room: Room, account: A
 async def _update_metadata(
     lk: api.LiveKitAPI, db: Connection, room: Room, account: Account, learner: RoomLearner
 ) -> None:
-    """The room's metadata belongs to its opener; everyone else has their own."""
+    """The room's metadata is the opener's; everyone else has participant metadata."""
     metadata = await learner_metadata(
         db, room.tenant_id, room, account, learner.lesson_id, learner.revision
     )
@@ -150,7 +150,7 @@ async def _update_metadata(
 async def publish_choices(lk: api.LiveKitAPI, pool: Pool, account: Account) -> None:
     """Publishes the account's settings to the agents of the rooms it is active in.
 
-    Call it after the commit. An agent that is not reached reads them at the next join.
+    Call it after the commit. An agent that misses them reads them at the next join.
     """
     async with tenant_tx(pool, account.tenant_id) as db:
         running = await stored.list_running_rooms(db, account.tenant_id, account.id)

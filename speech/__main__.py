@@ -30,11 +30,12 @@ def main(arguments: list[str]) -> int:
 
 
 def tell(choice: Choice) -> None:
-    """Prints one line about the model, a loud one if it is not the wanted one."""
+    """Prints the model in one line, as a warning if it is not the configured one."""
     if choice.test_model and choice.wanted != "test":
         print(
-            f"*** SPEECH: {choice.reason}. Using the TEST MODEL, which knows 140 words and no "
-            "human voice. Run `python -m speech choose` with a network, or set WHISPER_MODEL. ***",
+            f"*** SPEECH: {choice.reason}. Using the TEST MODEL, which knows 140 words "
+            "of one synthetic voice. Run `python -m speech choose` with a network, or set "
+            "WHISPER_MODEL. ***",
             flush=True,
         )
     else:

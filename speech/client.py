@@ -1,4 +1,4 @@
-"""Asks the speech engine. Imports neither the model nor LiveKit."""
+"""The client of the speech engine. Imports neither the model nor LiveKit."""
 
 import asyncio
 import itertools
@@ -27,7 +27,7 @@ class SpeechBusy(SpeechError):
 
 
 class ConnectionLost(Exception):
-    """The engine went away before it answered; the request can be sent again."""
+    """The connection was lost before an answer; the request can be sent again."""
 
 
 class Line:
@@ -80,7 +80,7 @@ class Line:
 
 
 class SpeechClient:
-    """Connects to the engine's Unix socket on demand, and again when the engine was restarted."""
+    """Connects to the engine's Unix socket on demand, and again after a restart."""
 
     def __init__(self, address: Path) -> None:
         self._address = address

@@ -22,12 +22,12 @@ MAX_NO_SPEECH_SHORT = 0.2
 MIN_LOGPROB_SHORT = -0.5
 MAX_COMPRESSION = 2.4
 MAX_WORDS_PER_S = 8.0
-MAX_REPEATS = 3  # "no no no" is said by people, a fourth time by a model in a loop
+MAX_REPEATS = 3  # people say "no no no"; a fourth time is a model in a loop
 
 
 @dataclass(frozen=True)
 class Sound:
-    """The part that is louder than the room; `end` is the sample after its last."""
+    """The part that is louder than the room, in samples; `end` is exclusive."""
 
     voiced_s: float
     start: int
@@ -51,7 +51,7 @@ def find_sound(samples: Samples) -> Sound:
 def believable(
     text: str, *, no_speech: float, logprob: float, compression: float, voiced: float
 ) -> bool:
-    """Whether somebody can have said this text, by the model's own doubts and by its length.
+    """Whether somebody could have said this text, by the model's confidence and the length.
 
     `no_speech` is a probability, `logprob` the mean per token (0 is certain), `compression` the
     gzip ratio of the text, and `voiced` the seconds of sound.
@@ -67,7 +67,7 @@ def believable(
 
 
 def loops(text: str) -> bool:
-    """Whether a group of one to five words comes more than three times in a row."""
+    """Whether a group of one to five words occurs more than three times in a row."""
     words = re.findall(r"\w+", text.lower())
     for size in range(1, 6):
         streak = 0  # words equal to the one a group earlier; a repeated group adds `size`

@@ -19,7 +19,7 @@ class NoModel(Exception):
 
 @dataclass(frozen=True)
 class Choice:
-    """The model to load. `wanted` is the setting, `reason` why it is another one."""
+    """The model to load. `wanted` is the setting; `reason` says why the model is another one."""
 
     wanted: str
     model: str
@@ -43,7 +43,7 @@ class Choice:
 
 
 def choose(wanted: str, home: Path) -> Choice:
-    """Chooses at set-up, downloads the model if needed, and writes the choice down.
+    """Chooses at set-up, downloads the model if needed, and saves the choice.
 
     Raises NoModel if `wanted` is a folder without a model.
     """

@@ -23,7 +23,7 @@ MAX_TIMEOUT_S = 30.0
 
 
 class AlreadyServed(Exception):
-    """Another engine answers at this address."""
+    """Another engine already answers at this address."""
 
 
 class Desk:
@@ -42,7 +42,7 @@ class Desk:
 
     @property
     def waiting(self) -> int:
-        """Requests that are being decoded or wait for it."""
+        """The number of requests that are queued or being decoded."""
         return self._active
 
     def takes_interim(self) -> bool:

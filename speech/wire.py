@@ -2,7 +2,7 @@
 
 A frame is 4 bytes of header length (big endian), the header as JSON, and `bytes` bytes of PCM
 (int16, mono, 16 kHz). Every request has an `id`, which its answer repeats. Answers may come in
-another order than requests.
+a different order than requests.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import struct
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Self
 
-RATE = 16_000  # Hz, of all sound that is to be recognised
+RATE = 16_000  # Hz, of all audio to recognise
 MAX_HEADER_BYTES = 65_536
 MAX_AUDIO_S = 29.5  # one window of the model, less the silence added around the sound
 MAX_PCM_BYTES = int(MAX_AUDIO_S * RATE) * 2

@@ -16,7 +16,7 @@ class Place:
 
     lesson_id: UUID
     passage: int
-    learner_in: UUID | None  # the learner's own lesson at that time
+    learner_in: UUID | None  # their own lesson at that time
 
 
 @dataclass(eq=False, kw_only=True)
@@ -31,18 +31,18 @@ class Asker:
 
 
 class Talk(Protocol):
-    """The talk that a desk serves. One reply at a time may ask, or several at once."""
+    """The talk behind a desk. Several replies may run at once."""
 
     @property
     def asker(self) -> Asker:
-        """The learner whom the running reply answers."""
+        """The learner that the running reply answers."""
 
     @property
     def rate(self) -> float:
-        """How fast the tutor speaks, as a factor of the normal speed."""
+        """The tutor's speed as a factor of the normal one."""
 
     async def change_lesson(self, lesson_id: UUID) -> None:
-        """Moves the asker. Raises NotFound and Forbidden with a message that can be spoken."""
+        """Moves the asker. Raises NotFound or Forbidden with a message that can be spoken."""
 
     def set_rate(self, factor: float) -> None: ...
 
@@ -78,12 +78,11 @@ class Desk:
 
     @property
     def topic(self) -> Place | None:
-        """What "this" and "it" mean; None if the learner changed the lesson since."""
+        """What "this" and "it" mean; None if the learner has changed the lesson since."""
         place = self.asker.place
         return place if place and place.learner_in == self.lesson_id else None
 
     def mark_place(self, lesson_id: UUID, passage: int) -> None:
-        """Remembers the passage that the learner hears about."""
         self.asker.place = Place(lesson_id, passage, self.lesson_id)
 
     async def lesson(self, lesson_id: UUID | None = None) -> tuple[int, Lesson] | None:

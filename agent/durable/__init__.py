@@ -1,1 +1,1 @@
-"""What is kept of a session, and read again by the agent that takes it over."""
+"""The durable record of a session, which an agent reads when it takes over."""

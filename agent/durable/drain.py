@@ -22,14 +22,14 @@ from settings import Settings
 from telemetry import alarm, metrics
 
 BATCH = 200
-IDLE_S = 0.1  # between two looks at an empty spool
-RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last one repeats while Postgres is away
+IDLE_S = 0.1  # between polls of an empty spool
+RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last value repeats until Postgres is back
 FORGET_EVERY_S = 3600.0
 LATE_S = 5.0  # an entry that waits longer raises an alarm
 METRICS_EVERY_S = 1.0
-SWEEP_EVERY_S = 2.0  # between two looks for erased words
+SWEEP_EVERY_S = 2.0  # between sweeps for erased words
 
-# the entry itself cannot be stored
+# errors that mean the entry itself cannot be stored
 BAD = (asyncpg.PostgresError, ValidationError, ValueError, db.NotFound)
 
 logger = logging.getLogger("bodh.drain")
@@ -111,7 +111,7 @@ class Drainer:
         except db.AWAY:
             raise
         except BAD:
-            for entry in batch:  # one is bad: find it, store the others
+            for entry in batch:  # at least one is bad: store them one by one
                 await self._store_alone(tenant_id, entry)
 
     async def _store_together(self, tenant_id: UUID, batch: Iterable[Entry]) -> None:
@@ -153,7 +153,7 @@ class Drainer:
 
 
 async def keep_metrics(spool: Spool) -> None:
-    """Reports what waits in the spool, as metrics and as an alarm, until cancelled."""
+    """Reports the spool's backlog as metrics and an alarm, until cancelled."""
     while True:
         try:
             await _count(spool)
@@ -171,7 +171,7 @@ async def _count(spool: Spool) -> None:
 
 
 async def run_drainer(settings: Settings) -> None:
-    """Drains until SIGTERM or SIGINT, then the rest once more."""
+    """Drains until SIGTERM or SIGINT, then flushes what is left."""
     spool = Spool(settings.spool_path)
     pool = await db.create_pool(settings.drain_dsn, max_size=2)
     drainer = Drainer(spool, pool)

@@ -1,4 +1,4 @@
-"""What an earlier agent of the session left: the talk so far, and turns without an answer."""
+"""What the previous agent of a session left: the conversation so far and unanswered turns."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,23 +20,25 @@ from db.quizzes import find_last_step
 from db.rooms import find_room_learner
 from db.transcripts import Segment, list_latest_segments
 
-TALK = 40  # segments that the next agent remembers
-CUT_YOUNG = timedelta(seconds=30)  # an older question is answered only if it is asked again
-BACK_WITHIN = timedelta(seconds=30)  # learners who left so shortly before may be lost with it
+TALK = 40  # segments of context for the next agent
+CUT_YOUNG = timedelta(seconds=30)  # older questions are answered only if asked again
+BACK_WITHIN = timedelta(
+    seconds=30
+)  # learners who left this shortly before the loss count as present
 
 _segments = TypeAdapter(Segment)
 
 
 @dataclass(frozen=True)
 class Earlier:
-    """The session before this agent. `segments` are those with words, in order of speaking."""
+    """The session before this agent took over. `segments` have words and are in spoken order."""
 
     dispatch: Dispatch
     segments: Sequence[Segment]
-    cut: Mapping[UUID, Segment]  # by account: the turn that still needs an answer
+    cut: Mapping[UUID, Segment]  # by account: the unanswered turn
 
     def chat_context(self) -> llm.ChatContext:
-        """The talk so far, without the turns that still need an answer."""
+        """The conversation so far, without unanswered turns."""
         context = llm.ChatContext.empty()
         begun = {turn.account_id: turn.started_at for turn in self.cut.values()}
         known = (
@@ -55,7 +57,7 @@ class Earlier:
         return context
 
     async def was_with(self, pool: db.Pool, account_id: UUID) -> bool:
-        """Whether the learner was greeted by the earlier agent, and present when it was lost."""
+        """Whether the earlier agent had greeted the learner, who was present when it was lost."""
         tenant_id, session = self.dispatch.tenant_id, self.dispatch.session
         async with db.tenant_tx(pool, tenant_id) as conn:
             row = await find_room_learner(conn, tenant_id, self.dispatch.room.id, account_id)
@@ -66,7 +68,7 @@ class Earlier:
             return await was_present(conn, tenant_id, session.id, account_id, lost_at, BACK_WITHIN)
 
     def cut_turn(self, account_id: UUID, now: datetime) -> Segment | None:
-        """What the learner said last without an answer, as one segment; None once it is old."""
+        """The learner's unanswered turn as one segment; None if it is older than CUT_YOUNG."""
         turn = self.cut.get(account_id)
         return turn if turn and now - turn.ended_at < CUT_YOUNG else None
 
@@ -78,7 +80,7 @@ async def load_earlier(pool: db.Pool, spool: Spool, dispatch: Dispatch) -> Earli
     """
     if dispatch.epoch == 1:
         return None
-    # the spool first: an entry drained between the two reads is then found twice, not lost
+    # read the spool first: an entry drained between the two reads is seen twice instead of lost
     waiting = await spool.waiting_of(dispatch.session.id)
     async with db.tenant_tx(pool, dispatch.tenant_id) as conn:
         stored = await list_latest_segments(conn, dispatch.tenant_id, dispatch.session.id, TALK)
@@ -98,7 +100,7 @@ def _in_order(waiting: Iterable[Entry], stored: Iterable[Segment]) -> list[Segme
 
 
 def _unanswered(segments: Iterable[Segment]) -> Iterable[Segment]:
-    """What each learner said since they were last answered, as one segment."""
+    """What each learner has said since their last answer, as one segment."""
     said = list(segments)
     answered = {segment.in_reply_to for segment in said}
     waiting: dict[UUID | None, list[Segment]] = {}
@@ -115,7 +117,7 @@ def _unanswered(segments: Iterable[Segment]) -> Iterable[Segment]:
 async def _acted_since(
     conn: db.Connection, dispatch: Dispatch, account_id: UUID | None, moment: datetime
 ) -> bool:
-    """Whether the learner's quiz or lesson moved on: a second answer would move it again."""
+    """Whether the turn already moved the learner's quiz or lesson; answering would repeat it."""
     if account_id is None:
         return False
     step = await find_last_step(conn, dispatch.tenant_id, account_id)

@@ -1,4 +1,4 @@
-"""What is kept of a session: segments and presence go to the spool before they have an effect."""
+"""The session's record: segments and presence go to the spool before anything depends on them."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ class Utterance:
 
 
 class Journal:
-    """Writes one session's entries. Of learners who chose so it keeps no words, only the times."""
+    """Writes a session's entries; without the words of learners who opted out of storage."""
 
     def __init__(self, spool: Spool, dispatch: Dispatch, roster: Roster) -> None:
         self.notes = Notes(spool)

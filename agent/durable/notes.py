@@ -1,4 +1,4 @@
-"""The way into the spool, with a memory for entries that its disk refuses."""
+"""Writes to the spool, and holds entries in memory while its disk refuses them."""
 
 import asyncio
 import logging
@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 
 
 class Notes:
-    """Puts entries into the spool in order; refused entries wait in memory and are written first.
+    """Puts entries into the spool in order. Refused entries stay in memory and are written first.
 
-    `failing_changes` gets True when an entry could not be written, False when all are again.
+    `failing_changes` receives True when a write fails, and False when all entries are written.
     """
 
     def __init__(self, spool: Spool) -> None:

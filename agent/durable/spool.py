@@ -1,4 +1,4 @@
-"""The write-ahead spool: what was said is on this host's disk before it has any effect."""
+"""The write-ahead spool: speech is on this host's disk before anything depends on it."""
 
 import json
 import sqlite3
@@ -45,11 +45,11 @@ class Spool(LocalQueue):
         )
 
     async def waiting(self, limit: int) -> list[Entry]:
-        """The oldest entries that are not drained, in the order they were put."""
+        """The oldest entries that are not drained, in insertion order."""
         return [_entry(row) for row in await self.waiting_rows(limit)]
 
     async def waiting_of(self, session_id: UUID) -> list[Entry]:
-        """The segments of a session that are not drained, in the order they were put."""
+        """The segments of a session that are not drained, in insertion order."""
         return [_entry(row) for row in await self._run(_select_waiting_of, self._db, session_id)]
 
     async def last_drained(self) -> dict[tuple[UUID, UUID], int]:
@@ -59,17 +59,17 @@ class Spool(LocalQueue):
     async def erase(
         self, session_id: UUID, account_id: UUID, until: datetime, answered: Iterable[str]
     ) -> bool:
-        """Deletes what the account said in a session until then, and the answers to it.
+        """Deletes what the account said in a session up to `until`, and the answers to it.
 
         `answered` are ids of erased segments whose entries may be gone. Waiting entries stay:
-        Postgres refuses them and remembers their ids. Returns True once no byte is left on disk;
-        False if a reader held the log, then call again.
+        Postgres refuses them and remembers their ids. Returns True if no byte is left on disk,
+        False if a reader held the log: call it again.
         """
         return await self._run(_erase, self._db, session_id, account_id, until, answered)
 
 
 def check_spool(path: Path) -> None:
-    """Writes as much as an entry does. Raises OSError or sqlite3.Error if the disk refuses."""
+    """Writes a probe larger than an entry. Raises OSError or sqlite3.Error if the disk refuses."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     db = open_file(path)
     try:

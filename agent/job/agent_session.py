@@ -18,8 +18,8 @@ from speech.client import SpeechClient, SpeechError
 from telemetry import metrics
 from tools.desk import Desk
 
-MAX_BITRATE = 64_000  # halves the encoder's CPU, and nobody hears a difference
-# LiveKit closes a session after some errors of a provider; it would stay in the room, deaf and mute
+MAX_BITRATE = 64_000  # halves the encoder's CPU without an audible difference
+# LiveKit closes a session after a few provider errors, and the agent would stay in the room, silent
 NEVER_CLOSE = 1_000_000_000
 
 TURNS = TurnHandlingOptions(
@@ -53,7 +53,7 @@ class RoomAgentSession:
             aec_warmup_duration=None,
             session_close_transcript_timeout=0.0,  # the job waits for the last words itself
             user_away_timeout=None,
-            tts_text_transforms=None,  # `speakable` does it; LiveKit's delay a full stop
+            tts_text_transforms=None,  # `speakable` does it; LiveKit's delay full stops
             conn_options=SessionConnectOptions(max_unrecoverable_errors=NEVER_CLOSE),
         )
         self._latency = Latency(room)
@@ -82,10 +82,10 @@ class RoomAgentSession:
         self._caption_in_time(captions)
 
     def _caption_in_time(self, captions: io.TextOutput) -> None:
-        """Sends captions word by word as the sound is played, and stops where it is cut."""
+        """Sends captions word by word as the audio plays, and stops where it is interrupted."""
         sound = self.inner.output.audio
         if sound is None:
-            raise RuntimeError("the agent session has no voice")
+            raise RuntimeError("the agent session has no audio output")
         self._in_time = TranscriptSynchronizer(
             next_in_chain_audio=sound, next_in_chain_text=captions
         )
@@ -93,7 +93,7 @@ class RoomAgentSession:
         self.inner.output.transcription = self._in_time.text_output
 
     async def tell_models(self, engine: SpeechClient) -> None:
-        """Sets the attribute `bodh.models`; the recogniser is `test` if the test model serves."""
+        """Sets the attribute `bodh.models`. The test model is shown as `test`."""
         names = dict(self._names)
         try:
             if not self._settings.stt_base_url:
@@ -105,7 +105,7 @@ class RoomAgentSession:
         await publish.set_attribute(self._room, protocol.ATTRIBUTE_MODELS, text)
 
     def silence(self) -> None:
-        """Stops voice and captions at once. What is being said is dropped."""
+        """Stops voice and captions at once and drops the rest of the current speech."""
         self.inner.output.set_transcription_enabled(False)
         self.inner.output.set_audio_enabled(False)
 
@@ -121,5 +121,5 @@ class RoomAgentSession:
 
 
 def count_false_stop() -> None:
-    """Counts a stop of the tutor for a sound without words, an early sign of overload."""
+    """Counts an interruption by a sound without words, an early sign of overload."""
     metrics.FALSE_INTERRUPTIONS.inc()

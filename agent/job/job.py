@@ -1,4 +1,4 @@
-"""What every agent job does, whatever its kind of session: join, hold the lease, leave in time."""
+"""What all agent jobs have in common: join the room, hold the lease, leave in time."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ class JobParts:
 
 
 class RoomJob(ABC):
-    """One agent in one room. A subclass does the work of one kind of session."""
+    """One agent in one room. Each subclass serves one kind of session."""
 
     def __init__(self, parts: JobParts) -> None:
         self.room = parts.ctx.room
@@ -66,18 +66,17 @@ class RoomJob(ABC):
 
     @abstractmethod
     async def say_goodbye(self) -> None:
-        """Says one last line because the worker stops; cancelled after GOODBYE_S."""
+        """Says a last line before the worker stops. Cancelled after GOODBYE_S."""
 
     @abstractmethod
     def silence(self) -> None:
-        """Stops all output at once: another agent serves the session now."""
+        """Stops all output at once, because another agent serves the session now."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Closes what the subclass opened, also where `start` failed. The journal is still open."""
+        """Closes what the subclass opened, even if `start` failed. The journal is still open."""
 
     def leave(self) -> None:
-        """Ends the job."""
         self._over.set()
 
     async def run(self) -> None:
@@ -85,14 +84,14 @@ class RoomJob(ABC):
         self.room.on("disconnected", self._on_disconnected)
         limit_streams(self.room, MAX_STREAM_BYTES)
         async with contextlib.AsyncExitStack() as at_end:
-            # before joining, which is slow where many jobs start at once
+            # before joining, which is slow when many jobs start at once
             heartbeat = asyncio.create_task(self._hold_lease())
             at_end.callback(heartbeat.cancel)
             await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
             at_end.push_async_callback(self._end_session)
             at_end.push_async_callback(self.journal.notes.close)
             at_end.push_async_callback(self.close)
-            at_end.callback(heartbeat.cancel)  # a next agent need not wait for `close`
+            at_end.callback(heartbeat.cancel)  # so the next agent does not wait for `close`
             loop_lag = asyncio.create_task(metrics.watch_loop())
             at_end.callback(loop_lag.cancel)
             metrics.AGENT_ROOMS.set(1)
@@ -109,7 +108,7 @@ class RoomJob(ABC):
             if draining.done() and not over.done():
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.say_goodbye(), GOODBYE_S)
-                heartbeat.cancel()  # the watcher may ask for another agent now
+                heartbeat.cancel()  # so the watcher dispatches another agent
                 await self.lease.log_left()
             if working.done():
                 working.result()
@@ -119,7 +118,7 @@ class RoomJob(ABC):
             await asyncio.gather(working, draining, over, return_exceptions=True)
 
     async def _until_drained(self) -> None:
-        """Returns when the goodbye has to start for the job to end by the worker's deadline."""
+        """Returns when the goodbye must start for the job to end by the worker's deadline."""
         while True:  # polled: the deadline is a file that the worker's process writes
             deadline = self._deadline()
             if deadline is not None and time.time() > deadline - GOODBYE_S - LEAVE_S:
@@ -127,7 +126,7 @@ class RoomJob(ABC):
             await asyncio.sleep(DEADLINE_POLL_S)
 
     async def _hold_lease(self) -> None:
-        """Renews the lease; when it is lost, falls silent and leaves."""
+        """Renews the lease until it is lost, then stops output and leaves."""
         await self.lease.hold()
         logger.info("lease lost: a newer agent took over, or the session has ended")
         self.silence()
@@ -138,9 +137,9 @@ class RoomJob(ABC):
         self.leave()
 
     async def _end_session(self) -> None:
-        """Ends the session if the server closed the room; a lost connection does not end it.
+        """Ends the session if the server closed the room. A lost connection does not end it.
 
-        The lease refuses where a newer agent serves the session: a learner came back meanwhile.
+        Nothing happens if a newer agent serves the session because a learner has come back.
         """
         if self._disconnect_reason in ("ROOM_CLOSED", "ROOM_DELETED"):
             await self.lease.end_session()

@@ -9,7 +9,7 @@ from protocol import SessionKind
 
 
 def job_for(kind: SessionKind) -> Callable[[JobParts], Awaitable[None]] | None:
-    """The job that serves sessions of this kind; None where they have no agent."""
+    """Returns None for kinds of sessions without an agent."""
     match kind:
         case "tutor":
             return run_tutor_job

@@ -1,4 +1,4 @@
-"""An agent's lease of its session: found by its dispatch, renewed by heartbeats, ended."""
+"""An agent's lease on its session: found by its dispatch, renewed by heartbeats, then ended."""
 
 import asyncio
 import logging
@@ -42,11 +42,9 @@ async def find_dispatched(pool: db.Pool, dispatch: protocol.DispatchMetadata) ->
 
 
 class Lease:
-    """Tells the database that this agent serves its session, and asks whether it still does."""
-
-    def __init__(self, pool: db.Pool, place: Dispatch, heartbeat_every: timedelta) -> None:
+    def __init__(self, pool: db.Pool, dispatch: Dispatch, heartbeat_every: timedelta) -> None:
         self._pool = pool
-        self._place = place
+        self._dispatch = dispatch
         self._heartbeat_every_s = heartbeat_every.total_seconds()
 
     async def hold(self) -> None:
@@ -57,33 +55,42 @@ class Lease:
     async def renew(self) -> bool:
         """Sends a heartbeat. False if this agent no longer serves the session.
 
-        True while the database is away: the agent goes on speaking.
+        True if the database is away: the agent keeps talking.
         """
-        place, now = self._place, datetime.now(UTC)
+        dispatch, now = self._dispatch, datetime.now(UTC)
         try:
-            async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-                return await heartbeat(conn, place.tenant_id, place.session.id, place.epoch, now)
-        except Exception as error:  # noqa: BLE001 whatever it is, the talk goes on
+            async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
+                return await heartbeat(
+                    conn, dispatch.tenant_id, dispatch.session.id, dispatch.epoch, now
+                )
+        except Exception as error:  # noqa: BLE001 no error may end the talk
             logger.warning("no heartbeat", extra={"why": type(error).__name__})
             return True
 
     async def log_left(self) -> None:
         """Logs that this agent left on purpose and was not lost."""
-        place, now = self._place, datetime.now(UTC)
-        left = AgentLeft(epoch=place.epoch)
+        dispatch, now = self._dispatch, datetime.now(UTC)
+        left = AgentLeft(epoch=dispatch.epoch)
         try:
-            async with db.tenant_tx(self._pool, place.tenant_id) as conn:
+            async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
                 await append_event(
-                    conn, place.tenant_id, place.session.id, left, now, key=f"gone:{place.epoch}"
+                    conn,
+                    dispatch.tenant_id,
+                    dispatch.session.id,
+                    left,
+                    now,
+                    key=f"gone:{dispatch.epoch}",
                 )
         except db.AWAY:
             logger.warning("agent.left was not logged: the database is away")
 
     async def end_session(self) -> None:
         """Ends the session unless a newer agent serves it."""
-        place, now = self._place, datetime.now(UTC)
+        dispatch, now = self._dispatch, datetime.now(UTC)
         try:
-            async with db.tenant_tx(self._pool, place.tenant_id) as conn:
-                await end_leased_session(conn, place.tenant_id, place.session.id, place.epoch, now)
+            async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
+                await end_leased_session(
+                    conn, dispatch.tenant_id, dispatch.session.id, dispatch.epoch, now
+                )
         except db.AWAY:
             logger.warning("the session was not ended: the database is away")

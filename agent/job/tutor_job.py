@@ -16,14 +16,12 @@ LAST_WORDS_S = 8.0  # limit for recognising what was said just before the end
 
 
 async def run_tutor_job(parts: JobParts) -> None:
-    """Raises what the database raises if the session's earlier turns cannot be read."""
+    """Raises database errors if the session's earlier turns cannot be read."""
     earlier = await load_earlier(parts.pool, parts.spool, parts.dispatch)
     await TutorJob(parts, earlier).run()
 
 
 class TutorJob(RoomJob):
-    """Wires the room's voices to the tutor."""
-
     def __init__(self, parts: JobParts, earlier: Earlier | None) -> None:
         super().__init__(parts)
         settings, ctx = parts.settings, parts.ctx
@@ -71,7 +69,7 @@ class TutorJob(RoomJob):
         self._agent_session.silence()
 
     async def close(self) -> None:
-        """In this order: the last words, the models and voice, the captions."""
+        """Waits for the last words, then closes microphones, models and captions, in this order."""
         async with contextlib.AsyncExitStack() as at_end:
             at_end.push_async_callback(self._classroom.captions.close)
             at_end.push_async_callback(self._classroom.tutor_captions.drained)

@@ -27,7 +27,7 @@ class Models:
     """
 
     recogniser: Recogniser
-    stt: RecogniserSTT  # the same, for an agent session
+    stt: RecogniserSTT  # the same recogniser, for an agent session
     tts: tts.TTS[Any]
     set_rate: Callable[[float], None]
     names: dict[str, str]
@@ -80,7 +80,6 @@ def _remote_recogniser(settings: Settings, engine: SpeechClient) -> FallbackReco
 
 
 def build_llm(settings: Settings, desk: Desk) -> tuple[llm.LLM[Any], str]:
-    """The language model that is configured, or the offline tutor; and its name."""
     offline = OfflineTutor(desk)
     if not settings.cloud_llm:
         return offline, offline.model

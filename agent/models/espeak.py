@@ -21,7 +21,7 @@ RATE = 22_050
 SILENCE = bytes(2 * RATE // 10)  # 100 ms, for a text without letters or digits
 START_TIMEOUT_S = 10.0
 CHUNK_TIMEOUT_S = 5.0
-SLOWEST_WPM, FASTEST_WPM = 80, 400  # eSpeak NG distorts outside of these
+SLOWEST_WPM, FASTEST_WPM = 80, 400  # eSpeak NG distorts outside this range
 HEAD = struct.Struct("!cII")
 Frame = tuple[bytes, bytes]
 
@@ -31,8 +31,6 @@ class VoiceError(Exception):
 
 
 class Helper:
-    """One running helper process."""
-
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         if process.stdin is None or process.stdout is None:
             raise VoiceError("the eSpeak NG helper has no pipes")
@@ -75,7 +73,7 @@ class Helper:
         return self._process.pid
 
     async def say(self, text: str, *, voice: str, rate_wpm: int) -> AsyncGenerator[bytes, None]:
-        """Yields PCM (int16 mono, 22,050 Hz) as it comes; leaving the loop cancels the rest.
+        """Yields PCM (int16 mono, 22,050 Hz) as it is made; leaving the loop cancels the rest.
 
         Raises VoiceError if the helper fails or dies.
         """
@@ -194,7 +192,7 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
 
 
 def clear_rate(wpm: float) -> int:
-    """The nearest rate at which eSpeak NG speaks clearly."""
+    """Clamps a rate to what eSpeak NG speaks clearly."""
     return round(min(max(wpm, SLOWEST_WPM), FASTEST_WPM))
 
 

@@ -101,9 +101,8 @@ class Voice:
             return True
         self._library.espeak_SetVoiceByProperties(ctypes.byref(VoiceRecord(languages=voice)))
         found: bytes = self._library.espeak_GetCurrentVoice().contents.languages or b""
-        return (
-            found[1:] == voice
-        )  # after a byte of priority; otherwise it is only the nearest match
+        # a byte of priority comes first; any other language is only the nearest match
+        return found[1:] == voice
 
     def _heard(self, samples: Any, count: int, _events: Any) -> int:
         if self._number in self._cancelled:

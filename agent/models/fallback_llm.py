@@ -1,4 +1,4 @@
-"""A provider's language model with the offline tutor behind it: every turn gets an answer."""
+"""A provider's language model that falls back to the offline tutor: every turn gets an answer."""
 
 import asyncio
 import dataclasses
@@ -22,19 +22,19 @@ from agent.models.provider import Provider
 from agent.offline.tutor import OfflineTutor
 from courses.sentences import sentence_end, split_sentences, unfinished
 
-TIMEOUT_S = 4.0  # to the first words, over all tries; later between any two
-MAX_RETRY_AFTER_S = 2.0  # a longer wait is not worth the learner's time
+TIMEOUT_S = 4.0  # to the first words, over all attempts; then between any two chunks
+MAX_RETRY_AFTER_S = 2.0  # if the provider asks for more, the offline tutor answers
 RETRY_PAUSE_S = 0.25
-MAX_TOOL_CALLS = 3  # in one turn; after them the model has to speak
+MAX_TOOL_CALLS = 3  # per turn; after that the model must answer in words
 WARM_UP_S = 60.0  # a local server may load its model at the first request
 
 
 class Unusable(APIError):
-    """The provider answered, but with nothing that can be said or done."""
+    """The provider answered, but the answer cannot be used."""
 
 
 class FallbackLLM(llm.LLM[Any]):
-    """Asks the provider, at most twice in `timeout_s`; then the offline tutor, on the same turn."""
+    """Asks the provider at most twice within `timeout_s`, then the offline tutor."""
 
     def __init__(
         self, remote: llm.LLM[Any], local: OfflineTutor, *, timeout_s: float = TIMEOUT_S
@@ -65,7 +65,7 @@ class FallbackLLM(llm.LLM[Any]):
         tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
     ) -> "FallbackStream":
-        """One reply, by whoever can give it; raises APIError only where nobody can."""
+        """One reply. Raises APIError only if the provider and the offline tutor both fail."""
         once = dataclasses.replace(conn_options, max_retry=0, timeout=self.timeout_s)
         return FallbackStream(
             self,
@@ -76,11 +76,10 @@ class FallbackLLM(llm.LLM[Any]):
         )
 
     def retry_after_s(self, error: Exception) -> float | None:
-        """The seconds that the provider asked to wait for, where it did."""
         return self._waits.get(error) if isinstance(error, APIError) else None
 
     def _on_error(self, event: llm.LLMError) -> None:
-        # only here the answer's headers can still be found: in what the plugin's error replaced
+        # the response headers are reachable only here, through the plugin error's context
         wait_s = retry_after_s(event.error.__context__)
         if wait_s is not None and isinstance(event.error, APIError):
             self._waits[event.error] = wait_s
@@ -98,7 +97,7 @@ class FallbackLLM(llm.LLM[Any]):
 
 
 class FallbackStream(llm.LLMStream):
-    """One reply. It leaves by whole sentences, so that a cut one is never begun."""
+    """One reply, sent in whole sentences so that a truncated one is never spoken."""
 
     def __init__(
         self,
@@ -124,7 +123,7 @@ class FallbackStream(llm.LLMStream):
         await self._fall_back()
 
     async def _ask_provider(self) -> bool:
-        """True where the provider gave the whole reply."""
+        """Returns True if the provider gave the whole reply."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._owner.timeout_s
         for tries_left in (1, 0):
@@ -137,7 +136,7 @@ class FallbackStream(llm.LLMStream):
                 if again and loop.time() + (pause_s or 0.0) < deadline:
                     await asyncio.sleep(pause_s or 0.0)
                     continue
-                if not isinstance(error, Unusable):  # which is of this turn, not of the provider
+                if not isinstance(error, Unusable):  # an unusable answer is no outage
                     self._owner.provider_state.failed(error, wait_s or 0.0)
                 return False
             return True
@@ -152,7 +151,7 @@ class FallbackStream(llm.LLMStream):
         )
 
     async def _reply(self, deadline: float) -> None:
-        """Passes on one answer of the provider; its tools are called only once it is complete."""
+        """Streams one answer of the provider. Tools are called only once it is complete."""
         loop = asyncio.get_running_loop()
         held, calls, usage = "", list[llm.FunctionToolCall](), None
         async with self._chat() as stream:
@@ -168,9 +167,9 @@ class FallbackStream(llm.LLMStream):
                 limit = loop.time() + self._owner.timeout_s
                 calls += chunk.delta.tool_calls
                 held = self._say_whole(held + (chunk.delta.content or ""))
-        # an answer that just stops carries neither the closing count of tokens nor a full stop
+        # a truncated answer has neither a final token count nor a full stop
         if usage is None and not calls and unfinished(held):
-            raise APIConnectionError("the answer was cut")
+            raise APIConnectionError("the answer was truncated")
         self._check(calls)
         if not calls and not (self._said + held).strip():
             raise Unusable("an empty answer")
@@ -181,7 +180,7 @@ class FallbackStream(llm.LLMStream):
             self._event_ch.send_nowait(llm.ChatChunk(id=self._request_id, usage=usage))
 
     def _say_whole(self, text: str) -> str:
-        """Says the whole sentences of a text; the answer is the rest, which may still grow."""
+        """Says the complete sentences of a text and returns the rest."""
         end = sentence_end(text)
         self._say(text[:end])
         return text[end:]
@@ -195,9 +194,9 @@ class FallbackStream(llm.LLMStream):
         self._event_ch.send_nowait(llm.ChatChunk(id=self._request_id, delta=delta))
 
     def _check(self, calls: Sequence[llm.FunctionToolCall]) -> None:
-        """Raises Unusable for calls that no tool could carry out."""
+        """Raises Unusable for calls that no tool can handle."""
         if calls and self._tool_choice == "none":
-            raise Unusable("calls of tools without end")
+            raise Unusable("too many tool calls")
         tools = llm.ToolContext(self._tools).function_tools
         for call in calls:
             tool = tools.get(call.name)
@@ -206,10 +205,10 @@ class FallbackStream(llm.LLMStream):
             try:
                 validated_arguments(tool, json.loads(call.arguments or "{}"))
             except (ValidationError, ValueError, TypeError, llm.ToolError):
-                raise Unusable("wrong arguments") from None  # whose text quotes the learner
+                raise Unusable("wrong arguments") from None  # its text quotes the learner
 
     async def _first_words(self) -> None:
-        """Returns when the provider answers this very turn, whose reply is given by others."""
+        """Probes the provider with this turn; returns when it answers. The answer is not used."""
         async with asyncio.timeout(self._owner.timeout_s), self._chat() as stream:
             async for chunk in stream:
                 if chunk.has_response():
@@ -233,9 +232,9 @@ class FallbackStream(llm.LLMStream):
 
 
 def pause_before_retry(error: Exception, asked_s: float | None) -> float | None:
-    """Seconds to wait before the provider is asked once more, or None: not on this turn.
+    """Seconds to wait before a retry, or None for no retry on this turn.
 
-    `asked_s` is what the provider itself asked to wait for.
+    `asked_s` is the wait that the provider asked for.
     """
     if isinstance(error, Unusable):
         return 0.0
@@ -243,11 +242,11 @@ def pause_before_retry(error: Exception, asked_s: float | None) -> float | None:
         return asked_s if asked_s is not None and asked_s <= MAX_RETRY_AFTER_S else None
     if isinstance(error, APIError):
         return RETRY_PAUSE_S if error.retryable else None
-    return None  # it had all the time there was
+    return None  # a timeout: no time is left
 
 
 def retry_after_s(error: BaseException | None) -> float | None:
-    """The seconds that an HTTP answer asks to wait for, or None where it does not say."""
+    """The Retry-After of an HTTP response in seconds, or None."""
     headers = getattr(getattr(error, "response", None), "headers", {})
     try:
         return max(0.0, float(headers.get("retry-after", "")))
@@ -256,7 +255,6 @@ def retry_after_s(error: BaseException | None) -> float | None:
 
 
 def tool_calls_made(chat_ctx: llm.ChatContext) -> int:
-    """How many tools were called since the learner's last message."""
     made = 0
     for item in reversed(chat_ctx.items):
         if item.type == "message" and item.role == "user":

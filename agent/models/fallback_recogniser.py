@@ -1,4 +1,4 @@
-"""A provider's recogniser, and the speech engine for every utterance that it fails."""
+"""A provider's recogniser that falls back to the speech engine, utterance by utterance."""
 
 import asyncio
 import time
@@ -18,8 +18,6 @@ TIMEOUT_S = 4.0
 
 
 class FallbackRecogniser:
-    """A Recogniser that asks the provider first."""
-
     def __init__(
         self,
         remote: stt.STT[Any],
@@ -43,7 +41,7 @@ class FallbackRecogniser:
         language: str | None = LANGUAGE,
         timeout_s: float = 10.0,
     ) -> Recognition:
-        """Raises SpeechBusy for every interim, SpeechError if the engine fails as well."""
+        """Raises SpeechBusy for every interim, SpeechError if the engine fails too."""
         state = self.provider_state
         if kind == "interim":
             raise SpeechBusy("providers are only asked for finals")

@@ -1,4 +1,4 @@
-"""A provider's voice, and the local voice that finishes any sentence it fails."""
+"""A provider's voice; the local voice finishes any sentence that the provider fails."""
 
 import asyncio
 import logging
@@ -12,15 +12,13 @@ from agent.models.provider import Provider
 
 FIRST_SOUND_S = 2.0
 STALL_S = 1.5  # longest gap between two chunks of sound
-CHARS_PER_S = 15.0  # of a voice at normal speed, until this one is measured
+CHARS_PER_S = 15.0  # assumed until the provider's voice is measured
 PACE_CHARS = 40  # shorter texts are mostly pauses, so they are not measured
 
 logger = logging.getLogger("bodh.voice")
 
 
 class FallbackTTS(tts.TTS[Literal["metrics_collected", "error"]]):
-    """Asks the provider first; the local voice says what it leaves unspoken."""
-
     def __init__(
         self,
         remote: tts.TTS[Any],
@@ -87,7 +85,7 @@ class FallbackSpeech(tts.ChunkedStream):
         output_emitter.flush()
 
     async def _by_provider(self, output_emitter: tts.AudioEmitter) -> str:
-        """Returns the text it left unspoken."""
+        """Returns the text that was not spoken."""
         owner, text = self._owner, self._input_text
         try:
             async with owner.remote.synthesize(text, conn_options=self._conn_options) as stream:
@@ -118,7 +116,7 @@ class FallbackSpeech(tts.ChunkedStream):
             for frame in resampler.flush():
                 output_emitter.push(bytes(frame.data.cast("B")))
         except APIError:
-            # silence as long as the words, so that the captions go on and can be read
+            # as much silence as the words would take, so that captions continue at reading speed
             logger.warning("neither voice answered", extra={"chars": len(text)})
             silence_s = len(text) / owner.chars_per_s
             output_emitter.push(bytes(2 * int(silence_s * owner.sample_rate)))

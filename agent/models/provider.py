@@ -1,4 +1,4 @@
-"""Whether a remote model answers; one that failed is probed in the background."""
+"""The health of a remote model. After a failure it is probed in the background."""
 
 import asyncio
 import logging
@@ -13,7 +13,7 @@ from telemetry import alarm, metrics
 Kind = Literal["llm", "tts", "stt"]
 
 logger = logging.getLogger("bodh.provider")
-_down: set[Kind] = set()  # all of this process share one alarm
+_down: set[Kind] = set()  # all providers of this process share one alarm
 
 
 class Provider:
@@ -35,7 +35,7 @@ class Provider:
         logger.warning("provider failed", extra={"kind": self.kind, "why": reason(error)})
 
     def probe(self, ask: Callable[[], Awaitable[None]]) -> None:
-        """Runs `ask` in the background, one at a time; marks it up when `ask` returns."""
+        """Runs `ask` in the background, one probe at a time; marks it up when `ask` returns."""
         busy = self._probe is not None and not self._probe.done()
         if not busy and time.monotonic() >= self._rest_until:
             self._probe = asyncio.create_task(self._ask(ask), name=f"probe {self.kind}")

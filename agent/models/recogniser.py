@@ -1,4 +1,4 @@
-"""What recognises speech, and the same as a plug-in for LiveKit's agent sessions."""
+"""The Recogniser interface, and its adapter for LiveKit's agent sessions."""
 
 from typing import Literal, Protocol
 
@@ -14,7 +14,7 @@ LANGUAGE = "en"
 
 
 class Recogniser(Protocol):
-    """The speech engine, or a provider with the engine behind it."""
+    """The speech engine, or a provider that falls back to it."""
 
     async def recognise(
         self,
@@ -28,7 +28,7 @@ class Recogniser(Protocol):
 
 
 class RecogniserSTT(stt.STT[Literal["metrics_collected", "error"]]):
-    """Recognises one utterance a call; an agent session cuts the utterances by its own VAD."""
+    """Recognises one utterance per call; the agent session splits speech by its own VAD."""
 
     def __init__(self, recogniser: Recogniser, *, model: str) -> None:
         super().__init__(capabilities=stt.STTCapabilities(streaming=False, interim_results=False))
@@ -58,7 +58,7 @@ class RecogniserSTT(stt.STT[Literal["metrics_collected", "error"]]):
                 timeout_s=conn_options.timeout,
             )
         except SpeechError as error:
-            # any other kind of error would leave the agent session deaf for good
+            # after any other error the agent session would not hear anything again
             raise APIConnectionError(str(error), retryable=False) from error
         text = stt.SpeechData(
             language=LanguageCode(found.language),

@@ -26,8 +26,6 @@ Change = Literal["start", "end"]
 
 
 class Judge:
-    """Decides from the probability of each window whether somebody speaks."""
-
     def __init__(self) -> None:
         self.reset()
 
@@ -75,7 +73,7 @@ class VoiceActivity:
         return [event for window in self._windows(frame) for event in self._hear(window)]
 
     def end_speech(self) -> list[vad.VADEvent]:
-        """Forgets all sound so far. An end event if somebody was speaking."""
+        """Drops all sound so far. Returns an end event if somebody was speaking."""
         speaking, silence_s = self._judge.speaking, self._judge.silence_s
         self._judge.reset()
         ended = [self._ended(silence_s, 0.0)] if speaking else []

@@ -61,7 +61,6 @@ class Vocabulary:
         )
 
     def weight(self, lexeme: str) -> float:
-        """The weight of a lexeme; the highest if the course does not have it."""
         return self.weights.get(lexeme, self.unknown)
 
 
@@ -154,7 +153,7 @@ def _sentence_score(asked: list[str], sentence: str, vocabulary: Vocabulary) -> 
 
 
 def _choose(best: _Ranked, *, example: bool) -> tuple[str, ...]:
-    """The best sentence and the next, and those before while they open with a pronoun."""
+    """The best sentence and the next, and up to two before if they open with a pronoun."""
     first = best.at
     while first > 0 and best.at - first < 2 and _PRONOUN.match(best.sentences[first]):
         first -= 1
@@ -169,12 +168,11 @@ def _choose(best: _Ranked, *, example: bool) -> tuple[str, ...]:
 
 
 def corrected(question: str, vocabulary: Vocabulary) -> str:
-    """The content words of a question, misspelt words of the course corrected."""
     return " ".join(_known(word, vocabulary) for word in content_words(question)[:MAX_ASKED])
 
 
 def search_words(question: str, vocabulary: Vocabulary) -> str:
-    """All forms the course has of the words of a question: Postgres stems in its own way.
+    """All forms in the course of the question's words, because Postgres stems differently.
 
     Empty if the course has none of them.
     """

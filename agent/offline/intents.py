@@ -1,6 +1,6 @@
 """What a learner wants, by rules over normal text: an action, small talk, or a question. Pure.
 
-Speech arrives in lower case without punctuation, typed text as it is. The rules see one form.
+Speech arrives in lower case without punctuation, typed text as written; rules see both alike.
 """
 
 import re
@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from courses.words import normal
 from tools.words import number_in
 
-MAX_FIXED_CHARS = 80  # longer text is a question, whatever words it holds
+MAX_FIXED_CHARS = 80  # longer text is always a question
 
 
 @dataclass(frozen=True)
 class Call:
-    """A tool to call; its output is the answer."""
-
     name: str
     arguments: dict[str, str] = field(default_factory=dict)
 
@@ -315,7 +313,7 @@ _BARE_CHOICE = re.compile(
 
 
 def clean(text: str) -> str:
-    """Normal text without the words of courtesy and request around it."""
+    """Normalised text without courtesy words and request phrases."""
     words = " ".join(_COURTESY.sub(" ", normal(text)).split())
     return _REQUEST.sub("", _LEAD.sub("", words)).strip() or normal(text)
 

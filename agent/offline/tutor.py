@@ -41,7 +41,7 @@ from tools.quiz import is_position, match_option
 from tools.words import capital, spoken
 
 CANDIDATES = 24
-VOCABULARY_LIFE = timedelta(minutes=5)  # an import changes the course while rooms are open
+VOCABULARY_LIFE = timedelta(minutes=5)  # an import may change the course while rooms are open
 _QUESTION = re.compile(
     r"(what|why|how|who|when|where|which|explain|tell me|describe|define|can|could|does|are"
     r"|is(?! it| that)|i do not|repeat|say|slow|speak|summari|next|previous|go|hint|give)\b"
@@ -96,8 +96,6 @@ class OfflineTutor(llm.LLM[Any]):
 
 
 class OfflineStream(llm.LLMStream):
-    """One reply: decided as a whole, then streamed word by word."""
-
     def __init__(
         self,
         tutor: OfflineTutor,
@@ -116,7 +114,7 @@ class OfflineStream(llm.LLMStream):
             reply = " ".join(results) or await Reply(self._tutor, self._chat_ctx).to(said)
         except NotFound:
             reply = prompts.render("no_lesson")
-        except Exception as error:  # whatever a library raises; the framework retries this error
+        except Exception as error:  # any library error; the framework retries this one
             raise APIConnectionError("the course library did not answer") from error
         if isinstance(reply, Call):
             self._send_call(reply)
@@ -151,7 +149,7 @@ class Reply:
         self._chat_ctx = chat_ctx
 
     async def to(self, said: str) -> str | Call:
-        """The words to say, or the tool whose result is said."""
+        """The words to say, or the tool call whose result is said."""
         pending = await self._pending()
         if pending is not None and (call := answer_call(said, pending)):
             return call
@@ -159,7 +157,7 @@ class Reply:
         if pending is not None and intent == Call("read_lesson", {"part": "next"}):
             return Call("start_quiz")  # "go on" means the open question
         if pending is not None and intent == Say("no_open_question"):
-            return Call("answer_quiz", {"answer": said})  # which asks for a letter
+            return Call("answer_quiz", {"answer": said})  # the tool asks for a letter
         return await self._act(intent, pending)
 
     async def _pending(self) -> Question | None:
@@ -248,7 +246,7 @@ def last_turn(chat_ctx: llm.ChatContext) -> tuple[str, list[str]]:
 
 
 def answer_call(said: str, pending: Question) -> Call | None:
-    """The tool call for an answer to the open question, or None if it is no answer."""
+    """The tool call for an answer to the open question, or None if it is not an answer."""
     if is_position(said):
         return Call("answer_quiz", {"answer": said[:200]})
     option = match_option(said, pending.options)

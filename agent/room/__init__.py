@@ -1,1 +1,1 @@
-"""In from and out to the LiveKit room: participants, lessons, microphones, captions."""
+"""The LiveKit room: participants, lessons, microphones, captions."""

@@ -1,4 +1,4 @@
-"""Captions: who says what, while they say it, on LiveKit's topic `lk.transcription`."""
+"""Live captions of everyone in the room, on LiveKit's topic `lk.transcription`."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ CLOSE_S = 2.0
 
 
 class Captions:
-    """Writes caption streams into a room. One that fails is logged and never ends the talk."""
+    """Writes caption streams to a room. A failure is logged and never ends the talk."""
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room
@@ -36,21 +36,21 @@ class Captions:
         self._planning = Tasks("plans")
 
     def learner(self, identity: str, segment_id: str, text: str, *, final: bool) -> None:
-        """Shows the whole text of a learner's utterance so far, under their own identity.
+        """Shows the text of a learner's utterance so far, under their own identity.
 
-        Returns at once: the turn doesn't wait for its caption. Captions are sent in order.
+        Returns at once. Captions are sent in order, in the background.
         """
         self._waiting.append((identity, segment_id, text, final))
         if self._sender is None or self._sender.done():
             self._sender = self._sending.spawn(self._send_waiting())
 
     def planned(self, message: protocol.AnswerPlanned) -> None:
-        """Tells the page what the tutor is about to say. Returns at once."""
+        """Sends the page the text that the tutor is about to say. Returns at once."""
         topic = protocol.TOPIC_ANSWER_PLANNED
         self._planning.spawn(publish.send(self._room, topic, message, segment=message.segment_id))
 
     async def close(self) -> None:
-        """Sends the captions that wait, for 2 s at most, and drops the plans."""
+        """Sends pending captions for at most 2 s, and drops the plans."""
         await self._planning.close()
         await self._sending.join(CLOSE_S)
         await self._sending.close()
@@ -64,7 +64,7 @@ class Captions:
                 await writer.aclose()
 
     async def open(self, segment_id: str, identity: str, *, final: bool) -> rtc.TextStreamWriter:
-        """A caption stream under that identity. The caller closes it and guards against errors."""
+        """Opens a caption stream under this identity. The caller closes it and handles errors."""
         attributes = {
             ATTRIBUTE_TRANSCRIPTION_SEGMENT_ID: segment_id,
             ATTRIBUTE_TRANSCRIPTION_FINAL: "true" if final else "false",
@@ -87,8 +87,6 @@ class Captions:
 
 
 class Record(Protocol):
-    """Where the tutor's sentences are kept."""
-
     def next_id(self) -> str: ...
 
     async def tutor_said(self, sentence: Sentence) -> None:
@@ -96,7 +94,7 @@ class Record(Protocol):
 
 
 class TutorCaptions(io.TextOutput):
-    """The end of the tutor's text: words arrive as they are spoken and leave as sentences.
+    """Captions the tutor's words as they are spoken, one caption per sentence.
 
     A caption is marked final only after its sentence is in the record.
     """
@@ -114,7 +112,7 @@ class TutorCaptions(io.TextOutput):
         self._tasks = Tasks("tutor_captions")
 
     def expect(self, line: Line) -> None:
-        """Announces a line that comes next; it never arrives if it is cut before its first word."""
+        """Announces the next line. It never arrives if it is cut before its first word."""
         self._lines.append(line)
 
     async def capture_text(self, text: str) -> None:
@@ -136,7 +134,7 @@ class TutorCaptions(io.TextOutput):
             self._tasks.spawn(self._finish(spoken, cut=cut))
 
     def _line_of(self, first_words: str) -> Line:
-        """The expected line that begins with these words; those before it were never heard."""
+        """The expected line that starts with these words; lines before it were never heard."""
         while self._lines:
             line = self._lines.popleft()
             if line.text.strip().startswith(first_words.strip()):
@@ -144,7 +142,7 @@ class TutorCaptions(io.TextOutput):
         return Line(text=first_words)
 
     async def drained(self) -> None:
-        """Returns when every flushed sentence is in the record. Nothing is cited after it."""
+        """Returns when every flushed sentence is in the record. Sends no citations after that."""
         await self._tasks.join()
         await self._citations.close()
 
@@ -205,7 +203,7 @@ class TutorCaptions(io.TextOutput):
 
 
 class _Spoken:
-    """How far one speech has come: `done` characters in ended sentences, `shown` of the rest."""
+    """Progress of one speech: `done` characters in ended sentences, `shown` ones of the rest."""
 
     def __init__(self, line: Line) -> None:
         self.line = line

@@ -1,4 +1,4 @@
-"""The passages that a sentence of the tutor rests on, sent to the page."""
+"""Sends the page the passages that the tutor's sentences are based on."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from courses.library import Library
 
 
 class Citations:
-    """Reads the library and sends from tasks of its own: a caption never waits for either."""
+    """Reads the library and sends in background tasks, so captions never wait."""
 
     def __init__(self, room: rtc.Room, library: Library, course_id: UUID) -> None:
         self._room = room
@@ -26,7 +26,6 @@ class Citations:
             self._tasks.spawn(self._publish(sentence))
 
     async def close(self) -> None:
-        """Drops what is not sent yet."""
         await self._tasks.close()
 
     async def _publish(self, sentence: Sentence) -> None:

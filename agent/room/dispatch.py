@@ -9,8 +9,6 @@ from db.sessions import Session
 
 @dataclass(frozen=True)
 class Dispatch:
-    """The room and session that one agent job serves, and its epoch."""
-
     tenant_id: UUID
     room: Room
     session: Session

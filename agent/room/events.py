@@ -1,4 +1,4 @@
-"""What happens in the room: who comes and goes, lesson changes, typed text; in order, once each."""
+"""Room events in order, once each: joins, leaves, lesson changes, typed text."""
 
 import asyncio
 import contextlib
@@ -18,14 +18,14 @@ from agent.room.lessons import Lessons, RefusedError
 from agent.room.tasks import Tasks
 
 MAX_TYPED_CHARS = 4000  # longer turns are cut
-MAX_TYPED_BYTES = 64 * 1024  # what is longer is read and dropped
+MAX_TYPED_BYTES = 64 * 1024  # anything beyond is read and dropped
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Joined:
-    """A learner connected; `sid` is the connection's."""
+    """A learner connected. `sid` identifies the connection."""
 
     identity: str
     sid: str
@@ -34,16 +34,12 @@ class Joined:
 
 @dataclass(frozen=True)
 class Left:
-    """A learner's connection ended."""
-
     identity: str
     sid: str
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A lesson change by data message."""
-
     identity: str
     change: protocol.LessonChange
 
@@ -78,7 +74,7 @@ class Voice(Protocol):
 
 @dataclass(frozen=True)
 class Receivers:
-    """Who takes care of which events. Events are handled one at a time, remote calls at once."""
+    """Who handles which events. Events are handled one at a time, remote calls concurrently."""
 
     people: People
     lessons: Lessons
@@ -105,7 +101,7 @@ class RoomEvents:
         room.register_text_stream_handler(TOPIC_CHAT, self._on_chat)
 
     async def run(self, to: Receivers) -> None:
-        """Hands on who is in the room already, then every event, until cancelled."""
+        """Delivers who is already in the room, then every event, until cancelled."""
         self._register_rpc(to)
         self._on_reconnected()
         try:
@@ -183,7 +179,7 @@ class RoomEvents:
             logger.info("lesson change not understood", extra={"count": len(packet.data)})
             return
         if packet.participant is None:
-            # the server has not announced the sender yet: everyone is asked to send it again
+            # the server has not announced the sender yet: ask everyone to send it again
             again = publish.send(self._room, protocol.TOPIC_LESSON_CHANGE, protocol.LessonAgain())
             self._tasks.spawn(again)
             return
@@ -198,7 +194,7 @@ class RoomEvents:
             size += len(chunk)
             if size <= MAX_TYPED_BYTES:
                 text += chunk
-        # senders choose the stream's id: with their identity it can't be another learner's segment
+        # senders choose the stream id: adding their identity keeps it apart from others' segments
         segment_id = f"t-{uuid5(NAMESPACE_OID, f'{identity}/{reader.info.stream_id}')}"
         typed = Typed(segment_id, identity, text.strip()[:MAX_TYPED_CHARS])
         if typed.text and typed.id not in self._seen:
@@ -240,12 +236,12 @@ def _news(participant: rtc.Participant) -> News | None:
         return None
     metadata = protocol.parse_metadata(participant.metadata)
     news = metadata and news_of(participant.name, metadata)
-    # a token without a revision is older than any lesson change; it asks for nothing
+    # a token without a revision predates all lesson changes and requests none
     return replace(news, revised=True) if news else None
 
 
 def _must_be_a_person(call: rtc.RpcInvocationData) -> None:
-    # the prefix tells: a caller without a microphone may be announced up to 3 s after the call
+    # by prefix: a caller without a microphone may be announced up to 3 s after the call
     if call.caller_identity.startswith(protocol.AGENT_PREFIX):
         raise rtc.RpcError(403, "only a person in this room may do that")
 

@@ -1,4 +1,4 @@
-"""Where the time of each turn went: logged, and sent to the room for the page's debug drawer."""
+"""The latency of each turn: logged, and sent to the page's debug drawer."""
 
 import logging
 
@@ -20,7 +20,7 @@ logger = logging.getLogger("bodh.agent")
 
 
 class Latency:
-    """Joins what livekit-agents measures at a learner's message and at the reply to it."""
+    """Combines livekit-agents' metrics of a learner's message and of the reply to it."""
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room
@@ -44,7 +44,6 @@ class Latency:
             self._asked = {}
 
     async def close(self) -> None:
-        """Drops what the room has not taken yet; it is in the log."""
         await self._tasks.close()
 
     async def _send(self, delays: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""The learners of a room: all that is known of each of them, in one object."""
+"""The learners of a room, and what is known about each of them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,40 +14,38 @@ from tools.desk import Asker
 
 @dataclass(frozen=True)
 class News:
-    """What metadata says of a learner. Only servers with the API key can write it."""
+    """What metadata says about a learner. Only servers with the API key can write it."""
 
     account_id: UUID
     name: str
     lesson_id: UUID | None
     revision: int
     store_words: bool | None  # None if it does not say
-    revised: bool = True  # False if it has no revision: a request by a server that knows none
+    revised: bool = True  # False if it has no revision: a request by a server without them
 
 
 @dataclass(frozen=True)
 class Connection:
-    """A learner's presence in the room, from joining to leaving."""
-
     sid: str
     joined_at: datetime
 
 
 @dataclass(eq=False, kw_only=True)
 class Learner(Asker):
-    """One learner, from their first sign of life in this room until the agent leaves it."""
+    """One learner, from when they first appear in this room until the agent leaves it."""
 
     identity: str
-    revision: int = 0  # of the lesson; of two changes the larger revision holds
+    revision: int = 0  # of the lesson; the higher one wins
     store_words: bool | None = None  # False: their words and the answers to them are not stored
     connection: Connection | None = None  # None while they are not in the room
     met: bool = False  # this agent has greeted them
     told_lesson_id: UUID | None = None  # the lesson they were told they are in
-    hears: SpeechHandle | None = None  # what was said to them last
+    hears: SpeechHandle | None = None  # the newest speech to them
     announcement: asyncio.Task[None] | None = None  # waits to announce their lesson
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # the tutor changes their lesson
 
     def take(self, news: News) -> None:
-        """Takes over what metadata says, except an older lesson."""
+        """Applies the news, except an older lesson."""
         self.name = news.name or self.name
         self.take_choice(news)
         self.move(news.lesson_id, news.revision)
@@ -83,7 +81,7 @@ class Roster:
         return [one for one in self if one.connection is not None]
 
     def add(self, identity: str, news: News) -> Learner:
-        """The learner of that identity, new or known, up to date with the news."""
+        """Adds or updates the learner with this identity."""
         learner = self.get(identity)
         if learner is None:
             learner = self._learners[identity] = Learner(
@@ -98,7 +96,7 @@ class Roster:
 
 
 def news_of(name: str, metadata: RoomMetadata) -> News | None:
-    """What our server's metadata says; None if it names no account of ours."""
+    """Parses metadata of our server. Returns None if it names no account."""
     account_id = _uuid(metadata.user_id)
     if account_id is None:
         return None
@@ -108,7 +106,7 @@ def news_of(name: str, metadata: RoomMetadata) -> News | None:
         name=name or metadata.user_name,
         lesson_id=_uuid(metadata.lesson_id),
         revision=metadata.revision,
-        # a server that does not know the choice must not undo it
+        # a server that does not send the choice must not reset it
         store_words=metadata.store_words if "store_words" in told else None,
         revised="revision" in told,
     )

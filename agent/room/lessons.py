@@ -1,4 +1,4 @@
-"""The lesson of each learner in a room. The database decides; news only makes it fast."""
+"""The lesson of each learner in a room. The database decides; news only makes changes fast."""
 
 import asyncio
 import logging
@@ -16,19 +16,19 @@ from agent.room.learner import Learner, News, Roster
 from db.accounts import find_account, find_account_by_identity
 from db.rooms import RoomLearner, find_room_learner, list_room_learners
 
-REREAD_EVERY_S = 2.0  # bounds how long a change whose news got lost goes unnoticed
+REREAD_EVERY_S = 2.0  # a change whose news is lost is noticed within this
 
 logger = logging.getLogger(__name__)
 
 
 class RefusedError(Exception):
-    """A sender who is not in this room, or a lesson they may not take; the message is for them."""
+    """The sender is not in this room or may not take the lesson. The message is for them."""
 
 
 class Lessons:
-    """Keeps the roster's lessons as the database has them.
+    """Keeps the roster's lessons in sync with the database.
 
-    `moves` holds each learner whose lesson has changed, for the announcement.
+    `moves` receives each learner whose lesson has changed.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Lessons:
         self._roster = roster
 
     async def find(self, identity: str) -> Learner:
-        """A sender, even one the media server has not announced yet. Raises RefusedError."""
+        """The sender of a message, even if not announced by LiveKit yet. Raises RefusedError."""
         if (learner := self._roster.get(identity)) is not None:
             return learner
         dispatch = self._dispatch
@@ -66,7 +66,7 @@ class Lessons:
             self._apply(learner, row.lesson_id, row.revision)
 
     async def news(self, news: News) -> None:
-        """Metadata of the room or of a participant."""
+        """Applies metadata of the room or of a participant."""
         learner = self._roster.of_account(news.account_id)
         if learner is None:
             return
@@ -103,9 +103,9 @@ class Lessons:
         return adopted or row
 
     async def asked(self, identity: str, change: protocol.LessonChange) -> int:
-        """A learner's request, or their hint that a revision exists; the revision that holds now.
+        """Handles a learner's request, or their hint that a newer revision exists.
 
-        Raises RefusedError.
+        Returns the current revision. Raises RefusedError.
         """
         learner = await self.find(identity)
         if change.revision is None:
@@ -136,7 +136,7 @@ class Lessons:
         return revision
 
     async def reread(self) -> None:
-        """Reads everyone's lesson; changes nothing while the database is away."""
+        """Reads everyone's lesson. Changes nothing if the database is away."""
         dispatch = self._dispatch
         try:
             async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:

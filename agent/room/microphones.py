@@ -1,4 +1,4 @@
-"""All microphones of a room: which track is a participant's, and its sound to their voice."""
+"""The microphones of a room. Feeds each participant's audio to their voice."""
 
 import asyncio
 import logging
@@ -33,7 +33,7 @@ class _Microphone:
 class Microphones:
     """Gives each participant a voice, which is kept when they replace their microphone.
 
-    Make it before the room is connected.
+    Create it before the room connects.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Microphones:
         room.on("track_muted", self._on_muted)
 
     def end(self) -> None:
-        """Takes no more sound and ends what is being said; that is still recognised."""
+        """Stops listening and ends current utterances, which are still recognised."""
         self._ended = True
         for voice in self._voices.values():
             voice.end_speech()
@@ -104,9 +104,9 @@ class Microphones:
         self._tasks.discard(task)
         if task.cancelled():
             return
-        voice.end_speech()  # else the tutor would wait for the end of it for ever
+        voice.end_speech()  # else the tutor would wait for the end of speech forever
         if error := task.exception():
-            logger.error("a microphone failed and is not heard any more", exc_info=error)
+            logger.error("a microphone failed and is no longer heard", exc_info=error)
 
     def _on_muted(self, participant: rtc.Participant, publication: Any) -> None:
         if self._is_heard(participant.identity, publication.sid):
@@ -121,8 +121,8 @@ class Microphones:
         return microphone is not None and microphone.track_sid == track_sid
 
     async def _listen(self, voice: Voice, track: rtc.Track, *, early: bool) -> None:
-        """Runs until cancelled or the track ends; a lost connection goes on with silence."""
-        # opened first: it keeps what is said while the early audio is on its way
+        """Runs until cancelled or the track ends. A lost connection sounds like silence."""
+        # opened first, to buffer speech until the early audio arrives
         stream = rtc.AudioStream.from_track(
             track=track, sample_rate=RATE, num_channels=1, frame_size_ms=FRAME_MS
         )
@@ -135,10 +135,10 @@ class Microphones:
             await stream.aclose()
 
     async def _early_frames(self, track_sid: str) -> list[rtc.AudioFrame]:
-        """What was said before the agent came, empty if it does not arrive in time."""
+        """Audio from before the agent joined; empty if it does not arrive in time."""
         try:
             return _mono_frames(await self._early.wait_for_data(track_sid))
-        except Exception as error:  # noqa: BLE001 a client's own bytes, through a decoder
+        except Exception as error:  # noqa: BLE001 decodes bytes from a client
             logger.warning("no early audio", extra={"why": type(error).__name__})
             return []
 
@@ -154,7 +154,7 @@ class Microphones:
 
 
 def _mono_frames(frames: list[rtc.AudioFrame]) -> list[rtc.AudioFrame]:
-    """The same sound at the recognition rate with one channel, the left one."""
+    """The left channel at the recognition rate."""
     if not frames or (frames[0].sample_rate == RATE and frames[0].num_channels == 1):
         return frames
     mono = [frame if frame.num_channels == 1 else _left(frame) for frame in frames]

@@ -1,4 +1,4 @@
-"""Messages to the room. A message that fails is logged and never ends the talk."""
+"""Messages to the room. A failure is logged and never ends the talk."""
 
 import contextlib
 import logging
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 @contextlib.contextmanager
 def guarded(kind: str, **facts: str | int) -> Iterator[None]:
-    """Logs what fails in its body; `kind` names the message, `facts` go into the log line."""
+    """Logs any error in its body. `kind` names the message; `facts` go into the log line."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 LiveKit's native layer raises bare exceptions
@@ -33,6 +33,5 @@ async def send(
 
 
 async def set_attribute(room: rtc.Room, name: str, value: str) -> None:
-    """Sets an attribute of the agent, which pages read."""
     with guarded(name):
         await room.local_participant.set_attributes({name: value})

@@ -1,4 +1,4 @@
-"""The sound of one utterance, and where endless speech is cut in two."""
+"""The audio of one utterance. Splits speech that is too long."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ BYTES_PER_S = 2 * RATE
 
 @dataclass
 class Sound:
-    """PCM (int16, mono, 16 kHz) that starts a little before the speech. Times are epoch seconds."""
+    """PCM (int16, mono, 16 kHz) that starts shortly before the speech. Times are epoch seconds."""
 
     segment_id: str
     pcm: bytearray
@@ -34,7 +34,7 @@ class Sound:
         return len(self.pcm) >= MAX_UTTERANCE_S * BYTES_PER_S
 
     def cut(self, next_id: str) -> "Sound":
-        """Ends this sound at its quietest late moment and returns what follows."""
+        """Cuts this sound at the quietest of its last seconds and returns the rest."""
         at = 2 * _quietest(np.frombuffer(bytes(self.pcm), np.int16))
         rest = self.pcm[at:]
         del self.pcm[at:]

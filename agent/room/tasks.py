@@ -1,4 +1,4 @@
-"""Background tasks with an owner, who waits for them or cancels them at the end."""
+"""Background tasks with an owner, which waits for them or cancels them at the end."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 
 class Tasks:
-    """The running tasks of one owner, named by one word. Failures are logged with the name."""
+    """The running tasks of one owner, whose name is one word. Logs failures with that name."""
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
@@ -29,7 +29,7 @@ class Tasks:
             await asyncio.wait(set(self._running), timeout=timeout_s)
 
     async def close(self) -> None:
-        """Cancels what still runs, and returns when it has ended."""
+        """Cancels running tasks and waits until they have ended."""
         await utils.aio.cancel_and_wait(*self._running)
 
     def _done(self, task: asyncio.Task[None]) -> None:

@@ -1,4 +1,4 @@
-"""The voice of one participant: sound in; utterances with their identity and times out."""
+"""The voice of one participant: audio in, utterances with identity and times out."""
 
 import asyncio
 import logging
@@ -16,9 +16,9 @@ from speech.client import SpeechError
 from speech.wire import Recognition
 
 INTERIM_EVERY_S = 0.7
-PAUSE_S = 0.1  # no interim in a pause: it may be the end, and the final would have to wait
+PAUSE_S = 0.1  # no interim during a pause: it may be the end, and the final would have to wait
 TIMEOUT_S = 10.0
-LATE_S = 2.0  # with the pause that ended the utterance, as long as anybody waits in silence
+LATE_S = 2.0  # after this and the pause before it, the learner is told to wait
 NO_WORDS = Recognition("", language="", confidence=0.0, audio_s=0.0, decode_s=0.0)
 Kind = Literal["interim", "late", "final", "missed"]
 
@@ -30,12 +30,12 @@ class Heard:
     """An utterance as far as it is recognised. Times are epoch seconds.
 
     interim   its text may change; `ended_at` is now
-    late      its recognition takes long; it has ended
+    late      it has ended; its recognition is slow
     final     recognised; the text is empty if there was noise but no words
     missed    could not be recognised
 
-    Each utterance gets one `final` or `missed`. Speech of more than 29 s is cut into several, and
-    all but the last of these continue.
+    Each utterance gets one `final` or `missed`. Speech of more than 29 s is cut into several
+    utterances; all but the last one have `continues` set.
     """
 
     kind: Kind
@@ -50,7 +50,7 @@ class Heard:
 
 
 class Listener(Protocol):
-    """Gets what all voices of a room bring, as it comes. Both methods must return at once."""
+    """Receives the events of all voices in a room. Both methods must return at once."""
 
     def on_speech(self, identity: str, event: vad.VADEvent) -> None:
         """Speech starts, goes on (every 32 ms) or ends."""
@@ -59,8 +59,6 @@ class Listener(Protocol):
 
 
 class Voice:
-    """Cuts one participant's sound into utterances and has each recognised, in order."""
-
     def __init__(
         self,
         identity: str,
@@ -76,7 +74,7 @@ class Voice:
         self._next_id = next_id
         self._activity = VoiceActivity()
         self._zero_at = 0.0  # epoch time of position 0 of the voice activity
-        self._sound: Sound | None = None  # of the utterance under way
+        self._sound: Sound | None = None  # of the current utterance
         self._ended: asyncio.Queue[Sound] = asyncio.Queue()
         self._interim: asyncio.Task[None] | None = None
         self._finals = asyncio.create_task(self._recognise_ended(), name="finals")
@@ -88,12 +86,12 @@ class Voice:
             self._follow(event)
 
     def end_speech(self) -> None:
-        """Ends the utterance under way; its sound stopped in mid-word."""
+        """Ends the current utterance, whose audio has stopped mid-word."""
         for event in self._activity.end_speech():
             self._follow(event)
 
     async def recognised(self) -> None:
-        """Returns when the listener has got every utterance that has ended."""
+        """Returns when the listener has received every utterance that has ended."""
         await self._ended.join()
 
     async def aclose(self) -> None:
@@ -147,7 +145,7 @@ class Voice:
                 bytes(sound.pcm), kind="interim", timeout_s=TIMEOUT_S
             )
         except SpeechError:
-            return  # the recogniser is busy or gone: the final will tell
+            return  # the recogniser is busy or gone; the final will follow
         if found.text and sound is self._sound:
             self._tell("interim", sound, end_at, found)
 
@@ -163,7 +161,7 @@ class Voice:
         late = asyncio.get_running_loop().call_later(LATE_S, self._tell_late, sound)
         try:
             found = await self._recogniser.recognise(bytes(sound.pcm), timeout_s=TIMEOUT_S)
-        except Exception as error:  # noqa: BLE001 whatever it is, the next utterance is heard
+        except Exception as error:  # noqa: BLE001 no error may stop later utterances
             logger.warning("utterance not recognised", extra={"why": type(error).__name__})
             self._tell("missed", sound, sound.ended_at)
         else:

@@ -1,4 +1,4 @@
-"""Which lesson each learner was told they are in, and the line that announces a new one."""
+"""Announces each learner's newest lesson, once."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -15,8 +15,6 @@ ANNOUNCE_AFTER_S = 0.4  # without another change, so that ten in a row are annou
 
 
 class Announcements:
-    """Announces each learner's newest lesson, once."""
-
     def __init__(
         self,
         library: Library,
@@ -33,7 +31,6 @@ class Announcements:
         self._tasks = tasks
 
     async def run(self) -> None:
-        """Announces every lesson change until cancelled."""
         while True:
             learner = await self._lessons.moves.get()
             if learner.announcement is not None:
@@ -43,7 +40,7 @@ class Announcements:
     async def tell(self, learner: Learner) -> None:
         """Marks the learner's lesson as told, and records the visit.
 
-        For callers that say it themselves: no announcement follows.
+        For callers that mention the lesson themselves: no announcement follows.
         """
         learner.told_lesson_id = learner.lesson_id
         if learner.lesson_id is not None:
@@ -52,12 +49,12 @@ class Announcements:
 
     async def _announce(self, learner: Learner) -> None:
         await asyncio.sleep(ANNOUNCE_AFTER_S)
-        learner.announcement = None  # from here on it is not cancelled
+        learner.announcement = None  # from here on, a later change does not cancel it
         lesson_id = learner.lesson_id
         await self._lessons.reread()  # the news of a later change may be lost
         async with learner.changing:
             if learner.lesson_id != lesson_id or lesson_id == learner.told_lesson_id:
-                return  # a later change is announced in its place, or it was told already
+                return  # a later change is announced instead, or they know this one already
             if lesson_id is None or learner.connection is None:
                 return
             await self.tell(learner)
@@ -66,7 +63,7 @@ class Announcements:
             await self._speeches.say(text, learner)
 
     async def _line(self, lesson_id: UUID) -> str:
-        """The announcement; empty for a lesson that is not published."""
+        """The announcement; empty if the lesson is not published."""
         outline = await self._library.outline(self._course_id)
         for number, lesson in enumerate(outline, 1):
             if lesson.id == lesson_id:

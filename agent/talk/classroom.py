@@ -1,4 +1,4 @@
-"""One room's lesson: builds the parts of its talk, and meets who joins and leaves."""
+"""The lesson in one room: builds its parts, and handles joins and leaves."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -27,12 +27,10 @@ from db.library import PostgresLibrary
 from settings import Settings
 from tools.desk import Desk
 
-ON_ITS_WAY_S = 0.4  # of the last word, in the network and in the listeners' buffers
+ON_ITS_WAY_S = 0.4  # for the last word to pass the network and the listeners' buffers
 
 
 class Classroom:
-    """The lesson in one room. The agent session speaks through its desk, turns and captions."""
-
     def __init__(
         self,
         settings: Settings,
@@ -80,7 +78,6 @@ class Classroom:
         )
 
     async def run(self) -> None:
-        """Teaches until cancelled."""
         receivers = Receivers(
             people=self, lessons=self._lessons, turns=self.turns, voice=self.speeches
         )
@@ -94,7 +91,7 @@ class Classroom:
             await self._tasks.close()
 
     async def say_goodbye(self) -> None:
-        """Says one line before the worker ends, and returns when it was played."""
+        """Says one line before the worker ends, and returns when it has been played."""
         if present := self._roster.present():
             await self._tasks.close()
             await self.speeches.stop()
@@ -115,7 +112,7 @@ class Classroom:
         connection, learner.connection = learner.connection, None
         await self._journal.left(learner, connection)
         if not self._roster.present():
-            await self.speeches.stop()  # nobody hears it
+            await self.speeches.stop()  # nobody is listening
 
     async def _watch_notes(self) -> None:
         while True:
@@ -123,7 +120,7 @@ class Classroom:
             self._tasks.spawn(self._tell_notes(failing))
 
     async def _tell_notes(self, failing: bool) -> None:
-        """Tells the page, and once aloud, whether the talk can be written down."""
+        """Tells the page and the learners whether the talk can be stored."""
         state: protocol.NotesState = "failing" if failing else "ok"
         await publish.set_attribute(self._room, protocol.ATTRIBUTE_NOTES, state)
         if present := self._roster.present():

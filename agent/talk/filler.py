@@ -1,4 +1,4 @@
-"""A short line when an answer is slow, so that nobody waits in silence."""
+"""A short line that the tutor says when an answer is slow."""
 
 import asyncio
 import contextlib
@@ -10,11 +10,11 @@ from livekit.agents import llm, utils
 import prompts
 from agent.text.lines import Speech
 
-FILLER_AFTER_S = 1.5  # after the reply was asked for
+FILLER_AFTER_S = 1.5  # after the reply was requested
 
 
 async def with_filler(replies: AsyncIterator[Any], speech: Speech) -> AsyncIterator[Any]:
-    """The replies, after the filler if nothing of this speech was generated in time."""
+    """Yields the replies, after the filler if the speech has not begun in time."""
     arriving: utils.aio.Chan[Any] = utils.aio.Chan()
     begun = asyncio.Event()
     now = asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""The floor: several voices as the one user that the tutor's agent session knows."""
+"""The floor: presents several voices as the single user that an agent session expects."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -11,10 +11,10 @@ from agent.room.voice import Heard
 
 
 class Floor(vad.VAD):
-    """A Listener of the voices, and the voice activity of the agent session.
+    """Listens to all voices, and is the agent session's VAD.
 
-    The session hears of speech from the first voice's start to the last voice's end. Whoever
-    started first has the floor; it passes to the next when they stop.
+    For the session, speech lasts from the first voice's start to the last voice's end. The learner
+    who started first has the floor; it passes to the next one when they stop.
     """
 
     def __init__(self) -> None:
@@ -27,11 +27,10 @@ class Floor(vad.VAD):
 
     @property
     def quiet(self) -> bool:
-        """Nobody is speaking, and all that was said is recognised and taken."""
+        """True if nobody is speaking and all speech is recognised and taken."""
         return self._open == 0 and self._utterances.empty()
 
     def stream(self) -> vad.VADStream:
-        """The one stream of this floor."""
         return self._stream
 
     def on_speech(self, identity: str, event: vad.VADEvent) -> None:
@@ -50,13 +49,13 @@ class Floor(vad.VAD):
 
     def on_utterance(self, heard: Heard) -> None:
         if heard.kind == "late" and (self._closed or self._speaking):
-            return  # nobody waits in silence
+            return  # nobody needs to be told to wait
         if heard.kind in ("final", "missed") and not heard.continues:
             self._open -= 1
         self._utterances.put_nowait(heard)
 
     async def utterances(self) -> AsyncGenerator[Heard, None]:
-        """All utterances as they come. Each counts as taken when the next is asked for."""
+        """Yields utterances as they arrive. Each counts as taken when the next is requested."""
         while True:
             heard = await self._utterances.get()
             try:
@@ -65,7 +64,7 @@ class Floor(vad.VAD):
                 self._utterances.task_done()
 
     def close(self) -> None:
-        """Promises no more answers: another agent may speak already."""
+        """Passes on no more `late` utterances: another agent may be speaking already."""
         self._closed = True
 
     async def taken(self) -> None:

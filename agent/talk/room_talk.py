@@ -12,7 +12,7 @@ from tools.desk import Asker
 
 
 class RoomTalk:
-    """Who asks is the learner whom the running reply answers, even if several run at once."""
+    """The asker is the learner that the running reply answers, even if several run at once."""
 
     def __init__(
         self, roster: Roster, lessons: Lessons, announcements: Announcements, speeches: Speeches
@@ -37,7 +37,7 @@ class RoomTalk:
         learner = self._learner()
         if learner is None:
             raise db.NotFound("learner")
-        async with learner.changing:  # the tool's own answer tells it: nothing is announced
+        async with learner.changing:  # the tool's answer names the lesson: no announcement
             try:
                 await self._lessons.request(learner, lesson_id)
             except RefusedError as error:

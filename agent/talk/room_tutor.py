@@ -1,4 +1,4 @@
-"""The tutor in a room: what it is told of the learners' speech, and how it speaks."""
+"""The tutor in a room: its input from the learners' voices, and its own voice."""
 
 import logging
 from collections.abc import AsyncIterable, AsyncIterator
@@ -21,8 +21,6 @@ logger = logging.getLogger("bodh.tutor")
 
 
 class RoomTutor(Tutor):
-    """A Tutor that answers several learners, each under their own identity."""
-
     def __init__(self, classroom: Classroom, floor: Floor) -> None:
         super().__init__(classroom.desk)
         self._classroom = classroom
@@ -31,10 +29,10 @@ class RoomTutor(Tutor):
     async def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncIterator[stt.SpeechEvent]:
-        """Finals of all learners, each kept before it leaves.
+        """Yields the finals of all learners. Each is stored first.
 
-        `audio` is empty: every learner has a voice of their own. What is said while somebody
-        still speaks leaves together with their words, so that one answer does not cut another.
+        `audio` is empty: every learner has their own voice. Finals that arrive while somebody
+        still speaks are merged with theirs, so that one answer does not cut off another.
         """
         said: list[Heard] = []
         async for heard in self._floor.utterances():
@@ -55,18 +53,18 @@ class RoomTutor(Tutor):
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncIterator[rtc.AudioFrame]:
-        """Speaks formulas, code and units as words; captions keep them as they are written."""
+        """Speaks formulas, code and units as words; captions show them as written."""
         voice = self.session.tts
         if voice is None:
-            raise RuntimeError("a room needs a voice")
+            raise RuntimeError("the agent session has no voice")
         async for frame in speech_of(voice, text):
             yield frame
 
     async def _counts(self, heard: Heard) -> bool:
-        """Shows and keeps an utterance; returns whether it is to be answered."""
+        """Shows and stores an utterance. Returns whether it needs an answer."""
         try:
             return await self._take(heard)
-        except Exception:  # else the agent session would be deaf for good
+        except Exception:  # else the agent session would not hear anything again
             logger.exception("an utterance was lost", extra={"kind": heard.kind})
             return False
 

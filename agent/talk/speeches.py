@@ -17,8 +17,6 @@ class Pace(Protocol):
 
 
 class Speeches:
-    """Everything that the agent session of a room is made to say."""
-
     def __init__(self, roster: Roster, pace: Pace) -> None:
         self.rate = 1.0  # factor of the normal speed
         self._roster = roster
@@ -40,7 +38,7 @@ class Speeches:
         part_of_talk: bool = True,
         in_reply_to: str | None = None,
     ) -> None:
-        """Says authored text to a learner and returns when it was played or cut.
+        """Says authored text to a learner and returns when it was played or interrupted.
 
         Text that is not part of the talk is not repeated on request or shown to a language model.
         """
@@ -54,17 +52,16 @@ class Speeches:
             await learner.hears.wait_for_playout()
 
     def answer(self, learner: Learner, segment_id: str, text: str) -> None:
-        """Starts the reply to what a learner typed, or said while another was answered."""
+        """Starts the reply to a typed turn, or to one said while another learner was answered."""
         with _said_in(Speech(learner.identity, in_reply_to=segment_id)):
             learner.hears = self._agent_session.generate_reply(user_input=text)
 
     def hush(self, learner: Learner) -> None:
-        """Ends what is being said to this learner, and to nobody else."""
+        """Interrupts what is being said to this learner, and to nobody else."""
         if learner.hears is not None and not learner.hears.done():
             learner.hears.interrupt()
 
     async def stop(self) -> None:
-        """Ends whatever is being said."""
         await self._agent_session.interrupt(force=True)
 
     def adjust(self, wanted: protocol.SpeechSet) -> None:
@@ -84,7 +81,7 @@ class Speeches:
 
 @contextlib.contextmanager
 def _said_in(speech: Speech) -> Iterator[None]:
-    """The tasks that begin in its body, and theirs, see the speech they belong to."""
+    """Sets SPEECH for all tasks that start in its body, and for their tasks."""
     before = SPEECH.set(speech)
     try:
         yield

@@ -1,4 +1,4 @@
-"""The learners' turns, spoken and typed: each is kept before it is shown or answered."""
+"""The learners' turns, spoken and typed: each is stored before it is shown or answered."""
 
 import asyncio
 import contextlib
@@ -25,8 +25,6 @@ class _Turn(NamedTuple):
 
 
 class Turns:
-    """What the learners of a room say, and in which order they are answered."""
-
     def __init__(
         self,
         lessons: Lessons,
@@ -44,7 +42,7 @@ class Turns:
         self._unanswered: list[_Turn] = []
 
     async def said(self, identity: str, said: Utterance) -> bool:
-        """A final of the recogniser: kept, then shown. False if the speaker is not in the room."""
+        """Stores and shows a final. Returns False if the speaker is not in the room."""
         learner = await self._keep(identity, said)
         if learner is None:
             return False
@@ -52,21 +50,21 @@ class Turns:
         return True
 
     async def not_heard(self, identity: str, gap: Utterance) -> None:
-        """Speech that could not be recognised: a gap in the transcript, and the learner is told."""
+        """Stores a gap for speech that could not be recognised, and tells the learner."""
         learner = await self._keep(identity, gap)
         if learner is not None:
             line = prompts.render("not_heard")
             self._tasks.spawn(self._speeches.say(line, learner, in_reply_to=gap.segment_id))
 
     async def late(self, identity: str) -> None:
-        """Recognising takes long: the learner hears that it does."""
+        """Tells the learner that recognition is slow."""
         with contextlib.suppress(RefusedError):
             learner = await self._lessons.find(identity)
             line = prompts.render("one_moment")
             self._tasks.spawn(self._speeches.say(line, learner, part_of_talk=False))
 
     async def typed(self, typed: Typed) -> None:
-        """Cuts what this learner hears, and answers."""
+        """Interrupts what this learner hears, and answers."""
         try:
             learner = await self._lessons.find(typed.identity)
         except RefusedError:
@@ -91,7 +89,7 @@ class Turns:
                 asyncio.get_running_loop().call_soon(self._speeches.answer, *turn)
 
     async def _keep(self, identity: str, said: Utterance) -> Learner | None:
-        """Keeps what was said, then shows it; None for a speaker who is not in this room."""
+        """Stores what was said, then shows it. None if the speaker is not in this room."""
         try:
             learner = await self._lessons.find(identity)
         except RefusedError:

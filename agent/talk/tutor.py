@@ -16,13 +16,13 @@ from agent.text.marks import MarkFilter
 from tools.desk import Desk
 from tools.grounding import find_passages, grounding_text
 
-MAX_CONTEXT_ITEMS = 40  # how much of the talk a language model sees
+MAX_CONTEXT_ITEMS = 40  # of the talk, sent to a language model
 
 logger = logging.getLogger("bodh.tutor")
 
 
 class Tutor(Agent):
-    """The tutor of rooms and console; the desk tells who asks, and in which lesson."""
+    """The tutor of rooms and the console. The desk knows who asks, and their lesson."""
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(instructions=prompts.render("tutor"), tools=[*tools.build_tools(desk)])

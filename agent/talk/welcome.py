@@ -16,7 +16,9 @@ from db.rooms import find_room_learner, record_greeting
 from tools.desk import Desk
 from tools.greeting import back_again, greeting, resumed
 
-SAME_LOSS_S = 10.0  # learners who return so soon after the apology were lost together with it
+SAME_LOSS_S = (
+    10.0  # learners who return this soon after the apology were cut off by the same failure
+)
 
 
 class Serving(Protocol):
@@ -25,8 +27,6 @@ class Serving(Protocol):
 
 
 class Welcome:
-    """Meets each learner who joins, as long as this agent serves the session."""
-
     def __init__(
         self,
         dispatch: Dispatch,
@@ -53,7 +53,7 @@ class Welcome:
         self._apology = asyncio.Lock()
 
     async def meet(self, learner: Learner) -> None:
-        if not await self._lease.renew():  # the room was lost and made again for another agent
+        if not await self._lease.renew():  # the room was lost and reopened for another agent
             return
         first, learner.met = not learner.met, True
         if first and self._earlier and await self._earlier.was_with(self._pool, learner.account_id):
@@ -67,7 +67,7 @@ class Welcome:
         await self._record(learner)
         now = asyncio.get_running_loop().time()
         cut = earlier.cut_turn(learner.account_id, datetime.now(UTC))
-        async with self._apology:  # learners who join meanwhile are answered after it
+        async with self._apology:  # learners who join during the apology are answered after it
             said_at, self._resumed_at = self._resumed_at, self._resumed_at or now
             if said_at is None:
                 text = await self._sorry(learner, ask_again=cut is None)
@@ -86,7 +86,7 @@ class Welcome:
         if learner.lesson_id is None:
             return
         text = await self._greeting(learner, learner.lesson_id)
-        # recorded before it is heard: a reload during the greeting must not bring a second one
+        # recorded before it plays: a reload during the greeting must not repeat it
         await self._record(learner)
         await self._speeches.say(text, learner)
 

@@ -1,4 +1,4 @@
-"""A text of the tutor on its way to being heard: whom it is for, what it answers."""
+"""The tutor's text on its way to the voice: who it is for, and what it answers."""
 
 from collections import deque
 from contextvars import ContextVar
@@ -34,16 +34,16 @@ class Sentence:
 
 @dataclass
 class Speech:
-    """What one reply or authored text is for: whom it is said to, and what it answers."""
+    """One reply or authored text: who it is for, and what it answers."""
 
     identity: str | None = None
     in_reply_to: str | None = None
-    lesson_id: UUID | None = None  # of authored text; a reply takes the learner's present one
-    generated: deque[Line] = field(default_factory=deque)  # texts that are not spoken yet
-    asked_at: float = 0.0  # loop time of its first question to a model
-    begun: bool = False  # words of it were generated
+    lesson_id: UUID | None = None  # of authored text; a reply uses the learner's current one
+    generated: deque[Line] = field(default_factory=deque)  # not spoken yet
+    asked_at: float = 0.0  # loop time of its first model request
+    begun: bool = False  # some of its words are generated
 
 
 # The speech that the running task belongs to: livekit-agents copies the context into the tasks
-# of a reply, so its model call, tools and captions all see the learner whom it answers.
+# of a reply, so its model call, tools and captions all see the learner it answers.
 SPEECH: ContextVar[Speech | None] = ContextVar("speech", default=None)

@@ -25,7 +25,7 @@ class MarkFilter:
     _held: str = ""
 
     def push(self, chunk: str) -> str:
-        """The clean text so far, without a possible mark at its end."""
+        """Returns clean text; holds back what may become a mark."""
         pending = self._held + chunk
         begin = _BEGIN.search(pending)
         cut = begin.start() if begin else len(pending)

@@ -1,4 +1,4 @@
-"""Turns written text into spoken text, without any symbol that a voice would stumble over."""
+"""Turns written text into spoken text, without symbols that a voice cannot say."""
 
 import re
 from collections.abc import Callable
@@ -133,7 +133,6 @@ def spoken_unit(match: Match[str]) -> str:
 
 
 def plural(unit: str) -> str:
-    """Plural of the counted word: metres per second, square metres, degrees Celsius."""
     if unit in SAME_IN_PLURAL:
         return unit
     head, separator, rest = unit.partition(" per ")
@@ -158,7 +157,7 @@ def spoken_fraction(match: Match[str]) -> str:
 
 
 def spoken_url(match: Match[str]) -> str:
-    """The host only: nobody writes down a path by ear."""
+    """The host only: a spoken path is no use to a listener."""
     host = re.sub(r"^www\.", "", match["host"].lower())
     return host.replace(".", " dot ").replace("-", " dash ").replace(":", " port ")
 

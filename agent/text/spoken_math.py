@@ -92,7 +92,7 @@ def split_names(formula: str) -> str:
 
 
 class Reader:
-    """Reads tokens from left to right; a missing bracket ends with the formula."""
+    """Reads tokens from left to right; an unclosed bracket ends with the formula."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens

@@ -19,7 +19,7 @@ def name_file(settings: Settings) -> None:
 
 
 def write_deadline(at: float) -> None:
-    """Tells this worker's jobs to be gone by an epoch time."""
+    """Sets the epoch time by which this worker's jobs must end."""
     path = Path(os.environ[NAME])
     draft = path.with_name(f"{path.name}.new")
     draft.write_text(str(at))
@@ -27,7 +27,7 @@ def write_deadline(at: float) -> None:
 
 
 def read_deadline() -> float | None:
-    """The epoch time by which this job must be gone, or None while its worker is not draining."""
+    """The epoch time by which this job must end, or None while its worker is not draining."""
     try:
         return float(Path(os.environ[NAME]).read_text())
     except FileNotFoundError:

@@ -31,7 +31,7 @@ class Door:
         self._looking: asyncio.Task[None] | None = None
 
     async def answer(self, request: JobRequest) -> None:
-        """Accepts the dispatches of our own server, each under its own identity."""
+        """Accepts dispatches of our own server, each under its own identity."""
         dispatch = protocol.parse_dispatch(request.job.metadata)
         if dispatch is None:
             logger.warning("refused a dispatch that is not ours", extra={"job": request.id})
@@ -51,7 +51,7 @@ class Door:
             await request.reject()
 
     async def _can_keep(self, dispatch: protocol.DispatchMetadata) -> bool:
-        """Whether the spool can be written; no lesson starts that could not be kept."""
+        """Whether the spool is writable: a lesson that cannot be stored must not start."""
         why = await self._look_at_spool()
         if why is None:
             return True

@@ -1,7 +1,7 @@
 """The process that job processes are forked from.
 
-It starts before the worker imports anything heavy, so that both import at the same time: a worker
-that died is back two seconds sooner.
+It starts before the worker imports anything heavy, so that both import at the same time: a
+restarted worker is ready two seconds sooner.
 """
 
 import multiprocessing.forkserver

@@ -32,7 +32,7 @@ class Worker(AgentServer):
     drain_s: int
 
     async def run(self, *, devmode: bool = False, unregistered: bool = False) -> None:
-        if not devmode and not unregistered:  # else a person reads the log in a terminal
+        if not devmode and not unregistered:  # in those modes a person reads the log
             telemetry.start_logging("agent")
         await super().run(devmode=devmode, unregistered=unregistered)
 

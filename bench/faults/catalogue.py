@@ -1,4 +1,4 @@
-"""Faults that can be done to a running Bodh, by name."""
+"""Faults to inject into a running Bodh, by name."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ CUTS = (
 
 @dataclass(frozen=True)
 class Scene:
-    """What a fault is done to. `random` is the seeded source of every choice."""
+    """What a fault acts on. `random` is the seeded source of every choice."""
 
     stack: Stack
     talkers: list[Talker]
@@ -52,20 +52,20 @@ async def kill_job(scene: Scene) -> None:
 
 
 async def freeze_job(scene: Scene) -> None:
-    """One agent job stands still for some seconds, then goes on, unless it was killed."""
+    """Pauses one agent job for FROZEN_S."""
     if pids := job_pids(scene.stack):
         await _freeze([scene.random.choice(sorted(pids))], FROZEN_S)
 
 
 async def freeze_media(scene: Scene) -> None:
-    """The media server stands still: for everybody in a room the network is cut."""
+    """Pauses the media server, which looks like a network cut to everyone in a room."""
     await _freeze(scene.stack.pids(r"livekit-server --config"), MEDIA_FROZEN_S)
 
 
 async def cut_learner(scene: Scene) -> None:
-    """One learner's connection breaks and is made again by the SDK."""
+    """Breaks one learner's connection; the SDK reconnects."""
     talker, cut = scene.random.choice(scene.talkers), scene.random.choice(CUTS)
-    with contextlib.suppress(RuntimeError):  # that learner is not connected just now
+    with contextlib.suppress(RuntimeError):  # that learner is not connected right now
         await talker.now.room.simulate_scenario(cut)
 
 

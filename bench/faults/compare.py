@@ -1,4 +1,4 @@
-"""What was heard, what the spool took, what Postgres holds and what is shown: do they agree?"""
+"""Compares what was heard, spooled, stored and shown."""
 
 import asyncio
 import sqlite3
@@ -24,15 +24,15 @@ Key = tuple[str, str]  # session id, segment id
 
 @dataclass(frozen=True)
 class Kept:
-    """Segments by where they are found; counts of what must not be."""
+    """Segments by where they are found, and counts of what must not happen."""
 
     heard: set[Key]  # a learner saw its final caption
-    spooled: dict[Key, float]  # acknowledged, in epoch seconds: on disk before any effect
+    spooled: dict[Key, float]  # when each was acknowledged, in epoch seconds
     stored: set[Key]
     shown: Counter[Key]  # by the transcript route, to the learner who said it
     dead_letters: int
-    gaps: int  # numbers that are missing in the order of an agent
-    out_of_order: list[float]  # epoch seconds of a learner's segments shown in another order
+    gaps: int  # numbers missing from an agent's sequence
+    out_of_order: list[float]  # epoch seconds of learner segments stored in another order
 
     @property
     def lost(self) -> set[Key]:
@@ -48,9 +48,9 @@ class Kept:
 
 
 async def compare(stack: Stack, talkers: list[Talker]) -> Kept:
-    """Waits until the drainer is through, DRAINED_S at most, then looks everywhere.
+    """Waits for the drainer, at most DRAINED_S, then reads every place.
 
-    What an agent says meanwhile to an empty room is stored, or not yet: the spool is read first.
+    Reads the spool first, because an agent may still talk to an empty room.
     """
     spool = stack.home / "spool" / "spool.sqlite3"
     spooled = _spooled(spool)
@@ -82,7 +82,7 @@ def _gaps(rows: Iterable[Any]) -> int:
 
 
 def _out_of_order(rows: Iterable[Any]) -> list[float]:
-    """A session's learner segments that were kept before the one that was spoken before them."""
+    """Learner segments that were stored before one of their session that was spoken earlier."""
     said = [row for row in rows if row["role"] == "learner"]
     return [
         later["started_at"].timestamp()

@@ -1,4 +1,4 @@
-"""The figures of a run of faults: printed, and written to build/faults/harness.json."""
+"""The results of a fault run: printed, and written to build/faults/harness.json."""
 
 import json
 import time
@@ -19,7 +19,7 @@ SETTLED_S = 10.0  # after a fault, before agents are counted
 
 @dataclass(frozen=True)
 class Injected:
-    """One fault and what followed it, for every learner in turn; None where nothing came."""
+    """One fault and its effect on each learner; None if nothing came."""
 
     kind: str
     at: float  # monotonic
@@ -34,17 +34,16 @@ class Injected:
 
 @dataclass
 class Seen:
-    """What was counted while faults were done."""
+    """What was counted during a run."""
 
     seed: int
-    fault_at: float = 0.0  # the last moment of the newest fault
+    fault_at: float = 0.0  # when the newest fault began or ended
     faults: list[Injected] = field(default_factory=list)
     agents: Counter[int] = field(default_factory=Counter)  # in a room, at each sample
     agents_settled: Counter[int] = field(default_factory=Counter)  # SETTLED_S after a fault
 
 
 def figures(seen: Seen, kept: Kept, talkers: list[Talker]) -> dict[str, Any]:
-    """Everything that the report shows."""
     lost = [_after(seen, kept.spooled.get(key, 0.0) - CLOCKS_APART_S) for key in kept.lost]
     survived = max(0, sum(fault.survived for fault in seen.faults) - len(lost))
     heard_stored = len(kept.heard & kept.stored)
@@ -83,7 +82,7 @@ def _counts(counter: Counter[int]) -> dict[str, int]:
 
 
 def _after(seen: Seen, at: float) -> str:
-    """The fault that came last before a moment of the monotonic clock."""
+    """Names the last fault before a moment of the monotonic clock."""
     before = [fault for fault in seen.faults if fault.at < at]
     return f"{at - before[-1].at:.1f} s after {before[-1].kind}" if before else "before any fault"
 
@@ -101,7 +100,7 @@ def _of_kind(seen: Seen, kind: str) -> dict[str, Any]:
 
 
 def _spread(values: list[float | None]) -> dict[str, float | int]:
-    """Median, 95th percentile and maximum; `never` counts what did not come."""
+    """Median, 95th percentile and maximum; `never` counts missing values."""
     came = sorted(one for one in values if one is not None)
     if not came:
         return {"never": len(values)}
@@ -113,7 +112,7 @@ def _spread(values: list[float | None]) -> dict[str, float | int]:
 
 
 def second_greetings(talker: Talker) -> int:
-    """Welcomes after the first; `I am back` and a resumed lesson's apology are none."""
+    """Welcomes after the first; `I am back` and the apology of a resumed lesson do not count."""
     openings = ("hello ", "welcome back to ", "good to see you again")
     said = [caption.text.strip().lower() for caption in talker.tutor_captions()]
     return max(0, sum(text.startswith(openings) for text in said) - 1)
@@ -132,7 +131,7 @@ def old_voices(talker: Talker) -> list[float]:
 
 
 def tell(made: dict[str, Any]) -> None:
-    """Prints the figures and keeps them in FILE."""
+    """Prints the results and writes them to FILE."""
     FILE.parent.mkdir(parents=True, exist_ok=True)
     FILE.write_text(json.dumps(made, indent=1) + "\n")
     print(f"\nfaults survived / injected: {share(made['survived'], made['injected'])}")
@@ -148,4 +147,4 @@ def tell(made: dict[str, Any]) -> None:
             f"{kind}: {row['survived']} of {row['injected']}; silent {row['silent_s']},"
             f" answered {row['answered_s']}"
         )
-    print(f"all of it: {FILE}")
+    print(f"details: {FILE}")

@@ -1,4 +1,4 @@
-"""Learners talk, faults are done to Bodh one after the other, and at the end all is counted."""
+"""Injects faults one after another while learners talk, then counts what was kept."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ QUESTIONS = ("what is", "what are", "explain", "summarise")
 
 
 async def run(kills: int, minutes: float, seed: int, kinds: list[str]) -> None:
-    """Does faults until one of both limits is reached."""
+    """Injects faults until either limit is reached."""
     print(f"seed {seed}", flush=True)
     with running_stack(ROOM_SCOPE="learner") as stack:
         talkers = [await new_talker(stack.url, number) for number in range(LEARNERS)]
@@ -54,7 +54,7 @@ async def new_talker(url: str, number: int) -> Talker:
 
 
 def questions(file: Path) -> list[str]:
-    """Phrases that are heard exactly and get an answer of some sentences."""
+    """Phrases that are recognised exactly and get an answer of several sentences."""
     return [line for line in file.read_text().splitlines() if line.startswith(QUESTIONS)]
 
 
@@ -75,7 +75,7 @@ async def do_fault(scene: Scene, seen: Seen, kind: str) -> Injected:
     answers = await wait_for_answers(scene.talkers, ended_at, ANSWERED_S)
     words = [talker.words_after(at + IN_FLIGHT_S) for talker in scene.talkers]
     for talker, answer in zip(scene.talkers, answers, strict=True):
-        talker.now.lost |= answer is None  # a person would load the page anew by now
+        talker.now.lost |= answer is None  # a person would reload the page by now
     return Injected(
         kind,
         at,
@@ -88,7 +88,7 @@ async def do_fault(scene: Scene, seen: Seen, kind: str) -> Injected:
 async def wait_for_answers(
     talkers: list[Talker], since: float, patience_s: float
 ) -> list[float | None]:
-    """When each learner was answered, a question begun since then; None for who was not."""
+    """When each learner got an answer to a question asked after `since`; None if not."""
     waiting = [asyncio.create_task(talker.answered(since)) for talker in talkers]
     await asyncio.wait(waiting, timeout=patience_s)
     for task in waiting:
