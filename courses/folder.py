@@ -165,7 +165,7 @@ def _passages(page: Page) -> Iterator[PassageText]:
 
 
 def _with_pictures(reader: _Reader, path: Path, page: Page, passage: PassageText) -> PassageText:
-    """The passage with names of pictures in place of files; the reader keeps the pictures."""
+    """Replaces picture files in a passage with names, and adds the pictures to the reader."""
     if not passage.pictures:
         return passage
 

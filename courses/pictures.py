@@ -1,7 +1,7 @@
 """Pictures of a course: which files may be one, and how a passage refers to it.
 
-A passage holds `![what it shows](picture:NAME)`. The name follows from the content, so the same
-file is stored once in a course and a changed one gets a new name.
+A passage contains `![what it shows](picture:NAME)`. The name is derived from the content, so a file
+is stored once per course, and a changed file gets a new name.
 """
 
 import hashlib
@@ -28,14 +28,12 @@ class PictureError(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    """A file and the name it is stored under."""
-
     name: str
     data: bytes
 
 
 def read_picture(page: Path, source: str, course: Path) -> Picture:
-    """The picture that a file of a course refers to, relative to that file. Raises PictureError."""
+    """Reads a picture by its path relative to the page. Raises PictureError."""
     path = (page.parent / unquote(source)).resolve()
     if ":" in source or not path.is_relative_to(course.resolve()):
         raise PictureError(f"{source} must be a file in the folder of the course")
@@ -51,13 +49,12 @@ def read_picture(page: Path, source: str, course: Path) -> Picture:
 
 
 def picture_names(body: str) -> list[str]:
-    """Names of the stored pictures that a passage shows."""
     sources = [source for _, source in PICTURE.findall(body)]
     return [source.removeprefix(SCHEME) for source in sources if source.startswith(SCHEME)]
 
 
 def with_links(body: str, link: Callable[[str], str]) -> str:
-    """The passage with an address in place of each stored picture's name."""
+    """Replaces the name of each stored picture with its link."""
     return PICTURE.sub(
         lambda found: (
             f"![{found[1]}]({link(found[2].removeprefix(SCHEME))})"
@@ -69,5 +66,5 @@ def with_links(body: str, link: Callable[[str], str]) -> str:
 
 
 def in_words(body: str) -> str:
-    """The passage with what each picture shows in place of the picture."""
+    """Replaces each picture with its description."""
     return PICTURE.sub(r"(A picture: \1)", body)

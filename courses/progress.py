@@ -105,7 +105,7 @@ def visit(facts: VisitFacts) -> Visit:
 
 
 def session_type(is_intro: bool, first_in_course: bool, first_in_lesson: bool) -> SessionType:
-    """The intro lesson's depends on visits to the course, others' on visits to the lesson (A06)."""
+    """Visits to the course decide in the intro lesson, visits to the lesson elsewhere (A06)."""
     if is_intro:
         return "course_welcome" if first_in_course else "course_welcome_back"
     return "lesson_welcome" if first_in_lesson else "lesson_welcome_back"

@@ -43,7 +43,7 @@ async def store_lesson(
 ) -> tuple[int, bool]:
     """Stores a lesson change. Returns the revision and whether the lesson changed.
 
-    Raises Forbidden if the account is not in the room, NotFound if it may not take the lesson.
+    Raises Forbidden if the account is not in the room, NotFound if it may not open the lesson.
     """
     try:
         learner = await stored.lock_learner(db, room.tenant_id, room.id, account.id)

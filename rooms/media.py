@@ -98,7 +98,7 @@ def is_agent(participant: api.ParticipantInfo) -> bool:
 
 
 async def list_room_sids(lk: api.LiveKitAPI, names: Sequence[str]) -> dict[str, str]:
-    """The sids by name; names without a LiveKit room are missing."""
+    """Sids by room name, without the rooms that do not exist."""
     answer = await _repeat(lambda: lk.room.list_rooms(api.ListRoomsRequest(names=names)))
     return {room.name: room.sid for room in answer.rooms}
 

@@ -23,7 +23,7 @@ _made: dict[str, Any] = {}
 
 
 def begin(folder: Path) -> None:
-    """Turns metrics on for this process; their files are in the folder."""
+    """Turns metrics on for this process and keeps their files in the folder."""
     global _registry
     os.environ[FOLDER] = str(folder)
     from prometheus_client import CollectorRegistry, values

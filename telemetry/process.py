@@ -79,7 +79,7 @@ def own_folder(base: Path, process: str) -> Path:
     base.parent.mkdir(parents=True, exist_ok=True, mode=0o711)  # postgres runs as another user
     base.mkdir(exist_ok=True, mode=0o700)
     name = f"{process}-{os.getpid()}-{secrets.token_hex(4)}"
-    # outside the folder, because LiveKit's worker empties that at its start
+    # outside the folder, because LiveKit's worker empties the folder when it starts
     draft = base / f"{name}.new"
     lock = draft.open("w")
     fcntl.flock(lock, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""The desk: what the tutor and its tools work on, and who asks."""
+"""The desk: what the tutor and its tools work with, and the learner who asks."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Place:
 
 @dataclass(eq=False, kw_only=True)
 class Asker:
-    """The learner who is answered, and what the tutor remembers of the talk with them."""
+    """The learner being answered, and what the tutor remembers of their conversation."""
 
     account_id: UUID
     name: str
@@ -49,7 +49,7 @@ class Talk(Protocol):
 
 @dataclass
 class Desk:
-    """One per room: the course, and the talk about it."""
+    """One per room: the course and the conversation about it."""
 
     library: Library
     course_id: UUID

@@ -27,7 +27,7 @@ def cited(sentence: str, lesson_number: int, passage_number: int) -> str:
 
 
 def named(number: int, title: str) -> str:
-    """A lesson as it is spoken of. An unpublished lesson has number 0, and none is said."""
+    """A lesson as it is spoken. Number 0 means unpublished and is not said."""
     title = title.rstrip(".?! ")
     if not number:
         return prompts.render("lesson_unnumbered", title=title)
@@ -188,7 +188,7 @@ async def read(desk: Desk, part: str) -> str:
 
 
 def choose_passage(passages: Sequence[Passage], place: int, part: str) -> Passage | None:
-    """The passage a part means for a learner at passage `place` (0: before the first)."""
+    """The passage that `part` means to a learner at passage `place` (0: before the first)."""
     texts = [passage for passage in passages if passage.kind == "text"]
     if part == "code":
         code = {p.number for p in passages if p.kind == "code"}

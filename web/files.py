@@ -1,7 +1,7 @@
-"""Stored objects by signed links. Owns /api/files and the form of a link.
+"""Stored objects by signed link. Owns /api/files and the format of a link.
 
-Whoever has a link may read that object until the link expires; who may have one is decided where
-it is made.
+A link gives read access to its object until it expires. The code that makes a link decides who
+may have it.
 """
 
 import base64
@@ -23,7 +23,7 @@ from settings import Settings
 from web.dependencies import Running
 from web.errors import PROBLEMS, Problem, problem
 
-ROUND_S = 3600  # a link is the same for an hour, so that a browser keeps what it has loaded
+ROUND_S = 3600  # links stay the same for an hour, so that browsers can cache the objects
 TYPES = {
     ".png": "image/png",
     ".jpg": "image/jpeg",
@@ -38,7 +38,7 @@ router = APIRouter(prefix="/api", tags=["files"], responses=PROBLEMS)
 
 @dataclass(frozen=True)
 class Part:
-    """Bytes `start` to before `end`; `partial` where they are not all."""
+    """Bytes from `start` up to, but not including, `end`; `partial` if that is not all."""
 
     start: int
     end: int
@@ -46,7 +46,7 @@ class Part:
 
 
 def file_link(settings: Settings, tenant_id: UUID, name: str, now: datetime) -> str:
-    """The path of a link to an object; it holds for one to two hours."""
+    """The path of a link to an object, valid for one to two hours."""
     expires = (int(now.timestamp()) // ROUND_S + 2) * ROUND_S
     signature = _sign(settings, tenant_id, name, expires)
     return f"/api/files/{tenant_id}/{name}?expires={expires}&signature={signature}"
@@ -57,7 +57,7 @@ def file_link(settings: Settings, tenant_id: UUID, name: str, now: datetime) -> 
     response_class=Response,
     responses={
         200: {"content": BYTES, "description": "The object"},
-        206: {"content": BYTES, "description": "The range asked for"},
+        206: {"content": BYTES, "description": "The requested range"},
         304: {"description": "Not changed"},
         416: {"model": Problem, "description": "A range beyond the end of the object"},
     },
@@ -72,7 +72,7 @@ async def get_file(
     if_range: Annotated[str, Header()] = "",
     if_none_match: Annotated[str, Header()] = "",
 ) -> Response:
-    """A stored object, whole or a range of it. A wrong or expired link is refused."""
+    """A stored object or a range of it. A wrong or expired link is refused."""
     now = running.clock()
     _check(running.settings, tenant_id, name, expires, signature, now)
     found = await running.storage.find(tenant_id, name)
@@ -102,15 +102,15 @@ async def get_file(
 
 
 def choose_part(header: str, size: int) -> Part | None:
-    """What a Range header asks for; None where that is beyond the end.
+    """The part that a Range header asks for; None if it is beyond the end.
 
-    All of it without a header, or with one of several ranges or another unit, as RFC 9110 allows.
+    Everything if there is no header, several ranges or another unit, as RFC 9110 allows.
     """
     match = RANGE.fullmatch(header.strip())
     if match is None or match.groups() == ("", ""):
         return Part(0, size, partial=False)
     first, last = match.groups()
-    if not first:  # the last so many bytes
+    if not first:  # the last `last` bytes
         count = min(int(last), size)
         return Part(size - count, size, partial=True) if count else None
     start, end = int(first), min(int(last or size) + bool(last), size)

@@ -1,4 +1,4 @@
-"""Sign-in tokens: what verifies, what is refused, whose writes by cookie are taken."""
+"""Sign-in tokens: which verify, which are refused, and which writes by cookie are accepted."""
 
 import asyncio
 import base64
@@ -37,7 +37,7 @@ async def verifier(settings: Settings) -> AsyncIterator[Verifier]:
 
 
 def signed(**changes: Any) -> str:
-    """A good token with some claims changed; None removes one."""
+    """A valid token with some claims changed; None removes a claim."""
     claims = {
         "iss": "bodh",
         "aud": "bodh",
@@ -52,7 +52,7 @@ def signed(**changes: Any) -> str:
     return jwt.encode(kept, SECRET, algorithm="HS256")
 
 
-async def test_a_token_of_ours_verifies(settings: Settings, verifier: Verifier) -> None:
+async def test_our_own_token_verifies(settings: Settings, verifier: Verifier) -> None:
     assert await verifier.verify(make_token(settings, AMINA, NOW)) == AMINA
 
 
@@ -101,7 +101,7 @@ async def test_the_strongest_known_role_counts(
     assert (await verifier.verify(signed(roles=roles))).role == expected
 
 
-async def test_a_token_without_tenant_is_of_the_default_one(verifier: Verifier) -> None:
+async def test_token_without_a_tenant_belongs_to_the_default_tenant(verifier: Verifier) -> None:
     assert (await verifier.verify(signed(tenant=None, name=None))) == Claims(
         subject="amina", name="User", role="learner", tenant="default"
     )
@@ -123,14 +123,14 @@ async def test_an_unsigned_token_is_refused(verifier: Verifier) -> None:
 
 @hypothesis_settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.text(max_size=200), st.from_regex(r"[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*){2}")))
-async def test_any_text_is_refused_and_nothing_else_raised(verifier: Verifier, text: str) -> None:
+async def test_any_other_text_raises_only_sign_in_required(verifier: Verifier, text: str) -> None:
     with pytest.raises(SignInRequired):
         await verifier.verify(text)
 
 
 @dataclass
 class Provider:
-    """An identity provider's key address, over HTTP."""
+    """An identity provider's key endpoint, over HTTP."""
 
     keys: list[dict[str, Any]] = field(default_factory=list)
     status: int = 200
@@ -180,7 +180,7 @@ def issued(kid: str) -> str:
     return jwt.encode(claims, KEY, algorithm="RS256", headers={"kid": kid})
 
 
-async def test_a_provider_token_verifies_by_a_key_fetched_once(
+async def test_provider_token_verifies_with_a_key_fetched_once(
     oidc: Verifier, provider: Provider
 ) -> None:
     provider.keys = [published("one")]
@@ -189,9 +189,7 @@ async def test_a_provider_token_verifies_by_a_key_fetched_once(
     assert provider.fetches == 1
 
 
-async def test_an_unknown_key_is_asked_for_once_and_refused(
-    oidc: Verifier, provider: Provider
-) -> None:
+async def test_unknown_key_is_fetched_once_and_refused(oidc: Verifier, provider: Provider) -> None:
     provider.keys = [published("one")]
     for _ in range(5):
         with pytest.raises(SignInRequired):
@@ -207,7 +205,7 @@ async def test_without_the_providers_keys_sign_in_is_unavailable(
         await oidc.verify(issued("one"))
 
 
-async def test_the_public_key_is_no_secret_to_sign_with(
+async def test_token_signed_with_the_public_key_as_secret_is_refused(
     settings: Settings, provider: Provider, oidc: Verifier
 ) -> None:
     provider.keys = [published("one")]
@@ -218,7 +216,7 @@ async def test_the_public_key_is_no_secret_to_sign_with(
         await oidc.verify(forged)
 
 
-async def test_production_with_a_provider_takes_no_token_of_our_key(
+async def test_production_with_a_provider_refuses_tokens_of_our_key(
     settings: Settings, provider: Provider, oidc: Verifier
 ) -> None:
     settings.bodh_env = "production"
@@ -234,7 +232,7 @@ def request(settings: Settings, method: str = "POST", **headers: str) -> Request
     return Request({"type": "http", "method": method, "headers": raw, "app": app, "path": "/"})
 
 
-def test_the_bearer_counts_before_the_cookie(settings: Settings) -> None:
+def test_bearer_token_takes_precedence_over_the_cookie(settings: Settings) -> None:
     both = request(settings, authorization="Bearer one", cookie="bodh_sign_in=two")
     assert token_of(both) == "one"
 
@@ -254,7 +252,7 @@ def test_the_bearer_counts_before_the_cookie(settings: Settings) -> None:
         ({"origin": "http://evil.example", "host": "evil.example"}, False),
     ],
 )
-def test_a_write_by_cookie_must_come_from_our_page(
+def test_write_with_the_cookie_must_come_from_our_page(
     settings: Settings, headers: dict[str, str], taken: bool
 ) -> None:
     settings.public_url = "https://learn.example/"
@@ -266,22 +264,22 @@ def test_a_write_by_cookie_must_come_from_our_page(
             token_of(asked)
 
 
-def test_a_read_by_cookie_is_taken_from_anywhere(settings: Settings) -> None:
+def test_read_with_the_cookie_is_accepted_from_any_origin(settings: Settings) -> None:
     asked = request(settings, "GET", cookie="bodh_sign_in=two", origin="http://evil.example")
     assert token_of(asked) == "two"
 
 
-def test_a_write_by_bearer_needs_no_origin(settings: Settings) -> None:
+def test_write_with_a_bearer_token_needs_no_origin(settings: Settings) -> None:
     asked = request(settings, authorization="Bearer one", origin="http://evil.example")
     assert token_of(asked) == "one"
 
 
-def test_without_a_sign_in_there_is_no_token(settings: Settings) -> None:
+def test_request_without_a_sign_in_is_refused(settings: Settings) -> None:
     with pytest.raises(SignInRequired):
         token_of(request(settings, authorization="Basic abc"))
 
 
-def test_production_knows_only_its_public_address(settings: Settings) -> None:
+def test_production_accepts_only_its_public_origin(settings: Settings) -> None:
     settings.bodh_env = "production"
     settings.public_url = "https://learn.example"
     with pytest.raises(Forbidden):

@@ -68,7 +68,7 @@ def test_options_are_texts_as_written_and_the_answer_counts_from_0() -> None:
     assert (second.options, second.answer, second.hint) == (("2", "5"), 1, "")
 
 
-def test_a_new_order_number_keeps_the_key_of_a_lesson() -> None:
+def test_renumbered_lesson_keeps_its_key() -> None:
     assert read_course(TINY).modules[1].lessons[0].key == "more/bananas"
 
 

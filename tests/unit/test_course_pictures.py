@@ -12,7 +12,7 @@ LESSON = "01-start/01-apples.md"
 
 
 def course(folder: Path, text: str, **files: bytes) -> Path:
-    """A course of one lesson with this text, and files of these names beside it."""
+    """A course of one lesson with this text, and files of these names next to it."""
     module = folder / "01-start"
     (module / "images").mkdir(parents=True)
     (folder / "course.md").write_text("---\nslug: tiny\ntitle: Tiny\n---\n")
@@ -54,7 +54,7 @@ def test_picture_is_read_and_its_passage_keeps_words_and_a_name(tmp_path: Path) 
         (b"RIFF\0\0\0\0WEBPrest", ".webp"),
     ],
 )
-def test_kind_of_a_picture_follows_from_its_content(
+def test_picture_type_is_detected_from_its_content(
     tmp_path: Path, data: bytes, suffix: str
 ) -> None:
     (picture,) = read_course(course(tmp_path, "![a](images/a.dat)", a_dat=data)).pictures
@@ -76,7 +76,7 @@ def test_kind_of_a_picture_follows_from_its_content(
         ("![a][b]\n\n[b]: images/a.png", "write a picture as ![words](file)"),
     ],
 )
-def test_picture_that_cannot_be_taken_is_an_error_with_file_and_line(
+def test_unusable_picture_is_an_error_with_file_and_line(
     tmp_path: Path, text: str, message: str
 ) -> None:
     (tmp_path / "outside.png").write_bytes(PNG)
@@ -90,7 +90,7 @@ def test_picture_that_cannot_be_taken_is_an_error_with_file_and_line(
     assert message in error
 
 
-def test_link_out_of_the_course_by_a_symlink_is_an_error(tmp_path: Path) -> None:
+def test_symlink_out_of_the_course_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "secret.png").write_bytes(PNG)
     folder = course(tmp_path / "course", "![a](images/a.png)")
     (folder / "01-start" / "images" / "a.png").symlink_to(tmp_path / "secret.png")
@@ -98,7 +98,7 @@ def test_link_out_of_the_course_by_a_symlink_is_an_error(tmp_path: Path) -> None
     assert "must be a file in the folder of the course" in error
 
 
-def test_picture_in_code_is_code(tmp_path: Path) -> None:
+def test_picture_syntax_in_code_stays_code(tmp_path: Path) -> None:
     read = read_course(course(tmp_path, "Write `![a](b.png)`.\n\n```\n![a](b.png)\n```"))
     bodies = [passage.body for passage in read.modules[0].lessons[0].passages]
     assert bodies == ["Write `![a](b.png)`.", "```\n![a](b.png)\n```"]

@@ -1,4 +1,4 @@
-"""TeX to MathML: what is shown, what is refused, and that nothing in it is active."""
+"""TeX to MathML: what is shown, what is refused, and no active content."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_a_formula_becomes_mathml(tex: str, part: str) -> None:
         ("", "unknown TeX"),
     ],
 )
-def test_what_cannot_be_shown_is_refused(tex: str, message: str) -> None:
+def test_formula_that_cannot_be_shown_is_refused(tex: str, message: str) -> None:
     with pytest.raises(FormulaError) as caught:
         to_mathml(tex)
     assert str(caught.value).startswith(message)

@@ -1,4 +1,4 @@
-"""Where a turn's time went is sent from a task that never outlives the job."""
+"""The latency of a turn is sent from a task that never outlives the job."""
 
 import asyncio
 from typing import cast
@@ -10,7 +10,7 @@ from agent.room.latency import Latency
 
 
 class StuckRoom:
-    """A room that neither takes data nor fails, as on a connection that is being lost."""
+    """A room where publishing never returns, as on a connection that is being lost."""
 
     def __init__(self) -> None:
         self.local_participant = self
@@ -26,7 +26,7 @@ class StuckRoom:
             self.asking = False
 
 
-async def test_message_that_is_never_taken_ends_with_the_job() -> None:
+async def test_message_that_is_never_sent_is_dropped_when_the_job_ends() -> None:
     room = StuckRoom()
     latency = Latency(cast("rtc.Room", room))
     reply = llm.ChatMessage(role="assistant", content=["a"], metrics={"tts_node_ttfb": 0.2})

@@ -1,4 +1,4 @@
-"""When an agent is asked for again, replaced, its room made again, its session ended."""
+"""When a dispatch is repeated, an agent replaced, a room recreated, a session ended."""
 
 import itertools
 from dataclasses import dataclass, replace
@@ -18,13 +18,13 @@ NEW = Lease(uuid4(), uuid4(), uuid4(), "room", "RM_1", 1, None, None, left=False
 TAKEN = replace(NEW, taken_at=NOW)
 
 
-def beating(lease: Lease, at: float) -> Lease:
+def with_heartbeat(lease: Lease, at: float) -> Lease:
     return replace(lease, taken_at=NOW, heartbeat_at=NOW + timedelta(seconds=at))
 
 
 @dataclass
 class Watch:
-    """The rule under a clock of its own: what it found, by the second."""
+    """The rule with its own clock, advanced by the test."""
 
     leases: Leases
     at: float = 1000.0
@@ -32,24 +32,24 @@ class Watch:
     def look(
         self, lease: Lease | None, live: dict[str, str] | None = LIVE, after: float = TICK_S
     ) -> list[str]:
-        """One look some time after the last."""
+        """Evaluates the rule `after` seconds after the last time."""
         self.at += after
         return [verdict for _, verdict in self.leases.look([lease] if lease else [], live, self.at)]
 
     def until(
         self, lease: Lease, limit_s: float, live: dict[str, str] | None = LIVE
     ) -> tuple[float, list[str]]:
-        """Looks at an unchanged lease until something is due: after how long, and what."""
+        """Looks at an unchanged lease until something is due. Returns (seconds, verdicts)."""
         began = self.at
         while not (due := self.look(lease, live)) and self.at - began < limit_s:
             pass
         return self.at - began, due
 
-    def beats(self, lease: Lease, seconds: float) -> list[str]:
-        """Looks at an agent that lives."""
+    def live(self, lease: Lease, seconds: float) -> list[str]:
+        """Looks at a live agent for some seconds."""
         found: list[str] = []
         for tick in range(int(seconds / TICK_S)):
-            found += self.look(beating(lease, self.at + tick))
+            found += self.look(with_heartbeat(lease, self.at + tick))
         return found
 
 
@@ -59,12 +59,12 @@ def watch() -> Watch:
 
 
 def test_agent_with_heartbeats_is_left_alone(watch: Watch) -> None:
-    assert watch.beats(NEW, 60) == []
+    assert watch.live(NEW, 60) == []
 
 
 def test_silent_agent_is_replaced_once(watch: Watch) -> None:
-    watch.beats(NEW, 10)
-    silent = beating(NEW, 5000)
+    watch.live(NEW, 10)
+    silent = with_heartbeat(NEW, 5000)
     waited, due = watch.until(silent, 10)
     assert due == ["replace"]
     assert STALE_S < waited <= STALE_S + 2 * TICK_S
@@ -73,19 +73,19 @@ def test_silent_agent_is_replaced_once(watch: Watch) -> None:
 
 def test_clock_of_another_host_does_not_matter(watch: Watch) -> None:
     slow = [
-        replace(beating(NEW, 0), heartbeat_at=NOW - timedelta(hours=1, seconds=-n))
+        replace(with_heartbeat(NEW, 0), heartbeat_at=NOW - timedelta(hours=1, seconds=-n))
         for n in range(9)
     ]
     assert [watch.look(lease) for lease in slow] == [[]] * 9
 
 
-def test_outage_of_the_database_makes_no_lease_stale(watch: Watch) -> None:
-    watch.beats(NEW, 10)
-    silent = beating(NEW, 5000)
+def test_database_outage_makes_no_lease_stale(watch: Watch) -> None:
+    watch.live(NEW, 10)
+    silent = with_heartbeat(NEW, 5000)
     assert watch.look(silent) == []
     assert watch.look(silent, after=300) == []
     assert watch.look(silent) == []
-    assert watch.look(beating(NEW, 5001)) == []
+    assert watch.look(with_heartbeat(NEW, 5001)) == []
 
 
 def test_untaken_dispatch_is_repeated_soon_and_then_less_often(watch: Watch) -> None:
@@ -107,10 +107,10 @@ def test_taken_dispatch_is_given_time_to_start(watch: Watch) -> None:
 
 
 def test_first_early_death_does_not_slow_the_replacement(watch: Watch) -> None:
-    for epoch, beats in ((1, 20), (2, 1), (3, 20)):
+    for epoch, seconds in ((1, 20), (2, 1), (3, 20)):
         agent = replace(NEW, epoch=epoch)
-        watch.beats(agent, beats)
-        waited, due = watch.until(beating(agent, 9000 + epoch), 60)
+        watch.live(agent, seconds)
+        waited, due = watch.until(with_heartbeat(agent, 9000 + epoch), 60)
         assert due == ["replace"]
         assert waited <= STALE_S + 2 * TICK_S
 
@@ -119,8 +119,8 @@ def test_agents_that_die_at_once_are_replaced_less_and_less_often(watch: Watch) 
     waits = []
     for epoch in range(1, 9):
         agent = replace(NEW, epoch=epoch)
-        watch.beats(agent, 1)
-        waited, due = watch.until(beating(agent, 9000 + epoch), 60)
+        watch.live(agent, 1)
+        waited, due = watch.until(with_heartbeat(agent, 9000 + epoch), 60)
         assert due == ["replace"]
         waits.append(waited)
     assert waits[0] < 4
@@ -130,21 +130,21 @@ def test_agents_that_die_at_once_are_replaced_less_and_less_often(watch: Watch) 
 
 def test_a_long_life_makes_the_next_replacement_quick_again(watch: Watch) -> None:
     for epoch in (1, 2, 3):
-        watch.beats(replace(NEW, epoch=epoch), 1)
-        watch.until(beating(replace(NEW, epoch=epoch), 9000), 60)
+        watch.live(replace(NEW, epoch=epoch), 1)
+        watch.until(with_heartbeat(replace(NEW, epoch=epoch), 9000), 60)
     agent = replace(NEW, epoch=4)
-    watch.beats(agent, 20)
-    watch.until(beating(agent, 9000), 60)
+    watch.live(agent, 20)
+    watch.until(with_heartbeat(agent, 9000), 60)
     agent = replace(NEW, epoch=5)
-    watch.beats(agent, 20)
-    waited, due = watch.until(beating(agent, 9001), 60)
+    watch.live(agent, 20)
+    waited, due = watch.until(with_heartbeat(agent, 9001), 60)
     assert due == ["replace"]
     assert waited <= STALE_S + 2 * TICK_S
 
 
 def test_agent_that_left_on_purpose_is_replaced_at_once(watch: Watch) -> None:
-    watch.beats(NEW, 10)
-    left = replace(beating(NEW, 9000), left=True)
+    watch.live(NEW, 10)
+    left = replace(with_heartbeat(NEW, 9000), left=True)
     assert watch.look(left) == ["replace"]
     assert len(watch.leases.waits()) == 1
     assert watch.until(left, 10)[0] == LEFT_PAUSE_S + TICK_S
@@ -152,9 +152,9 @@ def test_agent_that_left_on_purpose_is_replaced_at_once(watch: Watch) -> None:
 
 def test_empty_room_gets_no_agent(watch: Watch) -> None:
     alone = replace(NEW, present=False)
-    watch.beats(alone, 40)
-    assert watch.until(beating(alone, 9000), 60)[1] == []
-    assert watch.until(replace(beating(alone, 9000), present=True), 10)[1] == ["replace"]
+    watch.live(alone, 40)
+    assert watch.until(with_heartbeat(alone, 9000), 60)[1] == []
+    assert watch.until(replace(with_heartbeat(alone, 9000), present=True), 10)[1] == ["replace"]
 
 
 def test_learner_about_to_join_gets_an_agent(watch: Watch) -> None:
@@ -164,52 +164,54 @@ def test_learner_about_to_join_gets_an_agent(watch: Watch) -> None:
 
 
 @pytest.mark.parametrize("live", [{}, {"room": "RM_2"}], ids=["gone", "another"])
-def test_room_lost_with_learners_in_it_is_made_again(watch: Watch, live: dict[str, str]) -> None:
-    watch.beats(NEW, 10)
-    waited, due = watch.until(beating(NEW, 9000), 10, live)
+def test_room_lost_with_learners_in_it_is_recreated(watch: Watch, live: dict[str, str]) -> None:
+    watch.live(NEW, 10)
+    waited, due = watch.until(with_heartbeat(NEW, 9000), 10, live)
     assert due == ["remake"]
     assert LOST_S < waited <= LOST_S + 2 * TICK_S
 
 
 def test_session_of_a_closed_room_ends_after_a_while(watch: Watch) -> None:
-    watch.beats(replace(NEW, present=False), 10)
-    waited, due = watch.until(replace(beating(NEW, 9000), present=False), 60, {})
+    watch.live(replace(NEW, present=False), 10)
+    waited, due = watch.until(replace(with_heartbeat(NEW, 9000), present=False), 60, {})
     assert due == ["end"]
     assert GRACE_S < waited <= GRACE_S + 2 * TICK_S
 
 
-def test_nothing_is_due_while_the_media_server_does_not_answer(watch: Watch) -> None:
-    watch.beats(NEW, 10)
-    assert watch.until(beating(NEW, 9000), 60, None)[1] == []
+def test_nothing_is_due_while_the_media_server_does_not_respond(watch: Watch) -> None:
+    watch.live(NEW, 10)
+    assert watch.until(with_heartbeat(NEW, 9000), 60, None)[1] == []
 
 
-def test_room_missing_after_a_restart_of_the_media_server_is_made_again_at_once(
+def test_room_missing_after_a_media_server_restart_is_recreated_at_once(
     watch: Watch,
 ) -> None:
-    watch.beats(NEW, 10)
-    left = replace(beating(NEW, 9000), present=False)  # as an agent tells that was cut off
+    watch.live(NEW, 10)
+    left = replace(
+        with_heartbeat(NEW, 9000), present=False
+    )  # as reported by an agent that lost its connection
     watch.until(left, 3, None)
     assert watch.look(left, {}) == ["remake"]
     assert watch.look(left, {}) == []
     assert watch.until(left, 10, {})[1] == ["remake"]
 
 
-def test_empty_room_is_not_made_again_after_a_restart_of_the_media_server(watch: Watch) -> None:
-    alone = replace(beating(NEW, 1), present=False)
+def test_empty_room_is_not_recreated_after_a_media_server_restart(watch: Watch) -> None:
+    alone = replace(with_heartbeat(NEW, 1), present=False)
     watch.look(alone)
     watch.until(alone, 3, None)
     assert watch.until(alone, 60, {})[1] == ["end"]
 
 
 def test_wait_for_an_agent_counts_from_the_last_heartbeat(watch: Watch) -> None:
-    watch.beats(NEW, 10)
+    watch.live(NEW, 10)
     assert watch.leases.waits() == []
-    silent = beating(NEW, 9000)
+    silent = with_heartbeat(NEW, 9000)
     watch.until(silent, 10)
     assert watch.leases.waits() == [STALE_S + TICK_S]
     watch.look(replace(NEW, epoch=2))
     assert watch.leases.waits() == [STALE_S + 2 * TICK_S]
-    watch.look(beating(replace(NEW, epoch=2), 1))
+    watch.look(with_heartbeat(replace(NEW, epoch=2), 1))
     assert watch.leases.waits() == []
     assert watch.leases.ended_waits == [STALE_S + 3 * TICK_S]
     watch.look(None)
@@ -227,9 +229,13 @@ def test_oldest_heartbeat_counts_live_agents_only(watch: Watch) -> None:
     other = replace(NEW, session_id=uuid4())
     for heartbeat_at in range(3):
         watch.at += TICK_S
-        watch.leases.look([beating(NEW, heartbeat_at), beating(other, 0)], LIVE, watch.at)
+        watch.leases.look(
+            [with_heartbeat(NEW, heartbeat_at), with_heartbeat(other, 0)], LIVE, watch.at
+        )
     assert watch.leases.oldest_heartbeat_s() == 2 * TICK_S
     for heartbeat_at in range(3, 9):
         watch.at += TICK_S
-        watch.leases.look([beating(NEW, heartbeat_at), beating(other, 0)], LIVE, watch.at)
+        watch.leases.look(
+            [with_heartbeat(NEW, heartbeat_at), with_heartbeat(other, 0)], LIVE, watch.at
+        )
     assert watch.leases.oldest_heartbeat_s() == 0.0

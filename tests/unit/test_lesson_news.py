@@ -1,4 +1,4 @@
-"""News of lessons in every order leads to the same lesson."""
+"""Lesson changes that arrive in any order lead to the same lesson."""
 
 import itertools
 from uuid import UUID, uuid4
@@ -32,7 +32,7 @@ def test_older_or_empty_news_changes_nothing() -> None:
     assert (amina.lesson_id, amina.revision) == (LESSONS[0], 1)
 
 
-def test_only_metadata_that_tells_it_changes_whether_words_are_stored() -> None:
+def test_only_metadata_with_store_words_changes_whether_words_are_stored() -> None:
     told = news_of("", RoomMetadata(user_id=str(ACCOUNT), store_words=False))
     silent = news_of("", RoomMetadata(user_id=str(ACCOUNT)))
     assert told is not None
@@ -43,7 +43,7 @@ def test_only_metadata_that_tells_it_changes_whether_words_are_stored() -> None:
     assert roster.add("l_one", silent).store_words is False
 
 
-def test_metadata_without_an_account_is_nobody() -> None:
+def test_metadata_without_an_account_is_ignored() -> None:
     assert news_of("Amina", RoomMetadata(user_id="not a uuid")) is None
 
 
@@ -52,7 +52,7 @@ def test_metadata_names_the_learner_and_survives_a_broken_lesson() -> None:
     assert news == News(ACCOUNT, "User", None, 0, None, revised=False)
 
 
-def test_learner_who_comes_back_with_an_old_token_keeps_lesson_and_what_is_known() -> None:
+def test_learner_who_returns_with_an_old_token_keeps_lesson_and_last_answer() -> None:
     roster = Roster()
     first = roster.add("l_one", News(ACCOUNT, "Amina", LESSONS[1], 5, None))
     first.last_answer = "Gradient descent is a method."

@@ -9,7 +9,7 @@ CLEAN = "Loss is a number. It falls [when] we learn."
 
 
 @pytest.mark.parametrize("size", range(1, 12))
-def test_marks_are_taken_out_of_chunks_of_any_size(size: int) -> None:
+def test_marks_are_removed_from_chunks_of_any_size(size: int) -> None:
     marks = MarkFilter()
     chunks = [TEXT[start : start + size] for start in range(0, len(TEXT), size)]
     clean = "".join(marks.push(chunk) for chunk in chunks) + marks.flush()
@@ -17,6 +17,6 @@ def test_marks_are_taken_out_of_chunks_of_any_size(size: int) -> None:
     assert marks.marks == [Mark(17, 3, 2), Mark(len(CLEAN), 4, 10)]
 
 
-def test_brackets_that_are_no_mark_stay() -> None:
+def test_other_brackets_stay() -> None:
     marks = MarkFilter()
     assert marks.push("a [[list]] of [1.2]") + marks.flush() == "a [[list]] of [1.2]"

@@ -27,7 +27,7 @@ def greet(name: str, previous: str | None = "Data and vectors") -> str:
 
 
 @pytest.mark.parametrize("name", prompts.names())
-def test_a_value_that_a_text_does_not_name_raises(name: str) -> None:
+def test_unknown_value_raises(name: str) -> None:
     with pytest.raises(PromptError, match="nonsense"):
         render(name, nonsense=1)
 
@@ -37,7 +37,7 @@ def test_a_missing_value_raises() -> None:
         render("lesson_changed", number=2)
 
 
-def test_a_value_that_is_none_raises_outside_of_an_optional_part() -> None:
+def test_none_outside_an_optional_part_raises() -> None:
     with pytest.raises(PromptError, match="title"):
         render("lesson_changed", number=2, title=None)
 
@@ -63,7 +63,7 @@ def test_a_value_is_never_read_as_a_template() -> None:
         ("## hello\nHello.\n\n## hello\nHello again.", "hello is empty, given twice"),
     ],
 )
-def test_a_file_of_another_format_is_refused(tmp_path: Path, text: str, message: str) -> None:
+def test_malformed_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "texts.md"
     path.write_text(text)
     with pytest.raises(PromptError, match=message):
@@ -85,7 +85,7 @@ def test_every_text_is_used_and_every_used_text_exists() -> None:
 
 
 def sources() -> Iterator[Path]:
-    """The code that speaks."""
+    """The modules that use the texts."""
     for folder in ("agent", "tools"):
         yield from (ROOT / folder).rglob("*.py")
 
@@ -134,7 +134,7 @@ def test_the_four_greetings_differ() -> None:
     assert len({greet(name) for name in GREETINGS}) == 4
 
 
-def test_a_greeting_without_a_lesson_is_whole() -> None:
+def test_greeting_without_a_lesson_is_a_complete_sentence() -> None:
     text = render(
         "lesson_welcome", learner="Amina", course="X", number=None, lesson=None, previous=None
     )
@@ -145,6 +145,6 @@ def test_the_change_of_lesson_is_one_line() -> None:
     assert render("lesson_changed", number=2, title="Data") == "Now we are in lesson 2, Data."
 
 
-def test_a_title_that_ends_a_sentence_gets_no_second_stop() -> None:
+def test_title_that_ends_a_sentence_gets_no_second_full_stop() -> None:
     text = render("lesson_changed", number=1, title="What is machine learning?")
     assert text == "Now we are in lesson 1, What is machine learning?"

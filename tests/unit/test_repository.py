@@ -45,7 +45,7 @@ def findings(text: str) -> list[str]:
 
 
 def is_public(address: str) -> bool:
-    """False for private, documentation and other reserved addresses, and for what is none."""
+    """False for private, documentation and other reserved addresses, and for other text."""
     try:
         return ipaddress.ip_address(address).is_global
     except ValueError:
@@ -87,5 +87,5 @@ def test_no_lock_file_names_a_host() -> None:
         "-----BEGIN RSA " + "PRIVATE KEY-----",
     ],
 )
-def test_scan_finds_what_it_is_for(planted: str) -> None:
+def test_scan_finds_planted_secrets(planted: str) -> None:
     assert len(findings(planted)) == 1

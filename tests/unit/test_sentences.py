@@ -45,7 +45,7 @@ def test_only_whole_sentences_count(text: str, whole: str) -> None:
         ("", [""]),
     ],
 )
-def test_sentences_together_are_the_text(text: str, expected: list[str]) -> None:
+def test_split_sentences_join_to_the_text(text: str, expected: list[str]) -> None:
     assert split_sentences(text) == expected
 
 

@@ -301,7 +301,7 @@ def test_written_text_is_said_in_words(written: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(("written", "said"), SAID)
-def test_what_is_said_stays_as_it_is(written: str, said: str) -> None:
+def test_spoken_text_is_left_unchanged(written: str, said: str) -> None:
     assert speakable(said) == said
 
 

@@ -1,4 +1,4 @@
-"""Stays as a fold over the media server's events, whatever their order, repeats and losses."""
+"""Stays, computed from the media server's events in any order, with repeats and losses."""
 
 from collections.abc import Callable
 from datetime import timedelta

@@ -44,7 +44,7 @@ def run(code: str, home: Path, *, status: int = 0) -> list[dict[str, Any]]:
     return [json.loads(line) for line in done.stderr.splitlines()]
 
 
-def test_line_has_the_facts_of_the_list_and_no_others(tmp_path: Path) -> None:
+def test_line_has_only_the_facts_on_the_list(tmp_path: Path) -> None:
     (line,) = run(
         'ours.info("segment kept", extra={"segment_id": "SG_1", "chars": 7, "text": WORDS})',
         tmp_path,
@@ -74,7 +74,7 @@ foreign.warning({"text": WORDS})
 """
 
 
-def test_words_names_and_secrets_never_come_out(tmp_path: Path) -> None:
+def test_words_names_and_secrets_are_never_logged(tmp_path: Path) -> None:
     lines = run(LEAKS, tmp_path)
     assert len(lines) == 10
 
@@ -111,7 +111,7 @@ def test_uncaught_error_is_logged_without_its_text(code: str, tmp_path: Path) ->
     assert line["error"] == "RuntimeError"
 
 
-def test_error_of_a_task_nobody_awaited_is_logged_without_its_text(tmp_path: Path) -> None:
+def test_error_of_an_unawaited_task_is_logged_without_its_text(tmp_path: Path) -> None:
     (line,) = run(
         "import asyncio, gc\n"
         "async def fail(): raise RuntimeError(TOKEN + WORDS)\n"
@@ -144,7 +144,7 @@ logging.getLogger().handlers = [handler]
 """
 
 
-def test_records_of_a_job_process_have_only_facts_of_the_list(tmp_path: Path) -> None:
+def test_records_of_a_job_process_have_only_facts_on_the_list(tmp_path: Path) -> None:
     (line,) = run(RELAYED + RAISE.replace('"it failed"', '"it failed", extra={"why": WORDS}'),
                   tmp_path)  # fmt: skip
     assert (line["process"], line["message"]) == ("job", "it failed")
@@ -175,7 +175,7 @@ def test_alarm_is_logged_once_when_raised_and_once_when_cleared(tmp_path: Path) 
 
 
 def test_process_starts_and_logs_without_a_folder_for_metrics(tmp_path: Path) -> None:
-    (tmp_path / "run").write_text("as on a disk that takes nothing")
+    (tmp_path / "run").write_text("a file where the folder should be")
     lines = run(COUNT + 'logging.getLogger("bodh").info("goes on")', tmp_path)
     assert [line["message"] for line in lines] == [
         "metrics and alarms are off: their folder cannot be created",
@@ -225,7 +225,7 @@ def metrics_of(base: Path) -> dict[str, float]:
 
 @contextlib.contextmanager
 def counting(home: Path) -> "Iterator[subprocess.Popen[bytes]]":
-    """A process that has counted and lives on; killed by the test or at its end."""
+    """A running process that has counted; killed by the test or at its end."""
     alive = subprocess.Popen(
         [sys.executable, "-c", BEGIN + COUNT + WAIT, str(home), *CANARIES],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

@@ -1,4 +1,4 @@
-"""The session type of a visit and what it is decided from (A04, A06, A07, A08, K24)."""
+"""The session type of a visit and the facts that decide it (A04, A06, A07, A08, K24)."""
 
 from itertools import product
 from uuid import UUID

@@ -34,7 +34,7 @@ def test_forms_of_a_word_share_a_lexeme(one: str, other: str) -> None:
     assert lexemes(one) == lexemes(other)
 
 
-def test_care_is_not_a_car() -> None:
+def test_care_and_car_are_different_lexemes() -> None:
     assert lexemes("care") != lexemes("car")
 
 

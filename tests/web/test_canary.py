@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document between two tenants: nothing of the other comes out."""
+"""Every operation of the OpenAPI document across two tenants: nothing of the other leaks."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ ROLES = ("learner", "teacher", "admin")
 
 @dataclass
 class Neighbours:
-    """The school that asks, and the other tenant behind the same application."""
+    """The calling school, and another tenant in the same application."""
 
     school: School
     superuser: Connection
@@ -32,7 +32,7 @@ class Neighbours:
     theirs: dict[str, str]
 
     async def rows(self) -> str:
-        """All that the other tenant has, with its times and locks."""
+        """Everything the other tenant has, with times and locks."""
         tenant_id = await self.superuser.fetchval("select id from tenants where slug = $1", MARK)
         return (await dump(self.superuser, []))[tenant_id]
 
@@ -45,7 +45,7 @@ async def neighbours(
     sample: Course,
     media: MediaServer,
 ) -> AsyncIterator[Neighbours]:
-    """Once with row-level security, once as a role it does not bind: the predicates alone."""
+    """Once with row-level security, once with a role that bypasses it."""
     media.configure(settings)
     settings.rate_token_per_minute = 1_000_000
     role = request.param
@@ -77,7 +77,7 @@ NAMES = {"courseId": "course_id", "moduleId": "module_id", "lessonId": "lesson_i
 
 
 def bodies(ids: dict[str, str]) -> dict[str, Any]:
-    """What an operation is sent, where it reads a body."""
+    """The body that an operation is sent, by path."""
     return {
         "/auth/dev-login": {"name": "Amina"},
         "/api/me/settings": {"theme": "dark"},
@@ -88,7 +88,7 @@ def bodies(ids: dict[str, str]) -> dict[str, Any]:
 
 
 def requests(neighbours: Neighbours) -> Iterator[tuple[str, str, dict[str, str], Any]]:
-    """Method, path, query and body of each operation: with our ids, theirs, nobody's and mixed."""
+    """Method, path, query and body of each operation: with our, their, unknown and mixed ids."""
     nobodys = {name: str(uuid4()) for name in neighbours.ours}
     kinds = (neighbours.ours, neighbours.theirs, nobodys)
     for path, operations in neighbours.school.app.openapi()["paths"].items():
@@ -130,7 +130,7 @@ async def test_no_operation_reveals_or_changes_another_tenant(
 
 
 async def test_the_other_tenant_sees_its_own_words(neighbours: Neighbours) -> None:
-    """Else the test above would look for what no answer ever holds."""
+    """Otherwise the test above would look for text that no response contains."""
     school, theirs = neighbours.school, neighbours.theirs
     seen = set()
     for path in (

@@ -1,4 +1,4 @@
-"""The built page: small enough, and nothing inline that its Content-Security-Policy would stop."""
+"""The built page: small enough, with nothing inline that its Content-Security-Policy blocks."""
 
 import gzip
 import re
@@ -6,7 +6,7 @@ import re
 from web.pages import DIST
 
 ROOM_BYTES = 320 * 1024
-LATER = ("DebugDrawer",)  # loaded when somebody asks for it
+LATER = ("DebugDrawer",)  # loaded on demand
 
 
 def test_room_page_loads_at_most_320_kb_of_script() -> None:

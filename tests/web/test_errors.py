@@ -1,4 +1,4 @@
-"""Broken requests and a broken house: always `{error, code}`, never a trace."""
+"""Malformed requests and failing services: always `{error, code}`, never a traceback."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -94,14 +94,14 @@ async def test_chunked_body_above_256_kib_is_413(library: School) -> None:
         ("PATCH", "/auth/dev-login", (405, "method_not_allowed")),
     ],
 )
-async def test_unknown_route_or_method_answers_in_the_same_form(
+async def test_unknown_route_or_method_has_the_same_error_format(
     library: School, method: str, path: str, expected: tuple[int, str]
 ) -> None:
     answer = await library.client.request(method, path, headers=library.auth("Amina"))
     assert (answer.status_code, answer.json()["code"]) == expected
 
 
-async def test_without_the_database_answers_are_503(school: School) -> None:
+async def test_without_the_database_responses_are_503(school: School) -> None:
     context = school.app.state.context
     working = context.pool
     context.pool = await create_pool("postgresql://bodh_app@/bodh?host=/nonexistent")
@@ -117,7 +117,7 @@ async def test_without_the_database_answers_are_503(school: School) -> None:
     assert (alive.status_code, alive.json()) == (200, {"status": "ok"})
 
 
-async def test_with_a_closed_pool_answers_are_503(school: School) -> None:
+async def test_with_a_closed_pool_responses_are_503(school: School) -> None:
     context = school.app.state.context
     working = context.pool
     context.pool = await create_pool("postgresql://bodh_app@/bodh?host=/nonexistent")
@@ -129,9 +129,7 @@ async def test_with_a_closed_pool_answers_are_503(school: School) -> None:
     assert (me.status_code, me.json()["code"]) == (503, "unavailable")
 
 
-async def test_a_misspelt_column_is_a_mistake_of_ours_and_no_outage(
-    school: School, database: Database
-) -> None:
+async def test_misspelt_column_is_500_and_not_503(school: School, database: Database) -> None:
     owner = await asyncpg.connect(database.dsn("bodh_owner"))
     await owner.execute("alter table accounts rename column subject to subjct")
     await owner.close()
@@ -139,13 +137,13 @@ async def test_a_misspelt_column_is_a_mistake_of_ours_and_no_outage(
     assert (answer.status_code, answer.json()["code"]) == (500, "internal")
 
 
-async def test_ready_when_both_answer(library: School) -> None:
+async def test_ready_when_database_and_media_server_respond(library: School) -> None:
     answer = await library.client.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
 
 
 async def test_internal_error_reveals_nothing(school: School) -> None:
-    school.app.state.context.tenants["default"] = None  # looked up, and no tenant at all
+    school.app.state.context.tenants["default"] = None  # cached, but not a tenant
     school.app.state.context.verifier = None
     answer = await school.client.get("/api/me", headers=school.auth("Amina"))
     assert (answer.status_code, answer.json()) == (

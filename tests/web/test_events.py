@@ -1,4 +1,4 @@
-"""The event log over HTTP: what an entry writes, and that admins alone read it."""
+"""The event log over HTTP: what entering a room logs, and that only admins read it."""
 
 import asyncio
 from datetime import datetime
@@ -18,7 +18,7 @@ from tests.web.conftest import School
 
 
 def rows_of(log: Any) -> list[SessionEvent]:
-    """An answer as the log's rows, from which anybody can check the chain."""
+    """A response as rows of the log, to verify the chain."""
     return [
         SessionEvent(
             session_id=UUID(log["sessionId"]),
@@ -38,7 +38,7 @@ async def read(school: School, page: Any) -> Any:
     return await school.get(f"/api/sessions/{page['sessionId']}/events", "Otto", "admin")
 
 
-async def test_an_entry_logs_session_agent_and_lesson(school: School) -> None:
+async def test_entering_a_room_logs_session_agent_and_lesson(school: School) -> None:
     page = await school.open("Amina")
     log = await read(school, page)
     (room,) = await school.rows("select id from livekit_rooms")

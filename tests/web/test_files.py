@@ -1,4 +1,4 @@
-"""Links to stored objects: who has one may read that object, in ranges, until it expires."""
+"""Links to stored objects: each gives access to one object, in ranges, until it expires."""
 
 from datetime import timedelta
 from uuid import uuid4
@@ -32,7 +32,7 @@ async def test_link_gives_the_object_without_a_sign_in(library: School) -> None:
     assert headers["Cache-Control"].startswith("private, max-age=")
 
 
-async def test_what_no_browser_should_show_is_an_attachment(library: School) -> None:
+async def test_file_that_is_not_a_picture_is_an_attachment(library: School) -> None:
     answer = await library.client.get(await link(library, "uploads/page.html"))
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert answer.headers["Content-Disposition"] == 'attachment; filename="page.html"'
@@ -53,7 +53,7 @@ async def test_what_no_browser_should_show_is_an_attachment(library: School) -> 
         ("bytes=-", 200, DATA, None),
     ],
 )
-async def test_range_is_answered_with_that_part(
+async def test_range_returns_that_part(
     library: School, wanted: str, status: int, content: bytes, told: str | None
 ) -> None:
     answer = await library.client.get(await link(library), headers={"Range": wanted})
@@ -80,7 +80,7 @@ async def test_known_object_is_not_sent_again(library: School) -> None:
     assert answer.status_code == 200
 
 
-async def test_range_of_an_object_that_has_changed_is_answered_with_all_of_it(
+async def test_range_of_a_changed_object_returns_all_of_it(
     library: School,
 ) -> None:
     path = await link(library)

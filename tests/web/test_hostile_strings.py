@@ -1,4 +1,4 @@
-"""300 hostile strings in every place that takes words: stored as they are, obeyed by nothing."""
+"""300 hostile strings in every text input: stored as they are, never executed."""
 
 import io
 import logging
@@ -43,13 +43,13 @@ assert len(CORPUS) == 300
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    """All that is logged at any level."""
+    """Captures records of every level."""
     caplog.set_level(logging.DEBUG)
     return caplog
 
 
 def check_log(log: pytest.LogCaptureFixture) -> None:
-    """No hostile string reached a line, and none made a line of its own."""
+    """No hostile string reached the log or started a line of its own."""
     ours = [r.getMessage() for r in log.records if not r.name.startswith(("asyncio", "httpx2"))]
     told = "\n".join(ours)
     assert [text for text in CORPUS if text in told] == []
@@ -114,7 +114,7 @@ def test_hostile_value_in_a_prompt_changes_nothing_else(name: str, values: dict[
         assert render(name, **values, **{place: text}) == expected
 
 
-def test_no_hostile_text_commands_the_voice() -> None:
+def test_hostile_text_never_controls_the_voice() -> None:
     for text in CORPUS:
         spoken = speakable(text)
         assert not any(sign in spoken.lower() for sign in ("<speak", "<break", "<voice", "\x1b"))

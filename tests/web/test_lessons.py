@@ -1,4 +1,4 @@
-"""Courses and lessons to read: shapes, order, who sees what, and never a key."""
+"""Reading courses and lessons: fields, order, who sees what, and no quiz answers."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ async def test_courses_are_listed_by_id_slug_and_title(library: School) -> None:
     }
 
 
-async def test_a_course_comes_with_its_published_lessons_in_order(library: School) -> None:
+async def test_course_has_its_published_lessons_in_order(library: School) -> None:
     course = await library.get(f"/api/courses/{library.course.slug}", "Newcomer")
     assert course == {
         "id": str(library.course.id),

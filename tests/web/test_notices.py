@@ -10,7 +10,7 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 async def raise_two(school: School) -> None:
-    """One alarm that stands and an older one that is over."""
+    """One active alarm and an older one that is cleared."""
     async with tenant_tx(school.pool, school.tenant.id) as db:
         for name, facts in (("disk_low", {"free_mb": 12}), ("database_away", {})):
             await upsert_notice(
@@ -22,9 +22,9 @@ async def raise_two(school: School) -> None:
 async def test_admin_reads_active_alarms_first(school: School) -> None:
     await raise_two(school)
     told = await school.get("/api/notices", "Otto", "admin")
-    stands, over = told["notices"]
-    assert stands.pop("id")
-    assert stands == {
+    active, cleared = told["notices"]
+    assert active.pop("id")
+    assert active == {
         "host": "h1",
         "name": "disk_low",
         "firstAt": "2026-11-25T12:00:00Z",
@@ -33,7 +33,7 @@ async def test_admin_reads_active_alarms_first(school: School) -> None:
         "count": 1,
         "facts": {"free_mb": 12},
     }
-    assert (over["name"], over["clearedAt"]) == ("database_away", "2026-11-25T12:00:00Z")
+    assert (cleared["name"], cleared["clearedAt"]) == ("database_away", "2026-11-25T12:00:00Z")
 
 
 async def test_nobody_else_reads_notices(school: School) -> None:

@@ -39,7 +39,7 @@ SAID = [
 
 @pytest.fixture
 async def session_id(school: School) -> str:
-    """Amina's talk about two lessons, and her progress in the course."""
+    """Amina's conversation about two lessons, and her progress in the course."""
     session_id: str = (await school.open("Amina"))["sessionId"]
     amina = await school.account("Amina")
     stay = Participant(UUID(session_id), "PA_1", amina.id, school.clock.now, None)
@@ -211,7 +211,7 @@ async def test_every_page_is_accessible_and_fits(
 
 
 async def inspect(page: Page, width: int) -> None:
-    """Nothing serious for axe, no sideways scroll, and targets of 44 px on phones."""
+    """No serious axe violations, no sideways scrolling, and 44 px targets on phones."""
     found = (await Axe().run(page)).response["violations"]
     assert [one["id"] for one in found if one["impact"] in ("serious", "critical")] == []
     assert not await page.evaluate(SIDEWAYS)

@@ -1,4 +1,4 @@
-"""One's own transcripts: list, search, erase; nobody else's are there."""
+"""An account's own transcripts: list, search, erase; never those of others."""
 
 import io
 import json
@@ -27,7 +27,7 @@ SAID = [
 
 @pytest.fixture
 async def session_id(school: School) -> str:
-    """A session of Amina and Bilal, who came after 30 s; its last words are of another lesson."""
+    """Amina's session; Bilal joins after 30 s, and the last segment is about another lesson."""
     session_id: str = (await school.open("Amina"))["sessionId"]
     await school.open("Bilal")
     people = {name: await school.account(name) for name in ("Amina", "Bilal")}
@@ -96,7 +96,7 @@ async def test_search_can_be_limited_to_a_lesson_a_module_or_own_words(
     assert [(talk["firstId"], talk["segments"]) for talk in mine["talks"]] == [("s0", 1)]
 
 
-async def test_hit_has_the_positions_of_the_found_words(school: School, session_id: str) -> None:
+async def test_hit_has_the_positions_of_the_words_found(school: School, session_id: str) -> None:
     answer = await school.get("/api/me/transcripts", "Bilal", params={"q": "see subtract"})
     (hit,) = answer["hits"]
     units = hit["text"].encode("utf-16-le")
@@ -129,7 +129,7 @@ async def test_malformed_search_is_422(library: School, query: str) -> None:
 
 
 @pytest.mark.parametrize("q", ["the", '"', "-", "!!&|:*", "a' or 1=1 --", "😀"])
-async def test_a_search_for_nothing_finds_nothing(library: School, q: str) -> None:
+async def test_query_without_content_words_finds_nothing(library: School, q: str) -> None:
     assert await found(library, "Amina", q=q) == []
 
 
@@ -167,7 +167,7 @@ async def test_erased_words_are_gone_and_those_of_others_stay(
 
 
 async def exports_holding(school: School, session_id: str, words: str) -> set[str]:
-    """The forms of a session's transcript that hold the words; each must parse."""
+    """The transcript formats that contain the words; every format must parse."""
     path = f"/api/sessions/{session_id}/transcript"
     texts = {
         form: (

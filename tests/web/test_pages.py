@@ -1,4 +1,4 @@
-"""The served page: which addresses answer it, its files, its security headers."""
+"""The served page: its URLs, its files, its security headers."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -17,7 +17,7 @@ from web.middleware import security_headers
 async def client(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[httpx2.AsyncClient]:
-    """The application with a small built page; nothing of it needs the database."""
+    """The application with a small built page. Needs no database."""
     dist = tmp_path / "dist"
     (dist / "assets").mkdir(parents=True)
     (dist / "index.html").write_text("<!doctype html><title>Bodh</title>")
@@ -79,7 +79,9 @@ async def test_only_built_files_are_served(client: httpx2.AsyncClient, path: str
     assert "secret" not in answer.text
 
 
-async def test_every_response_forbids_scripts_from_elsewhere(client: httpx2.AsyncClient) -> None:
+async def test_every_response_forbids_scripts_from_other_origins(
+    client: httpx2.AsyncClient,
+) -> None:
     for path in ("/", "/assets/index-abc.js", "/healthz", "/api/me", "/nothing/here"):
         headers = (await client.get(path)).headers
         policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
@@ -90,7 +92,7 @@ async def test_every_response_forbids_scripts_from_elsewhere(client: httpx2.Asyn
         assert headers["referrer-policy"] == "strict-origin-when-cross-origin"
 
 
-def test_the_page_may_reach_the_media_server(settings: Settings) -> None:
+def test_page_may_connect_to_the_media_server(settings: Settings) -> None:
     settings.livekit_url = "wss://media.example:7443/path"
     policy = security_headers(settings)["Content-Security-Policy"]
     assert "connect-src 'self' wss://media.example:7443 https://media.example:7443;" in policy

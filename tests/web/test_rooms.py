@@ -1,4 +1,4 @@
-"""The way into a room: page call, token, metadata, opener, session, agent, lesson change."""
+"""Entering a room: page call, token, metadata, opener, session, agent, lesson change."""
 
 import asyncio
 import json
@@ -283,7 +283,7 @@ async def test_unknown_or_malformed_room_is_refused(library: School, name: str) 
     assert answer.status_code in (404, 422)
 
 
-async def test_a_token_without_a_lesson_stays_on_the_last_one(school: School) -> None:
+async def test_token_without_a_lesson_keeps_the_last_one(school: School) -> None:
     page = await school.open("Amina", 0, school.lessons[0][2])
     answer = await ask_token(school, "Amina", {"room_name": page["roomName"]})
     metadata = parse_metadata(decoded(school, answer.json()["participant_token"])["metadata"])

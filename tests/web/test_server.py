@@ -1,4 +1,4 @@
-"""The process: its port, its end, and the sign-in it prints."""
+"""The server process: its port, its shutdown, and the sign-in it prints."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ from settings import Settings, with_development_secrets
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A BODH_HOME and a port of this test's own."""
+    """A BODH_HOME and ports for this test only."""
     own = {"BODH_HOME": str(tmp_path), "PORT": str(free_port()), "LIVEKIT_PORT": str(free_port())}
     kept = {name: os.environ[name] for name in ("PATH", MARK)}
     return {**kept, "HOME": str(tmp_path), **own}
@@ -40,7 +40,7 @@ def start(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]
 
 
 def await_answer(process: subprocess.Popen[str], url: str) -> None:
-    """Returns when the server answers at this address. Raises AssertionError where it ended."""
+    """Waits until the server responds. Raises AssertionError if it has exited."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         try:

@@ -1,4 +1,4 @@
-"""What an account chose: kept, its own, and told to the tutor before the first word."""
+"""Account settings: stored per account, and known to the tutor before it speaks."""
 
 import json
 from typing import Any
@@ -29,7 +29,6 @@ OTHERS = {
 
 
 async def choose(school: School, name: str, **choices: Any) -> Any:
-    """Changes somebody's settings."""
     answer = await school.client.patch("/api/me/settings", headers=school.auth(name), json=choices)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -83,7 +82,7 @@ async def test_first_token_carries_the_choice_not_to_store_words(school: School)
     assert json.loads((await school.live_room()).metadata)["storeWords"] is False
 
 
-async def test_choice_during_a_talk_reaches_its_room(school: School) -> None:
+async def test_choice_during_a_conversation_reaches_its_room(school: School) -> None:
     await school.open("Amina")
     assert json.loads((await school.live_room()).metadata)["storeWords"] is True
     await choose(school, "Amina", storeWords=False)

@@ -1,4 +1,4 @@
-"""Sign-in over HTTP: development sign-in, the cookie, the account made at first sight."""
+"""Sign-in over HTTP: development sign-in, the cookie, the account created on the first request."""
 
 import asyncio
 

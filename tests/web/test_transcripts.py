@@ -1,4 +1,4 @@
-"""Transcripts over HTTP: fields, order, forms, and who reads what."""
+"""Transcripts over HTTP: fields, order, formats, and who can read what."""
 
 import io
 from datetime import timedelta
@@ -24,7 +24,7 @@ SAID = [
 
 @pytest.fixture
 async def session_id(school: School) -> str:
-    """A session of Amina and Bilal, who came later, with three things said."""
+    """Amina's session with three segments; Bilal joins later."""
     session_id: str = (await school.open("Amina"))["sessionId"]
     await school.open("Bilal")
     people = {name: await school.account(name) for name in ("Amina", "Bilal")}

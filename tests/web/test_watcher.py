@@ -1,4 +1,4 @@
-"""The watcher on a real media server: what it does about each session, as its own role."""
+"""The watcher on a real media server, with its own database role."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ async def watcher(school: School, watch_pool: Pool) -> Watcher:
 
 @pytest.fixture
 async def joined(school: School) -> AsyncIterator[Callable[[str, str], Any]]:
-    """Joins a room under an identity, as an agent where it is one's; leaves at the end."""
+    """Joins rooms as the learner, or as an agent with this identity; leaves at the end."""
     inside: list[rtc.Room] = []
 
     async def join(page: Any, identity: str = "") -> rtc.Room:
@@ -129,7 +129,7 @@ async def test_only_tutor_sessions_are_watched(school: School, watch_pool: Pool)
     await school.rows("update sessions set kind = 'tutor'")  # as its log says
 
 
-async def test_agent_with_a_heartbeat_meanwhile_stays(
+async def test_agent_with_a_newer_heartbeat_stays(
     school: School, watcher: Watcher, watch_pool: Pool
 ) -> None:
     await school.open("Amina")
@@ -171,7 +171,7 @@ async def test_repeated_dispatch_has_the_same_epoch_and_one_worker_takes_it(
     assert await take(2)
 
 
-async def test_lost_room_is_made_again_in_the_same_session(
+async def test_lost_room_is_recreated_in_the_same_session(
     school: School, watcher: Watcher, watch_pool: Pool
 ) -> None:
     page = await school.open("Amina", lesson=school.lessons[0][1])
@@ -194,7 +194,7 @@ async def test_a_session_whose_room_is_gone_ends(
 ) -> None:
     await school.open("Amina")
     lease = await lease_of(school, watch_pool)
-    await watcher.act(replace(lease, epoch=0), "end")  # as it was before somebody came back
+    await watcher.act(replace(lease, epoch=0), "end")  # the lease is stale
     assert "session.ended" not in await kinds(school)
     await watcher.act(lease, "end")
     assert (await kinds(school))[-1] == "session.ended"
@@ -221,7 +221,7 @@ async def test_agent_is_dispatched_again_while_a_learner_waits(
     school.settings.database_watch_url = school.settings.database_url.replace("_app", "_watch")
     watching = asyncio.create_task(keep_watch(school.settings, school.lk, watch_pool))
     async with asyncio.timeout(10):
-        while len(await school.dispatches()) < 3:  # noqa: ASYNC110 the media server tells nobody
+        while len(await school.dispatches()) < 3:  # noqa: ASYNC110 the media server sends no event
             await asyncio.sleep(0.1)
     watching.cancel()
     await asyncio.wait([watching])
@@ -244,7 +244,7 @@ async def test_watcher_that_stops_clears_its_alarms(
     school.settings.database_watch_url = school.settings.database_url.replace("_app", "_watch")
     watching = asyncio.create_task(keep_watch(school.settings, school.lk, watch_pool))
     async with asyncio.timeout(10):
-        while told(caplog) != ["alarm"]:  # noqa: ASYNC110 a log tells nobody
+        while told(caplog) != ["alarm"]:  # noqa: ASYNC110 a log sends no event
             await asyncio.sleep(0.1)
     watching.cancel()
     await asyncio.wait([watching])

@@ -1,4 +1,4 @@
-"""Webhooks: only what the media server signed, on disk before the answer, attendance at the end."""
+"""Webhooks: only signed ones, on disk before the response, and the attendance they lead to."""
 
 import asyncio
 import base64
@@ -49,7 +49,7 @@ async def send(school: School, body: bytes, token: str, **more: Any) -> Any:
 
 
 async def post(school: School, body: bytes) -> Any:
-    """Sends a body with its right signature."""
+    """Sends a body with a valid signature."""
     return await send(school, body, signature(school.settings, body))
 
 
@@ -72,7 +72,7 @@ async def until(look: Callable[[], Any]) -> Any:
             await asyncio.sleep(0.05)
 
 
-# what is taken
+# accepted events
 
 
 async def test_signed_event_is_on_disk_before_the_response(school: School) -> None:
@@ -123,11 +123,11 @@ async def test_full_disk_is_503_so_that_the_event_is_sent_again(school: School) 
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
 
 
-# what is refused
+# refused events
 
 
 def forgeries(settings: Settings, body: bytes) -> dict[str, str]:
-    """Tokens that must not open, each for a reason of its own."""
+    """Invalid tokens, by what is wrong with them."""
     good = signature(settings, body)
     head, claims, mark = good.split(".")
     now = datetime.now(UTC)
@@ -177,7 +177,7 @@ async def test_missing_authorization_header_is_refused(library: School) -> None:
 
 
 def mutated(random: Random, body: bytes, token: str) -> tuple[bytes, str]:
-    """The body or its token, changed in a byte, cut or stretched; never both as they were."""
+    """The body and its token, one of them changed, cut or extended."""
     raw = bytearray(body if random.random() < 0.5 else token.encode())
     whole = bytes(raw)
     for _ in range(random.randrange(1, 4)):
@@ -201,7 +201,7 @@ def mutated(random: Random, body: bytes, token: str) -> tuple[bytes, str]:
 
 
 def same_mark(one: str, other: str) -> bool:
-    """Base64 without padding has spare bits: another last letter may be the same signature."""
+    """Base64 without padding has spare bits: another last letter can mean the same signature."""
     try:
         (head, mark), (other_head, other_mark) = one.rsplit(".", 1), other.rsplit(".", 1)
         marks = [base64.urlsafe_b64decode(part + "==") for part in (mark, other_mark)]
@@ -211,7 +211,7 @@ def same_mark(one: str, other: str) -> bool:
 
 
 async def test_no_mutation_of_a_signed_event_is_accepted(library: School) -> None:
-    random = Random(4)  # noqa: S311 cases, no secret
+    random = Random(4)  # noqa: S311 test cases, not secrets
     body = joined(20)
     good = signature(library.settings, body)
     answers = []
@@ -255,7 +255,7 @@ def odd(random: Random, number: int) -> bytes:
 async def test_unusual_signed_bodies_are_accepted_or_refused_without_an_error(
     library: School,
 ) -> None:
-    random = Random(5)  # noqa: S311 cases, no secret
+    random = Random(5)  # noqa: S311 test cases, not secrets
     counts = {200: 0, 422: 0}
     before = len(inbox_rows(library))
     new = 0
@@ -334,7 +334,7 @@ class Lecture:
         )
 
     async def left(self) -> list[Any]:
-        """The same once everybody is gone."""
+        """The same rows once everybody has left; empty before."""
         rows = await self.rows()
         return rows if rows and all(row["left_at"] for row in rows) else []
 
@@ -371,7 +371,7 @@ async def test_a_join_and_a_departure_arrive_from_a_real_server(lecture: Lecture
     assert (row["account_id"], row["left_at"]) == (amina.id, None)
     assert before <= row["joined_at"] <= datetime.now(UTC)
     await inside.disconnect()
-    again = await school.join(lecture.page)  # one reconnect, another participant sid
+    again = await school.join(lecture.page)  # a reconnect gets a new participant sid
     await again.disconnect()
 
     async def both() -> list[Any]:
@@ -399,7 +399,7 @@ async def test_the_session_ends_with_its_room(lecture: Lecture) -> None:
     assert row["ended_at"] is not None
 
 
-async def test_missed_joins_and_departures_are_found_in_the_rooms(lecture: Lecture) -> None:
+async def test_missed_joins_and_departures_are_reconciled(lecture: Lecture) -> None:
     school = lecture.school
     inside: rtc.Room = await school.join(lecture.page)
     await until(lecture.rows)
@@ -414,7 +414,7 @@ async def test_missed_joins_and_departures_are_found_in_the_rooms(lecture: Lectu
             lecture.session_id,
             ghost.id,
         )
-        # as if her join and an agent's cut had been the last we heard
+        # as if the last news were her join and an agent's lost connection
         await db.execute(
             """update livekit_participants set left_at = joined_at + interval '1 second',
                       left_told = 1

@@ -16,14 +16,13 @@ CONTENT_TYPE = "application/webhook+json"
 
 
 def body_of(event: Mapping[str, Any]) -> bytes:
-    """JSON as it goes over the wire."""
     return json.dumps(event).encode()
 
 
 def told(
     number: int, name: str, second: int, room: Mapping[str, Any], person: Mapping[str, Any] | None
 ) -> dict[str, Any]:
-    """An event; `second` is when the server made it, since the epoch."""
+    """An event, created at `second` (Unix time)."""
     event = {"id": f"EV_{number}", "event": name, "createdAt": str(second), "room": dict(room)}
     return event | ({"participant": dict(person)} if person else {})
 
@@ -31,7 +30,7 @@ def told(
 def signature(
     settings: Settings, body: bytes, *, now: datetime | None = None, **changes: Any
 ) -> str:
-    """The token that vouches for a body; `changes` replace its claims, None takes one away."""
+    """The token that signs a body; `changes` replace its claims, None removes one."""
     now = now or datetime.now(UTC)
     claims = {
         "iss": settings.livekit_api_key,
@@ -44,5 +43,4 @@ def signature(
 
 
 def headers(token: str, content_type: str = CONTENT_TYPE) -> dict[str, str]:
-    """What comes with a body."""
     return {"Authorization": token, "Content-Type": content_type}

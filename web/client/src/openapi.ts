@@ -266,7 +266,7 @@ export interface paths {
         };
         /**
          * Get File
-         * @description A stored object, whole or a range of it. A wrong or expired link is refused.
+         * @description A stored object or a range of it. A wrong or expired link is refused.
          */
         get: operations["get_file"];
         put?: never;
@@ -2448,7 +2448,7 @@ export interface operations {
                     "*/*": string;
                 };
             };
-            /** @description The range asked for */
+            /** @description The requested range */
             206: {
                 headers: {
                     [name: string]: unknown;
