@@ -1,7 +1,7 @@
 # The developer's interface; `make help` lists it. Needs Python 3.11 to 3.14, make and git.
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q
-# Most room and fault tests wait for speech in real time, so three processes fit on two cores.
+# Most room and fault tests wait for speech in real time, so three processes fit two cores.
 SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 SETUP = found=$$(scripts/python) && $$found -m scripts.setup
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
@@ -16,7 +16,7 @@ help: ## lists the targets
 up: ## installs what is missing, then runs Bodh until Ctrl-C
 	@$(SETUP) && exec $(PY) -m scripts.up
 
-down: ## stops a running `make up`, and what a killed one left behind
+down: ## stops a running `make up` and processes left by a killed one
 	@$(PY) -m scripts.down
 
 page: ## rebuilds the page after a change in web/client
@@ -25,7 +25,7 @@ page: ## rebuilds the page after a change in web/client
 console: ## chats with the tutor in this terminal, without any server
 	@$(SETUP) packages && exec $(PY) -m agent console --text
 
-test: ## installs what the tests need, then runs them, without the long ones of make soak
+test: ## installs what the tests need, then runs them all except the long ones of make soak
 	@$(SETUP) tests && $(PYTEST) $(SIDE_BY_SIDE) tests
 
 quick: ## runs only the unit and database tests, in under a minute

@@ -72,7 +72,6 @@ async def run_queue(settings: Settings, parts: Parts) -> None:
 
 
 def retry(settings: Settings) -> int:
-    """Returns the exit code: 0, or 1 after one line on stderr."""
     try:
         count = asyncio.run(retry_all(settings))
     except AWAY as error:

@@ -14,8 +14,6 @@ from db.storage import Storage
 
 @dataclass(frozen=True)
 class Parts:
-    """Shared by all jobs of a process."""
-
     pool: Pool
     storage: Storage
     clock: Callable[[], datetime]

@@ -1,4 +1,4 @@
-"""A process of Bodh that raises and ends alarms as it is told, for tests of who reads them."""
+"""A process that raises and clears alarms on request, for tests of what reads them."""
 
 import contextlib
 import subprocess
@@ -24,12 +24,12 @@ for line in sys.stdin:
 
 @dataclass
 class Raiser:
-    """The process; killed, its alarms are gone with it."""
+    """Its alarms end when the process is killed."""
 
     process: "subprocess.Popen[str]"
 
     def tell(self, name: str, on: bool, count: int = 1) -> None:
-        """Raises or ends an alarm; done when this returns."""
+        """Raises or clears an alarm, and waits until that is done."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"{name} {on} {count}\n")
@@ -39,7 +39,6 @@ class Raiser:
 
 @contextlib.contextmanager
 def raiser(home: Path) -> Iterator[Raiser]:
-    """Runs one in a BODH_HOME."""
     process = subprocess.Popen(
         [sys.executable, "-c", CODE, str(home)],
         cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,

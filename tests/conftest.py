@@ -32,21 +32,19 @@ TEMPLATE = "bodh_template"
 SAMPLE = "bodh_sample"
 SHARED = "bodh_shared"  # for tests that roll back
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
-
-
 SPOOL_MB = 64
-# Where tests run side by side, files start in this order: those that wait longest come first.
+# Files start in this order, the slowest first, so that parallel runs end sooner.
 FOLDERS = ("faults", "ops", "room", "pages", "agent", "web", "db", "unit")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """All temporary files go into this run's folder, which its guard removes."""
+    """Puts all temporary files into this run's folder, which its guard removes."""
     config.option.basetemp = run.keep_temporary_files(run.begin()) / "t"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out tests marked `soak`, but for `make soak` and `pytest -m soak`."""
+    """Skips tests marked `soak`, except in `make soak` and `pytest -m soak`."""
     items.sort(key=_start_order)
     if SOAK or config.option.markexpr:
         return
@@ -62,9 +60,9 @@ def _start_order(item: pytest.Item) -> int:
 
 @pytest.fixture(scope="session")
 def stack() -> Iterator[Stack]:
-    """A running Bodh, shared by all tests of this process that need no settings of their own.
+    """A running Bodh, shared by all tests of this process that don't need special settings.
 
-    Its spool has a small disk where this process may mount one. With BODH_TWO=1 it has two workers
+    Its spool is on a small disk if this process may mount one. With BODH_TWO=1 it has two workers
     and two token servers.
     """
     with ExitStack() as parts:
@@ -81,25 +79,21 @@ def stack() -> Iterator[Stack]:
 
 @dataclass(frozen=True)
 class Postgres:
-    """The Postgres server of this process."""
-
     cluster: embedded.Cluster
     tenant_id: UUID
 
     def dsn(self, role: str = "bodh_app", database: str = SHARED) -> str:
-        """The address of one of its databases for a role."""
         return self.cluster.dsn(role, database)
 
     async def clone(self, name: str, template: str) -> None:
-        """Copies a database to which nobody is connected."""
+        """Copies a database without open connections."""
         await self.admin(f"create database {name} template {template} owner bodh_owner")
 
     async def drop(self, name: str) -> None:
-        """Removes a database and cuts its connections."""
+        """Drops a database and closes its connections."""
         await self.admin(f"drop database {name} with (force)")
 
     async def admin(self, statement: str) -> None:
-        """Runs one statement as the superuser."""
         db = await asyncpg.connect(self.dsn("postgres", "postgres"))
         try:
             await db.execute(statement)
@@ -109,13 +103,10 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Database:
-    """A database of one test."""
-
     postgres: Postgres
     name: str
 
     def dsn(self, role: str = "bodh_app") -> str:
-        """Its address for a role."""
         return self.postgres.dsn(role, self.name)
 
 
@@ -141,7 +132,7 @@ async def postgres() -> AsyncIterator[Postgres]:
 
 def _make_home() -> Path:
     home = Path(tempfile.mkdtemp(prefix="bodh-test-"))
-    home.chmod(0o711)  # where we are root, Postgres runs as another user
+    home.chmod(0o711)  # Postgres runs as another user if we are root
     return home
 
 
@@ -171,7 +162,7 @@ def tenant_id(postgres: Postgres) -> UUID:
 
 @pytest.fixture
 async def db(postgres: Postgres) -> AsyncIterator[Connection]:
-    """The application's connection in the default tenant, rolled back at the end."""
+    """The application's connection, in a transaction of the default tenant that is rolled back."""
     connection = await asyncpg.connect(postgres.dsn("bodh_app"))
     transaction = connection.transaction()
     await transaction.start()
@@ -185,7 +176,7 @@ async def db(postgres: Postgres) -> AsyncIterator[Connection]:
 
 @pytest.fixture
 async def database(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncIterator[Database]:
-    """A new database, for tests with several connections."""
+    """A new database, for tests that need several connections."""
     name = f"t_{secrets.token_hex(6)}"
     await postgres.clone(name, SAMPLE if "sample" in request.fixturenames else TEMPLATE)
     try:
@@ -196,7 +187,6 @@ async def database(request: pytest.FixtureRequest, postgres: Postgres) -> AsyncI
 
 @pytest.fixture
 async def pool(database: Database) -> AsyncIterator[Pool]:
-    """The application's pool on the test's own database."""
     pool = await create_pool(database.dsn("bodh_app"))
     try:
         yield pool
@@ -206,7 +196,6 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def sample(pool: Pool, tenant_id: UUID) -> Course:
-    """The sample course, in the database of `pool`."""
     async with tenant_tx(pool, tenant_id) as db:
         (course,) = await list_courses(db, tenant_id)
     return course
@@ -214,7 +203,7 @@ async def sample(pool: Pool, tenant_id: UUID) -> Course:
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings with a new BODH_HOME, which read no environment and no .env file."""
+    """Settings with a new BODH_HOME, independent of the environment and .env."""
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
     for name in ("LIVEKIT_WS_URL", "NEXT_PUBLIC_LIVEKIT_WS_URL"):

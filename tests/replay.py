@@ -1,4 +1,4 @@
-"""Replays every event log that a test run recorded: the result must equal the rows."""
+"""Replays the event logs that a test run recorded and compares the result with the rows."""
 
 import asyncio
 import json
@@ -27,21 +27,21 @@ _totals: dict[str, dict[str, int]] = {}  # of this process, by name
 def replay(dsn: str, name: str) -> None:
     """Replays all logs of a database, as its superuser. Raises AssertionError.
 
-    Runs in a thread with its own loop, so that any fixture may call it.
+    Runs in a thread with its own loop, so any fixture can call it.
     """
     with ThreadPoolExecutor(1) as thread:
-        figures = thread.submit(asyncio.run, _replay(dsn)).result()
-    figures = {kind: count + _totals.get(name, {}).get(kind, 0) for kind, count in figures.items()}
-    _totals[name] = figures
+        counts = thread.submit(asyncio.run, _replay(dsn)).result()
+    counts = {kind: count + _totals.get(name, {}).get(kind, 0) for kind, count in counts.items()}
+    _totals[name] = counts
     folder = ROOT / "build" / "faults"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"replay-{name}{WORKER}.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (folder / f"replay-{name}{WORKER}.json").write_text(json.dumps(counts, indent=1) + "\n")
 
 
 async def _replay(dsn: str) -> dict[str, int]:
     db = await asyncpg.connect(dsn)
     try:
-        async with db.transaction(isolation="repeatable_read"):  # one moment for log and rows
+        async with db.transaction(isolation="repeatable_read"):  # one snapshot of log and rows
             sessions = await db.fetch(SESSIONS)
             counts = [await _check(db, session) for session in sessions]
     finally:
@@ -50,7 +50,7 @@ async def _replay(dsn: str) -> dict[str, int]:
 
 
 async def _check(db: Connection, session: Any) -> int:
-    """Compares one log with its rows; returns the number of its events."""
+    """Compares a log with its rows. Returns the number of events."""
     tenant_id, session_id = session["tenant_id"], session["id"]
     events = await list_events(db, tenant_id, session_id)
     assert verify_chain(events, await find_head(db, tenant_id, session_id)) is None, session_id
@@ -62,9 +62,9 @@ async def _check(db: Connection, session: Any) -> int:
     present = await _present(db, session_id)
     gone = {e.payload["sid"] for e in events if e.type == "participant.left"}
     assert dict(view.present).items() <= present.items(), session_id
-    # who is opened again after a departure stays gone in the log (docs/architecture.md)
+    # a stay that is reopened after a departure stays closed in the log (docs/architecture.md)
     assert present.keys() - view.present.keys() <= gone, session_id
-    if session["newest"]:  # the next session of a room moves its learners on
+    if session["newest"]:  # a later session in the room changes its learners' lessons
         learners = await _lessons(db, session["room_id"])
         assert dict(view.lessons).items() <= learners.items(), session_id
     return len(events)

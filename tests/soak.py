@@ -1,4 +1,4 @@
-"""How long this run is: `make soak` repeats as often as the issues ask for."""
+"""How often tests repeat: `make soak` repeats as often as the issues require."""
 
 import os
 
@@ -6,5 +6,5 @@ SOAK = os.environ.get("BODH_SOAK") == "1"
 
 
 def runs(test: int, soak: int) -> int:
-    """How often to repeat: `test` times in `make test`, `soak` times in `make soak`."""
+    """The number of repetitions: `test` in `make test`, `soak` in `make soak`."""
     return soak if SOAK else test

@@ -1,4 +1,4 @@
-"""The layers of docs/architecture.md, over the syntax tree and over what is loaded at run time."""
+"""The layers of docs/architecture.md, checked in the source and in what is loaded at run time."""
 
 import ast
 import subprocess
@@ -29,7 +29,7 @@ AGENT_LAYERS = (
     ("models",),
     ("offline", "text", "livekit_private"),
 )
-SUPPORT = {"scripts", "harness", "tests", "bench"}  # what no process of Bodh may import
+SUPPORT = {"scripts", "harness", "tests", "bench"}  # never imported by a process of Bodh
 WITHOUT_AGENTS = (
     "token_server",
     "web.app",
@@ -44,7 +44,7 @@ WITHOUT_AGENTS = (
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """Every Python file of a layer, with the layer's name."""
+    """Yields each Python file of a layer, with the layer's name."""
     for name in LEVEL:
         if (ROOT / f"{name}.py").exists():
             yield name, ROOT / f"{name}.py"
@@ -54,7 +54,7 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 
 def imported_modules(path: Path) -> set[str]:
-    """Dotted names of the modules a file imports, anywhere in it."""
+    """Dotted names of all modules that a file imports."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -115,7 +115,7 @@ def test_private_parts_of_livekit_are_imported_in_one_module_only() -> None:
     assert importing == {"agent/livekit_private.py"}
 
 
-def test_no_process_imports_what_is_for_tests_or_set_up() -> None:
+def test_no_process_imports_code_for_tests_or_set_up() -> None:
     wrong = [str(path) for _, path in modules() if imported(path) & SUPPORT]
     assert wrong == []
 

@@ -36,8 +36,6 @@ logger = logging.getLogger(__name__)
 
 
 class Host:
-    """Checks database, media server, speech engine, disk, inbox and drainer every two seconds."""
-
     def __init__(self, settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
         self._settings = settings
         self._lk = lk

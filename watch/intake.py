@@ -47,7 +47,6 @@ class Intake:
         self._failures = 0
 
     async def run(self) -> None:
-        """Runs until cancelled. While Postgres is down, events stay in the inbox."""
         forget_at = 0.0
         clock = asyncio.get_running_loop().time
         while True:

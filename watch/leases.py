@@ -89,7 +89,6 @@ class Leases:
         return [self._now - at for at in since if at is not None]
 
     def oldest_heartbeat_s(self) -> float:
-        """Age of the oldest heartbeat among live agents."""
         living = [one for one in self._seen.values() if self._lives(one)]
         return max((self._now - one.since for one in living), default=0.0)
 

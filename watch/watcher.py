@@ -62,7 +62,6 @@ class Watcher:
                 await asyncio.sleep(self._every_s)
 
     async def look(self, db: Connection) -> list[tuple[Lease, Verdict]]:
-        """Checks once and returns what is due."""
         tenants = await list_tenants(db)
         async with db.transaction():
             leases = await list_leases(db, [tenant.id for tenant in tenants])

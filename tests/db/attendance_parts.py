@@ -1,4 +1,4 @@
-"""Recorded events of a session, what they must come to, and what is stored of them."""
+"""Recorded events of a session, the stays they must result in, and the stored rows."""
 
 from dataclasses import replace
 from random import Random
@@ -14,7 +14,7 @@ from tests.db.rows import NOW, at, make_learner, make_room
 
 ROOM = "RM_1"
 
-# who, when they came and went (None: they stayed until the room closed at 600 s)
+# sid, identity, seconds of joining and leaving (None: they stayed until the room closed)
 STAYS: list[tuple[str, str, float, float | None]] = [
     ("PA_1", "l_amina", 2.25, 60),
     ("PA_2", "l_badr", 10.5, 300),
@@ -26,14 +26,13 @@ CLOSED_S = 600.0
 
 
 def person(name: str, sid: str, identity: str, joined_s: float, made_s: float) -> Event:
-    """An event about somebody."""
     return Event(
         f"EV_{name}_{sid}", name, at(made_s), "room", ROOM, sid, identity, False, at(joined_s)
     )
 
 
 def recorded() -> list[Event]:
-    """All events of a session in their order, an agent's and tracks included."""
+    """All events of a session in order, including those of the agent and of tracks."""
     agent = person(JOINED, "PA_a", "a_session_1", 1, 1)
     events = [Event("EV_start", "room_started", at(0), "room", ROOM), replace(agent, agent=True)]
     for sid, identity, came_s, went_s in STAYS:
@@ -47,7 +46,7 @@ def recorded() -> list[Event]:
 
 
 def truth() -> list[tuple[str, str, float, float]]:
-    """What the events must come to."""
+    """The stays that the events must result in."""
     stays = [(sid, who, came, CLOSED_S if went is None else went) for sid, who, came, went in STAYS]
     return sorted(stays, key=lambda stay: stay[2])
 
@@ -66,7 +65,7 @@ def seen(stays: list[Stay]) -> list[tuple[str, str, float, float]]:
 
 
 def shuffled(random: Random) -> list[Event]:
-    """The recorded events in any order, some doubled, joins lost of whom the departure is told."""
+    """The recorded events in random order: some are repeated, some joins are lost."""
     events = recorded()
     told = {event.sid for event in events if event.name == LEFT}
     kept = [
@@ -80,13 +79,13 @@ def shuffled(random: Random) -> list[Event]:
 
 
 async def people(db: Connection, tenant_id: UUID) -> dict[str, Account]:
-    """Accounts with the names of the recorded identities."""
+    """Accounts of the recorded identities."""
     names = ("l_amina", "l_badr", "m_otto")
     return {name: await make_learner(db, tenant_id, name) for name in names}
 
 
 def of_accounts(events: list[Event], accounts: dict[str, Account]) -> list[Event]:
-    """The events with the identities of real accounts."""
+    """The events with the identities of these accounts."""
     return [
         replace(event, identity=accounts[event.identity].identity)
         if event.identity in accounts
@@ -96,7 +95,7 @@ def of_accounts(events: list[Event], accounts: dict[str, Account]) -> list[Event
 
 
 async def begin(db: Connection, tenant_id: UUID) -> tuple[UUID, dict[str, Account]]:
-    """A session that runs in the room of the events, and its people."""
+    """A running session in the room of the events, and its accounts."""
     room = await make_room(db, tenant_id)
     session = await insert_session(db, tenant_id, room.id, ROOM, at(0))
     return session.id, await people(db, tenant_id)
@@ -122,19 +121,19 @@ async def stored(db: Connection, tenant_id: UUID) -> list[tuple[str, str, float,
 
 
 async def logged(db: Connection, tenant_id: UUID, session_id: UUID) -> list[tuple[str, str]]:
-    """What the log of the session has behind its start, with whom: an unbroken log."""
+    """Type and sid of the events after the start. Asserts that the log is unbroken."""
     events = await list_events(db, tenant_id, session_id)
     assert verify_chain(events, await find_head(db, tenant_id, session_id)) is None
     return [(event.type, event.payload.get("sid", "")) for event in events[1:]]
 
 
 def came_and_went(*sids: str) -> list[tuple[str, str]]:
-    """One join and one departure of each."""
+    """One join and one departure each."""
     return [(kind, sid) for sid in sids for kind in ("participant.joined", "participant.left")]
 
 
 async def begin_committed(pool: Pool, tenant_id: UUID) -> tuple[str, UUID, dict[str, Account]]:
-    """The same as `begin`, for several connections: the room's name too."""
+    """Like `begin`, but committed for other connections. Also returns the room's name."""
     async with tenant_tx(pool, tenant_id) as db:
         room = await make_room(db, tenant_id)
         session = await insert_session(db, tenant_id, room.id, ROOM, at(0))

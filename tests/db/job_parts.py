@@ -1,4 +1,4 @@
-"""Running jobs in a test: a runner over a connection of its own, and jobs that leave a mark."""
+"""Running jobs in a test: a runner with its own connection, and jobs that leave a mark."""
 
 import asyncio
 import contextlib
@@ -43,7 +43,7 @@ async def running(
 
 
 async def leave_mark(work: Work) -> None:
-    """The effect of a test's job: one more row, however often it is left."""
+    """A job whose effect is one more row."""
     async with work.finish() as db:
         await insert_mark(db, work.tenant_id, work.job.id)
 
@@ -58,7 +58,7 @@ async def insert_mark(db: Connection, tenant_id: UUID, job_id: UUID) -> None:
 
 
 async def marks(pool: Pool, tenant_id: UUID) -> list[UUID]:
-    """Jobs that have left a mark, once for each."""
+    """Jobs that have left a mark, one entry per mark."""
     async with tenant_tx(pool, tenant_id) as db:
         rows = await db.fetch("select name from admin_notices where host = 'job' order by name")
     return [UUID(row["name"]) for row in rows]
@@ -74,7 +74,7 @@ async def state_of(pool: Pool, tenant_id: UUID, job_id: UUID) -> asyncpg.Record:
 
 
 async def until_ended(pool: Pool, tenant_id: UUID, count: int, timeout_s: float = 30.0) -> None:
-    """Returns when so many jobs of the tenant have completed or failed, and none waits."""
+    """Waits until `count` jobs of the tenant have completed or failed, and none is open."""
     async with asyncio.timeout(timeout_s):
         while True:
             async with tenant_tx(pool, tenant_id) as db:

@@ -1,4 +1,4 @@
-"""Rows that the tests of db/ start from."""
+"""Rows for the tests of db/."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,24 +17,22 @@ TINY = Path(__file__).parent / "tiny"
 
 
 def at(second: float) -> datetime:
-    """A moment of the session, counted from its start."""
+    """A time in the session, in seconds from its start."""
     return NOW + timedelta(seconds=second)
 
 
 async def take_in(db: Connection, tenant_id: UUID, folder: Path = TINY) -> Course:
-    """Imports a course folder."""
     return await import_course(db, tenant_id, build_tree(read_course(folder), tenant_id))
 
 
 async def make_learner(db: Connection, tenant_id: UUID, name: str = "Amina") -> Account:
-    """A learner's account."""
     return await accounts.ensure_account(
         db, tenant_id, subject=f"dev:{name}", name=name, role="learner"
     )
 
 
 async def modules_of(db: Connection, tenant_id: UUID, course_id: UUID) -> list[Module]:
-    """In order, published or not."""
+    """In order, including unpublished ones."""
     rows = await db.fetch(
         """select id, course_id, title, description, order_index from modules
            where tenant_id = $1 and course_id = $2 order by order_index""",
@@ -54,7 +52,7 @@ async def make_room(db: Connection, tenant_id: UUID) -> rooms.Room:
 
 
 async def make_session(db: Connection, tenant_id: UUID) -> UUID:
-    """A running session in such a room."""
+    """A running session in a new room."""
     room = await make_room(db, tenant_id)
     return (await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)).id
 

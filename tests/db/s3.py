@@ -1,4 +1,4 @@
-"""A small S3 server of the tests: moto's, in a process of its own."""
+"""A small S3 server for tests: moto's, in its own process."""
 
 import asyncio
 import contextlib
@@ -15,14 +15,12 @@ BUCKET = "bodh-test"
 
 @dataclass(frozen=True)
 class S3:
-    """Where it answers."""
-
     endpoint: str
 
 
 @contextlib.asynccontextmanager
 async def running_s3() -> AsyncIterator[S3]:
-    """Runs the server with an empty bucket."""
+    """Runs the server with an empty bucket, BUCKET."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port),

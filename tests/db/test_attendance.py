@@ -33,7 +33,7 @@ STORED_CASES = 500 if SOAK else 10
 
 
 async def apply(db: Connection, tenant_id: UUID, events: list[Event]) -> None:
-    """One batch, as the intake applies it."""
+    """Applies one batch like the intake."""
     await apply_presence(db, tenant_id, [event for event in events if event.name != FINISHED])
     for event in events:
         if event.name == FINISHED:
@@ -65,9 +65,7 @@ async def test_batches_in_any_order_store_the_same_attendance(
         await transaction.rollback()
 
 
-async def test_a_person_counts_once_however_many_connections_they_have(
-    db: Connection, tenant_id: UUID
-) -> None:
+async def test_several_connections_of_a_person_count_once(db: Connection, tenant_id: UUID) -> None:
     session_id, accounts = await begin(db, tenant_id)
     await apply(db, tenant_id, of_accounts(recorded(), accounts))
     lasted = await list_durations(db, tenant_id, session_id, at(900))
@@ -95,8 +93,8 @@ async def test_agent_and_media_server_may_report_in_any_order(
     session_id, accounts = await begin(db, tenant_id)
     amina = accounts["l_amina"].id
     sources: list[Participant | Event] = [
-        Participant(session_id, "PA_1", amina, at(3.1), None),  # the agent saw her late
-        Participant(session_id, "PA_1", amina, at(3.1), at(75)),  # and was frozen meanwhile
+        Participant(session_id, "PA_1", amina, at(3.1), None),  # the agent noticed her late
+        Participant(session_id, "PA_1", amina, at(3.1), at(75)),  # and was then frozen
         of_accounts([person(JOINED, "PA_1", "l_amina", 2.25, 2)], accounts)[0],
         of_accounts([person(LEFT, "PA_1", "l_amina", 2.25, 60)], accounts)[0],
     ]
@@ -113,7 +111,7 @@ async def test_agent_and_media_server_may_report_in_any_order(
         await transaction.rollback()
 
 
-async def test_later_of_two_agents_departures_wins(db: Connection, tenant_id: UUID) -> None:
+async def test_later_departure_of_two_agents_wins(db: Connection, tenant_id: UUID) -> None:
     session_id, accounts = await begin(db, tenant_id)
     amina = accounts["l_amina"].id
     first = Participant(session_id, "PA_1", amina, at(3.1), at(60))
@@ -145,7 +143,7 @@ async def test_session_in_a_new_room_does_not_end_with_the_old_one(
     session = await find_session(db, tenant_id, session_id)
     assert session is not None
     assert session.status == "active"
-    # what is told of the old room still counts
+    # events of the old room still count
     assert [stay[:3] for stay in await stored(db, tenant_id)] == [stay[:3] for stay in truth()]
 
 
@@ -185,7 +183,7 @@ async def test_participant_without_an_account_is_not_stored(
     assert await stored(db, tenant_id) == []
 
 
-# the list of who is there
+# reconciling
 
 
 def listed(accounts: dict[str, Account], sid: str, who: str, came_s: float) -> Stay:
@@ -202,15 +200,15 @@ async def test_reconcile_closes_lost_departures_and_adds_lost_joins(
     closed = await reconcile(db, tenant_id, session_id, here, at(255))
     assert closed == 2
     rows = {sid: went for sid, _, _, went in await stored(db, tenant_id)}
-    # PA_4 came when the list may have been on its way: the next one tells
+    # PA_4 may have come after the list was made, so it stays until the next list
     assert rows == {"PA_1": 255, "PA_2": 0, "PA_3": 255, "PA_4": 0, "PA_5": 0}
-    # the departure that comes after all tells better
+    # the late departure overrules the inferred one
     left = [person(LEFT, "PA_1", "l_amina", 2.25, 60)]
     await apply(db, tenant_id, of_accounts(left, accounts))
     assert {sid: went for sid, _, _, went in await stored(db, tenant_id)}["PA_1"] == 60
 
 
-async def test_reconcile_reopens_people_whom_a_disconnected_agent_reported_gone(
+async def test_reconcile_reopens_stays_that_a_disconnected_agent_closed(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id, accounts = await begin(db, tenant_id)

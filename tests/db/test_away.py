@@ -1,4 +1,4 @@
-"""`db.AWAY`: which errors mean that the database is away, and which are bugs of ours."""
+"""`db.AWAY`: which errors mean that the database is unavailable, and which are our bugs."""
 
 import asyncio
 import os
@@ -74,7 +74,7 @@ async def use_after_loss(db: Connection) -> None:
 
 @pytest.fixture
 async def pool(postgres: Postgres) -> AsyncIterator[Pool]:
-    """On the database that tests share: none of these commits anything."""
+    """A pool on the shared database: no test here commits anything."""
     pool = await create_pool(postgres.dsn())
     try:
         yield pool
@@ -84,7 +84,7 @@ async def pool(postgres: Postgres) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 def home() -> Iterator[Path]:
-    """A folder that Postgres's own user may enter, even where the tests run as root."""
+    """A folder that Postgres's user may enter, even if the tests run as root."""
     home = Path(tempfile.mkdtemp(prefix="bodh-away-"))
     home.chmod(0o711)
     yield home

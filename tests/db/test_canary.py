@@ -1,4 +1,4 @@
-"""Every function of db/ between twin tenants: no word crosses, and each lock holds alone."""
+"""Every function of db/ as one of twin tenants: predicates and policies each suffice alone."""
 
 import ast
 import json
@@ -22,14 +22,14 @@ from tests.db.twin_calls import make_calls
 from tests.db.twin_states import MARKS, enrich, part
 from tests.db.twins import COLUMNS, Call, Outcome, Recorder, dump, mutants, run_call, takes_mark
 
-MUTANTS = 100  # there are more: fewer were a sign that statements are written in another way
+MUTANTS = 100  # a lower bound: with fewer, PREDICATE no longer fits the statements
 STATEMENT = re.compile(r"\s*(select|insert|update|delete|with)\b")
 NOT_ASKED_BY_TENANT = ("__init__", "migrate", "backup", "embedded", "local_queue", "__main__")
 
 
 @dataclass
 class Twins:
-    """Two tenants with the same ids, the calls that are made as each, and what they answer."""
+    """Two tenants with the same ids, the calls made as each, and their outcomes."""
 
     db: Recorder
     ids: Ids
@@ -37,23 +37,22 @@ class Twins:
     calls: list[Call]
     before: dict[UUID, str] = field(default_factory=dict)
     users: dict[str, list[int]] = field(default_factory=dict)  # statement -> calls that run it
-    # with row-level security or without -> call and tenant -> what it did
+    # with row-level security or without -> call and tenant -> outcome
     outcomes: dict[bool, dict[tuple[int, UUID], Outcome]] = field(default_factory=dict)
 
     def other(self, tenant_id: UUID) -> UUID:
-        """The twin of a twin."""
         one, other = self.pair
         return other if tenant_id == one else one
 
     @property
     def known(self) -> list[str]:
-        """Ids that stay in what is compared."""
+        """Ids to keep in what is compared."""
         return [str(x) for x in (*self.pair, *vars(self.ids).values())]
 
 
 @pytest.fixture(scope="module")
 async def twins(postgres: Postgres) -> AsyncIterator[Twins]:
-    """Two tenants that share every id, made from a third, and what each call does untouched."""
+    """Two tenants that share every id, copied from a third, and the outcome of each call."""
     await postgres.clone("twins", TEMPLATE)
     pool = await create_pool(postgres.dsn(database="twins"))
     ids = await fill(pool, "template")
@@ -73,7 +72,7 @@ async def twins(postgres: Postgres) -> AsyncIterator[Twins]:
 
 
 async def call_all(twins: Twins, *, guarded: bool) -> dict[tuple[int, UUID], Outcome]:
-    """Every call as each twin; notes which statements it runs, and that it answers alike twice."""
+    """Makes every call as each twin. Records its statements; asserts that a repeat is the same."""
     outcomes = {}
     for number, call in enumerate(twins.calls):
         for tenant_id in twins.pair:
@@ -92,14 +91,14 @@ async def call_all(twins: Twins, *, guarded: bool) -> dict[tuple[int, UUID], Out
 
 
 def role_of(call: Call) -> str:
-    """Who makes this call in a running Bodh."""
+    """The role that makes this call in a running Bodh."""
     if call.name == "transcripts.insert_dead_letter":
         return "bodh_drain"
     return "bodh_jobs" if call.name.startswith("queue.") else "bodh_app"
 
 
 def leaks(twins: Twins, tenant_id: UUID, outcome: Outcome) -> list[str]:
-    """What a call as one tenant told of the other, or did to it."""
+    """What a call as one tenant revealed of the other, or changed in it."""
     other = twins.other(tenant_id)
     mark = MARKS[twins.pair.index(other)]
     return [
@@ -114,7 +113,7 @@ def leaks(twins: Twins, tenant_id: UUID, outcome: Outcome) -> list[str]:
     ]
 
 
-async def test_no_call_tells_of_the_other_tenant_or_touches_it(twins: Twins) -> None:
+async def test_no_call_reveals_or_changes_the_other_tenant(twins: Twins) -> None:
     for guarded in (False, True):
         for (number, tenant_id), outcome in twins.outcomes[guarded].items():
             call = twins.calls[number]
@@ -123,7 +122,7 @@ async def test_no_call_tells_of_the_other_tenant_or_touches_it(twins: Twins) -> 
 
 
 async def test_every_text_of_a_tenant_is_marked(twins: Twins) -> None:
-    """A table that is new and empty here wants a row in `twin_states`, a text wants its mark."""
+    """If this fails for a new table, add a row to `twin_states`."""
     db = twins.db.connection
     for row in await db.fetch(COLUMNS):
         query = f'select string_agg("{row["column"]}"::text, chr(10)) from {row["table"]}'  # noqa: S608
@@ -141,7 +140,7 @@ async def test_every_statement_with_a_tenant_is_run(twins: Twins) -> None:
 
 
 def statements() -> Iterator[str]:
-    """The SQL in db/: the text constants that begin as a statement does."""
+    """The SQL in db/: string constants that begin like a statement."""
     for path in Path(database_package.__file__).parent.glob("*.py"):
         if path.stem in NOT_ASKED_BY_TENANT:
             continue
@@ -151,7 +150,7 @@ def statements() -> Iterator[str]:
                 yield text
 
 
-async def test_a_lost_predicate_is_found_and_row_level_security_holds_in_its_place(
+async def test_missing_predicate_is_found_and_row_level_security_prevents_a_leak(
     twins: Twins,
 ) -> None:
     missed, leaked, count = [], [], 0
@@ -170,7 +169,7 @@ async def test_a_lost_predicate_is_found_and_row_level_security_holds_in_its_pla
 
 
 async def differences(twins: Twins, numbers: list[int], *, guarded: bool) -> AsyncIterator[str]:
-    """The calls that answer or do something else than the whole statement; one is enough."""
+    """Yields the first call whose outcome differs from that of the original statement."""
     for number in numbers:
         for tenant_id in twins.pair:
             call = twins.calls[number]
@@ -181,14 +180,14 @@ async def differences(twins: Twins, numbers: list[int], *, guarded: bool) -> Asy
                 return
 
 
-def report(twins: Twins, **figures: int) -> None:
-    """Leaves the figures in build/faults."""
+def report(twins: Twins, **counts: int) -> None:
+    """Writes the counts to build/faults."""
     functions_called = len({call.name for call in twins.calls})
-    figures |= {
+    counts |= {
         "functions": functions_called,
         "calls": 2 * len(twins.calls),
         "statements": len(twins.users),
     }
     folder = ROOT / "build" / "faults"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "canary.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (folder / "canary.json").write_text(json.dumps(counts, indent=1) + "\n")

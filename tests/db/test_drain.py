@@ -1,4 +1,4 @@
-"""What the spool holds reaches Postgres once, in order, whatever comes between."""
+"""Spool entries reach Postgres once and in order, whatever happens in between."""
 
 import asyncio
 import sqlite3
@@ -25,7 +25,7 @@ _segments = TypeAdapter(Segment)
 
 
 def segment(session_id: UUID, number: int, **changes: Any) -> dict[str, Any]:
-    """A spool payload; later numbers are spoken later."""
+    """A spool payload. Higher numbers are spoken later."""
     made = Segment(
         session_id=session_id, id=f"1-{number}", account_id=None, identity="a_1", name="Bodh",
         role="tutor", source="voice", text=f"sentence {number}",

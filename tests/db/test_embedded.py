@@ -1,4 +1,4 @@
-"""The embedded server: one per folder, found again after a kill, nothing left behind."""
+"""The embedded server: one per folder, reused after a kill, nothing left behind."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.conftest import ROOT, Database, Postgres
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:
-    """A server of this test's own, in a closed folder with a space in its name."""
+    """A server in a private folder with a space in its name."""
     home = Path(tempfile.mkdtemp(prefix="bodh test "))
     cluster = Cluster(home / "postgres", home / "pg")
     yield cluster
@@ -61,7 +61,7 @@ async def test_orphaned_server_is_reused_and_a_killed_one_recovers(cluster: Clus
     assert embedded.find_postmaster(cluster) is None
 
 
-async def test_serve_migrate_and_seed_by_command_and_nothing_runs_after_sigterm() -> None:
+async def test_commands_serve_migrate_and_seed_and_nothing_runs_after_sigterm() -> None:
     home = Path(tempfile.mkdtemp(prefix="bodh-"))
     cluster = Cluster(home / "postgres", home / "run" / "pg")
     server = await command(home, "serve")

@@ -1,4 +1,4 @@
-"""What a learner erases is nowhere: rows, dead letters, the spool's bytes; and it stays away."""
+"""Erased words are gone from rows, dead letters and spool files, and do not come back."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ _segments = TypeAdapter(Segment)
 
 
 class Talk:
-    """A session of two learners and the tutor, with a spool and a drainer of the real role."""
+    """A session of two learners and the tutor, with a spool and a drainer with its real role."""
 
     def __init__(self, tenant_id: UUID, pool: Pool, drain: Pool, path: Path) -> None:
         self.tenant_id = tenant_id
@@ -36,36 +36,34 @@ class Talk:
         self.badr: Account
 
     async def say(self, key: str, who: Account | None, **changes: Any) -> None:
-        """Puts a segment into the spool; the number in its key is the second it began."""
+        """Spools a segment that began at the second in its key."""
         said = replace(segment(self.session_id, key, float(key[1:]), who), **changes)
         payload = _segments.dump_python(said, mode="json")
         await self.spool.put(Entry(self.tenant_id, self.session_id, "segment", key, payload))
 
     async def drain(self) -> None:
-        """Moves all that waits, then carries out what was erased."""
+        """Drains everything, then sweeps the spool."""
         while await self.drainer.drain_once():
             pass
         await self.drainer.sweep_once()
 
     async def erase(self, who: Account, second: float) -> int:
-        """The learner erases at a moment of the session."""
         async with tenant_tx(self.pool, self.tenant_id) as db:
             return await erase_words(db, self.tenant_id, self.session_id, who.id, at(second))
 
     async def stored(self) -> list[str]:
-        """The ids in Postgres."""
         async with tenant_tx(self.pool, self.tenant_id) as db:
             found = await list_segments(db, self.tenant_id, self.session_id)
         return [one.id for one in found]
 
     def on_disk(self) -> bool:
-        """Whether the planted words are in a file of the spool, its log included."""
+        """Whether the planted words are in a file of the spool, including its log."""
         return any(PLANTED.encode() in file.read_bytes() for file in self.path.parent.iterdir())
 
 
 @pytest.fixture
 async def talk(pool: Pool, database: Database, tenant_id: UUID, tmp_path: Path) -> Any:
-    """Amina, Badr and the tutor; nothing said yet."""
+    """Amina, Badr and the tutor, before anything was said."""
     drain = await create_pool(database.dsn("bodh_drain"))
     talk = Talk(tenant_id, pool, drain, tmp_path / "spool" / "spool.sqlite3")
     async with tenant_tx(pool, tenant_id) as db:
@@ -175,7 +173,7 @@ async def test_another_tenant_cannot_erase(talk: Talk, database: Database) -> No
 
 
 async def planted_in_postgres(database: Database) -> list[str]:
-    """The tables of which a row holds the planted words."""
+    """The tables with a row that contains the planted words."""
     db = await asyncpg.connect(database.dsn("postgres"))
     tables = await db.fetch(
         "select relname from pg_class where relnamespace = 'public'::regnamespace and relkind = 'r'"

@@ -1,4 +1,4 @@
-"""The event log: gapless, append-only, chained, typed; written once with each row, and foldable."""
+"""The event log: without gaps, append-only, chained and typed; one event per change."""
 
 import asyncio
 import random
@@ -51,7 +51,7 @@ HASHED = ["session.started", *["agent.dispatched"] * 3]
 
 
 async def types(db: Connection, tenant_id: UUID, session_id: UUID) -> list[str]:
-    """The kinds of a log in order."""
+    """The kinds of a log's events, in order."""
     return [event.type for event in await list_events(db, tenant_id, session_id)]
 
 
@@ -65,7 +65,7 @@ async def session_id(pool: Pool, tenant_id: UUID) -> UUID:
 # the models
 
 
-def test_every_kind_has_a_model_of_its_own() -> None:
+def test_every_kind_has_its_own_model() -> None:
     assert len(KINDS) == len(get_args(Event))
     for (kind, version), model in KINDS.items():
         fields = model.model_fields
@@ -143,7 +143,7 @@ async def test_repeated_key_returns_the_first_event(db: Connection, tenant_id: U
     assert len(await list_events(db, tenant_id, session_id)) == 3
 
 
-async def test_eight_appends_of_one_key_at_once_make_one_event(
+async def test_eight_concurrent_appends_of_one_key_make_one_event(
     pool: Pool, tenant_id: UUID, session_id: UUID
 ) -> None:
     async def append() -> int:
@@ -184,7 +184,7 @@ async def write(
     within_s: float = 60.0,
     lost: float = 0.0,
 ) -> list[tuple[int, int]]:
-    """Appends from that many connections, a part rolled back: (seq, epoch) of what committed."""
+    """Appends from many connections, some rolled back. Returns (seq, epoch) of committed ones."""
     clock = asyncio.get_running_loop().time
     until = clock() + within_s
     pool = await create_pool(database.dsn(), max_size=writers)
@@ -213,7 +213,7 @@ async def write(
 async def check_log(
     database: Database, tenant_id: UUID, session_id: UUID, acknowledged: list[tuple[int, int]]
 ) -> None:
-    """What was acknowledged is there, in its place, and nothing else."""
+    """Asserts that the log has exactly the acknowledged events, in their places."""
     pool = await create_pool(database.dsn())
     async with tenant_tx(pool, tenant_id) as db:
         events = await list_events(db, tenant_id, session_id)
@@ -262,7 +262,7 @@ async def test_replica_role_does_not_bypass_the_trigger(
     await connection.close()
 
 
-async def test_the_tables_belong_to_the_migrations_role(db: Connection) -> None:
+async def test_tables_belong_to_the_migrations_role(db: Connection) -> None:
     owners = await db.fetch(
         "select tableowner from pg_tables where tablename like any ($1)",
         ["session_event_heads", "session_state_events"],
@@ -289,7 +289,7 @@ async def test_the_tables_belong_to_the_migrations_role(db: Connection) -> None:
     ],
 )
 @pytest.mark.parametrize("role", ["bodh_owner", "postgres"])
-async def test_tampering_is_found(
+async def test_tampering_is_detected(
     database: Database, tenant_id: UUID, session_id: UUID, role: str, change: str, found_at: int
 ) -> None:
     strong = await asyncpg.connect(database.dsn(role))
@@ -306,7 +306,7 @@ async def test_tampering_is_found(
     assert (verify_chain(whole, head), verify_chain(events, head)) == (None, found_at)
 
 
-# who writes
+# the functions that log
 
 
 async def enter(db: Connection, tenant_id: UUID) -> tuple[Room, list[Account], list[Lesson]]:
@@ -326,7 +326,7 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
     first, second = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
     amina = replace(await make_learner(db, tenant_id), role="teacher")
     await stored.ensure_room_learner(db, tenant_id, room.id, amina.id, first.id)
-    await rooms.store_lesson(db, room, amina, second.id, now=NOW)  # in no session
+    await rooms.store_lesson(db, room, amina, second.id, now=NOW)  # not in a session
     session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
     joined = Participant(session.id, "PA_1", amina.id, at(1), None)
     for _ in range(2):
@@ -336,7 +336,7 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
     await sessions.update_room_sid(db, tenant_id, session.id, "RM_2", at(4))
     left = [replace(joined, left_at=at(5)), Participant(session.id, "PA_2", amina.id, at(6), None)]
     await upsert_participants(db, tenant_id, left)
-    await leases.end_leased_session(db, tenant_id, session.id, 1, at(7))  # an older agent
+    await leases.end_leased_session(db, tenant_id, session.id, 1, at(7))  # from an older agent
     for _ in range(2):
         await leases.end_leased_session(db, tenant_id, session.id, 2, at(8))
         await upsert_participants(db, tenant_id, left)
@@ -473,7 +473,7 @@ async def test_folded_log_equals_the_rows(
 
 
 def folded(events: Sequence[SessionEvent]) -> dict[str, Any]:
-    """What the log says."""
+    """The state according to the log."""
     view = fold(events)
     return {
         "status": view.status,
@@ -489,7 +489,7 @@ def folded(events: Sequence[SessionEvent]) -> dict[str, Any]:
 
 
 async def live(db: Connection, tenant_id: UUID, session_id: UUID) -> dict[str, Any]:
-    """What the rows say; a lesson counts from its first change in the room."""
+    """The state according to the rows; a lesson counts from its first change in the room."""
     session = await sessions.find_session(db, tenant_id, session_id)
     assert session is not None
     present = await db.fetch(

@@ -1,4 +1,4 @@
-"""Importing courses into Postgres: once, updated, withdrawn; finding them by their keys."""
+"""Importing courses into Postgres, updating and withdrawing them, and finding them by key."""
 
 import shutil
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Webhooks from the inbox to their effects, as the watcher's role: each once, none lost."""
+"""Webhooks take effect once and none is lost, with the watcher's role."""
 
 import asyncio
 from collections.abc import AsyncIterator

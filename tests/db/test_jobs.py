@@ -1,4 +1,4 @@
-"""Background jobs: queued with their rows, done once, tried again, given back."""
+"""Background jobs: queued in a transaction, done once, retried, released at shutdown."""
 
 import asyncio
 from datetime import timedelta
@@ -46,9 +46,7 @@ async def entries(pool: Pool) -> list[asyncpg.Record]:
         return await db.fetch("select status::text, payload from pgqueuer.pgqueuer")
 
 
-async def test_job_is_queued_with_the_rows_that_asked_for_it_or_not_at_all(
-    pool: Pool, tenant_id: UUID
-) -> None:
+async def test_job_is_queued_only_if_its_transaction_commits(pool: Pool, tenant_id: UUID) -> None:
     async with pool.acquire() as db:
         transaction = db.transaction()
         await transaction.start()
@@ -149,7 +147,7 @@ async def test_job_whose_process_died_five_times_is_not_started_again(
     assert (await state_of(pool, tenant_id, job_id))["state"] == "failed"
 
 
-async def test_failed_job_is_queued_again_with_all_its_tries(
+async def test_failed_job_is_queued_again_with_its_tries_reset(
     pool: Pool, database: Database, tenant_id: UUID
 ) -> None:
     job_id = await queue_one(pool, tenant_id)
@@ -164,7 +162,7 @@ async def test_failed_job_is_queued_again_with_all_its_tries(
     assert (await state_of(pool, tenant_id, job_id))["tries"] == 1
 
 
-async def test_start_that_was_taken_over_has_no_effect(pool: Pool, tenant_id: UUID) -> None:
+async def test_job_that_was_taken_over_has_no_effect(pool: Pool, tenant_id: UUID) -> None:
     job_id = await queue_one(pool, tenant_id)
     async with tenant_tx(pool, tenant_id) as db:
         first = await start_job(db, tenant_id, job_id)
@@ -180,7 +178,7 @@ async def test_start_that_was_taken_over_has_no_effect(pool: Pool, tenant_id: UU
         assert await start_job(db, tenant_id, job_id) is None
 
 
-async def test_stopping_process_gives_its_job_back_without_counting_a_try(
+async def test_stopping_process_releases_its_job_without_counting_a_try(
     pool: Pool, database: Database, tenant_id: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.runner.GRACE_S", 0.05)
@@ -202,7 +200,7 @@ async def test_stopping_process_gives_its_job_back_without_counting_a_try(
     assert await marks(pool, tenant_id) == [job_id]
 
 
-async def test_stopping_process_lets_a_short_job_end(
+async def test_stopping_process_lets_a_short_job_finish(
     pool: Pool, database: Database, tenant_id: UUID
 ) -> None:
     started, go = asyncio.Event(), asyncio.Event()
@@ -219,12 +217,12 @@ async def test_stopping_process_lets_a_short_job_end(
     assert await marks(pool, tenant_id) == [job_id]
 
 
-async def test_job_that_lost_its_entry_gets_one_again(pool: Pool, tenant_id: UUID) -> None:
+async def test_missing_queue_entry_of_a_job_is_restored(pool: Pool, tenant_id: UUID) -> None:
     await queue_one(pool, tenant_id)
     async with tenant_tx(pool, tenant_id) as db:
         await db.execute("delete from pgqueuer.pgqueuer")
         assert await requeue_lost_jobs(db, tenant_id) == 0
-    assert await entries(pool) == []  # it has not been due for a minute
+    assert await entries(pool) == []  # it has been due for less than a minute
     async with tenant_tx(pool, tenant_id) as db:
         await db.execute("update background_jobs set due_at = due_at - interval '61 s'")
         assert await requeue_lost_jobs(db, tenant_id) == 1
@@ -232,7 +230,7 @@ async def test_job_that_lost_its_entry_gets_one_again(pool: Pool, tenant_id: UUI
     assert len(await entries(pool)) == 1
 
 
-async def test_oldest_pending_job_is_told_by_how_long_it_has_been_due(
+async def test_age_of_the_oldest_pending_job_counts_from_when_it_was_due(
     pool: Pool, tenant_id: UUID
 ) -> None:
     async with tenant_tx(pool, tenant_id) as db:
@@ -246,7 +244,7 @@ async def test_oldest_pending_job_is_told_by_how_long_it_has_been_due(
     assert (counts.pending, counts.failed, counts.oldest_s) == (2, 0, 90)
 
 
-async def test_queue_of_the_library_is_as_its_installed_version_wants_it(
+async def test_queue_tables_fit_the_installed_version_of_the_library(
     database: Database,
 ) -> None:
     db = await asyncpg.connect(database.dsn("bodh_owner"))
@@ -262,7 +260,7 @@ async def rows_of(pool: Pool, tenant_id: UUID, table: str) -> int:
 
 
 async def until_pruned(pool: Pool, tenant_id: UUID) -> None:
-    """Returns when of the old webhook events the younger one is left."""
+    """Waits until only the younger of the old webhook events is left."""
     async with asyncio.timeout(30):
         while await rows_of(pool, tenant_id, "webhook_events") != 1:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -285,7 +283,7 @@ from unnest(array['completed', 'completed', 'failed'], array[6, 8, 8]) old(state
 """
 
 
-async def test_old_rows_of_every_tenant_are_pruned_by_the_role_of_the_jobs(
+async def test_jobs_role_prunes_old_rows_of_every_tenant(
     pool: Pool, database: Database, tenant_id: UUID
 ) -> None:
     async with pool.acquire() as db:
@@ -296,7 +294,7 @@ async def test_old_rows_of_every_tenant_are_pruned_by_the_role_of_the_jobs(
             await owner.execute(statement, tenant)
     await owner.execute(
         """insert into pgqueuer.pgqueuer_schedules (expression, entrypoint, next_run)
-           values ('7 * * * *', 'prune', now() - interval '5 hours')"""  # missed while none ran
+           values ('7 * * * *', 'prune', now() - interval '5 hours')"""  # was missed
     )
     await owner.close()
     jobs_pool = await create_pool(database.dsn("bodh_jobs"))
@@ -306,7 +304,7 @@ async def test_old_rows_of_every_tenant_are_pruned_by_the_role_of_the_jobs(
     await jobs_pool.close()
     for tenant in (tenant_id, other.id):
         assert await rows_of(pool, tenant, "admin_notices") == 1
-        # the failed one, the young one, and the one that pruned
+        # the failed job, the young one, and the one that pruned
         assert await rows_of(pool, tenant, "background_jobs") == 3
 
 

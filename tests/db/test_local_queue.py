@@ -1,4 +1,4 @@
-"""The durable queue of a host: files that an earlier version left are taken over whole."""
+"""The durable queue of a host: files of an earlier version are upgraded without loss."""
 
 import asyncio
 import json
@@ -11,7 +11,7 @@ from agent.durable.spool import Entry, Spool
 from db.inbox import Event, Inbox
 from tests.db.rows import NOW
 
-# as the versions before wrote them
+# as earlier versions created them
 OLD_SPOOL = """
 create table entries (
   seq integer primary key autoincrement,
@@ -69,15 +69,15 @@ async def test_spool_of_an_earlier_version_keeps_every_entry(tmp_path: Path) -> 
     assert {(entry.tenant_id, entry.session_id, entry.kind) for entry in waiting} == {
         (TENANT, SESSION, "segment")
     }
-    await spool.put(Entry(TENANT, SESSION, "segment", "1-1", {}))  # a repeat of the drained one
+    await spool.put(Entry(TENANT, SESSION, "segment", "1-1", {}))  # repeats the drained one
     assert await spool.count_waiting() == 2
     assert await spool.last_drained() == {(TENANT, SESSION): 1}
     await spool.close()
 
 
-async def test_agent_of_the_version_before_still_writes_to_the_spool(tmp_path: Path) -> None:
+async def test_agent_of_an_earlier_version_can_still_write_to_the_spool(tmp_path: Path) -> None:
     path = tmp_path / "spool.sqlite3"
-    with closing(old_spool(path)) as old:  # its job goes on while the others are replaced
+    with closing(old_spool(path)) as old:  # an old agent still runs during the upgrade
         spool = Spool(path)
         old.execute(OLD_PUT, (str(TENANT), str(SESSION), "1-4", "{}"))
         assert [entry.key for entry in await spool.waiting(10)] == ["1-2", "1-3", "1-4"]
@@ -116,7 +116,7 @@ async def test_inbox_of_an_earlier_version_keeps_every_event(tmp_path: Path) -> 
     await inbox.close()
 
 
-async def test_processes_that_open_an_old_file_at_once_take_it_over_once(tmp_path: Path) -> None:
+async def test_processes_that_open_an_old_file_at_once_upgrade_it_once(tmp_path: Path) -> None:
     path = tmp_path / "spool.sqlite3"
     old_spool(path).close()
     spools = await asyncio.gather(*(asyncio.to_thread(Spool, path) for _ in range(8)))

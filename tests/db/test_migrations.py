@@ -1,4 +1,4 @@
-"""Migrations: together, once, never edited after they landed, never backwards."""
+"""Migrations: run once by several processes, never edited after they landed, never undone."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ from db.migrate import FOLDER, MigrationError, migrate
 from db.session_view import fold
 from tests.conftest import ROOT, Postgres
 
-# an applied revision is not run again: write a new one in place of an edit
+# an applied revision is not run again: add a new one instead of editing it
 LANDED = {
     "0001_classroom.sql": "3bd463a81ec20a8b",
     "0002_events.sql": "4ee859dcd2388c3c",
@@ -39,7 +39,7 @@ async def empty(postgres: Postgres) -> str:
     return postgres.dsn("bodh_owner", EMPTY)
 
 
-async def test_four_processes_migrate_an_empty_database_together(empty: str) -> None:
+async def test_four_processes_migrate_an_empty_database_at_once(empty: str) -> None:
     script = (
         "import asyncio, sys; from db.migrate import migrate; asyncio.run(migrate(sys.argv[1]))"
     )

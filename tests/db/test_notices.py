@@ -1,4 +1,4 @@
-"""Alarms of processes become notices: once each, also those that nobody could write at the time."""
+"""Alarms become notices, once each, even if Postgres is down at the time."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,7 @@ HOME = Path("run") / "metrics"
 
 @dataclass
 class Clock:
-    """Moved by the test."""
+    """A clock that the test moves."""
 
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -43,7 +43,7 @@ class Clock:
 
 @dataclass
 class Desk:
-    """The part that writes notices, its clock, and what it wrote."""
+    """`Notices`, its clock and the notices it wrote."""
 
     notices: Notices
     clock: Clock
@@ -51,7 +51,7 @@ class Desk:
     tenant_id: UUID
 
     async def turn(self, **later: float) -> list[Notice]:
-        """Looks, writes what changed, and gives all notices."""
+        """Moves the clock, writes changed alarms and returns all notices."""
         self.clock.now += timedelta(**later)
         if await self.notices.look():
             await self.notices.write()
@@ -71,20 +71,20 @@ def desk(pool: Pool, tenant_id: UUID, tmp_path: Path) -> Desk:
     return Desk(Notices(pool, tmp_path / HOME, clock, "here"), clock, pool, tenant_id)
 
 
-async def test_an_alarm_is_one_notice_from_its_begin_to_its_end(
-    desk: Desk, drainer: Raiser
-) -> None:
+async def test_alarm_is_one_notice_from_start_to_end(desk: Desk, drainer: Raiser) -> None:
     assert await desk.turn() == []
     drainer.tell("dead_letters", True, count=3)
-    (stands,) = await desk.turn()
-    assert (stands.name, stands.facts, stands.cleared_at) == ("dead_letters", {"count": 3}, None)
-    assert await desk.turn(seconds=5) == [stands]  # nothing changed, nothing is written
+    (active,) = await desk.turn()
+    assert (active.name, active.facts, active.cleared_at) == ("dead_letters", {"count": 3}, None)
+    assert await desk.turn(seconds=5) == [active]  # nothing changed, so nothing is written
     drainer.tell("dead_letters", False)
     (over,) = await desk.turn(seconds=5)
-    assert (over.id, over.cleared_at, over.count) == (stands.id, desk.clock.now, 1)
+    assert (over.id, over.cleared_at, over.count) == (active.id, desk.clock.now, 1)
 
 
-async def test_an_alarm_that_returns_within_the_hour_counts_on(desk: Desk, drainer: Raiser) -> None:
+async def test_alarm_that_returns_within_the_hour_continues_its_notice(
+    desk: Desk, drainer: Raiser
+) -> None:
     for on in (True, False, True, False):
         drainer.tell("disk_low", on)
         await desk.turn(minutes=10)
@@ -94,17 +94,17 @@ async def test_an_alarm_that_returns_within_the_hour_counts_on(desk: Desk, drain
     assert [one.count for one in await desk.turn(hours=2)] == [1, 2]
 
 
-async def test_alarms_of_a_killed_process_are_over(desk: Desk, drainer: Raiser) -> None:
+async def test_alarms_of_a_killed_process_end(desk: Desk, drainer: Raiser) -> None:
     drainer.tell("spool_not_drained", True)
-    (stands,) = await desk.turn()
-    assert stands.cleared_at is None
+    (active,) = await desk.turn()
+    assert active.cleared_at is None
     drainer.process.kill()
     drainer.process.wait()
     (over,) = await desk.turn(seconds=1)
     assert over.cleared_at == desk.clock.now
 
 
-async def test_an_alarm_of_two_processes_stands_until_both_are_well(
+async def test_alarm_of_two_processes_is_active_until_both_clear_it(
     desk: Desk, drainer: Raiser, tmp_path: Path
 ) -> None:
     gauge = b'bodh_alarm{alarm="spool_failing"} %d.0\n'
@@ -112,8 +112,8 @@ async def test_an_alarm_of_two_processes_stands_until_both_are_well(
         for process in (drainer, other):
             process.tell("spool_failing", True)
         other.tell("spool_failing", False)
-        (stands,) = await desk.turn()
-        assert stands.cleared_at is None
+        (active,) = await desk.turn()
+        assert active.cleared_at is None
         assert gauge % 1 in generate_latest(registry(tmp_path / HOME))
         drainer.tell("spool_failing", False)
         (over,) = await desk.turn(seconds=1)
@@ -121,7 +121,7 @@ async def test_an_alarm_of_two_processes_stands_until_both_are_well(
         assert gauge % 0 in generate_latest(registry(tmp_path / HOME))
 
 
-async def test_an_alarm_that_came_and_went_without_postgres_is_written_later(
+async def test_alarm_that_came_and_went_without_postgres_is_written_later(
     drainer: Raiser, postgres: Postgres, tenant_id: UUID, tmp_path: Path
 ) -> None:
     name = f"t_{secrets.token_hex(6)}"
@@ -139,7 +139,7 @@ async def test_an_alarm_that_came_and_went_without_postgres_is_written_later(
     await postgres.drop(name)
 
 
-async def test_a_host_that_went_away_leaves_no_alarm_standing(
+async def test_alarms_of_a_host_that_is_gone_are_cleared(
     desk: Desk, drainer: Raiser, pool: Pool, tmp_path: Path
 ) -> None:
     drainer.tell("disk_low", True)
@@ -180,7 +180,7 @@ async def test_overdue_and_failed_jobs_raise_alarms(
 
 @contextlib.contextmanager
 def busy_for_a_moment(base: Path) -> Iterator[None]:
-    """Another process of the host reads its figures, for a second or until the test knows."""
+    """Holds the lock of the metrics for a second, or until the end of the block."""
     base.mkdir(parents=True)
     with (base / ".past").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -190,7 +190,7 @@ def busy_for_a_moment(base: Path) -> Iterator[None]:
         release.cancel()
 
 
-async def test_looking_at_alarms_holds_up_nothing_else(desk: Desk, tmp_path: Path) -> None:
+async def test_reading_alarms_does_not_block_the_loop(desk: Desk, tmp_path: Path) -> None:
     with busy_for_a_moment(tmp_path / HOME):
         look = asyncio.create_task(desk.notices.look())
         _, waiting = await asyncio.wait([look], timeout=0.2)
@@ -198,9 +198,7 @@ async def test_looking_at_alarms_holds_up_nothing_else(desk: Desk, tmp_path: Pat
     assert await look
 
 
-async def test_looking_for_the_drainer_holds_up_nothing_else(
-    pool: Pool, settings: Settings
-) -> None:
+async def test_checking_the_drainer_does_not_block_the_loop(pool: Pool, settings: Settings) -> None:
     settings.spool_path.parent.mkdir(parents=True)
     settings.spool_path.touch()
     async with rooms.connect(settings) as lk:

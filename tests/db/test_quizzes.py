@@ -1,4 +1,4 @@
-"""Quizzes: the same tests on both libraries, in Postgres and in memory."""
+"""Quizzes: the same tests with the library in Postgres and the one in memory."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Desk:
 
 @pytest.fixture(scope="module")
 async def shared_pool(postgres: Postgres) -> AsyncIterator[Pool]:
-    """One database for this file; each test has its own tenant."""
+    """One database for this file. Each test has its own tenant."""
     await postgres.clone("t_quizzes", TEMPLATE)
     pool = await create_pool(postgres.dsn(database="t_quizzes"))
     yield pool
@@ -99,7 +99,7 @@ async def test_a_failed_quiz_does_not_complete_the_lesson(desk: Desk) -> None:
     assert visit.lesson_progress is None
 
 
-async def test_the_first_hint_is_the_authors_the_next_the_passage(desk: Desk) -> None:
+async def test_first_hint_is_the_authors_and_the_next_is_the_passage(desk: Desk) -> None:
     await desk.library.start_quiz(desk.account_id, desk.lesson_id)
     hints = [await desk.library.take_hint(desk.account_id, desk.lesson_id) for _ in range(2)]
     assert hints == ["Think of fire.", "A ripe apple is red."]

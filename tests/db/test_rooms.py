@@ -1,4 +1,4 @@
-"""Rooms, sessions, rates and accounts as the database keeps them."""
+"""Rooms, sessions, rates and accounts in the database."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -50,7 +50,7 @@ async def test_a_lesson_change_raises_the_revision_and_the_same_lesson_does_not(
     assert learner == rooms.RoomLearner(room.id, amina.id, first.id, 3, None)
 
 
-async def test_a_change_from_the_metadata_is_adopted_unless_it_is_older_or_no_lesson_here(
+async def test_change_from_the_metadata_is_adopted_unless_older_or_not_a_lesson_of_the_room(
     db: Connection, tenant_id: UUID
 ) -> None:
     room = await make_room(db, tenant_id)

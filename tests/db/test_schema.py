@@ -1,4 +1,4 @@
-"""What must hold for every table, read from the catalogue."""
+"""Rules for every table, checked in the catalogue."""
 
 import pytest
 
@@ -43,11 +43,11 @@ select relname from pg_class where relnamespace = 'public'::regnamespace
 @pytest.mark.parametrize(
     "query", [UNPROTECTED, LOOSE_FOREIGN_KEYS, LOOSE_PRIMARY_KEYS, STRONG_ROLES, PRIVILEGED_CODE]
 )
-async def test_catalogue_shows_no_way_around_the_tenant(db: Connection, query: str) -> None:
+async def test_nothing_in_the_schema_bypasses_the_tenant(db: Connection, query: str) -> None:
     assert [row[0] for row in await db.fetch(query)] == []
 
 
-async def test_every_table_but_tenants_has_a_tenant(db: Connection) -> None:
+async def test_every_table_except_tenants_has_a_tenant(db: Connection) -> None:
     names = await db.fetch(
         "select relname from pg_class c where relnamespace = 'public'::regnamespace "
         "and relkind in ('r', 'p') and not exists (select from pg_attribute a "

@@ -1,4 +1,4 @@
-"""Stored objects, in a local folder and in S3: the same answers from both."""
+"""Stored objects: the same tests with a local folder and with S3."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -112,7 +112,7 @@ def test_folder_of_the_objects_is_closed_to_other_users(tmp_path: Path) -> None:
     assert settings.storage_dir.stat().st_mode & 0o777 == 0o700
 
 
-async def test_server_that_does_not_answer_is_one_error() -> None:
+async def test_unreachable_server_raises_storage_unavailable() -> None:
     storage = open_storage(s3_settings(f"http://127.0.0.1:{free_port()}"))
     with pytest.raises(StorageUnavailable):
         await storage.put(TENANT, "x", b"x")

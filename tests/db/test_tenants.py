@@ -1,4 +1,4 @@
-"""Two tenants: row-level security alone, the predicates alone, and both."""
+"""Two tenants: row-level security alone, predicates alone, and both together."""
 
 import inspect
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ from tests.db.rows import NOW, at, make_learner, make_session, segment
 
 @dataclass(frozen=True)
 class Ids:
-    """What there is of a tenant, by the names that the functions of db/ use for it."""
+    """The ids of a tenant's rows, named like the parameters of db/."""
 
     tenant_id: UUID
     account_id: UUID
@@ -113,13 +113,13 @@ async def fill(pool: Pool, slug: str) -> Ids:
 
 @pytest.fixture
 async def ours(pool: Pool) -> Ids:
-    """The tenant that asks."""
+    """The tenant that makes the calls."""
     return await fill(pool, "ours")
 
 
 @pytest.fixture
 async def theirs(pool: Pool) -> Ids:
-    """The tenant that is asked for."""
+    """The tenant whose rows must stay hidden."""
     return await fill(pool, "theirs")
 
 
@@ -157,14 +157,14 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
 
 @pytest.fixture
 async def unguarded(database: Database) -> AsyncIterator[Connection]:
-    """A connection that row-level security does not bind: only the predicates hold."""
+    """A connection that bypasses row-level security, so only the predicates protect."""
     connection = await asyncpg.connect(database.dsn("postgres"))
     yield connection
     await connection.close()
 
 
 async def call(db: Connection, read: Any, tenant_id: UUID, ids: Ids) -> Any:
-    """One read of `READS` in a tenant, with the ids of any."""
+    """Runs one of `READS` as a tenant, with ids of any tenant."""
     function, names, extra = read
     return await function(db, tenant_id, *(getattr(ids, name) for name in names), **extra)
 
@@ -176,9 +176,9 @@ async def test_no_read_returns_rows_of_another_tenant(
         async with tenant_tx(pool, ours.tenant_id) as db:
             assert await call(db, read, ours.tenant_id, ours), read[0].__name__
             assert not await call(db, read, ours.tenant_id, theirs), read[0].__name__
-            # the second lock alone: a statement that names the other tenant
+            # row-level security alone: the statement names the other tenant
             assert not await call(db, read, theirs.tenant_id, theirs), read[0].__name__
-        # the first lock alone: a role that row-level security does not bind
+        # predicates alone: the role bypasses row-level security
         assert not await call(unguarded, read, ours.tenant_id, theirs), read[0].__name__
 
 
@@ -233,7 +233,7 @@ async def dump(pool: Pool, tenant_id: UUID) -> dict[str, list[str]]:
         }
 
 
-async def test_every_table_the_application_reads_has_a_row_to_guard(pool: Pool, ours: Ids) -> None:
+async def test_every_table_that_the_application_reads_has_a_row(pool: Pool, ours: Ids) -> None:
     assert [name for name, rows in (await dump(pool, ours.tenant_id)).items() if not rows] == []
 
 

@@ -1,4 +1,4 @@
-"""Transcripts: stored once, in order, and seen by who was there."""
+"""Transcripts: stored once, in order, and visible to those who were there."""
 
 from dataclasses import replace
 from uuid import UUID
@@ -14,7 +14,7 @@ from tests.conftest import Database
 from tests.db.rows import at, make_learner, make_session, segment
 
 
-async def test_the_drainer_stores_a_segment_once_however_often_it_comes(
+async def test_drainer_stores_a_repeated_segment_once(
     pool: Pool, database: Database, tenant_id: UUID
 ) -> None:
     async with tenant_tx(pool, tenant_id) as db:
@@ -79,7 +79,7 @@ async def test_learner_sees_words_of_the_second_in_which_they_left(
     await transcripts.insert_segments(db, tenant_id, said)
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
     await ensure_room_learner(db, tenant_id, room_id, badr.id, None)
-    # left at 20.7: the agent tells it finely, the media server, which is believed, in whole seconds
+    # left at 20.7: the agent reports fractions, the media server, which wins, whole seconds
     seen = Participant(session_id, "PA_1", badr.id, at(10), at(20.7))
     told = replace(seen, left_at=at(20), left_told=SERVER)
     await attendance.upsert_participants(db, tenant_id, [seen, told])

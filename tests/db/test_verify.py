@@ -1,4 +1,4 @@
-"""`python -m db verify`: finds event logs that were changed behind the application's back."""
+"""`python -m db verify`: finds event logs that were changed outside the application."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ async def verify(database: Database) -> tuple[int | None, list[str]]:
 
 
 async def tamper(database: Database, statement: str) -> None:
-    """Changes rows past the trigger that refuses it, as only the owner can."""
+    """Changes rows with the trigger disabled, as a superuser."""
     db = await asyncpg.connect(database.dsn("postgres"))
     await db.execute("alter table session_state_events disable trigger user")
     await db.execute(statement)
@@ -61,7 +61,7 @@ async def test_intact_logs_are_verified(database: Database, session_id: UUID) ->
         ("update session_event_heads set last_seq = 7", 7, 6),
     ],
 )
-async def test_changed_log_is_named_with_its_first_broken_event(
+async def test_changed_log_is_reported_with_its_first_broken_event(
     database: Database, session_id: UUID, statement: str, seq: int, left: int
 ) -> None:
     await tamper(database, statement)

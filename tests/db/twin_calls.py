@@ -1,4 +1,4 @@
-"""Every function of db/ with arguments that mean something to twin tenants."""
+"""Calls of every function of db/ with arguments for twin tenants."""
 
 import importlib
 import inspect
@@ -28,7 +28,7 @@ JOB = UUID("00000000-0000-4000-8000-000000000007")
 
 
 def functions() -> Iterator[Any]:
-    """Every public function of db/ that takes a connection and a tenant."""
+    """Yields each public function of db/ that takes a connection and a tenant."""
     for found in pkgutil.iter_modules(database_package.__path__):
         if found.name in ("__main__", "migrations"):
             continue
@@ -43,10 +43,10 @@ def functions() -> Iterator[Any]:
 async def make_calls(
     db: Connection, ids: Ids, pair: tuple[UUID, UUID], tree: CourseTree
 ) -> list[Call]:
-    """Each function with arguments that find rows, and with ids of nothing.
+    """A call of each function with ids that exist, and one with ids that don't.
 
-    The ids are those of both twins. What is unique in all tenants is asked for as one's own and
-    as the other's.
+    Both twins have these ids. For values that are unique across tenants, there is a call with the
+    tenant's own value and one with the other's.
     """
     given = usual(ids, tree) | await unshared(db, pair)
     variants = unusual(ids, tree, given)
@@ -66,7 +66,7 @@ def _nothing(value: Any) -> Any:
 
 
 def usual(ids: Ids, tree: CourseTree) -> Arguments:
-    """What a parameter of that name is given."""
+    """The argument for each parameter name."""
     said = segment(ids.session_id, "new", 1, None)
     stay = Participant(ids.session_id, "PA_1", ids.account_id, NOW, at(3))
     joined = Event("EV_2", JOINED, at(2), "room", "RM_1", "PA_3", "l_nobody", joined_at=at(2))
@@ -89,7 +89,7 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
 
 
 async def unshared(db: Connection, pair: tuple[UUID, UUID]) -> Arguments:
-    """The same for what even twins cannot share."""
+    """Arguments that differ between twins."""
     rooms, people = {}, {}
     for one in pair:
         row = await fetch_one(db, "select name from livekit_rooms where tenant_id = $1", one)
@@ -111,7 +111,7 @@ async def unshared(db: Connection, pair: tuple[UUID, UUID]) -> Arguments:
 
 
 def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Arguments]]:
-    """Functions that are called in more ways than one, and what is given in each."""
+    """Functions with several calls, and the arguments of each."""
     strangers = [[Stay(sid, "RM_1", "l_nobody", at(1), None)] for sid in ("PA_9", "PA_1")]
     lessons = [{"lesson_id": lesson.id, "revision": 19} for lesson in tree.lessons]
     begun = SessionStarted(kind="tutor", room_id=ids.room_id, room_sid="RM_1")
@@ -149,7 +149,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
 
 
 def smaller(tree: CourseTree) -> CourseTree:
-    """The course without its last module, and with one lesson and passage of the first."""
+    """The course with only the first module, one lesson and one passage."""
     module = tree.modules[0]
     lessons = tuple(x for x in tree.lessons if x.module_id == module.id)[:1]
     ids = {lesson.id for lesson in lessons}

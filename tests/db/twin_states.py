@@ -1,4 +1,4 @@
-"""The rows that twins begin with, and how one is in another state than the other."""
+"""The rows that twins begin with, and the changes that put them in different states."""
 
 from uuid import UUID
 
@@ -12,7 +12,7 @@ MARKS = ("CANARYONE", "CANARYTWO")
 
 
 async def enrich(db: Connection, ids: Ids) -> None:
-    """What the statements look for besides: a second person, answers, another stay."""
+    """Adds more rows that statements look for: a second person, answers, another stay."""
     badr = await make_learner(db, ids.tenant_id, "Badr")
     stay = Participant(ids.session_id, "PA_open", badr.id, NOW, None)
     await attendance.upsert_participants(db, ids.tenant_id, [stay])
@@ -20,7 +20,7 @@ async def enrich(db: Connection, ids: Ids) -> None:
     await transcripts.insert_segments(db, ids.tenant_id, tutor)
 
 
-# what no function of ours can bring about, or not so
+# rows that no function of db/ creates in this form
 SAID = """
 update transcript_segments set in_reply_to = 'e' where id = 'r';
 update transcript_segments set lesson_id = (select id from lessons where title = 'Apples');
@@ -54,7 +54,7 @@ where id = (select tenant_id from admin_notices);
 insert into admin_notices (tenant_id, host, name, first_at, last_at, cleared_at)
 select tenant_id, host, 'media_away', first_at, last_at, last_at from admin_notices;
 """
-# how one twin is in another state than the other: what a check forgets then shows
+# puts the twins in different states, which reveals a check that ignores the tenant
 ONLY_FIRST = (
     """insert into passages (tenant_id, lesson_id, number, kind, body)
        select tenant_id, id, 77, 'text', '![a](picture:first.png)'
@@ -106,7 +106,7 @@ ONLY_SECOND = (
 
 
 async def part(db: Connection, ids: Ids) -> tuple[UUID, UUID]:
-    """The twins, in states of their own."""
+    """Creates the twins and puts them in different states."""
     await db.execute(SAID)
     first = await make_twin(db, ids.tenant_id, MARKS[0], 0)
     second = await make_twin(db, ids.tenant_id, MARKS[1], 7)

@@ -1,7 +1,7 @@
-"""Twin tenants: the same ids in every table, other words; and statements that lost a predicate.
+"""Twin tenants: the same ids in every table, but different texts. Statements without a predicate.
 
-Where two tenants share every id, a statement that forgets its tenant meets the twin's row in
-whatever it does. Each text of a twin carries its mark, so a leak shows in any byte.
+If two tenants share every id, a statement that forgets its tenant always finds the twin's row. Each
+text of a twin contains its mark, so that any leak shows.
 """
 
 import inspect
@@ -35,16 +35,16 @@ where c.relnamespace = 'public'::regnamespace and c.relkind = 'r' and a.attnum >
   and exists (select from pg_attribute t where t.attrelid = c.oid and t.attname = 'tenant_id')
 order by c.relname, a.attnum
 """
-# keys without a foreign key: twins must share them, as they share ids
+# keys without a foreign key: twins share them, like ids
 KEYS = {("sessions", "room_sid"), ("transcript_segments", "in_reply_to")}
 
 
 async def make_twin(db: Connection, template: UUID, mark: str, shift: int) -> UUID:
-    """A tenant with a copy of every row of the template, its texts marked. As the superuser."""
+    """Copies every row of the template to a new tenant and marks its texts. Needs a superuser."""
     twin = uuid4()
     await db.execute("insert into tenants (id, slug, name) values ($1, $2, $2)", twin, mark)
     columns = await db.fetch(COLUMNS)
-    await db.execute("set session_replication_role = replica")  # copies are whole already
+    await db.execute("set session_replication_role = replica")  # the copies are consistent already
     for table in sorted({row["table"] for row in columns}):
         mine = [row for row in columns if row["table"] == table]
         names = ", ".join(f'"{row["column"]}"' for row in mine)
@@ -62,11 +62,11 @@ async def make_twin(db: Connection, template: UUID, mark: str, shift: int) -> UU
 
 
 def _marked(row: Any, shift: int) -> str:
-    """What becomes of a column: keys and what a check allows stay, all else differs."""
+    """The expression for a copied column: keys and checked columns stay, all others change."""
     column, kind = f'"{row["column"]}"', row["type"]
     if row["column"] == "tenant_id":
         return "$1"
-    if kind == "timestamp with time zone":  # whole seconds, or it would pass for the time of day
+    if kind == "timestamp with time zone":  # whole seconds: others are taken for the current time
         return column if row["key"] else f"date_trunc('second', {column}) + $4::interval"
     if kind == "jsonb":
         return f"{column} || jsonb_build_object('mark', $3::text)"
@@ -83,18 +83,18 @@ def _marked(row: Any, shift: int) -> str:
 
 
 def takes_mark(row: Any) -> bool:
-    """Whether a column is a text that twins need not share and no check limits."""
+    """Whether a column is a text that may differ between twins and has no check."""
     free = not row["key"] and not row["checked"] and (row["table"], row["column"]) not in KEYS
     return free and row["type"] == "text"
 
 
 @dataclass
 class Recorder:
-    """A connection that notes each statement, and can take one predicate out of one of them."""
+    """A connection that records its statements, and can replace one of them by a mutant."""
 
     connection: Connection
     seen: set[str] = field(default_factory=set)
-    mutant: tuple[str, str] | None = None  # a statement, and what runs in its place
+    mutant: tuple[str, str] | None = None  # a statement, and the one to run instead
 
     def __getattr__(self, name: str) -> Any:
         inner = getattr(self.connection, name)
@@ -111,9 +111,9 @@ class Recorder:
 
 
 def mutants(statement: str) -> Iterator[tuple[str, str]]:
-    """The predicates of a statement, each with the statement that lacks it."""
+    """Each predicate of a statement, with the statement without it."""
     for found in PREDICATE.finditer(statement):
-        # the parameter stays, or the server could not tell its type
+        # keep the parameter, or the server cannot infer its type
         instead = "$1::uuid is not null" if found[1] == "$1" else "true"
         before, after = statement[: found.start()], statement[found.end() :]
         where = f"{before[-60:]}[{found[0]}]{after[:60]}"
@@ -122,27 +122,27 @@ def mutants(statement: str) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a function of db/ with what it is given after connection and tenant."""
+    """A call of a function of db/; `arguments` are those after connection and tenant."""
 
     function: Callable[..., Any]
     arguments: dict[str, Any]
 
     @property
     def name(self) -> str:
-        """As in `rooms.find_room`."""
+        """Such as `rooms.find_room`."""
         return f"{self.function.__module__.removeprefix('db.')}.{self.function.__name__}"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call answered or raised, and what the rows of all tenants were behind it."""
+    """What a call returned or raised, and all rows of each tenant after it."""
 
     answer: str
     rows: dict[UUID, str]
 
 
 def known(text: str, ids: Sequence[str]) -> str:
-    """A text without what differs from run to run: new ids, the time of day."""
+    """Replaces what differs from run to run: new ids and the current time."""
     text = NEW_TIME.sub("<now>", text)
     return NEW_ID.sub(lambda found: found[0] if found[0] in ids else "<new>", text)
 
@@ -150,7 +150,7 @@ def known(text: str, ids: Sequence[str]) -> str:
 async def run_call(
     db: Recorder, call: Call, tenant_id: UUID, ids: Sequence[str], role: str | None
 ) -> Outcome:
-    """Calls in a transaction that is rolled back; with a role, row-level security holds."""
+    """Calls in a transaction that is rolled back. With a role, row-level security applies."""
     transaction = db.connection.transaction()
     await transaction.start()
     try:
@@ -176,7 +176,7 @@ async def _answer(db: Recorder, call: Call, tenant_id: UUID) -> str:
     try:
         answer = repr(await call.function(db, tenant_id, **arguments))
         await db.connection.execute("set constraints all immediate")
-    except (asyncpg.PostgresError, Exception) as error:  # noqa: BLE001 it is the answer
+    except (asyncpg.PostgresError, Exception) as error:  # noqa: BLE001 the error is the answer
         await savepoint.rollback()
         return f"{type(error).__name__}: {error} {getattr(error, 'detail', '')}"
     await savepoint.commit()
@@ -184,11 +184,11 @@ async def _answer(db: Recorder, call: Call, tenant_id: UUID) -> str:
 
 
 class PerTenant(dict[UUID, Any]):
-    """An argument that twins cannot share: what is unique in the whole database."""
+    """An argument that differs between twins, because it is unique in the whole database."""
 
 
 async def dump(db: Connection, ids: Sequence[str], begun: int = 2**32) -> dict[UUID, str]:
-    """All rows of each tenant as text; with those that a transaction since `begun` has locked."""
+    """All rows of each tenant as text. Marks rows locked by transactions since `begun`."""
     tables = sorted({row["table"] for row in await db.fetch(COLUMNS)})
     query = " union all ".join(
         f"""select tenant_id, '{table} ' || t::text
@@ -203,6 +203,6 @@ async def dump(db: Connection, ids: Sequence[str], begun: int = 2**32) -> dict[U
 
 
 def parameters(function: Callable[..., Any]) -> list[str]:
-    """What a function wants after connection and tenant, and has no default for."""
+    """Required parameters after connection and tenant."""
     given = list(inspect.signature(function).parameters.values())[2:]
     return [one.name for one in given if one.default is inspect.Parameter.empty]

@@ -1,4 +1,4 @@
-"""A run that starts one of each process that tests and benchmarks start, and waits to be killed."""
+"""Starts one of each process that tests and benchmarks use, and waits to be killed."""
 
 import asyncio
 import os
@@ -32,7 +32,7 @@ async def start_everything(folder: Path) -> None:
 
 
 async def start_one(folder: Path) -> None:
-    """A process that is frozen and in a session of its own."""
+    """Starts a process in its own session and freezes it."""
     sleeper = await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True)
     os.kill(sleeper.pid, signal.SIGSTOP)
     await tell_and_wait(folder)
@@ -40,7 +40,7 @@ async def start_one(folder: Path) -> None:
 
 async def tell_and_wait(folder: Path) -> None:
     print(folder, flush=True)  # noqa: T201 the test reads it
-    await asyncio.to_thread(sys.stdin.read)  # also ends where the test itself was killed
+    await asyncio.to_thread(sys.stdin.read)  # also ends if the test itself is killed
 
 
 if __name__ == "__main__":

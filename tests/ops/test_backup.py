@@ -1,4 +1,4 @@
-"""Backup and restore as operations.md has them: all gone, all back."""
+"""Backup and restore as in docs/operations.md: everything is wiped, then restored."""
 
 import asyncio
 import contextlib
@@ -42,14 +42,14 @@ async def home() -> AsyncIterator[Path]:
 
 
 def passable_folder() -> Path:
-    """Where we are root, the server's user must pass it."""
+    """A temporary folder that the server's user can enter, also if we are root."""
     folder = Path(tempfile.mkdtemp(prefix="bodh-backup-"))
     folder.chmod(0o711)
     return folder
 
 
 def db_command(home: Path, *arguments: str) -> str:
-    """Runs `python -m db`, which must succeed, and gives what it printed."""
+    """Runs `python -m db`, asserts success and returns its output."""
     done = subprocess.run(
         [sys.executable, "-m", "db", *arguments],
         cwd=ROOT, env={**os.environ, "BODH_HOME": str(home), "DATABASE_URL": ""},
@@ -61,7 +61,7 @@ def db_command(home: Path, *arguments: str) -> str:
 
 @asynccontextmanager
 async def running(home: Path) -> AsyncIterator[tuple[Settings, Pool, UUID]]:
-    """The embedded server of this BODH_HOME, with a pool on it and its tenant."""
+    """Runs the embedded server of this BODH_HOME. Yields settings, a pool and the tenant."""
     settings = Settings(_env_file=None, bodh_home=home)
     cluster = embedded.cluster_of(settings)
     await embedded.start(cluster)
@@ -84,7 +84,7 @@ async def read(pool: Pool, tenant_id: UUID, session_id: UUID) -> tuple[list[Any]
 
 
 async def drain(settings: Settings) -> int:
-    """Moves what waits in the spool; the answer is how many that were."""
+    """Drains one batch of the spool. Returns its size."""
     spool = Spool(settings.spool_path)
     pool = await create_pool(settings.drain_dsn, max_size=2)
     try:
@@ -95,7 +95,7 @@ async def drain(settings: Settings) -> int:
 
 
 @pytest.mark.timeout(240)
-async def test_what_was_backed_up_is_found_again_after_everything_is_wiped(home: Path) -> None:
+async def test_backup_is_restored_after_everything_is_wiped(home: Path) -> None:
     async with running(home) as (settings, pool, tenant_id):
         async with tenant_tx(pool, tenant_id) as db:
             session_id = await make_session(db, tenant_id)
@@ -105,7 +105,7 @@ async def test_what_was_backed_up_is_found_again_after_everything_is_wiped(home:
         before, log = await read(pool, tenant_id, session_id)
         assert len(before) == 5
         await open_storage(settings).put(tenant_id, "courses/a.png", b"a picture")
-        db_command(home, "backup", str(home.parent / "backup"))  # while it runs
+        db_command(home, "backup", str(home.parent / "backup"))  # while the server runs
 
     shutil.rmtree(home)
     db_command(home, "restore", str(home.parent / "backup"))
@@ -125,7 +125,7 @@ async def test_what_was_backed_up_is_found_again_after_everything_is_wiped(home:
 
 
 async def put_waiting(settings: Settings, tenant_id: UUID, said: Segment) -> None:
-    """Something in the spool and in the inbox that Postgres does not have yet."""
+    """Puts an entry into the spool and one into the inbox that Postgres does not have yet."""
     spool = Spool(settings.spool_path)
     payload = _segments.dump_python(said, mode="json")
     await spool.put(Entry(tenant_id, said.session_id, "segment", said.id, payload))
@@ -142,7 +142,7 @@ async def test_restore_overwrites_nothing(home: Path) -> None:
         db_command(home, "restore", str(home.parent / "backup"))
 
 
-async def test_a_postgres_of_ones_own_is_backed_up_by_its_url(home: Path) -> None:
+async def test_own_postgres_is_backed_up_by_its_url(home: Path) -> None:
     async with running(home) as (settings, _, tenant_id):
         url = embedded.cluster_of(settings).dsn("postgres")
         db_command(home, "backup", str(home.parent / "backup"), "--url", url)
@@ -167,11 +167,11 @@ async def test_a_postgres_of_ones_own_is_backed_up_by_its_url(home: Path) -> Non
         ("postgresql://a:one@/d?x=1&password=two&y=2", "postgresql://a@/d?x=1&y=2", "two"),
     ],
 )
-def test_a_url_and_its_password_go_separate_ways(dsn: str, url: str, password: str | None) -> None:
+def test_password_is_split_from_the_url(dsn: str, url: str, password: str | None) -> None:
     assert split_password(dsn) == (url, {} if password is None else {"PGPASSWORD": password})
 
 
-async def test_nobody_reads_the_password_of_a_running_backup_or_restore(
+async def test_arguments_of_backup_and_restore_contain_no_password(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PGPASSWORD", raising=False)
@@ -181,12 +181,12 @@ async def test_nobody_reads_the_password_of_a_running_backup_or_restore(
         cluster = embedded.cluster_of(settings)
         await require_password(cluster)
         url, other = (cluster.dsn(f"postgres:{PASSWORD}", name) for name in ("bodh", "other"))
-        async with stopped_by(url, "lock table tenants"):
+        async with blocked_by(url, "lock table tenants"):
             backup = asyncio.create_task(back_up(settings, folder, url))
             dumping = await arguments_of("pg_dump", backup)
         await backup
         await run(url, "create database other")
-        async with stopped_by(other, "create table tenants ()"):
+        async with blocked_by(other, "create table tenants ()"):
             restoring = asyncio.create_task(restore(elsewhere, folder, other))
             filling = await arguments_of("pg_restore", restoring)
         await restoring
@@ -199,12 +199,12 @@ PASSWORD = "only-for-this-test"
 
 
 async def require_password(cluster: embedded.Cluster) -> None:
-    """From now on the server lets its superuser in by the password only."""
+    """Makes the server require the superuser's password."""
     await run(cluster.dsn("postgres"), f"alter role postgres password '{PASSWORD}'")
     access = cluster.data / "pg_hba.conf"
     access.write_text(f"local all postgres scram-sha-256\n{access.read_text()}")
     with contextlib.suppress(asyncpg.InvalidPasswordError):
-        while True:  # until the server has read it
+        while True:  # until the server has reloaded it
             await run(cluster.dsn("postgres"), "select pg_reload_conf()")
 
 
@@ -215,8 +215,8 @@ async def run(url: str, statement: str) -> None:
 
 
 @asynccontextmanager
-async def stopped_by(url: str, statement: str) -> AsyncIterator[None]:
-    """Meanwhile who touches the same waits; nothing of the statement stays."""
+async def blocked_by(url: str, statement: str) -> AsyncIterator[None]:
+    """Holds the locks of a statement during the block, then rolls it back."""
     db = await asyncpg.connect(url)
     transaction = db.transaction()
     await transaction.start()
@@ -229,14 +229,14 @@ async def stopped_by(url: str, statement: str) -> AsyncIterator[None]:
 
 
 async def arguments_of(program: str, running: "asyncio.Task[None]") -> str:
-    """What everybody sees of our child that runs this program, as long as the task does."""
+    """The arguments of our child that runs this program, as other users see them."""
     while not running.done():
-        for told in arguments_of_children():
-            if program in told:
-                return told
+        for line in arguments_of_children():
+            if program in line:
+                return line
         await asyncio.sleep(0.02)
     running.result()
-    raise AssertionError(f"{program} was not seen")
+    raise AssertionError(f"{program} did not run")
 
 
 def arguments_of_children() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Dockerfile and compose.yaml, held to the code; no container daemon is needed."""
+"""Dockerfile and compose.yaml fit the code. Needs no container daemon."""
 
 import re
 import shlex
@@ -21,7 +21,7 @@ SETTINGS = {name.upper() for name in Settings.model_fields}
 OF_OTHER_IMAGES = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "LIVEKIT_CONFIG"}
 TARGETS = ("token-server", "agent")
 
-# Imports with every installed file hidden that no package of a lock file owns.
+# Imports with all installed files hidden, except those of a lock file's packages.
 IMPORT_FROM_LOCK = """
 import importlib.machinery, importlib.metadata, re, sys
 
@@ -52,7 +52,7 @@ print(*sorted({{name.split(".")[0] for name in sys.modules}}))
 
 
 def stages() -> dict[str, list[str]]:
-    """Instructions of each stage, by its name."""
+    """Instructions of each stage, by name."""
     found: dict[str, list[str]] = {}
     for line in DOCKERFILE.splitlines():
         start = re.match(r"FROM (\S+) AS (\S+)", line)
@@ -64,18 +64,18 @@ def stages() -> dict[str, list[str]]:
 
 
 def copied(target: str) -> set[str]:
-    """Paths of the checkout that a stage holds."""
+    """Paths of the checkout that a stage copies."""
     lines = [line.split()[1:] for line in stages()[target] if line.startswith("COPY ")]
     return {path for words in lines if not words[0].startswith("--") for path in words[:-1]}
 
 
 def modules_called(lines: list[str]) -> set[str]:
-    """What `python -m` is asked to run, in the instructions or the commands of compose.yaml."""
+    """Modules that are run with `python -m`."""
     return {name for line in lines for name in re.findall(r"-m[\", ]+([\w.]+)", line)}
 
 
 def loaded(imports: str, lock: str) -> set[str]:
-    """Top-level names that are loaded when only the packages of a lock file are there."""
+    """Top-level modules that are loaded with only the packages of a lock file."""
     answer = subprocess.run(
         [sys.executable, "-c", IMPORT_FROM_LOCK.format(imports=imports), " ".join(locked(lock))],
         cwd=ROOT, capture_output=True, text=True, check=False,
@@ -89,20 +89,20 @@ def locked(name: str) -> set[str]:
 
 
 def matches(path: str, pattern: str) -> bool:
-    """Whether a pattern of .dockerignore covers a path, itself or by a folder above it."""
+    """Whether a pattern of .dockerignore matches a path or a folder above it."""
     return any(fnmatch(str(part), pattern) for part in (Path(path), *Path(path).parents))
 
 
-def test_every_copied_path_exists_and_is_let_into_the_build() -> None:
+def test_every_copied_path_exists_and_is_not_ignored() -> None:
     patterns = (ROOT / ".dockerignore").read_text().splitlines()
-    let_in = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
+    included = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
     paths = {path for stage in stages() for path in copied(stage)}
-    kept_out = {p for p in paths if not any(matches(p, pattern) for pattern in let_in)}
+    ignored = {p for p in paths if not any(matches(p, pattern) for pattern in included)}
     assert {path for path in paths if not (ROOT / path).exists()} == set()
-    assert kept_out == set()
+    assert ignored == set()
 
 
-def test_every_module_called_exists_in_its_stage() -> None:
+def test_every_stage_contains_the_modules_it_runs() -> None:
     for stage, lines in stages().items():
         for module in modules_called(lines) - {"venv"}:
             path = module.replace(".", "/")
@@ -132,13 +132,15 @@ def test_image_runs_as_a_plain_user_without_a_compiler(target: str) -> None:
         ),
     ],
 )
-def test_image_holds_everything_its_processes_import(target: str, imports: str, lock: str) -> None:
+def test_image_contains_everything_its_processes_import(
+    target: str, imports: str, lock: str
+) -> None:
     tops = loaded(imports, lock)
     ours = {name for name in tops if (ROOT / name).is_dir() or (ROOT / f"{name}.py").is_file()}
     assert ours <= {path.removesuffix(".py") for path in copied(target)}
 
 
-def test_a_lock_less_some_packages_keeps_all_others() -> None:
+def test_lock_without_some_packages_keeps_all_others() -> None:
     lock = (ROOT / "requirements.lock").read_text()
     less = without_packages(lock, ["supervisor", "setuptools"])
     names = set(re.findall(r"^([a-z0-9._-]+)==", less, re.MULTILINE))
@@ -154,7 +156,7 @@ def test_compose_sets_settings_only() -> None:
     assert set_here | asked <= SETTINGS | OF_OTHER_IMAGES
 
 
-def test_compose_runs_what_the_images_hold() -> None:
+def test_images_contain_the_modules_that_compose_runs() -> None:
     built = {name: s for name, s in COMPOSE["services"].items() if "build" in s}
     assert set(built) == {"migrate", "token-server", "speech", "drain", "watch", "jobs", "agent"}
     for service in built.values():
@@ -163,7 +165,7 @@ def test_compose_runs_what_the_images_hold() -> None:
         assert called <= copied(target)
 
 
-def test_compose_has_the_media_servers_two_rules() -> None:
+def test_compose_sets_the_two_rules_of_the_media_server() -> None:
     config = yaml.safe_load(COMPOSE["services"]["livekit"]["environment"]["LIVEKIT_CONFIG"])
     assert config["room"]["auto_create"] is False
     assert config["agents"]["target_load"] == 1.0

@@ -15,13 +15,13 @@ from harness.stack import ROOT
 from scripts.processes import wait_until
 
 GONE_S = 10.0
-# a folder of its own in /tmp: in this run's it would have too long a path for sockets
+# the run gets its own folder in /tmp: inside this run's, paths of sockets would be too long
 OUTSIDE = {name: value for name, value in os.environ.items() if name not in (run.MARK, "TMPDIR")}
 
 
 @contextmanager
 def started(what: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
-    """A run that has started its processes, and its folder."""
+    """Starts a run and waits for its processes. Yields the run and its folder."""
     command = [sys.executable, "-m", "tests.ops.killed_run", what]
     with subprocess.Popen(
         command,
@@ -56,7 +56,7 @@ def test_a_killed_run_leaves_nothing_behind() -> None:
         assert wait_until(lambda: not folder.exists(), GONE_S)
 
 
-def test_the_next_run_ends_what_a_run_left_whose_guard_was_killed_too() -> None:
+def test_next_run_cleans_up_after_a_run_whose_guard_was_also_killed() -> None:
     with started("one") as (process, folder):
         guards = [one for one in psutil.Process(process.pid).children() if "-I" in one.cmdline()]
         assert len(guards) == 1

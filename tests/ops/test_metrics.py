@@ -18,7 +18,7 @@ PATIENCE_S = 30.0
 
 
 def wait_for(what: str, holds: Callable[[], bool]) -> None:
-    """Returns when the condition holds. Raises AssertionError after PATIENCE_S."""
+    """Waits until the condition holds. Raises AssertionError after PATIENCE_S."""
     deadline = time.monotonic() + PATIENCE_S
     while not holds():
         assert time.monotonic() < deadline, f"{what} after {PATIENCE_S:.0f} s"
@@ -26,7 +26,7 @@ def wait_for(what: str, holds: Callable[[], bool]) -> None:
 
 
 def ask(url: str, token: str = "") -> bytes:
-    """The body of the answer. Raises unless its status is 200."""
+    """The body of the response. Raises unless the status is 200."""
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})  # noqa: S310 loopback
     with urllib.request.urlopen(request, timeout=5) as answer:  # noqa: S310 loopback
         body: bytes = answer.read()
@@ -34,7 +34,7 @@ def ask(url: str, token: str = "") -> bytes:
 
 
 def metrics(stack: Stack) -> dict[str, float]:
-    """Values by sample, as a scraper on this host gets them."""
+    """Values by sample, as scraped on this host."""
     text = ask(f"http://127.0.0.1:{int(stack.environment['PORT']) + 1}/metrics").decode()
     pairs = [line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")]
     return {name: float(value) for name, value in pairs}
@@ -56,13 +56,13 @@ def admin_token(stack: Stack) -> str:
 
 
 def notices(stack: Stack, token: str) -> list[tuple[str, bool]]:
-    """Name of each notice, and whether it still holds."""
+    """Names of the notices, and whether each is active."""
     told = json.loads(ask(f"{stack.url}/api/notices", token))["notices"]
     return [(notice["name"], notice["clearedAt"] is None) for notice in told]
 
 
 @pytest.mark.timeout(300)
-def test_a_lost_media_server_is_a_gauge_a_line_and_a_notice_until_it_is_back(stack: Stack) -> None:
+def test_lost_media_server_shows_in_metrics_log_and_notices_until_it_is_back(stack: Stack) -> None:
     token = admin_token(stack)
     alarm, holds = 'bodh_alarm{alarm="media_away"}', ("media_away", True)
     asked = 'bodh_http_requests_total{method="GET",route="/api/notices",status="200"}'

@@ -1,4 +1,4 @@
-"""The papers of the repository tell what the code does."""
+"""The documentation agrees with the code."""
 
 import configparser
 import re
@@ -19,7 +19,7 @@ SETTINGS = sorted(name.upper() for name in Settings.model_fields)
 
 
 def readme_settings() -> dict[str, str]:
-    """Name to default, as the README's table has them."""
+    """Default by name, from the README's table."""
     return dict(re.findall(r"^\| `([A-Z_]+)` \| (?:`([^`]*)`)? ?\|", README, re.MULTILINE))
 
 
@@ -35,18 +35,18 @@ def test_readme_has_every_setting() -> None:
     assert sorted(readme_settings()) == SETTINGS
 
 
-def test_defaults_of_env_example_are_those_of_the_code(no_environment: None) -> None:
+def test_defaults_in_env_example_equal_the_code(no_environment: None) -> None:
     values = {k: v or "" for k, v in dotenv_values(ROOT / ".env.example").items()}
     assert read_settings(values) == read_settings({})
 
 
-def test_defaults_of_the_readme_are_those_of_the_code(no_environment: None) -> None:
+def test_defaults_in_the_readme_equal_the_code(no_environment: None) -> None:
     assert read_settings(readme_settings()) == read_settings({})
 
 
 @pytest.fixture
 def no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting comes from this run's environment or from a developer's .env."""
+    """Hides settings in the environment and in a developer's .env."""
     for name in SETTINGS:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
@@ -78,7 +78,7 @@ def test_ci_runs_make_test_and_nothing_else() -> None:
     assert (ROOT / ".ci/run").read_text().splitlines()[1:] == ["exec make test"]
 
 
-def test_links_of_the_papers_lead_somewhere() -> None:
+def test_links_in_the_documentation_work() -> None:
     papers = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     dead = [
         f"{paper.name}: {link}"
@@ -92,6 +92,6 @@ def test_links_of_the_papers_lead_somewhere() -> None:
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
-def test_operations_explain_every_alarm_and_every_metric() -> None:
+def test_operations_page_explains_every_alarm_and_metric() -> None:
     told = re.findall(r"^\| `([a-z_]+)` \|", OPERATIONS, re.MULTILINE)
     assert sorted(told) == sorted([*ALARMS, *(metric.name for metric in METRICS)])

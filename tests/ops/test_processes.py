@@ -28,7 +28,7 @@ def home(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def stray(home: Settings) -> Iterator[psutil.Process]:
-    """A process of this BODH_HOME without a parent that would stop it."""
+    """A process of this BODH_HOME that no parent stops."""
     process = subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(600)"],
         env=os.environ | {MARK: str(home.bodh_home)},

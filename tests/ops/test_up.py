@@ -1,4 +1,4 @@
-"""`make up` from start to end: ready, restarted, ended, nothing left behind."""
+"""`make up` from start to end: it becomes ready, restarts processes, leaves nothing behind."""
 
 import os
 import signal
@@ -27,7 +27,7 @@ def home() -> Iterator[Path]:
 
 
 def family(stack: Stack) -> list[psutil.Process]:
-    """Every process of a stack, by its mark and by descent, in case one dropped the mark."""
+    """Every process of a stack, by mark and by parent, in case one dropped the mark."""
     found = {process.pid: process for process in marked(Settings(bodh_home=stack.home))}
     for process in [psutil.Process(stack.process.pid), *found.values()]:
         found |= {child.pid: child for child in process.children(recursive=True)}
@@ -39,7 +39,7 @@ def alive(processes: list[psutil.Process]) -> list[str]:
 
 
 @pytest.mark.timeout(300)
-def test_everything_starts_again_at_once_and_ends_without_a_trace(home: Path) -> None:
+def test_bodh_starts_again_at_once_and_leaves_nothing_behind(home: Path) -> None:
     with running_stack(BODH_HOME=str(home)) as stack:
         assert f"ready: {stack.url}" in stack.lines
         processes = family(stack)
@@ -56,7 +56,7 @@ def test_everything_starts_again_at_once_and_ends_without_a_trace(home: Path) ->
 
 
 def assert_ends(stack: Stack, processes: list[psutil.Process]) -> None:
-    """Ends at Ctrl-C. SIGTERM ends every stack of the tests, in running_stack."""
+    """Stops by Ctrl-C. All other stacks of the tests are stopped by SIGTERM."""
     began = time.monotonic()
     stack.process.send_signal(signal.SIGINT)
     assert stack.process.wait(2 * ENDED_S) == 0
@@ -66,7 +66,7 @@ def assert_ends(stack: Stack, processes: list[psutil.Process]) -> None:
 
 
 def assert_restarts(stack: Stack, command: str) -> None:
-    """Kills a process and waits until another one runs in its place."""
+    """Kills a process and waits until it was restarted."""
     (old,) = stack.pids(command)
     os.kill(old, signal.SIGKILL)
     assert wait_until(lambda: stack.pids(command) not in ([], [old]), 20.0)

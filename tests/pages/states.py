@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from playwright.async_api import Page, expect
 
 Steps = Callable[[Page], Awaitable[None]]
-PHONE, DRAWER = 768, 1100  # px of width from which there are no tabs; no drawer
+PHONE, DRAWER = 768, 1100  # px: from these widths on, there are no tabs, no drawer
 
 
 @dataclass(frozen=True)

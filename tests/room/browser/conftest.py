@@ -19,7 +19,7 @@ from tests.room.conftest import Module
 
 ANSWER_MS = 20_000
 expect.set_options(timeout=ANSWER_MS)
-# collects every word that the voice line shows
+# collects the words that the voice line shows
 NOTE_STATES = """
   window.states = [];
   new MutationObserver(() => {

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-RUN = "pwn()"  # counted by the test
-AWAY = "//foreign.example"  # a request to it is counted
+RUN = "pwn()"  # the test counts calls
+AWAY = "//foreign.example"  # the test counts requests
 
 ATTEMPTS = (
     f"<script>{RUN}</script>",
@@ -61,7 +61,7 @@ WAYS: tuple[Callable[[str], str], ...] = (
 
 
 def payloads(count: int) -> list[str]:
-    """`count` of the 500 payloads, spread over attempts and ways, each with its own number."""
+    """`count` of the 500 payloads, spread over attempts and ways. Each has its own number."""
     every = list(dict.fromkeys(way(attempt) for way in WAYS for attempt in ATTEMPTS))[:500]
     # 37 shares no factor with 500: every attempt occurs, and neighbours differ
     return [f"{number} {every[number * 37 % len(every)]}" for number in range(count)]

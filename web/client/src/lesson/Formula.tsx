@@ -1,4 +1,4 @@
-/** A formula, from the MathML that the import made. */
+/** A formula, from the MathML that the import created. */
 import { createElement, type ReactNode } from 'react';
 import { texts } from '../texts';
 

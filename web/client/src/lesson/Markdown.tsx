@@ -72,7 +72,7 @@ class Walk {
   }
 }
 
-/** A picture of the course; of any other only the words are shown, so that nothing is fetched. */
+/** A picture of the course. Shows only the text of other pictures, so nothing else is fetched. */
 function Picture({ src, alt }: { src: string | null; alt: string }) {
   if (src === null || !src.startsWith('/api/files/')) return alt;
   return <img src={src} alt={alt} loading="lazy" />;

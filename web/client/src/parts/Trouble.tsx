@@ -2,7 +2,7 @@ import { explain } from '../failures';
 import type { Loaded } from '../load';
 import { texts } from '../texts';
 
-/** In place of content that is loading or failed to load. */
+/** Shown instead of content that is loading or failed to load. */
 export function Trouble({ loaded }: { loaded: Loaded<unknown> }) {
   switch (loaded.state) {
     case 'ready':

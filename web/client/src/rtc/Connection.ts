@@ -1,4 +1,4 @@
-/** One user's connection to a room: join, lose it, come back, leave. */
+/** One user's connection to a room: joining, reconnecting and leaving. */
 import { ConnectionError, ConnectionState, DisconnectReason, RoomEvent, type MediaDeviceFailure } from 'livekit-client';
 import { ApiError, type JoinToken } from '../api';
 import { explain } from '../failures';
@@ -26,7 +26,7 @@ export interface StartOptions {
 
 const BACK_MS = 5_000;
 const BLIP_MS = 1_000; // a connection that resumes sooner needs no banner
-const FINAL = [401, 403, 404]; // a token refused with one of these will not be given later
+const FINAL = [401, 403, 404]; // after one of these, asking for a token again won't help
 
 /** `subscribe` and `current` are made for useSyncExternalStore. */
 export class Connection {
@@ -96,7 +96,7 @@ export class Connection {
     await this.room.disconnect();
   };
 
-  /** Tries to come back now. */
+  /** Tries to reconnect now. */
   readonly retry = () => {
     this.backoff.reset();
     void this.comeBack();

@@ -1,4 +1,4 @@
-/** What agents send, read into its type. Null for anything malformed: rooms hold strangers. */
+/** Parses what agents send. Null if malformed, because other participants can't be trusted. */
 import type { AnswerCited, AnswerPlanned, ModelNames, RoomMetadata, TurnLatency } from '../protocol';
 
 type Json = Record<string, unknown>;

@@ -2,7 +2,7 @@
 import { RoomEvent, type Participant, type Room } from 'livekit-client';
 import { ATTRIBUTE_FINAL, ATTRIBUTE_SEGMENT_ID, TOPIC_CAPTIONS, TOPIC_TYPED } from '../protocol';
 
-const ARRIVAL_MS = 5_000; // words can overtake the news of who joined, by less than this
+const ARRIVAL_MS = 5_000; // words may arrive before their sender has joined, by less than this
 
 export interface Caption {
   sender: Participant;
@@ -32,14 +32,14 @@ export function followCaptions(room: Room, { onText, onEnd }: CaptionHandlers): 
         onText({ sender, segmentId, text, final });
       }
     } catch {
-      // the sender left: what came until then is kept
+      // the sender left: keep what arrived so far
     }
     onEnd({ sender, segmentId, text, final });
   });
   return () => room.unregisterTextStreamHandler(TOPIC_CAPTIONS);
 }
 
-/** Typed turns of the others, whole. */
+/** Complete typed turns of other participants. */
 export function followTyped(room: Room, onTyped: (typed: Omit<Caption, 'final'>) => void): () => void {
   room.registerTextStreamHandler(TOPIC_TYPED, async (reader, { identity }) => {
     const sender = await findSender(room, identity);

@@ -30,7 +30,7 @@ interface LearnerRoomProps {
   modules: readonly ModuleEntry[];
 }
 
-/** The lesson, and beside it the talk about it. */
+/** The lesson and, next to it, the talk about it. */
 export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   const { places, place, pathOf } = usePlaces(courseId, page, modules);
   const lessonId = place?.lesson.id ?? null;

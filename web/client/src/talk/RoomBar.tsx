@@ -15,7 +15,7 @@ interface RoomBarProps {
   onOpen: (event: MouseEvent<HTMLAnchorElement>) => void;
 }
 
-/** The top bar, with the way from the course to the lesson. */
+/** The top bar, with links from the course down to the lesson. */
 export function RoomBar({ page, courseId, module, title, drawer, onOpen }: RoomBarProps) {
   return (
     <TopBar userName={page.userName} inert={drawer.shown} before={<MenuButton drawer={drawer} />}>

@@ -16,7 +16,7 @@ export function useVoice({ tell }: TalkControls, { participant }: Tutor): [boole
     participant?.setVolume(voice ? 1 : 0);
   }, [participant, voice]);
   useRate(participant, speechRate, tell);
-  // if it can't be stored, the button goes back by itself
+  // if it can't be stored, the button reverts by itself
   const toggle = () => void change({ voice: !voice }).catch(() => undefined);
   return [voice, toggle];
 }
