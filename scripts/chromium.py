@@ -39,7 +39,7 @@ def install_chromium(python: Path) -> None:
 
 
 def debian_package() -> str | None:
-    """Path of the installed package; None where it can't be installed."""
+    """Path of the installed package; None if it can't be installed."""
     if os.getuid() != 0 or not shutil.which("apt-get"):
         return None
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}

@@ -25,7 +25,6 @@ SCALARS = {
 
 
 def protocol_types() -> str:
-    """The text of the page's protocol.ts."""
     public = {name: getattr(protocol, name) for name in protocol.__all__}
     constants = [
         f"export const {name} = {_literal(value)};\n"

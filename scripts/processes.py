@@ -122,7 +122,6 @@ class Processes:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of the processes."""
     ours = {
         MARK: str(settings.bodh_home),
         "BODH_HOME": str(settings.bodh_home),
@@ -154,7 +153,6 @@ def _is_ours(process: psutil.Process, settings: Settings) -> bool:
 
 
 def sweep(settings: Settings) -> int:
-    """Kills the remaining processes of this BODH_HOME. Returns how many."""
     found = marked(settings)
     for process in found:
         with contextlib.suppress(psutil.Error):
@@ -187,7 +185,7 @@ def end_leftovers(settings: Settings) -> int:
 
 
 def end_all(settings: Settings) -> int:
-    """Stops a running `make up` and any leftovers. Returns how many processes that were."""
+    """Stops a running `make up` and any leftovers. Returns the number of processes."""
     count = len(marked(settings))
     pid = running_up(settings)
     if pid is not None:
@@ -209,7 +207,6 @@ def wait_until(condition: Callable[[], bool], patience_s: float) -> bool:
 
 
 def taken(host: str, port: int, kind: socket.SocketKind) -> bool:
-    """Whether the port is in use."""
     with socket.socket(socket.AF_INET, kind) as probe:
         if kind == socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -37,7 +37,6 @@ def main(arguments: list[str]) -> int:
 
 
 def steps_for(arguments: list[str]) -> list[Step]:
-    """What `make up` needs, a part of it, or what the tests need."""
     if arguments == ["packages"]:
         return [packages_step()]
     if arguments == ["page"]:

@@ -69,7 +69,6 @@ def run_steps(steps: Sequence[Step]) -> None:
 
 
 def check_space(needed_mb: int, free_bytes: int) -> None:
-    """Raises SetupError if the disk is too full."""
     free_mb = free_bytes // 1_000_000
     if free_mb < needed_mb:
         raise SetupError(
@@ -114,13 +113,11 @@ def run_logged(
 
 
 def last_line(log: Path) -> str:
-    """At most 80 characters."""
     lines = log.read_text(errors="replace").replace("\r", "\n").split("\n")
     return next((line.strip()[:80] for line in reversed(lines) if line.strip()), "still running")
 
 
 def explain(name: str, log: Path) -> str:
-    """One line about why a command failed."""
     text = log.read_text(errors="replace")
     where = f"See {log.relative_to(ROOT)}."
     if "no space left" in text.lower():

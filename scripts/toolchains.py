@@ -37,7 +37,6 @@ def machine_go() -> str | None:
 
 
 def machine_node() -> str | None:
-    """Path of an installed node that is new enough and comes with npm."""
     node = shutil.which("node")
     return node if node and shutil.which("npm") and version_of(node, "--version") >= NODE else None
 

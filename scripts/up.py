@@ -111,7 +111,6 @@ def check_can_run(settings: Settings) -> None:
 
 
 def check_ports(settings: Settings) -> None:
-    """Raises ProcessError for a port that is in use."""
     wanted = [
         ("PORT", settings.port, socket.SOCK_STREAM),
         ("METRICS_PORT", settings.metrics_address_port, socket.SOCK_STREAM),
@@ -141,7 +140,7 @@ def start(settings: Settings, processes: Processes, stop: Stop) -> None:
     processes.start("speech")
     agent_log = settings.bodh_home / "log" / "agent.log"
     seen = agent_log.stat().st_size if agent_log.exists() else 0
-    processes.start("agent")  # starts slowest, and needs no database until a room opens
+    processes.start("agent")  # it starts slowest, and needs no database until a room opens
     if settings.embedded_postgres:
         processes.start("postgres")
         cluster = cluster_of(settings)
@@ -221,7 +220,7 @@ def socket_answers(path: Path) -> bool:
 
 
 def registered(log: Path, offset: int) -> bool:
-    """Whether the worker has registered, which only its log tells."""
+    """Whether the worker has registered, according to its log."""
     try:
         with log.open("rb") as file:
             file.seek(offset)

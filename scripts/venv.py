@@ -29,7 +29,6 @@ def main(arguments: list[str]) -> int:
 
 
 def without_packages(lock: str, names: list[str]) -> str:
-    """The lock file without some packages and their hashes."""
     blocks = lock.replace("\\\n", "\\\0").splitlines()
     kept = [block for block in blocks if block.split("==")[0] not in names]
     return "\n".join(kept).replace("\\\0", "\\\n") + "\n"
