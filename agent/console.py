@@ -72,14 +72,10 @@ async def converse(ctx: JobContext, settings: Settings) -> None:
 
 
 class Silent:
-    """Ignores the speaking rate: text has none."""
-
     def set_rate(self, factor: float) -> None: ...
 
 
 class ConsoleTalk:
-    """The talk of one learner, who may open any lesson of the course."""
-
     def __init__(self, asker: Asker, library: MemoryLibrary, pace: Pace) -> None:
         self.asker = asker
         self.rate = 1.0

@@ -37,7 +37,6 @@ def _solve(rising: Callable[[float], float]) -> float:
 
 
 def share(good: int, runs: int) -> str:
-    """`good / runs` with its bounds, as text."""
     if not runs:
         return "0 / 0"
     low, high = bounds(good, runs)

@@ -178,7 +178,7 @@ def plain_log(stack: Stack) -> Path:
 
 @contextlib.contextmanager
 def plain_worker(stack: Stack) -> Iterator["subprocess.Popen[bytes]"]:
-    """Runs the plain worker on the media server of our own."""
+    """Runs the plain worker on our media server."""
     settings = stack.settings
     environment = {
         **os.environ,

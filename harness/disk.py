@@ -18,7 +18,6 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def may_mount() -> bool:
-    """True for root, and inside run_in_own_namespace."""
     return os.geteuid() == 0 or INSIDE in os.environ
 
 

@@ -36,8 +36,6 @@ class Caption:
 
 
 class Account:
-    """A signed-in person with an HTTP client."""
-
     def __init__(self, url: str, name: str, *, role: str = "learner", tenant: str = "") -> None:
         # shorter than the 5 s after which the server closes idle connections
         limits = httpx.Limits(keepalive_expiry=2)
@@ -209,7 +207,6 @@ class Learner:
         return sorted((c for c in mine if c.first_at > after), key=lambda c: c.first_at)
 
     def tutor_speaks(self) -> bool:
-        """True while an agent in the room has the state `speaking`."""
         people = self.room.remote_participants
         states = [people[agent].attributes.get("lk.agent.state") for agent in self.agents()]
         return "speaking" in states
@@ -277,7 +274,6 @@ class Learner:
         return next((at for at, level in self.levels if at > after and level > LOUD), None)
 
     def take_sound(self) -> np.ndarray:
-        """The tutor's sound recorded since the last call."""
         sound, self.sound = self.sound, []
         return np.concatenate(sound) if sound else np.zeros(0, np.int16)
 

@@ -26,7 +26,6 @@ class MediaServer:
     api_secret: str
 
     def configure(self, settings: Settings) -> None:
-        """Points settings at this server."""
         settings.livekit_port = self.port
         settings.livekit_api_key = self.api_key
         settings.livekit_api_secret = SecretStr(self.api_secret)

@@ -69,7 +69,6 @@ class Provider:
         self.faults.clear()
 
     def reset(self) -> None:
-        """Forgets all faults, counts and requests."""
         self.mend()
         self.requests.clear()
         self.spoken.clear()
@@ -202,8 +201,6 @@ ROUTES: dict[tuple[str, str], Callable[[Provider, "Answer", bytes], Awaitable[No
 
 
 class Answer:
-    """One HTTP answer, good or faulty."""
-
     def __init__(self, scope: Any, receive: Any, send: Any) -> None:
         self._headers = dict(scope["headers"])
         self._receive = receive

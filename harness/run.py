@@ -61,7 +61,6 @@ def keep_temporary_files(folder: Path) -> Path:
 
 
 def end_killed_runs() -> None:
-    """Cleans up every run of this user whose process is gone."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         with contextlib.suppress(OSError):
             if folder.stat().st_uid == os.getuid() and not _held_by_anyone(folder):

@@ -85,7 +85,6 @@ def _await(process: "subprocess.Popen[bytes]", answers: Callable[[], bool], log:
 
 @contextlib.contextmanager
 def second_of_each(stack: Stack) -> Iterator[None]:
-    """Runs a second token server, for every other learner, and a second worker."""
     with second_token_server(stack) as server, _kept_worker(stack):
         stack.urls.append(server.url)
         yield

@@ -40,8 +40,6 @@ _ports = itertools.cycle([_thousand + (_start + number) % 1_000 for number in ra
 
 @dataclass
 class Stack:
-    """A running Bodh: where it answers, and what it prints."""
-
     url: str
     home: Path
     environment: dict[str, str]
@@ -159,7 +157,6 @@ def end(process: "subprocess.Popen[str]") -> bool:
 
 
 def keep_log(stack: Stack) -> None:
-    """Writes the output to build/, to read after a failure."""
     folder = ROOT / "build"
     folder.mkdir(exist_ok=True)
     (folder / LOG).write_text("\n".join(stack.lines) + "\n")

@@ -77,7 +77,6 @@ class Talker:
 
     @property
     def now(self) -> LightLearner:
-        """The newest connection."""
         return self.connections[-1]
 
     async def run(self) -> None:

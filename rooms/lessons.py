@@ -98,7 +98,6 @@ async def move_learner(
 async def log_lesson(
     db: Connection, tenant_id: UUID, session_id: UUID, learner: RoomLearner, now: datetime
 ) -> None:
-    """Appends the learner's lesson to the session's events, once for each revision."""
     if learner.lesson_id is None:
         return
     event = LessonChanged(

@@ -30,7 +30,6 @@ def main(arguments: list[str]) -> int:
 
 
 def tell(choice: Choice) -> None:
-    """Prints the model in one line, as a warning if it is not the configured one."""
     if choice.test_model and choice.wanted != "test":
         print(
             f"*** SPEECH: {choice.reason}. Using the TEST MODEL, which knows 140 words "

@@ -31,8 +31,6 @@ class ConnectionLost(Exception):
 
 
 class Line:
-    """One open connection. Matches answers to requests by id."""
-
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self._ids = itertools.count(1)

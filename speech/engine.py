@@ -106,7 +106,6 @@ def confidence(segments: list[Segment]) -> float:
 
 
 def spans(parts: Iterable[Segment | Word], offset_s: float, audio_s: float) -> tuple[Span, ...]:
-    """Segments or words with times that count from the start of the request."""
     return tuple(
         Span(
             text=(part.text if isinstance(part, Segment) else part.word).strip(),

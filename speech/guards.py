@@ -35,7 +35,6 @@ class Sound:
 
 
 def find_sound(samples: Samples) -> Sound:
-    """Finds sound in steps of 20 ms."""
     count = len(samples) // FRAME
     if count == 0:
         return Sound(0.0, 0, 0)

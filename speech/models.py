@@ -64,7 +64,6 @@ def chosen(wanted: str, home: Path) -> Choice:
 
 
 def local_choice(wanted: str, home: Path, *, reason: str = "") -> Choice:
-    """The wanted model if it is on this machine, else the test model."""
     if wanted == "test":
         return test_choice(wanted, "")
     as_folder = Path(wanted).expanduser()

@@ -42,7 +42,6 @@ class Desk:
 
     @property
     def waiting(self) -> int:
-        """The number of requests that are queued or being decoded."""
         return self._active
 
     def takes_interim(self) -> bool:
@@ -76,7 +75,6 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
-        """Answers until the client disconnects or sends something that is not a frame."""
         try:
             while True:
                 header, pcm = await read_frame(reader)

@@ -34,8 +34,7 @@ class Talk(Protocol):
     """The talk behind a desk. Several replies may run at once."""
 
     @property
-    def asker(self) -> Asker:
-        """The learner that the running reply answers."""
+    def asker(self) -> Asker: ...
 
     @property
     def rate(self) -> float:

@@ -38,8 +38,6 @@ _presences = TypeAdapter(Participant)
 
 
 class Drainer:
-    """Moves entries to Postgres; one that cannot be stored becomes a dead letter."""
-
     def __init__(self, spool: Spool, pool: db.Pool) -> None:
         self._spool = spool
         self._pool = pool

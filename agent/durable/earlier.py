@@ -38,7 +38,6 @@ class Earlier:
     cut: Mapping[UUID, Segment]  # by account: the unanswered turn
 
     def chat_context(self) -> llm.ChatContext:
-        """The conversation so far, without unanswered turns."""
         context = llm.ChatContext.empty()
         begun = {turn.account_id: turn.started_at for turn in self.cut.values()}
         known = (

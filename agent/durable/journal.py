@@ -48,7 +48,6 @@ class Journal:
         self._order = count(1)
 
     def next_id(self) -> str:
-        """A segment id that is unique in the session."""
         return f"{self._dispatch.epoch}-{next(self._ids)}"
 
     async def learner_said(self, learner: Learner, said: Utterance) -> None:

@@ -49,7 +49,6 @@ class Spool(LocalQueue):
         return [_entry(row) for row in await self.waiting_rows(limit)]
 
     async def waiting_of(self, session_id: UUID) -> list[Entry]:
-        """The segments of a session that are not drained, in insertion order."""
         return [_entry(row) for row in await self._run(_select_waiting_of, self._db, session_id)]
 
     async def last_drained(self) -> dict[tuple[UUID, UUID], int]:

@@ -33,8 +33,6 @@ logger = logging.getLogger("bodh.agent")
 
 
 class RoomAgentSession:
-    """LiveKit's agent session with its models, and captions in time with its voice."""
-
     def __init__(
         self, settings: Settings, room: rtc.Room, models: Models, floor: vad.VAD, desk: Desk
     ) -> None:

@@ -85,7 +85,6 @@ class Lease:
             logger.warning("agent.left was not logged: the database is away")
 
     async def end_session(self) -> None:
-        """Ends the session unless a newer agent serves it."""
         dispatch, now = self._dispatch, datetime.now(UTC)
         try:
             async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:

@@ -64,8 +64,6 @@ class Answers:
 
 
 class Voice:
-    """The loaded library, which speaks one text at a time."""
-
     def __init__(self, library: ctypes.CDLL, answers: Answers) -> None:
         self._library = library
         self._answers = answers
@@ -80,7 +78,6 @@ class Voice:
         self._cancelled.add(number)
 
     def say(self, request: Request) -> None:
-        """Writes one text as `A` frames and a final `E` or `X`."""
         self._number = number = request["id"]
         if not self._choose(request["voice"].encode()):
             self._answers.send(b"X", number, f"no voice {request['voice']!r}".encode())
@@ -124,7 +121,6 @@ def libraries() -> Iterator[tuple[str, bytes | None]]:
 
 
 def load() -> tuple[ctypes.CDLL, int] | None:
-    """The first library that starts, and its sample rate in Hz."""
     for path, data in libraries():
         try:
             library = ctypes.CDLL(path)

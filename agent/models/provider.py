@@ -17,8 +17,6 @@ _down: set[Kind] = set()  # all providers of this process share one alarm
 
 
 class Provider:
-    """The state of one remote model. While it is down, its local fallback serves."""
-
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.up = True

@@ -14,8 +14,6 @@ LANGUAGE = "en"
 
 
 class Recogniser(Protocol):
-    """The speech engine, or a provider that falls back to it."""
-
     async def recognise(
         self,
         pcm: bytes,

@@ -42,8 +42,7 @@ class Vocabulary:
 
     weights: dict[str, float]
     forms: dict[str, frozenset[str]]  # the words of the course behind each lexeme
-    unknown: float
-    once: float  # weight of a lexeme of a single passage
+    rarest: float  # weight of a lexeme that one passage has, or none
 
     @classmethod
     def of(cls, passages: Iterable[str]) -> "Vocabulary":
@@ -56,18 +55,15 @@ class Vocabulary:
         return cls(
             {lexeme: log(1 + total / count) for lexeme, count in counts.items()},
             {lexeme: frozenset(words) for lexeme, words in forms.items()},
-            unknown=log(1 + total),
-            once=log(1 + total),
+            rarest=log(1 + total),
         )
 
     def weight(self, lexeme: str) -> float:
-        return self.weights.get(lexeme, self.unknown)
+        return self.weights.get(lexeme, self.rarest)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One to three sentences of one passage."""
-
     hit: Hit
     sentences: tuple[str, ...]
 
@@ -119,7 +115,9 @@ def _enough(asked: list[str], hit: Hit, vocabulary: Vocabulary) -> bool:
     total = sum(vocabulary.weight(word) for word in asked)
     if evidence < MIN_EVIDENCE or evidence < MIN_SHARE * total:
         return False
-    return len(found) > 1 or vocabulary.weight(found[0]) < vocabulary.once or _is_about(found, hit)
+    return (
+        len(found) > 1 or vocabulary.weight(found[0]) < vocabulary.rarest or _is_about(found, hit)
+    )
 
 
 def _is_about(found: list[str], hit: Hit) -> bool:

@@ -313,7 +313,6 @@ _BARE_CHOICE = re.compile(
 
 
 def clean(text: str) -> str:
-    """Normalised text without courtesy words and request phrases."""
     words = " ".join(_COURTESY.sub(" ", normal(text)).split())
     return _REQUEST.sub("", _LEAD.sub("", words)).strip() or normal(text)
 

@@ -49,8 +49,6 @@ _QUESTION = re.compile(
 
 
 class OfflineTutor(llm.LLM[Any]):
-    """A model for AgentSession without network: tools for actions, the composer for questions."""
-
     def __init__(self, desk: Desk) -> None:
         super().__init__()
         self.desk = desk
@@ -260,7 +258,6 @@ def _quotes(said: str, pending: Question, option: int) -> bool:
 
 
 def spoils(question: str, pending: Question, hits: Sequence[Hit], lesson_id: UUID | None) -> bool:
-    """Whether answering would give away the open quiz question."""
     asked, prompt = set(lexemes(question)), set(lexemes(pending.prompt))
     if asked and len(asked & prompt) >= 0.6 * len(prompt):
         return True

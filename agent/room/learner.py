@@ -45,7 +45,6 @@ class Learner(Asker):
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # the tutor changes their lesson
 
     def take(self, news: News) -> None:
-        """Applies the news, except an older lesson."""
         self.name = news.name or self.name
         self.take_choice(news)
         self.move(news.lesson_id, news.revision)
@@ -63,8 +62,6 @@ class Learner(Asker):
 
 
 class Roster:
-    """Everyone who was in the room while this agent served it, by identity."""
-
     def __init__(self) -> None:
         self._learners: dict[str, Learner] = {}
 
@@ -81,7 +78,6 @@ class Roster:
         return [one for one in self if one.connection is not None]
 
     def add(self, identity: str, news: News) -> Learner:
-        """Adds or updates the learner with this identity."""
         learner = self.get(identity)
         if learner is None:
             learner = self._learners[identity] = Learner(

@@ -56,7 +56,6 @@ class Lessons:
         return self._roster.add(identity, news)
 
     async def settle(self, learner: Learner) -> None:
-        """Reads the learner's lesson from the database."""
         dispatch = self._dispatch
         async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
             row = await find_room_learner(
@@ -115,7 +114,6 @@ class Lessons:
         return learner.revision
 
     async def request(self, learner: Learner, lesson_id: UUID) -> int:
-        """Changes the learner's lesson and returns the revision. Raises RefusedError."""
         dispatch = self._dispatch
         async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
             account = await find_account(conn, dispatch.tenant_id, learner.account_id)

@@ -64,7 +64,6 @@ class Microphones:
             voice.end_speech()
 
     async def recognised(self) -> None:
-        """Returns when every utterance that has ended is recognised."""
         await asyncio.gather(*(voice.recognised() for voice in self._voices.values()))
 
     async def aclose(self) -> None:

@@ -26,7 +26,6 @@ class Sound:
 
     @property
     def last_at(self) -> float:
-        """When its last sample was spoken."""
         return self.pcm_at + len(self.pcm) / BYTES_PER_S
 
     @property

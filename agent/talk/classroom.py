@@ -91,7 +91,6 @@ class Classroom:
             await self._tasks.close()
 
     async def say_goodbye(self) -> None:
-        """Says one line before the worker ends, and returns when it has been played."""
         if present := self._roster.present():
             await self._tasks.close()
             await self.speeches.stop()

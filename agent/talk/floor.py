@@ -68,7 +68,6 @@ class Floor(vad.VAD):
         self._closed = True
 
     async def taken(self) -> None:
-        """Returns when all utterances so far are taken."""
         await self._utterances.join()
 
 

@@ -57,7 +57,6 @@ class Turns:
             self._tasks.spawn(self._speeches.say(line, learner, in_reply_to=gap.segment_id))
 
     async def late(self, identity: str) -> None:
-        """Tells the learner that recognition is slow."""
         with contextlib.suppress(RefusedError):
             learner = await self._lessons.find(identity)
             line = prompts.render("one_moment")

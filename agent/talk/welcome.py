@@ -22,8 +22,7 @@ SAME_LOSS_S = (
 
 
 class Serving(Protocol):
-    async def renew(self) -> bool:
-        """Whether this agent still serves the session."""
+    async def renew(self) -> bool: ...
 
 
 class Welcome:

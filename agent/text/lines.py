@@ -34,8 +34,6 @@ class Sentence:
 
 @dataclass
 class Speech:
-    """One reply or authored text: who it is for, and what it answers."""
-
     identity: str | None = None
     in_reply_to: str | None = None
     lesson_id: UUID | None = None  # of authored text; a reply uses the learner's current one

@@ -18,8 +18,6 @@ class Mark:
 
 @dataclass
 class MarkFilter:
-    """Removes marks from streamed text, even if a chunk ends inside one."""
-
     text: str = ""
     marks: list[Mark] = field(default_factory=list)
     _held: str = ""

@@ -10,7 +10,6 @@ NAME = "BODH_DRAIN_FILE"  # in the environment of a worker and its jobs
 
 
 def name_file(settings: Settings) -> None:
-    """Picks this worker's file; its jobs inherit the name."""
     os.environ.setdefault(
         NAME, str(settings.run_dir / f"drain.{os.getpid()}.{secrets.token_hex(4)}")
     )

@@ -26,8 +26,6 @@ logger = logging.getLogger("bodh.agent")
 
 
 class Worker(AgentServer):
-    """An AgentServer that tells its jobs when it drains, so that they say goodbye."""
-
     door: Door
     drain_s: int
 

@@ -37,8 +37,6 @@ Fault = Callable[[Scene], Awaitable[None]]
 
 
 def kill(pattern: str) -> Fault:
-    """Kill -9 of the process with that command line."""
-
     async def fault(scene: Scene) -> None:
         for pid in scene.stack.pids(pattern):
             _signal(pid, signal.SIGKILL)
@@ -77,7 +75,6 @@ async def stop_database(scene: Scene) -> None:
 
 
 async def change_lessons(scene: Scene) -> None:
-    """Several lesson changes within half a second."""
     talker = scene.random.choice(scene.talkers)
     for _ in range(CHANGES):
         with contextlib.suppress(Exception):  # refused or not reachable: part of the burst

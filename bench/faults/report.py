@@ -34,8 +34,6 @@ class Injected:
 
 @dataclass
 class Seen:
-    """What was counted during a run."""
-
     seed: int
     fault_at: float = 0.0  # when the newest fault began or ended
     faults: list[Injected] = field(default_factory=list)
@@ -131,7 +129,6 @@ def old_voices(talker: Talker) -> list[float]:
 
 
 def tell(made: dict[str, Any]) -> None:
-    """Prints the results and writes them to FILE."""
     FILE.parent.mkdir(parents=True, exist_ok=True)
     FILE.write_text(json.dumps(made, indent=1) + "\n")
     print(f"\nfaults survived / injected: {share(made['survived'], made['injected'])}")

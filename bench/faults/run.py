@@ -98,7 +98,6 @@ async def wait_for_answers(
 
 
 async def count_agents(talkers: list[Talker], seen: Seen) -> None:
-    """Samples how many agents each learner sees."""
     while True:
         await asyncio.sleep(SAMPLE_S)
         settled = time.monotonic() - seen.fault_at > SETTLED_S

@@ -32,10 +32,10 @@ def sample_tree() -> CourseTree:
 
 @dataclass
 class Seat:
-    """A talk with one learner at a time; the test says with whom."""
+    """A talk with one learner at a time, chosen by the test."""
 
     asker: Asker
-    closed: frozenset[UUID] = frozenset()  # lessons that may not be taken
+    closed: frozenset[UUID] = frozenset()  # lessons that are refused
     rate: float = 1.0
 
     async def change_lesson(self, lesson_id: UUID) -> None:

@@ -48,7 +48,7 @@ class Lesson:
         return [(mark.lesson, mark.passage) for line in self.tutor.lines for mark in line.marks]
 
     async def recovered(self) -> None:
-        """Returns when the provider that failed is asked again; its probe is under way."""
+        """Returns when a failed provider is up again; its probe is running."""
         async with asyncio.timeout(5):
             while not self.model.provider_state.up:  # noqa: ASYNC110 set by a task of the model
                 await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""A caption of the tutor is closed whatever becomes of its citations."""
+"""The tutor's captions are closed even if their citations fail."""
 
 import asyncio
 import json

@@ -31,7 +31,7 @@ def converse(typed: str, home: Path) -> tuple[int, list[str]]:
 
 
 @pytest.mark.timeout(120)
-def test_a_pipe_gets_the_greeting_and_one_line_for_each_line(tmp_path: Path) -> None:
+def test_pipe_gets_the_greeting_and_one_line_per_input_line(tmp_path: Path) -> None:
     status, lines = converse("what is gradient descent\n\nquiz me\nnext lesson", tmp_path)
     assert (status, len(lines)) == (0, 5)
     assert [line[:6] for line in lines] == ["Bodh: "] * 5

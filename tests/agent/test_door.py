@@ -113,7 +113,7 @@ def request(
     *,
     kind: protocol.SessionKind = "tutor",
 ) -> JobRequest:
-    """A dispatch from our own token server; what became of it is appended to `answers`."""
+    """A dispatch from our own token server; the outcome is appended to `answers`."""
 
     async def reject(terminate: bool) -> None:
         answers.append("rejected" if terminate else "left to others")

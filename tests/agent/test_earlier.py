@@ -1,4 +1,4 @@
-"""What an agent that takes over knows of the session before it."""
+"""What an agent that takes over knows about the session so far."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -36,7 +36,7 @@ async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
 
 
 @pytest.fixture
-async def place(pool: Pool, tenant_id: UUID) -> Dispatch:
+async def dispatch(pool: Pool, tenant_id: UUID) -> Dispatch:
     """A session whose first agent was lost 60 s after its start."""
     async with tenant_tx(pool, tenant_id) as db:
         room = await make_room(db, tenant_id)
@@ -49,52 +49,58 @@ async def place(pool: Pool, tenant_id: UUID) -> Dispatch:
 
 
 @pytest.fixture
-async def amina(pool: Pool, tenant_id: UUID, place: Dispatch) -> Account:
-    """A learner who was greeted at the start and is there still."""
+async def amina(pool: Pool, tenant_id: UUID, dispatch: Dispatch) -> Account:
+    """A learner who was greeted at the start and is still there."""
     async with tenant_tx(pool, tenant_id) as db:
         account = await make_learner(db, tenant_id)
-        await ensure_room_learner(db, tenant_id, place.room.id, account.id, None)
-        await record_greeting(db, tenant_id, place.room.id, account.id, at(1))
+        await ensure_room_learner(db, tenant_id, dispatch.room.id, account.id, None)
+        await record_greeting(db, tenant_id, dispatch.room.id, account.id, at(1))
     return account
 
 
-async def loaded(pool: Pool, spool: Spool, place: Dispatch) -> Earlier:
-    earlier = await load_earlier(pool, spool, place)
+async def loaded(pool: Pool, spool: Spool, dispatch: Dispatch) -> Earlier:
+    earlier = await load_earlier(pool, spool, dispatch)
     assert earlier is not None
     return earlier
 
 
-async def store(pool: Pool, place: Dispatch, *segments: Segment) -> None:
-    async with tenant_tx(pool, place.tenant_id) as db:
-        await insert_segments(db, place.tenant_id, segments)
+async def store(pool: Pool, dispatch: Dispatch, *segments: Segment) -> None:
+    async with tenant_tx(pool, dispatch.tenant_id) as db:
+        await insert_segments(db, dispatch.tenant_id, segments)
 
 
 async def was_there(
-    pool: Pool, place: Dispatch, amina: Account, *, joined: float, left: float | None
+    pool: Pool, dispatch: Dispatch, amina: Account, *, joined: float, left: float | None
 ) -> None:
     row = Participant(
-        place.session.id, f"PA_{joined}", amina.id, at(joined), None if left is None else at(left)
+        dispatch.session.id,
+        f"PA_{joined}",
+        amina.id,
+        at(joined),
+        None if left is None else at(left),
     )
-    async with tenant_tx(pool, place.tenant_id) as db:
-        await upsert_participants(db, place.tenant_id, [row])
+    async with tenant_tx(pool, dispatch.tenant_id) as db:
+        await upsert_participants(db, dispatch.tenant_id, [row])
 
 
-async def test_first_agent_has_nothing_before_it(pool: Pool, spool: Spool, place: Dispatch) -> None:
-    assert await load_earlier(pool, spool, replace(place, epoch=1)) is None
-
-
-async def test_talk_is_what_postgres_and_the_spool_hold_each_once_in_order(
-    pool: Pool, spool: Spool, place: Dispatch, amina: Account
+async def test_first_agent_of_a_session_has_no_history(
+    pool: Pool, spool: Spool, dispatch: Dispatch
 ) -> None:
-    session_id = place.session.id
+    assert await load_earlier(pool, spool, replace(dispatch, epoch=1)) is None
+
+
+async def test_talk_joins_postgres_and_spool_in_order_without_duplicates(
+    pool: Pool, spool: Spool, dispatch: Dispatch, amina: Account
+) -> None:
+    session_id = dispatch.session.id
     asked = segment(session_id, "1-1", 10, amina)
     first = replace(segment(session_id, "1-2", 12, None), in_reply_to="1-1")
     second = replace(segment(session_id, "1-3", 14, None), in_reply_to="1-1", interrupted=True)
-    await store(pool, place, asked, first)
+    await store(pool, dispatch, asked, first)
     for one in (first, second):
         payload: Any = _segments.dump_python(one, mode="json")
-        await spool.put(Entry(place.tenant_id, session_id, "segment", one.id, payload))
-    earlier = await loaded(pool, spool, place)
+        await spool.put(Entry(dispatch.tenant_id, session_id, "segment", one.id, payload))
+    earlier = await loaded(pool, spool, dispatch)
     said = [
         (item.role, item.text_content, item.interrupted)
         for item in earlier.chat_context().items
@@ -107,20 +113,20 @@ async def test_talk_is_what_postgres_and_the_spool_hold_each_once_in_order(
     assert earlier.cut_turn(amina.id, at(20)) is None
 
 
-async def test_turn_that_nobody_answered_is_answered_while_it_is_young(
-    pool: Pool, spool: Spool, place: Dispatch, amina: Account
+async def test_unanswered_turn_is_answered_while_it_is_recent(
+    pool: Pool, spool: Spool, dispatch: Dispatch, amina: Account
 ) -> None:
-    session_id = place.session.id
+    session_id = dispatch.session.id
     await store(
         pool,
-        place,
+        dispatch,
         segment(session_id, "1-1", 10, amina),
         replace(segment(session_id, "1-2", 12, None), in_reply_to="1-1"),
         segment(session_id, "1-3", 50, amina),
         segment(session_id, "1-4", 53, amina),
         replace(segment(session_id, "1-5", 54, amina), text=NOT_HEARD),
     )
-    earlier = await loaded(pool, spool, place)
+    earlier = await loaded(pool, spool, dispatch)
     turn = earlier.cut_turn(amina.id, at(60))
     assert turn is not None
     assert (turn.id, turn.text) == ("1-4", "words 1-3 words 1-4")
@@ -128,16 +134,16 @@ async def test_turn_that_nobody_answered_is_answered_while_it_is_young(
     assert len(earlier.chat_context().items) == 2
 
 
-async def test_turn_that_moved_the_quiz_is_not_taken_twice(
-    pool: Pool, spool: Spool, place: Dispatch, amina: Account
+async def test_turn_that_moved_the_quiz_is_not_answered_twice(
+    pool: Pool, spool: Spool, dispatch: Dispatch, amina: Account
 ) -> None:
-    await store(pool, place, segment(place.session.id, "1-1", 50, amina))
-    async with tenant_tx(pool, place.tenant_id) as db:
-        assert place.room.module_id is not None
-        (lesson, *_) = await list_lessons(db, place.tenant_id, place.room.module_id)
-        await start_quiz(db, place.tenant_id, amina.id, lesson.id)
+    await store(pool, dispatch, segment(dispatch.session.id, "1-1", 50, amina))
+    async with tenant_tx(pool, dispatch.tenant_id) as db:
+        assert dispatch.room.module_id is not None
+        (lesson, *_) = await list_lessons(db, dispatch.tenant_id, dispatch.room.module_id)
+        await start_quiz(db, dispatch.tenant_id, amina.id, lesson.id)
         await db.execute("update quiz_runs set updated_at = $1", at(51))
-    earlier = await loaded(pool, spool, place)
+    earlier = await loaded(pool, spool, dispatch)
     assert earlier.cut_turn(amina.id, at(60)) is None
     assert len(earlier.chat_context().items) == 1
 
@@ -146,18 +152,18 @@ async def test_turn_that_moved_the_quiz_is_not_taken_twice(
     ("left", "greeted", "met"),
     [(None, 1.0, True), (58.0, 1.0, True), (10.0, 1.0, False), (None, -1.0, False)],
 )
-async def test_only_who_was_greeted_and_there_at_the_loss_is_not_greeted_again(
+async def test_learner_greeted_and_present_at_the_loss_is_not_greeted_again(
     left: float | None,
     greeted: float,
     met: bool,
     pool: Pool,
     spool: Spool,
-    place: Dispatch,
+    dispatch: Dispatch,
     amina: Account,
 ) -> None:
-    async with tenant_tx(pool, place.tenant_id) as db:
-        await record_greeting(db, place.tenant_id, place.room.id, amina.id, at(greeted))
-    await was_there(pool, place, amina, joined=2, left=left)
-    await was_there(pool, place, amina, joined=61, left=None)
-    earlier = await loaded(pool, spool, place)
+    async with tenant_tx(pool, dispatch.tenant_id) as db:
+        await record_greeting(db, dispatch.tenant_id, dispatch.room.id, amina.id, at(greeted))
+    await was_there(pool, dispatch, amina, joined=2, left=left)
+    await was_there(pool, dispatch, amina, joined=61, left=None)
+    earlier = await loaded(pool, spool, dispatch)
     assert await earlier.was_with(pool, amina.id) is met

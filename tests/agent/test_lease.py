@@ -1,4 +1,4 @@
-"""An agent's lease: an outage of the database is waited out, a bug in our SQL is not."""
+"""An agent's lease: it waits out a database outage, but not a bug in our SQL."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What an agent makes of news of a lesson: read once, written only if another program wrote it."""
+"""How an agent handles lesson news: it reads once, and writes only what other programs changed."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -119,7 +119,7 @@ async def test_lesson_of_another_module_in_the_metadata_changes_nothing(scene: S
     assert scene.lessons.moves.empty()
 
 
-async def test_change_whose_news_are_lost_is_found_by_reading_again(scene: Scene) -> None:
+async def test_change_whose_news_is_lost_is_found_by_rereading(scene: Scene) -> None:
     async with tenant_tx(scene.pool, scene.dispatch.tenant_id) as db:
         await rooms.store_lesson(
             db, scene.dispatch.room, scene.account, scene.mine[1].id, now=at(1)

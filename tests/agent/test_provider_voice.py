@@ -90,7 +90,7 @@ async def recogniser(
 
 
 async def say(voice: FallbackTTS, text: str = SENTENCE) -> tuple[float, float]:
-    """Seconds of sound, and the longest gap for somebody who listens as it comes."""
+    """Seconds of sound, and the longest gap for a live listener."""
     asked = time.monotonic()
     heard_s, gap_s = 0.0, 0.0
     async with voice.synthesize(text) as stream:
@@ -210,7 +210,7 @@ async def test_provider_that_is_back_is_used_again(
     assert provider.served["stt"] == served + 1
 
 
-async def test_it_is_an_error_when_neither_provider_nor_engine_answers(
+async def test_failure_of_provider_and_engine_is_an_error(
     provider: Provider, settings: Settings, tmp_path: Path
 ) -> None:
     nowhere = SpeechClient(tmp_path / "nowhere.sock")

@@ -1,4 +1,4 @@
-"""A language model by the OpenAI protocol: what is asked of it, and what is said when it fails."""
+"""A language model with the OpenAI API: what it is asked, and what is said when it fails."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -19,8 +19,8 @@ from tests.soak import SOAK
 TIMES = 50 if SOAK else 1
 QUESTION = "What is the loss function?"
 FILLER = prompts.render("one_moment")
-PATIENCE_S = 2.0  # instead of 4, where a hang is a hang
-SILENT = {"hang", "hang after a token", "hang in a call"}  # until the tutor has had enough
+PATIENCE_S = 2.0  # instead of 4, for providers that hang
+SILENT = {"hang", "hang after a token", "hang in a call"}  # until the timeout
 OF_THE_TURN = {"empty", "refusal", "wrong arguments", "no JSON", "unknown tool"}
 OF_THE_PROVIDER = SILENT | {
     "429 for long",
@@ -57,7 +57,7 @@ async def offline_answer() -> str:
         return await ask(session, QUESTION)
 
 
-async def test_provider_answers_from_the_passages_that_the_offline_tutor_rests_on(
+async def test_provider_answers_from_the_same_passages_as_the_offline_tutor(
     lesson: Lesson, provider: Provider
 ) -> None:
     answer = await lesson.ask(QUESTION)
@@ -68,7 +68,7 @@ async def test_provider_answers_from_the_passages_that_the_offline_tutor_rests_o
     assert lesson.desk.last_answer == answer
 
 
-async def test_provider_calls_tools_and_tells_their_result(
+async def test_provider_calls_tools_and_says_their_result(
     lesson: Lesson, provider: Provider
 ) -> None:
     assert "in lesson 3" in await lesson.ask("Next lesson, please.")
@@ -93,9 +93,7 @@ async def test_turn_is_answered_from_the_lesson_when_the_provider_fails(
 
 
 @pytest.mark.parametrize("fault", ["500", "429 for short", "reset", "empty", "refusal", "cut"])
-async def test_one_bad_answer_is_asked_for_again(
-    lesson: Lesson, provider: Provider, fault: str
-) -> None:
+async def test_one_bad_answer_is_retried(lesson: Lesson, provider: Provider, fault: str) -> None:
     provider.break_("llm", fault, times=1)
     answer = await lesson.ask(QUESTION)
     assert answer.endswith("What do you think about it?")
@@ -129,19 +127,17 @@ async def test_hanging_provider_delays_one_turn_only_and_serves_again_when_it_is
     assert await lesson.ask(QUESTION) == await offline_answer()
     await lesson.recovered()
     assert (await lesson.ask(QUESTION)).endswith("What do you think about it?")
-    assert FILLER not in json.dumps(provider.requests[-1])  # it would learn to say it itself
+    assert FILLER not in json.dumps(provider.requests[-1])  # the model would imitate it
 
 
-async def test_long_retry_after_keeps_the_provider_in_peace(
-    lesson: Lesson, provider: Provider
-) -> None:
+async def test_long_retry_after_is_respected(lesson: Lesson, provider: Provider) -> None:
     provider.break_("llm", "429 for long")
     for _ in range(3):
         await lesson.ask(QUESTION)
     assert provider.asked["llm"] == 1
 
 
-async def test_endless_calls_of_tools_end_in_words(lesson: Lesson, provider: Provider) -> None:
+async def test_endless_tool_calls_end_in_an_answer(lesson: Lesson, provider: Provider) -> None:
     provider.break_("llm", "loop")
     answer = await lesson.ask(QUESTION)
     calls = [item for item in lesson.session.history.items if item.type == "function_call"]
@@ -168,7 +164,7 @@ async def test_endless_calls_of_tools_end_in_words(lesson: Lesson, provider: Pro
         ),
     )
 )
-async def test_no_arguments_of_a_tool_reach_beyond_the_desk(
+async def test_tool_arguments_cannot_reach_beyond_the_desk(
     lesson: Lesson, provider: Provider, arguments: str
 ) -> None:
     account_id, course_id = lesson.desk.account_id, lesson.desk.course_id
@@ -179,7 +175,7 @@ async def test_no_arguments_of_a_tool_reach_beyond_the_desk(
     assert lesson.closed == []
 
 
-async def test_no_prompt_holds_what_a_quiz_keeps_secret(lesson: Lesson, provider: Provider) -> None:
+async def test_no_prompt_contains_quiz_answers(lesson: Lesson, provider: Provider) -> None:
     keys = {key.question_id: key for key in sample_tree().keys}
     lesson_id = lesson.desk.lesson_id
     assert lesson_id is not None

@@ -56,7 +56,7 @@ def test_silence_and_noise_give_no_text(engine: Engine, pcm: bytes) -> None:
     assert (found.text, found.segments, found.confidence) == ("", (), 0.0)
 
 
-def test_ten_minutes_of_silence_and_noise_give_no_text_either(engine: Engine) -> None:
+def test_ten_minutes_of_silence_and_noise_give_no_text(engine: Engine) -> None:
     heard = [engine.recognise(silence(29), Wish()).text for _ in range(13)]
     heard += [
         engine.recognise(noise(29, level, seed), Wish()).text
@@ -126,7 +126,7 @@ def test_group_of_words_said_four_times_is_a_loop(text: str, expected: bool) -> 
         ("thank you for watching this video", 0.01, -0.1, 0.9, 0.4, False),
     ],
 )
-def test_text_that_nobody_can_have_said_is_not_believed(
+def test_implausible_text_is_rejected(
     text: str, no_speech: float, logprob: float, compression: float, voiced: float, expected: bool
 ) -> None:
     assert expected is believable(

@@ -1,4 +1,4 @@
-"""Voices of participants: interims, finals with true times, errors that heal; the tutor's floor."""
+"""Voices of participants: interims, finals with true times, recovery; the tutor's floor."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ BEGAN = 1_000_000.0  # epoch time of a voice's first sample in these tests
 SHORT, LONG = "my-answer-is-three", "repeat-last-part"
 
 
-class Ears:
+class Recording:
     """A Listener that remembers."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Ears:
         self.utterances.put_nowait(heard)
 
     def all(self, *kinds: str) -> list[Heard]:
-        """What was heard of some kinds; `late` comes by chance on a busy machine."""
+        """The utterances of some kinds; `late` appears by chance on a busy machine."""
         utterances = [self.utterances.get_nowait() for _ in range(self.utterances.qsize())]
         return [heard for heard in utterances if heard.kind in kinds]
 
@@ -68,18 +68,18 @@ async def client(engine: EngineProcess) -> AsyncIterator[SpeechClient]:
 
 
 @pytest.fixture
-def ears() -> Ears:
-    return Ears()
+def recording() -> Recording:
+    return Recording()
 
 
 @pytest.fixture
-async def voice(client: SpeechClient, ears: Ears) -> AsyncIterator[Voice]:
-    voice = voice_of("l_amina", client, ears)
+async def voice(client: SpeechClient, recording: Recording) -> AsyncIterator[Voice]:
+    voice = voice_of("l_amina", client, recording)
     yield voice
     await voice.aclose()
 
 
-def voice_of(identity: str, recogniser: Recogniser, listener: Ears | Floor) -> Voice:
+def voice_of(identity: str, recogniser: Recogniser, listener: Recording | Floor) -> Voice:
     numbers = count(1)
     return Voice(identity, recogniser, listener, next_id=lambda: f"{identity}-{next(numbers)}")
 
@@ -102,11 +102,11 @@ def onset(pcm: bytes) -> float:
 
 
 async def test_phrases_in_real_time_get_finals_with_identity_and_true_times(
-    voice: Voice, ears: Ears
+    voice: Voice, recording: Recording
 ) -> None:
     first, second, gap = recorded(LONG), recorded(SHORT), silence(0.8)
     await speak(voice, silence(1.0) + first + gap + second + gap, pace_s=FRAME_S)
-    one, two = ears.all("final", "missed")
+    one, two = recording.all("final", "missed")
     assert [one.text, two.text] == [WAVS[LONG], WAVS[SHORT]]
     assert (one.identity, one.segment_id, two.segment_id) == ("l_amina", "l_amina-1", "l_amina-2")
     second_at = BEGAN + 1.0 + len(first) / RATE / 2 + 0.8
@@ -114,7 +114,7 @@ async def test_phrases_in_real_time_get_finals_with_identity_and_true_times(
     assert two.started_at == pytest.approx(second_at + onset(second), abs=0.15)
     assert one.ended_at < second_at - 0.5
     assert all((heard.confidence or 0) > 0.8 and heard.language == "en" for heard in (one, two))
-    kinds = Counter(event.type for _, event in ears.speech)
+    kinds = Counter(event.type for _, event in recording.speech)
     assert (kinds[Speech.START_OF_SPEECH], kinds[Speech.END_OF_SPEECH]) == (2, 2)
 
 
@@ -129,38 +129,40 @@ async def engine_idle(client: SpeechClient) -> None:
 
 
 async def test_an_interim_comes_while_the_learner_still_speaks(
-    client: SpeechClient, voice: Voice, ears: Ears
+    client: SpeechClient, voice: Voice, recording: Recording
 ) -> None:
     await engine_idle(client)
     spoken = frames(silence(0.5) + recorded(LONG) + silence(0.5))
     for number, frame in enumerate(spoken[:34]):  # 1.2 s of speech, and no pause yet
         voice.push(frame, BEGAN + number * FRAME_S)
     async with asyncio.timeout(20):
-        interim = await ears.utterances.get()
+        interim = await recording.utterances.get()
     assert interim.kind == "interim"
     assert interim.text.startswith("can you")
     for number, frame in enumerate(spoken[34:], 34):
         voice.push(frame, BEGAN + number * FRAME_S)
     await voice.recognised()
-    (final,) = ears.all("final")
+    (final,) = recording.all("final")
     assert (final.text, final.segment_id) == (WAVS[LONG], interim.segment_id)
 
 
 async def test_a_voice_that_stops_in_mid_word_is_recognised_and_goes_on_with_new_sound(
-    voice: Voice, ears: Ears
+    voice: Voice, recording: Recording
 ) -> None:
     await speak(voice, recorded(SHORT))  # no silence behind it: muted, replaced or left
     await speak(voice, recorded(LONG))
-    assert [heard.text for heard in ears.all("final", "missed")] == [WAVS[SHORT], WAVS[LONG]]
-    assert ears.speech[-1][1].type is Speech.END_OF_SPEECH
+    assert [heard.text for heard in recording.all("final", "missed")] == [WAVS[SHORT], WAVS[LONG]]
+    assert recording.speech[-1][1].type is Speech.END_OF_SPEECH
 
 
-async def test_noise_is_no_words(voice: Voice, ears: Ears) -> None:
+async def test_noise_gives_no_words(voice: Voice, recording: Recording) -> None:
     await speak(voice, silence(1) + noise(5, 800) + silence(1))
-    assert {heard.text for heard in ears.all("final", "missed")} <= {""}
+    assert {heard.text for heard in recording.all("final", "missed")} <= {""}
 
 
-async def test_endless_speech_is_cut_before_the_window_is_full(voice: Voice, ears: Ears) -> None:
+async def test_endless_speech_is_cut_before_the_window_is_full(
+    voice: Voice, recording: Recording
+) -> None:
     espeak = EspeakTTS()
     text = " ".join(["i do not understand the learning rate and the loss"] * 16)
     pcm = await said(espeak, text)
@@ -168,24 +170,24 @@ async def test_endless_speech_is_cut_before_the_window_is_full(voice: Voice, ear
     whole_s = len(pcm) / 2 / RATE
     assert whole_s > 30
     await speak(voice, pcm)
-    first, second = ears.all("final", "missed")
+    first, second = recording.all("final", "missed")
     assert (first.continues, second.continues) == (True, False)
     assert 23.5 <= first.ended_at - first.started_at <= 29.1
     assert second.started_at == first.ended_at
     assert second.ended_at - first.started_at == pytest.approx(whole_s, abs=0.6)
-    assert sum(event.type is Speech.END_OF_SPEECH for _, event in ears.speech) == 1
+    assert sum(event.type is Speech.END_OF_SPEECH for _, event in recording.speech) == 1
 
 
 async def test_without_an_engine_utterances_are_late_then_missed_and_the_voice_goes_on(
-    tmp_path: Path, ears: Ears, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.room.voice.TIMEOUT_S", 0.5)
     monkeypatch.setattr("agent.room.voice.LATE_S", 0.1)
-    voice = voice_of("l_amina", SpeechClient(tmp_path / "none.sock"), ears)
+    voice = voice_of("l_amina", SpeechClient(tmp_path / "none.sock"), recording)
     for _ in range(2):
         await speak(voice, recorded(SHORT) + silence(0.6))
     await voice.aclose()
-    told = [ears.utterances.get_nowait() for _ in range(ears.utterances.qsize())]
+    told = [recording.utterances.get_nowait() for _ in range(recording.utterances.qsize())]
     assert [(heard.kind, heard.segment_id, heard.text) for heard in told] == [
         ("late", "l_amina-1", ""),
         ("missed", "l_amina-1", ""),
@@ -195,11 +197,11 @@ async def test_without_an_engine_utterances_are_late_then_missed_and_the_voice_g
 
 
 async def test_the_next_phrase_is_recognised_after_the_engine_was_killed(
-    tmp_path: Path, ears: Ears
+    tmp_path: Path, recording: Recording
 ) -> None:
     async with running_engine(tmp_path) as engine:
         client = SpeechClient(engine.address)
-        voice = voice_of("l_amina", client, ears)
+        voice = voice_of("l_amina", client, recording)
         first = asyncio.create_task(speak(voice, recorded(SHORT)))
         await engine.end()
         await engine.start()
@@ -207,31 +209,31 @@ async def test_the_next_phrase_is_recognised_after_the_engine_was_killed(
         await speak(voice, recorded(LONG))
         await voice.aclose()
         await client.aclose()
-    assert [heard.text for heard in ears.all("final", "missed")] == [WAVS[SHORT], WAVS[LONG]]
+    assert [heard.text for heard in recording.all("final", "missed")] == [WAVS[SHORT], WAVS[LONG]]
 
 
 async def test_voices_at_once_are_recognised_each_under_its_own_identity(
-    client: SpeechClient, ears: Ears
+    client: SpeechClient, recording: Recording
 ) -> None:
     phrases = {"l_amina": LONG, "l_tomas": SHORT}
-    voices = {identity: voice_of(identity, client, ears) for identity in phrases}
+    voices = {identity: voice_of(identity, client, recording) for identity in phrases}
     await asyncio.gather(
         *(speak(voices[identity], recorded(phrase)) for identity, phrase in phrases.items())
     )
     await asyncio.gather(*(voice.aclose() for voice in voices.values()))
-    assert {heard.identity: heard.text for heard in ears.all("final", "missed")} == {
+    assert {heard.identity: heard.text for heard in recording.all("final", "missed")} == {
         identity: WAVS[phrase] for identity, phrase in phrases.items()
     }
 
 
-async def test_floor_passes_on_who_started_first_until_the_last_one_stops() -> None:
+async def test_floor_follows_the_first_speaker_until_the_last_one_stops() -> None:
     floor = Floor()
     stream = floor.stream()
     for identity, kind in (
         ("amina", Speech.START_OF_SPEECH),
         ("tomas", Speech.START_OF_SPEECH),
         ("amina", Speech.INFERENCE_DONE),
-        ("tomas", Speech.INFERENCE_DONE),  # has not got the floor
+        ("tomas", Speech.INFERENCE_DONE),  # does not have the floor
         ("amina", Speech.END_OF_SPEECH),
         ("tomas", Speech.INFERENCE_DONE),
         ("tomas", Speech.END_OF_SPEECH),
@@ -250,7 +252,7 @@ def heard(identity: str, kind: str = "final") -> Heard:
     return Heard(kind, identity, f"{identity}-1", BEGAN, BEGAN + 1, text="yes")  # type: ignore[arg-type]
 
 
-async def test_floor_is_quiet_when_all_that_was_begun_is_recognised_and_taken() -> None:
+async def test_floor_is_quiet_when_all_speech_is_recognised_and_taken() -> None:
     floor = Floor()
     utterances = floor.utterances()
     for identity in ("amina", "tomas"):

@@ -1,4 +1,4 @@
-"""A call whose agent fault tests break, and the checks that one agent speaks again."""
+"""A call whose agent the fault tests break, and checks that one agent speaks again."""
 
 import asyncio
 import itertools

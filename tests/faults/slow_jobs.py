@@ -1,6 +1,6 @@
 """`python -m tests.faults.slow_jobs DSN`: a job process whose jobs last until a file appears.
 
-Says on stdout when it has started a job.
+Prints a line when it has started a job.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A participant who sends what no page sends: no answer, no eviction, no growing memory."""
+"""A hostile participant gets no answer, evicts no agent and takes no memory."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ FORGED = "nobody said this"
 TOPICS = ("lk.chat", "lk.agent.session", "lk.transcription", "lesson.change", "unknown")
 
 
-async def test_hostile_participant_takes_no_memory_and_no_agent(
+async def test_hostile_participant_takes_no_memory_and_evicts_no_agent(
     stack: Stack, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
 ) -> None:
     module = course.modules[0]

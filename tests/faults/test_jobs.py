@@ -1,4 +1,4 @@
-"""Job processes killed or frozen in the middle of a job: it is done all the same, and once."""
+"""Job processes killed or frozen in the middle of a job: the job is still done, and once."""
 
 import asyncio
 import contextlib
@@ -34,7 +34,7 @@ async def job_process(database: Database, gate: Path) -> AsyncIterator[Process]:
 
 
 async def started(process: Process) -> tuple[UUID, int]:
-    """The next job that a process starts, and which start of it this is."""
+    """The next job that a process starts, and the number of this start."""
     assert process.stdout is not None
     line = await asyncio.wait_for(process.stdout.readline(), TAKEN_OVER_S)
     job_id, tries = line.decode().split()
@@ -76,7 +76,7 @@ async def test_process_that_comes_back_after_a_freeze_does_no_job_twice(
             assert await started(second) == (job_id, 2)
             gate.touch()
             await until_ended(pool, tenant_id, 1)
-            first.send_signal(signal.SIGCONT)  # both work on, the first with a start that is over
+            first.send_signal(signal.SIGCONT)  # both go on; the start of the first has expired
             other = await queue_one(pool, tenant_id)
             await until_ended(pool, tenant_id, 2)
     assert await marks(pool, tenant_id) == sorted([job_id, other])

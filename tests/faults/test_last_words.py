@@ -13,7 +13,7 @@ from tests.room.conftest import Course
 from tests.soak import SOAK
 
 PHRASE = "what is overfitting"
-HALF = timedelta(seconds=0.5)  # into the phrase; noise of the arrival ended before
+HALF = timedelta(seconds=0.5)  # into the phrase, after any noise from joining
 SENT_S = 0.1  # how far the learner's microphone lags behind
 WAITS_S = [0.0, 0.25, 0.5] * 20 if SOAK else [0.0]
 SINCE = """select count(*) from transcript_segments

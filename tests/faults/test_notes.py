@@ -42,7 +42,7 @@ async def kept(spool: Spool) -> list[str]:
 
 
 async def told(book: Notes) -> bool:
-    """The next change of whether entries can be written."""
+    """The next change: True if entries can no longer be written."""
     return await asyncio.wait_for(book.failing_changes.get(), 10)
 
 

@@ -20,7 +20,7 @@ from tests.faults.figures import record
 from tests.soak import runs
 
 REPLACED_S = 8.0
-ALONE_S = 3.0  # then the loser of two agents is gone
+ALONE_S = 3.0  # after this, the replaced agent is gone
 FROZEN_S = 6.0  # longer than a lease
 JUDGED_S = 4.0  # within this the watcher replaces an agent it considers lost
 
@@ -101,7 +101,7 @@ async def test_frozen_database_makes_no_agent_look_lost(call: Call) -> None:
 async def test_two_dispatches_at_once_bring_one_agent(
     call: Call, app: Pool, livekit: api.LiveKitAPI, stack: Stack
 ) -> None:
-    (tenant_id, room_id), room = await place_of(call), call.learner.room_name
+    (tenant_id, room_id), room = await dispatch_of(call), call.learner.room_name
 
     async def dispatch(epoch: int) -> None:
         metadata = DispatchMetadata(
@@ -131,7 +131,7 @@ async def test_two_dispatches_at_once_bring_one_agent(
     record("two_dispatches_to_voice", waits)
 
 
-async def place_of(call: Call) -> Any:
+async def dispatch_of(call: Call) -> Any:
     return await call.rows.fetchrow(
         "select tenant_id, room_id from sessions where id = $1", call.session_id
     )

@@ -53,7 +53,7 @@ async def sounded(amina: Learner, after: float) -> float:
 
 
 def note(**figures: Any) -> None:
-    """Adds figures to the report of this run."""
+    """Adds results to the report of this run."""
     FIGURES.parent.mkdir(parents=True, exist_ok=True)
     known = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     FIGURES.write_text(json.dumps(known | figures, indent=2) + "\n")

@@ -1,4 +1,4 @@
-"""The speech engine killed or frozen: words are heard later, or their loss is told and marked."""
+"""The speech engine killed or frozen: words come later, or learners are told of a marked gap."""
 
 import os
 import signal

@@ -28,8 +28,8 @@ from web.app import create_app
 from web.auth import Claims, make_token
 
 AWAY_S, EVENTS = (300.0, 1_000) if SOAK else (8.0, 80)
-ASK_EVERY_S = 1.0  # for a token, meanwhile
-TAKEN_S = 30.0  # pass line: all events are applied so long after Postgres returned
+ASK_EVERY_S = 1.0  # for a token, during the outage
+TAKEN_S = 30.0  # pass criterion: all events are applied this soon after Postgres returns
 SECOND = int(NOW.timestamp()) + 60
 
 

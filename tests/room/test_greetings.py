@@ -12,7 +12,7 @@ from tests.room.conftest import Course
 
 
 async def visited(rows: asyncpg.Connection, account: Any, *lesson_ids: str) -> None:
-    """Makes the account one that was in these lessons before, long enough ago."""
+    """Records visits of the account to these lessons, long enough ago."""
     me = await account.get("/api/me")
     for lesson_id in lesson_ids:
         await rows.execute(

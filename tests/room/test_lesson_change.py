@@ -1,4 +1,4 @@
-"""The tutor follows the lesson, however the news of it comes."""
+"""The tutor follows lesson changes, whichever way they arrive."""
 
 import itertools
 import json
@@ -41,7 +41,7 @@ async def announced(amina: Any, title: str, since: float) -> str:
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_each_way_alone_suffices(
+async def test_each_way_to_change_the_lesson_works_alone(
     way: str, arrived: Callable[..., Any], course: Course, livekit: api.LiveKitAPI
 ) -> None:
     amina = await arrived(course.modules[0], course.modules[0].lessons[0]["id"])
@@ -56,7 +56,7 @@ async def test_each_way_alone_suffices(
     assert amina.cited[0]["lessonId"] == lesson["id"]
 
 
-async def test_the_four_ways_in_all_orders_end_on_the_last(
+async def test_the_four_ways_in_any_order_end_on_the_last_change(
     arrived: Callable[..., Any], course: Course, livekit: api.LiveKitAPI
 ) -> None:
     amina = await arrived(course.modules[0], course.modules[0].lessons[0]["id"])
@@ -78,7 +78,7 @@ async def test_the_four_ways_in_all_orders_end_on_the_last(
     await amina.until(lambda: title in amina.tutor_text(since), 15, "the last lesson")
 
 
-async def test_change_in_mid_sentence_and_duplicates_bring_one_line(
+async def test_change_in_mid_sentence_and_its_duplicates_are_announced_once(
     arrived: Callable[..., Any], course: Course
 ) -> None:
     amina = await arrived(course.modules[0], course.modules[0].lessons[0]["id"])
@@ -97,7 +97,7 @@ async def test_change_in_mid_sentence_and_duplicates_bring_one_line(
     assert "Hello" not in said
 
 
-async def test_refused_lesson_is_told_to_the_sender(
+async def test_sender_of_a_refused_lesson_is_told(
     arrived: Callable[..., Any], course: Course
 ) -> None:
     amina = await arrived(course.modules[0], course.modules[0].lessons[0]["id"])

@@ -1,4 +1,4 @@
-"""Exactly one agent in each course-module room, whatever came first."""
+"""Exactly one agent in each course-module room, whatever comes first."""
 
 import asyncio
 import os
@@ -128,7 +128,7 @@ async def test_learner_joins_as_soon_as_a_killed_media_server_is_back(
 
 
 async def answers(livekit: api.LiveKitAPI) -> bool:
-    """Whether the media server does."""
+    """Whether the media server answers."""
     try:
         await livekit.room.list_rooms(api.ListRoomsRequest())
     except (aiohttp.ClientError, api.ServerError):

@@ -1,4 +1,4 @@
-"""What the page is told beside the captions: words that are to come, cut-off words, latencies."""
+"""What the page gets besides captions: upcoming words, unspoken words, latencies."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ def messages(one: Learner, topic: str) -> list[dict[str, Any]]:
     return [message for name, message in one.messages if name == topic]
 
 
-async def test_words_to_come_are_told_and_a_stop_says_which_never_came(
+async def test_upcoming_words_are_sent_and_a_stop_tells_which_were_never_said(
     learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
 ) -> None:
     module = course.modules[0]
@@ -38,7 +38,7 @@ async def test_words_to_come_are_told_and_a_stop_says_which_never_came(
     assert len(cut[0]["text"]) > len(last.text.strip())
 
 
-async def test_the_latency_of_a_spoken_turn_is_told_in_seconds_and_without_words(
+async def test_latency_of_a_spoken_turn_is_sent_in_seconds_and_without_words(
     arrived: Callable[..., Any], course: Course
 ) -> None:
     one = await arrived(course.modules[0])

@@ -1,4 +1,4 @@
-"""What nobody in a room may do or read, whatever they send."""
+"""What participants cannot do or read, whatever they send."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""Who chose that nothing is stored is answered all the same, and no word of it is kept."""
+"""Learners who opt out of storage get answers, and none of their words are stored."""
 
 import contextlib
 import json
@@ -17,7 +17,7 @@ KEPT = """select role, text, name, language, confidence, account_id::text as acc
           from transcript_segments where session_id = $1::uuid order by epoch, local_seq"""
 
 
-async def test_words_of_a_learner_who_stores_nothing_are_answered_and_found_nowhere(
+async def test_words_of_a_learner_who_opted_out_are_answered_and_stored_nowhere(
     stack: Stack,
     person: Callable[..., Any],
     learner: Callable[..., Any],

@@ -99,7 +99,7 @@ async def test_typed_and_spoken_questions_are_answered_alike(
     assert amina.cited[0]["segmentId"] in amina.captions
 
 
-async def test_commands_that_are_typed(arrived: Callable[..., Any], course: Course) -> None:
+async def test_typed_commands_work(arrived: Callable[..., Any], course: Course) -> None:
     module = course.modules[0]
     amina = await arrived(module)
     answers = {}
