@@ -143,9 +143,9 @@ async def _run(program: str, dsn: str, *arguments: str) -> None:
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"LC_ALL": "C"} | password,
     )
-    _, told = await process.communicate()
+    _, stderr = await process.communicate()
     if process.returncode:
-        last = told.decode(errors="replace").strip().splitlines()[-1:]
+        last = stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise BackupError(f"{program} failed: {' '.join(last)}")
 
 

@@ -148,7 +148,7 @@ async def retry_failed_jobs(db: Connection, tenant_id: UUID) -> int:
     return len(rows)
 
 
-async def requeue_lost_jobs(db: Connection, tenant_id: UUID, age: timedelta = LOST_AFTER) -> int:
+async def requeue_lost_jobs(db: Connection, tenant_id: UUID) -> int:
     """Adds missing queue entries of overdue jobs. Returns how many jobs are overdue.
 
     The library deletes the entry of a job if it cannot write the job's outcome.
@@ -158,7 +158,7 @@ async def requeue_lost_jobs(db: Connection, tenant_id: UUID, age: timedelta = LO
            where tenant_id = $1 and state in ('pending', 'processing')
              and due_at < now() - $2::interval""",
         tenant_id,
-        age,
+        LOST_AFTER,
     )
     await _push(db, tenant_id, {row["id"]: row["kind"] for row in rows})
     return len(rows)

@@ -63,13 +63,13 @@ def fold(events: Iterable[Event]) -> list[Stay]:
         if event.name == FINISHED:
             finished[event.room_sid] = min(event.at, finished.get(event.room_sid, event.at))
         elif event.name in (JOINED, LEFT) and event.sid and not event.agent:
-            told = _told(event)
-            found[event.sid] = _merge(found.get(event.sid, told), told)
+            stay = _stay_of(event)
+            found[event.sid] = _merge(found.get(event.sid, stay), stay)
     closed = (_close(one, finished.get(one.room_sid)) for one in found.values())
     return sorted(closed, key=lambda one: (one.joined_at, one.sid))
 
 
-def _told(event: Event) -> Stay:
+def _stay_of(event: Event) -> Stay:
     joined_at = event.joined_at or event.at
     one = Stay(event.sid, event.room_sid, event.identity, joined_at)
     if event.name == JOINED:

@@ -161,7 +161,7 @@ def start(settings: Settings, processes: Processes, stop: Stop) -> None:
 
 def await_part(name: str, answers: Callable[[], bool], processes: Processes, stop: Stop) -> None:
     """Returns once a process responds. Raises ProcessError if it doesn't, Stopped on a signal."""
-    began = told = time.monotonic()
+    began = reported = time.monotonic()
     while not answers():
         stop.check()
         now = time.monotonic()
@@ -170,9 +170,9 @@ def await_part(name: str, answers: Callable[[], bool], processes: Processes, sto
             raise ProcessError(
                 f"{name} did not respond within {PATIENCE_S:.0f} s. See its log lines above."
             )
-        if now - told > 10:
+        if now - reported > 10:
             tell(f"waiting for {name}, {now - began:.0f} s")
-            told = now
+            reported = now
         time.sleep(0.1)
     stop.check()
 

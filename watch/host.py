@@ -85,10 +85,12 @@ class Host:
     async def _look_at_database(self) -> None:
         asked = time.time()
         async with acquire(self._pool) as db:
-            told: float = await db.fetchval("select extract(epoch from clock_timestamp())::float8")
+            db_time: float = await db.fetchval(
+                "select extract(epoch from clock_timestamp())::float8"
+            )
             tenants = await list_tenants(db)
         answered = time.time()
-        skew_s = max(asked - told, told - answered, 0.0)
+        skew_s = max(asked - db_time, db_time - answered, 0.0)
         metrics.CLOCK_SKEW.set(skew_s)
         alarm("clock_skew", skew_s > SKEW_S, skew_s=round(skew_s))
         count = self._failed_webhooks
@@ -96,7 +98,7 @@ class Host:
         for tenant in tenants:
             async with tenant_tx(self._pool, tenant.id) as db:
                 count += await count_dead_letters(db, tenant.id)
-                jobs.append(await count_jobs(db, tenant.id, datetime.fromtimestamp(told, UTC)))
+                jobs.append(await count_jobs(db, tenant.id, datetime.fromtimestamp(db_time, UTC)))
         alarm("dead_letters", count > 0, count=count)
         _report_jobs(jobs)
 

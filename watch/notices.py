@@ -12,7 +12,7 @@ from telemetry import AlarmName
 from telemetry.gather import Standing, standing
 
 EVERY_S = 1.0
-SAY_AGAIN_S = 60.0  # tells other hosts that this one is alive
+SAY_AGAIN_S = 60.0  # shows other hosts that this one is alive
 
 
 class Notices:

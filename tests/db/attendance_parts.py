@@ -67,11 +67,11 @@ def seen(stays: list[Stay]) -> list[tuple[str, str, float, float]]:
 def shuffled(random: Random) -> list[Event]:
     """The recorded events in random order: some are repeated, some joins are lost."""
     events = recorded()
-    told = {event.sid for event in events if event.name == LEFT}
+    departed = {event.sid for event in events if event.name == LEFT}
     kept = [
         event
         for event in events
-        if not (event.name == JOINED and event.sid in told and random.random() < 0.3)
+        if not (event.name == JOINED and event.sid in departed and random.random() < 0.3)
     ]
     kept += random.choices(kept, k=random.randrange(len(kept)))
     random.shuffle(kept)

@@ -21,7 +21,7 @@ def at(second: float) -> datetime:
     return NOW + timedelta(seconds=second)
 
 
-async def take_in(db: Connection, tenant_id: UUID, folder: Path = TINY) -> Course:
+async def import_folder(db: Connection, tenant_id: UUID, folder: Path = TINY) -> Course:
     return await import_course(db, tenant_id, build_tree(read_course(folder), tenant_id))
 
 
@@ -44,7 +44,7 @@ async def modules_of(db: Connection, tenant_id: UUID, course_id: UUID) -> list[M
 
 async def make_room(db: Connection, tenant_id: UUID) -> rooms.Room:
     """A room of the tiny course's first module."""
-    course = await take_in(db, tenant_id)
+    course = await import_folder(db, tenant_id)
     (module, _) = await modules_of(db, tenant_id, course.id)
     return await rooms.ensure_room(
         db, tenant_id, name=f"{course.id}-{module.id}", course_id=course.id, module_id=module.id

@@ -11,7 +11,7 @@ from courses.progress import CourseProgress, LessonProgress, Visit, visit
 from db import Conflict, Connection, courses, progress
 from db.enrollments import ensure_enrollment
 from db.search import search_passages
-from tests.db.rows import NOW, TINY, make_learner, modules_of, take_in
+from tests.db.rows import NOW, TINY, import_folder, make_learner, modules_of
 
 TABLES = ("courses", "modules", "lessons", "passages", "quiz_questions", "quiz_keys")
 
@@ -38,9 +38,9 @@ async def lessons_by_title(db: Connection, tenant_id: UUID, course: Course) -> d
 
 
 async def test_importing_twice_changes_nothing(db: Connection, tenant_id: UUID) -> None:
-    await take_in(db, tenant_id)
+    await import_folder(db, tenant_id)
     first = await rows_of(db)
-    await take_in(db, tenant_id)
+    await import_folder(db, tenant_id)
     assert await rows_of(db) == first
     assert {table: len(rows) for table, rows in first.items()} == {
         "courses": 1,
@@ -55,13 +55,13 @@ async def test_importing_twice_changes_nothing(db: Connection, tenant_id: UUID) 
 async def test_an_edited_folder_updates_and_keeps_ids(
     db: Connection, tenant_id: UUID, tmp_path: Path
 ) -> None:
-    course = await take_in(db, tenant_id)
+    course = await import_folder(db, tenant_id)
     before = await lessons_by_title(db, tenant_id, course)
     folder = Path(shutil.copytree(TINY, tmp_path / "course"))
     start = folder / "01-start"
     (start / "02-draft.md").rename(start / "00-draft.md")
     (folder / "02-more" / "01-bananas.md").write_text("---\ntitle: Plantains\n---\n\nCook them.\n")
-    await take_in(db, tenant_id, folder)
+    await import_folder(db, tenant_id, folder)
     after = await lessons_by_title(db, tenant_id, course)
     assert list(after) == ["A draft", "Apples", "Plantains"]
     assert [after["A draft"], after["Apples"]] == [before["A draft"], before["Apples"]]
@@ -73,7 +73,7 @@ async def test_an_edited_folder_updates_and_keeps_ids(
 async def test_a_removed_lesson_is_deleted_unless_a_learner_opened_it(
     db: Connection, tenant_id: UUID, tmp_path: Path
 ) -> None:
-    course = await take_in(db, tenant_id)
+    course = await import_folder(db, tenant_id)
     lessons = await lessons_by_title(db, tenant_id, course)
     amina = await make_learner(db, tenant_id)
     for title in ("Apples", "Bananas"):
@@ -82,11 +82,11 @@ async def test_a_removed_lesson_is_deleted_unless_a_learner_opened_it(
     shutil.rmtree(folder / "02-more")
     (folder / "01-start" / "02-draft.md").unlink()
     for _ in range(2):
-        await take_in(db, tenant_id, folder)
+        await import_folder(db, tenant_id, folder)
         outline = await courses.list_outline(db, tenant_id, course.id)
         assert [lesson.title for lesson in outline] == ["Apples"]
         assert list(await lessons_by_title(db, tenant_id, course)) == ["Apples", "Bananas"]
-    await take_in(db, tenant_id)
+    await import_folder(db, tenant_id)
     facts = await progress.select_visit_facts(
         db, tenant_id, amina.id, course.id, lessons["Bananas"]
     )
@@ -97,18 +97,18 @@ async def test_a_removed_lesson_is_deleted_unless_a_learner_opened_it(
 async def test_a_course_id_cannot_belong_to_two_courses(
     db: Connection, tenant_id: UUID, tmp_path: Path
 ) -> None:
-    await take_in(db, tenant_id)
+    await import_folder(db, tenant_id)
     folder = Path(shutil.copytree(TINY, tmp_path / "course"))
     page = folder / "course.md"
     page.write_text(page.read_text().replace("slug: tiny-course", "slug: other"))
     with pytest.raises(Conflict):
-        await take_in(db, tenant_id, folder)
+        await import_folder(db, tenant_id, folder)
 
 
 async def test_a_course_is_found_by_course_id_then_id_then_slug(
     db: Connection, tenant_id: UUID
 ) -> None:
-    course = await take_in(db, tenant_id)
+    course = await import_folder(db, tenant_id)
     for key in ("tiny", str(course.id), str(course.id).upper(), "tiny-course"):
         assert await courses.find_course(db, tenant_id, key) == course
     by_key = {}
@@ -128,19 +128,19 @@ async def test_a_course_is_found_by_course_id_then_id_then_slug(
 
 @pytest.mark.parametrize("key", ["", "x" * 5000, "\0", "\ud800", "'; drop table courses", "ü/%"])
 async def test_an_odd_key_finds_no_course(db: Connection, tenant_id: UUID, key: str) -> None:
-    await take_in(db, tenant_id)
+    await import_folder(db, tenant_id)
     assert await courses.find_course(db, tenant_id, key) is None
 
 
 async def test_a_module_of_another_course_is_not_found(db: Connection, tenant_id: UUID) -> None:
-    course = await take_in(db, tenant_id)
+    course = await import_folder(db, tenant_id)
     (module, _) = await modules_of(db, tenant_id, course.id)
     assert await courses.find_module(db, tenant_id, course.id, module.id) == module
     assert await courses.find_module(db, tenant_id, uuid4(), module.id) is None
 
 
 async def test_enrolling_twice_is_one_enrollment(db: Connection, tenant_id: UUID) -> None:
-    course = await take_in(db, tenant_id)
+    course = await import_folder(db, tenant_id)
     amina = await make_learner(db, tenant_id)
     for _ in range(2):
         await ensure_enrollment(db, tenant_id, amina.id, course.id)
@@ -148,7 +148,7 @@ async def test_enrolling_twice_is_one_enrollment(db: Connection, tenant_id: UUID
 
 
 async def test_session_types_of_six_visits(db: Connection, tenant_id: UUID) -> None:
-    course = await take_in(db, tenant_id)
+    course = await import_folder(db, tenant_id)
     lessons = await lessons_by_title(db, tenant_id, course)
     amina = await make_learner(db, tenant_id)
 
@@ -187,7 +187,7 @@ async def test_the_intro_is_in_the_first_published_module(
     folder = Path(shutil.copytree(TINY, tmp_path / "course"))
     page = folder / "01-start" / "module.md"
     page.write_text(page.read_text().replace("start\n", "start\npublished: false\n"))
-    course = await take_in(db, tenant_id, folder)
+    course = await import_folder(db, tenant_id, folder)
     (bananas,) = await courses.list_outline(db, tenant_id, course.id)
     amina = await make_learner(db, tenant_id)
     facts = await progress.select_visit_facts(db, tenant_id, amina.id, course.id, bananas.id)
@@ -200,7 +200,7 @@ async def test_the_intro_is_in_the_first_published_module(
 
 
 async def test_search_finds_published_passages_by_any_word(db: Connection, tenant_id: UUID) -> None:
-    course = await take_in(db, tenant_id)
+    course = await import_folder(db, tenant_id)
 
     async def titles(question: str) -> list[tuple[str, int, int]]:
         hits = await search_passages(db, tenant_id, course.id, question)

@@ -133,8 +133,8 @@ async def test_alarm_that_came_and_went_without_postgres_is_written_later(
         with pytest.raises(asyncpg.InvalidCatalogNameError):
             await desk.turn()
     await postgres.clone(name, TEMPLATE)
-    (told,) = await desk.turn(seconds=1)
-    assert (told.name, told.cleared_at) == ("database_away", desk.clock.now)
+    (notice,) = await desk.turn(seconds=1)
+    assert (notice.name, notice.cleared_at) == ("database_away", desk.clock.now)
     await pool.close()
     await postgres.drop(name)
 

@@ -24,7 +24,7 @@ def storage(settings: Settings) -> Storage:
     return open_storage(settings)
 
 
-async def take_in(pool: Pool, storage: Storage, tenant_id: UUID, file: CourseFile) -> UUID:
+async def import_pictures(pool: Pool, storage: Storage, tenant_id: UUID, file: CourseFile) -> UUID:
     async with tenant_tx(pool, tenant_id) as db:
         taken = await import_course(db, tenant_id, build_tree(file, tenant_id))
         await store_pictures(db, storage, tenant_id, taken.id, file.pictures)
@@ -42,7 +42,7 @@ async def test_picture_is_stored_once_and_a_second_import_queues_nothing(
 ) -> None:
     file = read_course(course(tmp_path / "course", "![a](images/a.png)", a_png=PNG))
     for _ in range(2):
-        course_id = await take_in(pool, storage, tenant_id, file)
+        course_id = await import_pictures(pool, storage, tenant_id, file)
     (picture,) = file.pictures
     name = picture_object(course_id, picture.name)
     assert await storage.names(tenant_id, "courses") == [name]
@@ -56,11 +56,11 @@ async def test_picture_that_no_passage_shows_is_deleted_by_a_job(
     text = "![a](images/a.png)\n\n![b](images/b.png)"
     folder = course(tmp_path / "course", text, a_png=PNG, b_png=PNG + b"other")
     file = read_course(folder)
-    course_id = await take_in(pool, storage, tenant_id, file)
+    course_id = await import_pictures(pool, storage, tenant_id, file)
     kept, gone = (picture_object(course_id, picture.name) for picture in file.pictures)
     lesson = folder / "01-start" / "01-apples.md"
     lesson.write_text(lesson.read_text().replace("![b](images/b.png)", "no picture"))
-    await take_in(pool, storage, tenant_id, read_course(folder))
+    await import_pictures(pool, storage, tenant_id, read_course(folder))
     assert await jobs_queued(pool, tenant_id) == ["delete_pictures"]
     assert await storage.names(tenant_id, "courses") == sorted([kept, gone])
     async with (
@@ -75,7 +75,7 @@ async def test_picture_of_a_withdrawn_lesson_is_kept_with_its_progress(
     pool: Pool, storage: Storage, tenant_id: UUID, tmp_path: Path
 ) -> None:
     folder = course(tmp_path / "course", "![a](images/a.png)", a_png=PNG)
-    course_id = await take_in(pool, storage, tenant_id, read_course(folder))
+    course_id = await import_pictures(pool, storage, tenant_id, read_course(folder))
     async with tenant_tx(pool, tenant_id) as db:
         await db.execute(
             """with learner as (
@@ -87,7 +87,7 @@ async def test_picture_of_a_withdrawn_lesson_is_kept_with_its_progress(
         )
     lesson = folder / "01-start" / "01-apples.md"
     lesson.rename(lesson.with_name("01-pears.md")).write_text("---\ntitle: Pears\n---\nA pear.\n")
-    await take_in(pool, storage, tenant_id, read_course(folder))
+    await import_pictures(pool, storage, tenant_id, read_course(folder))
     assert await jobs_queued(pool, tenant_id) == []
     assert len(await storage.names(tenant_id, f"courses/{course_id}")) == 1
 

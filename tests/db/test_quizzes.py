@@ -14,7 +14,7 @@ from db import Conflict, NotFound, Pool, create_pool, tenant_tx
 from db.library import PostgresLibrary
 from db.tenants import ensure_tenant
 from tests.conftest import TEMPLATE, Postgres
-from tests.db.rows import NOW, TINY, make_learner, take_in
+from tests.db.rows import NOW, TINY, import_folder, make_learner
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ async def desk(store: Pool | None) -> Desk:
     async with store.acquire() as connection:
         tenant = await ensure_tenant(connection, f"t-{uuid4()}", "of one test")
     async with tenant_tx(store, tenant.id) as db:
-        course = await take_in(db, tenant.id)
+        course = await import_folder(db, tenant.id)
         account = await make_learner(db, tenant.id)
     return await seat(PostgresLibrary(store, tenant.id), account.id, course.id)
 

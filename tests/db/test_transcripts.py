@@ -81,8 +81,8 @@ async def test_learner_sees_words_of_the_second_in_which_they_left(
     await ensure_room_learner(db, tenant_id, room_id, badr.id, None)
     # left at 20.7: the agent reports fractions, the media server, which wins, whole seconds
     seen = Participant(session_id, "PA_1", badr.id, at(10), at(20.7))
-    told = replace(seen, left_at=at(20), left_told=SERVER)
-    await attendance.upsert_participants(db, tenant_id, [seen, told])
+    departed = replace(seen, left_at=at(20), left_told=SERVER)
+    await attendance.upsert_participants(db, tenant_id, [seen, departed])
     found = await transcripts.list_heard_segments(db, tenant_id, session_id, badr.id)
     hits = await search_heard(db, tenant_id, badr.id, "words")
     (talk,) = await list_talks(db, tenant_id, badr.id)
@@ -129,11 +129,11 @@ async def test_segment_without_words_is_not_listed(db: Connection, tenant_id: UU
     session_id = await make_session(db, tenant_id)
     amina = await make_learner(db, tenant_id)
     silent = replace(segment(session_id, "a", 0, amina), text="", name="")
-    told = segment(session_id, "b", 4, amina)
-    await transcripts.insert_segments(db, tenant_id, [silent, told])
+    spoken = segment(session_id, "b", 4, amina)
+    await transcripts.insert_segments(db, tenant_id, [silent, spoken])
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
     await ensure_room_learner(db, tenant_id, room_id, amina.id, None)
-    assert await transcripts.list_segments(db, tenant_id, session_id) == [told]
+    assert await transcripts.list_segments(db, tenant_id, session_id) == [spoken]
     (talk,) = await list_talks(db, tenant_id, amina.id)
     assert (talk.first_id, talk.segments, talk.started_at) == ("b", 1, at(4))
     newest = await transcripts.list_latest_segments(db, tenant_id, session_id, 5)

@@ -29,7 +29,7 @@ from db.sessions import insert_session
 from db.tenants import ensure_tenant
 from db.transcripts import Segment, list_segments
 from tests.conftest import ROOT
-from tests.db.rows import NOW, make_learner, modules_of, segment, take_in
+from tests.db.rows import NOW, import_folder, make_learner, modules_of, segment
 
 WRITERS = 16
 PER_SECOND = 4.0  # segments of each writer, ten times the pace of talk
@@ -98,7 +98,7 @@ async def open_house(data: Path | None = None) -> AsyncIterator[House]:
         async with pool.acquire() as db:
             tenant = await ensure_tenant(db, "default", "Bodh")
         async with tenant_tx(pool, tenant.id) as db:
-            await take_in(db, tenant.id)
+            await import_folder(db, tenant.id)
         await pool.close()
         yield House(cluster, home, tenant.id)
     finally:

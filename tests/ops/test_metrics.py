@@ -57,8 +57,8 @@ def admin_token(stack: Stack) -> str:
 
 def notices(stack: Stack, token: str) -> list[tuple[str, bool]]:
     """Names of the notices, and whether each is active."""
-    told = json.loads(ask(f"{stack.url}/api/notices", token))["notices"]
-    return [(notice["name"], notice["clearedAt"] is None) for notice in told]
+    notices = json.loads(ask(f"{stack.url}/api/notices", token))["notices"]
+    return [(notice["name"], notice["clearedAt"] is None) for notice in notices]
 
 
 @pytest.mark.timeout(300)
@@ -82,5 +82,5 @@ def test_lost_media_server_shows_in_metrics_log_and_notices_until_it_is_back(sta
     wait_for("the gauge stays", lambda: metrics(stack)[alarm] == 0)
     wait_for("the notice stays", lambda: holds not in notices(stack, token))
     assert ("media_away", False) in notices(stack, token)
-    told = [(line["level"], line["alarm"]) for line in alarm_lines(stack)[lines:]]
-    assert told == [("ERROR", "media_away"), ("INFO", "media_away")]
+    reported = [(line["level"], line["alarm"]) for line in alarm_lines(stack)[lines:]]
+    assert reported == [("ERROR", "media_away"), ("INFO", "media_away")]

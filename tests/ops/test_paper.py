@@ -93,5 +93,5 @@ OPERATIONS = (ROOT / "docs" / "operations.md").read_text()
 
 
 def test_operations_page_explains_every_alarm_and_metric() -> None:
-    told = re.findall(r"^\| `([a-z_]+)` \|", OPERATIONS, re.MULTILINE)
-    assert sorted(told) == sorted([*ALARMS, *(metric.name for metric in METRICS)])
+    documented = re.findall(r"^\| `([a-z_]+)` \|", OPERATIONS, re.MULTILINE)
+    assert sorted(documented) == sorted([*ALARMS, *(metric.name for metric in METRICS)])

@@ -146,8 +146,8 @@ def test_media_server_listens_on_loopback_and_creates_no_rooms(home: Settings) -
 
 
 def test_media_server_is_public_only_if_allowed(home: Settings) -> None:
-    told = {"allow_public_bind": True, "livekit_media_host": "192.168.1.20"}
-    config = livekit_config(home.model_copy(update=told))
+    changes = {"allow_public_bind": True, "livekit_media_host": "192.168.1.20"}
+    config = livekit_config(home.model_copy(update=changes))
     assert config["bind_addresses"] == ["0.0.0.0"]  # noqa: S104
     assert config["rtc"]["node_ip"] == "192.168.1.20"
     assert "interfaces" not in config["rtc"]

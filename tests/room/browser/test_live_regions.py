@@ -11,7 +11,7 @@ from tests.room.conftest import Course
 SPOKEN = "can you give me another example please"
 # records what enters the live log, as a screen reader would announce it, and what is only drawn
 NOTE = """
-  window.told = [];
+  window.heard = [];
   window.drawn = new Set();
   const silent = '[aria-hidden=true], [aria-live=off], .by';
   const spoken = (node) => {
@@ -22,7 +22,7 @@ NOTE = """
   };
   const tell = (node) => {
     const one = node.nodeType === 1 ? node : node.parentElement;
-    if (one?.closest('[role=log]') && !one.closest(silent)) window.told.push(spoken(node).trim());
+    if (one?.closest('[role=log]') && !one.closest(silent)) window.heard.push(spoken(node).trim());
   };
   new MutationObserver((records) => {
     for (const { type, target, addedNodes } of records) {
@@ -47,10 +47,10 @@ async def test_final_turns_are_announced_once_and_interim_words_never(
     await expect(page.locator(".turn.me").first).to_contain_text(SPOKEN)
     await expect(page.locator(".forming")).to_have_count(0)
     assert await heard_in_tree(page, SPOKEN) == 1
-    told = await page.evaluate("window.told")
+    announced = await page.evaluate("window.heard")
     drawn = await page.evaluate("[...window.drawn]")
     assert drawn != []
-    assert [words for words in told if words and words != "Today"] == [SPOKEN]
+    assert [words for words in announced if words and words != "Today"] == [SPOKEN]
 
 
 async def heard_in_tree(page: Page, words: str) -> int:
@@ -81,9 +81,9 @@ async def test_tutor_is_announced_by_sentence_if_the_learner_wants_it(
     sentences = await page.locator(".turn .sentence").evaluate_all(
         "all => all.map((one) => one.firstChild.textContent)"
     )
-    told = [words for words in await page.evaluate("window.told") if words]
+    announced = [words for words in await page.evaluate("window.heard") if words]
     assert len(sentences) >= 3
     for sentence in sentences:
-        assert sum(words.startswith(sentence) for words in told) == 1
-    parts = [words for words in told if any(one.startswith(words) for one in sentences)]
+        assert sum(words.startswith(sentence) for words in announced) == 1
+    parts = [words for words in announced if any(one.startswith(words) for one in sentences)]
     assert [words for words in parts if words not in sentences] == []

@@ -27,7 +27,7 @@ export function TranscriptPage({ sessionId }: { sessionId: string }) {
   const talks = heard.state === 'ready' ? heard.value : [];
   const own = talks.filter((talk) => talk.sessionId === sessionId);
   const talk = own.find((one) => one.lessonId === lessonId) ?? own.at(-1) ?? null;
-  const beside = talks.filter((one) => one.moduleId === talk?.moduleId).reverse(); // oldest first
+  const siblings = talks.filter((one) => one.moduleId === talk?.moduleId).reverse(); // oldest first
   const ready = loaded.state === 'ready' && heard.state === 'ready';
   useTitle(ready ? (talk?.lessonTitle ?? texts.transcripts.title) : '');
   if (loaded.state === 'failed' && loaded.error instanceof ApiError && loaded.error.status === 404) {
@@ -43,7 +43,7 @@ export function TranscriptPage({ sessionId }: { sessionId: string }) {
       </TopBar>
       <div className="tr-grid">
         <nav className="tr-side" aria-label={texts.transcripts.lessons} tabIndex={0}>
-          <TalkList talks={beside} current={talk} />
+          <TalkList talks={siblings} current={talk} />
         </nav>
         <main id="main" className="tr-main" tabIndex={-1}>
           <p role="status" className={erased ? 'said-erased' : 'vh'}>

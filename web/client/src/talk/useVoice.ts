@@ -23,10 +23,10 @@ export function useVoice({ tell }: TalkControls, { participant }: Tutor): [boole
 
 /** Tells each new tutor the speech rate. A tutor starts at the normal rate, so that needs no call. */
 function useRate(participant: Tutor['participant'], rate: number, tell: Tell): void {
-  const told = useRef(false);
+  const sent = useRef(false);
   useEffect(() => {
-    if (participant === null || (rate === 1 && !told.current)) return;
-    told.current = true;
+    if (participant === null || (rate === 1 && !sent.current)) return;
+    sent.current = true;
     return retried(() => tell(RPC_SPEECH_SET, { rate } satisfies SpeechSet));
   }, [participant, rate, tell]);
 }
