@@ -57,8 +57,8 @@ def admin_token(stack: Stack) -> str:
 
 def notices(stack: Stack, token: str) -> list[tuple[str, bool]]:
     """Names of the notices, and whether each is active."""
-    notices = json.loads(ask(f"{stack.url}/api/notices", token))["notices"]
-    return [(notice["name"], notice["clearedAt"] is None) for notice in notices]
+    rows = json.loads(ask(f"{stack.url}/api/notices", token))["notices"]
+    return [(notice["name"], notice["clearedAt"] is None) for notice in rows]
 
 
 @pytest.mark.timeout(300)
