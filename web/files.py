@@ -31,7 +31,7 @@ TYPES = {
     ".webp": "image/webp",
 }
 BYTES = {"*/*": {"schema": {"type": "string", "format": "binary"}}}
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 router = APIRouter(prefix="/api", tags=["files"], responses=PROBLEMS)
 

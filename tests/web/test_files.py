@@ -51,6 +51,7 @@ async def test_file_that_is_not_a_picture_is_an_attachment(library: School) -> N
         ("bytes=0-1,5-6", 200, DATA, None),
         ("lines=0-9", 200, DATA, None),
         ("bytes=-", 200, DATA, None),
+        pytest.param(f"bytes={'9' * 5000}-", 200, DATA, None, id="a number of 5000 digits"),
     ],
 )
 async def test_range_returns_that_part(
