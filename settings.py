@@ -209,7 +209,7 @@ class Settings(BaseSettings):
 
     @property
     def llm_key(self) -> str:
-        """The key, or "none": a local server wants a value but ignores it."""
+        """The key, or "none": a local server requires a value but ignores it."""
         return (
             self.llm_api_key.get_secret_value() or self.openai_api_key.get_secret_value() or "none"
         )

@@ -1,1 +1,1 @@
-"""The bodh-agent worker: joins course-module rooms, teaches by voice, writes down what is said."""
+"""The bodh-agent worker: joins tutor rooms, teaches by voice, and records what is said."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from livekit import rtc
     from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
 
-# what LiveKit's worker preloads in its forkserver; the last one must stay last
+# what LiveKit's worker preloads in its forkserver; keep the last one last
 PRELOAD = ["livekit.agents.ipc._preload", "livekit.agents.ipc._preload_freeze"]
 
 

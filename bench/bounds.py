@@ -14,7 +14,7 @@ def bounds(good: int, runs: int) -> tuple[float, float]:
 
 
 def at_least(good: int, runs: int, share: float) -> float:
-    """The probability that `good` or more of `runs` are good, if each is with `share`."""
+    """The probability of at least `good` good runs if each is good with probability `share`."""
     return math.fsum(_chance(count, runs, share) for count in range(good, runs + 1))
 
 

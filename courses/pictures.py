@@ -14,7 +14,7 @@ from urllib.parse import unquote
 MAX_BYTES = 5 * 2**20
 SCHEME = "picture:"
 PICTURE = re.compile(r"!\[([^\]\n]*)\]\(([^()\s]+)\)")
-SIGNATURES = {  # SVG is not among them: it can hold scripts and fetch from elsewhere
+SIGNATURES = {  # no SVG: it can contain scripts and load other files
     ".png": re.compile(rb"\x89PNG\r\n\x1a\n"),
     ".jpg": re.compile(rb"\xff\xd8\xff"),
     ".gif": re.compile(rb"GIF8[79]a"),

@@ -1,6 +1,6 @@
 """A quiz: its questions and the rules of grading. Pure.
 
-Only the library knows the right options; it tells whether an answer is right.
+Only the library knows the right options. It reports only whether an answer is right.
 """
 
 from dataclasses import dataclass, replace

@@ -143,7 +143,7 @@ async def _transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]
             db.terminate()
             raise
         except BaseException:
-            with suppress(asyncpg.InterfaceError):  # the connection is gone with its transaction
+            with suppress(asyncpg.InterfaceError):  # the connection and its transaction are lost
                 await transaction.rollback()
             raise
 

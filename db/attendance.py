@@ -137,7 +137,7 @@ async def reconcile(
     """Corrects attendance to who was present at `at`. Returns how many stays it closed.
 
     Reopens the stays of people who are still there: an agent that loses its own connection reports
-    everybody as gone.
+    everybody as departed.
     """
     accounts = await list_account_ids(db, tenant_id, {one.identity for one in present})
     here = [

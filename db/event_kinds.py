@@ -88,7 +88,7 @@ class AgentLeft(_Payload):
 
 
 class LessonChanged(_Payload):
-    """An account is on this lesson from now on; also logged for the lesson it enters with."""
+    """The account's lesson changed. Also logged for the lesson with which it enters."""
 
     type: Literal["lesson.changed"] = "lesson.changed"
     version: Literal[1] = 1

@@ -13,7 +13,7 @@ from uuid import UUID
 from db import Connection
 
 AGAIN = timedelta(hours=1)  # an alarm that returns within this continues its notice
-ABANDONED = timedelta(minutes=10)  # a host that is silent for this long is gone, like its alarms
+ABANDONED = timedelta(minutes=10)  # after this much silence, a host and its alarms count as ended
 KEPT = timedelta(days=90)  # after the end of an alarm
 
 
@@ -68,7 +68,7 @@ async def upsert_notice(
 async def clear_notices(
     db: Connection, tenant_id: UUID, *, host: str, standing: Iterable[str], now: datetime
 ) -> None:
-    """Clears this host's alarms except `standing`, and those of hosts that are gone."""
+    """Clears this host's alarms except `standing`, and those of hosts that no longer report."""
     await db.execute(
         """update admin_notices set cleared_at = $4
            where tenant_id = $1 and cleared_at is null

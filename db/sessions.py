@@ -111,7 +111,7 @@ async def end_session_in_room(
 ) -> None:
     """Completes the running session in this LiveKit room and closes its open attendance.
 
-    A session that has moved to a new room goes on.
+    A session that has moved to a new room continues.
     """
     row = await db.fetchrow(
         """update sessions set status = 'completed', ended_at = greatest($3, started_at)

@@ -35,6 +35,6 @@ async def _verify(db: Connection, tenant_id: UUID, session_id: UUID) -> tuple[in
     events = await list_events(db, tenant_id, session_id)
     head = await find_head(db, tenant_id, session_id)
     broken_at = verify_chain(events, head)
-    if head is None and broken_at is None:  # every session has a log, and every log its head
+    if head is None and broken_at is None:  # every session has a log, and every log has a head
         broken_at = len(events) + 1
     return len(events), broken_at

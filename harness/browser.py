@@ -1,4 +1,4 @@
-"""Chromium with a fake microphone and without traffic of its own."""
+"""Chromium with a fake microphone and without background traffic."""
 
 from collections.abc import Iterable
 

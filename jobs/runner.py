@@ -119,7 +119,7 @@ class Runner:
     async def _run(self, run: Run, work: Work) -> timedelta | None:
         began = monotonic()
         job = work.job
-        if job.tries > MAX_TRIES:  # each try killed its process, so nothing else failed it
+        if job.tries > MAX_TRIES:  # each try killed its process before it could record a failure
             await self._fail(work, "Died")
             return None
         try:

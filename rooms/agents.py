@@ -1,7 +1,7 @@
 """The agent of a session: dispatching it, replacing it, recreating its room.
 
 Each dispatch has an epoch, and the agent of the newest epoch serves the session. Only our own rows
-tell which agent is alive: the media server lists dead agents as present, and dispatches that no
+show which agent is alive: the media server lists dead agents as present, and dispatches that no
 worker accepted as open. An epoch is committed before its dispatch, so that the worker finds it.
 """
 
@@ -131,7 +131,7 @@ async def remake_room(
 async def _room_metadata(db: Connection, room: Room) -> str:
     """The metadata of the room's opener, with their current lesson.
 
-    Empty if the opener or the lesson is gone; the agent then reads everything from the database.
+    Empty if the opener or the lesson no longer exists; the agent then reads the database.
     """
     opener_id = room.opener_account_id
     if opener_id is None:

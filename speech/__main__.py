@@ -42,7 +42,7 @@ def tell(choice: Choice) -> None:
 
 
 def run(settings: Settings, choice: Choice) -> int:
-    # the libraries read these when they are imported: one thread a decode, never the network
+    # the libraries read these when they are imported: one thread per decode, never the network
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HF_HUB_OFFLINE"):
         os.environ[name] = "1"
     from speech.server import AlreadyServed, serve

@@ -69,7 +69,7 @@ def loops(text: str) -> bool:
     """Whether a group of one to five words occurs more than three times in a row."""
     words = re.findall(r"\w+", text.lower())
     for size in range(1, 6):
-        streak = 0  # words equal to the one a group earlier; a repeated group adds `size`
+        streak = 0  # consecutive words equal to the word `size` earlier
         for word, earlier in zip(words[size:], words, strict=False):
             streak = streak + 1 if word == earlier else 0
             if streak >= size * MAX_REPEATS:

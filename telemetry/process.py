@@ -1,4 +1,4 @@
-"""Starts logging, metrics and alarms of a process, in a folder of its own in BODH_HOME."""
+"""Starts logging, metrics and alarms of a process, in its own folder in BODH_HOME."""
 
 import fcntl
 import logging

@@ -31,7 +31,7 @@ class Asker:
 
 
 class Talk(Protocol):
-    """The talk behind a desk. Several replies may run at once."""
+    """The conversation at a desk. Several replies may run at once."""
 
     @property
     def asker(self) -> Asker: ...

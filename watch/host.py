@@ -28,7 +28,7 @@ MISSES = 2  # failed checks in a row that raise an alarm
 WEBHOOK_S = 90.0  # a webhook may wait a minute for its session's row (watch.intake.PATIENCE_S)
 JOB_S = 300.0  # a background job may be due for this long
 FREE_MB = 500
-SKEW_S = 5.0  # tokens allow a minute
+SKEW_S = 5.0  # tokens tolerate a minute
 
 OUTSIDE = (*rooms.MEDIA_ERRORS, *AWAY, rooms.MediaUnavailable, SpeechError)
 
@@ -110,7 +110,7 @@ class Host:
             waiting = await self._inbox.count_waiting()
             oldest_s = await self._inbox.oldest_waiting_s()
             self._failed_webhooks = await self._inbox.count_failed()
-        except sqlite3.Error as error:  # locked or read-only: go on with the other checks
+        except sqlite3.Error as error:  # locked or read-only: continue with the other checks
             logger.warning("inbox could not be checked", extra={"kind": type(error).__name__})
             return
         metrics.INBOX_WAITING.set(waiting)

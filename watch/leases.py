@@ -18,8 +18,8 @@ Verdict = Literal["ask", "replace", "remake", "end"]
 ASK_PAUSES_S = (0.4,) * 8 + (1.0,) * 16 + (2.0, 5.0)
 START_S = 10.0  # from taking a dispatch to the first heartbeat, on a busy host
 LOST_S = 2.0  # if the session of a missing room has not ended by then, the room was lost
-GRACE_S = 30.0  # for somebody to return to a session whose room is gone
-COMING_S = 30.0  # after a dispatch, a learner with a token has joined by then
+GRACE_S = 30.0  # until the session of an empty room that no longer exists ends
+COMING_S = 30.0  # after a dispatch, for a learner with a token to join
 LEFT_PAUSE_S = 1.0  # between attempts to replace an agent that left on purpose
 LIVED_S = 2.0  # an agent that lived this long did not die at startup
 LONGEST_PAUSE_S = 30.0  # between agents that die at startup
@@ -39,9 +39,7 @@ class Seen:
     short_lives: int = 0  # agents in a row that died at startup
     occupied: bool = False  # somebody was in the room when it was last seen
     unseen: bool = False  # the media server has not responded since
-    gone_since: float | None = (
-        None  # since when the media server, while responding, has lacked the room
-    )
+    gone_since: float | None = None  # since when a responding media server lacks the room
     alone_since: float | None = None  # since when a learner has been without a live agent
 
 
@@ -129,7 +127,7 @@ class Leases:
         return "replace" if self._stale(seen) else None
 
     def _judge_gone(self, seen: Seen) -> Verdict | None:
-        """Goes by the last known occupancy: a disconnected agent reports everybody as gone."""
+        """Goes by the last known occupancy: a disconnected agent reports everybody as departed."""
         if seen.gone_since is None:
             seen.gone_since = self._now
         gone_s = self._now - seen.gone_since

@@ -33,7 +33,7 @@ def utc_now() -> datetime:
 
 
 class Watcher:
-    """Checks every running session twice a second, and acts on each in a task of its own."""
+    """Checks every running session twice a second, and acts on each in its own task."""
 
     def __init__(
         self,

@@ -102,7 +102,7 @@ async def get_file(
 
 
 def choose_part(header: str, size: int) -> Part | None:
-    """The part that a Range header asks for; None if it is beyond the end.
+    """The part that a Range header requests; None if it is beyond the end.
 
     Everything if there is no header, several ranges or another unit, as RFC 9110 allows.
     """

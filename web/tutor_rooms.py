@@ -1,4 +1,4 @@
-"""The way into a tutor room. Owns the module page's call, the token endpoint, the lesson change."""
+"""Entering a tutor room. Owns the module page's request, join tokens and lesson changes."""
 
 from typing import Annotated
 from uuid import UUID

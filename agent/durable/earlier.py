@@ -56,7 +56,7 @@ class Earlier:
         return context
 
     async def was_with(self, pool: db.Pool, account_id: UUID) -> bool:
-        """Whether the earlier agent had greeted the learner, who was present when it was lost."""
+        """Whether the learner was greeted by the earlier agent and present when it was lost."""
         tenant_id, session = self.dispatch.tenant_id, self.dispatch.session
         async with db.tenant_tx(pool, tenant_id) as conn:
             row = await find_room_learner(conn, tenant_id, self.dispatch.room.id, account_id)
@@ -116,7 +116,7 @@ def _unanswered(segments: Iterable[Segment]) -> Iterable[Segment]:
 async def _acted_since(
     conn: db.Connection, dispatch: Dispatch, account_id: UUID | None, moment: datetime
 ) -> bool:
-    """Whether the turn already moved the learner's quiz or lesson; answering would repeat it."""
+    """Whether the turn already changed the quiz or lesson, and answering it would do so again."""
     if account_id is None:
         return False
     step = await find_last_step(conn, dispatch.tenant_id, account_id)

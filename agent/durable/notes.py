@@ -9,7 +9,7 @@ from agent.durable.spool import Entry, Spool
 from agent.room.tasks import Tasks
 from telemetry import alarm, metrics
 
-MEMORY = 1000  # entries: more than half an hour of talk
+MEMORY = 1000  # entries: more than half an hour of conversation
 RETRY_S = 1.0
 
 logger = logging.getLogger(__name__)

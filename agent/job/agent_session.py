@@ -51,7 +51,7 @@ class RoomAgentSession:
             aec_warmup_duration=None,
             session_close_transcript_timeout=0.0,  # the job waits for the last words itself
             user_away_timeout=None,
-            tts_text_transforms=None,  # `speakable` does it; LiveKit's delay full stops
+            tts_text_transforms=None,  # `speakable` does this; LiveKit's delay full stops
             conn_options=SessionConnectOptions(max_unrecoverable_errors=NEVER_CLOSE),
         )
         self._latency = Latency(room)

@@ -63,7 +63,7 @@ class Lease:
                 return await heartbeat(
                     conn, dispatch.tenant_id, dispatch.session.id, dispatch.epoch, now
                 )
-        except Exception as error:  # noqa: BLE001 no error may end the talk
+        except Exception as error:  # noqa: BLE001 no error may end the conversation
             logger.warning("no heartbeat", extra={"why": type(error).__name__})
             return True
 

@@ -73,7 +73,7 @@ class Helper:
         return self._process.pid
 
     async def say(self, text: str, *, voice: str, rate_wpm: int) -> AsyncGenerator[bytes, None]:
-        """Yields PCM (int16 mono, 22,050 Hz) as it is made; leaving the loop cancels the rest.
+        """Yields PCM (int16 mono, 22,050 Hz) as it is produced; leaving the loop cancels the rest.
 
         Raises VoiceError if the helper fails or dies.
         """

@@ -26,7 +26,7 @@ CLOSE_S = 2.0
 
 
 class Captions:
-    """Writes caption streams to a room. A failure is logged and never ends the talk."""
+    """Writes caption streams to a room. Logs failures, which never end the conversation."""
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room

@@ -101,7 +101,7 @@ class RoomEvents:
         room.register_text_stream_handler(TOPIC_CHAT, self._on_chat)
 
     async def run(self, to: Receivers) -> None:
-        """Delivers who is already in the room, then every event, until cancelled."""
+        """Delivers joins of everyone in the room, then every event, until cancelled."""
         self._register_rpc(to)
         self._on_reconnected()
         try:

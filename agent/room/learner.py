@@ -20,8 +20,8 @@ class News:
     name: str
     lesson_id: UUID | None
     revision: int
-    store_words: bool | None  # None if it does not say
-    revised: bool = True  # False if it has no revision: a request by a server without them
+    store_words: bool | None  # None if not included
+    revised: bool = True  # False: sent by a server without revisions, as a request
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Learner(Asker):
     store_words: bool | None = None  # False: their words and the answers to them are not stored
     connection: Connection | None = None  # None while they are not in the room
     met: bool = False  # this agent has greeted them
-    told_lesson_id: UUID | None = None  # the lesson they were told they are in
+    told_lesson_id: UUID | None = None  # the lesson last announced to them
     hears: SpeechHandle | None = None  # the newest speech to them
     announcement: asyncio.Task[None] | None = None  # waits to announce their lesson
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # the tutor changes their lesson

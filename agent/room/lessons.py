@@ -1,4 +1,4 @@
-"""The lesson of each learner in a room. The database decides; news only makes changes fast."""
+"""The lesson of each learner in a room. The database decides; notifications only speed it up."""
 
 import asyncio
 import logging
@@ -16,13 +16,13 @@ from agent.room.learner import Learner, News, Roster
 from db.accounts import find_account, find_account_by_identity
 from db.rooms import RoomLearner, find_room_learner, list_room_learners
 
-REREAD_EVERY_S = 2.0  # a change whose news is lost is noticed within this
+REREAD_EVERY_S = 2.0  # finds a change within this if its notification is lost
 
 logger = logging.getLogger(__name__)
 
 
 class RefusedError(Exception):
-    """The sender is not in this room or may not take the lesson. The message is for them."""
+    """The sender is not in this room or may not open the lesson. The message is for the sender."""
 
 
 class Lessons:

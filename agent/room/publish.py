@@ -1,4 +1,4 @@
-"""Messages to the room. A failure is logged and never ends the talk."""
+"""Messages to the room. A failure is logged and never ends the conversation."""
 
 import contextlib
 import logging

@@ -6,7 +6,7 @@ import numpy as np
 
 from speech.wire import RATE
 
-MAX_UTTERANCE_S = 29.0  # the engine takes 29.5 s
+MAX_UTTERANCE_S = 29.0  # the engine accepts 29.5 s
 CUT_SEARCH_S = 5.0  # the cut is at the quietest moment of the last seconds
 CUT_FRAME = RATE // 10
 BYTES_PER_S = 2 * RATE
@@ -22,7 +22,7 @@ class Sound:
     started_at: float
     next_interim_at: float
     ended_at: float = 0.0
-    continues: bool = False  # cut off from speech that goes on
+    continues: bool = False  # the speech continues in the next one
 
     @property
     def last_at(self) -> float:

@@ -18,7 +18,7 @@ from speech.wire import Recognition
 INTERIM_EVERY_S = 0.7
 PAUSE_S = 0.1  # no interim during a pause: it may be the end, and the final would have to wait
 TIMEOUT_S = 10.0
-LATE_S = 2.0  # after this and the pause before it, the learner is told to wait
+LATE_S = 2.0  # after this, the tutor asks the learner to wait
 NO_WORDS = Recognition("", language="", confidence=0.0, audio_s=0.0, decode_s=0.0)
 Kind = Literal["interim", "late", "final", "missed"]
 
@@ -53,7 +53,7 @@ class Listener(Protocol):
     """Receives the events of all voices in a room. Both methods must return at once."""
 
     def on_speech(self, identity: str, event: vad.VADEvent) -> None:
-        """Speech starts, goes on (every 32 ms) or ends."""
+        """Speech starts, continues (every 32 ms) or ends."""
 
     def on_utterance(self, heard: Heard) -> None: ...
 
@@ -145,7 +145,7 @@ class Voice:
                 bytes(sound.pcm), kind="interim", timeout_s=TIMEOUT_S
             )
         except SpeechError:
-            return  # the recogniser is busy or gone; the final will follow
+            return  # the recogniser is busy or away; a final follows
         if found.text and sound is self._sound:
             self._tell("interim", sound, end_at, found)
 
@@ -170,7 +170,7 @@ class Voice:
             late.cancel()
 
     def _tell_late(self, sound: Sound) -> None:
-        if not sound.continues and self._sound is None:  # else the speaker goes on
+        if not sound.continues and self._sound is None:  # else the speaker is still talking
             self._tell("late", sound, sound.ended_at)
 
     def _tell(

@@ -38,7 +38,7 @@ class Announcements:
             learner.announcement = self._tasks.spawn(self._announce(learner))
 
     async def tell(self, learner: Learner) -> None:
-        """Marks the learner's lesson as told, and records the visit.
+        """Marks the learner's lesson as announced, and records the visit.
 
         For callers that mention the lesson themselves: no announcement follows.
         """

@@ -119,7 +119,7 @@ class Classroom:
             self._tasks.spawn(self._tell_notes(failing))
 
     async def _tell_notes(self, failing: bool) -> None:
-        """Tells the page and the learners whether the talk can be stored."""
+        """Tells the page and the learners whether the conversation can be stored."""
         state: protocol.NotesState = "failing" if failing else "ok"
         await publish.set_attribute(self._room, protocol.ATTRIBUTE_NOTES, state)
         if present := self._roster.present():

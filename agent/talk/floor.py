@@ -49,7 +49,7 @@ class Floor(vad.VAD):
 
     def on_utterance(self, heard: Heard) -> None:
         if heard.kind == "late" and (self._closed or self._speaking):
-            return  # nobody needs to be told to wait
+            return  # no need to ask the learner to wait
         if heard.kind in ("final", "missed") and not heard.continues:
             self._open -= 1
         self._utterances.put_nowait(heard)

@@ -1,4 +1,4 @@
-"""The talk in a room, as the tutor's desk sees it: several learners, each answered in turn."""
+"""The tutor's desk in a room: several learners, each answered in turn."""
 
 from uuid import UUID
 

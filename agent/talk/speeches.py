@@ -40,7 +40,8 @@ class Speeches:
     ) -> None:
         """Says authored text to a learner and returns when it was played or interrupted.
 
-        Text that is not part of the talk is not repeated on request or shown to a language model.
+        Text that is not part of the conversation is not repeated on request or shown to a
+        language model.
         """
         async with self._speaking:
             if part_of_talk:

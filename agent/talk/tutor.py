@@ -16,7 +16,7 @@ from agent.text.marks import MarkFilter
 from tools.desk import Desk
 from tools.grounding import find_passages, grounding_text
 
-MAX_CONTEXT_ITEMS = 40  # of the talk, sent to a language model
+MAX_CONTEXT_ITEMS = 40  # of the conversation, sent to a language model
 
 logger = logging.getLogger("bodh.tutor")
 

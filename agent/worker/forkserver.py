@@ -23,7 +23,7 @@ def set_environment(settings: Settings) -> None:
 
 
 def start_forkserver() -> None:
-    """Returns at once. On other systems than Linux, LiveKit spawns its job processes."""
+    """Returns at once. Outside Linux, LiveKit spawns its job processes."""
     if sys.platform == "linux":
         multiprocessing.forkserver.set_forkserver_preload(["agent.worker.server", *PRELOAD])
         multiprocessing.forkserver.ensure_running()

@@ -19,7 +19,7 @@ SETTLED_S = 10.0  # after a fault, before agents are counted
 
 @dataclass(frozen=True)
 class Injected:
-    """One fault and its effect on each learner; None if nothing came."""
+    """One fault and its effect on each learner; None if the tutor did not speak."""
 
     kind: str
     at: float  # monotonic

@@ -32,7 +32,7 @@ def sample_tree() -> CourseTree:
 
 @dataclass
 class Seat:
-    """A talk with one learner at a time, chosen by the test."""
+    """A conversation with one learner at a time, chosen by the test."""
 
     asker: Asker
     closed: frozenset[UUID] = frozenset()  # lessons that are refused
@@ -48,7 +48,7 @@ class Seat:
 
 
 async def open_seat(lesson_number: int = 1, *, one_module: bool = False) -> tuple[Desk, Seat]:
-    """Amina's desk and her talk. With `one_module` it refuses other modules, as a room does."""
+    """Amina's desk and conversation. With `one_module` it refuses other modules, as a room does."""
     library = MemoryLibrary(sample_tree())
     outline = await library.outline(library.tree.course.id)
     lesson = outline[lesson_number - 1]

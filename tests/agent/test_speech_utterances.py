@@ -149,7 +149,7 @@ async def test_an_interim_comes_while_the_learner_still_speaks(
 async def test_a_voice_that_stops_in_mid_word_is_recognised_and_goes_on_with_new_sound(
     voice: Voice, recording: Recording
 ) -> None:
-    await speak(voice, recorded(SHORT))  # no silence behind it: muted, replaced or left
+    await speak(voice, recorded(SHORT))  # no silence after it: muted, replaced or left
     await speak(voice, recorded(LONG))
     assert [heard.text for heard in recording.all("final", "missed")] == [WAVS[SHORT], WAVS[LONG]]
     assert recording.speech[-1][1].type is Speech.END_OF_SPEECH
@@ -273,7 +273,7 @@ async def test_floor_is_quiet_when_all_speech_is_recognised_and_taken() -> None:
     await taken
 
 
-async def test_nobody_is_told_to_wait_while_another_speaks_or_after_the_goodbye() -> None:
+async def test_nobody_is_asked_to_wait_while_another_speaks_or_after_the_goodbye() -> None:
     floor = Floor()
     floor.on_speech("tomas", vad.VADEvent(Speech.START_OF_SPEECH, 0, 0.0, 0.0, 0.0))
     floor.on_utterance(heard("amina", "late"))

@@ -170,7 +170,7 @@ async def test_grounding_shows_marks_lesson_and_open_question_but_no_key() -> No
     assert "goes down" not in text
 
 
-async def test_grounding_tells_what_a_picture_shows() -> None:
+async def test_grounding_describes_a_picture() -> None:
     desk = await open_desk(4)
     hits = await find_passages(desk, "what does the picture of the toy model show", 6)
     text = await grounding_text(desk, hits)

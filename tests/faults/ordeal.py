@@ -32,7 +32,7 @@ from tests.conftest import ROOT
 from tests.db.rows import NOW, import_folder, make_learner, modules_of, segment
 
 WRITERS = 16
-PER_SECOND = 4.0  # segments of each writer, ten times the pace of talk
+PER_SECOND = 4.0  # segments of each writer, ten times the pace of speech
 DRAINED_S = 30.0  # pass criterion: the backlog is stored this soon after Postgres returns
 START_S = 20.0
 REPORTS = ROOT / "build" / "faults"
@@ -43,7 +43,7 @@ Fault = Callable[["House"], Awaitable[None]]
 
 @dataclass(frozen=True)
 class House:
-    """A Postgres of its own, migrated, with a course."""
+    """Its own migrated Postgres with a course."""
 
     cluster: embedded.Cluster
     home: Path
@@ -80,7 +80,7 @@ class Report:
     loop_lag_p99_ms: float
 
     def faultless(self) -> bool:
-        """Nothing lost, stored twice, out of order or given up, and drained in time."""
+        """Nothing is lost, stored twice, out of order or set aside, and all is drained in time."""
         wrong = (self.lost, self.doubled, self.sessions_out_of_order, self.dead_letters)
         return wrong == (0, 0, 0, 0) and self.drain_s <= DRAINED_S
 

@@ -67,7 +67,7 @@ async def test_full_disk_of_the_spool_raises_and_keeps_what_it_took(
                 words=WORDS, spool=disk / "spool.sqlite3",
             )  # fmt: skip
         assert report.faultless(), report
-        assert report.refused > WRITERS  # every writer was told
+        assert report.refused > WRITERS  # every writer got an error
 
 
 COUNTS_ON_A_FULL_DISK = """

@@ -81,4 +81,4 @@ async def test_ctrl_c_of_make_up_says_goodbye_in_open_rooms() -> None:
             await amina.leave()
             await account.close()
         assert stack.process.wait(15) == 0
-    assert not any("killing 'agent'" in line for line in stack.lines)  # it ended by itself
+    assert not any("killing 'agent'" in line for line in stack.lines)  # it ended without SIGKILL

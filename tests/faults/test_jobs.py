@@ -76,7 +76,7 @@ async def test_process_that_comes_back_after_a_freeze_does_no_job_twice(
             assert await started(second) == (job_id, 2)
             gate.touch()
             await until_ended(pool, tenant_id, 1)
-            first.send_signal(signal.SIGCONT)  # both go on; the start of the first has expired
+            first.send_signal(signal.SIGCONT)  # both continue; the start of the first has expired
             other = await queue_one(pool, tenant_id)
             await until_ended(pool, tenant_id, 2)
     assert await marks(pool, tenant_id) == sorted([job_id, other])

@@ -26,7 +26,7 @@ RUNS = 50 if SOAK else 2  # of each seed
 CHANGES = 10
 LOST = 0.3  # share of the metadata updates and, independently, of the data messages
 RIGHT_S = 6.0
-MORE_S = 2.5  # an agent that was told nothing rereads the database within 2 s
+MORE_S = 2.5  # an agent without a notification rereads the database within 2 s
 ANNOUNCED = re.compile(r"Now we are in lesson \d+, ")
 
 

@@ -172,7 +172,7 @@ async def test_job_that_outgrows_its_memory_limit_is_ended_and_replaced(rooms: S
 
 
 async def grow(learner: Learner, job: int) -> None:
-    """Starts typed lines that never end until the job ends; it holds 240 kB of each."""
+    """Starts typed lines that never end, until the job ends; it stores 240 kB of each."""
     local, agents = learner.room.local_participant, learner.agents()
     wide = "0" * 15_000 + "\N{OWL}"  # one wide letter makes four bytes of each other
 

@@ -1,4 +1,4 @@
-"""Network cuts: the same agent goes on, greets nobody twice, and no word is missing."""
+"""Network cuts: the same agent continues, greets nobody twice, and no word is missing."""
 
 import asyncio
 import contextlib

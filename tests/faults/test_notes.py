@@ -42,7 +42,7 @@ async def kept(spool: Spool) -> list[str]:
 
 
 async def told(book: Notes) -> bool:
-    """The next change: True if entries can no longer be written."""
+    """The next change: True if entries can no longer be written, False if they can again."""
     return await asyncio.wait_for(book.failing_changes.get(), 10)
 
 
@@ -130,7 +130,7 @@ async def test_read_only_disk_is_detected_before_a_room_is_taken(tmp_path: Path)
     await on_a_small_disk("test_read_only_disk_is_detected_before_a_room_is_taken", tmp_path, body)
 
 
-async def test_learner_is_told_once_that_nothing_is_kept_and_no_new_room_is_taken(
+async def test_learner_is_warned_once_that_nothing_is_stored_and_no_new_room_is_accepted(
     stack: Stack,
     learner: Callable[..., Any],
     course: Course,

@@ -99,7 +99,7 @@ async def test_recovered_providers_are_used_again(amina: Learner, provider: Prov
 
 
 @pytest.mark.soak
-async def test_transcript_holds_what_was_said_and_no_prompt_holds_quiz_answers(
+async def test_transcript_contains_what_was_said_and_no_prompt_contains_quiz_answers(
     amina: Learner, provider: Provider, rows: asyncpg.Connection
 ) -> None:
     joined = time.monotonic()

@@ -1,4 +1,4 @@
-"""An agent that takes over: one apology, then the talk goes on where it was."""
+"""An agent that takes over: one apology, then the conversation continues where it stopped."""
 
 import time
 from collections.abc import Callable

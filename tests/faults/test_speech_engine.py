@@ -1,4 +1,4 @@
-"""The speech engine killed or frozen: words come later, or learners are told of a marked gap."""
+"""The speech engine killed or frozen: words arrive late, or the gap is reported and marked."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ PHRASE = "what is overfitting"
 TOLD = prompts.render("not_heard").strip()
 
 
-async def test_words_survive_a_killed_engine_and_unheard_words_are_told_and_marked(
+async def test_words_survive_a_killed_engine_and_unheard_words_are_reported_and_marked(
     stack: Stack, arrived: Callable[..., Any], course: Course
 ) -> None:
     module = course.modules[1]

@@ -97,7 +97,7 @@ async def test_change_in_mid_sentence_and_its_duplicates_are_announced_once(
     assert "Hello" not in said
 
 
-async def test_sender_of_a_refused_lesson_is_told(
+async def test_sender_of_a_refused_lesson_is_notified(
     arrived: Callable[..., Any], course: Course
 ) -> None:
     amina = await arrived(course.modules[0], course.modules[0].lessons[0]["id"])

@@ -1,4 +1,4 @@
-"""No log of a running Bodh holds a name, a word that was said, or a token (F57)."""
+"""No log of a running Bodh contains a name, spoken words or a token (F57)."""
 
 import time
 from collections.abc import Callable
@@ -13,7 +13,7 @@ NAME = "Rosalind Canary"
 QUESTION = "what is xylophone gradient quince"
 
 
-async def test_logs_hold_no_name_no_word_and_no_token(
+async def test_logs_contain_no_names_words_or_tokens(
     stack: Stack,
     person: Callable[..., Any],
     learner: Callable[..., Any],

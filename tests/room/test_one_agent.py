@@ -1,4 +1,4 @@
-"""Exactly one agent in each course-module room, whatever comes first."""
+"""Each tutor room gets exactly one agent, in whatever order things happen."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ from tests.room.conftest import Course, Module
 from tests.soak import SOAK
 
 TURNS = range(10 if SOAK else 1)  # of each order
-SETTLE_S = 2.5  # a second agent, if there were one, would be here by then
+SETTLE_S = 2.5  # long enough for a second agent to appear
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ async def one_agent(learner: Any) -> str:
 
 
 @pytest.mark.parametrize("turn", TURNS)
-async def test_room_made_first_then_the_learner(
+async def test_room_that_exists_before_the_learner_joins(
     turn: int, learner: Callable[..., Any], course: Course, module: Module, livekit: api.LiveKitAPI
 ) -> None:
     name = course.room_name(module)
@@ -52,7 +52,7 @@ async def test_room_made_first_then_the_learner(
 
 
 @pytest.mark.parametrize("turn", TURNS)
-async def test_learner_first_leaves_and_comes_back_while_the_room_lives(
+async def test_learner_leaves_and_returns_while_the_room_is_open(
     turn: int, learner: Callable[..., Any], module: Module
 ) -> None:
     amina = await (await learner()).join(module.id)
@@ -65,7 +65,7 @@ async def test_learner_first_leaves_and_comes_back_while_the_room_lives(
 
 
 @pytest.mark.parametrize("turn", TURNS)
-async def test_learner_comes_back_after_the_room_died(
+async def test_learner_returns_after_the_room_was_closed(
     turn: int, learner: Callable[..., Any], module: Module, fresh_room: Callable[..., Any]
 ) -> None:
     amina = await (await learner()).join(module.id)
@@ -78,14 +78,14 @@ async def test_learner_comes_back_after_the_room_died(
 
 
 @pytest.mark.parametrize("turn", TURNS)
-async def test_learner_first_and_the_room_made_by_the_join(
+async def test_learner_whose_join_creates_the_room(
     turn: int, learner: Callable[..., Any], module: Module
 ) -> None:
     await one_agent(await (await learner()).join(module.id))
 
 
 @pytest.mark.parametrize("turn", TURNS)
-async def test_token_taken_long_before_the_learner_joins(
+async def test_token_requested_long_before_the_learner_joins(
     turn: int, learner: Callable[..., Any], module: Module
 ) -> None:
     amina = await learner()
@@ -185,7 +185,7 @@ async def test_two_learners_are_both_heard_under_their_own_name_and_on_their_own
     ]
 
 
-async def test_learners_who_speak_at_once_are_each_answered_also_after_a_microphone_was_replaced(
+async def test_learners_who_speak_at_once_are_each_answered_even_after_replacing_a_microphone(
     learner: Callable[..., Any], module: Module
 ) -> None:
     first, second = module.lessons[0], module.lessons[1]

@@ -12,7 +12,7 @@ def messages(one: Learner, topic: str) -> list[dict[str, Any]]:
     return [message for name, message in one.messages if name == topic]
 
 
-async def test_upcoming_words_are_sent_and_a_stop_tells_which_were_never_said(
+async def test_upcoming_words_are_sent_and_a_stop_marks_the_unspoken_ones(
     learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
 ) -> None:
     module = course.modules[0]

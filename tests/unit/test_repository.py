@@ -61,7 +61,7 @@ def is_random(word: str) -> bool:
     return -sum(share * math.log2(share) for share in shares) >= RANDOM_BITS
 
 
-def test_no_tracked_file_holds_a_credential_or_a_public_address() -> None:
+def test_no_tracked_file_contains_a_credential_or_a_public_address() -> None:
     wrong = [
         f"{name}: {finding}"
         for name, text in tracked_text()

@@ -75,5 +75,5 @@ def test_sign_in_gives_the_strongest_role_it_names(names: list[object], role: Ro
 @pytest.mark.parametrize(
     ("role", "prefix"), [("learner", "l_"), ("teacher", "m_"), ("admin", "m_")]
 )
-def test_identity_tells_learners_from_hosts(role: Role, prefix: str) -> None:
+def test_identity_distinguishes_learners_from_hosts(role: Role, prefix: str) -> None:
     assert mint_identity(role).startswith(prefix)

@@ -95,7 +95,7 @@ async def test_lost_room_and_closed_room_are_logged_differently(school: School) 
     page = await school.open("Amina")
     await close_room(school.lk, page["roomName"])
     school.clock.pass_(seconds=20)
-    await school.open("Amina")  # within a minute of its agent: the same session goes on
+    await school.open("Amina")  # within a minute of its agent: the same session continues
     await close_room(school.lk, page["roomName"])
     school.clock.pass_(minutes=2)
     await school.open("Amina")

@@ -49,7 +49,7 @@ def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 
 
 def check_log(log: pytest.LogCaptureFixture) -> None:
-    """No hostile string reached the log or started a line of its own."""
+    """No hostile string reached the log or started a new line."""
     ours = [r.getMessage() for r in log.records if not r.name.startswith(("asyncio", "httpx2"))]
     told = "\n".join(ours)
     assert [text for text in CORPUS if text in told] == []

@@ -414,7 +414,7 @@ async def test_missed_joins_and_departures_are_reconciled(lecture: Lecture) -> N
             lecture.session_id,
             ghost.id,
         )
-        # as if the last news were her join and an agent's lost connection
+        # as if the last reports were her join and an agent's lost connection
         await db.execute(
             """update livekit_participants set left_at = joined_at + interval '1 second',
                       left_told = 1

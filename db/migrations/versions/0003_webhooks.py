@@ -1,4 +1,4 @@
-"""Webhooks of the media server, the LiveKit rooms of a session, who told that somebody left."""
+"""Webhooks of the media server, the LiveKit rooms of a session, who reported a departure."""
 
 from pathlib import Path
 

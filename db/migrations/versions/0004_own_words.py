@@ -1,4 +1,4 @@
-"""What a learner took back and what they chose: erased words, account settings."""
+"""Erased words and account settings."""
 
 from pathlib import Path
 

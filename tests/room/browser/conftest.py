@@ -98,7 +98,7 @@ def sign_in(stack: Stack) -> Callable[..., Any]:
 def fresh_page(
     open_browser: Callable[..., Any], sign_in: Callable[..., Any], fresh_room: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """Signs in with a new browser and opens a module, whose next talk is a new session."""
+    """Signs in with a new browser and opens a module, whose next conversation is a new session."""
 
     async def open_page(
         name: str, module: Module, lesson: str = "", phrases: list[str] | None = None
@@ -111,7 +111,7 @@ def fresh_page(
 
 
 async def start_typed(page: Page) -> None:
-    """Starts the talk without a microphone and waits for the greeting."""
+    """Starts the conversation without a microphone and waits for the greeting."""
     await page.get_by_role("button", name="Start without a microphone").click()
     await expect(page.locator(".turn.bodh").first).to_contain_text(" ")
 

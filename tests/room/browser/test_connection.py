@@ -17,7 +17,7 @@ AWAY_S = 10.0
 LOST_MS = 30_000
 
 
-async def test_newer_window_takes_over_the_talk(
+async def test_newer_window_takes_over_the_conversation(
     fresh_page: Callable[..., Any], course: Course
 ) -> None:
     first = await fresh_page("Farah of two windows", course.modules[0])
@@ -61,13 +61,13 @@ async def test_connection_lost_for_ten_seconds_comes_back(
         await box.fill("What is a label?")
 
     await media_server_away(stack, page, type_both)
-    await expect(page.get_by_text("You are back")).to_be_visible(timeout=LOST_MS)
+    await expect(page.get_by_text("You\u2019re back")).to_be_visible(timeout=LOST_MS)
     await expect(box).to_have_value("What is a label?")
     asked = page.locator(".turn.me", has_text="What is a vector?")
     await expect(asked).to_have_count(1)
     answers = asked.locator("xpath=following-sibling::*")
     await expect(answers.first).to_contain_text(" ", timeout=LOST_MS)
-    await expect(page.get_by_text("You are back")).to_be_hidden(timeout=LOST_MS)
+    await expect(page.get_by_text("You\u2019re back")).to_be_hidden(timeout=LOST_MS)
     await type_to_tutor(page, "What is a label?")
 
 

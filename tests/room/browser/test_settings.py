@@ -1,4 +1,4 @@
-"""Settings take effect in a running talk."""
+"""Settings take effect in a running conversation."""
 
 from collections.abc import Callable
 from typing import Any

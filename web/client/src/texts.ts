@@ -191,7 +191,7 @@ export const texts = {
       'Come back here and try again. You don’t need to reload the page.',
     ],
     noneTitle: 'No microphone available',
-    none: 'We couldn’t open a microphone. Plug one in, or close other programs that use it. You can also continue by typing.',
+    none: 'We couldn’t open a microphone. Connect one, or close other programs that are using it. You can also continue by typing.',
     again: 'Try again',
     type: 'Continue by typing',
     note: 'You’ll still hear Bodh and see every word.',
@@ -208,7 +208,7 @@ export const texts = {
     coming: ['Your tutor is joining', 'You can start speaking.'],
     comingTyped: ['Your tutor is joining', 'You can start typing.'],
     listening: ['Listening', 'Go ahead.'],
-    thinking: ['Thinking', 'You can still add to it.'],
+    thinking: ['Thinking', 'You can still add something.'],
     speaking: ['Speaking', 'Interrupt at any time.'],
   },
   banner: {
@@ -216,7 +216,7 @@ export const texts = {
     lostLead: 'Trying to reconnect. Your lesson and what you typed are still here.',
     retry: 'Try now',
     leave: 'Leave',
-    back: 'You are back',
+    back: 'You’re back',
     backLead: 'Bodh remembers your question and picks up from there.',
   },
   notes: {

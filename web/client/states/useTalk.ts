@@ -1,4 +1,4 @@
-/** Replaces src/talk/useTalk.ts: the talk stays in one state. */
+/** Replaces src/talk/useTalk.ts: the conversation stays in one state. */
 import { Room, RoomEvent, type RemoteParticipant } from 'livekit-client';
 import { useEffect, useState } from 'react';
 import { TOPIC_TURN_LATENCY } from '../src/protocol';

@@ -30,7 +30,7 @@ interface LearnerRoomProps {
   modules: readonly ModuleEntry[];
 }
 
-/** The lesson and, next to it, the talk about it. */
+/** The lesson and, next to it, the conversation about it. */
 export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   const { places, place, pathOf } = usePlaces(courseId, page, modules);
   const lessonId = place?.lesson.id ?? null;
@@ -115,7 +115,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   );
 }
 
-/** On a phone lesson and talk are panels of tabs, else plain regions. */
+/** On a phone, lesson and conversation are tab panels; otherwise plain regions. */
 function panel(name: TabName, phone: boolean) {
   return phone ? { role: 'tabpanel', 'aria-labelledby': `tab-${name}` } : { role: 'region' };
 }

@@ -11,7 +11,7 @@ interface NotesProps {
   troubles: string[];
 }
 
-/** What the learner should know about this talk, above the transcript. */
+/** What the learner should know about this conversation, above the transcript. */
 export function Notes({ controls, tutor, topic, troubles }: NotesProps) {
   const { room, phase, talk } = controls;
   const { canPlayAudio, startAudio } = useAudioPlayback(room);

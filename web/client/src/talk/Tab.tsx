@@ -7,7 +7,7 @@ interface TabProps {
   onTab: (tab: TabName) => void;
 }
 
-/** On a phone, lesson and talk are tabs. Arrow keys switch. */
+/** On a phone, lesson and conversation are tabs. Arrow keys switch. */
 export function Tab({ name, tab, label, onTab }: TabProps) {
   const other = name === 'lesson' ? 'talk' : 'lesson';
   return (

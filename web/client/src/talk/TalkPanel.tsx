@@ -5,7 +5,7 @@ import type { TalkControls } from './useTalk';
 
 type TalkPanelProps = Omit<ConversationProps, 'draft' | 'onDraft'>;
 
-/** The talk in each of its phases. */
+/** The conversation in each of its phases. */
 export function TalkPanel({ controls, ...rest }: TalkPanelProps) {
   const { phase, trouble, failure, start } = controls;
   const withMicrophone = useRef(true);

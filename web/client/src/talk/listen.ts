@@ -1,4 +1,4 @@
-/** Turns a room's events into events of the talk. */
+/** Turns a room's events into events of the conversation. */
 import { RoomEvent, type Participant, type RemoteParticipant, type Room } from 'livekit-client';
 import type { ModulePage } from '../api';
 import { TOPIC_ANSWER_CITED, TOPIC_ANSWER_PLANNED } from '../protocol';

@@ -29,7 +29,7 @@ export function useSay(connection: Connection, dispatch: Dispatch<TalkEvent>): (
   );
 }
 
-/** Sends once the tutor is ready. Throws if the talk ends first. */
+/** Sends once the tutor is ready. Throws if the conversation ends first. */
 async function send(room: Room, text: string, ended: AbortSignal): Promise<void> {
   for (;;) {
     await tutorReady(room, ended);

@@ -1,4 +1,4 @@
-/** A learner's talk with the tutor: the connection, and what is said over it. */
+/** A learner's conversation with the tutor: the connection, and what is said over it. */
 import type { Room } from 'livekit-client';
 import { useCallback, useEffect, useReducer } from 'react';
 import { api, type ModulePage } from '../api';
@@ -19,7 +19,7 @@ export interface TalkControls extends Visit {
   setMicrophone: (on: boolean) => Promise<void>;
   /**
    * Sends a typed turn as soon as the tutor is there, even after a lost connection.
-   * False if the talk ended first; the turn then leaves the transcript.
+   * False if the conversation ended first; the turn then leaves the transcript.
    */
   say: (text: string) => Promise<boolean>;
   /** Calls an RPC method of the tutor. False if there is no tutor or the call failed. */

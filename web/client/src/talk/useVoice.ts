@@ -21,7 +21,7 @@ export function useVoice({ tell }: TalkControls, { participant }: Tutor): [boole
   return [voice, toggle];
 }
 
-/** Tells each new tutor the speech rate. A tutor starts at the normal rate, so that needs no call. */
+/** Sends each new tutor the speech rate. No call for the normal rate, at which a tutor starts. */
 function useRate(participant: Tutor['participant'], rate: number, tell: Tell): void {
   const sent = useRef(false);
   useEffect(() => {
