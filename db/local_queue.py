@@ -55,7 +55,7 @@ class Queued(Protocol):
 
 
 class LocalQueue:
-    """The base of `Spool` and `Inbox`, which add types to its rows."""
+    """The base of `Spool` and `LocalInbox`, which add types to its rows."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from db.inbox import Event
+from db.local_inbox import MediaEvent
 
 JOINED = "participant_joined"
 LEFT = "participant_left"
@@ -51,7 +51,7 @@ class Stretch:
     ended_at: datetime | None
 
 
-def fold(events: Iterable[Event]) -> list[Stay]:
+def fold(events: Iterable[MediaEvent]) -> list[Stay]:
     """The stays of people, in order of joining. Ignores agents.
 
     Order and repeats of the events do not matter: each event carries `joined_at`. The end of the
@@ -69,7 +69,7 @@ def fold(events: Iterable[Event]) -> list[Stay]:
     return sorted(closed, key=lambda one: (one.joined_at, one.sid))
 
 
-def _stay_of(event: Event) -> Stay:
+def _stay_of(event: MediaEvent) -> Stay:
     joined_at = event.joined_at or event.at
     one = Stay(event.sid, event.room_sid, event.identity, joined_at)
     if event.name == JOINED:

@@ -7,13 +7,13 @@ from uuid import UUID
 from db import Connection
 from db.accounts import list_account_ids
 from db.attendance import list_stretches, upsert_late_participants
-from db.inbox import Event
+from db.local_inbox import MediaEvent
 from db.rooms import lock_room
 from db.sessions import end_session_in_room
 from db.stays import fold, participants_of
 
 
-async def apply_presence(db: Connection, tenant_id: UUID, events: Sequence[Event]) -> None:
+async def apply_presence(db: Connection, tenant_id: UUID, events: Sequence[MediaEvent]) -> None:
     """Stores joins and departures of people, each once. Marks other events as processed."""
     new = await insert_events(db, tenant_id, events)
     stays = fold(event for event in events if event.id in new)
@@ -24,14 +24,14 @@ async def apply_presence(db: Connection, tenant_id: UUID, events: Sequence[Event
     await upsert_late_participants(db, tenant_id, participants_of(stays, stretches, accounts))
 
 
-async def apply_end(db: Connection, tenant_id: UUID, event: Event) -> None:
+async def apply_end(db: Connection, tenant_id: UUID, event: MediaEvent) -> None:
     """Ends the session that is still in the closed LiveKit room. Repeats have no effect."""
     await lock_room(db, event.room)  # a learner may be opening the room and moving the session
     if await insert_events(db, tenant_id, [event]):
         await end_session_in_room(db, tenant_id, event.room_sid, event.at)
 
 
-async def insert_events(db: Connection, tenant_id: UUID, events: Iterable[Event]) -> set[str]:
+async def insert_events(db: Connection, tenant_id: UUID, events: Iterable[MediaEvent]) -> set[str]:
     ordered = sorted(events, key=lambda event: event.id)  # the same order in every process
     rows = await db.fetch(
         """insert into webhook_events (tenant_id, id, name, created_at)

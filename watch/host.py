@@ -12,7 +12,7 @@ from livekit import api
 
 import rooms
 from db import AWAY, Pool, acquire, tenant_tx
-from db.inbox import Inbox
+from db.local_inbox import LocalInbox
 from db.queue import JobCounts, count_jobs
 from db.tenants import list_tenants
 from db.transcripts import count_dead_letters
@@ -40,7 +40,7 @@ class Host:
         self._settings = settings
         self._lk = lk
         self._pool = pool
-        self._inbox = Inbox(settings.inbox_path)
+        self._inbox = LocalInbox(settings.inbox_path)
         self._engine = SpeechClient(settings.speech_address)
         self._missed: dict[AlarmName, int] = {}
         self._failed_webhooks = 0

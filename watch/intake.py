@@ -7,7 +7,7 @@ from uuid import UUID
 
 from db import AWAY, Pool, acquire, tenant_tx
 from db.attendance import list_stretches
-from db.inbox import Inbox, Letter
+from db.local_inbox import LocalInbox, WaitingWebhook
 from db.rooms import list_names
 from db.stays import FINISHED, JOINED, LEFT
 from db.tenants import list_tenants
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 
 async def apply_webhooks(settings: Settings, pool: Pool) -> None:
-    inbox = Inbox(settings.inbox_path)
+    inbox = LocalInbox(settings.inbox_path)
     try:
         await Intake(inbox, pool).run()
     finally:
@@ -40,7 +40,7 @@ class Intake:
     Several instances may run at once, on one inbox or on those of several hosts.
     """
 
-    def __init__(self, inbox: Inbox, pool: Pool) -> None:
+    def __init__(self, inbox: LocalInbox, pool: Pool) -> None:
         self._inbox = inbox
         self._pool = pool
         self._tenants: dict[str, UUID] = {}  # by room name; a room never changes its tenant
@@ -69,16 +69,16 @@ class Intake:
 
     async def take(self) -> int:
         """Applies one batch and returns its size. Raises one of AWAY."""
-        letters = await self._inbox.waiting(BATCH)
-        await self._find_tenants({letter.event.room for letter in letters})
-        for tenant_id in {self._tenants.get(letter.event.room) for letter in letters}:
-            batch = [one for one in letters if self._tenants.get(one.event.room) == tenant_id]
+        webhooks = await self._inbox.waiting(BATCH)
+        await self._find_tenants({webhook.event.room for webhook in webhooks})
+        for tenant_id in {self._tenants.get(webhook.event.room) for webhook in webhooks}:
+            batch = [one for one in webhooks if self._tenants.get(one.event.room) == tenant_id]
             if tenant_id is None:
                 logger.info("webhooks of unknown rooms skipped", extra={"count": len(batch)})
                 await self._inbox.mark_drained(batch)
             else:
                 await self._take_of(tenant_id, batch)
-        return len(letters)
+        return len(webhooks)
 
     async def _find_tenants(self, names: set[str]) -> None:
         unknown = names - self._tenants.keys() - {""}
@@ -91,56 +91,58 @@ class Intake:
                 known = await list_names(db, tenant.id, unknown)
             self._tenants |= dict.fromkeys(known, tenant.id)
 
-    async def _take_of(self, tenant_id: UUID, batch: Sequence[Letter]) -> None:
+    async def _take_of(self, tenant_id: UUID, batch: Sequence[WaitingWebhook]) -> None:
         try:
             await self._apply(tenant_id, batch)
         except AWAY:
             raise
         except Exception:  # noqa: BLE001 one event is bad: find it, apply the others
-            for letter in batch:
-                await self._take_alone(tenant_id, letter)
+            for webhook in batch:
+                await self._take_alone(tenant_id, webhook)
 
-    async def _take_alone(self, tenant_id: UUID, letter: Letter) -> None:
+    async def _take_alone(self, tenant_id: UUID, webhook: WaitingWebhook) -> None:
         try:
-            await self._apply(tenant_id, [letter])
+            await self._apply(tenant_id, [webhook])
         except AWAY:
             raise
         except Exception as error:
             name = type(error).__name__
             logger.exception(
-                "webhook cannot be applied and is set aside", extra={"event": letter.event.id}
+                "webhook cannot be applied and is set aside", extra={"event": webhook.event.id}
             )
-            await self._inbox.mark_failed(letter, name)
+            await self._inbox.mark_failed(webhook, name)
             metrics.WEBHOOKS.inc(outcome="set_aside")
 
-    async def _apply(self, tenant_id: UUID, batch: Sequence[Letter]) -> None:
+    async def _apply(self, tenant_id: UUID, batch: Sequence[WaitingWebhook]) -> None:
         early = await self._early(tenant_id, batch)
-        due = [letter for letter in batch if letter not in early]
-        present = [letter.event for letter in due if letter.event.name != FINISHED]
+        due = [webhook for webhook in batch if webhook not in early]
+        present = [webhook.event for webhook in due if webhook.event.name != FINISHED]
         async with tenant_tx(self._pool, tenant_id) as db:
             await apply_presence(db, tenant_id, present)
-        for event in (letter.event for letter in due if letter.event.name == FINISHED):
+        for event in (webhook.event for webhook in due if webhook.event.name == FINISHED):
             async with tenant_tx(self._pool, tenant_id) as db:
                 await apply_end(db, tenant_id, event)
         await self._inbox.mark_drained(due)
         metrics.WEBHOOKS.inc(len(due), outcome="processed")
         await self._inbox.defer(early, EARLY_S)
 
-    async def _early(self, tenant_id: UUID, batch: Sequence[Letter]) -> list[Letter]:
+    async def _early(
+        self, tenant_id: UUID, batch: Sequence[WaitingWebhook]
+    ) -> list[WaitingWebhook]:
         """Events of a LiveKit room whose session is not stored yet, but may soon be committed."""
         young = [
-            letter
-            for letter in batch
-            if letter.event.name in (JOINED, LEFT, FINISHED)
-            and not letter.event.agent
-            and letter.age_s < PATIENCE_S
+            webhook
+            for webhook in batch
+            if webhook.event.name in (JOINED, LEFT, FINISHED)
+            and not webhook.event.agent
+            and webhook.age_s < PATIENCE_S
         ]
         if not young:
             return []
         async with tenant_tx(self._pool, tenant_id) as db:
-            sids = {letter.event.room_sid for letter in young}
+            sids = {webhook.event.room_sid for webhook in young}
             known = {one.room_sid for one in await list_stretches(db, tenant_id, sids)}
-        return [letter for letter in young if letter.event.room_sid not in known]
+        return [webhook for webhook in young if webhook.event.room_sid not in known]
 
     async def _wait_out(self, error: BaseException) -> None:
         pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]

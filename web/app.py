@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 
 import rooms
 from db import create_pool
-from db.inbox import Inbox
+from db.local_inbox import LocalInbox
 from db.storage import open_storage
 from settings import Settings
 from web import (
@@ -44,7 +44,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             stack.push_async_callback(lk.aclose)
             verifier = Verifier(settings)
             stack.push_async_callback(verifier.aclose)
-            inbox = Inbox(settings.inbox_path)
+            inbox = LocalInbox(settings.inbox_path)
             stack.push_async_callback(inbox.close)
             app.state.context = Context(
                 settings, pool, lk, verifier, inbox, open_storage(settings), clock

@@ -12,7 +12,7 @@ from livekit import api
 
 from db import Forbidden, Pool, acquire, tenant_tx
 from db.accounts import Account, ensure_account
-from db.inbox import Inbox
+from db.local_inbox import LocalInbox
 from db.rates import hit
 from db.storage import Storage
 from db.tenants import Tenant, ensure_tenant, find_tenant
@@ -33,7 +33,7 @@ class Context:
     pool: Pool
     lk: api.LiveKitAPI
     verifier: Verifier
-    inbox: Inbox
+    inbox: LocalInbox
     storage: Storage
     clock: Callable[[], datetime] = utc_now
     tenants: dict[str, Tenant] = field(default_factory=dict)  # by slug; a tenant never changes

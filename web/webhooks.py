@@ -15,7 +15,7 @@ from livekit.protocol.models import ParticipantInfo
 from livekit.protocol.webhook import WebhookEvent
 from pydantic import BaseModel
 
-from db.inbox import Event
+from db.local_inbox import MediaEvent
 from protocol import AGENT_PREFIX, ProtocolError
 from settings import Settings
 from telemetry import metrics
@@ -86,7 +86,7 @@ def _check_secret(request: Request, settings: Settings) -> None:
         raise SignInRequired
 
 
-def parse_event(body: bytes) -> Event:
+def parse_event(body: bytes) -> MediaEvent:
     """The fields of an event that Bodh uses. Raises ProtocolError if the body is not an event."""
     try:
         event = Parse(body.decode(), WebhookEvent(), ignore_unknown_fields=True)
@@ -95,7 +95,7 @@ def parse_event(body: bytes) -> Event:
     if not _ID.fullmatch(event.id) or not _NAME.fullmatch(event.event):
         raise ProtocolError("The event has no valid id or name")
     person = event.participant
-    return Event(
+    return MediaEvent(
         id=event.id,
         name=event.event,
         at=_moment(event.created_at),

@@ -7,7 +7,7 @@ from uuid import UUID
 from db import Connection, Pool, tenant_tx
 from db.accounts import Account
 from db.events import find_head, list_events, verify_chain
-from db.inbox import Event
+from db.local_inbox import MediaEvent
 from db.sessions import insert_session
 from db.stays import FINISHED, JOINED, LEFT, Stay
 from tests.db.rows import NOW, at, make_learner, make_room
@@ -25,23 +25,26 @@ STAYS: list[tuple[str, str, float, float | None]] = [
 CLOSED_S = 600.0
 
 
-def person(name: str, sid: str, identity: str, joined_s: float, made_s: float) -> Event:
-    return Event(
+def person(name: str, sid: str, identity: str, joined_s: float, made_s: float) -> MediaEvent:
+    return MediaEvent(
         f"EV_{name}_{sid}", name, at(made_s), "room", ROOM, sid, identity, False, at(joined_s)
     )
 
 
-def recorded() -> list[Event]:
+def recorded() -> list[MediaEvent]:
     """All events of a session in order, including those of the agent and of tracks."""
     agent = person(JOINED, "PA_a", "a_session_1", 1, 1)
-    events = [Event("EV_start", "room_started", at(0), "room", ROOM), replace(agent, agent=True)]
+    events = [
+        MediaEvent("EV_start", "room_started", at(0), "room", ROOM),
+        replace(agent, agent=True),
+    ]
     for sid, identity, came_s, went_s in STAYS:
         events.append(person(JOINED, sid, identity, came_s, int(came_s)))
         events.append(replace(person("track_published", sid, identity, 0, came_s), joined_at=None))
         if went_s is not None:
             events.append(person(LEFT, sid, identity, came_s, went_s))
     left = replace(person(LEFT, "PA_a", "a_session_1", 1, CLOSED_S), agent=True)
-    events += [left, Event("EV_end", FINISHED, at(CLOSED_S), "room", ROOM)]
+    events += [left, MediaEvent("EV_end", FINISHED, at(CLOSED_S), "room", ROOM)]
     return sorted(events, key=lambda event: event.at)
 
 
@@ -64,7 +67,7 @@ def seen(stays: list[Stay]) -> list[tuple[str, str, float, float]]:
     ]
 
 
-def shuffled(random: Random) -> list[Event]:
+def shuffled(random: Random) -> list[MediaEvent]:
     """The recorded events in random order: some are repeated, some joins are lost."""
     events = recorded()
     departed = {event.sid for event in events if event.name == LEFT}
@@ -84,7 +87,7 @@ async def people(db: Connection, tenant_id: UUID) -> dict[str, Account]:
     return {name: await make_learner(db, tenant_id, name) for name in names}
 
 
-def of_accounts(events: list[Event], accounts: dict[str, Account]) -> list[Event]:
+def of_accounts(events: list[MediaEvent], accounts: dict[str, Account]) -> list[MediaEvent]:
     """The events with the identities of these accounts."""
     return [
         replace(event, identity=accounts[event.identity].identity)

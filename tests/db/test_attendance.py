@@ -8,7 +8,7 @@ from uuid import UUID
 from db import Connection
 from db.accounts import Account
 from db.attendance import close_ended, list_durations, reconcile, upsert_participants
-from db.inbox import Event
+from db.local_inbox import MediaEvent
 from db.sessions import end_session, find_session, insert_session, update_room_sid
 from db.stays import AGENT, FINISHED, JOINED, LEFT, Participant, Stay
 from db.webhooks import apply_end, apply_presence
@@ -32,7 +32,7 @@ from tests.soak import SOAK
 STORED_CASES = 500 if SOAK else 10
 
 
-async def apply(db: Connection, tenant_id: UUID, events: list[Event]) -> None:
+async def apply(db: Connection, tenant_id: UUID, events: list[MediaEvent]) -> None:
     """Applies one batch like the intake."""
     await apply_presence(db, tenant_id, [event for event in events if event.name != FINISHED])
     for event in events:
@@ -92,7 +92,7 @@ async def test_agent_and_media_server_may_report_in_any_order(
 ) -> None:
     session_id, accounts = await begin(db, tenant_id)
     amina = accounts["l_amina"].id
-    sources: list[Participant | Event] = [
+    sources: list[Participant | MediaEvent] = [
         Participant(session_id, "PA_1", amina, at(3.1), None),  # the agent noticed her late
         Participant(session_id, "PA_1", amina, at(3.1), at(75)),  # and was then frozen
         of_accounts([person(JOINED, "PA_1", "l_amina", 2.25, 2)], accounts)[0],

@@ -11,7 +11,7 @@ import pytest
 
 from db import Pool, create_pool, tenant_tx
 from db.attendance import upsert_participants
-from db.inbox import Event, Inbox
+from db.local_inbox import LocalInbox, MediaEvent
 from db.sessions import find_session, insert_session
 from db.stays import FINISHED, JOINED, LEFT, Participant
 from tests.conftest import Database
@@ -46,21 +46,21 @@ async def watching(database: Database) -> AsyncIterator[Pool]:
 
 @pytest.fixture
 async def inbox(tmp_path: Path) -> Any:
-    inbox = Inbox(tmp_path / "inbox" / "inbox.sqlite3")
+    inbox = LocalInbox(tmp_path / "inbox" / "inbox.sqlite3")
     yield inbox
     await inbox.close()
 
 
 async def test_inbox_keeps_an_event_once_for_the_next_process(tmp_path: Path) -> None:
     path = tmp_path / "inbox" / "inbox.sqlite3"
-    first = Inbox(path)
+    first = LocalInbox(path)
     event = recorded()[2]
     assert [await first.put(event), await first.put(event)] == [True, False]
     await first.close()
-    second = Inbox(path)
-    (letter,) = await second.waiting(10)
-    assert letter.event == event
-    await second.mark_drained([letter])
+    second = LocalInbox(path)
+    (webhook,) = await second.waiting(10)
+    assert webhook.event == event
+    await second.mark_drained([webhook])
     assert await second.waiting(10) == []
     assert not await second.put(event)
     assert await second.oldest_waiting_s() == 0
@@ -69,7 +69,7 @@ async def test_inbox_keeps_an_event_once_for_the_next_process(tmp_path: Path) ->
 
 
 async def test_events_of_an_outage_take_effect_once_when_postgres_is_back(
-    pool: Pool, watching: Pool, tenant_id: UUID, inbox: Inbox, tmp_path: Path
+    pool: Pool, watching: Pool, tenant_id: UUID, inbox: LocalInbox, tmp_path: Path
 ) -> None:
     room, _, accounts = await begin_committed(pool, tenant_id)
     badr = accounts["l_badr"].identity
@@ -98,10 +98,10 @@ async def test_events_of_an_outage_take_effect_once_when_postgres_is_back(
 
 
 async def test_events_in_the_inboxes_of_two_hosts_take_effect_once(
-    pool: Pool, watching: Pool, tenant_id: UUID, inbox: Inbox, tmp_path: Path
+    pool: Pool, watching: Pool, tenant_id: UUID, inbox: LocalInbox, tmp_path: Path
 ) -> None:
     room, session_id, accounts = await begin_committed(pool, tenant_id)
-    other = Inbox(tmp_path / "other" / "inbox.sqlite3")
+    other = LocalInbox(tmp_path / "other" / "inbox.sqlite3")
     for event in of_accounts(recorded(), accounts):
         await inbox.put(replace(event, room=room))
         await other.put(replace(event, room=room))
@@ -120,7 +120,7 @@ async def test_events_in_the_inboxes_of_two_hosts_take_effect_once(
 
 
 async def test_people_reported_by_drainer_and_watcher_are_logged_once(
-    pool: Pool, watching: Pool, database: Database, tenant_id: UUID, inbox: Inbox
+    pool: Pool, watching: Pool, database: Database, tenant_id: UUID, inbox: LocalInbox
 ) -> None:
     room, session_id, accounts = await begin_committed(pool, tenant_id)
     for event in of_accounts(recorded(), accounts):
@@ -144,7 +144,7 @@ async def test_people_reported_by_drainer_and_watcher_are_logged_once(
 
 
 async def test_event_that_arrives_before_its_session_waits_for_it(
-    pool: Pool, watching: Pool, tenant_id: UUID, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    pool: Pool, watching: Pool, tenant_id: UUID, inbox: LocalInbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("watch.intake.EARLY_S", 0.0)
     async with tenant_tx(pool, tenant_id) as db:
@@ -163,11 +163,11 @@ async def test_event_that_arrives_before_its_session_waits_for_it(
 
 
 async def test_events_of_unknown_rooms_are_dropped(
-    pool: Pool, watching: Pool, inbox: Inbox, tenant_id: UUID
+    pool: Pool, watching: Pool, inbox: LocalInbox, tenant_id: UUID
 ) -> None:
-    await inbox.put(Event("EV_1", "ingress_started", NOW))
+    await inbox.put(MediaEvent("EV_1", "ingress_started", NOW))
     await inbox.put(person(JOINED, "PA_1", "l_amina", 1, 1))
-    await inbox.put(Event("EV_2", FINISHED, NOW, str(uuid4()), "RM_9"))
+    await inbox.put(MediaEvent("EV_2", FINISHED, NOW, str(uuid4()), "RM_9"))
     assert await Intake(inbox, watching).take() == 3
     assert await inbox.waiting(10) == []
     async with tenant_tx(pool, tenant_id) as db:
@@ -175,10 +175,10 @@ async def test_events_of_unknown_rooms_are_dropped(
 
 
 async def test_unknown_event_of_a_known_room_counts_as_processed(
-    pool: Pool, watching: Pool, tenant_id: UUID, inbox: Inbox
+    pool: Pool, watching: Pool, tenant_id: UUID, inbox: LocalInbox
 ) -> None:
     room, _, _ = await begin_committed(pool, tenant_id)
-    await inbox.put(Event("EV_1", "room_repainted", NOW, room, ROOM))
+    await inbox.put(MediaEvent("EV_1", "room_repainted", NOW, room, ROOM))
     await Intake(inbox, watching).take()
     async with tenant_tx(pool, tenant_id) as db:
         kept = await db.fetchrow("select id, name, created_at from webhook_events")

@@ -8,7 +8,7 @@ from pathlib import Path
 from uuid import UUID
 
 from agent.durable.spool import Entry, Spool
-from db.inbox import Event, Inbox
+from db.local_inbox import LocalInbox, MediaEvent
 from tests.db.rows import NOW
 
 # as earlier versions created them
@@ -103,16 +103,16 @@ async def test_inbox_of_an_earlier_version_keeps_every_event(tmp_path: Path) -> 
                 " values (?, ?, 1.0, ?, ?, ?)",
                 (key, payload, due, done, error),
             )
-    inbox = Inbox(path)
+    inbox = LocalInbox(path)
     waiting = await inbox.waiting(10)
     assert [one.event for one in waiting] == [
-        Event("EV_waits", "room_started", NOW),
-        Event("EV_next", "room_started", NOW),
+        MediaEvent("EV_waits", "room_started", NOW),
+        MediaEvent("EV_next", "room_started", NOW),
     ]
     assert waiting[0].age_s > 1e9
     assert (await inbox.count_waiting(), await inbox.count_failed()) == (3, 1)
-    assert not await inbox.put(Event("EV_done", "room_started", NOW))
-    assert not await inbox.put(Event("EV_failed", "room_started", NOW))
+    assert not await inbox.put(MediaEvent("EV_done", "room_started", NOW))
+    assert not await inbox.put(MediaEvent("EV_failed", "room_started", NOW))
     await inbox.close()
 
 
@@ -126,13 +126,13 @@ async def test_processes_that_open_an_old_file_at_once_upgrade_it_once(tmp_path:
 
 
 async def test_failed_and_deferred_entries_do_not_wait(tmp_path: Path) -> None:
-    inbox = Inbox(tmp_path / "inbox.sqlite3")
+    inbox = LocalInbox(tmp_path / "inbox.sqlite3")
     for number in range(3):
-        await inbox.put(Event(f"EV_{number}", "room_started", NOW))
+        await inbox.put(MediaEvent(f"EV_{number}", "room_started", NOW))
     first, second, third = await inbox.waiting(10)
     await inbox.mark_failed(first, "ValueError")
     await inbox.defer([second], 3600.0)
-    assert [letter.seq for letter in await inbox.waiting(10)] == [third.seq]
+    assert [webhook.seq for webhook in await inbox.waiting(10)] == [third.seq]
     await inbox.defer([second], 0.0)
-    assert [letter.seq for letter in await inbox.waiting(10)] == [second.seq, third.seq]
+    assert [webhook.seq for webhook in await inbox.waiting(10)] == [second.seq, third.seq]
     await inbox.close()

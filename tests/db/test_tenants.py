@@ -38,7 +38,7 @@ from db import (
     webhooks,
 )
 from db.event_kinds import AgentDispatched
-from db.inbox import Event
+from db.local_inbox import MediaEvent
 from db.stays import Participant
 from tests.conftest import Database
 from tests.db.rows import NOW, at, make_learner, make_session, segment
@@ -84,7 +84,7 @@ async def fill(pool: Pool, slug: str) -> Ids:
         await rates.hit(db, tenant.id, account.id, "token", 1, NOW)
         stay = Participant(session_id, "PA_1", account.id, NOW, None)
         await attendance.upsert_participants(db, tenant.id, [stay])
-        await webhooks.insert_events(db, tenant.id, [Event("EV_1", "room_started", NOW)])
+        await webhooks.insert_events(db, tenant.id, [MediaEvent("EV_1", "room_started", NOW)])
         await account_settings.update_settings(db, tenant.id, account.id, {})
         await notices.upsert_notice(
             db, tenant.id, host="host", name="disk_low", since=NOW, now=NOW, facts={"free_mb": 9}

@@ -15,7 +15,7 @@ import db as database_package
 from courses.tree import CourseTree
 from db import Connection, accounts, fetch_one
 from db.event_kinds import AgentDispatched, SessionStarted
-from db.inbox import Event
+from db.local_inbox import MediaEvent
 from db.notices import KEPT
 from db.stays import FINISHED, JOINED, Participant, Stay
 from db.storage import Storage
@@ -69,7 +69,7 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
     """The argument for each parameter name."""
     said = segment(ids.session_id, "new", 1, None)
     stay = Participant(ids.session_id, "PA_1", ids.account_id, NOW, at(3))
-    joined = Event("EV_2", JOINED, at(2), "room", "RM_1", "PA_3", "l_nobody", joined_at=at(2))
+    joined = MediaEvent("EV_2", JOINED, at(2), "room", "RM_1", "PA_3", "l_nobody", joined_at=at(2))
     return {
         "account_id": ids.account_id, "course_id": ids.course_id, "module_id": ids.module_id,
         "lesson_id": ids.lesson_id, "room_id": ids.room_id, "session_id": ids.session_id,
@@ -144,7 +144,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "sessions.update_room_sid": [{"room_sid": "RM_5"}],
         "transcripts.insert_dead_letter": [{}, {"payload": letter}],
         "transcripts.insert_segments": [{}, {"segments": [answer]}],
-        "webhooks.apply_end": [{"event": Event("EV_4", FINISHED, at(9), "room", "RM_1")}],
+        "webhooks.apply_end": [{"event": MediaEvent("EV_4", FINISHED, at(9), "room", "RM_1")}],
     }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from agent.durable.spool import Entry, Spool
 from db import Pool, create_pool, embedded, tenant_tx
 from db.backup import back_up, restore, split_password
 from db.events import list_events, verify_chain
-from db.inbox import Event, Inbox
+from db.local_inbox import LocalInbox, MediaEvent
 from db.storage import open_storage
 from db.transcripts import Segment, insert_segments, list_segments
 from harness.stack import ROOT
@@ -117,8 +117,8 @@ async def test_backup_is_restored_after_everything_is_wiped(home: Path) -> None:
         assert await drain(settings) == 1
         after, _ = await read(pool, tenant_id, session_id)
         assert [one.id for one in after] == [*(one.id for one in kept), "SG_9"]
-        inbox = Inbox(settings.inbox_path)
-        assert [letter.event.id for letter in await inbox.waiting(10)] == ["EV_1"]
+        inbox = LocalInbox(settings.inbox_path)
+        assert [webhook.event.id for webhook in await inbox.waiting(10)] == ["EV_1"]
         await inbox.close()
         chunks = open_storage(settings).read(tenant_id, "courses/a.png")
         assert [chunk async for chunk in chunks] == [b"a picture"]
@@ -130,8 +130,8 @@ async def put_waiting(settings: Settings, tenant_id: UUID, said: Segment) -> Non
     payload = _segments.dump_python(said, mode="json")
     await spool.put(Entry(tenant_id, said.session_id, "segment", said.id, payload))
     await spool.close()
-    inbox = Inbox(settings.inbox_path)
-    await inbox.put(Event(id="EV_1", name="room_started", at=datetime.now(UTC)))
+    inbox = LocalInbox(settings.inbox_path)
+    await inbox.put(MediaEvent(id="EV_1", name="room_started", at=datetime.now(UTC)))
     await inbox.close()
 
 

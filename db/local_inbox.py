@@ -1,4 +1,4 @@
-"""The inbox: webhooks of the media server on this host's disk, stored before they are answered."""
+"""The inbox: a SQLite file of this host that keeps webhooks until the watcher applies them."""
 
 import time
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ KIND = "webhook"
 
 
 @dataclass(frozen=True)
-class Event:
+class MediaEvent:
     """The parts of a webhook that have an effect. The body is not kept, as it contains secrets.
 
     `at` is when the media server created it, in whole seconds. Fields that do not apply are empty.
@@ -30,25 +30,25 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Letter:
+class WaitingWebhook:
     seq: int
     age_s: float
-    event: Event
+    event: MediaEvent
 
 
-_events = TypeAdapter(Event)
+_events = TypeAdapter(MediaEvent)
 
 
-class Inbox(LocalQueue):
+class LocalInbox(LocalQueue):
     """Filled by the token servers of this host, emptied by its watcher."""
 
-    async def put(self, event: Event) -> bool:
+    async def put(self, event: MediaEvent) -> bool:
         """Returns once the event is on disk; False if it already was. Raises sqlite3.Error."""
         return await self.put_row(Row(KIND, event.id, _events.dump_json(event).decode()))
 
-    async def waiting(self, limit: int) -> list[Letter]:
+    async def waiting(self, limit: int) -> list[WaitingWebhook]:
         now = time.time()
         return [
-            Letter(row.seq, now - row.created_at, _events.validate_json(row.payload))
+            WaitingWebhook(row.seq, now - row.created_at, _events.validate_json(row.payload))
             for row in await self.waiting_rows(limit)
         ]
