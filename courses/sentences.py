@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 _CLOSERS = "\"'\u201d\u2019)\\]"
-# the escapes are full stops of Chinese, Hindi and Arabic; a newline in a table ends no sentence
+# the escapes are full stops of Chinese, Hindi and Arabic; in a table, newlines end no sentence
 _STOP = re.compile(
     rf"[.!?\u2026]+[{_CLOSERS}]*(?=\s)|[\u3002\uff01\uff1f\u0964\u061f][{_CLOSERS}]*|(?<!\|)\n"
 )

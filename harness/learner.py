@@ -324,7 +324,7 @@ class Learner:
             self._hearing[track.sid] = self._spawn(self._listen(track))
 
     def _on_track_gone(self, track: rtc.Track, *_: Any) -> None:
-        """Stops listening: the track of a killed agent would go on with silence."""
+        """Stops listening: the track of a killed agent would continue with silence."""
         if hearing := self._hearing.pop(track.sid, None):
             hearing.cancel()
 

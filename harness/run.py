@@ -68,7 +68,7 @@ def end_killed_runs() -> None:
 
 
 def end(folder: Path) -> None:
-    """Kills every process of a run, frozen ones too, and removes its folder."""
+    """Kills every process of a run, including frozen ones, and removes its folder."""
     deadline = time.monotonic() + ENDED_S
     while (found := processes(folder)) and time.monotonic() < deadline:
         for pid in found:

@@ -170,7 +170,7 @@ async def read(desk: Desk, part: str) -> str:
     """
     topic, reading_on = desk.topic, part in ("next", "previous", "first")
     if topic and reading_on and topic.lesson_id != desk.lesson_id:
-        topic = None  # an answer from another lesson does not move the learner's own place
+        topic = None  # an answer from another lesson does not change the learner's place
     found = await desk.lesson(topic.lesson_id if topic else None)
     if found is None:
         return prompts.render("no_lesson")

@@ -69,7 +69,7 @@ class Voice:
         self._answers = answers
         self._number = 0
         self._cancelled: set[int] = set()
-        self._callback = Callback(self._heard)  # kept: the library holds only its address
+        self._callback = Callback(self._heard)  # keeps it alive: the library has only its address
         library.espeak_SetSynthCallback(self._callback)
         library.espeak_GetCurrentVoice.restype = ctypes.POINTER(VoiceRecord)
 

@@ -27,7 +27,7 @@ logger = logging.getLogger("bodh.speech")
 
 @dataclass(frozen=True)
 class Heard:
-    """An utterance as far as it is recognised. Times are epoch seconds.
+    """An utterance as recognised so far. Times are epoch seconds.
 
     interim   its text may change; `ended_at` is now
     late      it has ended; its recognition is slow

@@ -50,7 +50,7 @@ class Turns:
         return True
 
     async def not_heard(self, identity: str, gap: Utterance) -> None:
-        """Stores a gap for speech that could not be recognised, and tells the learner."""
+        """Stores a gap for speech that could not be recognised, and says so."""
         learner = await self._keep(identity, gap)
         if learner is not None:
             line = prompts.render("not_heard")

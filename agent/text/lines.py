@@ -21,7 +21,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence of the tutor as it was heard; times are epoch seconds."""
+    """A sentence that the tutor has said. Times are epoch seconds."""
 
     id: str
     text: str

@@ -166,7 +166,7 @@ async def test_continue_with_an_open_question_asks_it_again() -> None:
         assert await ask(session, "continue") == question
 
 
-async def test_an_answer_that_fits_no_option_is_queried() -> None:
+async def test_unclear_answer_is_asked_again() -> None:
     async with talk(await open_desk(4)) as session:
         await ask(session, "quiz me")
         assert (await ask(session, "my answer is nine")).startswith("I did not catch which option")

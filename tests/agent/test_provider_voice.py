@@ -156,7 +156,7 @@ async def test_first_sentence_is_spoken_before_the_second_is_written(voice: Fall
         heard.set()
 
 
-async def test_captions_go_on_when_neither_voice_answers(
+async def test_captions_continue_when_neither_voice_responds(
     voice: FallbackTTS, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider.break_("tts", "500")

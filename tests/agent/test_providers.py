@@ -114,7 +114,7 @@ async def test_answer_that_stops_after_a_sentence_is_finished_from_the_lesson(
     assert history.text_content == answer  # "And" was never said
 
 
-async def test_hanging_provider_delays_one_turn_only_and_serves_again_when_it_is_back(
+async def test_hanging_provider_delays_one_turn_only_and_is_used_again_when_it_responds(
     lesson: Lesson, provider: Provider
 ) -> None:
     provider.break_("llm", "hang")

@@ -1,4 +1,4 @@
-"""Voices of participants: interims, finals with true times, recovery; the tutor's floor."""
+"""Voices of participants: interims, finals with correct times, recovery. The tutor's floor."""
 
 import asyncio
 import contextlib
@@ -101,7 +101,7 @@ def onset(pcm: bytes) -> float:
     return next(at for at, sample in enumerate(samples) if abs(sample) > 500) / RATE
 
 
-async def test_phrases_in_real_time_get_finals_with_identity_and_true_times(
+async def test_phrases_in_real_time_get_finals_with_identity_and_correct_times(
     voice: Voice, recording: Recording
 ) -> None:
     first, second, gap = recorded(LONG), recorded(SHORT), silence(0.8)
@@ -146,7 +146,7 @@ async def test_an_interim_comes_while_the_learner_still_speaks(
     assert (final.text, final.segment_id) == (WAVS[LONG], interim.segment_id)
 
 
-async def test_a_voice_that_stops_in_mid_word_is_recognised_and_goes_on_with_new_sound(
+async def test_a_voice_that_stops_in_mid_word_is_recognised_and_continues_with_new_sound(
     voice: Voice, recording: Recording
 ) -> None:
     await speak(voice, recorded(SHORT))  # no silence after it: muted, replaced or left
@@ -287,7 +287,7 @@ async def test_nobody_is_asked_to_wait_while_another_speaks_or_after_the_goodbye
     await utterances.aclose()
 
 
-async def test_agent_session_of_the_console_cuts_and_recognises_sound_at_its_own_rate(
+async def test_console_session_splits_and_recognises_sound_at_its_own_rate(
     client: SpeechClient,
 ) -> None:
     resampler = rtc.AudioResampler(RATE, 24_000)

@@ -139,7 +139,7 @@ async def test_alarm_that_came_and_went_without_postgres_is_written_later(
     await postgres.drop(name)
 
 
-async def test_alarms_of_a_host_that_is_gone_are_cleared(
+async def test_alarms_of_a_host_that_no_longer_reports_are_cleared(
     desk: Desk, drainer: Raiser, pool: Pool, tmp_path: Path
 ) -> None:
     drainer.tell("disk_low", True)

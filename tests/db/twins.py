@@ -1,7 +1,7 @@
-"""Twin tenants: the same ids in every table, but different texts. Statements without a predicate.
+"""Twin tenants, with the same ids and different texts, and statements without their predicate.
 
 If two tenants share every id, a statement that forgets its tenant always finds the twin's row. Each
-text of a twin contains its mark, so that any leak shows.
+text of a twin contains its mark, so any leak is visible.
 """
 
 import inspect

@@ -1,4 +1,4 @@
-"""A call whose agent the fault tests break, and checks that one agent speaks again."""
+"""A call for fault tests: breaks its agent, and checks that exactly one speaks again."""
 
 import asyncio
 import itertools

@@ -76,7 +76,7 @@ async def append(
 async def _once(
     pool: Pool, tenant_id: UUID, session_id: UUID, number: int, *, kept: bool, key: str | None
 ) -> bool:
-    """True if the server took it; a retry finds a commit whose answer was lost by its key."""
+    """False if it must be retried. The key finds an append whose answer was lost."""
     try:
         async with tenant_tx(pool, tenant_id) as db:
             event = AgentDispatched(epoch=number)

@@ -41,7 +41,7 @@ async def hears_goodbye(learner: Any, after: float) -> None:
 
 
 @pytest.mark.soak
-async def test_ended_worker_says_goodbye_and_another_agent_goes_on(
+async def test_ended_worker_says_goodbye_and_another_agent_continues(
     stack: Stack,
     learner: Callable[..., Any],
     course: Course,

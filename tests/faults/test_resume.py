@@ -23,7 +23,7 @@ async def run_of(rows: asyncpg.Connection, name: str) -> dict[str, Any]:
 
 
 def kill_job(stack: Stack, before: set[int]) -> float:
-    """Kills the one new job. Returns the monotonic time."""
+    """Kills the only new job. Returns the monotonic time."""
     (pid,) = job_pids(stack) - before
     return kill(pid)
 

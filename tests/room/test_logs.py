@@ -55,5 +55,5 @@ async def test_logs_contain_no_names_words_or_tokens(
 
 
 def logs_of(stack: Stack) -> list[Path]:
-    """Every log file, the rotated ones too."""
+    """Every log file, including rotated ones."""
     return sorted((stack.home / "log").glob("*.log*"))

@@ -17,7 +17,7 @@ signal.pause()
 
 @pytest.fixture(autouse=True)
 def deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replaces Bodh by a process that is ready at once and ignores SIGTERM."""
+    """Replaces Bodh with a process that is ready at once and ignores SIGTERM."""
     monkeypatch.setattr(stack, "UP", (sys.executable, "-c", DEAF))
     monkeypatch.setattr(stack, "ROOT", tmp_path)
     monkeypatch.setattr(stack, "STOP_S", 0.2)

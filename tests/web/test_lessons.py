@@ -233,7 +233,7 @@ async def test_unknown_lesson_is_404_and_malformed_id_is_422(library: School) ->
     assert (unknown.status_code, odd.status_code) == (404, 422)
 
 
-async def test_picture_of_a_passage_comes_as_a_link_that_works(library: School) -> None:
+async def test_picture_of_a_passage_is_a_working_link(library: School) -> None:
     lesson = library.lessons[1][0]
     (picture,) = read_course(ROOT / "db" / "sample").pictures
     stored = picture_object(library.course.id, picture.name)

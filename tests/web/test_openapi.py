@@ -100,7 +100,7 @@ def run(
     good: dict[str, Any],
     headers: dict[str, str],
 ) -> None:
-    """Requests by every schema, right and wrong ones, for known ids and any other."""
+    """Valid and invalid requests for every schema, with known and random ids."""
     for result in schemathesis.openapi.from_dict(document).get_all_operations():
         operation: Any = result.ok()  # type: ignore[union-attr]  # raises for an invalid one
         names = {p.name for p in operation.path_parameters}

@@ -465,7 +465,7 @@ async def test_ten_changes_at_once_leave_the_newest_in_the_room(school: School) 
     assert (metadata["lessonId"], metadata["revision"]) == (str(row["lesson_id"]), row["revision"])
 
 
-async def test_a_change_is_kept_when_the_room_is_gone(school: School) -> None:
+async def test_a_change_is_stored_when_the_room_no_longer_exists(school: School) -> None:
     page = await school.open("Amina")
     await rooms.close_room(school.lk, page["roomName"])
     answer = await change(school, "Amina", school.lessons[0][1].id)

@@ -189,7 +189,7 @@ async def test_lost_room_is_recreated_in_the_same_session(
     assert (await kinds(school))[-3:] == ["session.resumed", "agent.lost", "agent.dispatched"]
 
 
-async def test_a_session_whose_room_is_gone_ends(
+async def test_a_session_whose_room_no_longer_exists_ends(
     school: School, watcher: Watcher, watch_pool: Pool
 ) -> None:
     await school.open("Amina")

@@ -48,7 +48,7 @@ async def test_reload_returns_to_the_same_tutor(
     await type_to_tutor(page, "What is a label?")
 
 
-async def test_connection_lost_for_ten_seconds_comes_back(
+async def test_connection_lost_for_ten_seconds_is_restored(
     fresh_page: Callable[..., Any], stack: Stack, course: Course
 ) -> None:
     page = await fresh_page("Hana of the weak line", course.modules[0])
