@@ -11,6 +11,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+from playwright.async_api import Browser, Playwright, async_playwright
 
 from courses.course import Course
 from courses.folder import read_course
@@ -20,9 +21,10 @@ from db.courses import list_courses
 from db.importing import import_course
 from db.migrate import migrate
 from harness import run
+from harness.browser import launch
 from harness.disk import may_mount, small_disk
 from harness.second import TWO, second_of_each
-from harness.stack import Stack, running_stack
+from harness.stack import WORKER, Stack, running_stack
 from settings import Settings, with_development_secrets
 from tests.replay import replay
 from tests.soak import SOAK
@@ -33,8 +35,7 @@ SAMPLE = "bodh_sample"
 SHARED = "bodh_shared"  # for tests that roll back
 FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200")
 SPOOL_MB = 64
-# Files start in this order, the slowest first, so that parallel runs end sooner.
-FOLDERS = ("faults", "ops", "room", "pages", "agent", "web", "db", "unit")
+SHORT = ("db", "unit", "web")  # folders of short files, which fill the end of a run
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -45,7 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Skips tests marked `soak`, except in `make soak` and `pytest -m soak`."""
-    items.sort(key=_start_order)
+    if WORKER:
+        _spread(items)
     if SOAK or config.option.markexpr:
         return
     long = [item for item in items if item.get_closest_marker("soak")]
@@ -53,9 +55,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=long)
 
 
-def _start_order(item: pytest.Item) -> int:
-    folder = item.path.relative_to(ROOT / "tests").parts[0]
-    return FOLDERS.index(folder) if folder in FOLDERS else len(FOLDERS)
+def _spread(items: list[pytest.Item]) -> None:
+    """Spreads the files of each folder over the run, so that busy tests run beside waiting ones."""
+    folders: dict[Path, list[Path]] = {}
+    for path in dict.fromkeys(item.path for item in items):
+        folders.setdefault(path.parent, []).append(path)
+    starts = {
+        path: (number + 0.5) / len(paths) * (1.0 if folder.name in SHORT else 0.85)
+        for folder, paths in folders.items()
+        for number, path in enumerate(paths)
+    }
+    items.sort(key=lambda item: (starts[item.path], item.path))
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +85,20 @@ def stack() -> Iterator[Stack]:
             parts.enter_context(second_of_each(stack))
         yield stack
         replay(stack.superuser_dsn, "rooms")
+
+
+@pytest.fixture(scope="session")
+async def playwright() -> AsyncIterator[Playwright]:
+    async with async_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
+    """One browser for all tests of this process; each test closes its contexts."""
+    browser = await launch(playwright)
+    yield browser
+    await browser.close()
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""Fixtures of the page tests: the states entry and one shared Chromium."""
+"""Fixtures of the page tests: the states entry and the shared Chromium."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
-from tests.pages.browser import launched, served_states
+from tests.pages.browser import served_states
 
 
 @pytest.fixture(scope="session")
@@ -15,6 +15,5 @@ def states_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright, launched(playwright) as browser:
-        yield browser
+def browser(chromium: Browser) -> Browser:
+    return chromium

@@ -98,8 +98,13 @@ async def person(stack: Stack) -> AsyncIterator[Callable[..., Any]]:
 
 
 @pytest.fixture
-async def learner(person: Callable[..., Any]) -> AsyncIterator[Callable[..., Any]]:
-    """Makes learners, with new accounts or the given one, who have not joined yet."""
+async def learner(
+    person: Callable[..., Any], livekit: api.LiveKitAPI, rows: asyncpg.Connection
+) -> AsyncIterator[Callable[..., Any]]:
+    """Makes learners, with new accounts or the given one, who have not joined yet.
+
+    At the end they leave and their rooms close: the agent of an empty room takes time from others.
+    """
     learners: list[Learner] = []
 
     async def make(account: Account | None = None, *, name: str = "Amina") -> Learner:
@@ -109,6 +114,18 @@ async def learner(person: Callable[..., Any]) -> AsyncIterator[Callable[..., Any
 
     yield make
     await asyncio.gather(*(one.leave() for one in learners), return_exceptions=True)
+    for name in {one.room_name for one in learners if one.room_name}:
+        with contextlib.suppress(OSError, TimeoutError):  # what a failed test broke
+            await close_room(livekit, rows, name)
+
+
+async def close_room(livekit: api.LiveKitAPI, rows: asyncpg.Connection, name: str) -> None:
+    """Closes a room and waits until its session has ended. Raises TimeoutError after 20 s."""
+    with contextlib.suppress(api.ServerError):
+        await livekit.room.delete_room(api.DeleteRoomRequest(room=name))
+    async with asyncio.timeout(20):
+        while await rows.fetchval(RUNNING, name):  # noqa: ASYNC110 another process ends it
+            await asyncio.sleep(0.1)
 
 
 @pytest.fixture
@@ -119,11 +136,7 @@ async def fresh_room(
 
     async def close(module: Module) -> str:
         name = course.room_name(module)
-        with contextlib.suppress(api.ServerError):
-            await livekit.room.delete_room(api.DeleteRoomRequest(room=name))
-        async with asyncio.timeout(20):
-            while await rows.fetchval(RUNNING, name):  # noqa: ASYNC110 another process ends it
-                await asyncio.sleep(0.1)
+        await close_room(livekit, rows, name)
         return name
 
     return close

@@ -14,13 +14,12 @@ import pytest
 import uvicorn
 import webvtt
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from db import tenant_tx
 from db.attendance import upsert_participants
 from db.stays import Participant
 from db.transcripts import insert_segments
-from harness.browser import launch
 from tests.web.conftest import School
 from tests.web.test_transcripts import segment
 from web.auth import COOKIE
@@ -62,7 +61,7 @@ async def session_id(school: School) -> str:
 
 
 @pytest.fixture
-async def browser(school: School) -> AsyncIterator[Any]:
+async def browser(school: School, chromium: Browser) -> AsyncIterator[Any]:
     """Opens pages as Amina; none may raise an error."""
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(school.app, log_config=None, access_log=False, lifespan="off")
@@ -72,9 +71,6 @@ async def browser(school: School) -> AsyncIterator[Any]:
     token = school.auth("Amina")["Authorization"].split()[1]
     troubles: list[str] = []
     async with AsyncExitStack() as stack:
-        playwright = await stack.enter_async_context(async_playwright())
-        chromium = await launch(playwright)
-        stack.push_async_callback(chromium.close)
 
         async def show(width: int = 1280, height: int = 800, theme: Any = "light") -> Page:
             context = await chromium.new_context(
@@ -83,6 +79,7 @@ async def browser(school: School) -> AsyncIterator[Any]:
                 color_scheme=theme,
                 locale="en-GB",
             )
+            stack.push_async_callback(context.close)
             await context.add_cookies([{"name": COOKIE, "value": token, "url": url}])
             page = await context.new_page()
             page.on("pageerror", lambda error: troubles.append(str(error)))

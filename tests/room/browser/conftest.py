@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Playwright, expect
 
 from agent.models.espeak import RATE as VOICE_RATE
 from harness.browser import FLAGS, launch
@@ -43,10 +43,11 @@ async def microphone_file(path: Path, phrases: list[str], *, lead_s: float, gap_
 
 
 @pytest.fixture
-async def open_browser(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
-    """Starts browsers whose microphone says the given phrases once."""
+async def open_browser(
+    playwright: Playwright, chromium: Browser, tmp_path: Path
+) -> AsyncIterator[Callable[..., Any]]:
+    """Gives the shared browser, or a new one whose microphone says the given phrases once."""
     async with AsyncExitStack() as stack:
-        playwright = await stack.enter_async_context(async_playwright())
 
         async def start(
             phrases: list[str] | None = None,
@@ -55,6 +56,8 @@ async def open_browser(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
             gap_s: float = 11.0,
             without: str = "",
         ) -> Browser:
+            if not phrases and not without:
+                return chromium
             flags = [flag for flag in FLAGS if flag != without]
             if phrases:
                 path = await microphone_file(
@@ -66,6 +69,8 @@ async def open_browser(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
             return browser
 
         yield start
+        for context in chromium.contexts:
+            await context.close()
 
 
 @pytest.fixture
@@ -98,7 +103,7 @@ def sign_in(stack: Stack) -> Callable[..., Any]:
 def fresh_page(
     open_browser: Callable[..., Any], sign_in: Callable[..., Any], fresh_room: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """Signs in with a new browser and opens a module, whose next conversation is a new session."""
+    """Signs in and opens a module, whose next conversation is a new session."""
 
     async def open_page(
         name: str, module: Module, lesson: str = "", phrases: list[str] | None = None
