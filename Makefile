@@ -1,13 +1,8 @@
 # The developer's interface; `make help` lists it. Needs Python 3.11 to 3.14, make and git.
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q
-<<<<<<< HEAD
-# Most room and fault tests wait for speech in real time, so three processes fit two cores.
-SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
-=======
 # Most room and fault tests wait for speech in real time, so two of them fill two cores.
 SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
->>>>>>> 498c71f (Run axe's contrast rule alone in the dark theme, and the four ways of a lesson change in one call)
 SETUP = found=$$(scripts/python) && $$found -m scripts.setup
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
 	--no-annotate --no-emit-index-url --no-emit-find-links

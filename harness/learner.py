@@ -250,7 +250,8 @@ class Learner:
         """
 
         def answer() -> list[Caption]:
-            return [one for one in self.tutor_captions(after) if one.text.strip() != FILLER]
+            said = self.tutor_captions(after)
+            return [one for one in said if not FILLER.startswith(one.text.strip())]
 
         await self.until(answer, 20, "an answer")
         await self.until(

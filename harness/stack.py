@@ -105,7 +105,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
     """
     with tempfile.TemporaryDirectory(prefix="bodh-stack-") as folder:
         Path(folder).chmod(0o711)
-        port, livekit_port = free_port(span=2), free_port(span=3)  # /metrics is behind the first
+        port, livekit_port = free_port(), free_port(span=3)
         environment = {
             **os.environ,
             "PORT": str(port),
@@ -162,8 +162,11 @@ def keep_log(stack: Stack) -> None:
     (folder / LOG).write_text("\n".join(stack.lines) + "\n")
 
 
-def free_port(span: int = 1) -> int:
-    """The first of `span` consecutive free ports, TCP and UDP; a different one at each call."""
+def free_port(span: int = 2) -> int:
+    """The first of `span` consecutive free ports, TCP and UDP; a different one at each call.
+
+    Behind the port of a token server is that of its metrics.
+    """
     while True:
         ports = [next(_ports) for _ in range(span)]
         if ports[-1] - ports[0] == span - 1 and all(map(_free, ports)):

@@ -11,8 +11,9 @@ from harness.learner import Learner
 from harness.processes import job_pids
 from harness.stack import Stack
 from tests.room.conftest import Course
+from tests.soak import SOAK
 
-BYTES = 100_000_000
+BYTES = 100_000_000 if SOAK else 40_000_000
 MORE_MB = 10.0
 FORGED = "nobody said this"
 TOPICS = ("lk.chat", "lk.agent.session", "lk.transcription", "lesson.change", "unknown")
