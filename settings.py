@@ -222,22 +222,29 @@ class Settings(BaseSettings):
         )
 
 
-def load_settings() -> Settings:
-    """Reads the settings; in development, adds secrets from BODH_HOME. Raises SettingsError."""
-    settings = read_settings()
+def prepare_settings() -> Settings:
+    """Reads and checks the settings; in development, creates missing secrets in BODH_HOME.
+
+    Raises SettingsError.
+    """
+    settings = read_settings_without_secrets()
     if settings.bodh_env == "production":
         check_production(settings)
+        settings.dev_login = False
         return settings
     if not settings.allow_public_bind and settings.host not in ("127.0.0.1", "localhost", "::1"):
         raise SettingsError(
             f"HOST={settings.host} is open to other machines in development: "
             "set ALLOW_PUBLIC_BIND=true to allow it, or BODH_ENV=production"
         )
-    return with_development_secrets(settings)
+    return ensure_development_secrets(settings)
 
 
-def read_settings() -> Settings:
-    """Reads the settings without secrets from BODH_HOME. Raises SettingsError."""
+def read_settings_without_secrets() -> Settings:
+    """Reads the environment and `.env`; creates nothing and ignores BODH_HOME/secrets.
+
+    Raises SettingsError for the first value that is not valid.
+    """
     try:
         settings = Settings()
     except ValidationError as error:
@@ -263,7 +270,7 @@ class SettingsError(Exception):
 
 
 def check_production(settings: Settings) -> None:
-    """Raises SettingsError for a setting that is only allowed in development."""
+    """Raises SettingsError if a required setting is missing, a placeholder or too short."""
     needed = {
         "LIVEKIT_URL": settings.livekit_url,
         "LIVEKIT_API_KEY": settings.livekit_api_key,
@@ -281,23 +288,25 @@ def check_production(settings: Settings) -> None:
             raise SettingsError(
                 f"{name} is shorter than {MIN_SECRET_BYTES} bytes: set a longer one"
             )
-    settings.dev_login = False
 
 
-def with_development_secrets(settings: Settings) -> Settings:
-    """Fills in secrets from BODH_HOME/secrets, created at the first start, with mode 0600."""
+def ensure_development_secrets(settings: Settings) -> Settings:
+    """Fills in missing secrets from BODH_HOME/secrets; creates the files at the first start."""
     folder = settings.bodh_home / "secrets"
     if not settings.livekit_api_key:
         settings.livekit_api_key = "bodhdev"
     if not settings.livekit_api_secret.get_secret_value():
-        settings.livekit_api_secret = SecretStr(kept_secret(folder / "livekit"))
+        settings.livekit_api_secret = SecretStr(ensure_secret(folder / "livekit"))
     if not settings.auth_secret.get_secret_value():
-        settings.auth_secret = SecretStr(kept_secret(folder / "auth"))
+        settings.auth_secret = SecretStr(ensure_secret(folder / "auth"))
     return settings
 
 
-def kept_secret(path: Path) -> str:
-    """The secret in a file, created if missing. Safe to call from several processes at once."""
+def ensure_secret(path: Path) -> str:
+    """The secret in a file of mode 0600, created if missing.
+
+    Safe to call from several processes at once.
+    """
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     if not path.exists():

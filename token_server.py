@@ -10,7 +10,7 @@ import uvicorn
 
 import telemetry
 from db.roles import ROLE_NAMES
-from settings import Settings, SettingsError, load_settings
+from settings import Settings, SettingsError, prepare_settings
 from web.app import create_app
 from web.auth import DEFAULT_TENANT, Claims, make_token
 
@@ -28,7 +28,7 @@ def main() -> None:
     login.add_argument("--tenant", default=DEFAULT_TENANT)
     args = parser.parse_args()
     try:
-        settings = load_settings()
+        settings = prepare_settings()
     except SettingsError as error:
         sys.exit(str(error))
     if args.command == "login":

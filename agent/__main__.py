@@ -6,14 +6,14 @@ import sys
 import telemetry
 from agent.worker.deadline import forget_deadline
 from agent.worker.forkserver import set_environment, start_forkserver
-from settings import SettingsError, load_settings
+from settings import SettingsError, prepare_settings
 
 
 def main() -> int:
     """Our own commands are `drain` and `console --text`; the others are LiveKit's."""
     arguments = sys.argv[1:]
     try:
-        settings = load_settings()
+        settings = prepare_settings()
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1

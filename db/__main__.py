@@ -18,7 +18,7 @@ from db.pictures import store_pictures
 from db.storage import StorageUnavailable, open_storage
 from db.tenants import DEFAULT, ensure_tenant
 from db.verify import verify_logs
-from settings import Settings, SettingsError, load_settings
+from settings import Settings, SettingsError, prepare_settings
 
 SAMPLE = Path(__file__).parent / "sample"
 
@@ -48,7 +48,7 @@ def main() -> int:
     arguments = parse_arguments()
     telemetry.start_logging("postgres" if arguments.command == "serve" else "database")
     try:
-        asyncio.run(run(arguments, load_settings()))
+        asyncio.run(run(arguments, prepare_settings()))
     except PROBLEMS as error:
         sys.stderr.write(f"{error}\n")
         return 1

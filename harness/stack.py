@@ -21,7 +21,7 @@ from xmlrpc.client import ServerProxy
 from supervisor.xmlrpc import SupervisorTransport
 
 from scripts.processes import marked
-from settings import Settings, with_development_secrets
+from settings import Settings, ensure_development_secrets
 
 ROOT = Path(__file__).parent.parent
 START_S = 180.0
@@ -58,7 +58,7 @@ class Stack:
             port=int(self.environment["PORT"]),
             livekit_port=int(self.environment["LIVEKIT_PORT"]),
         )
-        return with_development_secrets(settings)
+        return ensure_development_secrets(settings)
 
     @property
     def superuser_dsn(self) -> str:

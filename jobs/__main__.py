@@ -16,7 +16,7 @@ from db.storage import open_storage
 from db.tenants import list_tenants
 from jobs.runner import Runner
 from jobs.work import Parts
-from settings import Settings, SettingsError, load_settings
+from settings import Settings, SettingsError, prepare_settings
 from telemetry.parts import lasting
 
 logger = logging.getLogger("bodh.jobs")
@@ -30,7 +30,7 @@ def main() -> int:
     commands.add_parser("retry", help="queue the failed jobs of all tenants again")
     arguments = parser.parse_args()
     try:
-        settings = load_settings()
+        settings = prepare_settings()
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1

@@ -6,12 +6,12 @@ python -m scripts.down
 import sys
 
 from scripts.processes import end_all
-from settings import SettingsError, read_settings
+from settings import SettingsError, read_settings_without_secrets
 
 
 def main() -> int:
     try:
-        count = end_all(read_settings())
+        count = end_all(read_settings_without_secrets())
     except SettingsError as error:
         print(error)
         return 1

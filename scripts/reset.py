@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from scripts.processes import end_all
-from settings import SettingsError, read_settings
+from settings import SettingsError, read_settings_without_secrets
 
 
 def main() -> int:
     try:
-        settings = read_settings()
+        settings = read_settings_without_secrets()
     except SettingsError as error:
         print(error)
         return 1

@@ -33,7 +33,7 @@ from scripts.processes import (
     up_file,
     wait_until,
 )
-from settings import Settings, SettingsError, load_settings
+from settings import Settings, SettingsError, prepare_settings
 
 NAMES = ("postgres", "livekit", "speech", "web", "drain", "watch", "jobs", "agent")
 PATIENCE_S = 120.0  # for one process to respond; a cold disk or a busy machine is slow
@@ -66,7 +66,7 @@ def main() -> int:
     """The exit status: 0 after Ctrl-C or SIGTERM, 1 after one line about what is wrong."""
     stop = Stop()
     try:
-        settings = load_settings()
+        settings = prepare_settings()
         check_can_run(settings)
     except (SettingsError, ProcessError) as error:
         tell(str(error))

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import rooms
 import telemetry
 from db import create_pool
-from settings import Settings, SettingsError, load_settings
+from settings import Settings, SettingsError, prepare_settings
 from telemetry.parts import lasting
 from telemetry.process import metrics_dir
 from watch.host import Host
@@ -51,7 +51,7 @@ async def _run(settings: Settings) -> None:
 def main() -> int:
     """Returns the exit code: 0 when stopped, 1 after one line on stderr if it cannot run."""
     try:
-        settings = load_settings()
+        settings = prepare_settings()
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1

@@ -19,7 +19,7 @@ from agent.job.lease import find_dispatched
 from agent.livekit_private import trust_bundled_certificates
 from agent.worker.deadline import read_deadline, write_deadline
 from agent.worker.door import Door
-from settings import Settings, load_settings
+from settings import Settings, prepare_settings
 from speech.client import SpeechClient
 
 logger = logging.getLogger("bodh.agent")
@@ -52,7 +52,7 @@ def load(server: AgentServer, max_jobs: int) -> float:
 def prewarm(process: JobProcess) -> None:
     """Runs once in every job process, before it gets a room."""
     trust_bundled_certificates()
-    process.userdata["settings"] = settings = load_settings()
+    process.userdata["settings"] = settings = prepare_settings()
     telemetry.start_job(settings)
 
 

@@ -15,13 +15,13 @@ from harness import run
 from harness.browser import launch
 from harness.livekit import running_livekit
 from harness.stack import running_stack
-from settings import Settings, with_development_secrets
+from settings import Settings, ensure_development_secrets
 
 
 async def start_everything(folder: Path) -> None:
     async with AsyncExitStack() as parts:
         parts.enter_context(running_stack())
-        settings = with_development_secrets(Settings(_env_file=None, bodh_home=folder / "media"))
+        settings = ensure_development_secrets(Settings(_env_file=None, bodh_home=folder / "media"))
         parts.enter_context(running_livekit(settings))
         await embedded.start(embedded.Cluster(folder / "postgres", folder / "pg"))
         voice = EspeakTTS()
