@@ -1,4 +1,4 @@
-"""Our errors, which any layer may raise. `web/errors.py` alone turns them into HTTP statuses."""
+"""Our errors, which any layer may raise. Only `web/error_responses.py` maps them to HTTP."""
 
 
 class NotFound(Exception):

@@ -8,7 +8,7 @@ from db import account_settings, tenant_tx
 from db.account_settings import CaptionSize, Theme
 from web.camel import Camel
 from web.dependencies import Caller, Running
-from web.errors import PROBLEMS
+from web.error_responses import PROBLEMS
 
 router = APIRouter(prefix="/api/me", tags=["account"], responses=PROBLEMS)
 

@@ -15,7 +15,7 @@ from settings import Settings
 from web import (
     account_settings,
     courses,
-    errors,
+    error_responses,
     events,
     files,
     health,
@@ -65,7 +65,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders, headers=security_headers(settings))
     app.add_middleware(AccessLog)
-    errors.register(app)
+    error_responses.register(app)
     accounts = (sign_in, account_settings, own_transcripts)
     sessions = (tutor_rooms, transcripts, events, webhooks)
     for part in (*accounts, courses, files, *sessions, notices, health, pages):

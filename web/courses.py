@@ -38,7 +38,7 @@ from web.courses_models import (
     QuizQuestion,
 )
 from web.dependencies import Caller, Context, Running
-from web.errors import PROBLEMS
+from web.error_responses import PROBLEMS
 from web.files import file_link
 
 router = APIRouter(prefix="/api", tags=["courses"], responses=PROBLEMS)

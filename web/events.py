@@ -12,7 +12,7 @@ from db.roles import require
 from db.sessions import find_session
 from web.camel import Camel
 from web.dependencies import Caller, Running
-from web.errors import PROBLEMS
+from web.error_responses import PROBLEMS
 
 router = APIRouter(prefix="/api", tags=["sessions"], responses=PROBLEMS)
 

@@ -21,7 +21,7 @@ from db import Forbidden, NotFound
 from db.storage import StoredObject
 from settings import Settings
 from web.dependencies import Running
-from web.errors import PROBLEMS, Problem, problem
+from web.error_responses import PROBLEMS, Problem, problem
 
 ROUND_S = 3600  # links stay the same for an hour, so that browsers can cache the objects
 TYPES = {

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from db import acquire
 from rooms import check_media
 from web.dependencies import Running
-from web.errors import PROBLEMS
+from web.error_responses import PROBLEMS
 
 READY_TIMEOUT_S = 5
 

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from settings import Settings
 from telemetry import metrics
-from web.errors import problem
+from web.error_responses import problem
 
 MAX_BODY_BYTES = 256 * 1024
 TOO_LARGE = "The request body is larger than 256 KiB"

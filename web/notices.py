@@ -12,7 +12,7 @@ from db.notices import list_notices
 from db.roles import require
 from web.camel import Camel
 from web.dependencies import Caller, Running
-from web.errors import PROBLEMS
+from web.error_responses import PROBLEMS
 
 router = APIRouter(prefix="/api", tags=["operations"], responses=PROBLEMS)
 

@@ -12,7 +12,7 @@ from db.heard import Hit, list_talks, search_heard
 from db.roles import select_visible_session
 from web.camel import Camel
 from web.dependencies import Caller, Running
-from web.errors import PROBLEMS
+from web.error_responses import PROBLEMS
 from web.transcripts import seconds_of
 
 router = APIRouter(prefix="/api/me", tags=["transcripts"], responses=PROBLEMS)

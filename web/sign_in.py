@@ -12,7 +12,7 @@ from protocol import Role
 from web.auth import Claims, check_origin, clear_cookie, make_token, set_cookie, token_of
 from web.camel import Camel
 from web.dependencies import Caller, Running
-from web.errors import PROBLEMS
+from web.error_responses import PROBLEMS
 
 router = APIRouter(tags=["sign-in"], responses=PROBLEMS)
 

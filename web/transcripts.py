@@ -11,7 +11,7 @@ from db.roles import may, select_visible_session
 from db.transcripts import Segment, list_heard_segments, list_segments
 from web.camel import Camel
 from web.dependencies import Caller, Running
-from web.errors import PROBLEMS
+from web.error_responses import PROBLEMS
 
 router = APIRouter(prefix="/api", tags=["transcripts"], responses=PROBLEMS)
 

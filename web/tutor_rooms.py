@@ -14,7 +14,7 @@ from db.rooms import find_room
 from protocol import ProtocolError
 from web.courses_models import QuizQuestion
 from web.dependencies import Caller, Context, Running, SignedInAccount, take_token
-from web.errors import PROBLEMS
+from web.error_responses import PROBLEMS
 from web.tutor_rooms_models import (
     JoinToken,
     LessonChanged,

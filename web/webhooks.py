@@ -20,7 +20,8 @@ from protocol import AGENT_PREFIX, ProtocolError
 from settings import Settings
 from telemetry import metrics
 from web.dependencies import Running
-from web.errors import PROBLEMS, SignInRequired
+from web.error_responses import PROBLEMS
+from web.errors import SignInRequired
 
 SECRET_HEADER = "X-Webhook-Secret"  # noqa: S105 a name, not a secret
 CONTENT_TYPES = ("application/webhook+json", "application/json")
