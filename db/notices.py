@@ -66,16 +66,16 @@ async def upsert_notice(
 
 
 async def clear_notices(
-    db: Connection, tenant_id: UUID, *, host: str, standing: Iterable[str], now: datetime
+    db: Connection, tenant_id: UUID, *, host: str, active: Iterable[str], now: datetime
 ) -> None:
-    """Clears this host's alarms except `standing`, and those of hosts that no longer report."""
+    """Clears this host's alarms except `active`, and those of hosts that no longer report."""
     await db.execute(
         """update admin_notices set cleared_at = $4
            where tenant_id = $1 and cleared_at is null
              and ((host = $2 and name <> all($3::text[])) or last_at < $5)""",
         tenant_id,
         host,
-        list(standing),
+        list(active),
         now,
         now - ABANDONED,
     )

@@ -27,11 +27,11 @@ AlarmName = Literal[
     "clock_skew",
 ]
 ALARMS: tuple[AlarmName, ...] = get_args(AlarmName)
-STANDING = "alarms.json"  # in the folder of the process: the alarms that are on
+ACTIVE_FILE = "alarms.json"  # in the folder of the process: the alarms that are on
 
 logger = logging.getLogger("bodh.alarm")
 _lock = threading.Lock()
-_standing: dict[AlarmName, dict[str, float | int | str]] = {}
+_active: dict[AlarmName, dict[str, float | int | str]] = {}
 _folder: Path | None = None
 _kept = True  # whether the file is up to date; writing fails on a full disk
 
@@ -40,7 +40,7 @@ def begin(folder: Path) -> None:
     """Turns alarms on for this process; active ones are written to a file in the folder."""
     global _folder
     _folder = folder
-    _standing.clear()
+    _active.clear()
 
 
 def alarm(name: AlarmName, on: bool, **facts: float | int | str) -> None:
@@ -51,14 +51,14 @@ def alarm(name: AlarmName, on: bool, **facts: float | int | str) -> None:
     with _lock:
         if _folder is None:
             return
-        if on == (name in _standing):
+        if on == (name in _active):
             _keep(_folder, again=True)
             return
         if on:
             logged = {key: value for key, value in facts.items() if may_log(key, value)}
-            _standing[name] = {"since": time.time(), **logged}
+            _active[name] = {"since": time.time(), **logged}
         else:
-            del _standing[name]
+            del _active[name]
         metrics.ALARM.set(1 if on else 0, alarm=name)
         _keep(_folder)
     level = logging.ERROR if on else logging.INFO
@@ -71,10 +71,10 @@ def _keep(folder: Path, *, again: bool = False) -> None:
     global _kept
     if again and _kept:
         return
-    draft = folder / f".{STANDING}"
+    draft = folder / f".{ACTIVE_FILE}"
     try:
-        draft.write_text(json.dumps(_standing))
-        draft.replace(folder / STANDING)
+        draft.write_text(json.dumps(_active))
+        draft.replace(folder / ACTIVE_FILE)
     except OSError:
         _kept = False
     else:

@@ -17,7 +17,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from telemetry.alarms import ALARMS, STANDING, AlarmName
+from telemetry.alarms import ACTIVE_FILE, ALARMS, AlarmName
 from telemetry.files import MetricFile
 
 PAST = "past"
@@ -25,7 +25,7 @@ KEPT = ("counter", "histogram")  # a gauge of a dead process means nothing
 
 
 @dataclass(frozen=True)
-class Standing:
+class ActiveAlarm:
     name: AlarmName
     since: datetime
     facts: dict[str, float | int | str]
@@ -38,15 +38,15 @@ def registry(base: Path) -> CollectorRegistry:
     return found
 
 
-def standing(base: Path) -> dict[AlarmName, Standing]:
+def active_alarms(base: Path) -> dict[AlarmName, ActiveAlarm]:
     """The alarms that are on in living processes. If two have the same name, the older one."""
-    found: dict[AlarmName, Standing] = {}
+    found: dict[AlarmName, ActiveAlarm] = {}
     with _buried(base):
-        files = [json.loads(path.read_text()) for path in sorted(base.glob(f"*/{STANDING}"))]
+        files = [json.loads(path.read_text()) for path in sorted(base.glob(f"*/{ACTIVE_FILE}"))]
     for name, facts in (alarm for alarms in files for alarm in alarms.items()):
         since = datetime.fromtimestamp(facts.pop("since"), UTC)
         if name in ALARMS and (name not in found or since < found[name].since):
-            found[name] = Standing(name, since, facts)
+            found[name] = ActiveAlarm(name, since, facts)
     return found
 
 

@@ -13,7 +13,7 @@ Fact = Literal["id", "word", "number", "route"]
 # a fact is logged if its key is here and its value has the form of the key's kind
 FACTS: dict[str, Fact] = {
     **dict.fromkeys(
-        ("session", "session_id", "room_id", "lesson_id", "segment", "segment_id", "job", "job_id",
+        ("session_id", "room_id", "lesson_id", "segment", "segment_id", "job_id",
          "id", "key", "event", "host", "version", "rtc-version", "worker_id", "node_id"),
         "id",
     ),

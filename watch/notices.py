@@ -9,7 +9,7 @@ from db import Pool, acquire, tenant_tx
 from db.notices import clear_notices, upsert_notice
 from db.tenants import DEFAULT, find_tenant
 from telemetry import AlarmName
-from telemetry.gather import Standing, standing
+from telemetry.gather import ActiveAlarm, active_alarms
 
 EVERY_S = 1.0
 SAY_AGAIN_S = 60.0  # shows other hosts that this one is alive
@@ -23,8 +23,8 @@ class Notices:
         self._base = base
         self._clock = clock
         self._host = host
-        self._standing: dict[AlarmName, Standing] = {}
-        self._over: list[Standing] = []
+        self._active: dict[AlarmName, ActiveAlarm] = {}
+        self._cleared: list[ActiveAlarm] = []
         self._written: set[AlarmName] | None = None  # None: nothing yet in this process
 
     async def run(self) -> None:
@@ -40,19 +40,19 @@ class Notices:
 
     async def look(self) -> bool:
         """Reads the alarms. Returns whether any changed."""
-        now = await asyncio.to_thread(standing, self._base)  # waits for a lock file
-        self._over += [one for name, one in self._standing.items() if name not in now]
-        self._standing = now
-        return bool(self._over) or self._written != set(now)
+        now = await asyncio.to_thread(active_alarms, self._base)  # waits for a lock file
+        self._cleared += [one for name, one in self._active.items() if name not in now]
+        self._active = now
+        return bool(self._cleared) or self._written != set(now)
 
     async def write(self) -> None:
-        now, over = self._clock(), list(self._over)
+        now, cleared = self._clock(), list(self._cleared)
         async with acquire(self._pool) as db:
             tenant = await find_tenant(db, DEFAULT)
         if tenant is None:
             return  # not migrated yet
         async with tenant_tx(self._pool, tenant.id) as db:
-            for one in (*over, *self._standing.values()):
+            for one in (*cleared, *self._active.values()):
                 await upsert_notice(
                     db,
                     tenant.id,
@@ -62,6 +62,6 @@ class Notices:
                     now=now,
                     facts=one.facts,
                 )
-            await clear_notices(db, tenant.id, host=self._host, standing=self._standing, now=now)
-        self._over = self._over[len(over) :]
-        self._written = set(self._standing)
+            await clear_notices(db, tenant.id, host=self._host, active=self._active, now=now)
+        self._cleared = self._cleared[len(cleared) :]
+        self._written = set(self._active)

@@ -157,7 +157,7 @@ async def test_overdue_and_failed_jobs_raise_alarms(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(alarms, "_folder", settings.bodh_home)
-    monkeypatch.setattr(alarms, "_standing", {})
+    monkeypatch.setattr(alarms, "_active", {})
     changes: tuple[tuple[str, set[str]], ...] = (
         ("update background_jobs set due_at = now() - interval '250 s'", set()),
         ("update background_jobs set due_at = now() - interval '301 s'", {"jobs_waiting"}),
@@ -175,7 +175,7 @@ async def test_overdue_and_failed_jobs_raise_alarms(
             async with tenant_tx(pool, tenant_id) as db:
                 await db.execute(change)
             await host.look()
-            assert {name for name in alarms._standing if name.startswith("jobs_")} == expected
+            assert {name for name in alarms._active if name.startswith("jobs_")} == expected
 
 
 @contextlib.contextmanager

@@ -82,7 +82,7 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "revision": 9, "epoch": 0, "kind": "segment", "entry_key": "k", "error": "x",
         "payload": {"session_id": str(ids.session_id), "account_id": str(ids.account_id)},
         "segments": [said], "events": [joined], "age": timedelta(days=-1),
-        "host": "host", "since": NOW, "facts": {"free_mb": 8}, "standing": [],
+        "host": "host", "since": NOW, "facts": {"free_mb": 8}, "active": [],
         "storage": Storage(MemoryStore()), "pictures": (),
         "job_id": JOB, "tries": 0, "delay": timedelta(seconds=8),
     }  # fmt: skip

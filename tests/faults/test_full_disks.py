@@ -88,10 +88,10 @@ for number in range(1000):
     metrics.SPOOL_LOST.inc(kind=str(number))
 metrics.POOL_WAIT.observe(1.0)
 alarms.alarm("spool_failing", True)
-print("refused", (folder / alarms.STANDING).exists())
+print("refused", (folder / alarms.ACTIVE_FILE).exists())
 ballast.unlink()
 alarms.alarm("spool_failing", True)
-print("told", *gather.standing(base))
+print("told", *gather.active_alarms(base))
 """
 
 

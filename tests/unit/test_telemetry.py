@@ -247,12 +247,12 @@ def test_metrics_of_all_processes_are_added_up_and_outlive_them(tmp_path: Path) 
         assert found["bodh_spool_entries_waiting"] == 7
         assert found['bodh_alarm{alarm="disk_low"}'] == 1
         assert gather.living(base) == {"web"}
-        assert gather.standing(base)["disk_low"].facts == {"free_mb": 12}
+        assert gather.active_alarms(base)["disk_low"].facts == {"free_mb": 12}
     found = metrics_of(base)
     assert found['bodh_drained_entries_total{kind="segment"}'] == 6
     assert found['bodh_turn_seconds_bucket{le="0.25",part="text"}'] == 2
     assert "bodh_spool_entries_waiting" not in found
-    assert gather.standing(base) == {}
+    assert gather.active_alarms(base) == {}
     assert [path.name for path in base.glob("*.lock")] == []
 
 

@@ -16,7 +16,7 @@ async def raise_two(school: School) -> None:
             await upsert_notice(
                 db, school.tenant.id, host="h1", name=name, since=NOW, now=NOW, facts=facts
             )
-        await clear_notices(db, school.tenant.id, host="h1", standing=["disk_low"], now=NOW)
+        await clear_notices(db, school.tenant.id, host="h1", active=["disk_low"], now=NOW)
 
 
 async def test_admin_reads_active_alarms_first(school: School) -> None:
