@@ -5,7 +5,7 @@ concurrent metadata updates, and the last one sent does not always win.
 """
 
 from rooms.admission import tutor_room_name
-from rooms.agents import dispatch_again, remake_room, replace_agent
+from rooms.agents import recreate_room, repeat_dispatch, replace_agent
 from rooms.attendance import reconcile_attendance
 from rooms.entry import OpenedRoom, open_room
 from rooms.lessons import adopt_lesson, change_lesson, publish_choices, store_lesson
@@ -27,12 +27,12 @@ __all__ = [
     "check_media",
     "close_room",
     "connect",
-    "dispatch_again",
     "list_room_sids",
     "open_room",
     "publish_choices",
     "reconcile_attendance",
-    "remake_room",
+    "recreate_room",
+    "repeat_dispatch",
     "replace_agent",
     "store_lesson",
     "tutor_room_name",

@@ -68,7 +68,7 @@ async def dispatch_first(
     await dispatch_agent(settings, lk, room.name, _metadata(session, epoch))
 
 
-async def dispatch_again(settings: Settings, lk: api.LiveKitAPI, lease: Lease) -> None:
+async def repeat_dispatch(settings: Settings, lk: api.LiveKitAPI, lease: Lease) -> None:
     """Repeats a dispatch that no worker accepted. Raises the media server's errors."""
     await dispatch_agent(
         settings,
@@ -90,7 +90,7 @@ async def replace_agent(
     """Removes a lost agent from the room and dispatches the next, so that two never speak.
 
     Returns False if that is already done, or the agent has renewed its lease. Raises the errors of
-    the database and the media server; the new epoch is kept, and `dispatch_again` completes it.
+    the database and the media server; the new epoch is kept, and `repeat_dispatch` completes it.
     """
     async with tenant_tx(pool, lease.tenant_id) as db:
         await stored.lock_room(db, lease.room_name)
@@ -104,7 +104,7 @@ async def replace_agent(
     return True
 
 
-async def remake_room(
+async def recreate_room(
     settings: Settings, lk: api.LiveKitAPI, pool: Pool, lease: Lease, now: datetime
 ) -> bool:
     """Recreates a room that the media server lost, in the same session, with the next agent.

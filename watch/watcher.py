@@ -114,12 +114,12 @@ class Watcher:
         parts = (self._settings, self._lk)
         match verdict:
             case "ask":
-                await rooms.dispatch_again(*parts, lease)
+                await rooms.repeat_dispatch(*parts, lease)
                 return True
             case "replace":
                 return await rooms.replace_agent(*parts, self._pool, lease, self._clock())
             case "remake":
-                return await rooms.remake_room(*parts, self._pool, lease, self._clock())
+                return await rooms.recreate_room(*parts, self._pool, lease, self._clock())
             case "end":
                 return await self._end(lease)
 

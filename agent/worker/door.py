@@ -16,7 +16,7 @@ from settings import Settings
 from telemetry import alarm
 
 LOOK_AGAIN_S = 5.0  # between two checks of a spool that cannot be written
-PATIENCE_S = 2.0  # the watcher dispatches again if nobody takes it
+PATIENCE_S = 2.0  # the watcher repeats the dispatch if nobody takes it
 COMMIT_PAUSE_S = 0.02  # a session's first dispatch may arrive before its row is committed
 
 logger = logging.getLogger("bodh.agent")
@@ -34,12 +34,12 @@ class Door:
         """Accepts dispatches of our own server, each under its own identity."""
         dispatch = protocol.parse_dispatch(request.job.metadata)
         if dispatch is None:
-            logger.warning("refused a dispatch that is not ours", extra={"job": request.id})
+            logger.warning("refused a dispatch that is not ours", extra={"job_id": request.id})
             await request.reject()
         elif job_for(dispatch.kind) is None:
             logger.error(
                 "dispatch refused: this worker has no job for sessions of this kind",
-                extra={"session": str(dispatch.session_id), "kind": dispatch.kind},
+                extra={"session_id": str(dispatch.session_id), "kind": dispatch.kind},
             )
             await request.reject(terminate=False)  # a newer worker on another host may have one
         elif not await self._can_keep(dispatch) or (taken := await self._take(dispatch)) is None:
@@ -55,7 +55,7 @@ class Door:
         why = await self._look_at_spool()
         if why is None:
             return True
-        facts = {"session": str(dispatch.session_id), "epoch": dispatch.epoch}
+        facts = {"session_id": str(dispatch.session_id), "epoch": dispatch.epoch}
         logger.error("dispatch refused: the spool cannot be written", extra={**facts, "why": why})
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look_again(), name="spool")
@@ -84,7 +84,7 @@ class Door:
 
     async def _take(self, dispatch: protocol.DispatchMetadata) -> bool | None:
         """Whether this worker is the first to take it; None if the database does not answer."""
-        facts = {"session": str(dispatch.session_id), "epoch": dispatch.epoch}
+        facts = {"session_id": str(dispatch.session_id), "epoch": dispatch.epoch}
         try:
             async with asyncio.timeout(PATIENCE_S):
                 taken = await self._take_committed(dispatch)

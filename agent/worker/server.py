@@ -65,7 +65,7 @@ async def serve(ctx: JobContext) -> None:
     metadata = protocol.parse_dispatch(ctx.job.metadata)
     if metadata is None:
         raise protocol.ProtocolError("this room was not opened by Bodh: join it through the page")
-    ctx.log_context_fields = {"session": str(metadata.session_id), "epoch": metadata.epoch}
+    ctx.log_context_fields = {"session_id": str(metadata.session_id), "epoch": metadata.epoch}
     async with contextlib.AsyncExitStack() as stack:
         pool = await db.create_pool(settings.app_dsn, max_size=3)
         stack.push_async_callback(pool.close)
