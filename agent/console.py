@@ -24,8 +24,8 @@ from livekit.agents import (
 
 import prompts
 from agent.offline.tutor import OfflineTutor
-from agent.talk.speeches import Pace
 from agent.talk.tutor import Tutor
+from agent.talk.tutor_speech import Pace
 from courses.memory import MemoryLibrary
 from settings import Settings
 from tools.desk import Asker, Desk

@@ -12,7 +12,7 @@ PERIOD_S = 0.2
 COLOURS = (36, 32, 33, 35, 34, 31)
 
 
-def tell(text: str) -> None:
+def echo(text: str) -> None:
     """Prints, and ignores a closed console."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
@@ -41,7 +41,7 @@ class Console:
     def _print(self) -> None:
         lines = [line for log in self._logs for line in log.new_lines()]
         if lines:
-            tell("".join(lines))
+            echo("".join(lines))
 
 
 class _Log:

@@ -19,7 +19,7 @@ from types import FrameType
 import asyncpg
 
 from db.embedded import answers, cluster_of
-from scripts.console import Console, tell
+from scripts.console import Console, echo
 from scripts.livekit import MEDIA_OFFSET, write_livekit_config
 from scripts.processes import (
     LIVEKIT,
@@ -69,7 +69,7 @@ def main() -> int:
         settings = prepare_settings()
         check_can_run(settings)
     except (SettingsError, ProcessError) as error:
-        tell(str(error))
+        echo(str(error))
         return 1
     processes = Processes(settings)
     console = None
@@ -78,12 +78,12 @@ def main() -> int:
         processes.start_supervisor()
         console = Console(settings.bodh_home / "log", ("supervisor", "database", *NAMES))
         start(settings, processes, stop)
-        tell(f"ready: {settings.public_url}")
+        echo(f"ready: {settings.public_url}")
         watch(processes, stop)
     except Stopped:
-        tell("stopping (press Ctrl-C again to kill)")
+        echo("stopping (press Ctrl-C again to kill)")
     except ProcessError as error:
-        tell(str(error))
+        echo(str(error))
         status = 1
     finally:
         processes.stop(stop.hurry)
@@ -103,7 +103,7 @@ def check_can_run(settings: Settings) -> None:
         raise ProcessError(f"Bodh is already running (process {pid}). `make down` stops it.")
     left = end_leftovers(settings)
     if left:
-        tell(f"stopped {left} processes left by an earlier run")
+        echo(f"stopped {left} processes left by an earlier run")
     up_file(settings).write_text(str(os.getpid()))
     check_ports(settings)
     if settings.embedded_livekit and not LIVEKIT.exists():
@@ -171,7 +171,7 @@ def await_part(name: str, answers: Callable[[], bool], processes: Processes, sto
                 f"{name} did not respond within {PATIENCE_S:.0f} s. See its log lines above."
             )
         if now - reported > 10:
-            tell(f"waiting for {name}, {now - began:.0f} s")
+            echo(f"waiting for {name}, {now - began:.0f} s")
             reported = now
         time.sleep(0.1)
     stop.check()

@@ -19,7 +19,7 @@ def main(arguments: list[str]) -> int:
                 telemetry.start("speech", settings)
                 return run(settings, chosen(settings.whisper_model, settings.bodh_home))
             case ["choose"]:
-                tell(choose(settings.whisper_model, settings.bodh_home))
+                report_choice(choose(settings.whisper_model, settings.bodh_home))
                 return 0
             case _:
                 print(USAGE, file=sys.stderr)
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
         return 1
 
 
-def tell(choice: Choice) -> None:
+def report_choice(choice: Choice) -> None:
     if choice.test_model and choice.wanted != "test":
         print(
             f"*** SPEECH: {choice.reason}. Using the TEST MODEL, which knows 140 words "
@@ -48,7 +48,7 @@ def run(settings: Settings, choice: Choice) -> int:
     from speech.server import AlreadyServed, serve
 
     address = settings.speech_address
-    tell(choice)
+    report_choice(choice)
     try:
         asyncio.run(
             serve(

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 import protocol
-from agent.durable.notes import Notes
 from agent.durable.spool import Entry, Kind, Spool
+from agent.durable.spool_writer import SpoolWriter
 from agent.room.dispatch import Dispatch
 from agent.room.learner import Connection, Learner, Roster
 from agent.text.lines import Sentence
@@ -41,7 +41,7 @@ class Journal:
     """Writes a session's entries; without the words of learners who opted out of storage."""
 
     def __init__(self, spool: Spool, dispatch: Dispatch, roster: Roster) -> None:
-        self.notes = Notes(spool)
+        self.writer = SpoolWriter(spool)
         self._dispatch = dispatch
         self.roster = roster
         self._ids = count(1)
@@ -124,7 +124,7 @@ class Journal:
 
     async def _put(self, kind: Kind, key: str, payload: dict[str, Any]) -> None:
         dispatch = self._dispatch
-        await self.notes.put(Entry(dispatch.tenant_id, dispatch.session.id, kind, key, payload))
+        await self.writer.put(Entry(dispatch.tenant_id, dispatch.session.id, kind, key, payload))
 
 
 def _utc(epoch_s: float) -> datetime:

@@ -90,7 +90,7 @@ class RoomAgentSession:
         self.inner.output.audio = self._in_time.audio_output
         self.inner.output.transcription = self._in_time.text_output
 
-    async def tell_models(self, engine: SpeechClient) -> None:
+    async def publish_models(self, engine: SpeechClient) -> None:
         """Sets the attribute `bodh.models`. The test model is shown as `test`."""
         names = dict(self._names)
         try:

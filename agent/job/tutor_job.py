@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 
-from agent.durable.earlier import Earlier, load_earlier
+from agent.durable.earlier_turns import EarlierTurns, load_earlier_turns
 from agent.job.agent_session import RoomAgentSession
 from agent.job.job import JobParts, RoomJob
 from agent.models.choice import build_models
@@ -17,12 +17,12 @@ LAST_WORDS_S = 8.0  # limit for recognising what was said just before the end
 
 async def run_tutor_job(parts: JobParts) -> None:
     """Raises database errors if the session's earlier turns cannot be read."""
-    earlier = await load_earlier(parts.pool, parts.spool, parts.dispatch)
+    earlier = await load_earlier_turns(parts.pool, parts.spool, parts.dispatch)
     await TutorJob(parts, earlier).run()
 
 
 class TutorJob(RoomJob):
-    def __init__(self, parts: JobParts, earlier: Earlier | None) -> None:
+    def __init__(self, parts: JobParts, earlier: EarlierTurns | None) -> None:
         super().__init__(parts)
         settings, ctx = parts.settings, parts.ctx
         self._engine = parts.engine
@@ -48,7 +48,7 @@ class TutorJob(RoomJob):
         )
         self._agent_session.inner.on("close", lambda _event: self.leave())
         self._tutor = RoomTutor(classroom, self._floor)
-        classroom.speeches.attach(self._agent_session.inner)
+        classroom.tutor_speech.attach(self._agent_session.inner)
 
     async def start(self) -> None:
         if self._earlier is not None:
@@ -59,7 +59,7 @@ class TutorJob(RoomJob):
     async def work(self) -> None:
         await self._agent_session.inner.room_io.wait_for_ready()  # until the first learner joins
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._agent_session.tell_models(self._engine))
+            tasks.create_task(self._agent_session.publish_models(self._engine))
             tasks.create_task(self._classroom.run())
 
     async def say_goodbye(self) -> None:

@@ -39,8 +39,8 @@ class Learner(Asker):
     store_words: bool | None = None  # False: their words and the answers to them are not stored
     connection: Connection | None = None  # None while they are not in the room
     met: bool = False  # this agent has greeted them
-    told_lesson_id: UUID | None = None  # the lesson last announced to them
-    hears: SpeechHandle | None = None  # the newest speech to them
+    announced_lesson_id: UUID | None = None  # the lesson last announced to them
+    newest_speech: SpeechHandle | None = None  # said to them now, or last
     announcement: asyncio.Task[None] | None = None  # waits to announce their lesson
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # the tutor changes their lesson
 

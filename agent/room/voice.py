@@ -147,7 +147,7 @@ class Voice:
         except SpeechError:
             return  # the recogniser is busy or away; a final follows
         if found.text and sound is self._sound:
-            self._tell("interim", sound, end_at, found)
+            self._report("interim", sound, end_at, found)
 
     async def _recognise_ended(self) -> None:
         while True:
@@ -158,22 +158,22 @@ class Voice:
                 self._ended.task_done()
 
     async def _recognise(self, sound: Sound) -> None:
-        late = asyncio.get_running_loop().call_later(LATE_S, self._tell_late, sound)
+        late = asyncio.get_running_loop().call_later(LATE_S, self._report_late, sound)
         try:
             found = await self._recogniser.recognise(bytes(sound.pcm), timeout_s=TIMEOUT_S)
         except Exception as error:  # noqa: BLE001 no error may stop later utterances
             logger.warning("utterance not recognised", extra={"why": type(error).__name__})
-            self._tell("missed", sound, sound.ended_at)
+            self._report("missed", sound, sound.ended_at)
         else:
-            self._tell("final", sound, sound.ended_at, found)
+            self._report("final", sound, sound.ended_at, found)
         finally:
             late.cancel()
 
-    def _tell_late(self, sound: Sound) -> None:
+    def _report_late(self, sound: Sound) -> None:
         if not sound.continues and self._sound is None:  # else the speaker is still talking
-            self._tell("late", sound, sound.ended_at)
+            self._report("late", sound, sound.ended_at)
 
-    def _tell(
+    def _report(
         self,
         kind: Kind,
         sound: Sound,

@@ -8,7 +8,7 @@ import prompts
 from agent.room.learner import Learner
 from agent.room.lessons import Lessons
 from agent.room.tasks import Tasks
-from agent.talk.speeches import Speeches
+from agent.talk.tutor_speech import TutorSpeech
 from courses.library import Library
 
 ANNOUNCE_AFTER_S = 0.4  # without another change, so that ten in a row are announced once
@@ -20,14 +20,14 @@ class Announcements:
         library: Library,
         course_id: UUID,
         lessons: Lessons,
-        speeches: Speeches,
+        tutor_speech: TutorSpeech,
         *,
         tasks: Tasks,
     ) -> None:
         self._library = library
         self._course_id = course_id
         self._lessons = lessons
-        self._speeches = speeches
+        self._tutor_speech = tutor_speech
         self._tasks = tasks
 
     async def run(self) -> None:
@@ -37,12 +37,12 @@ class Announcements:
                 learner.announcement.cancel()
             learner.announcement = self._tasks.spawn(self._announce(learner))
 
-    async def tell(self, learner: Learner) -> None:
+    async def mark_announced(self, learner: Learner) -> None:
         """Marks the learner's lesson as announced, and records the visit.
 
         For callers that mention the lesson themselves: no announcement follows.
         """
-        learner.told_lesson_id = learner.lesson_id
+        learner.announced_lesson_id = learner.lesson_id
         if learner.lesson_id is not None:
             now = datetime.now(UTC)
             await self._library.record_visit(learner.account_id, learner.lesson_id, now)
@@ -53,14 +53,14 @@ class Announcements:
         lesson_id = learner.lesson_id
         await self._lessons.reread()  # the news of a later change may be lost
         async with learner.changing:
-            if learner.lesson_id != lesson_id or lesson_id == learner.told_lesson_id:
+            if learner.lesson_id != lesson_id or lesson_id == learner.announced_lesson_id:
                 return  # a later change is announced instead, or they know this one already
             if lesson_id is None or learner.connection is None:
                 return
-            await self.tell(learner)
+            await self.mark_announced(learner)
         if text := await self._line(lesson_id):
-            self._speeches.hush(learner)
-            await self._speeches.say(text, learner)
+            self._tutor_speech.interrupt(learner)
+            await self._tutor_speech.say(text, learner)
 
     async def _line(self, lesson_id: UUID) -> str:
         """The announcement; empty if the lesson is not published."""

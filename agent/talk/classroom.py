@@ -8,7 +8,7 @@ from livekit import api, rtc
 import db
 import prompts
 import protocol
-from agent.durable.earlier import Earlier
+from agent.durable.earlier_turns import EarlierTurns
 from agent.durable.journal import Journal
 from agent.room import publish
 from agent.room.captions import Captions, TutorCaptions
@@ -20,8 +20,8 @@ from agent.room.lessons import Lessons
 from agent.room.tasks import Tasks
 from agent.talk.announcements import Announcements
 from agent.talk.room_talk import RoomTalk
-from agent.talk.speeches import Pace, Speeches
 from agent.talk.turns import Turns
+from agent.talk.tutor_speech import Pace, TutorSpeech
 from agent.talk.welcome import Serving, Welcome
 from db.library import PostgresLibrary
 from settings import Settings
@@ -42,7 +42,7 @@ class Classroom:
         journal: Journal,
         pace: Pace,
         lease: Serving,
-        earlier: Earlier | None,
+        earlier: EarlierTurns | None,
     ) -> None:
         """Raises NotFound for a room that belongs to no course."""
         if dispatch.room.course_id is None:
@@ -58,19 +58,21 @@ class Classroom:
         self.tutor_captions = TutorCaptions(
             self.captions, room, record=journal, citations=Citations(room, library, course_id)
         )
-        self.speeches = Speeches(roster, pace)
-        self.turns = Turns(self._lessons, journal, self.captions, self.speeches, tasks=self._tasks)
-        self._announcements = Announcements(
-            library, course_id, self._lessons, self.speeches, tasks=self._tasks
+        self.tutor_speech = TutorSpeech(roster, pace)
+        self.turns = Turns(
+            self._lessons, journal, self.captions, self.tutor_speech, tasks=self._tasks
         )
-        talk = RoomTalk(roster, self._lessons, self._announcements, self.speeches)
+        self._announcements = Announcements(
+            library, course_id, self._lessons, self.tutor_speech, tasks=self._tasks
+        )
+        talk = RoomTalk(roster, self._lessons, self._announcements, self.tutor_speech)
         self.desk = Desk(library, course_id, talk, now=lambda: datetime.now(UTC))
         self._welcome = Welcome(
             dispatch,
             pool,
             self.desk,
             lessons=self._lessons,
-            speeches=self.speeches,
+            tutor_speech=self.tutor_speech,
             announcements=self._announcements,
             earlier=earlier,
             lease=lease,
@@ -79,22 +81,22 @@ class Classroom:
 
     async def run(self) -> None:
         receivers = Receivers(
-            people=self, lessons=self._lessons, turns=self.turns, voice=self.speeches
+            people=self, lessons=self._lessons, turns=self.turns, voice=self.tutor_speech
         )
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._events.run(receivers))
                 tasks.create_task(self._lessons.reread_forever())
                 tasks.create_task(self._announcements.run())
-                tasks.create_task(self._watch_notes())
+                tasks.create_task(self._watch_storing())
         finally:
             await self._tasks.close()
 
     async def say_goodbye(self) -> None:
         if present := self._roster.present():
             await self._tasks.close()
-            await self.speeches.stop()
-            await self.speeches.say(prompts.render("goodbye"), present[0], may_be_cut=False)
+            await self.tutor_speech.stop()
+            await self.tutor_speech.say(prompts.render("goodbye"), present[0], may_be_cut=False)
             await asyncio.sleep(ON_ITS_WAY_S)
 
     async def joined(self, joined: Joined) -> None:
@@ -111,17 +113,17 @@ class Classroom:
         connection, learner.connection = learner.connection, None
         await self._journal.left(learner, connection)
         if not self._roster.present():
-            await self.speeches.stop()  # nobody is listening
+            await self.tutor_speech.stop()  # nobody is listening
 
-    async def _watch_notes(self) -> None:
+    async def _watch_storing(self) -> None:
         while True:
-            failing = await self._journal.notes.failing_changes.get()
-            self._tasks.spawn(self._tell_notes(failing))
+            failing = await self._journal.writer.failing_changes.get()
+            self._tasks.spawn(self._report_storing(failing))
 
-    async def _tell_notes(self, failing: bool) -> None:
-        """Tells the page and the learners whether the conversation can be stored."""
+    async def _report_storing(self, failing: bool) -> None:
+        """Reports to the page and the learners whether the conversation can be stored."""
         state: protocol.NotesState = "failing" if failing else "ok"
         await publish.set_attribute(self._room, protocol.ATTRIBUTE_NOTES, state)
         if present := self._roster.present():
             line = prompts.render("notes_failing" if failing else "notes_again")
-            await self.speeches.say(line, present[0])
+            await self.tutor_speech.say(line, present[0])

@@ -6,7 +6,7 @@ import db
 from agent.room.learner import Learner, Roster
 from agent.room.lessons import Lessons, RefusedError
 from agent.talk.announcements import Announcements
-from agent.talk.speeches import Speeches
+from agent.talk.tutor_speech import TutorSpeech
 from agent.text.lines import SPEECH
 from tools.desk import Asker
 
@@ -15,12 +15,16 @@ class RoomTalk:
     """The asker is the learner that the running reply answers, even if several run at once."""
 
     def __init__(
-        self, roster: Roster, lessons: Lessons, announcements: Announcements, speeches: Speeches
+        self,
+        roster: Roster,
+        lessons: Lessons,
+        announcements: Announcements,
+        tutor_speech: TutorSpeech,
     ) -> None:
         self._roster = roster
         self._lessons = lessons
         self._announcements = announcements
-        self._speeches = speeches
+        self._tutor_speech = tutor_speech
 
     @property
     def asker(self) -> Asker:
@@ -28,10 +32,10 @@ class RoomTalk:
 
     @property
     def rate(self) -> float:
-        return self._speeches.rate
+        return self._tutor_speech.rate
 
     def set_rate(self, factor: float) -> None:
-        self._speeches.set_rate(factor)
+        self._tutor_speech.set_rate(factor)
 
     async def change_lesson(self, lesson_id: UUID) -> None:
         learner = self._learner()
@@ -42,7 +46,7 @@ class RoomTalk:
                 await self._lessons.request(learner, lesson_id)
             except RefusedError as error:
                 raise db.Forbidden(str(error)) from error
-            await self._announcements.tell(learner)
+            await self._announcements.mark_announced(learner)
 
     def _learner(self) -> Learner | None:
         speech = SPEECH.get()

@@ -14,7 +14,7 @@ from agent.room.events import Typed
 from agent.room.learner import Learner
 from agent.room.lessons import Lessons, RefusedError
 from agent.room.tasks import Tasks
-from agent.talk.speeches import Speeches
+from agent.talk.tutor_speech import TutorSpeech
 from agent.text.lines import SPEECH, Speech
 
 
@@ -30,14 +30,14 @@ class Turns:
         lessons: Lessons,
         journal: Journal,
         captions: Captions,
-        speeches: Speeches,
+        tutor_speech: TutorSpeech,
         *,
         tasks: Tasks,
     ) -> None:
         self._lessons = lessons
         self._journal = journal
         self._captions = captions
-        self._speeches = speeches
+        self._tutor_speech = tutor_speech
         self._tasks = tasks
         self._unanswered: list[_Turn] = []
 
@@ -54,13 +54,13 @@ class Turns:
         learner = await self._keep(identity, gap)
         if learner is not None:
             line = prompts.render("not_heard")
-            self._tasks.spawn(self._speeches.say(line, learner, in_reply_to=gap.segment_id))
+            self._tasks.spawn(self._tutor_speech.say(line, learner, in_reply_to=gap.segment_id))
 
     async def late(self, identity: str) -> None:
         with contextlib.suppress(RefusedError):
             learner = await self._lessons.find(identity)
             line = prompts.render("one_moment")
-            self._tasks.spawn(self._speeches.say(line, learner, part_of_talk=False))
+            self._tasks.spawn(self._tutor_speech.say(line, learner, part_of_talk=False))
 
     async def typed(self, typed: Typed) -> None:
         """Interrupts what this learner hears, and answers."""
@@ -70,8 +70,8 @@ class Turns:
             return
         now = datetime.now(UTC).timestamp()
         await self._journal.learner_said(learner, Utterance(typed.id, typed.text, "text", now, now))
-        self._speeches.hush(learner)
-        self._speeches.answer(learner, typed.id, typed.text)
+        self._tutor_speech.interrupt(learner)
+        self._tutor_speech.reply(learner, typed.id, typed.text)
 
     def take(self, message: llm.ChatMessage) -> None:
         """Binds the next reply to the first speaker; queues the answers to the others."""
@@ -85,7 +85,7 @@ class Turns:
             message.content = [" ".join(turn.text for turn in own)]
         for turn in turns:
             if turn.learner is not first:
-                asyncio.get_running_loop().call_soon(self._speeches.answer, *turn)
+                asyncio.get_running_loop().call_soon(self._tutor_speech.reply, *turn)
 
     async def _keep(self, identity: str, said: Utterance) -> Learner | None:
         """Stores what was said, then shows it. None if the speaker is not in this room."""

@@ -6,12 +6,12 @@ from typing import Protocol
 from uuid import UUID
 
 import db
-from agent.durable.earlier import Earlier
+from agent.durable.earlier_turns import EarlierTurns
 from agent.room.dispatch import Dispatch
 from agent.room.learner import Learner
 from agent.room.lessons import Lessons
 from agent.talk.announcements import Announcements
-from agent.talk.speeches import Speeches
+from agent.talk.tutor_speech import TutorSpeech
 from db.rooms import find_room_learner, record_greeting
 from tools.desk import Desk
 from tools.greeting import back_again, greeting, resumed
@@ -33,9 +33,9 @@ class Welcome:
         desk: Desk,
         *,
         lessons: Lessons,
-        speeches: Speeches,
+        tutor_speech: TutorSpeech,
         announcements: Announcements,
-        earlier: Earlier | None,
+        earlier: EarlierTurns | None,
         lease: Serving,
         pause: timedelta,
     ) -> None:
@@ -43,7 +43,7 @@ class Welcome:
         self._pool = pool
         self._desk = desk
         self._lessons = lessons
-        self._speeches = speeches
+        self._tutor_speech = tutor_speech
         self._announcements = announcements
         self._earlier = earlier
         self._lease = lease
@@ -60,7 +60,7 @@ class Welcome:
         else:
             await self._greet(learner)
 
-    async def _resume(self, earlier: Earlier, learner: Learner) -> None:
+    async def _resume(self, earlier: EarlierTurns, learner: Learner) -> None:
         """Apologises once to everyone and answers the turn that was cut, without a greeting."""
         await self._lessons.settle(learner)
         await self._record(learner)
@@ -70,11 +70,13 @@ class Welcome:
             said_at, self._resumed_at = self._resumed_at, self._resumed_at or now
             if said_at is None:
                 text = await self._sorry(learner, ask_again=cut is None)
-                await self._speeches.say(text, learner)
+                await self._tutor_speech.say(text, learner)
         if said_at is not None and now - said_at > SAME_LOSS_S and learner.lesson_id:
-            await self._speeches.say(await self._back_again(learner, learner.lesson_id), learner)
+            await self._tutor_speech.say(
+                await self._back_again(learner, learner.lesson_id), learner
+            )
         if cut is not None:
-            self._speeches.answer(learner, cut.id, cut.text)
+            self._tutor_speech.reply(learner, cut.id, cut.text)
 
     async def _sorry(self, learner: Learner, *, ask_again: bool) -> str:
         lesson_id = learner.lesson_id if ask_again else None
@@ -87,7 +89,7 @@ class Welcome:
         text = await self._greeting(learner, learner.lesson_id)
         # recorded before it plays: a reload during the greeting must not repeat it
         await self._record(learner)
-        await self._speeches.say(text, learner)
+        await self._tutor_speech.say(text, learner)
 
     async def _greeting(self, learner: Learner, lesson_id: UUID) -> str:
         dispatch, desk = self._dispatch, self._desk
@@ -107,7 +109,7 @@ class Welcome:
 
     async def _record(self, learner: Learner) -> None:
         """Records that the learner was greeted, and in which lesson."""
-        await self._announcements.tell(learner)
+        await self._announcements.mark_announced(learner)
         now, dispatch = datetime.now(UTC), self._dispatch
         async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
             await record_greeting(

@@ -128,7 +128,7 @@ def old_voices(talker: Talker) -> list[float]:
     return found
 
 
-def tell(made: dict[str, Any]) -> None:
+def write_report(made: dict[str, Any]) -> None:
     FILE.parent.mkdir(parents=True, exist_ok=True)
     FILE.write_text(json.dumps(made, indent=1) + "\n")
     print(f"\nfaults survived / injected: {share(made['survived'], made['injected'])}")

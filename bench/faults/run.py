@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.faults.catalogue import CATALOGUE, Scene
 from bench.faults.compare import compare
-from bench.faults.report import ANSWERED_S, SETTLED_S, Injected, Seen, figures, tell
+from bench.faults.report import ANSWERED_S, SETTLED_S, Injected, Seen, figures, write_report
 from harness.learner import Account
 from harness.stack import running_stack
 from harness.talker import Talker
@@ -42,7 +42,7 @@ async def run(kills: int, minutes: float, seed: int, kinds: list[str]) -> None:
             with contextlib.suppress(Exception):
                 await talker.now.leave()
         kept = await compare(stack, talkers)
-        tell(figures(seen, kept, talkers))
+        write_report(figures(seen, kept, talkers))
         for talker in talkers:
             await talker.account.close()
 

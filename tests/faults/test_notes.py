@@ -14,9 +14,9 @@ from uuid import uuid4
 import pytest
 
 import prompts
-from agent.durable import notes
-from agent.durable.notes import Notes
+from agent.durable import spool_writer
 from agent.durable.spool import Entry, Spool, check_spool
+from agent.durable.spool_writer import SpoolWriter
 from harness.disk import (
     MS_REMOUNT,
     fill,
@@ -41,9 +41,9 @@ async def kept(spool: Spool) -> list[str]:
     return [one.key for one in await spool.waiting(10_000)]
 
 
-async def told(book: Notes) -> bool:
+async def next_change(writer: SpoolWriter) -> bool:
     """The next change: True if entries can no longer be written, False if they can again."""
-    return await asyncio.wait_for(book.failing_changes.get(), 10)
+    return await asyncio.wait_for(writer.failing_changes.get(), 10)
 
 
 def notes_of(learner: Any) -> str:
@@ -67,25 +67,25 @@ async def test_entries_refused_by_a_full_disk_are_written_in_order_once_there_is
     async def body(disk: Path) -> None:
         spool = Spool(disk / "spool.sqlite3")
         fill(disk, 100)
-        book = Notes(spool)
+        writer = SpoolWriter(spool)
         number = 0
-        while book.failing_changes.empty():
+        while writer.failing_changes.empty():
             number += 1
-            await book.put(entry(number))
+            await writer.put(entry(number))
         on_disk = await kept(spool)
         assert on_disk == [f"1-{n}" for n in range(1, number)]
         for more in range(number + 1, number + 6):
-            await book.put(entry(more))
+            await writer.put(entry(more))
         assert await kept(spool) == on_disk
-        assert await told(book) is True
+        assert await next_change(writer) is True
         with pytest.raises(sqlite3.Error):
             await asyncio.to_thread(check_spool, disk / "spool.sqlite3")
         (disk / "ballast").unlink()
-        assert await told(book) is False
+        assert await next_change(writer) is False
         assert await kept(spool) == [f"1-{n}" for n in range(1, number + 6)]
         await asyncio.to_thread(check_spool, disk / "spool.sqlite3")
-        assert book.failing_changes.empty()
-        await book.close()
+        assert writer.failing_changes.empty()
+        await writer.close()
         await spool.close()
 
     await on_a_small_disk(
@@ -101,17 +101,17 @@ async def test_each_entry_that_memory_cannot_hold_is_logged_as_lost(
     async def body(disk: Path) -> None:
         spool = Spool(disk / "spool.sqlite3")
         fill(disk, 0)
-        book = Notes(spool)
+        writer = SpoolWriter(spool)
         for number in range(1, 11):
-            await book.put(entry(number))
+            await writer.put(entry(number))
         first = await kept(spool)
-        await book.close()
+        await writer.close()
         lost = [vars(one)["key"] for one in caplog.records if one.message == "an entry is lost"]
         assert [*first, *lost] == [f"1-{n}" for n in range(1, 11)]
         assert len(lost) >= 7
         await spool.close()
 
-    monkeypatch.setattr(notes, "MEMORY", 3)
+    monkeypatch.setattr(spool_writer, "MEMORY", 3)
     caplog.set_level(logging.ERROR)
     await on_a_small_disk(
         "test_each_entry_that_memory_cannot_hold_is_logged_as_lost", tmp_path, body

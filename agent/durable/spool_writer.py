@@ -15,7 +15,7 @@ RETRY_S = 1.0
 logger = logging.getLogger(__name__)
 
 
-class Notes:
+class SpoolWriter:
     """Puts entries into the spool in order. Refused entries stay in memory and are written first.
 
     `failing_changes` receives True when a write fails, and False when all entries are written.
@@ -27,7 +27,7 @@ class Notes:
         self._memory: deque[Entry] = deque()
         self._writing = asyncio.Lock()
         self._retrying = False
-        self._tasks = Tasks("notes")
+        self._tasks = Tasks("spool")
 
     async def put(self, entry: Entry) -> None:
         """Returns when the entry is on disk, or in memory because the disk refuses it."""

@@ -1,4 +1,4 @@
-"""What the tutor says to each learner: authored lines and replies, and how fast."""
+"""Speaks as the tutor, to one learner at a time: authored lines, replies, the rate of speech."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ class Pace(Protocol):
     def set_rate(self, factor: float, /) -> None: ...
 
 
-class Speeches:
+class TutorSpeech:
     def __init__(self, roster: Roster, pace: Pace) -> None:
         self.rate = 1.0  # factor of the normal speed
         self._roster = roster
@@ -46,21 +46,21 @@ class Speeches:
         async with self._speaking:
             if part_of_talk:
                 learner.last_answer = text
-            with _said_in(Speech(learner.identity, in_reply_to, learner.lesson_id)):
-                learner.hears = self._agent_session.say(
+            with _speech_context(Speech(learner.identity, in_reply_to, learner.lesson_id)):
+                learner.newest_speech = self._agent_session.say(
                     text, allow_interruptions=may_be_cut, add_to_chat_ctx=part_of_talk
                 )
-            await learner.hears.wait_for_playout()
+            await learner.newest_speech.wait_for_playout()
 
-    def answer(self, learner: Learner, segment_id: str, text: str) -> None:
+    def reply(self, learner: Learner, segment_id: str, text: str) -> None:
         """Starts the reply to a typed turn, or to one said while another learner was answered."""
-        with _said_in(Speech(learner.identity, in_reply_to=segment_id)):
-            learner.hears = self._agent_session.generate_reply(user_input=text)
+        with _speech_context(Speech(learner.identity, in_reply_to=segment_id)):
+            learner.newest_speech = self._agent_session.generate_reply(user_input=text)
 
-    def hush(self, learner: Learner) -> None:
+    def interrupt(self, learner: Learner) -> None:
         """Interrupts what is being said to this learner, and to nobody else."""
-        if learner.hears is not None and not learner.hears.done():
-            learner.hears.interrupt()
+        if learner.newest_speech is not None and not learner.newest_speech.done():
+            learner.newest_speech.interrupt()
 
     async def stop(self) -> None:
         await self._agent_session.interrupt(force=True)
@@ -77,11 +77,11 @@ class Speeches:
         """Remembers the reply to a spoken turn, so that its learner can cut it by typing."""
         speech = SPEECH.get()
         if speech and (learner := self._roster.get(speech.identity)):
-            learner.hears = event.speech_handle
+            learner.newest_speech = event.speech_handle
 
 
 @contextlib.contextmanager
-def _said_in(speech: Speech) -> Iterator[None]:
+def _speech_context(speech: Speech) -> Iterator[None]:
     """Sets SPEECH for all tasks that start in its body, and for their tasks."""
     before = SPEECH.set(speech)
     try:

@@ -30,7 +30,7 @@ _segments = TypeAdapter(Segment)
 
 
 @dataclass(frozen=True)
-class Earlier:
+class EarlierTurns:
     """The session before this agent took over. `segments` have words and are in spoken order."""
 
     dispatch: Dispatch
@@ -72,7 +72,9 @@ class Earlier:
         return turn if turn and now - turn.ended_at < CUT_YOUNG else None
 
 
-async def load_earlier(pool: db.Pool, spool: Spool, dispatch: Dispatch) -> Earlier | None:
+async def load_earlier_turns(
+    pool: db.Pool, spool: Spool, dispatch: Dispatch
+) -> EarlierTurns | None:
     """Reads the session so far, from the database and from this host's spool.
 
     Returns None for the first agent of a session.
@@ -89,7 +91,9 @@ async def load_earlier(pool: db.Pool, spool: Spool, dispatch: Dispatch) -> Earli
             for turn in _unanswered(segments)
             if not await _acted_since(conn, dispatch, turn.account_id, turn.started_at)
         ]
-    return Earlier(dispatch, segments, {turn.account_id: turn for turn in cut if turn.account_id})
+    return EarlierTurns(
+        dispatch, segments, {turn.account_id: turn for turn in cut if turn.account_id}
+    )
 
 
 def _in_order(waiting: Iterable[Entry], stored: Iterable[Segment]) -> list[Segment]:

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from pydantic import TypeAdapter
 
-from agent.durable.earlier import Earlier, load_earlier
+from agent.durable.earlier_turns import EarlierTurns, load_earlier_turns
 from agent.durable.journal import NOT_HEARD
 from agent.durable.spool import Entry, Spool
 from agent.room.dispatch import Dispatch
@@ -58,8 +58,8 @@ async def amina(pool: Pool, tenant_id: UUID, dispatch: Dispatch) -> Account:
     return account
 
 
-async def loaded(pool: Pool, spool: Spool, dispatch: Dispatch) -> Earlier:
-    earlier = await load_earlier(pool, spool, dispatch)
+async def loaded(pool: Pool, spool: Spool, dispatch: Dispatch) -> EarlierTurns:
+    earlier = await load_earlier_turns(pool, spool, dispatch)
     assert earlier is not None
     return earlier
 
@@ -86,7 +86,7 @@ async def was_there(
 async def test_first_agent_of_a_session_has_no_history(
     pool: Pool, spool: Spool, dispatch: Dispatch
 ) -> None:
-    assert await load_earlier(pool, spool, replace(dispatch, epoch=1)) is None
+    assert await load_earlier_turns(pool, spool, replace(dispatch, epoch=1)) is None
 
 
 async def test_talk_joins_postgres_and_spool_in_order_without_duplicates(
