@@ -9,7 +9,7 @@ LAYERS = (
     ("pages",),
     ("talk",),
     ("debug", "lesson", "transcripts"),
-    ("rtc",),
+    ("rtc", "account"),
     ("parts",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}

@@ -25,7 +25,7 @@ export function useTalk(): TalkControls {
     retry: () => undefined,
     setMicrophone: nothing,
     say: () => Promise.resolve(true),
-    tell: () => Promise.resolve(true),
+    callTutor: () => Promise.resolve(true),
   };
 }
 

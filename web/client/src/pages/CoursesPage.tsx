@@ -14,7 +14,7 @@ import { Icon } from '../parts/Icon';
 import { LessonMark } from '../parts/LessonMark';
 import { MainNav } from '../parts/MainNav';
 import { minutesOf } from '../parts/minutes';
-import { TopBar } from '../parts/TopBar';
+import { TopBar } from '../account/TopBar';
 import { Trouble } from '../parts/Trouble';
 import { useTitle } from '../parts/useTitle';
 import { followLink, modulePath, navigate } from '../router';

@@ -1,4 +1,4 @@
-import { TopBar } from '../parts/TopBar';
+import { TopBar } from '../account/TopBar';
 import { useTitle } from '../parts/useTitle';
 import { followLink } from '../router';
 import { texts } from '../texts';

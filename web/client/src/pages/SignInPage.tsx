@@ -1,7 +1,7 @@
 import { useState, type FormEvent } from 'react';
 import { api, ApiError } from '../api';
 import { explain } from '../failures';
-import { BrandMark, ThemeButton } from '../parts/TopBar';
+import { BrandMark, ThemeButton } from '../account/TopBar';
 import { useTitle } from '../parts/useTitle';
 import type { Role } from '../protocol';
 import { navigate, safeReturn } from '../router';

@@ -3,7 +3,7 @@ import { api, ApiError, type HeardQuery, type HeardTalk, type Transcript, type T
 import { clockOf, longDayOf } from '../dates';
 import { useLoaded } from '../load';
 import { MainNav } from '../parts/MainNav';
-import { TopBar } from '../parts/TopBar';
+import { TopBar } from '../account/TopBar';
 import { Trouble } from '../parts/Trouble';
 import { useTitle } from '../parts/useTitle';
 import { followLink, modulePath, segmentAnchor, useAddress } from '../router';

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { api } from '../api';
 import { useLoaded } from '../load';
 import { MainNav } from '../parts/MainNav';
-import { TopBar } from '../parts/TopBar';
+import { TopBar } from '../account/TopBar';
 import { Trouble } from '../parts/Trouble';
 import { useTitle } from '../parts/useTitle';
 import { texts } from '../texts';

@@ -22,7 +22,9 @@ export function Dialog({ title, onClose, children }: DialogProps) {
       ref={box}
       aria-label={title}
       onClose={onClose}
+      // the shortcuts of the page do not act while a dialog is open
       onKeyDown={(event) => event.stopPropagation()}
+      // a click beside the content has the dialog itself as its target
       onClick={(event) => event.target === box.current && onClose()}
     >
       <div className="inner">

@@ -4,7 +4,7 @@ import { useDebug } from '../debug/useDebug';
 import { CourseNav } from '../lesson/CourseNav';
 import { loadLesson } from '../lesson/LessonSheet';
 import { useLoaded } from '../load';
-import { media, useMedia } from '../parts/useMedia';
+import { media, useMediaQuery } from '../parts/useMediaQuery';
 import { useTitle } from '../parts/useTitle';
 import { RPC_SPEECH_STOP } from '../protocol';
 import { modulePath } from '../router';
@@ -18,7 +18,7 @@ import { TalkPanel } from './TalkPanel';
 import { useTutor } from './tutor';
 import { useCites } from './useCites';
 import { useDrawer } from './useDrawer';
-import { useLesson } from './useLesson';
+import { useLessonSync } from './useLessonSync';
 import { useLessonFocus } from './useLessonFocus';
 import { usePlaces } from './usePlaces';
 import { useRoomKeys } from './useRoomKeys';
@@ -38,10 +38,10 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   const tutor = useTutor(controls.room);
   const microphone = useMicrophone(controls);
   const [debug, toggleDebug] = useDebug(controls.room, tutor.participant, page.sessionId);
-  const lessonTrouble = useLesson({ page, controls, lessonId, pathOf });
+  const lessonTrouble = useLessonSync({ page, controls, lessonId, pathOf });
   const [lesson, again] = useLoaded(lessonId, loadLesson(lessonId ?? ''));
   const [tab, setTab] = useState<TabName>('talk');
-  const phone = useMedia(media.phone);
+  const phone = useMediaQuery(media.phone);
   const drawer = useDrawer();
   const box = useRef<HTMLTextAreaElement>(null);
   const openModule = modules.find((module) => module.id === page.module.id) ?? page.module;
@@ -54,7 +54,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   const renderCite = useCites({ lesson, lessonId, places, pathOf, onShow: () => setTab('lesson') });
   useRoomKeys({
     onMute: () => microphone.connected && microphone.onToggle(),
-    onStop: () => void controls.tell(RPC_SPEECH_STOP, {}),
+    onStop: () => void controls.callTutor(RPC_SPEECH_STOP, {}),
     onWrite: () => {
       setTab('talk');
       requestAnimationFrame(() => box.current?.focus()); // after the tab is drawn

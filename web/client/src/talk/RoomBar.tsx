@@ -1,7 +1,7 @@
 import type { MouseEvent } from 'react';
 import type { ModuleEntry, ModulePage } from '../api';
 import { Icon } from '../parts/Icon';
-import { TopBar } from '../parts/TopBar';
+import { TopBar } from '../account/TopBar';
 import { followLink, modulePath } from '../router';
 import { texts } from '../texts';
 import type { Drawer } from './useDrawer';

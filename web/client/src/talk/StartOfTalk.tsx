@@ -2,7 +2,7 @@ import { MediaDeviceFailure } from 'livekit-client';
 import { useId, useState } from 'react';
 import { Icon } from '../parts/Icon';
 import { Note } from '../parts/Note';
-import { StoreSwitch } from '../parts/StoreSwitch';
+import { StoreSwitch } from '../account/StoreSwitch';
 import type { StartOptions } from '../rtc/Connection';
 import { texts } from '../texts';
 import { Meter } from '../rtc/Level';

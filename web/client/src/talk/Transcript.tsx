@@ -1,5 +1,5 @@
 import { useCallback, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
-import { useChoices } from '../choices';
+import { useAccountSettings } from '../account/accountSettings';
 import { clockOf } from '../dates';
 import type { Cite } from '../lesson/cite';
 import { Icon } from '../parts/Icon';
@@ -81,7 +81,7 @@ interface TurnBlockProps extends Pick<TranscriptProps, 'plans' | 'renderCite'> {
 
 function TurnBlock({ group, plans, renderCite }: TurnBlockProps) {
   const first = group[0]!;
-  const { readTutor } = useChoices();
+  const { readTutor } = useAccountSettings();
   // a screen reader would talk over the tutor's voice
   const live = first.who === 'bodh' && !readTutor ? 'off' : undefined;
   return (

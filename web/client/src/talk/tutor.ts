@@ -99,7 +99,7 @@ const CHANGES = [
 ] as const;
 
 /** Calls an RPC method of the tutor. False if there is no tutor or the call failed. */
-export async function tellTutor(room: Room, method: string, payload: object): Promise<boolean> {
+export async function callTutor(room: Room, method: string, payload: object): Promise<boolean> {
   const tutor = newestTutor(room.remoteParticipants.values());
   return tutor !== null && (await call(room, tutor.identity, method, payload));
 }

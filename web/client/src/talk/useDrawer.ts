@@ -1,5 +1,5 @@
 import { useCallback, useEffect, useRef, useState, type RefObject } from 'react';
-import { media, useMedia } from '../parts/useMedia';
+import { media, useMediaQuery } from '../parts/useMediaQuery';
 
 export interface Drawer {
   shown: boolean;
@@ -14,7 +14,7 @@ export interface Drawer {
 /** The course tree, a drawer on narrow screens. It takes the focus when it opens. */
 export function useDrawer(): Drawer {
   const [wanted, setWanted] = useState(false);
-  const narrow = useMedia(media.drawer);
+  const narrow = useMediaQuery(media.drawer);
   const root = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const shown = narrow && wanted;

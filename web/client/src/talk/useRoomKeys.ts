@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import { choices } from '../choices';
+import { accountSettings } from '../account/accountSettings';
 
 interface RoomKeys {
   onMute: () => void;
@@ -22,7 +22,7 @@ export function useRoomKeys(keys: RoomKeys): void {
       if (command && letter === 'd') current.current.onMute();
       else if (event.ctrlKey && event.shiftKey && letter === 'd') current.current.onDebug();
       else if (event.ctrlKey && event.key === '.') current.current.onStop();
-      else if (event.key === '/' && !command && choices().singleKeys && !inField(event.target)) current.current.onWrite();
+      else if (event.key === '/' && !command && accountSettings().singleKeys && !inField(event.target)) current.current.onWrite();
       else if (event.key === 'Escape') return current.current.onEscape();
       else return;
       event.preventDefault();

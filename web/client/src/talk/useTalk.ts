@@ -2,11 +2,11 @@
 import type { Room } from 'livekit-client';
 import { useCallback, useEffect, useReducer } from 'react';
 import { api, type ModulePage } from '../api';
-import { storingSettled } from '../choices';
+import { storingSettled } from '../account/accountSettings';
 import type { StartOptions, Visit } from '../rtc/Connection';
 import { useConnection } from '../rtc/useConnection';
 import { listen } from './listen';
-import { tellTutor } from './tutor';
+import { callTutor } from './tutor';
 import { emptyTalk, talkReducer, type Talk } from './turns';
 import { useSay } from './useSay';
 
@@ -23,7 +23,7 @@ export interface TalkControls extends Visit {
    */
   say: (text: string) => Promise<boolean>;
   /** Calls an RPC method of the tutor. False if there is no tutor or the call failed. */
-  tell: (method: string, payload: object) => Promise<boolean>;
+  callTutor: (method: string, payload: object) => Promise<boolean>;
 }
 
 /** `lessonId` is the lesson to open at the next start or rejoin. */
@@ -36,6 +36,6 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
   const [talk, dispatch] = useReducer(talkReducer, emptyTalk);
   useEffect(() => listen(room, page, dispatch), [room, page]);
   const say = useSay(connection, dispatch);
-  const tell = useCallback((method: string, payload: object) => tellTutor(room, method, payload), [room]);
-  return { ...visit, room, talk, start, leave, retry, setMicrophone, say, tell };
+  const call = useCallback((method: string, payload: object) => callTutor(room, method, payload), [room]);
+  return { ...visit, room, talk, start, leave, retry, setMicrophone, say, callTutor: call };
 }

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import { change, useChoices } from '../choices';
+import { changeAccountSettings, useAccountSettings } from '../account/accountSettings';
 import { RPC_SPEECH_SET, type SpeechSet } from '../protocol';
 import type { Tutor } from './tutor';
 import type { TalkControls } from './useTalk';
@@ -7,28 +7,28 @@ import type { TalkControls } from './useTalk';
 const TRIES = 10;
 const AGAIN_MS = 1_000;
 
-type Tell = TalkControls['tell'];
+type CallTutor = TalkControls['callTutor'];
 
 /** Whether the tutor's voice is on, and a toggle. Off silences this page only, not the room. */
-export function useVoice({ tell }: TalkControls, { participant }: Tutor): [boolean, () => void] {
-  const { voice, speechRate } = useChoices();
+export function useVoice({ callTutor }: TalkControls, { participant }: Tutor): [boolean, () => void] {
+  const { voice, speechRate } = useAccountSettings();
   useEffect(() => {
     participant?.setVolume(voice ? 1 : 0);
   }, [participant, voice]);
-  useRate(participant, speechRate, tell);
+  useRate(participant, speechRate, callTutor);
   // if it can't be stored, the button reverts by itself
-  const toggle = () => void change({ voice: !voice }).catch(() => undefined);
+  const toggle = () => void changeAccountSettings({ voice: !voice }).catch(() => undefined);
   return [voice, toggle];
 }
 
 /** Sends each new tutor the speech rate. No call for the normal rate, at which a tutor starts. */
-function useRate(participant: Tutor['participant'], rate: number, tell: Tell): void {
+function useRate(participant: Tutor['participant'], rate: number, callTutor: CallTutor): void {
   const sent = useRef(false);
   useEffect(() => {
     if (participant === null || (rate === 1 && !sent.current)) return;
     sent.current = true;
-    return retried(() => tell(RPC_SPEECH_SET, { rate } satisfies SpeechSet));
-  }, [participant, rate, tell]);
+    return retried(() => callTutor(RPC_SPEECH_SET, { rate } satisfies SpeechSet));
+  }, [participant, rate, callTutor]);
 }
 
 /** Tries until it works: a tutor may be in the room before it takes calls. Call the result to stop. */

@@ -36,8 +36,8 @@ export function Lines({ chapter, marks, currentHit, linked }: LinesProps) {
             segment={segment}
             before={segments[index - 1] ?? null}
             highlights={marks.get(segment.id) ?? []}
-            current={segment.id === currentHit}
-            on={segment.id === linked}
+            isCurrentHit={segment.id === currentHit}
+            isLinked={segment.id === linked}
           />
         ))}
       </ol>
@@ -49,24 +49,24 @@ interface LineProps {
   segment: TranscriptSegment;
   before: TranscriptSegment | null;
   highlights: readonly Highlight[];
-  current: boolean;
-  on: boolean;
+  isCurrentHit: boolean;
+  isLinked: boolean;
 }
 
-function Line({ segment, before, highlights, current, on }: LineProps) {
+function Line({ segment, before, highlights, isCurrentHit, isLinked }: LineProps) {
   const speaker = speakerOf(segment);
-  const goesOn = before !== null && !on && speakerOf(before) === speaker;
+  const goesOn = before !== null && !isLinked && speakerOf(before) === speaker;
   const time = timeOf(segment.startS);
-  const classes = [on && 'on', goesOn && 'more'].filter(Boolean).join(' ');
+  const classes = [isLinked && 'on', goesOn && 'more'].filter(Boolean).join(' ');
   return (
-    <li id={segmentAnchor(segment.id)} className={classes || undefined} aria-current={on || undefined}>
+    <li id={segmentAnchor(segment.id)} className={classes || undefined} aria-current={isLinked || undefined}>
       <a className="at num" href={`#${segmentAnchor(segment.id)}`} aria-label={texts.transcripts.link(time)}>
         {time}
       </a>
       <div>
         <b className={goesOn ? 'vh' : segment.role === 'tutor' ? 'bodh' : 'me'}>{speaker}</b>
         <p>
-          <Marked text={segment.text} highlights={highlights} current={current} />
+          <Marked text={segment.text} highlights={highlights} current={isCurrentHit} />
           {segment.interrupted ? <span className="meta"> {texts.transcripts.cutOff}</span> : null}
         </p>
       </div>

@@ -1,11 +1,11 @@
 import { useState } from 'react';
 import { api, type AccountSettings } from '../api';
-import { change, forgetChoices, useChoices } from '../choices';
 import { explain } from '../failures';
+import { Dialog } from '../parts/Dialog';
 import { navigate } from '../router';
 import { texts } from '../texts';
-import { Dialog } from './Dialog';
 import { StoreSwitch } from './StoreSwitch';
+import { changeAccountSettings, forgetAccountSettings, useAccountSettings } from './accountSettings';
 
 const rates = [0.75, 0.9, 1, 1.25, 1.5];
 const sizes = ['small', 'normal', 'large', 'largest'] as const;
@@ -13,11 +13,11 @@ const themes = ['light', 'dark', 'system'] as const;
 
 /** Every choice applies at once. */
 export function SettingsPanel({ onClose }: { onClose: () => void }) {
-  const chosen = useChoices();
+  const chosen = useAccountSettings();
   const [trouble, setTrouble] = useState('');
   const choose = (changes: Partial<AccountSettings>) => {
     setTrouble('');
-    change(changes).catch((error: unknown) => setTrouble(explain(error)));
+    changeAccountSettings(changes).catch((error: unknown) => setTrouble(explain(error)));
   };
   const { settings } = texts;
   return (
@@ -79,7 +79,7 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
 
 async function signOut(onClose: () => void) {
   await api.signOut().catch(() => undefined);
-  forgetChoices();
+  forgetAccountSettings();
   onClose();
   navigate('/auth/signin');
 }

@@ -1,7 +1,7 @@
-/** The learner's settings: stored by the server, shared by the whole page. */
+/** The settings of the signed-in account: stored by the server, shared by the whole page. */
 import { useSyncExternalStore } from 'react';
-import { api, type AccountSettings } from './api';
-import { applyTheme } from './theme';
+import { api, type AccountSettings } from '../api';
+import { applyTheme } from '../theme';
 
 const defaults: AccountSettings = {
   storeWords: true,
@@ -21,10 +21,10 @@ let saving: Promise<unknown> = Promise.resolve();
 let storing: Promise<unknown> = Promise.resolve();
 const listeners = new Set<() => void>();
 
-export const choices = () => current;
+export const accountSettings = () => current;
 
-export function useChoices(): AccountSettings {
-  return useSyncExternalStore(subscribe, choices);
+export function useAccountSettings(): AccountSettings {
+  return useSyncExternalStore(subscribe, accountSettings);
 }
 
 function subscribe(listener: () => void): () => void {
@@ -32,8 +32,8 @@ function subscribe(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
-/** Loads the settings once per sign-in. If that fails, the defaults apply. */
-export function loadChoices(): void {
+/** Loads them once per sign-in. If that fails, the defaults apply. */
+export function loadAccountSettings(): void {
   loading ??= api.settings().then(
     (found) => {
       stored = found;
@@ -46,14 +46,14 @@ export function loadChoices(): void {
   );
 }
 
-export function forgetChoices(): void {
+export function forgetAccountSettings(): void {
   loading = null;
   stored = defaults;
   show();
 }
 
 /** Applies a choice at once and stores it. Reverts it and throws if it can't be stored. */
-export function change(changes: Partial<AccountSettings>): Promise<void> {
+export function changeAccountSettings(changes: Partial<AccountSettings>): Promise<void> {
   pending = [...pending, changes];
   show();
   if (changes.theme) applyTheme(changes.theme);

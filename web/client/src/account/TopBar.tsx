@@ -1,10 +1,10 @@
 import { useEffect, useState, type ReactNode } from 'react';
-import { change, loadChoices } from '../choices';
+import { Icon } from '../parts/Icon';
 import { followLink } from '../router';
 import { texts } from '../texts';
 import { applyTheme, otherTheme } from '../theme';
-import { Icon } from './Icon';
 import { SettingsPanel } from './SettingsPanel';
+import { changeAccountSettings, loadAccountSettings } from './accountSettings';
 
 export function BrandMark() {
   return (
@@ -20,7 +20,7 @@ export function ThemeButton({ keep = false }: { keep?: boolean }) {
   const toggle = () => {
     const theme = otherTheme();
     // if it can't be stored, it still applies in this browser
-    if (keep) change({ theme }).catch(() => applyTheme(theme));
+    if (keep) changeAccountSettings({ theme }).catch(() => applyTheme(theme));
     else applyTheme(theme);
   };
   return (
@@ -32,7 +32,7 @@ export function ThemeButton({ keep = false }: { keep?: boolean }) {
 
 function SettingsButton() {
   const [open, setOpen] = useState(false);
-  useEffect(loadChoices, []);
+  useEffect(loadAccountSettings, []);
   return (
     <>
       <button

@@ -18,12 +18,13 @@ interface LessonOptions {
 }
 
 /** Keeps address, server and tutor on the same lesson. Returns a sentence if that failed, or ''. */
-export function useLesson({ page, controls, lessonId, pathOf }: LessonOptions): string {
-  const { room, phase, tell } = controls;
+export function useLessonSync({ page, controls, lessonId, pathOf }: LessonOptions): string {
+  const { room, phase, callTutor } = controls;
   const [trouble, setTrouble] = useState('');
-  const wanted = useRef(lessonId);
+  const wanted = useRef(lessonId); // the lesson in the address, or the one it is about to get
+  // the newest lesson that the server has confirmed
   const agreed = useRef<{ lessonId: string | null; revision: number }>({ lessonId: null, revision: -1 });
-  const asking = useRef(false);
+  const asking = useRef(false); // a request to the server is under way
   const live = phase === 'live';
   useEffect(() => {
     wanted.current = lessonId;
@@ -49,7 +50,7 @@ export function useLesson({ page, controls, lessonId, pathOf }: LessonOptions): 
         const changed = await api.changeLesson(page.roomName, wanted.current);
         agreed.current = changed;
         setTrouble('');
-        void tell(RPC_LESSON_CHANGE, { type: RPC_LESSON_CHANGE, ...changed } satisfies LessonChange);
+        void callTutor(RPC_LESSON_CHANGE, { type: RPC_LESSON_CHANGE, ...changed } satisfies LessonChange);
       }
     } catch (error) {
       setTrouble(`${texts.notes.lessonFailed} ${explain(error)}`);
@@ -59,7 +60,7 @@ export function useLesson({ page, controls, lessonId, pathOf }: LessonOptions): 
       asking.current = false;
     }
     follow();
-  }, [page, pathOf, tell, follow]);
+  }, [page, pathOf, callTutor, follow]);
 
   useEffect(() => {
     if (!live) return;

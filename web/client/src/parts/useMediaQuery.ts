@@ -6,7 +6,7 @@ export const media = {
   phone: '(width < 48em)',
 } as const;
 
-export function useMedia(query: string): boolean {
+export function useMediaQuery(query: string): boolean {
   return useSyncExternalStore(
     (listener) => {
       const list = window.matchMedia(query);

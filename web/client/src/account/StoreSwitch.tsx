@@ -1,15 +1,15 @@
 import { useState } from 'react';
-import { change, useChoices } from '../choices';
 import { explain } from '../failures';
 import { texts } from '../texts';
+import { changeAccountSettings, useAccountSettings } from './accountSettings';
 
 /** Whether what the learner says is stored. */
 export function StoreSwitch() {
-  const { storeWords } = useChoices();
+  const { storeWords } = useAccountSettings();
   const [trouble, setTrouble] = useState('');
   const turn = (on: boolean) => {
     setTrouble('');
-    change({ storeWords: on }).catch((error: unknown) => setTrouble(explain(error)));
+    changeAccountSettings({ storeWords: on }).catch((error: unknown) => setTrouble(explain(error)));
   };
   return (
     <>
