@@ -9,6 +9,7 @@ from uuid import UUID
 
 from courses.course import Course, Lesson, Passage
 from courses.folder import read_course
+from courses.lexemes import lexemes
 from courses.library import Hit
 from courses.progress import (
     CourseProgress,
@@ -21,7 +22,6 @@ from courses.progress import (
 )
 from courses.quiz import Graded, Question, QuizRun, advance, check_option, hint_text, passed
 from courses.tree import CourseTree, build_tree
-from courses.words import lexemes
 from errors import Conflict, NotFound
 
 NIL = UUID(int=0)  # the tenant

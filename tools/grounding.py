@@ -1,11 +1,11 @@
 """Passages for an answer, and the prompt that gives them to a language model."""
 
 import prompts
+from courses.lexemes import content_words
 from courses.library import Hit
 from courses.pictures import in_words
-from courses.words import content_words
 from tools.desk import Desk
-from tools.words import listed
+from tools.phrasing import listed
 
 QUERY_CHARS = 400
 _FENCES = ("BEGIN LESSON TEXT", "END LESSON TEXT")

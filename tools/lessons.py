@@ -7,11 +7,11 @@ from uuid import UUID
 
 import prompts
 from courses.course import Lesson, Passage
+from courses.lexemes import lexemes, normal
 from courses.sentences import passage_sentences
-from courses.words import lexemes, normal
 from db import Forbidden, NotFound
 from tools.desk import Desk
-from tools.words import capital, listed, number_in, spoken
+from tools.phrasing import capitalised, listed, number_in, number_word
 
 SUMMARY_SENTENCES = 3
 READ_SENTENCES = 4
@@ -31,7 +31,7 @@ def named(number: int, title: str) -> str:
     title = title.rstrip(".?! ")
     if not number:
         return prompts.render("lesson_unnumbered", title=title)
-    return prompts.render("lesson_named", number=spoken(number), title=title)
+    return prompts.render("lesson_named", number=number_word(number), title=title)
 
 
 def match_lesson(target: str, outline: Sequence[Lesson], current: UUID | None) -> int | None:
@@ -81,7 +81,7 @@ async def change(desk: Desk, target: str) -> str:
     outline = await desk.library.outline(desk.course_id)
     index = match_lesson(target, outline, desk.lesson_id)
     if index is None:
-        return prompts.render("unknown_lesson_to_open", lessons=spoken(len(outline)))
+        return prompts.render("unknown_lesson_to_open", lessons=number_word(len(outline)))
     lesson = outline[index]
     if lesson.id == desk.lesson_id:
         return prompts.render("already_in_lesson", lesson=named(index + 1, lesson.title))
@@ -96,12 +96,12 @@ async def describe(desk: Desk, target: str) -> str:
     outline = await desk.library.outline(desk.course_id)
     index = match_lesson(target, outline, desk.lesson_id)
     if index is None:
-        return prompts.render("unknown_lesson_to_describe", lessons=spoken(len(outline)))
+        return prompts.render("unknown_lesson_to_describe", lessons=number_word(len(outline)))
     return _described(index + 1, outline[index])
 
 
 def _described(number: int, lesson: Lesson) -> str:
-    name = capital(named(number, lesson.title))
+    name = capitalised(named(number, lesson.title))
     return prompts.render("lesson_described", lesson=name, description=lesson.description or None)
 
 
@@ -111,7 +111,7 @@ async def objectives(desk: Desk) -> str:
         return prompts.render("no_lesson")
     number, lesson = found
     if not lesson.objectives:
-        return prompts.render("no_objectives", lesson=capital(named(number, lesson.title)))
+        return prompts.render("no_objectives", lesson=capitalised(named(number, lesson.title)))
     goals = [_small(goal).rstrip(".") for goal in lesson.objectives]
     return prompts.render("objectives", lesson=named(number, lesson.title), goals=listed(goals))
 
@@ -154,8 +154,8 @@ async def where(desk: Desk) -> str:
         "where",
         lesson=named(number, lesson.title),
         topic=_small(topic) or None,
-        completed=spoken(visit.course_progress.completed_lessons),
-        lessons=spoken(visit.course_progress.total_lessons),
+        completed=number_word(visit.course_progress.completed_lessons),
+        lessons=number_word(visit.course_progress.total_lessons),
     )
 
 
@@ -183,7 +183,7 @@ async def read(desk: Desk, part: str) -> str:
     chosen = [cited(one, number, passage.number) for one in passage_sentences(passage.body)]
     if "example" in part:
         chosen = [one for one in chosen if _EXAMPLE.search(one)][:2]
-    opening = f"{capital(passage.heading)}. " if passage.heading else ""
+    opening = f"{capitalised(passage.heading)}. " if passage.heading else ""
     return opening + " ".join(chosen[:READ_SENTENCES])
 
 

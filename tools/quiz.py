@@ -4,11 +4,11 @@ import re
 from collections.abc import Sequence
 
 import prompts
+from courses.lexemes import lexemes, normal
 from courses.quiz import Question, QuizRun
-from courses.words import lexemes, normal
 from db import NotFound
 from tools.desk import Desk
-from tools.words import NUMBERS, ORDINALS, number_in, spoken
+from tools.phrasing import NUMBERS, ORDINALS, number_in, number_word
 
 LETTERS = "ABCDEFGH"
 _LEAD_IN = re.compile(
@@ -80,8 +80,8 @@ def asked(question: Question, run: QuizRun) -> str:
     ]
     return prompts.render(
         "question",
-        number=spoken(run.answered + 1),
-        total=spoken(run.total),
+        number=number_word(run.answered + 1),
+        total=number_word(run.total),
         question=question.prompt,
         options=" ".join(options),
     )
@@ -129,5 +129,5 @@ async def hint(desk: Desk) -> str:
 
 
 def _result(run: QuizRun) -> str:
-    right, total = spoken(run.correct), spoken(run.total)
+    right, total = number_word(run.correct), number_word(run.total)
     return prompts.render("last_answer", right=right, total=total)

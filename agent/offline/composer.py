@@ -12,11 +12,11 @@ from itertools import pairwise
 from math import log
 
 import prompts
+from courses.lexemes import content_words, lexemes, normal, stem
 from courses.library import Hit
 from courses.sentences import passage_sentences
-from courses.words import content_words, lexemes, normal, stem
 from tools.lessons import cited
-from tools.words import spoken
+from tools.phrasing import number_word
 
 CURRENT_LESSON = 1.25  # a passage of the learner's lesson
 OPENS_WITH_TERM = 2.0  # a sentence that begins with the asked term
@@ -72,8 +72,8 @@ class Answer:
         number, passage = self.hit.lesson_number, self.hit.passage.number
         return prompts.render(
             "passage_quoted",
-            lesson=spoken(number),
-            passage=spoken(passage),
+            lesson=number_word(number),
+            passage=number_word(passage),
             sentences=" ".join(cited(one, number, passage) for one in self.sentences),
         )
 

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from courses.words import normal
-from tools.words import number_in
+from courses.lexemes import normal
+from tools.phrasing import number_in
 
 MAX_FIXED_CHARS = 80  # longer text is always a question
 

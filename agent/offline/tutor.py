@@ -30,15 +30,15 @@ from agent.offline.intents import (
     Stuck,
     understand,
 )
+from courses.lexemes import lexemes, normal
 from courses.library import Hit
 from courses.quiz import Question
-from courses.words import lexemes, normal
 from db import NotFound
 from tools.desk import Desk
 from tools.grounding import find_passages
 from tools.lessons import named
+from tools.phrasing import capitalised, number_word
 from tools.quiz import is_position, match_option
-from tools.words import capital, spoken
 
 CANDIDATES = 24
 VOCABULARY_LIFE = timedelta(minutes=5)  # an import may change the course while rooms are open
@@ -203,10 +203,10 @@ class Reply:
         number, lesson = found
         if lesson.duration_s is None:
             return prompts.render("unknown_duration", lesson=named(number, lesson.title))
-        name, minutes = capital(named(number, lesson.title)), round(lesson.duration_s / 60)
+        name, minutes = capitalised(named(number, lesson.title)), round(lesson.duration_s / 60)
         if minutes <= 1:
             return prompts.render("lesson_lasts_a_minute", lesson=name)
-        return prompts.render("lesson_lasts", lesson=name, minutes=spoken(minutes))
+        return prompts.render("lesson_lasts", lesson=name, minutes=number_word(minutes))
 
     async def _answer(self, ask: Ask, pending: Question | None) -> str:
         vocabulary = await self._tutor.vocabulary()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from courses.words import lexemes, normal
-from tools.words import listed, number_in, spoken
+from courses.lexemes import lexemes, normal
+from tools.phrasing import listed, number_in, number_word
 
 
 @pytest.mark.parametrize(
@@ -46,4 +46,8 @@ def test_numbers_are_found_as_word_digits_or_ordinal(text: str, number: int | No
 
 
 def test_numbers_and_lists_are_spoken() -> None:
-    assert (spoken(4), spoken(40), listed(["a", "b", "c"])) == ("four", "40", "a, b and c")
+    assert (number_word(4), number_word(40), listed(["a", "b", "c"])) == (
+        "four",
+        "40",
+        "a, b and c",
+    )

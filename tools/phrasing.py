@@ -1,4 +1,4 @@
-"""Numbers, lists and letters as they are spoken."""
+"""Numbers, lists and capitals in sentences that are spoken, and numbers in what is heard."""
 
 NUMBERS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
@@ -11,7 +11,7 @@ ORDINALS = (
 )
 
 
-def spoken(number: int) -> str:
+def number_word(number: int) -> str:
     """A small number as a word: 4 -> "four"."""
     return NUMBERS[number] if 0 <= number < len(NUMBERS) else str(number)
 
@@ -32,5 +32,5 @@ def listed(items: list[str]) -> str:
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
-def capital(text: str) -> str:
+def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
