@@ -13,7 +13,7 @@ KINDS: Mapping[JobKind, Run] = {"prune": prune, "delete_pictures": delete_pictur
 PRUNE_AT = "7 * * * *"  # each hour, off the full hour
 
 
-async def queue_prune(pool: Pool) -> None:
+async def queue_prune_jobs(pool: Pool) -> None:
     """Queues the hourly job of every tenant. Deletes old entries of the library's log."""
     db: Connection
     async with acquire(pool) as db:

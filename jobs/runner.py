@@ -23,7 +23,7 @@ from db.queue import (
     start_job,
 )
 from db.tenants import list_tenants
-from jobs.kinds import KINDS, PRUNE_AT, queue_prune
+from jobs.kinds import KINDS, PRUNE_AT, queue_prune_jobs
 from jobs.work import Parts, Run, Work
 from telemetry import metrics
 
@@ -48,7 +48,7 @@ class Runner:
         self._queue = PgQueuer(queue.driver, queries=queue)
         for kind, run in kinds.items():
             self._queue.entrypoint(kind, accepts_context=False)(partial(self._take, run))
-        self._queue.schedule("prune", PRUNE_AT, accepts_context=False)(self._prune)
+        self._queue.schedule("prune", PRUNE_AT, accepts_context=False)(self._queue_prune)
 
     async def run(self) -> None:
         """Runs until cancelled, then gives running jobs GRACE_S to finish and releases the rest.
@@ -79,8 +79,8 @@ class Runner:
             log_aggregation_interval=timedelta(0),
         )
 
-    async def _prune(self, _: Schedule) -> None:
-        await queue_prune(self._parts.pool)
+    async def _queue_prune(self, _: Schedule) -> None:
+        await queue_prune_jobs(self._parts.pool)
 
     async def _requeue_lost(self) -> None:
         while True:
