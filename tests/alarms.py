@@ -28,7 +28,7 @@ class Raiser:
 
     process: "subprocess.Popen[str]"
 
-    def tell(self, name: str, on: bool, count: int = 1) -> None:
+    def set_alarm(self, name: str, on: bool, count: int = 1) -> None:
         """Raises or clears an alarm, and waits until that is done."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None

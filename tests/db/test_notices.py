@@ -73,11 +73,11 @@ def desk(pool: Pool, tenant_id: UUID, tmp_path: Path) -> Desk:
 
 async def test_alarm_is_one_notice_from_start_to_end(desk: Desk, drainer: Raiser) -> None:
     assert await desk.turn() == []
-    drainer.tell("dead_letters", True, count=3)
+    drainer.set_alarm("dead_letters", True, count=3)
     (active,) = await desk.turn()
     assert (active.name, active.facts, active.cleared_at) == ("dead_letters", {"count": 3}, None)
     assert await desk.turn(seconds=5) == [active]  # nothing changed, so nothing is written
-    drainer.tell("dead_letters", False)
+    drainer.set_alarm("dead_letters", False)
     (over,) = await desk.turn(seconds=5)
     assert (over.id, over.cleared_at, over.count) == (active.id, desk.clock.now, 1)
 
@@ -86,16 +86,16 @@ async def test_alarm_that_returns_within_the_hour_continues_its_notice(
     desk: Desk, drainer: Raiser
 ) -> None:
     for on in (True, False, True, False):
-        drainer.tell("disk_low", on)
+        drainer.set_alarm("disk_low", on)
         await desk.turn(minutes=10)
     (flapped,) = await desk.turn()
     assert flapped.count == 2
-    drainer.tell("disk_low", True)
+    drainer.set_alarm("disk_low", True)
     assert [one.count for one in await desk.turn(hours=2)] == [1, 2]
 
 
 async def test_alarms_of_a_killed_process_end(desk: Desk, drainer: Raiser) -> None:
-    drainer.tell("spool_not_drained", True)
+    drainer.set_alarm("spool_not_drained", True)
     (active,) = await desk.turn()
     assert active.cleared_at is None
     drainer.process.kill()
@@ -110,12 +110,12 @@ async def test_alarm_of_two_processes_is_active_until_both_clear_it(
     gauge = b'bodh_alarm{alarm="spool_failing"} %d.0\n'
     with raiser(tmp_path) as other:
         for process in (drainer, other):
-            process.tell("spool_failing", True)
-        other.tell("spool_failing", False)
+            process.set_alarm("spool_failing", True)
+        other.set_alarm("spool_failing", False)
         (active,) = await desk.turn()
         assert active.cleared_at is None
         assert gauge % 1 in generate_latest(registry(tmp_path / HOME))
-        drainer.tell("spool_failing", False)
+        drainer.set_alarm("spool_failing", False)
         (over,) = await desk.turn(seconds=1)
         assert over.cleared_at == desk.clock.now
         assert gauge % 0 in generate_latest(registry(tmp_path / HOME))
@@ -129,7 +129,7 @@ async def test_alarm_that_came_and_went_without_postgres_is_written_later(
     clock = Clock()
     desk = Desk(Notices(pool, tmp_path / HOME, clock, "here"), clock, pool, tenant_id)
     for on in (True, False):
-        drainer.tell("database_away", on)
+        drainer.set_alarm("database_away", on)
         with pytest.raises(asyncpg.InvalidCatalogNameError):
             await desk.turn()
     await postgres.clone(name, TEMPLATE)
@@ -142,7 +142,7 @@ async def test_alarm_that_came_and_went_without_postgres_is_written_later(
 async def test_alarms_of_a_host_that_no_longer_reports_are_cleared(
     desk: Desk, drainer: Raiser, pool: Pool, tmp_path: Path
 ) -> None:
-    drainer.tell("disk_low", True)
+    drainer.set_alarm("disk_low", True)
     await desk.turn()
     elsewhere = Notices(pool, tmp_path / "elsewhere", desk.clock, "there")
     (over,) = await replace(desk, notices=elsewhere).turn(minutes=11)

@@ -10,16 +10,16 @@ import pytest
 
 from agent.durable.spool import Entry, Spool
 from db import embedded
-from tests.faults.ordeal import (
-    House,
+from tests.faults.writers_under_fault import (
+    OwnPostgres,
+    connect_superuser,
     crash,
     drained,
     frozen,
-    open_house,
+    own_postgres,
+    run_under_fault,
     start_drainer,
     stop,
-    suffer,
-    superuser,
     until,
 )
 from tests.soak import SOAK
@@ -34,43 +34,43 @@ FROZEN_STOP_S = 10.0
 
 
 @pytest.fixture(scope="module")
-async def house() -> AsyncIterator[House]:
+async def server() -> AsyncIterator[OwnPostgres]:
     """Shared by all these tests; each leaves it working."""
-    async with open_house() as house:
-        yield house
+    async with own_postgres() as server:
+        yield server
 
 
 @pytest.mark.parametrize("away_s", OUTAGES_S)
 async def test_segments_said_while_postgres_is_down_are_stored_when_it_is_back(
-    house: House, away_s: float
+    server: OwnPostgres, away_s: float
 ) -> None:
-    async def fault(house: House) -> None:
-        await crash(house)
+    async def fault(server: OwnPostgres) -> None:
+        await crash(server)
         await asyncio.sleep(away_s)
-        await embedded.start(house.cluster)
+        await embedded.start(server.cluster)
 
-    report = await suffer(house, f"down-{away_s:.0f}-s", fault)
+    report = await run_under_fault(server, f"down-{away_s:.0f}-s", fault)
     assert report.faultless(), report
     assert report.backlog > 16 * away_s
 
 
-async def test_repeated_crashes_and_restarts_lose_nothing(house: House) -> None:
-    async def fault(house: House) -> None:
+async def test_repeated_crashes_and_restarts_lose_nothing(server: OwnPostgres) -> None:
+    async def fault(server: OwnPostgres) -> None:
         for number in range(CRASHES):
             if number % 2:
-                await crash(house)
+                await crash(server)
             else:
-                await embedded.stop(house.cluster)
-            await embedded.start(house.cluster)
+                await embedded.stop(server.cluster)
+            await embedded.start(server.cluster)
             await asyncio.sleep(0.5)
 
-    report = await suffer(house, f"restarted-{CRASHES}-times", fault)
+    report = await run_under_fault(server, f"restarted-{CRASHES}-times", fault)
     assert report.faultless(), report
 
 
-async def test_randomly_cut_connections_lose_nothing(house: House) -> None:
-    async def fault(house: House) -> None:
-        db = await superuser(house)
+async def test_randomly_cut_connections_lose_nothing(server: OwnPostgres) -> None:
+    async def fault(server: OwnPostgres) -> None:
+        db = await connect_superuser(server)
         cut = 0
         for _ in range(int(CUTS_S / CUT_EVERY_S)):
             cut += await db.fetchval(
@@ -81,40 +81,40 @@ async def test_randomly_cut_connections_lose_nothing(house: House) -> None:
         await db.close()
         assert cut > CUTS_S
 
-    report = await suffer(house, f"connections-cut-for-{CUTS_S:.0f}-s", fault)
+    report = await run_under_fault(server, f"connections-cut-for-{CUTS_S:.0f}-s", fault)
     assert report.faultless(), report
 
 
-async def test_locked_table_delays_entries_and_loses_none(house: House) -> None:
-    async def fault(house: House) -> None:
-        db = await superuser(house)
+async def test_locked_table_delays_entries_and_loses_none(server: OwnPostgres) -> None:
+    async def fault(server: OwnPostgres) -> None:
+        db = await connect_superuser(server)
         async with db.transaction():
             await db.execute("lock table transcript_segments in access exclusive mode")
             await asyncio.sleep(LOCKED_S)
         await db.close()
 
-    report = await suffer(house, f"locked-{LOCKED_S:.0f}-s", fault)
+    report = await run_under_fault(server, f"locked-{LOCKED_S:.0f}-s", fault)
     assert report.faultless(), report
 
 
-async def test_frozen_postgres_delays_entries_and_loses_none(house: House) -> None:
-    async def fault(house: House) -> None:
-        with frozen(house):
+async def test_frozen_postgres_delays_entries_and_loses_none(server: OwnPostgres) -> None:
+    async def fault(server: OwnPostgres) -> None:
+        with frozen(server):
             await asyncio.sleep(FROZEN_S)
 
-    report = await suffer(house, f"frozen-{FROZEN_S:.0f}-s", fault)
+    report = await run_under_fault(server, f"frozen-{FROZEN_S:.0f}-s", fault)
     assert report.faultless(), report
 
 
-async def test_drainer_ends_in_time_while_postgres_is_frozen(house: House) -> None:
-    home = house.home / "ending"
+async def test_drainer_ends_in_time_while_postgres_is_frozen(server: OwnPostgres) -> None:
+    home = server.home / "ending"
     path = home / "spool" / "spool.sqlite3"
     spool = Spool(path)
-    entry = Entry(house.tenant_id, uuid4(), "segment", "1-1", {})
-    drainer = await start_drainer(house, path, home)
+    entry = Entry(server.tenant_id, uuid4(), "segment", "1-1", {})
+    drainer = await start_drainer(server, path, home)
     await spool.put(entry)
     await until(lambda: drained(path) == 1)  # stored as a dead letter, so the drainer is connected
-    with frozen(house):
+    with frozen(server):
         await spool.put(replace(entry, key="1-2"))
         await until(lambda: "entries wait" in (home / "drain.log").read_text())
         assert await stop(drainer) < FROZEN_STOP_S

@@ -13,7 +13,15 @@ from db import AWAY, Pool, create_pool, embedded, tenant_tx
 from db.event_kinds import AgentDispatched
 from db.events import append_event, find_head, list_events, verify_chain
 from tests.db.rows import NOW
-from tests.faults.ordeal import REPORTS, WRITERS, House, crash, open_house, superuser, take_seat
+from tests.faults.writers_under_fault import (
+    REPORTS,
+    WRITERS,
+    OwnPostgres,
+    connect_superuser,
+    crash,
+    open_session,
+    own_postgres,
+)
 from tests.soak import SOAK
 
 WRITING_S = 60.0 if SOAK else 5.0
@@ -23,27 +31,27 @@ ROLLED_BACK = 0.1
 
 
 @pytest.fixture(scope="module")
-async def house() -> AsyncIterator[House]:
+async def server() -> AsyncIterator[OwnPostgres]:
     """A durable Postgres: every commit is on disk."""
-    async with open_house() as house:
-        yield house
+    async with own_postgres() as server:
+        yield server
 
 
 @pytest.mark.parametrize("chaos", [False, True], ids=["quiet", "crashed"])
 async def test_event_log_of_sixteen_writers_has_no_gap_and_no_event_twice(
-    house: House, chaos: bool
+    server: OwnPostgres, chaos: bool
 ) -> None:
-    pool = await create_pool(house.cluster.dsn("bodh_app"), max_size=WRITERS)
-    seat = await take_seat(pool, house.tenant_id, house.home / "none", "")
+    pool = await create_pool(server.cluster.dsn("bodh_app"), max_size=WRITERS)
+    session = await open_session(pool, server.tenant_id, server.home / "none", "")
     until = asyncio.get_running_loop().time() + WRITING_S
-    cut = asyncio.create_task(break_often(house, until) if chaos else _nothing())
-    place = (pool, house.tenant_id, seat.session_id)
+    cut = asyncio.create_task(break_often(server, until) if chaos else _nothing())
+    place = (pool, server.tenant_id, session.session_id)
     writers = [append(*place, w, until, keyed=chaos) for w in range(WRITERS)]
     keys = [key for done in await asyncio.gather(*writers) for key in done]
     backends, crashes = await cut
-    async with tenant_tx(pool, house.tenant_id) as db:
-        events = await list_events(db, house.tenant_id, seat.session_id)
-        head = await find_head(db, house.tenant_id, seat.session_id)
+    async with tenant_tx(pool, server.tenant_id) as db:
+        events = await list_events(db, server.tenant_id, session.session_id)
+        head = await find_head(db, server.tenant_id, session.session_id)
     await pool.close()
     stored = [event.payload["epoch"] for event in events[1:]]
     report(chaos, len(keys), backends, crashes)
@@ -94,17 +102,17 @@ async def _nothing() -> tuple[int, int]:
     return 0, 0
 
 
-async def break_often(house: House, until: float) -> tuple[int, int]:
+async def break_often(server: OwnPostgres, until: float) -> tuple[int, int]:
     """Keeps cutting connections and crashing the server. Returns how many of each."""
     clock = asyncio.get_running_loop().time
     backends = crashes = 0
     crash_at = clock() + CRASH_EVERY_S
     while clock() < until:
         if clock() > crash_at:
-            await crash(house)
-            await embedded.start(house.cluster)
+            await crash(server)
+            await embedded.start(server.cluster)
             crashes, crash_at = crashes + 1, clock() + CRASH_EVERY_S
-        backends += await _retried(lambda: cut_three(house))
+        backends += await _retried(lambda: cut_three(server))
         await asyncio.sleep(CUT_EVERY_S)
     return backends, crashes
 
@@ -115,9 +123,9 @@ async def _retried(cut: Callable[[], Awaitable[int]]) -> int:
     return 0
 
 
-async def cut_three(house: House) -> int:
+async def cut_three(server: OwnPostgres) -> int:
     """Cuts three of the application's connections. Returns how many there were."""
-    db = await superuser(house)
+    db = await connect_superuser(server)
     try:
         count: int = await db.fetchval(
             """select count(pg_terminate_backend(pid)) from (

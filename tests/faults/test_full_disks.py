@@ -12,7 +12,14 @@ import pytest
 from db import embedded
 from harness.disk import fill, free_kb, grow, may_mount, run_in_own_namespace, small_disk
 from tests.conftest import ROOT
-from tests.faults.ordeal import WRITERS, House, open_house, suffer, until, waiting
+from tests.faults.writers_under_fault import (
+    WRITERS,
+    OwnPostgres,
+    own_postgres,
+    run_under_fault,
+    until,
+    waiting,
+)
 from tests.soak import SOAK
 
 FULL_S = 30.0 if SOAK else 3.0
@@ -27,12 +34,12 @@ async def test_full_disk_of_postgres_delays_entries_and_loses_none(tmp_path: Pat
         return
     with small_disk(tmp_path / "disk", embedded.NEEDED_MB + 100) as disk:
 
-        async def fault(house: House) -> None:
+        async def fault(server: OwnPostgres) -> None:
             await asyncio.to_thread(fill, disk, 1_024)
-            spools = list(house.home.glob("*/spool/spool.sqlite3"))
+            spools = list(server.home.glob("*/spool/spool.sqlite3"))
             await until(lambda: waiting(spools[0])[0] > 2 * WRITERS * 4)
             await asyncio.sleep(FULL_S)
-            db = await asyncpg.connect(house.cluster.dsn(embedded.SUPERUSER))
+            db = await asyncpg.connect(server.cluster.dsn(embedded.SUPERUSER))
             try:
                 with pytest.raises(asyncpg.DiskFullError):
                     await db.execute("create table more as select generate_series(1, 100000)")
@@ -40,8 +47,10 @@ async def test_full_disk_of_postgres_delays_entries_and_loses_none(tmp_path: Pat
                 db.terminate()
             grow(disk, embedded.NEEDED_MB + 300)
 
-        async with open_house(disk) as house:
-            report = await suffer(house, f"postgres-disk-full-{FULL_S:.0f}-s", fault, words=WORDS)
+        async with own_postgres(disk) as server:
+            report = await run_under_fault(
+                server, f"postgres-disk-full-{FULL_S:.0f}-s", fault, words=WORDS
+            )
         assert report.faultless(), report
         assert report.refused == 0
 
@@ -55,15 +64,15 @@ async def test_full_disk_of_the_spool_raises_and_keeps_what_it_took(
         return
     with small_disk(tmp_path / "disk", 64) as disk:
 
-        async def fault(_: House) -> None:
+        async def fault(_: OwnPostgres) -> None:
             await asyncio.to_thread(fill, disk, 512)
             await until(lambda: free_kb(disk) < 8)
             await asyncio.sleep(FULL_S)
             grow(disk, 256)
 
-        async with open_house() as house:
-            report = await suffer(
-                house, f"spool-disk-full-{FULL_S:.0f}-s", fault,
+        async with own_postgres() as server:
+            report = await run_under_fault(
+                server, f"spool-disk-full-{FULL_S:.0f}-s", fault,
                 words=WORDS, spool=disk / "spool.sqlite3",
             )  # fmt: skip
         assert report.faultless(), report

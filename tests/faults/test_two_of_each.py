@@ -18,7 +18,7 @@ from harness.stack import Stack
 from tests.faults.agents import SORRY
 from tests.faults.test_resume import replaced
 from tests.room.conftest import Course
-from tests.web.webhook_parts import PATH, body_of, headers, signature, told
+from tests.web.webhook_parts import PATH, body_of, event_fields, headers, signature
 
 EFFECTS = "select count(*) from webhook_events where id like 'EV_two_%'"
 SAID = """select text from transcript_segments
@@ -111,7 +111,10 @@ async def test_webhook_sent_to_both_token_servers_has_one_effect(
     await amina.join(course.modules[0].id)
     room = {"name": amina.room_name, "sid": await amina.room.sid}
     bodies = [
-        body_of(told(0, "room_started", int(time.time()), room, None) | {"id": f"EV_two_{number}"})
+        body_of(
+            event_fields(0, "room_started", int(time.time()), room, None)
+            | {"id": f"EV_two_{number}"}
+        )
         for number in range(20)
     ]
     async with httpx2.AsyncClient(timeout=30) as client:

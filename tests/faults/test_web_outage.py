@@ -20,9 +20,9 @@ from db.sessions import Session, insert_session
 from db.stays import JOINED, LEFT
 from settings import Settings
 from tests.db.rows import NOW, make_learner, modules_of
-from tests.faults.ordeal import REPORTS, House, crash, frozen, open_house
+from tests.faults.writers_under_fault import REPORTS, OwnPostgres, crash, frozen, own_postgres
 from tests.soak import SOAK
-from tests.web.webhook_parts import PATH, body_of, headers, signature, told
+from tests.web.webhook_parts import PATH, body_of, event_fields, headers, signature
 from watch.intake import apply_webhooks
 from web.app import create_app
 from web.auth import Claims, make_token
@@ -37,7 +37,7 @@ SECOND = int(NOW.timestamp()) + 60
 class Lobby:
     """The application on its own Postgres, and a session that gets webhook events."""
 
-    house: House
+    server: OwnPostgres
     app: FastAPI
     settings: Settings
     client: httpx2.AsyncClient
@@ -61,25 +61,25 @@ class Lobby:
 @pytest.fixture
 async def lobby(settings: Settings) -> AsyncIterator[Lobby]:
     """A lobby that answers."""
-    async with open_house() as house:
-        settings.database_url = house.cluster.dsn("bodh_app")
+    async with own_postgres() as server:
+        settings.database_url = server.cluster.dsn("bodh_app")
         app = create_app(settings)
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with (
             app.router.lifespan_context(app),
             httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8080") as client,
         ):
-            async with tenant_tx(app.state.context.pool, house.tenant_id) as db:
-                (course,) = await list_courses(db, house.tenant_id)
-                (module, _) = await modules_of(db, house.tenant_id, course.id)
+            async with tenant_tx(app.state.context.pool, server.tenant_id) as db:
+                (course,) = await list_courses(db, server.tenant_id)
+                (module, _) = await modules_of(db, server.tenant_id, course.id)
                 room = await ensure_room(
-                    db, house.tenant_id, name="room", course_id=course.id, module_id=module.id
+                    db, server.tenant_id, name="room", course_id=course.id, module_id=module.id
                 )
-                session = await insert_session(db, house.tenant_id, room.id, "RM_1", NOW)
-                badr = await make_learner(db, house.tenant_id, "Badr")
-            made = Lobby(house, app, settings, client, room, session, badr.identity)
+                session = await insert_session(db, server.tenant_id, room.id, "RM_1", NOW)
+                badr = await make_learner(db, server.tenant_id, "Badr")
+            made = Lobby(server, app, settings, client, room, session, badr.identity)
             assert (await client.get("/api/me", headers=made.auth())).status_code == 200
-            watching = await create_pool(house.cluster.dsn("bodh_watch"))
+            watching = await create_pool(server.cluster.dsn("bodh_watch"))
             applying = asyncio.create_task(apply_webhooks(settings, watching))
             yield made
             applying.cancel()
@@ -88,11 +88,11 @@ async def lobby(settings: Settings) -> AsyncIterator[Lobby]:
 
 
 async def test_outage_is_answered_at_once_and_loses_no_webhook(lobby: Lobby) -> None:
-    await crash(lobby.house)
+    await crash(lobby.server)
     async with asyncio.TaskGroup() as group:
         refusals = group.create_task(ask_for_tokens(lobby))
         taken_ms = group.create_task(send_events(lobby))
-    await embedded.start(lobby.house.cluster)
+    await embedded.start(lobby.server.cluster)
     began = time.perf_counter()
     await all_taken(lobby)
     effect_s = time.perf_counter() - began
@@ -103,7 +103,7 @@ async def test_outage_is_answered_at_once_and_loses_no_webhook(lobby: Lobby) -> 
 
 
 async def test_frozen_postgres_is_answered_with_503(lobby: Lobby) -> None:
-    with frozen(lobby.house):
+    with frozen(lobby.server):
         answer = await ask_for_token(lobby)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert (await lobby.client.get("/api/me", headers=lobby.auth())).status_code == 200
@@ -165,12 +165,12 @@ def event(lobby: Lobby, number: int) -> bytes:
         "joinedAt": str(SECOND + 2 * stay),
     }
     room = {"sid": lobby.session.room_sid, "name": lobby.room.name}
-    return body_of(told(number, LEFT if left else JOINED, second, room, person))
+    return body_of(event_fields(number, LEFT if left else JOINED, second, room, person))
 
 
 async def count_effects(lobby: Lobby) -> dict[str, int]:
     """Counts what the events changed."""
-    tenant_id, session_id = lobby.house.tenant_id, lobby.session.id
+    tenant_id, session_id = lobby.server.tenant_id, lobby.session.id
     async with tenant_tx(lobby.pool, tenant_id) as db:
         kept = await db.fetchval("select count(*) from webhook_events")
         stays = await db.fetchval(

@@ -38,11 +38,11 @@ START_S = 20.0
 REPORTS = ROOT / "build" / "faults"
 
 _segments = TypeAdapter(Segment)
-Fault = Callable[["House"], Awaitable[None]]
+Fault = Callable[["OwnPostgres"], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class House:
+class OwnPostgres:
     """Its own migrated Postgres with a course."""
 
     cluster: embedded.Cluster
@@ -51,7 +51,7 @@ class House:
 
 
 @dataclass(frozen=True)
-class Seat:
+class WriterSession:
     """A writer's session, speaker and orders."""
 
     session_id: UUID
@@ -86,7 +86,7 @@ class Report:
 
 
 @asynccontextmanager
-async def open_house(data: Path | None = None) -> AsyncIterator[House]:
+async def own_postgres(data: Path | None = None) -> AsyncIterator[OwnPostgres]:
     """Starts a durable server, as `make up` does; `data` is the folder of its files."""
     home = make_home()
     cluster = embedded.Cluster((data or home) / "postgres", home / "pg", ("max_connections=60",))
@@ -100,7 +100,7 @@ async def open_house(data: Path | None = None) -> AsyncIterator[House]:
         async with tenant_tx(pool, tenant.id) as db:
             await import_folder(db, tenant.id)
         await pool.close()
-        yield House(cluster, home, tenant.id)
+        yield OwnPostgres(cluster, home, tenant.id)
     finally:
         await embedded.stop(cluster)
         shutil.rmtree(home)
@@ -113,23 +113,23 @@ def make_home() -> Path:
     return home
 
 
-async def crash(house: House) -> None:
+async def crash(server: OwnPostgres) -> None:
     """Stops as `pg_ctl stop -m immediate` does: no checkpoint, recovery at the next start."""
-    pid = embedded.find_postmaster(house.cluster)
+    pid = embedded.find_postmaster(server.cluster)
     assert pid is not None
     os.kill(pid, signal.SIGQUIT)
-    await until(lambda: embedded.find_postmaster(house.cluster) is None)
+    await until(lambda: embedded.find_postmaster(server.cluster) is None)
 
 
-async def superuser(house: House) -> Connection:
+async def connect_superuser(server: OwnPostgres) -> Connection:
     """A superuser's connection; the caller closes it."""
-    return await asyncpg.connect(house.cluster.dsn(embedded.SUPERUSER))
+    return await asyncpg.connect(server.cluster.dsn(embedded.SUPERUSER))
 
 
 @contextmanager
-def frozen(house: House) -> Iterator[None]:
+def frozen(server: OwnPostgres) -> Iterator[None]:
     """Freezes the postmaster and its children."""
-    postmaster = embedded.find_postmaster(house.cluster)
+    postmaster = embedded.find_postmaster(server.cluster)
     assert postmaster is not None
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
     pids = [postmaster, *map(int, children.split())]
@@ -142,35 +142,42 @@ def frozen(house: House) -> Iterator[None]:
             os.kill(pid, signal.SIGCONT)
 
 
-async def suffer(
-    house: House, name: str, fault: Fault, *, words: str = "words", spool: Path | None = None
+async def run_under_fault(
+    server: OwnPostgres,
+    name: str,
+    fault: Fault,
+    *,
+    words: str = "words",
+    spool: Path | None = None,
 ) -> Report:
     """Breaks something while writers write, then drains the rest; keeps a report in build/faults.
 
     `fault` returns when what it broke works again.
     """
-    home = house.home / secrets.token_hex(4)
+    home = server.home / secrets.token_hex(4)
     path = spool or home / "spool" / "spool.sqlite3"
     await Spool(path).close()
-    pool = await create_pool(house.cluster.dsn("bodh_app"))
+    pool = await create_pool(server.cluster.dsn("bodh_app"))
     async with AsyncExitStack() as stack:
         stack.push_async_callback(pool.close)
-        seats = [await take_seat(pool, house.tenant_id, path, words) for _ in range(WRITERS)]
-        drainer = await start_drainer(house, path, home)
+        sessions = [await open_session(pool, server.tenant_id, path, words) for _ in range(WRITERS)]
+        drainer = await start_drainer(server, path, home)
         stack.push_async_callback(end, drainer)
-        writers = await asyncio.gather(*(start_writer(seat) for seat in seats))
+        writers = await asyncio.gather(*(start_writer(session) for session in sessions))
         for writer in writers:
             stack.push_async_callback(end, writer)
         await until(lambda: drained(path) > 2 * WRITERS)
-        await fault(house)
+        await fault(server)
         backlog, drain_s = await measure_drain(path)
         outputs = await asyncio.gather(*(writer.communicate(b"") for writer in writers))
         ledgers = [json.loads(output) for output, _ in outputs]
         await until(lambda: waiting(path)[0] == 0)
         stop_s = await stop(drainer)
-        kept = [await look(pool, house.tenant_id, seat) for seat in seats]
-        dead_letters = await count_dead_letters(house)
-    report = weigh(name, ledgers, kept, dead_letters, backlog=backlog, times=(drain_s, stop_s))
+        kept = [await list_stored_ids(pool, server.tenant_id, session) for session in sessions]
+        dead_letters = await count_dead_letters(server)
+    report = make_report(
+        name, ledgers, kept, dead_letters, backlog=backlog, times=(drain_s, stop_s)
+    )
     log = (home / "drain.log").read_text()
     assert "Traceback" not in log, log[-3000:]
     REPORTS.mkdir(parents=True, exist_ok=True)
@@ -178,7 +185,7 @@ async def suffer(
     return report
 
 
-async def take_seat(pool: Pool, tenant_id: UUID, spool: Path, words: str) -> Seat:
+async def open_session(pool: Pool, tenant_id: UUID, spool: Path, words: str) -> WriterSession:
     """A new session with one speaker, and the orders of its writer."""
     async with tenant_tx(pool, tenant_id) as db:
         (course,) = await list_courses(db, tenant_id)
@@ -197,10 +204,10 @@ async def take_seat(pool: Pool, tenant_id: UUID, spool: Path, words: str) -> Sea
         "words": words,
         "segment": said,
     }
-    return Seat(session.id, account.id, orders)
+    return WriterSession(session.id, account.id, orders)
 
 
-async def start_writer(seat: Seat) -> asyncio.subprocess.Process:
+async def start_writer(session: WriterSession) -> asyncio.subprocess.Process:
     """Starts a writer and waits until it has opened the spool."""
     writer = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.faults.writer", cwd=ROOT,
@@ -208,20 +215,20 @@ async def start_writer(seat: Seat) -> asyncio.subprocess.Process:
     )  # fmt: skip
     assert writer.stdin is not None
     assert writer.stdout is not None
-    writer.stdin.write(json.dumps(seat.orders).encode() + b"\n")
+    writer.stdin.write(json.dumps(session.orders).encode() + b"\n")
     async with asyncio.timeout(START_S):
         assert await writer.stdout.readline() == b"ready\n"
     return writer
 
 
-async def start_drainer(house: House, spool: Path, home: Path) -> asyncio.subprocess.Process:
+async def start_drainer(server: OwnPostgres, spool: Path, home: Path) -> asyncio.subprocess.Process:
     """Starts the real drainer, in a BODH_HOME with this spool."""
-    furnish(home, spool)
+    make_bodh_home(home, spool)
     environment = {
         **os.environ,
         "BODH_HOME": str(home),
-        "DATABASE_URL": house.cluster.dsn("bodh_app"),
-        "DATABASE_DRAIN_URL": house.cluster.dsn("bodh_drain"),
+        "DATABASE_URL": server.cluster.dsn("bodh_app"),
+        "DATABASE_DRAIN_URL": server.cluster.dsn("bodh_drain"),
     }
     with (home / "drain.log").open("wb") as log:
         return await asyncio.create_subprocess_exec(
@@ -230,7 +237,7 @@ async def start_drainer(house: House, spool: Path, home: Path) -> asyncio.subpro
         )  # fmt: skip
 
 
-def furnish(home: Path, spool: Path) -> None:
+def make_bodh_home(home: Path, spool: Path) -> None:
     """Makes a BODH_HOME; links the spool into it if the spool is elsewhere."""
     home.mkdir(exist_ok=True)
     if not spool.is_relative_to(home):
@@ -263,7 +270,7 @@ async def until(look: Callable[[], bool], within_s: float = START_S + DRAINED_S)
             await asyncio.sleep(0.05)
 
 
-def ask(path: Path, query: str) -> Any:
+def first_row(path: Path, query: str) -> Any:
     """The first row of a query on the spool's file, as another process sees it."""
     db = sqlite3.connect(path, timeout=10)
     try:
@@ -274,7 +281,7 @@ def ask(path: Path, query: str) -> Any:
 
 def waiting(path: Path) -> tuple[int, int]:
     """How many entries are not in Postgres yet, and the number of the newest one."""
-    count, newest = ask(
+    count, newest = first_row(
         path, "select count(*), coalesce(max(seq), 0) from entries where drained_at is null"
     )
     return count, newest
@@ -282,7 +289,7 @@ def waiting(path: Path) -> tuple[int, int]:
 
 def drained(path: Path) -> int:
     """How many entries are in Postgres."""
-    (count,) = ask(path, "select count(*) from entries where drained_at is not null")
+    (count,) = first_row(path, "select count(*) from entries where drained_at is not null")
     return int(count)
 
 
@@ -292,15 +299,15 @@ async def measure_drain(path: Path) -> tuple[int, float]:
     began = clock()
     count, newest = waiting(path)
     query = f"select count(*) from entries where drained_at is null and seq <= {newest}"  # noqa: S608
-    await until(lambda: ask(path, query) == (0,))
+    await until(lambda: first_row(path, query) == (0,))
     return count, round(clock() - began, 3)
 
 
-async def look(pool: Pool, tenant_id: UUID, seat: Seat) -> list[str]:
+async def list_stored_ids(pool: Pool, tenant_id: UUID, session: WriterSession) -> list[str]:
     """Ids of the session's stored segments, in order; also checks its event log."""
     async with tenant_tx(pool, tenant_id) as db:
-        await check_log(db, tenant_id, seat.session_id)
-        rows = await list_segments(db, tenant_id, seat.session_id)
+        await check_log(db, tenant_id, session.session_id)
+        rows = await list_segments(db, tenant_id, session.session_id)
     assert [row.local_seq for row in rows] == [int(row.id.split("-")[1]) for row in rows]
     return [row.id for row in rows]
 
@@ -313,15 +320,15 @@ async def check_log(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
     assert kinds == ["session.started", "participant.joined", "participant.left"], kinds
 
 
-async def count_dead_letters(house: House) -> int:
+async def count_dead_letters(server: OwnPostgres) -> int:
     """Dead letters of all tenants; only the superuser may read them."""
-    pool = await create_pool(house.cluster.dsn(embedded.SUPERUSER), max_size=1)
+    pool = await create_pool(server.cluster.dsn(embedded.SUPERUSER), max_size=1)
     count: int = await pool.fetchval("select count(*) from dead_letters")
     await pool.close()
     return count
 
 
-def weigh(
+def make_report(
     name: str,
     ledgers: list[dict[str, Any]],
     kept: list[list[str]],

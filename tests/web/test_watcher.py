@@ -244,14 +244,14 @@ async def test_watcher_that_stops_clears_its_alarms(
     school.settings.database_watch_url = school.settings.database_url.replace("_app", "_watch")
     watching = asyncio.create_task(keep_watch(school.settings, school.lk, watch_pool))
     async with asyncio.timeout(10):
-        while told(caplog) != ["alarm"]:  # noqa: ASYNC110 a log sends no event
+        while alarm_messages(caplog) != ["alarm"]:  # noqa: ASYNC110 a log sends no event
             await asyncio.sleep(0.1)
     watching.cancel()
     await asyncio.wait([watching])
-    assert told(caplog) == ["alarm", "alarm cleared"]
+    assert alarm_messages(caplog) == ["alarm", "alarm cleared"]
 
 
-def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+def alarm_messages(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [one.message for one in caplog.records if one.name == "bodh.alarm"]
 
 

@@ -29,7 +29,7 @@ from settings import Settings
 from tests.conftest import Database
 from tests.soak import SOAK
 from tests.web.conftest import School, open_school
-from tests.web.webhook_parts import CONTENT_TYPE, PATH, body_of, headers, signature, told
+from tests.web.webhook_parts import CONTENT_TYPE, PATH, body_of, event_fields, headers, signature
 from watch.intake import Intake, apply_webhooks
 
 CASES = 10_000 if SOAK else 1_000
@@ -41,7 +41,7 @@ PERSON = {"sid": "PA_1", "identity": "l_amina", "joinedAt": str(SECOND), "metada
 
 def joined(number: int) -> bytes:
     """A body as the media server sends it."""
-    return body_of(told(number, JOINED, SECOND, ROOM, PERSON))
+    return body_of(event_fields(number, JOINED, SECOND, ROOM, PERSON))
 
 
 async def send(school: School, body: bytes, token: str, **more: Any) -> Any:
@@ -243,7 +243,7 @@ def odd(random: Random, number: int) -> bytes:
     """A body that no media server sends, or one with some fields changed."""
     if random.random() < 0.1:
         return random.choice(ODD)
-    event = told(number, random.choice([JOINED, LEFT, "repainted"]), SECOND, ROOM, PERSON)
+    event = event_fields(number, random.choice([JOINED, LEFT, "repainted"]), SECOND, ROOM, PERSON)
     for _ in range(random.randrange(1, 4)):
         part = random.choice([event, event.get("room"), event.get("participant")])
         if isinstance(part, dict) and part:

@@ -19,7 +19,7 @@ def body_of(event: Mapping[str, Any]) -> bytes:
     return json.dumps(event).encode()
 
 
-def told(
+def event_fields(
     number: int, name: str, second: int, room: Mapping[str, Any], person: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """An event, created at `second` (Unix time)."""
