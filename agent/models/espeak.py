@@ -14,6 +14,8 @@ from typing import Literal
 from livekit.agents import APIConnectionError, tts, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
+from agent.models.espeak_helper import AUDIO, FAILED, HEAD, READY
+
 logger = logging.getLogger("bodh.voice")
 
 HELPER = Path(__file__).with_name("espeak_helper.py")
@@ -22,15 +24,14 @@ SILENCE = bytes(2 * RATE // 10)  # 100 ms, for a text without letters or digits
 START_TIMEOUT_S = 10.0
 CHUNK_TIMEOUT_S = 5.0
 SLOWEST_WPM, FASTEST_WPM = 80, 400  # eSpeak NG distorts outside this range
-HEAD = struct.Struct("!cII")
-Frame = tuple[bytes, bytes]
+Frame = tuple[bytes, bytes]  # kind, body
 
 
 class VoiceError(Exception):
     """The helper cannot speak."""
 
 
-class Helper:
+class EspeakProcess:
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         if process.stdin is None or process.stdout is None:
             raise VoiceError("the eSpeak NG helper has no pipes")
@@ -42,7 +43,7 @@ class Helper:
         self._listener: asyncio.Task[None] | None = None
 
     @classmethod
-    async def start(cls) -> "Helper":
+    async def start(cls) -> "EspeakProcess":
         """Raises VoiceError if no eSpeak NG library can be loaded."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -58,7 +59,7 @@ class Helper:
         except (TimeoutError, asyncio.IncompleteReadError) as error:
             await helper.aclose()
             raise VoiceError("the eSpeak NG helper did not start") from error
-        if kind != b"R" or int(body) != RATE:
+        if kind != READY or int(body) != RATE:
             await helper.aclose()
             raise VoiceError(body.decode(errors="replace"))
         helper._listener = asyncio.create_task(helper._listen(), name="espeak helper")
@@ -80,21 +81,21 @@ class Helper:
         number = next(self._ids)
         frames: asyncio.Queue[Frame] = asyncio.Queue()
         self._queues[number] = frames
-        kind = b"A"
+        kind = AUDIO
         try:
             await self._send({"id": number, "text": text, "voice": voice, "rate_wpm": rate_wpm})
-            while kind == b"A":
+            while kind == AUDIO:
                 async with asyncio.timeout(CHUNK_TIMEOUT_S):
                     kind, body = await frames.get()
-                if kind == b"A":
+                if kind == AUDIO:
                     yield body
-            if kind == b"X":
+            if kind == FAILED:
                 raise VoiceError(body.decode(errors="replace"))
         except (TimeoutError, ConnectionError) as error:
             raise VoiceError("the eSpeak NG helper stopped answering") from error
         finally:
             del self._queues[number]
-            if kind == b"A" and self.alive:
+            if kind == AUDIO and self.alive:
                 with contextlib.suppress(ConnectionError):
                     self._write({"cancel": number})
 
@@ -132,7 +133,7 @@ class Helper:
             logger.warning("eSpeak NG helper ended", extra={"helper_pid": self.pid})
         finally:
             for frames in self._queues.values():
-                frames.put_nowait((b"X", b"the eSpeak NG helper ended"))
+                frames.put_nowait((FAILED, b"the eSpeak NG helper ended"))
 
 
 class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
@@ -145,7 +146,7 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
         self._voice = voice
         self._base_wpm = rate_wpm
         self._rate_wpm = rate_wpm
-        self._helper: Helper | None = None
+        self._helper: EspeakProcess | None = None
         self._starting = asyncio.Lock()
 
     @property
@@ -183,11 +184,11 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
         if helper is not None:
             await helper.aclose()
 
-    async def _running(self) -> Helper:
+    async def _running(self) -> EspeakProcess:
         async with self._starting:
             if self._helper is None or not self._helper.alive:
                 await self.aclose()
-                self._helper = await Helper.start()
+                self._helper = await EspeakProcess.start()
             return self._helper
 
 

@@ -25,6 +25,9 @@ from typing import Any, BinaryIO
 
 Request = dict[str, Any]
 
+READY, AUDIO, END, FAILED = b"R", b"A", b"E", b"X"  # kinds of frames on stdout
+HEAD = struct.Struct("!cII")  # of a frame on stdout: kind, id, length
+
 SYNCHRONOUS = 2  # espeak_AUDIO_OUTPUT: samples go to the callback
 DONT_EXIT = 0x8000  # else the library ends the process if its data is missing
 RATE_PARAMETER = 1
@@ -59,7 +62,7 @@ class Answers:
         self._pipe = pipe
 
     def send(self, kind: bytes, number: int, body: bytes = b"") -> None:
-        self._pipe.write(struct.pack("!cII", kind, number, len(body)) + body)
+        self._pipe.write(HEAD.pack(kind, number, len(body)) + body)
         self._pipe.flush()
 
 
@@ -80,7 +83,7 @@ class Voice:
     def say(self, request: Request) -> None:
         self._number = number = request["id"]
         if not self._choose(request["voice"].encode()):
-            self._answers.send(b"X", number, f"no voice {request['voice']!r}".encode())
+            self._answers.send(FAILED, number, f"no voice {request['voice']!r}".encode())
             return
         self._library.espeak_SetParameter(RATE_PARAMETER, request["rate_wpm"], 0)
         text = request["text"].replace("\0", " ").encode()
@@ -90,7 +93,7 @@ class Voice:
             self._library.espeak_Synth(text, size, 0, 1, 0, flags, None, None)
             self._library.espeak_Synchronize()
         self._cancelled.discard(number)
-        self._answers.send(b"E", number)
+        self._answers.send(END, number)
 
     def _choose(self, voice: bytes) -> bool:
         """Selects a voice by name (`en-us`) or by language (`en-gb`)."""
@@ -105,7 +108,7 @@ class Voice:
         if self._number in self._cancelled:
             return 1
         if samples and count > 0:
-            self._answers.send(b"A", self._number, ctypes.string_at(samples, count * 2))
+            self._answers.send(AUDIO, self._number, ctypes.string_at(samples, count * 2))
         return 0
 
 
@@ -159,11 +162,11 @@ def main() -> int:
     loaded = load()
     if loaded is None:
         message = "no eSpeak NG: install the system package espeak-ng or the wheel espeakng-loader"
-        answers.send(b"X", 0, message.encode())
+        answers.send(FAILED, 0, message.encode())
         return 1
     library, rate = loaded
     voice = Voice(library, answers)
-    answers.send(b"R", 0, str(rate).encode())
+    answers.send(READY, 0, str(rate).encode())
     todo: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(target=listen, args=(sys.stdin.buffer, voice, todo), daemon=True).start()
     while True:
