@@ -91,13 +91,13 @@ class _Lab:
         await self._delete(self._room)
         learner = Learner(self._account)
         asked = time.monotonic()
-        made = await self._account.token(self._module)
+        ticket = await self._account.token(self._module)
         pids = {
             "server": self._stack.pids("livekit-server"),
             "worker": self._stack.pids("agent start"),
             "speech engine": self._stack.pids("-m speech"),
         }
-        await self._talk(learner, made, asked, figures, pids)
+        await self._talk(learner, ticket, asked, figures, pids)
 
     async def plain(self, figures: Figures, worker: int) -> None:
         name = f"plain-{uuid.uuid4()}"
@@ -116,27 +116,27 @@ class _Lab:
             .with_identity("l_bench")
             .with_grants(api.VideoGrants(room_join=True, room=name))
         )
-        made = {
+        ticket = {
             "server_url": self._settings.livekit_client_url,
             "participant_token": token.to_jwt(),
             "room_name": name,
             "session_id": "",
         }
         pids = {"server": self._stack.pids("livekit-server"), "worker": [worker]}
-        await self._talk(Learner(self._account), made, asked, figures, pids)
+        await self._talk(Learner(self._account), ticket, asked, figures, pids)
         await self._delete(name)
 
     async def _talk(
         self,
         learner: Learner,
-        made: dict[str, str],
+        ticket: dict[str, str],
         asked: float,
         figures: Figures,
         pids: dict[str, list[int]],
     ) -> None:
         before = {part: cpu_s(found) for part, found in pids.items()}
         began = time.monotonic()
-        await learner.join_with(made)
+        await learner.join_with_ticket(ticket)
         heard = await learner.until(lambda: learner.first_sound(asked), 30, "a greeting")
         figures.greeting.append(heard - asked)
         await self._silence(learner)

@@ -22,7 +22,11 @@ def may_mount() -> bool:
 
 
 def run_in_own_namespace(test: str) -> None:
-    """Reruns a test in a namespace in which this user may mount. Raises AssertionError."""
+    """Runs a test, given by its node id, again in a process that may mount.
+
+    The process has its own user and mount namespaces. Raises AssertionError if the test fails
+    there.
+    """
     command = ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount"]
     command += [sys.executable, "-m", "pytest", "-q", test]
     done = subprocess.run(

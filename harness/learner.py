@@ -65,8 +65,8 @@ class Account:
             query["lesson"] = lesson_id
         answer = await self.http.post("/api/livekit/token", params=query, json={})
         assert answer.status_code == 201, answer.text
-        made: dict[str, Any] = answer.json()
-        return made
+        ticket: dict[str, Any] = answer.json()
+        return ticket
 
     async def transcript(self, session_id: str) -> list[dict[str, Any]]:
         answer = await self.get(f"/api/sessions/{session_id}/transcript?format=json")
@@ -117,11 +117,13 @@ class Learner:
     async def join(
         self, module_id: str, lesson_id: str = "", *, microphone: bool = True
     ) -> "Learner":
-        made = await self.account.token(module_id, lesson_id)
-        return await self.join_with(made, microphone=microphone)
+        ticket = await self.account.token(module_id, lesson_id)
+        return await self.join_with_ticket(ticket, microphone=microphone)
 
-    async def join_with(self, made: dict[str, Any], *, microphone: bool = True) -> "Learner":
-        self.session_id, self.room_name = made["session_id"], made["room_name"]
+    async def join_with_ticket(
+        self, ticket: dict[str, Any], *, microphone: bool = True
+    ) -> "Learner":
+        self.session_id, self.room_name = ticket["session_id"], ticket["room_name"]
         room = self.room
         room.register_text_stream_handler("lk.transcription", self._on_caption)
         room.on("track_subscribed", self._on_track)
@@ -130,12 +132,12 @@ class Learner:
         room.on("room_metadata_changed", lambda _old, new: self._news(self.metadata.append, new))
         for event in ("participant_connected", "participant_disconnected", "disconnected"):
             room.on(event, lambda *_: self.changed.set())
-        await room.connect(made["server_url"], made["participant_token"])
+        await room.connect(ticket["server_url"], ticket["participant_token"])
         if microphone:
             await self._publish()
         return self
 
-    async def arrive(
+    async def join_and_settle(
         self, module_id: str, lesson_id: str = "", *, microphone: bool = True
     ) -> "Learner":
         """Joins, and returns once the room is quiet; see settled()."""
@@ -176,8 +178,8 @@ class Learner:
         answer = await self.room.local_participant.perform_rpc(
             destination_identity=self.agents()[0], method=method, payload=json.dumps(payload)
         )
-        made: dict[str, Any] = json.loads(answer)
-        return made
+        result: dict[str, Any] = json.loads(answer)
+        return result
 
     async def data(self, topic: str, payload: dict[str, Any]) -> None:
         await self.room.local_participant.publish_data(json.dumps(payload), topic=topic)
@@ -187,8 +189,8 @@ class Learner:
             f"/api/rooms/{self.room_name}/lesson", json={"lessonId": lesson_id}
         )
         answer.raise_for_status()
-        made: dict[str, Any] = answer.json()
-        return made
+        lesson: dict[str, Any] = answer.json()
+        return lesson
 
     def agents(self) -> list[str]:
         return [

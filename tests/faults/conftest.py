@@ -36,5 +36,7 @@ async def call(
     for other in course.modules:
         await fresh_room(other)
     await no_job(stack)
-    amina = await (await learner()).arrive(module.id, module.lessons[0]["id"], microphone=False)
+    amina = await (await learner()).join_and_settle(
+        module.id, module.lessons[0]["id"], microphone=False
+    )
     return Call(stack, rows, amina)

@@ -51,7 +51,7 @@ async def test_ended_worker_says_goodbye_and_another_agent_continues(
     module = course.modules[0]
     await fresh_room(module)
     before = job_pids(stack)
-    amina = await (await learner()).arrive(module.id, module.lessons[0]["id"])
+    amina = await (await learner()).join_and_settle(module.id, module.lessons[0]["id"])
     old = amina.agents()[0]
     (job,) = job_pids(stack) - before
     amina.recording = True
@@ -71,7 +71,7 @@ async def test_ctrl_c_of_make_up_says_goodbye_in_open_rooms() -> None:
         account = await Account(stack.url, "Amina").sign_in()
         amina = Learner(account)
         module = (await account.course())["modules"][0]
-        await amina.arrive(module["id"])
+        await amina.join_and_settle(module["id"])
         amina.recording = True
         ended = time.monotonic()
         os.kill(stack.process.pid, signal.SIGINT)

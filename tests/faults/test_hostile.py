@@ -26,7 +26,7 @@ async def test_hostile_participant_takes_no_memory_and_evicts_no_agent(
     await fresh_room(module)
     before = job_pids(stack)
     amina, mallory = await learner(), await learner(name="Mallory")
-    await amina.arrive(module.id)
+    await amina.join_and_settle(module.id)
     (job,) = job_pids(stack) - before
     joined = time.monotonic()
     await mallory.join(module.id, microphone=False)

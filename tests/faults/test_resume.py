@@ -43,7 +43,7 @@ async def test_open_question_hint_and_talk_survive_the_agent(
     module = course.modules[0]
     await fresh_room(module)
     before = job_pids(stack)
-    amina = await (await learner()).arrive(module.id, module.lessons[0]["id"])
+    amina = await (await learner()).join_and_settle(module.id, module.lessons[0]["id"])
     asked = time.monotonic()
     await amina.type("quiz me")
     question = await amina.tutor_done(asked)
@@ -75,8 +75,8 @@ async def test_cut_answer_is_given_again_and_all_hear_one_apology(
     await fresh_room(module)
     before = job_pids(stack)
     amina, tomas = await learner(), await learner(name="Tomas")
-    await amina.arrive(module.id, module.lessons[1]["id"])
-    await tomas.arrive(module.id, module.lessons[0]["id"])
+    await amina.join_and_settle(module.id, module.lessons[1]["id"])
+    await tomas.join_and_settle(module.id, module.lessons[0]["id"])
     asked = time.monotonic()
     await amina.type("what is overfitting")
     for one in (amina, tomas):  # so that a late caption of this answer does not count as a new one

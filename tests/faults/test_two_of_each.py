@@ -53,7 +53,7 @@ async def test_calls_of_a_killed_worker_come_back_on_the_other_worker(
     module = course.modules[0]
     await fresh_room(module)
     before = job_pids(stack)
-    amina = await (await learner()).arrive(module.id, module.lessons[0]["id"])
+    amina = await (await learner()).join_and_settle(module.id, module.lessons[0]["id"])
     asked = time.monotonic()
     await amina.type(QUESTION)
     await amina.tutor_done(asked)
@@ -86,9 +86,9 @@ async def test_either_token_server_works_alone(
         os.kill(pid, signal.SIGSTOP)
     try:
         assert await elsewhere.get("/api/me") == me
-        made = await elsewhere.token(course.modules[1].id)
+        ticket = await elsewhere.token(course.modules[1].id)
         amina = await learner(elsewhere)
-        await amina.join_with(made)
+        await amina.join_with_ticket(ticket)
         await amina.until(amina.agents, 20, "an agent")
     finally:
         for pid in servers:

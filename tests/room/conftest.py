@@ -146,11 +146,11 @@ async def fresh_room(
 
 @pytest.fixture
 def arrived(fresh_room: Callable[[Module], Any], learner: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes learners who have arrived in a new session; see Learner.arrive."""
+    """Makes learners who have arrived in a new session; see Learner.join_and_settle."""
 
     async def make(module: Module, lesson_id: str = "") -> Learner:
         await fresh_room(module)
         one: Learner = await learner()
-        return await one.arrive(module.id, lesson_id)
+        return await one.join_and_settle(module.id, lesson_id)
 
     return make

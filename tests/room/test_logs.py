@@ -24,9 +24,9 @@ async def test_logs_contain_no_names_words_or_tokens(
     await fresh_room(module)
     account = await person(NAME)
     rosalind = await learner(account)
-    made = await account.token(module.id)
+    ticket = await account.token(module.id)
     joined = time.monotonic()
-    await rosalind.join_with(made)
+    await rosalind.join_with_ticket(ticket)
     await rosalind.settled(joined)
     asked = time.monotonic()
     await rosalind.type(QUESTION)
@@ -42,7 +42,7 @@ async def test_logs_contain_no_names_words_or_tokens(
         "xylophone",
         "quince",
         answer[:40],
-        made["participant_token"],
+        ticket["participant_token"],
         signed_in,
     ]
     logs = {path.name: path.read_text(errors="replace") for path in logs_of(stack)}

@@ -91,7 +91,7 @@ async def test_token_requested_long_before_the_learner_joins(
     amina = await learner()
     token = await amina.account.token(module.id)
     await asyncio.sleep(SETTLE_S)  # the agent is there before anybody else
-    await one_agent(await amina.join_with(token))
+    await one_agent(await amina.join_with_ticket(token))
 
 
 @pytest.mark.parametrize("turn", TURNS)
@@ -169,8 +169,8 @@ async def test_two_learners_are_both_heard_under_their_own_name_and_on_their_own
 ) -> None:
     first, second = module.lessons[0], module.lessons[1]
     amina, tomas = await learner(), await learner(name="Tomas")
-    await amina.arrive(module.id, first["id"])
-    await tomas.arrive(module.id, second["id"])
+    await amina.join_and_settle(module.id, first["id"])
+    await tomas.join_and_settle(module.id, second["id"])
     for one, lesson in ((tomas, second), (amina, first), (tomas, second)):
         _, ended = await one.say("what is this lesson about")
         answer = await one.tutor_done(ended)
@@ -190,8 +190,8 @@ async def test_learners_who_speak_at_once_are_each_answered_even_after_replacing
 ) -> None:
     first, second = module.lessons[0], module.lessons[1]
     amina, tomas = await learner(), await learner(name="Tomas")
-    await amina.arrive(module.id, first["id"])
-    await tomas.arrive(module.id, second["id"])
+    await amina.join_and_settle(module.id, first["id"])
+    await tomas.join_and_settle(module.id, second["id"])
     question = "what is this lesson about"
     began = time.monotonic()
     words = await spoken("i do not understand the learning rate")
@@ -255,8 +255,8 @@ async def test_two_learners_each_hear_their_own_last_answer_again(
     learner: Callable[..., Any], module: Module
 ) -> None:
     amina, tomas = await learner(), await learner(name="Tomas")
-    await amina.arrive(module.id, module.lessons[0]["id"])
-    await tomas.arrive(module.id, module.lessons[1]["id"])
+    await amina.join_and_settle(module.id, module.lessons[0]["id"])
+    await tomas.join_and_settle(module.id, module.lessons[1]["id"])
     answers = []
     for one in (amina, tomas):
         asked = time.monotonic()

@@ -30,7 +30,7 @@ async def test_words_of_a_learner_who_opted_out_are_answered_and_stored_nowhere(
     account = await person("Silent")
     choice = await account.http.patch("/api/me/settings", json={"storeWords": False})
     choice.raise_for_status()
-    one = await (await learner(account)).arrive(module.id)
+    one = await (await learner(account)).join_and_settle(module.id)
     _, ended = await one.say("what is overfitting")
     await one.answered(ended)
     asked = time.monotonic()

@@ -125,7 +125,7 @@ async def show_talk(page: Page, stack: Stack, typed: list[str], heard: list[str]
     module = (await account.get(f"/api/courses/{COURSE}"))["modules"][0]["id"]
     query = {"courseId": COURSE, "moduleId": module}
     ticket = (await account.http.post("/api/livekit/token", params=query, json={})).json()
-    other = await Learner(account).join_with(ticket, microphone=False)
+    other = await Learner(account).join_with_ticket(ticket, microphone=False)
     to = [one.identity for one in other.room.remote_participants.values() if is_learner(one)]
     assert len(to) == 1
     for text in typed:
