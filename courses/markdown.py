@@ -17,9 +17,9 @@ SKIPPED = ("hr", "html_block", "heading_open")
 
 @dataclass(frozen=True)
 class PassageText:
-    """A paragraph, list, code block or formula as authored; only a formula has `mathml`.
+    """One passage; `body` is its Markdown. Only a formula has `mathml`.
 
-    `line` counts from 0; `pictures` are their sources as authored, in order.
+    `line` is its first line in the file, from 0. `pictures` are the paths in its image links.
     """
 
     kind: PassageKind

@@ -152,7 +152,7 @@ JOBS_FAILED = Gauge(
     "bodh_background_jobs_failed", "Background jobs that are not retried", over="livemax"
 )
 JOBS = Counter(
-    "bodh_background_jobs_total", "Started background jobs: completed, retried, failed",
+    "bodh_background_jobs_total", "Runs of background jobs, by outcome: completed, retried, failed",
     ("kind", "outcome"),
 )  # fmt: skip
 JOB_SECONDS = Histogram(

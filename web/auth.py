@@ -151,7 +151,8 @@ def _plain(text: object) -> bool:
 def token_of(request: Request) -> str:
     """The bearer token of the request, or else the one in the cookie.
 
-    Raises SignInRequired, or Forbidden if a write with the cookie may come from another site.
+    Raises SignInRequired if there is neither. Raises Forbidden for a write with the cookie that
+    may come from another site.
     """
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and bearer.strip():
@@ -166,7 +167,7 @@ def token_of(request: Request) -> str:
 def check_origin(request: Request) -> None:
     """Raises Forbidden for a write from a page of another origin.
 
-    Browsers send the origin with every write, so a request without one is not from a browser.
+    Browsers send the origin with every write, so a write without one is not from a browser.
     """
     if request.method in SAFE_METHODS:
         return

@@ -41,7 +41,8 @@ class Drainer:
     def __init__(self, spool: Spool, pool: db.Pool) -> None:
         self._spool = spool
         self._pool = pool
-        self._failures = 0
+        self._failures = 0  # in a row
+        # by session and account: when they erased, and the newest drained entry at the last sweep
         self._swept: dict[tuple[UUID, UUID], tuple[datetime, int]] = {}
 
     async def run(self) -> None:

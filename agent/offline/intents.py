@@ -21,7 +21,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Say:
-    """An answer that needs no lesson; `text` is its name in prompts/."""
+    """An answer that needs no lesson. `text` is its name in prompts/, after what was asked."""
 
     text: str
 

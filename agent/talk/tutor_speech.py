@@ -13,6 +13,8 @@ from agent.text.lines import SPEECH, Speech
 
 
 class Pace(Protocol):
+    """A voice whose rate of speech can be set, as a factor of the normal one."""
+
     def set_rate(self, factor: float, /) -> None: ...
 
 
