@@ -149,7 +149,7 @@ async def _transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]
 
 
 @asynccontextmanager
-async def only_one(dsn: str, key: int) -> AsyncIterator[Connection]:
+async def advisory_lock(dsn: str, key: int) -> AsyncIterator[Connection]:
     """Waits for an advisory lock, which only one process on all hosts can hold.
 
     Yields the connection that holds it. If that connection fails, another process may get the lock.

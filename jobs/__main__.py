@@ -17,7 +17,7 @@ from db.tenants import list_tenants
 from jobs.runner import Runner
 from jobs.work import Parts
 from settings import Settings, SettingsError, prepare_settings
-from telemetry.parts import lasting
+from telemetry.restarting import run_restarting
 
 logger = logging.getLogger("bodh.jobs")
 
@@ -57,7 +57,7 @@ async def run_jobs(settings: Settings) -> None:
     pool = await create_pool(settings.jobs_dsn, max_size=settings.database_pool_size)
     parts = Parts(pool, open_storage(settings), utc_now)
     try:
-        await lasting("queue", lambda: run_queue(settings, parts))
+        await run_restarting("queue", lambda: run_queue(settings, parts))
     finally:
         pool.terminate()
 

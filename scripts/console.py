@@ -6,7 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
-from telemetry.lines import read_line
+from telemetry.log_lines import read_line
 
 PERIOD_S = 0.2
 COLOURS = (36, 32, 33, 35, 34, 31)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from telemetry import metrics
-from telemetry.lines import may_log
+from telemetry.log_lines import may_log
 
 AlarmName = Literal[
     "spool_not_drained",  # the oldest entry has waited for more than 5 s
@@ -46,7 +46,7 @@ def begin(folder: Path) -> None:
 def alarm(name: AlarmName, on: bool, **facts: float | int | str) -> None:
     """Raises or clears an alarm. Only changes have an effect, so call it at every check.
 
-    `facts` are ids and counts; others are dropped (see `telemetry.lines.FACTS`).
+    `facts` are ids and counts; others are dropped (see `telemetry.log_lines.FACTS`).
     """
     with _lock:
         if _folder is None:

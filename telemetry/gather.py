@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from telemetry.alarms import ACTIVE_FILE, ALARMS, AlarmName
-from telemetry.files import MetricFile
+from telemetry.metric_files import MetricFile
 
 PAST = "past"
 KEPT = ("counter", "histogram")  # a gauge of a dead process means nothing

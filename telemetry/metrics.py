@@ -28,7 +28,7 @@ def begin(folder: Path) -> None:
     os.environ[FOLDER] = str(folder)
     from prometheus_client import CollectorRegistry, values
 
-    from telemetry.files import MetricFile
+    from telemetry.metric_files import MetricFile
 
     values.MmapedDict = MetricFile  # type: ignore[attr-defined]
     if not values.ValueClass._multiprocess:  # imported earlier: it chose to keep values in memory
@@ -193,7 +193,7 @@ HTTP_SECONDS = Histogram("bodh_http_seconds", "Duration of requests", ("route",)
 METRICS = [value for value in list(globals().values()) if isinstance(value, Metric)]
 
 
-async def watch_loop() -> None:
+async def measure_loop_lag() -> None:
     """Measures LOOP_LAG until cancelled. A high lag is the first sign of too little CPU."""
     clock = asyncio.get_running_loop().time
     while True:

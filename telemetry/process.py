@@ -11,7 +11,7 @@ from typing import IO, Literal
 
 from settings import Settings
 from telemetry import alarms, metrics
-from telemetry.lines import Line, Relay, log_uncaught
+from telemetry.log_lines import LineFormatter, RelayFormatter, log_uncaught
 
 Process = Literal[
     "postgres", "web", "speech", "drain", "agent", "job", "jobs", "watch", "database"
@@ -60,10 +60,10 @@ def start_logging(process: Process) -> None:
     root = logging.getLogger()
     if process == "job":
         for handler in root.handlers:
-            handler.setFormatter(Relay())
+            handler.setFormatter(RelayFormatter())
         return
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(Line(process, readable=sys.stderr.isatty()))
+    handler.setFormatter(LineFormatter(process, readable=sys.stderr.isatty()))
     root.handlers = [handler]
     root.setLevel(logging.INFO)
     for name in QUIET:

@@ -11,8 +11,8 @@ import rooms
 import telemetry
 from db import create_pool
 from settings import Settings, SettingsError, prepare_settings
-from telemetry.parts import lasting
 from telemetry.process import metrics_dir
+from telemetry.restarting import run_restarting
 from watch.host import Host
 from watch.intake import apply_webhooks
 from watch.metrics import serve_metrics
@@ -40,12 +40,12 @@ async def _run(settings: Settings) -> None:
         lk = rooms.connect(settings)
         stack.push_async_callback(lk.aclose)
         async with asyncio.TaskGroup() as parts:
-            parts.create_task(lasting("watcher", lambda: keep_watch(settings, lk, pool)))
-            parts.create_task(lasting("webhooks", lambda: apply_webhooks(settings, pool)))
-            parts.create_task(lasting("host", lambda: Host(settings, lk, pool).run()))
+            parts.create_task(run_restarting("watcher", lambda: keep_watch(settings, lk, pool)))
+            parts.create_task(run_restarting("webhooks", lambda: apply_webhooks(settings, pool)))
+            parts.create_task(run_restarting("host", lambda: Host(settings, lk, pool).run()))
             notices = Notices(pool, metrics_dir(settings), utc_now, socket.gethostname())
-            parts.create_task(lasting("notices", notices.run))
-            parts.create_task(lasting("metrics", lambda: serve_metrics(settings)))
+            parts.create_task(run_restarting("notices", notices.run))
+            parts.create_task(run_restarting("metrics", lambda: serve_metrics(settings)))
 
 
 def main() -> int:

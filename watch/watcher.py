@@ -12,7 +12,7 @@ from uuid import UUID
 from livekit import api
 
 import rooms
-from db import AWAY, Connection, NotFound, Pool, only_one, tenant_tx
+from db import AWAY, Connection, NotFound, Pool, advisory_lock, tenant_tx
 from db.leases import Lease, end_leased_session, list_leases
 from db.tenants import list_tenants
 from settings import Settings
@@ -133,7 +133,7 @@ class Watcher:
 
 async def keep_watch(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
     """Waits for the lock, then watches. Raises database errors."""
-    async with only_one(settings.watch_dsn, LOCK) as db:
+    async with advisory_lock(settings.watch_dsn, LOCK) as db:
         logger.info("watching")
         try:
             async with asyncio.TaskGroup() as tasks:

@@ -92,7 +92,7 @@ class RoomJob(ABC):
             at_end.push_async_callback(self.journal.writer.close)
             at_end.push_async_callback(self.close)
             at_end.callback(heartbeat.cancel)  # so the next agent does not wait for `close`
-            loop_lag = asyncio.create_task(metrics.watch_loop())
+            loop_lag = asyncio.create_task(metrics.measure_loop_lag())
             at_end.callback(loop_lag.cancel)
             metrics.AGENT_ROOMS.set(1)
             await self.start()

@@ -16,7 +16,7 @@ from prometheus_client import generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from telemetry import gather
-from telemetry.lines import FACTS, OURS
+from telemetry.log_lines import FACTS, OURS
 
 ROOT = Path(__file__).parents[2]
 TOKEN = jwt.encode({"sub": "l_a"}, "not a secret, only long enough for it")
@@ -129,17 +129,17 @@ def test_error_of_an_unawaited_task_is_logged_without_its_text(tmp_path: Path) -
 RELAYED = """
 from logging.handlers import QueueHandler
 import pickle
-from telemetry.lines import Relay, Line
+from telemetry.log_lines import LineFormatter, RelayFormatter
 
 class AsLiveKit(logging.Handler):
     def emit(self, record):  # as livekit.agents hands the record of a job to its worker
         record.message = record.msg = self.format(record)
         record.args = record.exc_info = record.stack_info = None
         sent = pickle.loads(pickle.dumps(record))
-        print(Line("agent").format(sent), file=sys.stderr)
+        print(LineFormatter("agent").format(sent), file=sys.stderr)
 
 handler = AsLiveKit()
-handler.setFormatter(Relay())
+handler.setFormatter(RelayFormatter())
 logging.getLogger().handlers = [handler]
 """
 
@@ -189,7 +189,7 @@ def test_every_fact_that_our_code_logs_is_on_the_list() -> None:
         for path in [ROOT / f"{name}.py", *(ROOT / name).rglob("*.py")]:
             if path.exists() and "node_modules" not in path.parts:
                 missing += [f"{path.name}: {key}" for key in logged_facts(path)]
-    # a new one goes to FACTS of telemetry/lines.py, if it is an id, a count or a kind
+    # a new one goes to FACTS of telemetry/log_lines.py, if it is an id, a count or a kind
     assert sorted(one for one in missing if one.split(": ")[1] not in FACTS) == []
 
 

@@ -16,13 +16,13 @@ from livekit import api, rtc
 
 import rooms
 import watch.watcher
-from db import Connection, NotFound, Pool, create_pool, only_one, tenant_tx
+from db import Connection, NotFound, Pool, advisory_lock, create_pool, tenant_tx
 from db.event_kinds import AgentLeft
 from db.events import append_event
 from db.leases import Lease, heartbeat, list_leases, take_dispatch
 from protocol import agent_identity, parse_dispatch
 from telemetry import alarms
-from telemetry.parts import lasting
+from telemetry.restarting import run_restarting
 from tests.conftest import Database
 from tests.web.conftest import School
 from watch.watcher import Watcher, keep_watch
@@ -261,7 +261,7 @@ async def test_one_watcher_runs_at_a_time_and_the_next_takes_over(database: Data
     first, second = asyncio.Event(), asyncio.Event()
 
     async def hold(name: str, held: asyncio.Event) -> Connection:
-        async with only_one(dsn, 1) as db:
+        async with advisory_lock(dsn, 1) as db:
             order.append(name)
             held.set()
             while True:
@@ -298,6 +298,6 @@ async def test_failed_part_of_the_watcher_is_restarted() -> None:
             await asyncio.Event().wait()
         raise ExceptionGroup("two", [OSError(), ValueError()])
 
-    task = asyncio.create_task(lasting("part", part))
+    task = asyncio.create_task(run_restarting("part", part))
     await asyncio.wait_for(third.wait(), 5)
     task.cancel()

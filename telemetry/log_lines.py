@@ -51,7 +51,7 @@ _CUT = re.compile(r"""[\n:='"`<{\[(]""")  # what libraries put before a value
 _SECRET = re.compile(r"eyJ[\w-]{8,}[\w.-]*|//[^/\s@]*@|\?\S+|(?i:bearer) \S+")
 
 
-class Line(logging.Formatter):
+class LineFormatter(logging.Formatter):
     def __init__(self, process: str, *, readable: bool = False) -> None:
         super().__init__()
         self._process = process
@@ -62,7 +62,7 @@ class Line(logging.Formatter):
         return read_line(line) if self._readable else json.dumps(line)
 
 
-class Relay(logging.Formatter):
+class RelayFormatter(logging.Formatter):
     """Cleans the records of a job process before LiveKit sends them to the worker, which logs them.
 
     LiveKit sends the returned text as the message, and the attributes of the record.

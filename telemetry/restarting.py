@@ -1,16 +1,16 @@
-"""Parts of a process: they run as long as the process and restart when they fail."""
+"""Runs the parts of a process as long as the process, and restarts those that fail."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0)  # the last one repeats
-LASTING_S = 10.0  # a run of this length resets the pauses
+HEALTHY_S = 10.0  # a run of this length resets the pauses
 
 logger = logging.getLogger(__name__)
 
 
-async def lasting(name: str, part: Callable[[], Awaitable[None]]) -> None:
+async def run_restarting(name: str, part: Callable[[], Awaitable[None]]) -> None:
     """Runs a part until cancelled; restarts it each time it ends or raises."""
     clock = asyncio.get_running_loop().time
     failures = 0
@@ -19,7 +19,7 @@ async def lasting(name: str, part: Callable[[], Awaitable[None]]) -> None:
         try:
             await part()
         except Exception as error:  # noqa: BLE001 a process edge
-            failures = 0 if clock() - began > LASTING_S else failures + 1
+            failures = 0 if clock() - began > HEALTHY_S else failures + 1
             for kind in sorted(_kinds(error)):
                 logger.warning("part failed", extra={"part": name, "kind": kind})
         await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
