@@ -8,7 +8,7 @@ from db import Connection
 KEPT = timedelta(hours=1)
 
 
-async def hit(
+async def count_request(
     db: Connection, tenant_id: UUID, account_id: UUID, name: str, limit: int, now: datetime
 ) -> bool:
     """Counts a request in the minute of `now`. Returns whether it is within the limit.

@@ -13,7 +13,7 @@ from livekit import api
 from db import Forbidden, Pool, acquire, tenant_tx
 from db.accounts import Account, ensure_account
 from db.local_inbox import LocalInbox
-from db.rates import hit
+from db.rate_limits import count_request
 from db.storage import Storage
 from db.tenants import Tenant, ensure_tenant, find_tenant
 from settings import Settings
@@ -102,7 +102,7 @@ async def take_token(running: Running, caller: Caller) -> None:
     """Counts one join token against the account's rate. Raises RateExceeded."""
     limit = running.settings.rate_token_per_minute
     async with tenant_tx(running.pool, caller.tenant_id) as db:
-        granted = await hit(
+        granted = await count_request(
             db, caller.tenant_id, caller.account.id, "token", limit, running.clock()
         )
     if not granted:

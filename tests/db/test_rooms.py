@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from db import Conflict, Connection, NotFound, accounts, leases, rates, rooms, sessions
+from db import Conflict, Connection, NotFound, accounts, leases, rate_limits, rooms, sessions
 from db.courses import list_lessons
 from tests.db.rows import NOW, make_learner, make_room
 
@@ -118,5 +118,7 @@ async def test_rate_limit_counts_each_minute_separately(db: Connection, tenant_i
     amina = await make_learner(db, tenant_id)
     moments = [NOW, NOW + timedelta(seconds=59), NOW + timedelta(seconds=59)]
     moments.append(NOW + timedelta(seconds=60))
-    allowed = [await rates.hit(db, tenant_id, amina.id, "token", 2, at) for at in moments]
+    allowed = [
+        await rate_limits.count_request(db, tenant_id, amina.id, "token", 2, at) for at in moments
+    ]
     assert allowed == [True, True, False, True]

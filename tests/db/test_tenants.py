@@ -27,7 +27,7 @@ from db import (
     progress,
     queue,
     quizzes,
-    rates,
+    rate_limits,
     rooms,
     search,
     sessions,
@@ -81,7 +81,7 @@ async def fill(pool: Pool, slug: str) -> Ids:
         await enrollments.ensure_enrollment(db, tenant.id, account.id, course.id)
         await progress.record_visit(db, tenant.id, account.id, lesson.id, NOW)
         await quizzes.start_quiz(db, tenant.id, account.id, lesson.id)
-        await rates.hit(db, tenant.id, account.id, "token", 1, NOW)
+        await rate_limits.count_request(db, tenant.id, account.id, "token", 1, NOW)
         stay = Participant(session_id, "PA_1", account.id, NOW, None)
         await attendance.upsert_participants(db, tenant.id, [stay])
         await webhooks.insert_events(db, tenant.id, [MediaEvent("EV_1", "room_started", NOW)])
@@ -249,7 +249,17 @@ async def test_without_a_tenant_no_row_is_visible(database: Database, ours: Ids)
 
 
 def test_every_function_of_a_table_takes_connection_and_tenant_first() -> None:
-    modules = (accounts, courses, enrollments, progress, quizzes, rates, rooms, search, sessions)
+    modules = (
+        accounts,
+        courses,
+        enrollments,
+        progress,
+        quizzes,
+        rate_limits,
+        rooms,
+        search,
+        sessions,
+    )
     tables = (account_settings, attendance, erasing, events, heard, transcripts, webhooks)
     for module in (*modules, *tables):
         for name, function in inspect.getmembers(module, inspect.iscoroutinefunction):

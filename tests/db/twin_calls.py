@@ -136,7 +136,9 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "queue.enqueue": [{"kind": "prune"}],
         "quizzes.grade": [{"option": option} for option in range(3)],
         "quizzes.start_quiz": [{"lesson_id": lesson.id} for lesson in tree.lessons],
-        "rates.hit": [{"name": "token", "now": NOW}, {"name": "token", "now": at(7200)}],
+        "rate_limits.count_request": [
+            {"name": "token", "now": NOW}, {"name": "token", "now": at(7200)}
+        ],
         "rooms.adopt_lesson": lessons,
         "rooms.ensure_room": [{}, {"name": given["foreign_name"]}, {"name": "new"}],
         "rooms.find_room": [{}, {"name": given["foreign_name"]}],
