@@ -30,7 +30,7 @@ from agent.models.espeak import EspeakTTS
 from agent.offline.tutor import OfflineTutor
 from agent.room.latency import Latency
 from courses.memory import MemoryLibrary
-from speech.engine import Engine, Wish
+from speech.engine import DecodeOptions, Engine
 from speech.models import chosen
 from speech.wire import RATE
 
@@ -65,7 +65,7 @@ class WholeUtterances(stt.STT[str]):
             resampler = rtc.AudioResampler(frame.sample_rate, RATE)
             frames = [*resampler.push(frame), *resampler.flush()]
             pcm = np.concatenate([np.frombuffer(one.data, np.int16) for one in frames])
-        heard = await asyncio.to_thread(self._engine.recognise, pcm.tobytes(), Wish())
+        heard = await asyncio.to_thread(self._engine.recognise, pcm.tobytes(), DecodeOptions())
         return stt.SpeechEvent(
             stt.SpeechEventType.FINAL_TRANSCRIPT,
             alternatives=[stt.SpeechData(language=LanguageCode("en"), text=heard.text)],

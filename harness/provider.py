@@ -23,7 +23,7 @@ import uvicorn
 from agent.models.espeak import RATE as VOICE_RATE
 from agent.models.espeak import EspeakTTS
 from harness.voices import resampled
-from speech.engine import Engine, Wish
+from speech.engine import DecodeOptions, Engine
 from speech.models import TEST_MODEL_FOLDER
 from speech.wire import RATE
 
@@ -187,7 +187,7 @@ class Provider:
             pcm = resampled(samples, file.getframerate(), RATE) if len(samples) else samples
         if self._engine is None:
             self._engine = await asyncio.to_thread(Engine, TEST_MODEL_FOLDER)
-        found = await asyncio.to_thread(self._engine.recognise, pcm.tobytes(), Wish())
+        found = await asyncio.to_thread(self._engine.recognise, pcm.tobytes(), DecodeOptions())
         await answer.json({"text": found.text})
         self.served["stt"] += 1
 

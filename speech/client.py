@@ -30,7 +30,7 @@ class ConnectionLost(Exception):
     """The connection was lost before an answer; the request can be sent again."""
 
 
-class Line:
+class EngineConnection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self._ids = itertools.count(1)
@@ -82,7 +82,7 @@ class SpeechClient:
 
     def __init__(self, address: Path) -> None:
         self._address = address
-        self._line: Line | None = None
+        self._connection: EngineConnection | None = None
         self._connecting = asyncio.Lock()
 
     async def recognise(
@@ -123,9 +123,9 @@ class SpeechClient:
 
     async def aclose(self) -> None:
         """Closes the connection; later calls open a new one."""
-        line, self._line = self._line, None
-        if line is not None:
-            await line.aclose()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.aclose()
 
     async def _ask(self, header: Header, pcm: bytes, *, timeout_s: float, again: bool) -> Header:
         try:
@@ -146,15 +146,17 @@ class SpeechClient:
     async def _ask_until_answered(self, header: Header, pcm: bytes, *, again: bool) -> Header:
         while True:
             try:
-                line = await self._connected()
-                return await line.ask(header, pcm)
+                connection = await self._connected()
+                return await connection.ask(header, pcm)
             except (ConnectionLost, OSError) as error:
                 if not again:
                     raise SpeechTimeout("no speech engine answers") from error
                 await asyncio.sleep(RETRY_S)
 
-    async def _connected(self) -> Line:
+    async def _connected(self) -> EngineConnection:
         async with self._connecting:
-            if self._line is None or self._line.lost:
-                self._line = Line(*await asyncio.open_unix_connection(self._address))
-            return self._line
+            if self._connection is None or self._connection.lost:
+                self._connection = EngineConnection(
+                    *await asyncio.open_unix_connection(self._address)
+                )
+            return self._connection

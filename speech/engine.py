@@ -22,7 +22,7 @@ class TooLong(ValueError):
 
 
 @dataclass(frozen=True)
-class Wish:
+class DecodeOptions:
     """How to decode. A `language` of None lets a multilingual model detect it."""
 
     language: str | None = "en"
@@ -40,9 +40,9 @@ class Engine:
 
     def warm(self) -> None:
         """Decodes a second of silence, so that the first learner need not wait for it."""
-        self._decode(np.zeros(RATE, np.float32), Wish())
+        self._decode(np.zeros(RATE, np.float32), DecodeOptions())
 
-    def recognise(self, pcm: bytes, wish: Wish) -> Recognition:
+    def recognise(self, pcm: bytes, options: DecodeOptions) -> Recognition:
         """The text of int16 mono PCM at 16 kHz. Raises TooLong above 29.5 s."""
         if len(pcm) > MAX_PCM_BYTES:
             raise TooLong(f"{len(pcm) / 2 / RATE:.1f} s of audio, at most {MAX_AUDIO_S} s")
@@ -50,9 +50,9 @@ class Engine:
         samples = to_samples(pcm)
         sound = find_sound(samples)
         segments: list[Segment] = []
-        language = wish.language or "en"
+        language = options.language or "en"
         if sound.voiced_s >= MIN_VOICED_S:
-            language, found = self._decode(framed(samples, sound), wish)
+            language, found = self._decode(framed(samples, sound), options)
             segments = [segment for segment in found if is_speech(segment, sound.voiced_s)]
         audio_s, offset_s = len(samples) / RATE, (sound.start - MARGIN) / RATE
         return Recognition(
@@ -65,15 +65,15 @@ class Engine:
             words=spans((word for s in segments for word in s.words or ()), offset_s, audio_s),
         )
 
-    def _decode(self, samples: Samples, wish: Wish) -> tuple[str, list[Segment]]:
+    def _decode(self, samples: Samples, options: DecodeOptions) -> tuple[str, list[Segment]]:
         segments, info = self._model.transcribe(
             samples,
-            language=wish.language,
+            language=options.language,
             beam_size=1,
             temperature=0.0,  # no retries at higher ones: the guards drop bad guesses
             without_timestamps=True,
             condition_on_previous_text=False,
-            word_timestamps=wish.words,
+            word_timestamps=options.words,
         )
         return info.language, list(segments)
 

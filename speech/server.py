@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
-from speech.engine import Engine, TooLong, Wish
+from speech.engine import DecodeOptions, Engine, TooLong
 from speech.models import Choice
 from speech.wire import Failure, Header, Health, Recognition, WireError, frame, read_frame
 
@@ -26,7 +26,7 @@ class AlreadyServed(Exception):
     """Another engine already answers at this address."""
 
 
-class Desk:
+class RecognitionQueue:
     """Shares the engine between rooms.
 
     Refuses an interim while anything is decoded or waiting, and after an interim for as long as
@@ -47,13 +47,13 @@ class Desk:
     def takes_interim(self) -> bool:
         return self._active == 0 and time.monotonic() >= self._next_interim
 
-    async def recognise(self, pcm: bytes, wish: Wish, *, final: bool) -> Recognition:
+    async def recognise(self, pcm: bytes, options: DecodeOptions, *, final: bool) -> Recognition:
         """Raises TooLong, and whatever the model raises."""
         self._active += 1
         try:
             async with self._turns:
                 loop = asyncio.get_running_loop()
-                found = await loop.run_in_executor(self._pool, self._engine.recognise, pcm, wish)
+                found = await loop.run_in_executor(self._pool, self._engine.recognise, pcm, options)
         finally:
             self._active -= 1
         if not final:
@@ -68,8 +68,10 @@ class Desk:
 class Connection:
     """One client. Its requests run concurrently and end when it disconnects."""
 
-    def __init__(self, desk: Desk, choice: Choice, writer: asyncio.StreamWriter) -> None:
-        self._desk = desk
+    def __init__(
+        self, queue: RecognitionQueue, choice: Choice, writer: asyncio.StreamWriter
+    ) -> None:
+        self._queue = queue
         self._choice = choice
         self._writer = writer
         self._tasks: set[asyncio.Task[None]] = set()
@@ -103,18 +105,20 @@ class Connection:
             final = header["kind"] == "final"
             if not final and header["kind"] != "interim":
                 return failure("bad_request", "kind is final, interim or health")
-            wish = Wish(header.get("language"), bool(header.get("words")))
+            options = DecodeOptions(header.get("language"), bool(header.get("words")))
             patience_s = min(float(header.get("timeout_s", DEFAULT_TIMEOUT_S)), MAX_TIMEOUT_S)
         except (KeyError, TypeError, ValueError) as error:
             return failure("bad_request", str(error))
-        if not final and not self._desk.takes_interim():
+        if not final and not self._queue.takes_interim():
             return failure("busy", "decoding other requests")
-        return await self._recognise(pcm, wish, final=final, patience_s=patience_s)
+        return await self._recognise(pcm, options, final=final, patience_s=patience_s)
 
-    async def _recognise(self, pcm: bytes, wish: Wish, *, final: bool, patience_s: float) -> Header:
+    async def _recognise(
+        self, pcm: bytes, options: DecodeOptions, *, final: bool, patience_s: float
+    ) -> Header:
         try:
             async with asyncio.timeout(patience_s):
-                found = await self._desk.recognise(pcm, wish, final=final)
+                found = await self._queue.recognise(pcm, options, final=final)
         except TimeoutError:
             return failure("timeout", f"not decoded within {patience_s:.1f} s")
         except TooLong as error:
@@ -126,7 +130,7 @@ class Connection:
 
     def _health(self) -> Header:
         choice = self._choice
-        return asdict(Health(choice.model, choice.test_model, os.getpid(), self._desk.waiting))
+        return asdict(Health(choice.model, choice.test_model, os.getpid(), self._queue.waiting))
 
 
 def failure(error: Failure, message: str) -> Header:
@@ -141,7 +145,7 @@ async def serve(choice: Choice, address: Path, *, threads: int, ready: Callable[
     await asyncio.to_thread(clear_address, address)
     engine = await asyncio.to_thread(Engine, Path(choice.path), threads=threads)
     await asyncio.to_thread(engine.warm)
-    desk = Desk(engine, threads=threads)
+    queue = RecognitionQueue(engine, threads=threads)
     open_connections: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -150,7 +154,7 @@ async def serve(choice: Choice, address: Path, *, threads: int, ready: Callable[
             open_connections.add(task)
             task.add_done_callback(open_connections.discard)
         with contextlib.suppress(asyncio.CancelledError):  # only the end below cancels it
-            await Connection(desk, choice, writer).serve(reader)
+            await Connection(queue, choice, writer).serve(reader)
 
     server = await asyncio.start_unix_server(accept, address)
     await asyncio.to_thread(address.chmod, 0o600)
@@ -160,7 +164,7 @@ async def serve(choice: Choice, address: Path, *, threads: int, ready: Callable[
     for task in tuple(open_connections):
         task.cancel()
     await asyncio.gather(*open_connections, return_exceptions=True)
-    await asyncio.to_thread(desk.close)
+    await asyncio.to_thread(queue.close)
     await asyncio.to_thread(address.unlink, missing_ok=True)
 
 

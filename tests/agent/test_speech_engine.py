@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from speech.engine import Engine, TooLong, Wish
+from speech.engine import DecodeOptions, Engine, TooLong
 from speech.guards import believable, find_sound, loops
 from speech.models import TEST_MODEL_FOLDER
 from speech.wire import RATE
@@ -20,13 +20,13 @@ def engine() -> Engine:
 
 @pytest.mark.parametrize(("name", "text"), WAVS.items())
 def test_recorded_phrases_are_recognised_exactly(engine: Engine, name: str, text: str) -> None:
-    found = engine.recognise(recorded(name), Wish())
+    found = engine.recognise(recorded(name), DecodeOptions())
     assert (found.text, found.language) == (text, "en")
     assert found.confidence > 0.8
 
 
 def test_words_have_times_in_order_within_the_audio(engine: Engine) -> None:
-    found = engine.recognise(recorded("repeat-last-part"), Wish(words=True))
+    found = engine.recognise(recorded("repeat-last-part"), DecodeOptions(words=True))
     times = [at for word in found.words for at in (word.start_s, word.end_s)]
     assert [word.text for word in found.words] == found.text.split()
     assert times == sorted(times)
@@ -52,14 +52,14 @@ def test_words_have_times_in_order_within_the_audio(engine: Engine) -> None:
          "loud noise", "burst", "click", "hum"],
 )  # fmt: skip
 def test_silence_and_noise_give_no_text(engine: Engine, pcm: bytes) -> None:
-    found = engine.recognise(pcm, Wish())
+    found = engine.recognise(pcm, DecodeOptions())
     assert (found.text, found.segments, found.confidence) == ("", (), 0.0)
 
 
 def test_ten_minutes_of_silence_and_noise_give_no_text(engine: Engine) -> None:
-    heard = [engine.recognise(silence(29), Wish()).text for _ in range(13)]
+    heard = [engine.recognise(silence(29), DecodeOptions()).text for _ in range(13)]
     heard += [
-        engine.recognise(noise(29, level, seed), Wish()).text
+        engine.recognise(noise(29, level, seed), DecodeOptions()).text
         for seed, level in enumerate([30, 100, 300, 1000, 3000, 50, 150, 600])
     ]
     assert "".join(heard) == ""
@@ -67,12 +67,12 @@ def test_ten_minutes_of_silence_and_noise_give_no_text(engine: Engine) -> None:
 
 def test_audio_longer_than_a_window_is_refused(engine: Engine) -> None:
     with pytest.raises(TooLong):
-        engine.recognise(silence(29.6), Wish())
+        engine.recognise(silence(29.6), DecodeOptions())
 
 
 async def test_event_loop_is_free_while_the_model_decodes(engine: Engine) -> None:
     pcm = recorded("repeat-last-part")
-    decode = asyncio.create_task(asyncio.to_thread(engine.recognise, pcm, Wish()))
+    decode = asyncio.create_task(asyncio.to_thread(engine.recognise, pcm, DecodeOptions()))
     late = []
     while not decode.done():
         before = time.perf_counter()
@@ -95,7 +95,7 @@ def test_silence_around_a_phrase_does_not_change_its_text(
     engine: Engine, before_s: float, after_s: float
 ) -> None:
     pcm = silence(before_s) + recorded("my-answer-is-three") + silence(after_s)
-    assert engine.recognise(pcm, Wish()).text == "my answer is three"
+    assert engine.recognise(pcm, DecodeOptions()).text == "my answer is three"
 
 
 @pytest.mark.parametrize(

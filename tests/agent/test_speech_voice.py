@@ -8,7 +8,7 @@ import pytest
 from livekit.agents import APIConnectionError, APIConnectOptions
 
 from agent.models.espeak import EspeakTTS, VoiceError, clear_rate
-from speech.engine import Engine, Wish
+from speech.engine import DecodeOptions, Engine
 from speech.models import TEST_MODEL_FOLDER
 from tests.agent.speech_parts import said
 
@@ -43,12 +43,12 @@ def engine() -> Engine:
 async def test_spoken_phrases_are_recognised_exactly(
     voice: EspeakTTS, engine: Engine, phrase: str
 ) -> None:
-    assert engine.recognise(await said(voice, phrase), Wish()).text == phrase
+    assert engine.recognise(await said(voice, phrase), DecodeOptions()).text == phrase
 
 
 async def test_voice_can_be_chosen_by_language(engine: Engine) -> None:
     voice = EspeakTTS(voice="en-gb")
-    heard = engine.recognise(await said(voice, "what is a vector"), Wish())
+    heard = engine.recognise(await said(voice, "what is a vector"), DecodeOptions())
     await voice.aclose()
     assert heard.text == "what is a vector"
 
