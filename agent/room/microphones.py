@@ -14,7 +14,7 @@ from livekit.agents import utils
 
 from agent.livekit_private import early_audio, has_early_audio
 from agent.models.recogniser import Recogniser
-from agent.room.voice import Listener, Voice
+from agent.room.participant_voice import Listener, ParticipantVoice
 from speech.wire import RATE
 
 FRAME_MS = 50
@@ -48,7 +48,7 @@ class Microphones:
         self._recogniser = recogniser
         self._listener = listener
         self._next_id = next_id
-        self._voices: dict[str, Voice] = {}
+        self._voices: dict[str, ParticipantVoice] = {}
         self._microphones: dict[str, _Microphone] = {}
         self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -85,7 +85,9 @@ class Microphones:
         self._drop(identity)
         voice = self._voices.get(identity)
         if voice is None:
-            voice = Voice(identity, self._recogniser, self._listener, next_id=self._next_id)
+            voice = ParticipantVoice(
+                identity, self._recogniser, self._listener, next_id=self._next_id
+            )
             self._voices[identity] = voice
         listening = asyncio.create_task(
             self._listen(voice, track, early=has_early_audio(publication)), name="microphone"
@@ -99,7 +101,7 @@ class Microphones:
             microphone.listening.cancel()
             self._voices[identity].end_speech()
 
-    def _done(self, voice: Voice, task: asyncio.Task[None]) -> None:
+    def _done(self, voice: ParticipantVoice, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if task.cancelled():
             return
@@ -119,7 +121,7 @@ class Microphones:
         microphone = self._microphones.get(identity)
         return microphone is not None and microphone.track_sid == track_sid
 
-    async def _listen(self, voice: Voice, track: rtc.Track, *, early: bool) -> None:
+    async def _listen(self, voice: ParticipantVoice, track: rtc.Track, *, early: bool) -> None:
         """Runs until cancelled or the track ends. A lost connection sounds like silence."""
         # opened first, to buffer speech until the early audio arrives
         stream = rtc.AudioStream.from_track(
@@ -141,13 +143,13 @@ class Microphones:
             logger.warning("no early audio", extra={"why": type(error).__name__})
             return []
 
-    def _push_early(self, voice: Voice, frames: list[rtc.AudioFrame]) -> None:
+    def _push_early(self, voice: ParticipantVoice, frames: list[rtc.AudioFrame]) -> None:
         at = time.time() - sum(frame.duration for frame in frames)
         for frame in frames:
             self._push(voice, frame, at)
             at += frame.duration
 
-    def _push(self, voice: Voice, frame: rtc.AudioFrame, spoken_at: float) -> None:
+    def _push(self, voice: ParticipantVoice, frame: rtc.AudioFrame, spoken_at: float) -> None:
         if not self._ended:
             voice.push(frame, spoken_at)
 

@@ -58,7 +58,7 @@ class Listener(Protocol):
     def on_utterance(self, heard: Heard) -> None: ...
 
 
-class Voice:
+class ParticipantVoice:
     def __init__(
         self,
         identity: str,

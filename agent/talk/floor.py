@@ -7,7 +7,7 @@ from livekit import rtc
 from livekit.agents import utils, vad
 
 from agent.models.voice_activity import WINDOW_S
-from agent.room.voice import Heard
+from agent.room.participant_voice import Heard
 
 
 class Floor(vad.VAD):

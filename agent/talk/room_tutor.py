@@ -9,7 +9,7 @@ from livekit.agents import ModelSettings, llm, stt, tts
 from livekit.agents.language import LanguageCode
 
 from agent.durable.journal import NOT_HEARD, Utterance
-from agent.room.voice import Heard
+from agent.room.participant_voice import Heard
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
 from agent.talk.tutor import Tutor

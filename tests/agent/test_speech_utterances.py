@@ -14,7 +14,7 @@ from livekit.agents import inference, stt, vad
 from agent.models.espeak import EspeakTTS
 from agent.models.recogniser import Recogniser, RecogniserSTT
 from agent.models.voice_activity import VoiceActivity
-from agent.room.voice import Heard, Voice
+from agent.room.participant_voice import Heard, ParticipantVoice
 from agent.talk.floor import Floor
 from speech.client import SpeechBusy, SpeechClient
 from speech.wire import RATE
@@ -73,18 +73,22 @@ def recording() -> Recording:
 
 
 @pytest.fixture
-async def voice(client: SpeechClient, recording: Recording) -> AsyncIterator[Voice]:
+async def voice(client: SpeechClient, recording: Recording) -> AsyncIterator[ParticipantVoice]:
     voice = voice_of("l_amina", client, recording)
     yield voice
     await voice.aclose()
 
 
-def voice_of(identity: str, recogniser: Recogniser, listener: Recording | Floor) -> Voice:
+def voice_of(
+    identity: str, recogniser: Recogniser, listener: Recording | Floor
+) -> ParticipantVoice:
     numbers = count(1)
-    return Voice(identity, recogniser, listener, next_id=lambda: f"{identity}-{next(numbers)}")
+    return ParticipantVoice(
+        identity, recogniser, listener, next_id=lambda: f"{identity}-{next(numbers)}"
+    )
 
 
-async def speak(voice: Voice, pcm: bytes, *, pace_s: float = 0.0) -> None:
+async def speak(voice: ParticipantVoice, pcm: bytes, *, pace_s: float = 0.0) -> None:
     """Pushes a frame of 50 ms every `pace_s`; returns when all of it is recognised."""
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -102,7 +106,7 @@ def onset(pcm: bytes) -> float:
 
 
 async def test_phrases_in_real_time_get_finals_with_identity_and_correct_times(
-    voice: Voice, recording: Recording
+    voice: ParticipantVoice, recording: Recording
 ) -> None:
     first, second, gap = recorded(LONG), recorded(SHORT), silence(0.8)
     await speak(voice, silence(1.0) + first + gap + second + gap, pace_s=FRAME_S)
@@ -129,7 +133,7 @@ async def engine_idle(client: SpeechClient) -> None:
 
 
 async def test_an_interim_comes_while_the_learner_still_speaks(
-    client: SpeechClient, voice: Voice, recording: Recording
+    client: SpeechClient, voice: ParticipantVoice, recording: Recording
 ) -> None:
     await engine_idle(client)
     spoken = frames(silence(0.5) + recorded(LONG) + silence(0.5))
@@ -147,7 +151,7 @@ async def test_an_interim_comes_while_the_learner_still_speaks(
 
 
 async def test_a_voice_that_stops_in_mid_word_is_recognised_and_continues_with_new_sound(
-    voice: Voice, recording: Recording
+    voice: ParticipantVoice, recording: Recording
 ) -> None:
     await speak(voice, recorded(SHORT))  # no silence after it: muted, replaced or left
     await speak(voice, recorded(LONG))
@@ -155,13 +159,13 @@ async def test_a_voice_that_stops_in_mid_word_is_recognised_and_continues_with_n
     assert recording.speech[-1][1].type is Speech.END_OF_SPEECH
 
 
-async def test_noise_gives_no_words(voice: Voice, recording: Recording) -> None:
+async def test_noise_gives_no_words(voice: ParticipantVoice, recording: Recording) -> None:
     await speak(voice, silence(1) + noise(5, 800) + silence(1))
     assert {heard.text for heard in recording.all("final", "missed")} <= {""}
 
 
 async def test_endless_speech_is_cut_before_the_window_is_full(
-    voice: Voice, recording: Recording
+    voice: ParticipantVoice, recording: Recording
 ) -> None:
     espeak = EspeakTTS()
     text = " ".join(["i do not understand the learning rate and the loss"] * 16)
@@ -181,8 +185,8 @@ async def test_endless_speech_is_cut_before_the_window_is_full(
 async def test_without_an_engine_utterances_are_late_then_missed_and_the_voice_goes_on(
     tmp_path: Path, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("agent.room.voice.TIMEOUT_S", 0.5)
-    monkeypatch.setattr("agent.room.voice.LATE_S", 0.1)
+    monkeypatch.setattr("agent.room.participant_voice.TIMEOUT_S", 0.5)
+    monkeypatch.setattr("agent.room.participant_voice.LATE_S", 0.1)
     voice = voice_of("l_amina", SpeechClient(tmp_path / "none.sock"), recording)
     for _ in range(2):
         await speak(voice, recorded(SHORT) + silence(0.6))

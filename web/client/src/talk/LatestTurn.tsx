@@ -3,14 +3,14 @@ import type { Turn } from './turns';
 import { MicrophoneButton, type MicrophoneProps } from '../rtc/MicrophoneButton';
 import { nameOf, type RenderCite } from './Transcript';
 
-interface StripProps {
+interface LatestTurnProps {
   newest: Turn | null;
   microphone: MicrophoneProps;
   renderCite: RenderCite;
 }
 
 /** The latest turn, below the lesson on a phone. */
-export function Strip({ newest, microphone, renderCite }: StripProps) {
+export function LatestTurn({ newest, microphone, renderCite }: LatestTurnProps) {
   return (
     <div className="strip" role="group" aria-label={texts.talk.strip}>
       <p className="line">

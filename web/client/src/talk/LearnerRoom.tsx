@@ -12,7 +12,7 @@ import { useMicrophone } from '../rtc/useMicrophone';
 import { texts } from '../texts';
 import { LessonPane } from './LessonPane';
 import { RoomBar } from './RoomBar';
-import { Strip } from './Strip';
+import { LatestTurn } from './LatestTurn';
 import { Tab, type TabName } from './Tab';
 import { TalkPanel } from './TalkPanel';
 import { useTutor } from './tutor';
@@ -107,7 +107,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
           />
         </section>
         {phone && talking ? (
-          <Strip newest={controls.talk.turns.at(-1) ?? null} microphone={microphone} renderCite={renderCite} />
+          <LatestTurn newest={controls.talk.turns.at(-1) ?? null} microphone={microphone} renderCite={renderCite} />
         ) : null}
       </main>
       {debug}
