@@ -29,10 +29,10 @@ from telemetry import metrics
 
 HEARTBEAT = timedelta(seconds=6)  # a job without a heartbeat for this long is started again
 POLL = timedelta(seconds=1)  # for postponed jobs; new ones are announced at once
-AT_ONCE = 4
+AT_ONCE = 4  # jobs
 MAX_TRIES = 5
 FIRST_DELAY = timedelta(seconds=2)  # doubles with each try
-LOST_EVERY_S = 20.0
+LOST_EVERY_S = 20.0  # between searches for jobs that lost their entry in the queue
 GRACE_S = 1.5  # for running jobs to finish at shutdown
 
 logger = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Runner:
 
     def __init__(self, db: Connection, parts: Parts, kinds: Mapping[JobKind, Run] = KINDS) -> None:
         self._parts = parts
-        self._working: set[asyncio.Task[None]] = set()
+        self._working: set[asyncio.Task[None]] = set()  # of the jobs that run now
         queue = queue_of(db)
         self._queue = PgQueuer(queue.driver, queries=queue)
         for kind, run in kinds.items():

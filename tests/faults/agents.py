@@ -81,7 +81,7 @@ class Call:
             assert self.learner.agents() == [await self.agent()]
             await asyncio.sleep(0.1)
 
-    async def hush(self) -> None:
+    async def stop_tutor(self) -> None:
         """Stops the tutor, so that the next fault starts in a quiet room."""
         await self.learner.rpc("speech.stop", {})
 

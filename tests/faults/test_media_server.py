@@ -59,7 +59,7 @@ async def test_lesson_survives_a_killed_media_server(stack: Stack, call: Call) -
         await gone(old_job)
         assert await call.epoch() > epoch
         await call.resumed_once(returned)
-        await call.hush()
+        await call.stop_tutor()
     resumed = [kind for kind, _ in await call.log()].count("session.resumed")
     assert resumed == runs(2, 20)
     record("media_server_back", back)

@@ -41,7 +41,7 @@ async def test_agent_killed_in_mid_sentence_is_replaced(call: Call) -> None:
         await call.speaks_again(killed)
         assert await call.epoch() == before + 1
         await call.resumed_once(killed)
-        await call.hush()
+        await call.stop_tutor()
     epochs = list(range(1, await call.epoch() + 1))
     log = await call.log()
     assert [told["epoch"] for kind, told in log if kind == "agent.dispatched"] == epochs
@@ -62,7 +62,7 @@ async def test_hung_agent_is_replaced_and_leaves_when_it_wakes(call: Call) -> No
         kill(pid, signal.SIGCONT)
         await gone(pid)
         await call.resumed_once(stopped)
-        await call.hush()
+        await call.stop_tutor()
     record("agent_hung_silence", call.silences)
 
 
@@ -73,7 +73,7 @@ async def test_calls_of_a_killed_worker_come_back(call: Call) -> None:
         killed = kill(worker_of(call.job()))
         await call.speaks_again(killed)
         await call.resumed_once(killed)
-        await call.hush()
+        await call.stop_tutor()
     record("worker_killed_silence", call.silences)
 
 
@@ -94,7 +94,7 @@ async def test_frozen_database_makes_no_agent_look_lost(call: Call) -> None:
     await asyncio.sleep(JUDGED_S)
     assert await call.epoch() == epoch
     assert SORRY not in call.said(asked)
-    await call.hush()
+    await call.stop_tutor()
 
 
 @pytest.mark.timeout(1800)
@@ -127,7 +127,7 @@ async def test_two_dispatches_at_once_bring_one_agent(
         waits.append(await call.apologises(sent))
         await asyncio.sleep(max(0.0, sent + ALONE_S - time.monotonic()))
         await call.resumed_once(since)
-        await call.hush()
+        await call.stop_tutor()
     record("two_dispatches_to_voice", waits)
 
 
