@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+MAX_WORD = 40  # longer words have no English stem, and the patterns below are slow on them
 MAX_CHARS = 2000  # of one question; the rest of a long text is ignored
 
 _CONTRACTIONS = (
@@ -43,7 +44,7 @@ def lexemes(text: str) -> list[str]:
 
 def stem(word: str) -> str:
     """A light English stem: "overfitting" and "overfits" share one, and -ise becomes -ize."""
-    if len(word) <= 3:
+    if len(word) <= 3 or len(word) > MAX_WORD:
         return word
     word = re.sub(r"is(e|es|ed|ing|ation|ations)$", r"iz\1", word)
     word = re.sub(r"ices$", "ix", word)

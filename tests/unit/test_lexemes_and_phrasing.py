@@ -51,3 +51,8 @@ def test_numbers_and_lists_are_spoken() -> None:
         "40",
         "a, b and c",
     )
+
+
+def test_word_of_more_than_40_letters_is_its_own_stem() -> None:
+    word = "a" * 500 + "ing"
+    assert lexemes(word) == [word]
