@@ -19,6 +19,7 @@ from agent.room.tasks import Tasks
 
 MAX_TYPED_CHARS = 4000  # longer turns are cut
 MAX_TYPED_BYTES = 64 * 1024  # anything beyond is read and dropped
+IN_ORDER_S = 2.0  # how long a typed turn waits for one that its sender started before
 
 logger = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ class RoomEvents:
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._present: dict[str, str] = {}  # identity -> sid, as queued so far
         self._seen: set[str] = set()  # ids of typed turns
+        self._reading: dict[str, asyncio.Task[None]] = {}  # identity -> the turn started last
         self._tasks = Tasks("room_events")
         room.on("participant_connected", self._on_joined)
         room.on("participant_disconnected", self._on_left)
@@ -186,14 +188,20 @@ class RoomEvents:
         self._queue.put_nowait(Asked(packet.participant.identity, change))
 
     def _on_chat(self, reader: rtc.TextStreamReader, identity: str) -> None:
-        self._tasks.spawn(self._read_chat(reader, identity))
+        before = self._reading.get(identity)
+        self._reading[identity] = self._tasks.spawn(self._read_chat(reader, identity, before))
 
-    async def _read_chat(self, reader: rtc.TextStreamReader, identity: str) -> None:
+    async def _read_chat(
+        self, reader: rtc.TextStreamReader, identity: str, before: asyncio.Task[None] | None
+    ) -> None:
+        """Queues a typed turn, after the one its sender started before it."""
         text, size = "", 0
         async for chunk in reader:
             size += len(chunk)
             if size <= MAX_TYPED_BYTES:
                 text += chunk
+        if before is not None:  # streams are read at the same time, and may end in another order
+            await asyncio.wait({before}, timeout=IN_ORDER_S)
         # senders choose the stream id: adding their identity keeps it apart from others' segments
         segment_id = f"t-{uuid5(NAMESPACE_OID, f'{identity}/{reader.info.stream_id}')}"
         typed = Typed(segment_id, identity, text.strip()[:MAX_TYPED_CHARS])

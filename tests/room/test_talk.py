@@ -111,6 +111,20 @@ async def test_typed_commands_work(arrived: Callable[..., Any], course: Course) 
     assert len(set(answers.values())) == len(answers)
 
 
+async def test_typed_turns_are_taken_in_the_order_in_which_they_were_started(
+    arrived: Callable[..., Any], course: Course
+) -> None:
+    amina = await arrived(course.modules[0])
+    asked = time.monotonic()
+    first = await amina.room.local_participant.stream_text(topic="lk.chat")
+    await first.write("What is a vector?")
+    await amina.type("What is a label?")
+    await first.aclose()
+    await amina.until(lambda: "label" in amina.tutor_text(asked), 20, "an answer to the last turn")
+    segments = await amina.account.kept(amina.session_id, 2)
+    assert [one["text"] for one in segments] == ["What is a vector?", "What is a label?"]
+
+
 def amina_identity(segments: list[dict[str, Any]]) -> str:
     identities = {one["speaker"] for one in segments if one["role"] == "learner"}
     assert len(identities) == 1
