@@ -1,7 +1,7 @@
 # The developer's interface; `make help` lists it. Needs Python 3.11 to 3.14, make and git.
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest -q
-# Most room and fault tests wait for speech in real time, so two of them fill two cores.
+# Most room and fault tests wait for speech in real time, so three of them fit on two cores.
 SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 SETUP = found=$$(scripts/python) && $$found -m scripts.setup
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header \
