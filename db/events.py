@@ -7,39 +7,16 @@ An append locks the session's head until the transaction ends. Locks are taken i
 room_learners, livekit_rooms, sessions, livekit_participants, heads; several heads by session id.
 """
 
-import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from db import Conflict, Connection, NotFound
+from db.event_chain import Appended, SessionEvent, canonical, stamp
 from db.event_kinds import Event, SessionStarted, payload_of
-
-GENESIS = bytes(32)  # the first event is chained to this
-
-
-@dataclass(frozen=True)
-class SessionEvent:
-    """`seq` counts from 1 without gaps; `at` is not always ascending."""
-
-    session_id: UUID
-    seq: int
-    type: str
-    version: int
-    at: datetime
-    payload: Mapping[str, Any]
-    hash: bytes
-
-
-@dataclass(frozen=True)
-class Appended:
-    seq: int
-    hash: bytes
 
 
 async def append_event(
@@ -70,7 +47,7 @@ async def append_event(
         event.version,
         now,
         payload,
-        f"{event.type}\n{event.version}\n{_stamp(now)}\n{payload}",
+        f"{event.type}\n{event.version}\n{stamp(now)}\n{payload}",
         key,
     )
     if row is None:
@@ -152,38 +129,3 @@ async def find_head(db: Connection, tenant_id: UUID, session_id: UUID) -> Append
         session_id,
     )
     return None if row is None else Appended(**row)
-
-
-def verify_chain(events: Sequence[SessionEvent], head: Appended | None = None) -> int | None:
-    """The seq of the first broken event, or None if the log is intact.
-
-    Without the head, missing events at the end go undetected.
-    """
-    last = Appended(0, GENESIS)
-    for seq, event in enumerate(events, start=1):
-        if event.seq != seq or event.hash != _hash(last.hash, event):
-            return seq
-        last = Appended(seq, event.hash)
-    return last.seq + 1 if head is not None and head != last else None
-
-
-def canonical(payload: Mapping[str, Any]) -> str:
-    """The JSON text that is hashed: sorted keys, no spaces, ASCII."""
-    return json.dumps(payload, sort_keys=True, separators=(",", ":"))
-
-
-def _hash(previous: bytes, event: SessionEvent) -> bytes:
-    """The same hash as in the SQL above."""
-    lines = (
-        event.session_id,
-        event.seq,
-        event.type,
-        event.version,
-        _stamp(event.at),
-        canonical(event.payload),
-    )
-    return hashlib.sha256(previous + "\n".join(map(str, lines)).encode()).digest()
-
-
-def _stamp(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds")

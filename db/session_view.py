@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Literal, assert_never
 from uuid import UUID
 
+from db.event_chain import SessionEvent
 from db.event_kinds import (
     AgentDispatched,
     AgentEvent,
@@ -27,7 +28,6 @@ from db.event_kinds import (
     StageEvent,
     parse_event,
 )
-from db.events import SessionEvent
 from protocol import SessionKind
 
 

@@ -113,7 +113,7 @@ class Provider:
         fault = self._fault("llm")
         if await answer.broken(fault):
             return
-        call, text = reply(asked["messages"])
+        call, text = choose_reply(asked["messages"])
         call = self.call if fault == "call" else BAD_CALLS.get(fault, call)
         if fault == "hang in a call":
             await answer.events([tool_call("change_lesson", '{"target": ')], end=False)
@@ -270,7 +270,7 @@ class Answer:
         return True
 
 
-def reply(messages: list[Message]) -> tuple[tuple[str, str] | None, str]:
+def choose_reply(messages: list[Message]) -> tuple[tuple[str, str] | None, str]:
     """The tool to call, or the text: a tool's result or the first passage."""
     results: list[str] = []
     for message in reversed(messages):

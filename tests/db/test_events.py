@@ -30,6 +30,7 @@ from db import rooms as stored
 from db.accounts import Account
 from db.attendance import close_ended, upsert_participants
 from db.courses import list_lessons
+from db.event_chain import SessionEvent, find_broken_event
 from db.event_kinds import (
     KINDS,
     AgentDispatched,
@@ -38,7 +39,7 @@ from db.event_kinds import (
     SessionStarted,
     parse_event,
 )
-from db.events import SessionEvent, append_event, find_head, list_events, verify_chain
+from db.events import append_event, find_head, list_events
 from db.rooms import Room
 from db.session_view import fold
 from db.stays import Participant
@@ -221,7 +222,7 @@ async def check_log(
     await pool.close()
     assert [event.seq for event in events] == list(range(1, len(acknowledged) + 2))
     assert [(e.seq, e.payload["epoch"]) for e in events[1:]] == sorted(acknowledged)
-    assert verify_chain(events, head) is None
+    assert find_broken_event(events, head) is None
 
 
 # append-only
@@ -303,7 +304,7 @@ async def test_tampering_is_detected(
     events = await list_events(strong, tenant_id, session_id)
     await strong.close()
     assert [event.type for event in whole] == HASHED
-    assert (verify_chain(whole, head), verify_chain(events, head)) == (None, found_at)
+    assert (find_broken_event(whole, head), find_broken_event(events, head)) == (None, found_at)
 
 
 # the functions that log
@@ -467,7 +468,7 @@ async def test_folded_log_equals_the_rows(
         else:
             await sessions.update_room_sid(db, tenant_id, session.id, f"RM_{second}", now)
     events = await list_events(db, tenant_id, session.id)
-    assert verify_chain(events, await find_head(db, tenant_id, session.id)) is None
+    assert find_broken_event(events, await find_head(db, tenant_id, session.id)) is None
     assert folded(events) == await live(db, tenant_id, session.id)
     await example.rollback()
 

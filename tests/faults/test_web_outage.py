@@ -14,7 +14,8 @@ from fastapi import FastAPI
 
 from db import Pool, create_pool, embedded, tenant_tx
 from db.courses import list_courses
-from db.events import find_head, list_events, verify_chain
+from db.event_chain import find_broken_event
+from db.events import find_head, list_events
 from db.rooms import Room, ensure_room
 from db.sessions import Session, insert_session
 from db.stays import JOINED, LEFT
@@ -183,7 +184,7 @@ async def count_effects(lobby: Lobby) -> dict[str, int]:
         "events": kept,
         "stays": stays,
         "logged": len(presence),
-        "whole": int(verify_chain(log, head) is None),
+        "whole": int(find_broken_event(log, head) is None),
     }
 
 

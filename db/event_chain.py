@@ -1,0 +1,65 @@
+"""The hash chain of an event log. Pure: it is given the events, and reads no table."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+GENESIS = bytes(32)  # the first event is chained to this
+
+
+@dataclass(frozen=True)
+class SessionEvent:
+    """`seq` counts from 1 without gaps; `at` is not always ascending."""
+
+    session_id: UUID
+    seq: int
+    type: str
+    version: int
+    at: datetime
+    payload: Mapping[str, Any]
+    hash: bytes
+
+
+@dataclass(frozen=True)
+class Appended:
+    seq: int
+    hash: bytes
+
+
+def find_broken_event(events: Sequence[SessionEvent], head: Appended | None = None) -> int | None:
+    """The seq of the first broken event, or None if the log is intact.
+
+    Without the head, missing events at the end go undetected.
+    """
+    last = Appended(0, GENESIS)
+    for seq, event in enumerate(events, start=1):
+        if event.seq != seq or event.hash != _hash(last.hash, event):
+            return seq
+        last = Appended(seq, event.hash)
+    return last.seq + 1 if head is not None and head != last else None
+
+
+def canonical(payload: Mapping[str, Any]) -> str:
+    """The JSON text that is hashed: sorted keys, no spaces, ASCII."""
+    return json.dumps(payload, sort_keys=True, separators=(",", ":"))
+
+
+def _hash(previous: bytes, event: SessionEvent) -> bytes:
+    """The same hash as in the SQL of `db/events.py`."""
+    lines = (
+        event.session_id,
+        event.seq,
+        event.type,
+        event.version,
+        stamp(event.at),
+        canonical(event.payload),
+    )
+    return hashlib.sha256(previous + "\n".join(map(str, lines)).encode()).digest()
+
+
+def stamp(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
