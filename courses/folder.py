@@ -7,7 +7,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from courses.markdown import PassageText, split_passages
-from courses.page import CourseFileError, Page, read_page
+from courses.markdown_file import CourseFileError, MarkdownFile, read_markdown_file
 from courses.pictures import PICTURE, SCHEME, Picture, PictureError, read_picture
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -78,8 +78,8 @@ class _Reader:
     errors: list[CourseFileError] = field(default_factory=list)
     pictures: dict[str, Picture] = field(default_factory=dict)  # by name
 
-    def page(self, path: Path) -> Page:
-        return read_page(path, str(path.relative_to(self.folder)), self.errors)
+    def file(self, path: Path) -> MarkdownFile:
+        return read_markdown_file(path, str(path.relative_to(self.folder)), self.errors)
 
     def error(self, path: Path, line: int, message: str) -> None:
         self.errors.append(CourseFileError(str(path.relative_to(self.folder)), line, message))
@@ -90,23 +90,23 @@ def read_course(folder: Path) -> CourseFile:
     if not (folder / "course.md").is_file():
         raise CourseFolderError([CourseFileError("course.md", 1, f"missing in {folder}")])
     reader = _Reader(folder)
-    page = reader.page(folder / "course.md")
+    file = reader.file(folder / "course.md")
     modules = tuple(_read_module(reader, path) for path in _folders(folder))
     _check_keys(reader, folder / "course.md", [module.key for module in modules])
     if not modules:
         reader.error(folder / "course.md", 1, "the course has no folder with a module")
     course = CourseFile(
-        course_id=page.text("courseId") or None,
-        slug=page.required("slug"),
-        title=page.required("title"),
-        description=page.body.strip(),
-        objectives=page.texts("objectives"),
+        course_id=file.text("courseId") or None,
+        slug=file.required("slug"),
+        title=file.required("title"),
+        description=file.body.strip(),
+        objectives=file.texts("objectives"),
         modules=modules,
         pictures=tuple(reader.pictures.values()),
     )
     if course.slug and not SLUG.fullmatch(course.slug):
-        page.error("slug", "slug must be lower-case letters, digits and hyphens")
-    page.finish()
+        file.error("slug", "slug must be lower-case letters, digits and hyphens")
+    file.finish()
     if reader.errors:
         raise CourseFolderError(reader.errors)
     return course
@@ -117,7 +117,7 @@ def _read_module(reader: _Reader, folder: Path) -> ModuleFile:
     if not (folder / "module.md").is_file():
         reader.error(folder / "module.md", 1, "missing")
         return ModuleFile(key, "", "", True, ())
-    page = reader.page(folder / "module.md")
+    file = reader.file(folder / "module.md")
     paths = sorted(path for path in folder.glob("*.md") if path.name != "module.md")
     lessons = tuple(_read_lesson(reader, path, key) for path in paths)
     _check_keys(reader, folder / "module.md", [lesson.key for lesson in lessons])
@@ -126,52 +126,54 @@ def _read_module(reader: _Reader, folder: Path) -> ModuleFile:
             reader.error(captions, 1, f"there is no lesson {captions.stem}.md")
     module = ModuleFile(
         key=key,
-        title=page.required("title"),
-        description=page.body.strip(),
-        is_published=page.flag("published", default=True),
+        title=file.required("title"),
+        description=file.body.strip(),
+        is_published=file.flag("published", default=True),
         lessons=lessons,
     )
-    page.finish()
+    file.finish()
     return module
 
 
 def _read_lesson(reader: _Reader, path: Path, module_key: str) -> LessonFile:
-    page = reader.page(path)
-    passages = tuple(_with_pictures(reader, path, page, one) for one in _passages(page))
+    file = reader.file(path)
+    passages = tuple(_with_pictures(reader, path, file, one) for one in _passages(file))
     lesson = LessonFile(
         key=f"{module_key}/{_key(path.stem)}",
-        title=page.required("title"),
-        description=page.text("description"),
-        objectives=page.texts("objectives"),
-        is_published=page.flag("published", default=True),
-        duration_s=page.number("duration"),
-        kpoint_video_id=page.text("kpointVideoId") or None,
-        youtube_video_id=page.text("youtubeVideoId") or None,
+        title=file.required("title"),
+        description=file.text("description"),
+        objectives=file.texts("objectives"),
+        is_published=file.flag("published", default=True),
+        duration_s=file.number("duration"),
+        kpoint_video_id=file.text("kpointVideoId") or None,
+        youtube_video_id=file.text("youtubeVideoId") or None,
         captions_vtt=_captions(reader, path.with_suffix(".vtt")),
         passages=passages,
-        quiz=tuple(_questions(page, len(passages))),
+        quiz=tuple(_questions(file, len(passages))),
     )
-    page.finish()
+    file.finish()
     return lesson
 
 
-def _passages(page: Page) -> Iterator[PassageText]:
-    found = split_passages(page.body)
+def _passages(file: MarkdownFile) -> Iterator[PassageText]:
+    found = split_passages(file.body)
     for line, message in found.errors:
-        page.error_at(page.body_line + line, message)
-    if not found.passages and not found.errors and page.readable:
-        page.error_at(page.body_line, "the lesson has no text")
+        file.error_at(file.body_line + line, message)
+    if not found.passages and not found.errors and file.readable:
+        file.error_at(file.body_line, "the lesson has no text")
     yield from found.passages
 
 
-def _with_pictures(reader: _Reader, path: Path, page: Page, passage: PassageText) -> PassageText:
+def _with_pictures(
+    reader: _Reader, path: Path, file: MarkdownFile, passage: PassageText
+) -> PassageText:
     """Replaces picture files in a passage with names, and adds the pictures to the reader."""
     if not passage.pictures:
         return passage
 
     def error(found: re.Match[str], message: str) -> str:
         line = passage.line + passage.body[: found.start()].count("\n")
-        page.error_at(page.body_line + line, message)
+        file.error_at(file.body_line + line, message)
         return found[0]
 
     def named(found: re.Match[str]) -> str:
@@ -185,16 +187,16 @@ def _with_pictures(reader: _Reader, path: Path, page: Page, passage: PassageText
         return f"![{found[1]}]({SCHEME}{picture.name})"
 
     if tuple(unquote(source) for _, source in PICTURE.findall(passage.body)) != passage.pictures:
-        page.error_at(
-            page.body_line + passage.line,
+        file.error_at(
+            file.body_line + passage.line,
             "write a picture as ![words](file): on one line, without a title, spaces as %20",
         )
         return passage
     return replace(passage, body=PICTURE.sub(named, passage.body))
 
 
-def _questions(page: Page, passages: int) -> Iterator[QuestionFile]:
-    for item in page.items("quiz"):
+def _questions(file: MarkdownFile, passages: int) -> Iterator[QuestionFile]:
+    for item in file.items("quiz"):
         options = item.texts("options")
         if not 2 <= len(options) <= 8:
             item.error("options", "a question needs 2 to 8 options")
@@ -219,24 +221,24 @@ def _questions(page: Page, passages: int) -> Iterator[QuestionFile]:
 def _captions(reader: _Reader, path: Path) -> str | None:
     if not path.exists():
         return None
-    page = reader.page(path)
-    lines = page.body.split("\n")
-    if not lines[0].startswith("WEBVTT") and page.readable:
-        page.error_at(1, "captions must begin with WEBVTT")
+    file = reader.file(path)
+    lines = file.body.split("\n")
+    if not lines[0].startswith("WEBVTT") and file.readable:
+        file.error_at(1, "captions must begin with WEBVTT")
     last = 0.0
     for number, line in enumerate(lines, start=1):
         if "-->" not in line:
             continue
         match = CUE.fullmatch(line.strip())
         if match is None:
-            page.error_at(number, "a cue's times must look like 00:01.000 --> 00:04.500")
+            file.error_at(number, "a cue's times must look like 00:01.000 --> 00:04.500")
         elif not last <= _seconds(match[1]) < _seconds(match[2]):
-            page.error_at(
+            file.error_at(
                 number, "a cue must end after it starts and must not overlap the one before"
             )
         else:
             last = _seconds(match[1])
-    return page.body
+    return file.body
 
 
 def _seconds(time: str) -> float:

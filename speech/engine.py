@@ -10,7 +10,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, Word
 
-from speech.guards import MIN_VOICED_S, Samples, Sound, believable, find_sound
+from speech.sound_or_noise import MIN_VOICED_S, Samples, Sound, believable, find_sound
 from speech.wire import MAX_AUDIO_S, MAX_PCM_BYTES, RATE, Recognition, Span
 
 # silence around the sound: with less the first word is lost, with more the last one is doubled

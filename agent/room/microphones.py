@@ -82,7 +82,7 @@ class Microphones:
         ):
             return
         identity = participant.identity
-        self._drop(identity)
+        self._stop_listening(identity)
         voice = self._voices.get(identity)
         if voice is None:
             voice = ParticipantVoice(
@@ -96,7 +96,7 @@ class Microphones:
         self._tasks.add(listening)
         listening.add_done_callback(partial(self._done, voice))
 
-    def _drop(self, identity: str) -> None:
+    def _stop_listening(self, identity: str) -> None:
         if microphone := self._microphones.pop(identity, None):
             microphone.listening.cancel()
             self._voices[identity].end_speech()
@@ -115,7 +115,7 @@ class Microphones:
 
     def _on_track_gone(self, track: rtc.Track, publication: Any, participant: Any) -> None:
         if self._is_heard(participant.identity, track.sid):
-            self._drop(participant.identity)
+            self._stop_listening(participant.identity)
 
     def _is_heard(self, identity: str, track_sid: str) -> bool:
         microphone = self._microphones.get(identity)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from speech.engine import DecodeOptions, Engine, TooLong
-from speech.guards import believable, find_sound, loops
 from speech.models import TEST_MODEL_FOLDER
+from speech.sound_or_noise import believable, find_sound, loops
 from speech.wire import RATE
 from tests.agent.speech_parts import WAVS, noise, recorded, silence
 

@@ -100,7 +100,7 @@ class Fields:
 
 
 @dataclass
-class Page(Fields):
+class MarkdownFile(Fields):
     """The front matter of a file and its text, which starts at line `body_line`."""
 
     body: str = ""
@@ -108,47 +108,47 @@ class Page(Fields):
     readable: bool = True
 
 
-def read_page(path: Path, name: str, errors: list[CourseFileError]) -> Page:
+def read_markdown_file(path: Path, name: str, errors: list[CourseFileError]) -> MarkdownFile:
     """Reads a file. `name` is its path in error messages; an unreadable file adds an error."""
-    page = Page(name, 1, {}, {}, errors)
+    file = MarkdownFile(name, 1, {}, {}, errors)
     raw = path.read_bytes()
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        page.error_at(raw[: error.start].count(b"\n") + 1, "not UTF-8 text")
-        page.readable = False
-        return page
+        file.error_at(raw[: error.start].count(b"\n") + 1, "not UTF-8 text")
+        file.readable = False
+        return file
     if "\0" in text:
-        page.error_at(text[: text.index("\0")].count("\n") + 1, "a NUL character")
+        file.error_at(text[: text.index("\0")].count("\n") + 1, "a NUL character")
     if path.suffix != ".md":
-        page.body = text
-        return page
-    return _split(page, text)
+        file.body = text
+        return file
+    return _split(file, text)
 
 
-def _split(page: Page, text: str) -> Page:
+def _split(file: MarkdownFile, text: str) -> MarkdownFile:
     lines = text.split("\n")
     ends = [n for n, line in enumerate(lines) if n > 0 and line.rstrip() == "---"]
     if lines[0].rstrip() != "---" or not ends:
-        page.error_at(1, "the file must begin with front matter between two lines of ---")
-        page.readable = False
-        return page
-    page.body_line = ends[0] + 2
-    page.body = "\n".join(lines[ends[0] + 1 :])
+        file.error_at(1, "the file must begin with front matter between two lines of ---")
+        file.readable = False
+        return file
+    file.body_line = ends[0] + 2
+    file.body = "\n".join(lines[ends[0] + 1 :])
     try:
         node = yaml.compose("\n".join(lines[1 : ends[0]]), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        page.error_at(page.offset + (mark.line if mark else 0), f"not YAML: {error.problem}")
-        page.nodes, page.readable = {}, False
-        return page
+        file.error_at(file.offset + (mark.line if mark else 0), f"not YAML: {error.problem}")
+        file.nodes, file.readable = {}, False
+        return file
     if not isinstance(node, yaml.MappingNode):
-        page.error_at(2, "the front matter must be lines of `name: value`")
-        page.readable = False
-        return page
-    fields = _fields(page.path, node, page.offset, page.errors)
-    page.nodes, page.lines = fields.nodes, fields.lines
-    return page
+        file.error_at(2, "the front matter must be lines of `name: value`")
+        file.readable = False
+        return file
+    fields = _fields(file.path, node, file.offset, file.errors)
+    file.nodes, file.lines = fields.nodes, fields.lines
+    return file
 
 
 def _fields(
