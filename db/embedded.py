@@ -211,7 +211,7 @@ async def initialise(binaries: Path, cluster: Cluster) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     _give(draft)
-    process = await spawn(
+    process = await spawn_unprivileged(
         [str(binaries / "initdb"), "-D", str(draft), *INITDB],
         [binaries, draft],
         stdout=asyncio.subprocess.PIPE,
@@ -241,10 +241,10 @@ async def launch(binaries: Path, cluster: Cluster) -> asyncio.subprocess.Process
     )
     settings = [part for option in options for part in ("-c", option)]
     command = [str(binaries / "postgres"), "-D", str(cluster.data), *settings]
-    return await spawn(command, [binaries, cluster.data, cluster.sockets])
+    return await spawn_unprivileged(command, [binaries, cluster.data, cluster.sockets])
 
 
-async def spawn(
+async def spawn_unprivileged(
     command: Sequence[str], paths: Sequence[Path], **kwargs: Any
 ) -> asyncio.subprocess.Process:
     prefix, identity = unprivileged(paths)

@@ -114,7 +114,7 @@ class Intake:
             metrics.WEBHOOKS.inc(outcome="set_aside")
 
     async def _apply(self, tenant_id: UUID, batch: Sequence[WaitingWebhook]) -> None:
-        early = await self._early(tenant_id, batch)
+        early = await self._find_early(tenant_id, batch)
         due = [webhook for webhook in batch if webhook not in early]
         present = [webhook.event for webhook in due if webhook.event.name != FINISHED]
         async with tenant_tx(self._pool, tenant_id) as db:
@@ -126,7 +126,7 @@ class Intake:
         metrics.WEBHOOKS.inc(len(due), outcome="processed")
         await self._inbox.defer(early, EARLY_S)
 
-    async def _early(
+    async def _find_early(
         self, tenant_id: UUID, batch: Sequence[WaitingWebhook]
     ) -> list[WaitingWebhook]:
         """Events of a LiveKit room whose session is not stored yet, but may soon be committed."""

@@ -50,7 +50,7 @@ async def get_module_page(
             for lesson in opened.admission.lessons
         }
     response.headers["Cache-Control"] = "no-store"
-    return _page(running, caller, opened, quizzes)
+    return _module_page(running, caller, opened, quizzes)
 
 
 @router.post("/livekit/token", status_code=201, dependencies=[Depends(take_token)])
@@ -152,7 +152,7 @@ def _uuid(text: str | None) -> UUID | None:
         return None
 
 
-def _page(
+def _module_page(
     running: Context,
     caller: SignedInAccount,
     opened: rooms.OpenedRoom,

@@ -77,9 +77,9 @@ class RoomAgentSession:
             session_host=False,  # else any participant could read instructions and history
             record=False,
         )
-        self._caption_in_time(captions)
+        self._sync_captions_to_voice(captions)
 
-    def _caption_in_time(self, captions: io.TextOutput) -> None:
+    def _sync_captions_to_voice(self, captions: io.TextOutput) -> None:
         """Sends captions word by word as the audio plays, and stops where it is interrupted."""
         sound = self.inner.output.audio
         if sound is None:

@@ -63,12 +63,12 @@ class RoomTutor(Tutor):
     async def _counts(self, heard: Heard) -> bool:
         """Shows and stores an utterance. Returns whether it needs an answer."""
         try:
-            return await self._take(heard)
+            return await self._show_and_store(heard)
         except Exception:  # else the agent session would not hear anything again
             logger.exception("an utterance was lost", extra={"kind": heard.kind})
             return False
 
-    async def _take(self, heard: Heard) -> bool:
+    async def _show_and_store(self, heard: Heard) -> bool:
         turns, identity = self._classroom.turns, heard.identity
         match heard.kind:
             case "interim":

@@ -5,7 +5,7 @@ import { Icon } from '../parts/Icon';
 import type { TurnLatency } from '../protocol';
 import { texts } from '../texts';
 import { attributesOf } from './attributes';
-import type { DebugLog, DebugRecorder, LoggedEvent } from './log';
+import type { DebugLog, RoomDebugLog, LoggedEvent } from './log';
 import { percentile, stageNames, stagesOf, totalOf } from './stages';
 import '../styles/debug.css';
 
@@ -13,7 +13,7 @@ interface DebugDrawerProps {
   room: Room;
   agent: RemoteParticipant | null;
   sessionId: string;
-  recorder: DebugRecorder;
+  recorder: RoomDebugLog;
   onClose: () => void;
 }
 

@@ -17,7 +17,7 @@ export interface DebugLog {
 }
 
 /** `subscribe` and `current` are made for useSyncExternalStore. */
-export class DebugRecorder {
+export class RoomDebugLog {
   private held: DebugLog = { events: [], turns: [] };
   private readonly listeners = new Set<() => void>();
 

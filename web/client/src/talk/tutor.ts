@@ -68,7 +68,7 @@ function toState(state: string | undefined): AgentState {
 }
 
 /** Resolves once a tutor is connected and listens. Rejects if `ended` is aborted first. */
-export function tutorReady(room: Room, ended: AbortSignal): Promise<void> {
+export function waitForTutor(room: Room, ended: AbortSignal): Promise<void> {
   const ready = () => {
     const tutor = newestTutor(room.remoteParticipants.values());
     const connected = room.state === ConnectionState.Connected;

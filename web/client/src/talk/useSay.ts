@@ -2,7 +2,7 @@ import { ConnectionState, type Room } from 'livekit-client';
 import { useCallback, useRef, type Dispatch } from 'react';
 import { TOPIC_TYPED } from '../protocol';
 import type { Connection } from '../rtc/Connection';
-import { tutorReady } from './tutor';
+import { waitForTutor } from './tutor';
 import type { TalkEvent } from './turns';
 
 /** Shows a typed turn at once and sends it in order; takes it back if it can't be sent. */
@@ -32,7 +32,7 @@ export function useSay(connection: Connection, dispatch: Dispatch<TalkEvent>): (
 /** Sends once the tutor is ready. Throws if the conversation ends first. */
 async function send(room: Room, text: string, ended: AbortSignal): Promise<void> {
   for (;;) {
-    await tutorReady(room, ended);
+    await waitForTutor(room, ended);
     try {
       await room.localParticipant.sendText(text, { topic: TOPIC_TYPED });
       return;
