@@ -18,8 +18,8 @@ def job_pids(stack: Stack) -> set[int]:
 
 
 async def no_job(stack: Stack) -> None:
-    """Returns when no room is served any more. Raises TimeoutError after 30 s."""
-    async with asyncio.timeout(30):
+    """Returns when no room is served any more. Raises TimeoutError after 60 s."""
+    async with asyncio.timeout(60):
         while job_pids(stack):  # noqa: ASYNC110 another process ends them
             await asyncio.sleep(0.1)
 
