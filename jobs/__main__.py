@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import logging
-import signal
 import sys
 from datetime import UTC, datetime
 
@@ -17,9 +15,7 @@ from db.tenants import list_tenants
 from jobs.runner import Runner
 from jobs.work import Parts
 from settings import Settings, SettingsError, prepare_settings
-from telemetry.restarting import run_restarting
-
-logger = logging.getLogger("bodh.jobs")
+from telemetry.restarting import run_restarting, run_until_stopped
 
 
 def main() -> int:
@@ -37,19 +33,8 @@ def main() -> int:
     if arguments.command == "retry":
         return retry(settings)
     telemetry.start("jobs", settings)
-    asyncio.run(run_until_stopped(settings))
+    asyncio.run(run_until_stopped(run_jobs(settings)))
     return 0
-
-
-async def run_until_stopped(settings: Settings) -> None:
-    running = asyncio.create_task(run_jobs(settings))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, running.cancel)
-    try:
-        await running
-    except asyncio.CancelledError:
-        logger.info("stopped")
 
 
 async def run_jobs(settings: Settings) -> None:

@@ -2,12 +2,26 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+import signal
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 PAUSES_S = (0.2, 0.5, 1.0, 2.0)  # the last one repeats
 HEALTHY_S = 10.0  # a run of this length resets the pauses
 
 logger = logging.getLogger(__name__)
+
+
+async def run_until_stopped(process: Coroutine[Any, Any, None]) -> None:
+    """Runs the whole of a process, and cancels it at SIGTERM or SIGINT."""
+    running = asyncio.create_task(process)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    try:
+        await running
+    except asyncio.CancelledError:
+        logger.info("stopped")
 
 
 async def run_restarting(name: str, part: Callable[[], Awaitable[None]]) -> None:

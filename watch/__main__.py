@@ -1,8 +1,6 @@
 """`python -m watch`: watcher, webhooks, alarms and metrics; restarts each part that fails."""
 
 import asyncio
-import logging
-import signal
 import socket
 import sys
 from contextlib import AsyncExitStack
@@ -12,28 +10,15 @@ import telemetry
 from db import create_pool
 from settings import Settings, SettingsError, prepare_settings
 from telemetry.process import metrics_dir
-from telemetry.restarting import run_restarting
+from telemetry.restarting import run_restarting, run_until_stopped
 from watch.host import Host
 from watch.intake import apply_webhooks
 from watch.metrics import serve_metrics
 from watch.notices import Notices
 from watch.watcher import keep_watch, utc_now
 
-logger = logging.getLogger("bodh.watch")
-
 
 async def run_watch(settings: Settings) -> None:
-    running = asyncio.create_task(_run(settings))
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, running.cancel)
-    try:
-        await running
-    except asyncio.CancelledError:
-        logger.info("stopped")
-
-
-async def _run(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         pool = await create_pool(settings.watch_dsn, max_size=settings.database_pool_size)
         stack.callback(pool.terminate)
@@ -56,7 +41,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     telemetry.start("watch", settings)
-    asyncio.run(run_watch(settings))
+    asyncio.run(run_until_stopped(run_watch(settings)))
     return 0
 
 
