@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -43,7 +44,9 @@ def small_disk(path: Path, mb: int) -> Iterator[Path]:
     """Mounts a file system of `mb` MB on a new folder."""
     path.mkdir()
     path.parent.chmod(0o711)  # where we are root, Postgres runs as another user
-    _mount(path, mb, 0)
+    done = _libc.mount(b"bodh", os.fsencode(path), b"tmpfs", 0, f"size={mb}m".encode())
+    if done != 0:
+        raise OSError(ctypes.get_errno(), "mount")
     path.chmod(0o711)
     try:
         yield path
@@ -51,22 +54,30 @@ def small_disk(path: Path, mb: int) -> Iterator[Path]:
         _libc.umount2(os.fsencode(path), MNT_DETACH)
 
 
-def grow(path: Path, mb: int) -> None:
-    _mount(path, mb, MS_REMOUNT)
-
-
 def free_kb(path: Path) -> int:
     stat = os.statvfs(path)
     return stat.f_bavail * stat.f_frsize // 1024
 
 
-def fill(path: Path, leave_kb: int) -> None:
-    """Fills the disk except for `leave_kb`, with a file named `ballast`."""
-    with (path / "ballast").open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, (free_kb(path) - leave_kb) * 1024)
+@contextmanager
+def filled(path: Path, leave_kb: int) -> Iterator[None]:
+    """Fills the disk except for `leave_kb`; gives the space back at the end."""
+    for queue in path.glob("*.sqlite3"):
+        _cut_log(queue)
+    ballast = path / "ballast"
+    try:
+        with ballast.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, (free_kb(path) - leave_kb) * 1024)
+        yield
+    finally:
+        ballast.unlink()
 
 
-def _mount(path: Path, mb: int, flags: int) -> None:
-    done = _libc.mount(b"bodh", os.fsencode(path), b"tmpfs", flags, f"size={mb}m".encode())
-    if done != 0:
-        raise OSError(ctypes.get_errno(), "mount")
+def _cut_log(queue: Path) -> None:
+    """Empties the write-ahead log: entries fit into its old pages even when the disk is full."""
+    db = sqlite3.connect(queue, timeout=10)
+    try:
+        (busy, _, _) = db.execute("pragma wal_checkpoint(truncate)").fetchone()
+    finally:
+        db.close()
+    assert not busy, f"{queue.name} is in use"

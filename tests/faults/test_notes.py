@@ -19,7 +19,7 @@ from agent.durable.spool import Entry, Spool, check_spool
 from agent.durable.spool_writer import SpoolWriter
 from harness.disk import (
     MS_REMOUNT,
-    fill,
+    filled,
     may_mount,
     run_in_own_namespace,
     small_disk,
@@ -66,21 +66,20 @@ async def test_entries_refused_by_a_full_disk_are_written_in_order_once_there_is
 ) -> None:
     async def body(disk: Path) -> None:
         spool = Spool(disk / "spool.sqlite3")
-        fill(disk, 100)
-        writer = SpoolWriter(spool)
-        number = 0
-        while writer.failing_changes.empty():
-            number += 1
-            await writer.put(entry(number))
-        on_disk = await kept(spool)
-        assert on_disk == [f"1-{n}" for n in range(1, number)]
-        for more in range(number + 1, number + 6):
-            await writer.put(entry(more))
-        assert await kept(spool) == on_disk
-        assert await next_change(writer) is True
-        with pytest.raises(sqlite3.Error):
-            await asyncio.to_thread(check_spool, disk / "spool.sqlite3")
-        (disk / "ballast").unlink()
+        with filled(disk, 100):
+            writer = SpoolWriter(spool)
+            number = 0
+            while writer.failing_changes.empty():
+                number += 1
+                await writer.put(entry(number))
+            on_disk = await kept(spool)
+            assert on_disk == [f"1-{n}" for n in range(1, number)]
+            for more in range(number + 1, number + 6):
+                await writer.put(entry(more))
+            assert await kept(spool) == on_disk
+            assert await next_change(writer) is True
+            with pytest.raises(sqlite3.Error):
+                await asyncio.to_thread(check_spool, disk / "spool.sqlite3")
         assert await next_change(writer) is False
         assert await kept(spool) == [f"1-{n}" for n in range(1, number + 6)]
         await asyncio.to_thread(check_spool, disk / "spool.sqlite3")
@@ -100,12 +99,12 @@ async def test_each_entry_that_memory_cannot_hold_is_logged_as_lost(
 ) -> None:
     async def body(disk: Path) -> None:
         spool = Spool(disk / "spool.sqlite3")
-        fill(disk, 0)
-        writer = SpoolWriter(spool)
-        for number in range(1, 11):
-            await writer.put(entry(number))
-        first = await kept(spool)
-        await writer.close()
+        with filled(disk, 0):
+            writer = SpoolWriter(spool)
+            for number in range(1, 11):
+                await writer.put(entry(number))
+            first = await kept(spool)
+            await writer.close()
         lost = [vars(one)["key"] for one in caplog.records if one.message == "an entry is lost"]
         assert [*first, *lost] == [f"1-{n}" for n in range(1, 11)]
         assert len(lost) >= 7
@@ -145,24 +144,23 @@ async def test_learner_is_warned_once_that_nothing_is_stored_and_no_new_room_is_
     await fresh_room(module)
     await fresh_room(course.modules[1])
     amina = await (await learner()).join_and_settle(module.id, module.lessons[0]["id"])
-    await asyncio.to_thread(fill, disk, 0)
-    filled = time.monotonic()
-    await amina.type("what did I just say")
-    await amina.until(lambda: failing in amina.tutor_text(filled), 20, "the line")
-    assert notes_of(amina) == "failing"
-    asked = time.monotonic()
-    await amina.type("what did I just ask")
-    assert await amina.tutor_done(asked) == "You said: what did I just say"
-    tomas = await learner(name="Tomas")
-    await tomas.join(course.modules[1].id)
-    log = stack.home / "log" / "agent.log"
-    refused = "dispatch refused: the spool cannot be written"
-    await tomas.until(lambda: refused in log.read_text(), 10, "a refusal")
-    assert tomas.agents() == []
-    (disk / "ballast").unlink()
+    full_from = time.monotonic()
+    with filled(disk, 0):
+        await amina.type("what did I just say")
+        await amina.until(lambda: failing in amina.tutor_text(full_from), 20, "the line")
+        assert notes_of(amina) == "failing"
+        asked = time.monotonic()
+        await amina.type("what did I just ask")
+        assert await amina.tutor_done(asked) == "You said: what did I just say"
+        tomas = await learner(name="Tomas")
+        await tomas.join(course.modules[1].id)
+        log = stack.home / "log" / "agent.log"
+        refused = "dispatch refused: the spool cannot be written"
+        await tomas.until(lambda: refused in log.read_text(), 10, "a refusal")
+        assert tomas.agents() == []
     await tomas.until(tomas.agents, 20, "an agent")
-    await amina.until(lambda: again in amina.tutor_text(filled), 20, "the end of it")
+    await amina.until(lambda: again in amina.tutor_text(full_from), 20, "the end of it")
     assert notes_of(amina) == "ok"
-    assert amina.tutor_text(filled).count(failing) == 1
+    assert amina.tutor_text(full_from).count(failing) == 1
     said = [one["text"] for one in await amina.account.kept(amina.session_id, 2)]
     assert said == ["what did I just say", "what did I just ask"]
