@@ -45,9 +45,9 @@ class Twins:
         return other if tenant_id == one else one
 
     @property
-    def known(self) -> list[str]:
+    def known(self) -> frozenset[str]:
         """Ids to keep in what is compared."""
-        return [str(x) for x in (*self.pair, *vars(self.ids).values())]
+        return frozenset(str(x) for x in (*self.pair, *vars(self.ids).values()))
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ text of a twin contains its mark, so any leak is visible.
 
 import inspect
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -141,14 +142,15 @@ class Outcome:
     rows: dict[UUID, str]
 
 
-def known(text: str, ids: Sequence[str]) -> str:
+@cache  # most rows are the same after every call
+def known(text: str, ids: frozenset[str]) -> str:
     """Replaces what differs from run to run: new ids and the current time."""
     text = NEW_TIME.sub("<now>", text)
     return NEW_ID.sub(lambda found: found[0] if found[0] in ids else "<new>", text)
 
 
 async def run_call(
-    db: Recorder, call: Call, tenant_id: UUID, ids: Sequence[str], role: str | None
+    db: Recorder, call: Call, tenant_id: UUID, ids: frozenset[str], role: str | None
 ) -> Outcome:
     """Calls in a transaction that is rolled back. With a role, row-level security applies."""
     transaction = db.connection.transaction()
@@ -187,7 +189,7 @@ class PerTenant(dict[UUID, Any]):
     """An argument that differs between twins, because it is unique in the whole database."""
 
 
-async def dump(db: Connection, ids: Sequence[str], begun: int = 2**32) -> dict[UUID, str]:
+async def dump(db: Connection, ids: frozenset[str], begun: int = 2**32) -> dict[UUID, str]:
     """All rows of each tenant as text. Marks rows locked by transactions since `begun`."""
     tables = sorted({row["table"] for row in await db.fetch(COLUMNS)})
     query = " union all ".join(

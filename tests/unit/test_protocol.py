@@ -64,18 +64,25 @@ def bounded(test: Callable[..., Any]) -> Any:
 
 @bounded
 @given(payloads)
-def test_malformed_metadata_is_ignored(text: str) -> None:
+def test_malformed_metadata_is_ignored_and_malformed_messages_raise_protocol_error(
+    text: str,
+) -> None:
     began = time.perf_counter()
     found = protocol.parse_metadata(text)
     parse_ms.append((time.perf_counter() - began) * 1000)
     assert found is None or found.agent_type == protocol.AGENT_TYPE
     dispatch = protocol.parse_dispatch(text)
     assert dispatch is None or isinstance(dispatch.session_id, UUID)
+    parse_messages(text)
 
 
 @bounded
-@given(payloads | st.binary(max_size=200))
-def test_malformed_messages_raise_protocol_error_only(payload: str | bytes) -> None:
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_message_raise_protocol_error(payload: bytes) -> None:
+    parse_messages(payload)
+
+
+def parse_messages(payload: str | bytes) -> None:
     for parse in (protocol.parse_lesson_change, protocol.parse_speech_set):
         with contextlib.suppress(ProtocolError):
             parse(payload)

@@ -34,7 +34,7 @@ class Neighbours:
     async def rows(self) -> str:
         """Everything the other tenant has, with times and locks."""
         tenant_id = await self.superuser.fetchval("select id from tenants where slug = $1", MARK)
-        return (await dump(self.superuser, []))[tenant_id]
+        return (await dump(self.superuser, frozenset()))[tenant_id]
 
 
 @pytest.fixture(params=["bodh_app", "postgres"])
