@@ -5,7 +5,7 @@ import sys
 
 import telemetry
 from agent.worker.deadline import forget_deadline
-from agent.worker.forkserver import set_environment, start_forkserver
+from agent.worker.forkserver import set_job_environment, start_forkserver
 from settings import SettingsError, prepare_settings
 
 
@@ -27,7 +27,7 @@ def main() -> int:
         from agent.console import run_text_console
 
         return asyncio.run(run_text_console(settings)) or 0
-    set_environment(settings)
+    set_job_environment(settings)
     if arguments[:1] == ["start"]:
         telemetry.start("agent", settings)
         start_forkserver()

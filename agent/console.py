@@ -29,27 +29,27 @@ from agent.talk.tutor_speech import Pace
 from courses.memory import MemoryLibrary
 from settings import Settings
 from tools.desk import Asker, Desk
-from tools.greeting import greeting
+from tools.greeting import greeting_text
 
-SAMPLE = Path(__file__).parent.parent / "db" / "sample"
+SAMPLE_COURSE = Path(__file__).parent.parent / "db" / "sample"
 LEARNER_ID = uuid5(UUID(int=0), "console")
 NOTHING_SAID = "..."  # an empty line is a turn too
 
 
 async def run_text_console(settings: Settings) -> None:
     """Greets, then answers each line of standard input until it ends."""
-    desk = await open_desk(MemoryLibrary.from_folder(SAMPLE), Silent())
+    desk = await open_console_desk(MemoryLibrary.from_folder(SAMPLE_COURSE), SilentVoice())
     session: AgentSession[None] = AgentSession(llm=choose_llm(settings, desk))
     await session.start(Tutor(desk), record=False)
     try:
-        say(await first_words(desk))
-        async for line in typed_lines():
-            say(await reply(session, line))
+        print_line(await greet_and_record_visit(desk))
+        async for line in read_typed_lines():
+            print_line(await answer_line(session, line))
     finally:
         await session.aclose()
 
 
-async def converse(ctx: JobContext, settings: Settings) -> None:
+async def run_livekit_console(ctx: JobContext, settings: Settings) -> None:
     """Runs the tutor in LiveKit's own console, in audio or text mode.
 
     Speech needs a running speech engine (`make up`, or `python -m speech`).
@@ -60,7 +60,7 @@ async def converse(ctx: JobContext, settings: Settings) -> None:
     engine = SpeechClient(settings.speech_address)
     ctx.add_shutdown_callback(engine.aclose)
     models = build_models(settings, engine)
-    desk = await open_desk(MemoryLibrary.from_folder(SAMPLE), models)
+    desk = await open_console_desk(MemoryLibrary.from_folder(SAMPLE_COURSE), models)
     session: AgentSession[None] = AgentSession(
         stt=models.stt,
         llm=build_llm(settings, desk)[0],
@@ -68,10 +68,10 @@ async def converse(ctx: JobContext, settings: Settings) -> None:
         turn_handling=TurnHandlingOptions(turn_detection="vad", interruption={"mode": "vad"}),
     )
     await session.start(Tutor(desk), record=False)
-    session.say(await first_words(desk))
+    session.say(await greet_and_record_visit(desk))
 
 
-class Silent:
+class SilentVoice:
     def set_rate(self, factor: float) -> None: ...
 
 
@@ -92,7 +92,7 @@ class ConsoleTalk:
         self._pace.set_rate(factor)
 
 
-async def open_desk(library: MemoryLibrary, pace: Pace) -> Desk:
+async def open_console_desk(library: MemoryLibrary, pace: Pace) -> Desk:
     course_id = library.tree.course.id
     outline = await library.outline(course_id)
     asker = Asker(account_id=LEARNER_ID, name=learner_name(), lesson_id=outline[0].id)
@@ -116,10 +116,9 @@ def choose_llm(settings: Settings, desk: Desk) -> llm.LLM[Any]:
     return build_llm(settings, desk)[0]
 
 
-async def first_words(desk: Desk) -> str:
-    """Returns the greeting and records the visit."""
+async def greet_and_record_visit(desk: Desk) -> str:
     visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
-    text = await greeting(
+    text = await greeting_text(
         desk.library,
         desk.course_id,
         learner=desk.learner_name,
@@ -132,7 +131,7 @@ async def first_words(desk: Desk) -> str:
     return text
 
 
-async def reply(session: AgentSession[None], line: str) -> str:
+async def answer_line(session: AgentSession[None], line: str) -> str:
     result: RunResult[None] = session.run(user_input=line.strip() or NOTHING_SAID)
     try:
         await result
@@ -146,20 +145,20 @@ async def reply(session: AgentSession[None], line: str) -> str:
     return " ".join(spoken) or prompts.render("provider_failed")
 
 
-def say(text: str) -> None:
+def print_line(text: str) -> None:
     print("Bodh:", " ".join(text.split()), flush=True)  # else a pipe would buffer it
 
 
-async def typed_lines() -> AsyncIterator[str]:
+async def read_typed_lines() -> AsyncIterator[str]:
     loop = asyncio.get_running_loop()
     lines: asyncio.Queue[str] = asyncio.Queue()
 
-    def read() -> None:
+    def read_stdin() -> None:
         while line := sys.stdin.readline():
             loop.call_soon_threadsafe(lines.put_nowait, line)
         loop.call_soon_threadsafe(lines.put_nowait, "")
 
     # a daemon, so that Ctrl-C does not wait for the next line
-    threading.Thread(target=read, name="console-input", daemon=True).start()
+    threading.Thread(target=read_stdin, name="console-input", daemon=True).start()
     while line := await lines.get():
         yield line

@@ -4,7 +4,8 @@ Two more places depend on LiveKit's internals through inheritance: the stream of
 `agent/talk/floor.py` skips the constructor of VADStream, and `Worker` in `agent/worker/server.py`
 overrides `drain` and `run`.
 
-Imports are inside functions, because the forkserver reads PRELOAD before anything heavy loads.
+Imports are inside functions, because the forkserver reads PRELOADED_MODULES before anything heavy
+loads.
 """
 
 import os
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
 
 # what LiveKit's worker preloads in its forkserver; keep the last one last
-PRELOAD = ["livekit.agents.ipc._preload", "livekit.agents.ipc._preload_freeze"]
+PRELOADED_MODULES = ["livekit.agents.ipc._preload", "livekit.agents.ipc._preload_freeze"]
 
 
 def skip_end_of_turn_model() -> None:
@@ -34,7 +35,7 @@ def trust_bundled_certificates() -> None:
     http_context._set_default_cert_env()
 
 
-def early_audio(room: "rtc.Room", *, timeout_s: float) -> "PreConnectAudioHandler":
+def collect_early_audio(room: "rtc.Room", *, timeout_s: float) -> "PreConnectAudioHandler":
     """Collects what LiveKit's clients record before the agent joins. Close it with `aclose`."""
     from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
 
@@ -49,14 +50,14 @@ def has_early_audio(publication: Any) -> bool:
     return AudioTrackFeature.TF_PRECONNECT_BUFFER in publication.audio_features
 
 
-def limit_streams(room: "rtc.Room", max_bytes: int) -> None:
+def limit_stream_size(room: "rtc.Room", max_bytes: int) -> None:
     """Refuses data streams that inflate beyond `max_bytes`; `JobContext.connect` has no option."""
     from livekit import rtc
 
     connect = room.connect
 
-    async def limited(url: str, token: str, options: rtc.RoomOptions) -> None:
+    async def connect_with_limit(url: str, token: str, options: rtc.RoomOptions) -> None:
         limits = rtc.DataStreamOptions(max_payload_byte_length=max_bytes)
         await connect(url, token, replace(options, data_stream=limits))
 
-    room.connect = limited  # type: ignore[method-assign,assignment]
+    room.connect = connect_with_limit  # type: ignore[method-assign,assignment]

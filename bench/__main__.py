@@ -6,12 +6,12 @@ import secrets
 
 from bench import first_words, lesson, page
 from bench.faults.catalogue import CATALOGUE
-from bench.faults.run import run as run_faults
-from harness.run import begin, keep_temporary_files
+from bench.faults.run import run_benchmark as run_faults
+from harness.run import begin_run, keep_temporary_files
 
 
 def main() -> None:
-    keep_temporary_files(begin())
+    keep_temporary_files(begin_run())
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     changes = commands.add_parser(
@@ -35,14 +35,14 @@ def main() -> None:
     opened.add_argument("--runs", type=int, default=10)
     arguments = parser.parse_args()
     if arguments.command == "lesson":
-        asyncio.run(lesson.run(arguments.changes))
+        asyncio.run(lesson.run_benchmark(arguments.changes))
     elif arguments.command == "page":
-        asyncio.run(page.run(arguments.runs))
+        asyncio.run(page.run_benchmark(arguments.runs))
     elif arguments.command == "faults":
         kinds = arguments.kind or list(CATALOGUE)
         asyncio.run(run_faults(arguments.kills, arguments.minutes, arguments.seed, kinds))
     else:
-        asyncio.run(first_words.run(arguments.runs))
+        asyncio.run(first_words.run_benchmark(arguments.runs))
 
 
 main()

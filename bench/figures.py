@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import psutil
 
 
-def row(name: str, seconds: Iterable[float]) -> str:
+def format_row(name: str, seconds: Iterable[float]) -> str:
     """One line: median, p95, min, max in milliseconds and the number of runs."""
     values = sorted(seconds)
     if not values:

@@ -6,13 +6,12 @@ import json
 import time
 from pathlib import Path
 
-from bench.figures import row
+from bench.figures import format_row
 from harness.learner import Account, Learner
 from harness.stack import running_stack
 
 
-async def run(changes: int) -> None:
-    """Publishes lesson changes by HTTP and reads from the worker's log when each was applied."""
+async def run_benchmark(changes: int) -> None:
     with running_stack() as stack:
         account = await Account(stack.url, "Bench").sign_in()
         course = await account.course()
@@ -33,11 +32,21 @@ async def run(changes: int) -> None:
         applied = read_applied(stack.home / "log" / "agent.log")
     both = [revision for revision in sent if revision in applied]
     print(f"{len(both)} of {changes} changes were seen in the worker's log")
-    print(row("request sent -> state of the next model request", _since(sent, applied, 0)))
-    print(row("request answered -> state of the next request", _since(sent, applied, 1)))
+    print(
+        format_row(
+            "request sent -> state of the next model request",
+            _seconds_until_applied(sent, applied, 0),
+        )
+    )
+    print(
+        format_row(
+            "request answered -> state of the next request",
+            _seconds_until_applied(sent, applied, 1),
+        )
+    )
 
 
-def _since(
+def _seconds_until_applied(
     sent: dict[int, tuple[float, float]], applied: dict[int, float], which: int
 ) -> list[float]:
     return [applied[r] - times[which] for r, times in sent.items() if r in applied]

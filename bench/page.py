@@ -6,8 +6,8 @@ import contextlib
 from livekit import api
 from playwright.async_api import Browser, async_playwright
 
-from bench.figures import row
-from harness.browser import launch
+from bench.figures import format_row
+from harness.browser import launch_browser
 from harness.learner import Account
 from harness.stack import Stack, running_stack
 
@@ -36,7 +36,7 @@ MEASURE = """
 """
 
 
-async def run(runs: int) -> None:
+async def run_benchmark(runs: int) -> None:
     """Uses a new browser profile and a new room for each run."""
     readable, heard = [], []
     with running_stack() as stack:
@@ -45,7 +45,7 @@ async def run(runs: int) -> None:
         await account.close()
         module = course["modules"][0]["id"]
         async with async_playwright() as playwright:
-            browser = await launch(playwright)
+            browser = await launch_browser(playwright)
             for number in range(1, runs + 1):
                 await close_room(stack, f"{course['id']}-{module}")
                 times = await open_and_start(browser, stack, module)
@@ -57,8 +57,8 @@ async def run(runs: int) -> None:
                     flush=True,
                 )
             await browser.close()
-    print(row("page opened -> lesson readable", readable))
-    print(row("click on Start talking -> first sound", heard))
+    print(format_row("page opened -> lesson readable", readable))
+    print(format_row("click on Start talking -> first sound", heard))
 
 
 async def open_and_start(browser: Browser, stack: Stack, module: str) -> dict[str, float]:

@@ -25,13 +25,13 @@ from livekit.agents import (
 )
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
 
-from agent.console import Silent, first_words, open_desk
+from agent.console import SilentVoice, greet_and_record_visit, open_console_desk
 from agent.models.espeak import EspeakTTS
 from agent.offline.tutor import OfflineTutor
 from agent.room.latency import Latency
 from courses.memory import MemoryLibrary
 from speech.engine import DecodeOptions, Engine
-from speech.models import chosen
+from speech.models import chosen_model
 from speech.wire import RATE
 
 COURSE = Path(__file__).parent.parent / "db" / "sample"
@@ -74,8 +74,8 @@ class WholeUtterances(stt.STT[str]):
 
 @server.rtc_session(agent_name="plain-agent")
 async def teach(ctx: JobContext) -> None:
-    engine = Engine(Path(chosen("test", Path(os.environ["BODH_HOME"])).path))
-    desk = await open_desk(MemoryLibrary.from_folder(COURSE), Silent())
+    engine = Engine(Path(chosen_model("test", Path(os.environ["BODH_HOME"])).path))
+    desk = await open_console_desk(MemoryLibrary.from_folder(COURSE), SilentVoice())
     session: AgentSession[None] = AgentSession(
         stt=WholeUtterances(engine),
         vad=inference.VAD(model="silero"),
@@ -84,7 +84,7 @@ async def teach(ctx: JobContext) -> None:
         turn_handling={"turn_detection": "vad", "interruption": {"mode": "vad"}},
         aec_warmup_duration=None,
     )
-    session.on("conversation_item_added", Latency(ctx.room).on_item)
+    session.on("conversation_item_added", Latency(ctx.room).on_conversation_item)
     await ctx.connect()
     await session.start(
         agent=Agent(instructions="You are a tutor."),
@@ -96,7 +96,7 @@ async def teach(ctx: JobContext) -> None:
         record=False,
     )
     await session.room_io.wait_for_ready()
-    session.say(await first_words(desk))
+    session.say(await greet_and_record_visit(desk))
 
 
 if __name__ == "__main__":

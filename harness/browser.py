@@ -6,8 +6,8 @@ from playwright.async_api import Browser, Playwright
 
 from scripts.chromium import LINK
 
-ASK = "--use-fake-ui-for-media-stream"  # without this flag the microphone is refused
-FLAGS = (
+GRANT_MICROPHONE = "--use-fake-ui-for-media-stream"  # without this flag the microphone is refused
+BROWSER_FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
     "--disable-quic",
@@ -15,11 +15,11 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    ASK,
+    GRANT_MICROPHONE,
     "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 )
 
 
-async def launch(playwright: Playwright, flags: Iterable[str] = FLAGS) -> Browser:
+async def launch_browser(playwright: Playwright, flags: Iterable[str] = BROWSER_FLAGS) -> Browser:
     return await playwright.chromium.launch(executable_path=str(LINK), args=list(flags))

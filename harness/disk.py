@@ -13,13 +13,13 @@ from harness.stack import ROOT
 
 MS_REMOUNT = 32
 MNT_DETACH = 2
-INSIDE = "BODH_TEST_OWN_NAMESPACE"  # set inside a namespace in which a test may mount
+NAMESPACE_VARIABLE = "BODH_TEST_OWN_NAMESPACE"  # set inside a namespace in which a test may mount
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def may_mount() -> bool:
-    return os.geteuid() == 0 or INSIDE in os.environ
+    return os.geteuid() == 0 or NAMESPACE_VARIABLE in os.environ
 
 
 def run_in_own_namespace(test: str) -> None:
@@ -31,7 +31,11 @@ def run_in_own_namespace(test: str) -> None:
     command = ["unshare", "--user", "--map-current-user", "--keep-caps", "--mount"]
     command += [sys.executable, "-m", "pytest", "-q", test]
     done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, INSIDE: "1"}, capture_output=True, text=True
+        command,
+        cwd=ROOT,
+        env={**os.environ, NAMESPACE_VARIABLE: "1"},
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, (
         "full disks need root or user namespaces (sysctl kernel.unprivileged_userns_clone=1):\n"
@@ -41,7 +45,6 @@ def run_in_own_namespace(test: str) -> None:
 
 @contextmanager
 def small_disk(path: Path, mb: int) -> Iterator[Path]:
-    """Mounts a file system of `mb` MB on a new folder."""
     path.mkdir()
     path.parent.chmod(0o711)  # where we are root, Postgres runs as another user
     done = _libc.mount(b"bodh", os.fsencode(path), b"tmpfs", 0, f"size={mb}m".encode())
@@ -60,10 +63,10 @@ def free_kb(path: Path) -> int:
 
 
 @contextmanager
-def filled(path: Path, leave_kb: int) -> Iterator[None]:
+def fill_disk(path: Path, leave_kb: int) -> Iterator[None]:
     """Fills the disk except for `leave_kb`; gives the space back at the end."""
     for queue in path.glob("*.sqlite3"):
-        _cut_log(queue)
+        _truncate_log(queue)
     ballast = path / "ballast"
     try:
         with ballast.open("wb") as file:
@@ -73,7 +76,7 @@ def filled(path: Path, leave_kb: int) -> Iterator[None]:
         ballast.unlink()
 
 
-def _cut_log(queue: Path) -> None:
+def _truncate_log(queue: Path) -> None:
     """Empties the write-ahead log: entries fit into its old pages even when the disk is full."""
     db = sqlite3.connect(queue, timeout=10)
     try:

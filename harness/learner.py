@@ -18,9 +18,9 @@ from harness.voices import resampled, spoken
 
 RATE = 48_000
 HEARD_RATE = 16_000
-FRAME = RATE // 50  # 20 ms
+FRAME_SAMPLES = RATE // 50  # 20 ms
 FILLER = prompts.render("one_moment").strip()
-LOUD = 200.0  # root mean square above which the tutor counts as speaking
+LOUD_LEVEL = 200.0  # root mean square above which the tutor counts as speaking
 
 
 @dataclass
@@ -44,16 +44,16 @@ class Account:
         self._sign_in = {"name": name, "role": role} | ({"tenant": tenant} if tenant else {})
 
     async def sign_in(self) -> "Account":
-        answer = await self.http.post("/auth/dev-login", json=self._sign_in)
-        answer.raise_for_status()
-        self.http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
+        answer_captions_so_far = await self.http.post("/auth/dev-login", json=self._sign_in)
+        answer_captions_so_far.raise_for_status()
+        self.http.headers["Authorization"] = f"Bearer {answer_captions_so_far.json()['token']}"
         self.http.cookies.clear()
         return self
 
     async def get(self, path: str) -> Any:
-        answer = await self.http.get(path)
-        answer.raise_for_status()
-        return answer.json()
+        answer_captions_so_far = await self.http.get(path)
+        answer_captions_so_far.raise_for_status()
+        return answer_captions_so_far.json()
 
     async def course(self) -> dict[str, Any]:
         course: dict[str, Any] = await self.get("/api/courses/ml-intro")
@@ -63,14 +63,16 @@ class Account:
         query = {"courseId": "ml-intro", "moduleId": module_id}
         if lesson_id:
             query["lesson"] = lesson_id
-        answer = await self.http.post("/api/livekit/token", params=query, json={})
-        assert answer.status_code == 201, answer.text
-        ticket: dict[str, Any] = answer.json()
+        answer_captions_so_far = await self.http.post("/api/livekit/token", params=query, json={})
+        assert answer_captions_so_far.status_code == 201, answer_captions_so_far.text
+        ticket: dict[str, Any] = answer_captions_so_far.json()
         return ticket
 
     async def transcript(self, session_id: str) -> list[dict[str, Any]]:
-        answer = await self.get(f"/api/sessions/{session_id}/transcript?format=json")
-        segments: list[dict[str, Any]] = answer["segments"]
+        answer_captions_so_far = await self.get(
+            f"/api/sessions/{session_id}/transcript?format=json"
+        )
+        segments: list[dict[str, Any]] = answer_captions_so_far["segments"]
         return segments
 
     async def kept(self, session_id: str, count: int) -> list[dict[str, Any]]:
@@ -103,11 +105,11 @@ class Learner:
         self.session_id = ""
         self.room_name = ""
         self.changed = asyncio.Event()
-        self._say: asyncio.Queue[tuple[np.ndarray, asyncio.Future[tuple[float, float]]]] = (
-            asyncio.Queue()
-        )
+        self._speech_queue: asyncio.Queue[
+            tuple[np.ndarray, asyncio.Future[tuple[float, float]]]
+        ] = asyncio.Queue()
         self._tasks: set[asyncio.Future[None]] = set()
-        self._hearing: dict[str, asyncio.Future[None]] = {}  # by sid of the track
+        self._listening: dict[str, asyncio.Future[None]] = {}  # by sid of the track
         self._microphone: tuple[str, asyncio.Future[None]]  # sid, the task that sends its sound
 
     @property
@@ -126,21 +128,23 @@ class Learner:
         self.session_id, self.room_name = ticket["session_id"], ticket["room_name"]
         room = self.room
         room.register_text_stream_handler("lk.transcription", self._on_caption)
-        room.on("track_subscribed", self._on_track)
-        room.on("track_unsubscribed", self._on_track_gone)
+        room.on("track_subscribed", self._on_track_subscribed)
+        room.on("track_unsubscribed", self._on_track_unsubscribed)
         room.on("data_received", self._on_data)
-        room.on("room_metadata_changed", lambda _old, new: self._news(self.metadata.append, new))
+        room.on(
+            "room_metadata_changed",
+            lambda _old, new: self._update_and_wake(self.metadata.append, new),
+        )
         for event in ("participant_connected", "participant_disconnected", "disconnected"):
             room.on(event, lambda *_: self.changed.set())
         await room.connect(ticket["server_url"], ticket["participant_token"])
         if microphone:
-            await self._publish()
+            await self._publish_microphone()
         return self
 
     async def join_and_settle(
         self, module_id: str, lesson_id: str = "", *, microphone: bool = True
     ) -> "Learner":
-        """Joins, and returns once the room is quiet; see settled()."""
         joined = time.monotonic()
         await self.join(module_id, lesson_id, microphone=microphone)
         await self.settled(joined)
@@ -159,14 +163,14 @@ class Learner:
 
     async def play(self, samples: np.ndarray) -> tuple[float, float]:
         said: asyncio.Future[tuple[float, float]] = asyncio.get_running_loop().create_future()
-        self._say.put_nowait((samples, said))
+        self._speech_queue.put_nowait((samples, said))
         return await said
 
     async def replace_microphone(self) -> None:
         """Publishes a second microphone, then unpublishes the first. Nothing may be playing."""
         sid, sending = self._microphone
         sending.cancel()
-        await self._publish()
+        await self._publish_microphone()
         await self.room.local_participant.unpublish_track(sid)
 
     async def type(self, text: str) -> str:
@@ -175,21 +179,21 @@ class Learner:
         return info.stream_id
 
     async def rpc(self, method: str, payload: dict[str, Any]) -> dict[str, Any]:
-        answer = await self.room.local_participant.perform_rpc(
+        answer_captions_so_far = await self.room.local_participant.perform_rpc(
             destination_identity=self.agents()[0], method=method, payload=json.dumps(payload)
         )
-        result: dict[str, Any] = json.loads(answer)
+        result: dict[str, Any] = json.loads(answer_captions_so_far)
         return result
 
     async def data(self, topic: str, payload: dict[str, Any]) -> None:
         await self.room.local_participant.publish_data(json.dumps(payload), topic=topic)
 
     async def change_lesson(self, lesson_id: str) -> dict[str, Any]:
-        answer = await self.account.http.post(
+        answer_captions_so_far = await self.account.http.post(
             f"/api/rooms/{self.room_name}/lesson", json={"lessonId": lesson_id}
         )
-        answer.raise_for_status()
-        lesson: dict[str, Any] = answer.json()
+        answer_captions_so_far.raise_for_status()
+        lesson: dict[str, Any] = answer_captions_so_far.json()
         return lesson
 
     def agents(self) -> list[str]:
@@ -200,7 +204,6 @@ class Learner:
         ]
 
     def tutor_captions(self, after: float = 0.0) -> list[Caption]:
-        """The tutor's sentences that began after a monotonic time, oldest first."""
         own = [c for c in self.captions.values() if c.identity.startswith("a_")]
         return sorted((c for c in own if c.first_at > after), key=lambda c: c.first_at)
 
@@ -234,7 +237,7 @@ class Learner:
     async def tutor_done(self, after: float, timeout_s: float = 40.0, quiet_s: float = 0.8) -> str:
         """What the tutor said after a moment, once it has spoken and is silent again."""
 
-        def done() -> str:
+        def tutor_is_done() -> str:
             captions = self.tutor_captions(after)
             now = time.monotonic()
             if not captions or not all(c.final for c in captions) or self.tutor_speaks():
@@ -242,7 +245,7 @@ class Learner:
             silent = now - max(max(c.at for c in captions), self.last_sound()) > quiet_s
             return self.tutor_text(after) if silent else ""
 
-        text: str = await self.until(done, timeout_s, "an end of the tutor's speech")
+        text: str = await self.until(tutor_is_done, timeout_s, "an end of the tutor's speech")
         return text
 
     async def answered(self, after: float) -> str:
@@ -251,13 +254,13 @@ class Learner:
         The "one moment" filler of a busy machine is not an answer.
         """
 
-        def answer() -> list[Caption]:
+        def answer_captions_so_far() -> list[Caption]:
             said = self.tutor_captions(after)
             return [one for one in said if not FILLER.startswith(one.text.strip())]
 
-        await self.until(answer, 20, "an answer")
+        await self.until(answer_captions_so_far, 20, "an answer")
         await self.until(
-            lambda: answer()[0].final or len(self.tutor_text(after)) > 60,
+            lambda: answer_captions_so_far()[0].final or len(self.tutor_text(after)) > 60,
             15,
             "words of an answer",
         )
@@ -271,16 +274,16 @@ class Learner:
         await self.tutor_done(after, quiet_s=0.8)
 
     def last_sound(self) -> float:
-        return next((at for at, level in reversed(self.levels) if level > LOUD), 0.0)
+        return next((at for at, level in reversed(self.levels) if level > LOUD_LEVEL), 0.0)
 
     def first_sound(self, after: float) -> float | None:
-        return next((at for at, level in self.levels if at > after and level > LOUD), None)
+        return next((at for at, level in self.levels if at > after and level > LOUD_LEVEL), None)
 
     def take_sound(self) -> np.ndarray:
         sound, self.sound = self.sound, []
         return np.concatenate(sound) if sound else np.zeros(0, np.int16)
 
-    def _news(self, keep: Callable[[Any], None], value: Any) -> None:
+    def _update_and_wake(self, keep: Callable[[Any], None], value: Any) -> None:
         keep(value)
         self.changed.set()
 
@@ -306,32 +309,32 @@ class Learner:
                 text += chunk
                 now = time.monotonic()
                 caption = Caption(segment_id, identity, text, final, now, first_at)
-                self._news(lambda c: self.captions.__setitem__(c.segment_id, c), caption)
+                self._update_and_wake(lambda c: self.captions.__setitem__(c.segment_id, c), caption)
         # the tutor closes a stream only after a whole sentence
         ended = Caption(
             segment_id, identity, text, final or identity.startswith("a_"), now, first_at
         )
-        self._news(lambda c: self.captions.__setitem__(c.segment_id, c), ended)
+        self._update_and_wake(lambda c: self.captions.__setitem__(c.segment_id, c), ended)
 
     def _on_data(self, packet: rtc.DataPacket) -> None:
         message = json.loads(packet.data)
         if packet.topic == "answer.cited":
             self.cited.append(message)
-        self._news(self.messages.append, (packet.topic or "", message))
+        self._update_and_wake(self.messages.append, (packet.topic or "", message))
 
-    def _on_track(self, track: rtc.Track, _publication: Any, participant: Any) -> None:
+    def _on_track_subscribed(self, track: rtc.Track, _publication: Any, participant: Any) -> None:
         if (
             track.kind == rtc.TrackKind.KIND_AUDIO
             and participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
         ):
-            self._hearing[track.sid] = self._spawn(self._listen(track))
+            self._listening[track.sid] = self._spawn(self._listen_to_tutor(track))
 
-    def _on_track_gone(self, track: rtc.Track, *_: Any) -> None:
+    def _on_track_unsubscribed(self, track: rtc.Track, *_: Any) -> None:
         """Stops listening: the track of a killed agent would continue with silence."""
-        if hearing := self._hearing.pop(track.sid, None):
+        if hearing := self._listening.pop(track.sid, None):
             hearing.cancel()
 
-    async def _listen(self, track: rtc.Track) -> None:
+    async def _listen_to_tutor(self, track: rtc.Track) -> None:
         stream = rtc.AudioStream.from_track(track=track, sample_rate=HEARD_RATE, num_channels=1)
         try:
             async for event in stream:
@@ -343,26 +346,26 @@ class Learner:
         finally:
             await stream.aclose()
 
-    async def _publish(self) -> None:
+    async def _publish_microphone(self) -> None:
         source = rtc.AudioSource(RATE, 1, queue_size_ms=100)
         track = rtc.LocalAudioTrack.create_audio_track("microphone", source)
         options = rtc.TrackPublishOptions(source=rtc.TrackSource.SOURCE_MICROPHONE)
         publication = await self.room.local_participant.publish_track(track, options)
-        self._microphone = publication.sid, self._spawn(self._send(source))
+        self._microphone = publication.sid, self._spawn(self._send_microphone_sound(source))
 
-    async def _send(self, source: rtc.AudioSource) -> None:
-        silence = np.zeros(FRAME, np.int16)
+    async def _send_microphone_sound(self, source: rtc.AudioSource) -> None:
+        silence = np.zeros(FRAME_SAMPLES, np.int16)
         due = time.monotonic()
         speech: np.ndarray = silence[:0]
         said: asyncio.Future[tuple[float, float]] | None = None
         began = 0.0
         while True:
-            if said is None and not self._say.empty():
-                speech, said = self._say.get_nowait()
+            if said is None and not self._speech_queue.empty():
+                speech, said = self._speech_queue.get_nowait()
                 began = time.monotonic()
-            part, speech = speech[:FRAME], speech[FRAME:]
+            part, speech = speech[:FRAME_SAMPLES], speech[FRAME_SAMPLES:]
             frame = np.concatenate([part, silence[len(part) :]]) if said is not None else silence
-            await source.capture_frame(rtc.AudioFrame(frame.tobytes(), RATE, 1, FRAME))
+            await source.capture_frame(rtc.AudioFrame(frame.tobytes(), RATE, 1, FRAME_SAMPLES))
             if said is not None and not len(speech):
                 said.set_result((began, time.monotonic()))
                 said = None

@@ -39,7 +39,6 @@ def livekit_binary() -> Path:
 
 @contextlib.contextmanager
 def running_livekit(settings: Settings) -> Iterator[MediaServer]:
-    """Runs a server on free loopback ports with the keys of these settings."""
     settings.livekit_port = free_port(span=3)
     with tempfile.TemporaryDirectory(prefix="bodh-livekit-") as folder:
         config, log = Path(folder) / "livekit.json", Path(folder) / "livekit.log"
@@ -49,7 +48,7 @@ def running_livekit(settings: Settings) -> Iterator[MediaServer]:
                 [livekit_binary(), "--config", config], stdout=output, stderr=output
             )
             try:
-                _wait(process, settings.livekit_port, log)
+                _wait_until_listening(process, settings.livekit_port, log)
                 yield MediaServer(
                     settings.livekit_port,
                     settings.livekit_api_key,
@@ -60,7 +59,7 @@ def running_livekit(settings: Settings) -> Iterator[MediaServer]:
                 process.wait()
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _wait_until_listening(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + START_S
     while time.monotonic() < deadline and process.poll() is None:
         with contextlib.suppress(OSError):

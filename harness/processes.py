@@ -14,10 +14,10 @@ from harness.stack import Stack
 
 def job_pids(stack: Stack) -> set[int]:
     """Processes that serve a room: each holds the spool open; an idle one does not."""
-    return {pid for pid in stack.pids("forkserver") if _holds(pid, "spool.sqlite3")}
+    return {pid for pid in stack.pids("forkserver") if _has_open_file(pid, "spool.sqlite3")}
 
 
-async def no_job(stack: Stack) -> None:
+async def wait_until_no_job(stack: Stack) -> None:
     """Returns when no room is served any more. Raises TimeoutError after 60 s."""
     async with asyncio.timeout(60):
         while job_pids(stack):  # noqa: ASYNC110 another process ends them
@@ -25,7 +25,6 @@ async def no_job(stack: Stack) -> None:
 
 
 def worker_of(job: int) -> int:
-    """The worker of a job's process; the forkserver is between them."""
     return next(
         parent.pid
         for parent in psutil.Process(job).parents()
@@ -41,7 +40,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-async def gone(pid: int) -> None:
+async def wait_until_gone(pid: int) -> None:
     """Returns when a process has ended. Raises TimeoutError after 30 s."""
     async with asyncio.timeout(30):
         while alive(pid):  # noqa: ASYNC110 it is not our child
@@ -54,7 +53,7 @@ def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> float:
     return time.monotonic()
 
 
-def _holds(pid: int, name: str) -> bool:
+def _has_open_file(pid: int, name: str) -> bool:
     with contextlib.suppress(OSError):
         return any(fd.readlink().name == name for fd in Path(f"/proc/{pid}/fd").iterdir())
     return False

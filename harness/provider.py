@@ -28,11 +28,13 @@ from speech.models import TEST_MODEL_FOLDER
 from speech.wire import RATE
 
 PCM_RATE = 24_000
-PIECE = PCM_RATE // 5  # samples of one piece of sound, 200 ms
+PIECE_SAMPLES = PCM_RATE // 5  # samples of one piece of sound, 200 ms
 MODEL = "loopback"
-PASSAGE = re.compile(r"(\[\[\d+\.\d+\]\]) \([^\n]*\n(.+?)(?=\n\n\[\[|\nEND LESSON TEXT)", re.DOTALL)
-SENTENCE = re.compile(r".+?[.!?](?=\s|$)", re.DOTALL)
-TOOLS = {
+PASSAGE_PATTERN = re.compile(
+    r"(\[\[\d+\.\d+\]\]) \([^\n]*\n(.+?)(?=\n\n\[\[|\nEND LESSON TEXT)", re.DOTALL
+)
+SENTENCE_PATTERN = re.compile(r".+?[.!?](?=\s|$)", re.DOTALL)
+TOOL_BY_WORDS = {
     "quiz me": ("start_quiz", "{}"),
     "next lesson": ("change_lesson", '{"target": "next"}'),
 }
@@ -43,7 +45,7 @@ BAD_CALLS = {
     "no JSON": ("change_lesson", '{"target": '),
 }
 Message = dict[str, Any]
-_calls = itertools.count(1)
+_call_numbers = itertools.count(1)
 
 
 class Provider:
@@ -62,7 +64,6 @@ class Provider:
         self._engine: Engine | None = None
 
     def break_(self, kind: str, fault: str, times: int = 1_000_000) -> None:
-        """Makes the next `times` answers of this kind fail."""
         self.faults[kind], self.left[kind] = fault, times
 
     def mend(self) -> None:
@@ -75,7 +76,7 @@ class Provider:
         self.served = dict.fromkeys(self.served, 0)
         self.asked = dict.fromkeys(self.asked, 0)
 
-    def _fault(self, kind: str) -> str:
+    def _next_fault(self, kind: str) -> str:
         self.asked[kind] += 1
         if kind not in self.faults or self.left[kind] <= 0:
             return ""
@@ -84,9 +85,9 @@ class Provider:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._run_lifespan(receive, send)
             return
-        answer = Answer(scope, receive, send)
+        answer = HttpAnswer(scope, receive, send)
         body = await answer.body()
         route = ROUTES.get((scope["method"], scope["path"]))
         if route is None:
@@ -94,54 +95,66 @@ class Provider:
         else:
             await route(self, answer, body)
 
-    async def _live(self, receive: Any, send: Any) -> None:
+    async def _run_lifespan(self, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._voice.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def models(self, answer: "Answer", _: bytes) -> None:
+    async def list_models(self, answer: "HttpAnswer", _: bytes) -> None:
         await answer.json({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
-    async def chat(self, answer: "Answer", body: bytes) -> None:
+    async def answer_chat(self, answer: "HttpAnswer", body: bytes) -> None:
         asked = json.loads(body)
         if "tools" not in asked:  # a warm-up
-            await answer.events([*words("Hello."), ending()])
+            await answer.events([*word_chunks("Hello."), ending_chunk()])
             return
         self.requests.append(asked)
-        fault = self._fault("llm")
-        if await answer.broken(fault):
+        fault = self._next_fault("llm")
+        if await answer.fail_at_start(fault):
             return
         call, text = choose_reply(asked["messages"])
         call = self.call if fault == "call" else BAD_CALLS.get(fault, call)
         if fault == "hang in a call":
-            await answer.events([tool_call("change_lesson", '{"target": ')], end=False)
-            await answer.hang()
+            await answer.events([tool_call_chunk("change_lesson", '{"target": ')], end=False)
+            await answer.hang_until_disconnect()
             return
-        chunks = [tool_call(*call), ending("tool_calls")] if call else [*words(text), ending()]
+        chunks = (
+            [tool_call_chunk(*call), ending_chunk("tool_calls")]
+            if call
+            else [*word_chunks(text), ending_chunk()]
+        )
         if not asked.get("stream"):
-            await answer.json(whole(call, text))
+            await answer.json(whole_answer(call, text))
             return
-        if not await self._broken_stream(answer, fault, chunks):
-            await answer.events([*chunks, counted()])
+        if not await self._send_broken_stream(answer, fault, chunks):
+            await answer.events([*chunks, usage_chunk()])
             self.served["llm"] += 1
 
-    async def _broken_stream(self, answer: "Answer", fault: str, chunks: list[Message]) -> bool:
+    async def _send_broken_stream(
+        self, answer: "HttpAnswer", fault: str, chunks: list[Message]
+    ) -> bool:
         match fault:
             case "empty":
-                await answer.events([delta({"role": "assistant"}), ending(), counted()])
+                await answer.events(
+                    [delta_chunk({"role": "assistant"}), ending_chunk(), usage_chunk()]
+                )
             case "refusal":
                 refused = {"role": "assistant", "refusal": "I cannot help with that."}
-                await answer.events([delta(refused), ending("content_filter"), counted()])
+                await answer.events(
+                    [delta_chunk(refused), ending_chunk("content_filter"), usage_chunk()]
+                )
             case "hang after a token":
                 await answer.events(chunks[:1], end=False)
-                await answer.hang()
+                await answer.hang_until_disconnect()
             case "hang after a sentence":
-                await answer.events([*words("Here is what I know. And"), delta({})], end=False)
-                await answer.hang()
+                await answer.events(
+                    [*word_chunks("Here is what I know. And"), delta_chunk({})], end=False
+                )
+                await answer.hang_until_disconnect()
             case "cut":
-                await answer.events([*words("The loss func")], done=False)
+                await answer.events([*word_chunks("The loss func")], done=False)
             case "reset in mid-answer":
                 await answer.events(chunks[:3], end=False)
                 answer.reset()
@@ -155,29 +168,31 @@ class Provider:
                 return False
         return True
 
-    async def voice(self, answer: "Answer", body: bytes) -> None:
+    async def answer_speech(self, answer: "HttpAnswer", body: bytes) -> None:
         asked = json.loads(body)
-        fault = self._fault("tts")
+        fault = self._next_fault("tts")
         self.spoken.append(asked["input"])
-        if await answer.broken(fault):
+        if await answer.fail_at_start(fault):
             return
         pcm = b"".join([chunk async for chunk in self._voice.speak(asked["input"])])
         sound = resampled(np.frombuffer(pcm, np.int16), VOICE_RATE, PCM_RATE)
-        pieces = [sound[at : at + PIECE].tobytes() for at in range(0, len(sound), PIECE)]
+        pieces = [
+            sound[at : at + PIECE_SAMPLES].tobytes() for at in range(0, len(sound), PIECE_SAMPLES)
+        ]
         await answer.start("audio/pcm")
         for number, piece in enumerate(pieces):
             if fault == f"dies at {number}":
                 answer.reset()
                 return
             if fault == f"hangs at {number}":
-                await answer.hang()
+                await answer.hang_until_disconnect()
                 return
             await answer.send(piece)
         await answer.end()
         self.served["tts"] += 1
 
-    async def hearing(self, answer: "Answer", body: bytes) -> None:
-        if await answer.broken(self._fault("stt")):
+    async def answer_transcription(self, answer: "HttpAnswer", body: bytes) -> None:
+        if await answer.fail_at_start(self._next_fault("stt")):
             return
         head = b"Content-Type: " + answer.header(b"content-type") + b"\r\n\r\n"
         form = email.message_from_bytes(head + body, policy=email.policy.default)
@@ -192,15 +207,15 @@ class Provider:
         self.served["stt"] += 1
 
 
-ROUTES: dict[tuple[str, str], Callable[[Provider, "Answer", bytes], Awaitable[None]]] = {
-    ("GET", "/v1/models"): Provider.models,
-    ("POST", "/v1/chat/completions"): Provider.chat,
-    ("POST", "/v1/audio/speech"): Provider.voice,
-    ("POST", "/v1/audio/transcriptions"): Provider.hearing,
+ROUTES: dict[tuple[str, str], Callable[[Provider, "HttpAnswer", bytes], Awaitable[None]]] = {
+    ("GET", "/v1/models"): Provider.list_models,
+    ("POST", "/v1/chat/completions"): Provider.answer_chat,
+    ("POST", "/v1/audio/speech"): Provider.answer_speech,
+    ("POST", "/v1/audio/transcriptions"): Provider.answer_transcription,
 }
 
 
-class Answer:
+class HttpAnswer:
     def __init__(self, scope: Any, receive: Any, send: Any) -> None:
         self._headers = dict(scope["headers"])
         self._receive = receive
@@ -244,7 +259,7 @@ class Answer:
     async def error(self, status: int, *more: tuple[bytes, bytes]) -> None:
         await self.json({"error": {"message": "no", "type": "server_error"}}, status, *more)
 
-    async def hang(self) -> None:
+    async def hang_until_disconnect(self) -> None:
         """Sends nothing more until the client disconnects."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
@@ -252,11 +267,10 @@ class Answer:
     def reset(self) -> None:
         self._receive.__self__.transport.abort()
 
-    async def broken(self, fault: str) -> bool:
-        """True if the fault comes before any answer."""
+    async def fail_at_start(self, fault: str) -> bool:
         match fault:
             case "hang":
-                await self.hang()
+                await self.hang_until_disconnect()
             case "reset":
                 self.reset()
             case "500":
@@ -283,14 +297,14 @@ def choose_reply(messages: list[Message]) -> tuple[tuple[str, str] | None, str]:
     asked = text_of(next(m for m in reversed(messages) if m["role"] == "user"))
     if asked.lower().startswith("my answer is"):
         return ("answer_quiz", json.dumps({"answer": asked})), ""
-    for words_said, call in TOOLS.items():
+    for words_said, call in TOOL_BY_WORDS.items():
         if words_said in asked.lower():
             return call, ""
     grounds = [text_of(m) for m in messages if m["role"] in ("system", "developer")]
-    found = PASSAGE.search("\n".join(grounds))
+    found = PASSAGE_PATTERN.search("\n".join(grounds))
     if found is None:
         return None, "The course does not contain that. Shall we go on?"
-    first = SENTENCE.match(found[2])
+    first = SENTENCE_PATTERN.match(found[2])
     sentence = " ".join((first[0] if first else found[2]).split())
     return None, f"{sentence} {found[1]} What do you think about it?"
 
@@ -302,7 +316,7 @@ def text_of(message: Message) -> str:
     return " ".join(part.get("text", "") for part in content)
 
 
-def delta(what: Message, finish: str | None = None) -> Message:
+def delta_chunk(what: Message, finish: str | None = None) -> Message:
     return {
         "id": "chatcmpl-1",
         "object": "chat.completion.chunk",
@@ -312,26 +326,31 @@ def delta(what: Message, finish: str | None = None) -> Message:
     }
 
 
-def words(text: str) -> list[Message]:
-    return [delta({"content": part}) for part in re.findall(r"\s*\S{1,6}", text)]
+def word_chunks(text: str) -> list[Message]:
+    return [delta_chunk({"content": part}) for part in re.findall(r"\s*\S{1,6}", text)]
 
 
-def tool_call(name: str, arguments: str) -> Message:
+def tool_call_chunk(name: str, arguments: str) -> Message:
     function = {"name": name, "arguments": arguments}
-    call = {"index": 0, "id": f"call_{next(_calls)}", "type": "function", "function": function}
-    return delta({"tool_calls": [call]})
+    call = {
+        "index": 0,
+        "id": f"call_{next(_call_numbers)}",
+        "type": "function",
+        "function": function,
+    }
+    return delta_chunk({"tool_calls": [call]})
 
 
-def ending(reason: str = "stop") -> Message:
-    return delta({}, reason)
+def ending_chunk(reason: str = "stop") -> Message:
+    return delta_chunk({}, reason)
 
 
-def counted() -> Message:
+def usage_chunk() -> Message:
     usage = {"prompt_tokens": 10, "completion_tokens": 10, "total_tokens": 20}
-    return delta({}) | {"choices": [], "usage": usage}
+    return delta_chunk({}) | {"choices": [], "usage": usage}
 
 
-def whole(call: tuple[str, str] | None, text: str) -> Message:
+def whole_answer(call: tuple[str, str] | None, text: str) -> Message:
     message: Message = {"role": "assistant", "content": text or None}
     if call:
         function = {"name": call[0], "arguments": call[1]}
@@ -343,7 +362,7 @@ def whole(call: tuple[str, str] | None, text: str) -> Message:
         "created": 1,
         "model": MODEL,
         "choices": [choice],
-        "usage": counted()["usage"],
+        "usage": usage_chunk()["usage"],
     }
 
 

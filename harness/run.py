@@ -18,34 +18,34 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-MARK = "BODH_TEST_RUN"  # in the environment of every process of a run: the run's folder
-PREFIX = "bodh-run-"
-PROC = Path("/proc")
+RUN_VARIABLE = "BODH_TEST_RUN"  # in the environment of every process of a run: the run's folder
+FOLDER_PREFIX = "bodh-run-"
+PROC_FOLDER = Path("/proc")
 MNT_DETACH = 2
-ENDED_S = 10.0
-NEW_S = 2.0  # a run that is just beginning has no lock yet
+KILL_LIMIT_S = 10.0
+NEW_RUN_S = 2.0  # a run that is just beginning has no lock yet
 
-_held: list[int] = []  # locked folders of this process, open until it ends
+_locked_folders: list[int] = []  # locked folders of this process, open until it ends
 
 
-def begin() -> Path:
+def begin_run() -> Path:
     """Creates the folder of this run and starts its guard; inside another run, returns its folder.
 
     Also cleans up after killed runs on this machine.
     """
-    if outer := os.environ.get(MARK):
+    if outer := os.environ.get(RUN_VARIABLE):
         return Path(outer)
     end_killed_runs()
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     folder.chmod(0o711)  # where we are root, Postgres runs as another user
-    _held.append(os.open(folder, os.O_RDONLY))
-    fcntl.flock(_held[-1], fcntl.LOCK_EX)
-    if PROC.exists():
+    _locked_folders.append(os.open(folder, os.O_RDONLY))
+    fcntl.flock(_locked_folders[-1], fcntl.LOCK_EX)
+    if PROC_FOLDER.exists():
         command = [sys.executable, "-I", __file__, str(folder), str(os.getpid())]
         nowhere = [(os.POSIX_SPAWN_OPEN, handle, os.devnull, os.O_RDWR, 0) for handle in range(3)]
         # in its own session, so that Ctrl-C does not reach it
         os.posix_spawn(command[0], command, os.environ, file_actions=nowhere, setsid=True)
-    os.environ[MARK] = str(folder)
+    os.environ[RUN_VARIABLE] = str(folder)
     return folder
 
 
@@ -61,43 +61,42 @@ def keep_temporary_files(folder: Path) -> Path:
 
 
 def end_killed_runs() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
         with contextlib.suppress(OSError):
             if folder.stat().st_uid == os.getuid() and not _held_by_anyone(folder):
-                end(folder)
+                end_run(folder)
 
 
-def end(folder: Path) -> None:
+def end_run(folder: Path) -> None:
     """Kills every process of a run, including frozen ones, and removes its folder."""
-    deadline = time.monotonic() + ENDED_S
-    while (found := processes(folder)) and time.monotonic() < deadline:
+    deadline = time.monotonic() + KILL_LIMIT_S
+    while (found := processes_of_run(folder)) and time.monotonic() < deadline:
         for pid in found:
             with contextlib.suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.05)
-    for mount in _mounts(folder):
+    for mount in _mounts_below(folder):
         ctypes.CDLL(None).umount2(os.fsencode(mount), MNT_DETACH)
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def processes(folder: Path) -> set[int]:
+def processes_of_run(folder: Path) -> set[int]:
     """Living processes of a run: those with its mark, and their descendants, without this one."""
-    parents = {pid: parent for pid, parent, state in _table() if state != "Z"}
-    mark = f"{MARK}={folder}".encode()
-    found = {pid for pid in parents if mark in _environment(pid).split(b"\0")} - {os.getpid()}
+    parents = {pid: parent for pid, parent, state in _process_table() if state != "Z"}
+    mark = f"{RUN_VARIABLE}={folder}".encode()
+    found = {pid for pid in parents if mark in _environment_of(pid).split(b"\0")} - {os.getpid()}
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
     return found
 
 
-def guard(folder: Path, pid: int) -> None:
-    """Waits until the process of the run has ended, then cleans up."""
+def guard_run(folder: Path, pid: int) -> None:
     os.chdir("/")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(ProcessLookupError):
         select.select([os.pidfd_open(pid)], [], [])
-    end(folder)
+    end_run(folder)
 
 
 def _held_by_anyone(folder: Path) -> bool:
@@ -108,31 +107,33 @@ def _held_by_anyone(folder: Path) -> bool:
         return True
     finally:
         os.close(handle)
-    return time.time() - folder.stat().st_ctime < NEW_S
+    return time.time() - folder.stat().st_ctime < NEW_RUN_S
 
 
-def _table() -> Iterator[tuple[int, int, str]]:
+def _process_table() -> Iterator[tuple[int, int, str]]:
     """Process id, parent's id and state letter of every process."""
-    for folder in PROC.glob("[0-9]*"):
+    for folder in PROC_FOLDER.glob("[0-9]*"):
         with contextlib.suppress(OSError):
             state, parent = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:2]
             yield int(folder.name), int(parent), state
 
 
-def _environment(pid: int) -> bytes:
+def _environment_of(pid: int) -> bytes:
     try:
-        return (PROC / str(pid) / "environ").read_bytes()
+        return (PROC_FOLDER / str(pid) / "environ").read_bytes()
     except OSError:
         return b""
 
 
-def _mounts(folder: Path) -> list[str]:
+def _mounts_below(folder: Path) -> list[str]:
     """Mounted file systems below a folder, the inner ones first."""
-    if not PROC.exists():
+    if not PROC_FOLDER.exists():
         return []
-    points = [line.split()[1] for line in (PROC / "self" / "mounts").read_text().splitlines()]
+    points = [
+        line.split()[1] for line in (PROC_FOLDER / "self" / "mounts").read_text().splitlines()
+    ]
     return sorted((p for p in points if Path(p).is_relative_to(folder)), reverse=True)
 
 
 if __name__ == "__main__":
-    guard(Path(sys.argv[1]), int(sys.argv[2]))
+    guard_run(Path(sys.argv[1]), int(sys.argv[2]))

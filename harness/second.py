@@ -15,12 +15,13 @@ from harness.stack import ROOT, Stack, free_port
 from scripts.processes import environment
 from scripts.up import http_answers, registered
 
-TWO = os.environ.get("BODH_TWO") == "1"  # the shared Bodh runs two of each (docs/reliability.md)
+# whether the shared Bodh has two workers and two token servers (docs/reliability.md)
+RUNS_TWO_OF_EACH = os.environ.get("BODH_TWO") == "1"
 START_S = 60.0
 
 
 @dataclass(frozen=True)
-class Second:
+class SecondProcess:
     """A second process: its id and its address, empty for a worker."""
 
     pid: int
@@ -28,27 +29,25 @@ class Second:
 
 
 @contextlib.contextmanager
-def second_worker(stack: Stack) -> Iterator[Second]:
-    """Runs another worker; yields once it is registered."""
+def second_worker(stack: Stack) -> Iterator[SecondProcess]:
     log = stack.home / "log" / "second-agent.log"
-    with _process(stack, log, "-m", "agent", "start") as process:
-        _await(process, lambda: registered(log, 0), log)
-        yield Second(process.pid, "")
+    with _running_process(stack, log, "-m", "agent", "start") as process:
+        _wait_until_ready(process, lambda: registered(log, 0), log)
+        yield SecondProcess(process.pid, "")
 
 
 @contextlib.contextmanager
-def second_token_server(stack: Stack) -> Iterator[Second]:
-    """Runs another token server on a free port; yields once it is ready."""
+def second_token_server(stack: Stack) -> Iterator[SecondProcess]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     log = stack.home / "log" / "second-web.log"
-    with _process(stack, log, "token_server.py", PORT=str(port)) as process:
-        _await(process, lambda: http_answers(f"{url}/readyz"), log)
-        yield Second(process.pid, url)
+    with _running_process(stack, log, "token_server.py", PORT=str(port)) as process:
+        _wait_until_ready(process, lambda: http_answers(f"{url}/readyz"), log)
+        yield SecondProcess(process.pid, url)
 
 
 @contextlib.contextmanager
-def _process(
+def _running_process(
     stack: Stack, log: Path, *arguments: str, **changes: str
 ) -> Iterator["subprocess.Popen[bytes]"]:
     with log.open("wb") as output:
@@ -75,7 +74,9 @@ def _process(
             process.wait()
 
 
-def _await(process: "subprocess.Popen[bytes]", answers: Callable[[], bool], log: Path) -> None:
+def _wait_until_ready(
+    process: "subprocess.Popen[bytes]", answers: Callable[[], bool], log: Path
+) -> None:
     deadline = time.monotonic() + START_S
     while not answers():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -95,14 +96,14 @@ def _kept_worker(stack: Stack) -> Iterator[None]:
     """Runs a second worker and restarts it when it dies, as supervisor does with the first."""
     ready, ended = threading.Event(), threading.Event()
 
-    def keep() -> None:
+    def restart_when_dead() -> None:
         while not ended.is_set():
             with second_worker(stack) as second:
                 ready.set()
                 while alive(second.pid) and not ended.wait(0.2):
                     pass
 
-    keeper = threading.Thread(target=keep)
+    keeper = threading.Thread(target=restart_when_dead)
     keeper.start()
     try:
         assert ready.wait(START_S)

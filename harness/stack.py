@@ -26,16 +26,18 @@ from settings import Settings, ensure_development_secrets
 ROOT = Path(__file__).parent.parent
 START_S = 180.0
 STOP_S = 40.0
-UP = (sys.executable, "-m", "scripts.up")
+UP_COMMAND = (sys.executable, "-m", "scripts.up")
 TUTOR_WPM = 240  # fast, to keep the tests short
 WORKER = os.environ.get("PYTEST_XDIST_WORKER", "")  # gw0, gw1, ... if tests run in parallel
-LOG = f"stack-{WORKER}.log" if WORKER else "stack.log"
+LOG_NAME = f"stack-{WORKER}.log" if WORKER else "stack.log"
 
 # Each worker has its own thousand ports, below the kernel's range for outgoing connections. It
 # starts at a random one, because another checkout may run its tests too.
-_thousand = 10_000 + 1_000 * (int(WORKER.removeprefix("gw") or 0) % 20)
-_start = random.randrange(1_000)  # noqa: S311 not a secret
-_ports = itertools.cycle([_thousand + (_start + number) % 1_000 for number in range(1_000)])
+_first_port = 10_000 + 1_000 * (int(WORKER.removeprefix("gw") or 0) % 20)
+_start_offset = random.randrange(1_000)  # noqa: S311 not a secret
+_ports = itertools.cycle(
+    [_first_port + (_start_offset + number) % 1_000 for number in range(1_000)]
+)
 
 
 @dataclass
@@ -78,7 +80,6 @@ class Stack:
         return found
 
     def supervisor(self) -> Any:
-        """Supervisor's XML-RPC interface, to stop and start a process by name."""
         socket_path = self.settings.run_dir / "supervisor.sock"
         transport = SupervisorTransport(None, None, f"unix://{socket_path}")
         return ServerProxy("http://127.0.0.1", transport=transport).supervisor
@@ -91,7 +92,7 @@ class Stack:
                 raise TimeoutError(f"no {text!r}; last lines:\n" + "\n".join(self.lines[-60:]))
             time.sleep(0.05)
 
-    def _read(self) -> None:
+    def _read_output(self) -> None:
         for line in self.process.stdout or ():
             self.lines.append(line.rstrip("\n"))
 
@@ -118,7 +119,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             **settings,
         }
         process = subprocess.Popen(
-            UP,
+            UP_COMMAND,
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -129,22 +130,22 @@ def running_stack(**settings: str) -> Iterator[Stack]:
         )
         home = Path(environment["BODH_HOME"])
         stack = Stack(f"http://127.0.0.1:{port}", home, environment, process)
-        reader = threading.Thread(target=stack._read, daemon=True)
+        reader = threading.Thread(target=stack._read_output, daemon=True)
         reader.start()
         try:
             stack.wait_for_line("ready: http", START_S)
             yield stack
         finally:
-            ended = end(process)
+            ended = stop_process(process)
             reader.join(5)
             if process.stdout is not None:
                 process.stdout.close()
-            keep_log(stack)
-        assert ended, f"the stack did not end within {STOP_S:.0f} s: build/{LOG}"
+            write_log(stack)
+        assert ended, f"the stack did not end within {STOP_S:.0f} s: build/{LOG_NAME}"
         assert marked(Settings(_env_file=None, bodh_home=home)) == []
 
 
-def end(process: "subprocess.Popen[str]") -> bool:
+def stop_process(process: "subprocess.Popen[str]") -> bool:
     """Stops the process by SIGTERM. Returns False if it had to be killed after STOP_S."""
     process.send_signal(signal.SIGTERM)
     try:
@@ -156,10 +157,10 @@ def end(process: "subprocess.Popen[str]") -> bool:
     return True
 
 
-def keep_log(stack: Stack) -> None:
+def write_log(stack: Stack) -> None:
     folder = ROOT / "build"
     folder.mkdir(exist_ok=True)
-    (folder / LOG).write_text("\n".join(stack.lines) + "\n")
+    (folder / LOG_NAME).write_text("\n".join(stack.lines) + "\n")
 
 
 def free_port(span: int = 2) -> int:
@@ -169,11 +170,11 @@ def free_port(span: int = 2) -> int:
     """
     while True:
         ports = [next(_ports) for _ in range(span)]
-        if ports[-1] - ports[0] == span - 1 and all(map(_free, ports)):
+        if ports[-1] - ports[0] == span - 1 and all(map(_is_free_port, ports)):
             return ports[0]
 
 
-def _free(port: int) -> bool:
+def _is_free_port(port: int) -> bool:
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_INET, kind) as probe:
             try:

@@ -37,7 +37,7 @@ class LightLearner(Learner):
         await self._source.wait_for_playout()
         return began, time.monotonic()
 
-    async def _publish(self) -> None:
+    async def _publish_microphone(self) -> None:
         track = rtc.LocalAudioTrack.create_audio_track("microphone", self._source)
         options = rtc.TrackPublishOptions(
             source=rtc.TrackSource.SOURCE_MICROPHONE,
@@ -45,13 +45,13 @@ class LightLearner(Learner):
         )
         await self.room.local_participant.publish_track(track, options)
 
-    def _on_track(self, track: rtc.Track, _publication: Any, participant: Any) -> None:
+    def _on_track_subscribed(self, track: rtc.Track, _publication: Any, participant: Any) -> None:
         """Ignores sound: decoding it costs more than everything else."""
 
-    def _news(self, keep: Any, value: Any) -> None:
+    def _update_and_wake(self, keep: Any, value: Any) -> None:
         if isinstance(value, Caption) and value.identity.startswith("a_"):
             self.words_at.append(time.monotonic())
-        super()._news(keep, value)
+        super()._update_and_wake(keep, value)
 
 
 @dataclass(frozen=True)
@@ -76,23 +76,23 @@ class Talker:
         self._random = random.Random(account.name)  # noqa: S311 not a secret
 
     @property
-    def now(self) -> LightLearner:
+    def newest_connection(self) -> LightLearner:
         return self.connections[-1]
 
     async def run(self) -> None:
         while True:
-            if not self.connections or self.now.lost:
-                await self.come()
+            if not self.connections or self.newest_connection.lost:
+                await self.rejoin()
             with contextlib.suppress(Exception):  # whatever broke, it rejoins
-                await self.ask()
+                await self.ask_one_question()
                 await asyncio.sleep(self._random.uniform(0.5, 3.0))
 
-    async def come(self) -> None:
+    async def rejoin(self) -> None:
         """Joins through the token endpoint; retries while the servers are away."""
         self.joined.clear()
         if self.connections:
             with contextlib.suppress(Exception):
-                await asyncio.wait_for(self.now.leave(), 3)
+                await asyncio.wait_for(self.newest_connection.leave(), 3)
         while True:
             learner = LightLearner(self.account)
             try:
@@ -104,9 +104,8 @@ class Talker:
             self.joined.set()
             return
 
-    async def ask(self) -> None:
-        """Says one phrase and waits up to PATIENCE_S for the first words of its answer."""
-        learner, phrase = self.now, self._random.choice(self._phrases)
+    async def ask_one_question(self) -> None:
+        learner, phrase = self.newest_connection, self._random.choice(self._phrases)
         samples = resampled(await spoken(phrase), VOICE_RATE, RATE)
         began, ended = await asyncio.wait_for(learner.play(samples), 10)
         answered_at = None
@@ -118,15 +117,14 @@ class Talker:
             answered_at = answers[0].first_at
         self.asked.append(Asked(began, ended, answered_at))
 
-    async def answered(self, since: float) -> float:
-        """When the first answer began to a question asked after `since`."""
+    async def wait_for_answer_time(self, since: float) -> float:
         while True:
             for one in self.asked:
                 if one.began_at > since and one.answered_at is not None:
                     return one.answered_at
             await asyncio.sleep(0.1)
 
-    def heard(self) -> set[tuple[str, str]]:
+    def heard_segments(self) -> set[tuple[str, str]]:
         """Session id and segment id of each final caption of this learner."""
         return {
             (one.session_id, caption.segment_id)
@@ -136,11 +134,10 @@ class Talker:
         }
 
     def tutor_captions(self) -> list[Caption]:
-        """The tutor's captions of all connections, oldest first."""
         said = [caption for one in self.connections for caption in one.tutor_captions()]
         return sorted(said, key=lambda caption: caption.first_at)
 
-    def words_after(self, moment: float) -> float | None:
+    def first_words_after(self, moment: float) -> float | None:
         """When the tutor's first words after a moment arrived, if any."""
         times = [at for one in self.connections for at in one.words_at if at > moment]
         return min(times, default=None)

@@ -20,7 +20,7 @@ async def spoken(text: str, *, voice: str = "en-us", rate_wpm: int = 165) -> "np
     key = hashlib.sha256(f"{voice}:{rate_wpm}:{text}".encode()).hexdigest()[:20]
     path = CACHE / f"{key}.wav"
     if not path.exists():
-        await _synthesise(path, text, voice, rate_wpm)
+        await _synthesise_to_cache(path, text, voice, rate_wpm)
     with wave.open(str(path)) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
     return trimmed(samples)
@@ -38,7 +38,7 @@ def resampled(samples: "np.ndarray", rate_in: int, rate_out: int) -> "np.ndarray
     return np.concatenate([np.frombuffer(one.data, np.int16) for one in frames])
 
 
-async def _synthesise(path: Path, text: str, voice: str, rate_wpm: int) -> None:
+async def _synthesise_to_cache(path: Path, text: str, voice: str, rate_wpm: int) -> None:
     CACHE.mkdir(parents=True, exist_ok=True)
     engine = EspeakTTS(voice=voice, rate_wpm=rate_wpm)
     try:

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from protocol.wire import Wire, dump, find
+from protocol.wire import Wire, dump, find_message
 
 AGENT_TYPE = "bodh-agent"
 MAX_ROOM_METADATA_BYTES = 8 * 1024
@@ -48,7 +48,7 @@ def parse_metadata(text: str | None) -> RoomMetadata | None:
 
     Returns None if it is empty, malformed, too long, or another agent's. Never raises.
     """
-    metadata = find(RoomMetadata, text)
+    metadata = find_message(RoomMetadata, text)
     return metadata if metadata and metadata.agent_type == AGENT_TYPE else None
 
 
@@ -63,10 +63,10 @@ def dump_metadata(metadata: RoomMetadata, limit_bytes: int) -> str:
     while len(text.encode()) > limit_bytes and objectives:
         objectives.pop()
         text = dump(metadata.model_copy(update={"learning_objectives": objectives}))
-    return text if len(text.encode()) <= limit_bytes else dump(_cut(metadata))
+    return text if len(text.encode()) <= limit_bytes else dump(_cut_to_fit(metadata))
 
 
-def _cut(metadata: RoomMetadata) -> RoomMetadata:
+def _cut_to_fit(metadata: RoomMetadata) -> RoomMetadata:
     names = ("course_title", "module_title", "lesson_title", "prev_lesson_title", "user_name")
     cut = {name: (getattr(metadata, name) or "")[:MAX_CUT_TITLE] for name in names}
     return metadata.model_copy(update={"learning_objectives": [], **cut})

@@ -51,7 +51,7 @@ def parse(model: type[_M], payload: bytes | str) -> _M:
         raise ProtocolError(f"wrong or missing fields: {', '.join(fields)}") from error
 
 
-def find(model: type[_M], text: str | None) -> _M | None:
+def find_message(model: type[_M], text: str | None) -> _M | None:
     """Returns None if the text is not such a message. Never raises."""
     data = read_object(text)
     try:

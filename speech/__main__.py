@@ -6,7 +6,7 @@ import sys
 
 import telemetry
 from settings import Settings
-from speech.models import Choice, NoModel, choose, chosen
+from speech.models import ModelChoice, NoModel, choose_model, chosen_model
 
 USAGE = "usage: python -m speech [choose]"
 
@@ -17,9 +17,11 @@ def main(arguments: list[str]) -> int:
         match arguments:
             case []:
                 telemetry.start("speech", settings)
-                return run(settings, chosen(settings.whisper_model, settings.bodh_home))
+                return run_engine(
+                    settings, chosen_model(settings.whisper_model, settings.bodh_home)
+                )
             case ["choose"]:
-                report_choice(choose(settings.whisper_model, settings.bodh_home))
+                report_choice(choose_model(settings.whisper_model, settings.bodh_home))
                 return 0
             case _:
                 print(USAGE, file=sys.stderr)
@@ -29,7 +31,7 @@ def main(arguments: list[str]) -> int:
         return 1
 
 
-def report_choice(choice: Choice) -> None:
+def report_choice(choice: ModelChoice) -> None:
     if choice.test_model and choice.wanted != "test":
         print(
             f"*** SPEECH: {choice.reason}. Using the TEST MODEL, which knows 140 words "
@@ -41,17 +43,17 @@ def report_choice(choice: Choice) -> None:
         print(f"speech model: {choice.model}", flush=True)
 
 
-def run(settings: Settings, choice: Choice) -> int:
+def run_engine(settings: Settings, choice: ModelChoice) -> int:
     # the libraries read these when they are imported: one thread per decode, never the network
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HF_HUB_OFFLINE"):
         os.environ[name] = "1"
-    from speech.server import AlreadyServed, serve
+    from speech.server import AlreadyServed, serve_engine
 
     address = settings.speech_address
     report_choice(choice)
     try:
         asyncio.run(
-            serve(
+            serve_engine(
                 choice,
                 address,
                 threads=settings.whisper_threads,

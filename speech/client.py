@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Literal
 
-from speech.wire import Header, Health, Recognition, WireError, frame, read_frame
+from speech.wire import Header, Health, Recognition, WireError, encode_frame, read_frame
 
 logger = logging.getLogger("bodh.speech")
 
@@ -15,7 +15,7 @@ HEALTH_TIMEOUT_S = 2.0
 
 
 class SpeechError(Exception):
-    """The engine could not recognise the audio."""
+    pass
 
 
 class SpeechTimeout(SpeechError):
@@ -35,21 +35,21 @@ class EngineConnection:
         self._writer = writer
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Header]] = {}
-        self._listener = asyncio.create_task(self._listen(reader), name="speech answers")
+        self._listener = asyncio.create_task(self._read_answers(reader), name="speech answers")
 
     @property
-    def lost(self) -> bool:
+    def is_lost(self) -> bool:
         return self._listener.done()
 
-    async def ask(self, header: Header, pcm: bytes) -> Header:
-        """Returns the header of the answer. Raises ConnectionLost."""
+    async def send_request(self, header: Header, pcm: bytes) -> Header:
+        """Raises ConnectionLost."""
         number = next(self._ids)
         answer: asyncio.Future[Header] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
         try:
-            if self.lost:
+            if self.is_lost:
                 raise ConnectionLost
-            self._writer.write(frame({"id": number} | header, pcm))
+            self._writer.write(encode_frame({"id": number} | header, pcm))
             await self._writer.drain()
             return await answer
         except ConnectionError as error:
@@ -57,7 +57,7 @@ class EngineConnection:
         finally:
             self._waiting.pop(number, None)
 
-    async def _listen(self, reader: asyncio.StreamReader) -> None:
+    async def _read_answers(self, reader: asyncio.StreamReader) -> None:
         try:
             while True:
                 header, _ = await read_frame(reader)
@@ -105,7 +105,7 @@ class SpeechClient:
             "words": words,
             "timeout_s": timeout_s,
         }
-        answer = await self._ask(header, pcm, timeout_s=timeout_s, again=kind == "final")
+        answer = await self._ask_engine(header, pcm, timeout_s=timeout_s, again=kind == "final")
         try:
             return Recognition.from_json(answer)
         except (KeyError, TypeError) as error:
@@ -113,7 +113,9 @@ class SpeechClient:
 
     async def health(self) -> Health:
         """The state of the engine. Raises SpeechTimeout if none answers within 2 s."""
-        answer = await self._ask({"kind": "health"}, b"", timeout_s=HEALTH_TIMEOUT_S, again=True)
+        answer = await self._ask_engine(
+            {"kind": "health"}, b"", timeout_s=HEALTH_TIMEOUT_S, again=True
+        )
         return Health(
             model=answer["model"],
             test_model=answer["test_model"],
@@ -122,12 +124,13 @@ class SpeechClient:
         )
 
     async def aclose(self) -> None:
-        """Closes the connection; later calls open a new one."""
         connection, self._connection = self._connection, None
         if connection is not None:
             await connection.aclose()
 
-    async def _ask(self, header: Header, pcm: bytes, *, timeout_s: float, again: bool) -> Header:
+    async def _ask_engine(
+        self, header: Header, pcm: bytes, *, timeout_s: float, again: bool
+    ) -> Header:
         try:
             async with asyncio.timeout(timeout_s):
                 answer = await self._ask_until_answered(header, pcm, again=again)
@@ -146,16 +149,16 @@ class SpeechClient:
     async def _ask_until_answered(self, header: Header, pcm: bytes, *, again: bool) -> Header:
         while True:
             try:
-                connection = await self._connected()
-                return await connection.ask(header, pcm)
+                connection = await self._open_connection()
+                return await connection.send_request(header, pcm)
             except (ConnectionLost, OSError) as error:
                 if not again:
                     raise SpeechTimeout("no speech engine answers") from error
                 await asyncio.sleep(RETRY_S)
 
-    async def _connected(self) -> EngineConnection:
+    async def _open_connection(self) -> EngineConnection:
         async with self._connecting:
-            if self._connection is None or self._connection.lost:
+            if self._connection is None or self._connection.is_lost:
                 self._connection = EngineConnection(
                     *await asyncio.open_unix_connection(self._address)
                 )

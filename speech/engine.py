@@ -10,15 +10,15 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, Word
 
-from speech.sound_or_noise import MIN_VOICED_S, Samples, Sound, believable, find_sound
+from speech.sound_or_noise import MIN_VOICED_S, Samples, Sound, find_sound, is_believable
 from speech.wire import MAX_AUDIO_S, MAX_PCM_BYTES, RATE, Recognition, Span
 
 # silence around the sound: with less the first word is lost, with more the last one is doubled
-MARGIN = RATE // 4
+MARGIN_SAMPLES = RATE // 4
 
 
 class TooLong(ValueError):
-    """The audio is longer than one window of the model."""
+    pass
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Engine:
             str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=threads
         )
 
-    def warm(self) -> None:
+    def warm_up(self) -> None:
         """Decodes a second of silence, so that the first learner need not wait for it."""
         self._decode(np.zeros(RATE, np.float32), DecodeOptions())
 
@@ -47,22 +47,24 @@ class Engine:
         if len(pcm) > MAX_PCM_BYTES:
             raise TooLong(f"{len(pcm) / 2 / RATE:.1f} s of audio, at most {MAX_AUDIO_S} s")
         began = time.perf_counter()
-        samples = to_samples(pcm)
+        samples = pcm_to_samples(pcm)
         sound = find_sound(samples)
         segments: list[Segment] = []
         language = options.language or "en"
         if sound.voiced_s >= MIN_VOICED_S:
-            language, found = self._decode(framed(samples, sound), options)
-            segments = [segment for segment in found if is_speech(segment, sound.voiced_s)]
-        audio_s, offset_s = len(samples) / RATE, (sound.start - MARGIN) / RATE
+            language, found = self._decode(pad_with_silence(samples, sound), options)
+            segments = [
+                segment for segment in found if is_believable_segment(segment, sound.voiced_s)
+            ]
+        audio_s, offset_s = len(samples) / RATE, (sound.start - MARGIN_SAMPLES) / RATE
         return Recognition(
             text=" ".join(segment.text.strip() for segment in segments),
             language=language,
-            confidence=confidence(segments),
+            confidence=mean_confidence(segments),
             audio_s=audio_s,
             decode_s=time.perf_counter() - began,
-            segments=spans(segments, offset_s, audio_s),
-            words=spans((word for s in segments for word in s.words or ()), offset_s, audio_s),
+            segments=clip_spans(segments, offset_s, audio_s),
+            words=clip_spans((word for s in segments for word in s.words or ()), offset_s, audio_s),
         )
 
     def _decode(self, samples: Samples, options: DecodeOptions) -> tuple[str, list[Segment]]:
@@ -78,16 +80,16 @@ class Engine:
         return info.language, list(segments)
 
 
-def framed(samples: Samples, sound: Sound) -> Samples:
-    """The sound with exactly MARGIN samples before and after it, padded with silence."""
-    start, end = sound.start - MARGIN, sound.end + MARGIN
+def pad_with_silence(samples: Samples, sound: Sound) -> Samples:
+    """The sound with exactly MARGIN_SAMPLES before and after it, padded with silence."""
+    start, end = sound.start - MARGIN_SAMPLES, sound.end + MARGIN_SAMPLES
     kept = samples[max(0, start) : end]
     return np.pad(kept, (max(0, -start), max(0, end - len(samples))))
 
 
-def is_speech(segment: Segment, voiced: float) -> bool:
+def is_believable_segment(segment: Segment, voiced: float) -> bool:
     text = segment.text.strip()
-    return bool(text) and believable(
+    return bool(text) and is_believable(
         text,
         no_speech=segment.no_speech_prob,
         logprob=segment.avg_logprob,
@@ -96,7 +98,7 @@ def is_speech(segment: Segment, voiced: float) -> bool:
     )
 
 
-def confidence(segments: list[Segment]) -> float:
+def mean_confidence(segments: list[Segment]) -> float:
     """The mean probability of a token over all segments; 0 if there are none."""
     if not segments:
         return 0.0
@@ -105,21 +107,23 @@ def confidence(segments: list[Segment]) -> float:
     return min(1.0, math.exp(total / sum(tokens)))
 
 
-def spans(parts: Iterable[Segment | Word], offset_s: float, audio_s: float) -> tuple[Span, ...]:
+def clip_spans(
+    parts: Iterable[Segment | Word], offset_s: float, audio_s: float
+) -> tuple[Span, ...]:
     return tuple(
         Span(
             text=(part.text if isinstance(part, Segment) else part.word).strip(),
-            start_s=clip(part.start + offset_s, audio_s),
-            end_s=clip(part.end + offset_s, audio_s),
+            start_s=clip_time(part.start + offset_s, audio_s),
+            end_s=clip_time(part.end + offset_s, audio_s),
         )
         for part in parts
     )
 
 
-def clip(at_s: float, audio_s: float) -> float:
+def clip_time(at_s: float, audio_s: float) -> float:
     return round(min(max(at_s, 0.0), audio_s), 3)
 
 
-def to_samples(pcm: bytes) -> Samples:
+def pcm_to_samples(pcm: bytes) -> Samples:
     """Int16 PCM as floats from -1 to 1. Drops an odd last byte."""
     return np.frombuffer(pcm[: len(pcm) & ~1], np.int16).astype(np.float32) / np.float32(32768)

@@ -18,7 +18,7 @@ class NoModel(Exception):
 
 
 @dataclass(frozen=True)
-class Choice:
+class ModelChoice:
     """The model to load. `wanted` is the setting; `reason` says why the model is another one."""
 
     wanted: str
@@ -27,14 +27,14 @@ class Choice:
     test_model: bool
     reason: str = ""
 
-    def write(self, path: Path) -> None:
+    def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(asdict(self), indent=2) + "\n")
         draft.replace(path)
 
     @classmethod
-    def read(cls, path: Path) -> Self | None:
+    def load(cls, path: Path) -> Self | None:
         """None if the file is missing or is not a choice."""
         try:
             return cls(**json.loads(path.read_text()))
@@ -42,48 +42,48 @@ class Choice:
             return None
 
 
-def choose(wanted: str, home: Path) -> Choice:
+def choose_model(wanted: str, home: Path) -> ModelChoice:
     """Chooses at set-up, downloads the model if needed, and saves the choice.
 
     Raises NoModel if `wanted` is a folder without a model.
     """
-    choice = local_choice(wanted, home)
+    choice = choose_local_model(wanted, home)
     if choice.test_model and wanted != "test":
-        reason = fetch(wanted, model_folder(wanted, home))
-        choice = local_choice(wanted, home, reason=reason)
-    choice.write(choice_file(home))
+        reason = download_from_hub(wanted, model_folder(wanted, home))
+        choice = choose_local_model(wanted, home, reason=reason)
+    choice.save(choice_path(home))
     return choice
 
 
-def chosen(wanted: str, home: Path) -> Choice:
+def chosen_model(wanted: str, home: Path) -> ModelChoice:
     """The model to load now: the one chosen at set-up if it is still there. Uses no network."""
-    choice = Choice.read(choice_file(home))
+    choice = ModelChoice.load(choice_path(home))
     if choice and choice.wanted == wanted and is_model(Path(choice.path)):
         return choice
-    return local_choice(wanted, home)
+    return choose_local_model(wanted, home)
 
 
-def local_choice(wanted: str, home: Path, *, reason: str = "") -> Choice:
+def choose_local_model(wanted: str, home: Path, *, reason: str = "") -> ModelChoice:
     if wanted == "test":
-        return test_choice(wanted, "")
+        return choose_test_model(wanted, "")
     as_folder = Path(wanted).expanduser()
     if "/" in wanted and as_folder.is_dir():
         if not is_model(as_folder):
             raise NoModel(f"WHISPER_MODEL={wanted} holds no CTranslate2 model (model.bin)")
-        return Choice(wanted, as_folder.name, str(as_folder.absolute()), test_model=False)
+        return ModelChoice(wanted, as_folder.name, str(as_folder.absolute()), test_model=False)
     folder = model_folder(wanted, home)
     if is_model(folder):
-        return Choice(wanted, wanted, str(folder), test_model=False)
-    return test_choice(wanted, reason or f"{wanted} is not on this machine")
+        return ModelChoice(wanted, wanted, str(folder), test_model=False)
+    return choose_test_model(wanted, reason or f"{wanted} is not on this machine")
 
 
-def test_choice(wanted: str, reason: str) -> Choice:
+def choose_test_model(wanted: str, reason: str) -> ModelChoice:
     if not is_model(TEST_MODEL_FOLDER):
         raise NoModel(f"no model: {wanted} is not on this machine, run `python -m speech choose`")
-    return Choice(wanted, TEST_MODEL, str(TEST_MODEL_FOLDER), test_model=True, reason=reason)
+    return ModelChoice(wanted, TEST_MODEL, str(TEST_MODEL_FOLDER), test_model=True, reason=reason)
 
 
-def choice_file(home: Path) -> Path:
+def choice_path(home: Path) -> Path:
     return home / "models" / "choice.json"
 
 
@@ -95,13 +95,13 @@ def is_model(folder: Path) -> bool:
     return (folder / "model.bin").is_file() and (folder / "config.json").is_file()
 
 
-def fetch(name: str, folder: Path) -> str:
+def download_from_hub(name: str, folder: Path) -> str:
     """Downloads a model from the hub. Returns "" or why it failed."""
     # imported here: serving never needs it, and it reads the hub's address when it is imported
     import huggingface_hub.constants
     from faster_whisper import download_model
 
-    if not answers(huggingface_hub.constants.ENDPOINT):
+    if not hub_answers(huggingface_hub.constants.ENDPOINT):
         return f"the model hub did not answer within {HUB_PATIENCE_S:.0f} s"
     draft = folder.with_name(f"{folder.name}.part")
     try:
@@ -114,11 +114,10 @@ def fetch(name: str, folder: Path) -> str:
     return ""
 
 
-def answers(url: str) -> bool:
-    """Whether an HTTP server answers in time, even if the resolver hangs."""
+def hub_answers(url: str) -> bool:
     reached = threading.Event()
 
-    def ask() -> None:
+    def ask_hub() -> None:
         try:
             with urlopen(Request(url, method="HEAD"), timeout=HUB_PATIENCE_S):  # noqa: S310 ours
                 reached.set()
@@ -130,6 +129,6 @@ def answers(url: str) -> bool:
             done.set()
 
     done = threading.Event()
-    threading.Thread(target=ask, daemon=True).start()
+    threading.Thread(target=ask_hub, daemon=True).start()
     done.wait(HUB_PATIENCE_S)
     return reached.is_set()

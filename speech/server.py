@@ -13,8 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from speech.engine import DecodeOptions, Engine, TooLong
-from speech.models import Choice
-from speech.wire import Failure, Header, Health, Recognition, WireError, frame, read_frame
+from speech.models import ModelChoice
+from speech.wire import Failure, Header, Health, Recognition, WireError, encode_frame, read_frame
 
 logger = logging.getLogger("bodh.speech")
 
@@ -23,7 +23,7 @@ MAX_TIMEOUT_S = 30.0
 
 
 class AlreadyServed(Exception):
-    """Another engine already answers at this address."""
+    pass
 
 
 class RecognitionQueue:
@@ -41,7 +41,7 @@ class RecognitionQueue:
         self._next_interim = 0.0
 
     @property
-    def waiting(self) -> int:
+    def unfinished(self) -> int:
         return self._active
 
     def takes_interim(self) -> bool:
@@ -65,11 +65,11 @@ class RecognitionQueue:
         self._pool.shutdown(cancel_futures=True)
 
 
-class Connection:
+class ClientConnection:
     """One client. Its requests run concurrently and end when it disconnects."""
 
     def __init__(
-        self, queue: RecognitionQueue, choice: Choice, writer: asyncio.StreamWriter
+        self, queue: RecognitionQueue, choice: ModelChoice, writer: asyncio.StreamWriter
     ) -> None:
         self._queue = queue
         self._choice = choice
@@ -80,7 +80,7 @@ class Connection:
         try:
             while True:
                 header, pcm = await read_frame(reader)
-                task = asyncio.create_task(self._answer(header, pcm))
+                task = asyncio.create_task(self._send_answer(header, pcm))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -92,74 +92,76 @@ class Connection:
                 task.cancel()
             self._writer.close()
 
-    async def _answer(self, header: Header, pcm: bytes) -> None:
-        reply = {"id": header.get("id")} | await self._reply(header, pcm)
+    async def _send_answer(self, header: Header, pcm: bytes) -> None:
+        reply = {"id": header.get("id")} | await self._answer_request(header, pcm)
         with contextlib.suppress(ConnectionError):
-            self._writer.write(frame(reply))
+            self._writer.write(encode_frame(reply))
             await self._writer.drain()
 
-    async def _reply(self, header: Header, pcm: bytes) -> Header:
+    async def _answer_request(self, header: Header, pcm: bytes) -> Header:
         if header.get("kind") == "health":
-            return self._health()
+            return self._answer_health()
         try:
             final = header["kind"] == "final"
             if not final and header["kind"] != "interim":
-                return failure("bad_request", "kind is final, interim or health")
+                return failure_header("bad_request", "kind is final, interim or health")
             options = DecodeOptions(header.get("language"), bool(header.get("words")))
             patience_s = min(float(header.get("timeout_s", DEFAULT_TIMEOUT_S)), MAX_TIMEOUT_S)
         except (KeyError, TypeError, ValueError) as error:
-            return failure("bad_request", str(error))
+            return failure_header("bad_request", str(error))
         if not final and not self._queue.takes_interim():
-            return failure("busy", "decoding other requests")
-        return await self._recognise(pcm, options, final=final, patience_s=patience_s)
+            return failure_header("busy", "decoding other requests")
+        return await self._answer_recognition(pcm, options, final=final, patience_s=patience_s)
 
-    async def _recognise(
+    async def _answer_recognition(
         self, pcm: bytes, options: DecodeOptions, *, final: bool, patience_s: float
     ) -> Header:
         try:
             async with asyncio.timeout(patience_s):
                 found = await self._queue.recognise(pcm, options, final=final)
         except TimeoutError:
-            return failure("timeout", f"not decoded within {patience_s:.1f} s")
+            return failure_header("timeout", f"not decoded within {patience_s:.1f} s")
         except TooLong as error:
-            return failure("bad_request", str(error))
+            return failure_header("bad_request", str(error))
         except Exception:  # whatever the model raises, only this request fails
             logger.exception("decoding failed", extra={"pcm_bytes": len(pcm)})
-            return failure("failed", "decoding failed")
+            return failure_header("failed", "decoding failed")
         return found.to_json()
 
-    def _health(self) -> Header:
+    def _answer_health(self) -> Header:
         choice = self._choice
-        return asdict(Health(choice.model, choice.test_model, os.getpid(), self._queue.waiting))
+        return asdict(Health(choice.model, choice.test_model, os.getpid(), self._queue.unfinished))
 
 
-def failure(error: Failure, message: str) -> Header:
+def failure_header(error: Failure, message: str) -> Header:
     return {"error": error, "message": message}
 
 
-async def serve(choice: Choice, address: Path, *, threads: int, ready: Callable[[], None]) -> None:
+async def serve_engine(
+    choice: ModelChoice, address: Path, *, threads: int, ready: Callable[[], None]
+) -> None:
     """Serves until SIGTERM or SIGINT. Calls `ready` once it answers.
 
     Raises AlreadyServed, or PermissionError if the socket's folder belongs to another user.
     """
     await asyncio.to_thread(clear_address, address)
     engine = await asyncio.to_thread(Engine, Path(choice.path), threads=threads)
-    await asyncio.to_thread(engine.warm)
+    await asyncio.to_thread(engine.warm_up)
     queue = RecognitionQueue(engine, threads=threads)
     open_connections: set[asyncio.Task[None]] = set()
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
             open_connections.add(task)
             task.add_done_callback(open_connections.discard)
         with contextlib.suppress(asyncio.CancelledError):  # only the end below cancels it
-            await Connection(queue, choice, writer).serve(reader)
+            await ClientConnection(queue, choice, writer).serve(reader)
 
-    server = await asyncio.start_unix_server(accept, address)
+    server = await asyncio.start_unix_server(serve_client, address)
     await asyncio.to_thread(address.chmod, 0o600)
     ready()
-    await ended()
+    await wait_for_stop_signal()
     server.close()
     for task in tuple(open_connections):
         task.cancel()
@@ -168,8 +170,7 @@ async def serve(choice: Choice, address: Path, *, threads: int, ready: Callable[
     await asyncio.to_thread(address.unlink, missing_ok=True)
 
 
-async def ended() -> None:
-    """Returns at the first SIGTERM or SIGINT."""
+async def wait_for_stop_signal() -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -10,7 +10,7 @@ from speech.wire import RATE
 
 Samples = npt.NDArray[np.float32]
 
-FRAME = RATE // 50  # 20 ms
+FRAME_SAMPLES = RATE // 50  # 20 ms
 FLOOR_RMS = 10 ** (-50 / 20)  # of full scale: anything quieter is a microphone's own noise
 DYNAMIC_RANGE = 10 ** (-30 / 20)  # frames this far below the loudest one are pauses
 MIN_VOICED_S = 0.1  # the shortest word is about twice as long, a click much shorter
@@ -35,19 +35,19 @@ class Sound:
 
 
 def find_sound(samples: Samples) -> Sound:
-    count = len(samples) // FRAME
+    count = len(samples) // FRAME_SAMPLES
     if count == 0:
         return Sound(0.0, 0, 0)
-    frames = samples[: count * FRAME].reshape(count, FRAME)
+    frames = samples[: count * FRAME_SAMPLES].reshape(count, FRAME_SAMPLES)
     level = np.sqrt(np.mean(np.square(frames), axis=1))
     loud = np.flatnonzero(level > max(FLOOR_RMS, float(level.max()) * DYNAMIC_RANGE))
     if not len(loud):
         return Sound(0.0, 0, 0)
-    end = (int(loud[-1]) + 1) * FRAME
-    return Sound(len(loud) * FRAME / RATE, int(loud[0]) * FRAME, end)
+    end = (int(loud[-1]) + 1) * FRAME_SAMPLES
+    return Sound(len(loud) * FRAME_SAMPLES / RATE, int(loud[0]) * FRAME_SAMPLES, end)
 
 
-def believable(
+def is_believable(
     text: str, *, no_speech: float, logprob: float, compression: float, voiced: float
 ) -> bool:
     """Whether somebody could have said this text, by the model's confidence and the length.
@@ -60,12 +60,12 @@ def believable(
         return False
     if logprob < (MIN_LOGPROB_SHORT if short else MIN_LOGPROB):
         return False
-    if compression > MAX_COMPRESSION or loops(text):
+    if compression > MAX_COMPRESSION or has_repeating_words(text):
         return False
     return len(text.split()) <= max(1.0, voiced * MAX_WORDS_PER_S)
 
 
-def loops(text: str) -> bool:
+def has_repeating_words(text: str) -> bool:
     """Whether a group of one to five words occurs more than three times in a row."""
     words = re.findall(r"\w+", text.lower())
     for size in range(1, 6):

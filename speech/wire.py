@@ -67,8 +67,6 @@ class Recognition:
 
 @dataclass(frozen=True)
 class Health:
-    """The state of the engine. A `test_model` knows only the words of the tests."""
-
     model: str
     test_model: bool
     pid: int
@@ -90,6 +88,6 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[Header, bytes]:
     return header, await reader.readexactly(size)
 
 
-def frame(header: Header, pcm: bytes = b"") -> bytes:
+def encode_frame(header: Header, pcm: bytes = b"") -> bytes:
     head = json.dumps(header | {"bytes": len(pcm)}).encode()
     return struct.pack("!I", len(head)) + head + pcm

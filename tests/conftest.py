@@ -21,9 +21,9 @@ from db.courses import list_courses
 from db.importing import import_course
 from db.migrate import migrate
 from harness import run
-from harness.browser import launch
+from harness.browser import launch_browser
 from harness.disk import may_mount, small_disk
-from harness.second import TWO, second_of_each
+from harness.second import RUNS_TWO_OF_EACH, second_of_each
 from harness.stack import WORKER, Stack, running_stack
 from settings import Settings, ensure_development_secrets
 from tests.replay import replay
@@ -41,7 +41,7 @@ SHORT = ("db", "unit", "web")  # folders of short files, which fill the end of a
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Puts all temporary files into this run's folder, which its guard removes."""
-    config.option.basetemp = run.keep_temporary_files(run.begin()) / "t"
+    config.option.basetemp = run.keep_temporary_files(run.begin_run()) / "t"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -81,7 +81,7 @@ def stack() -> Iterator[Stack]:
         if may_mount():
             parts.enter_context(small_disk(home / "spool", SPOOL_MB))
         stack = parts.enter_context(running_stack(BODH_HOME=str(home)))
-        if TWO:
+        if RUNS_TWO_OF_EACH:
             parts.enter_context(second_of_each(stack))
         yield stack
         replay(stack.superuser_dsn, "rooms")
@@ -96,7 +96,7 @@ async def playwright() -> AsyncIterator[Playwright]:
 @pytest.fixture(scope="session")
 async def chromium(playwright: Playwright) -> AsyncIterator[Browser]:
     """One browser for all tests of this process; each test closes its contexts."""
-    browser = await launch(playwright)
+    browser = await launch_browser(playwright)
     yield browser
     await browser.close()
 

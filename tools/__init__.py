@@ -23,7 +23,7 @@ def _lesson_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
         Args:
             target: next, previous, first, last, a lesson number, or a lesson title
         """
-        return await lessons.change(desk, target)
+        return await lessons.change_lesson(desk, target)
 
     @function_tool
     async def describe_lesson(target: str) -> str:
@@ -32,12 +32,12 @@ def _lesson_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
         Args:
             target: this, next, previous, first, last, a lesson number, or a lesson title
         """
-        return await lessons.describe(desk, target)
+        return await lessons.describe_lesson(desk, target)
 
     @function_tool
     async def lesson_objectives() -> str:
         """Say what the learner will be able to do after the current lesson."""
-        return await lessons.objectives(desk)
+        return await lessons.tell_objectives(desk)
 
     @function_tool
     async def summarise_lesson(target: str = "this") -> str:
@@ -46,7 +46,7 @@ def _lesson_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
         Args:
             target: this, next, previous, a lesson number, or a lesson title
         """
-        return await lessons.summarise(desk, target)
+        return await lessons.summarise_lesson(desk, target)
 
     @function_tool
     async def read_lesson(part: str) -> str:
@@ -55,12 +55,12 @@ def _lesson_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
         Args:
             part: next, previous, first, this, example, another example, or code
         """
-        return await lessons.read(desk, part)
+        return await lessons.read_part(desk, part)
 
     @function_tool
     async def where_was_i() -> str:
         """Say where the learner is in the lesson and the course."""
-        return await lessons.where(desk)
+        return await lessons.tell_position(desk)
 
     return [
         change_lesson,
@@ -76,7 +76,7 @@ def _quiz_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
     @function_tool
     async def start_quiz() -> str:
         """Ask the learner the open quiz question, or start the quiz of the current lesson."""
-        return await quiz.start(desk)
+        return await quiz.start_quiz(desk)
 
     @function_tool
     async def answer_quiz(answer: str) -> str:
@@ -85,12 +85,12 @@ def _quiz_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
         Args:
             answer: what the learner said, in their own words
         """
-        return await quiz.answer(desk, answer)
+        return await quiz.grade_answer(desk, answer)
 
     @function_tool
     async def take_hint() -> str:
         """Give a hint for the open quiz question."""
-        return await quiz.hint(desk)
+        return await quiz.give_hint(desk)
 
     return [start_quiz, answer_quiz, take_hint]
 
@@ -99,11 +99,11 @@ def _pace_tools(desk: Desk) -> list[FunctionTool[..., Any]]:
     @function_tool
     async def speak_slower() -> str:
         """Speak more slowly from now on."""
-        return pace.slower(desk)
+        return pace.speak_slower(desk)
 
     @function_tool
     async def speak_faster() -> str:
         """Speak faster from now on."""
-        return pace.faster(desk)
+        return pace.speak_faster(desk)
 
     return [speak_slower, speak_faster]

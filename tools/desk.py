@@ -37,8 +37,7 @@ class Talk(Protocol):
     def asker(self) -> Asker: ...
 
     @property
-    def rate(self) -> float:
-        """The tutor's speed as a factor of the normal one."""
+    def rate(self) -> float: ...
 
     async def change_lesson(self, lesson_id: UUID) -> None:
         """Moves the asker. Raises NotFound or Forbidden with a message that can be spoken."""
@@ -84,7 +83,7 @@ class Desk:
     def mark_place(self, lesson_id: UUID, passage: int) -> None:
         self.asker.place = Place(lesson_id, passage, self.lesson_id)
 
-    async def lesson(self, lesson_id: UUID | None = None) -> tuple[int, Lesson] | None:
+    async def find_lesson(self, lesson_id: UUID | None = None) -> tuple[int, Lesson] | None:
         """A lesson with its number in the course, by default the learner's; None if they have none.
 
         An unpublished lesson has number 0.

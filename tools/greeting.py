@@ -5,13 +5,12 @@ from uuid import UUID
 import prompts
 from courses.library import Library
 from courses.progress import Visit
-from tools.quiz import asked
+from tools.quiz import question_text
 
 
-async def greeting(
+async def greeting_text(
     library: Library, course_id: UUID, *, learner: str, lesson_id: UUID | None, visit: Visit
 ) -> str:
-    """The greeting of the session type; without a lesson it names only the course."""
     course = await library.course(course_id)
     lesson = await library.lesson(lesson_id) if lesson_id else None
     return prompts.render(
@@ -24,16 +23,16 @@ async def greeting(
     )
 
 
-async def back_again(library: Library, *, learner: str, lesson_id: UUID) -> str:
+async def back_again_text(library: Library, *, learner: str, lesson_id: UUID) -> str:
     lesson = await library.lesson(lesson_id)
     return prompts.render("back_again", learner=learner, lesson=lesson.title)
 
 
-async def resumed(library: Library, *, account_id: UUID, lesson_id: UUID | None) -> str:
+async def resumed_text(library: Library, *, account_id: UUID, lesson_id: UUID | None) -> str:
     """For an agent that takes over: names the lesson, or repeats the open question."""
     if lesson_id is None:
         return prompts.render("resumed", lesson=None, question=None)
     run = await library.quiz_run(account_id, lesson_id)
     lesson = await library.lesson(lesson_id)
-    question = asked(run.pending, run) if run.pending else None
+    question = question_text(run.pending, run) if run.pending else None
     return prompts.render("resumed", lesson=None if question else lesson.title, question=question)

@@ -5,14 +5,13 @@ from courses.lexemes import content_words
 from courses.library import Hit
 from courses.pictures import in_words
 from tools.desk import Desk
-from tools.phrasing import listed
+from tools.phrasing import join_with_and
 
 QUERY_CHARS = 400
 _FENCES = ("BEGIN LESSON TEXT", "END LESSON TEXT")
 
 
 async def find_passages(desk: Desk, question: str, limit: int) -> list[Hit]:
-    """The passages that match a question, best first."""
     query = " ".join(content_words(question))[:QUERY_CHARS]
     if not query:
         return []
@@ -21,7 +20,7 @@ async def find_passages(desk: Desk, question: str, limit: int) -> list[Hit]:
 
 async def grounding_text(desk: Desk, hits: list[Hit]) -> str:
     """The message before a question: the learner, their lesson and the marked passages."""
-    found = await desk.lesson()
+    found = await desk.find_lesson()
     number, lesson = found or (None, None)
     question = None
     if desk.lesson_id is not None:
@@ -29,22 +28,22 @@ async def grounding_text(desk: Desk, hits: list[Hit]) -> str:
         question = run.pending.prompt if run.pending else None
     return prompts.render(
         "grounding",
-        learner=" ".join(_fenced(desk.learner_name).split()),
+        learner=" ".join(_defuse_fences(desk.learner_name).split()),
         number=number,
         lesson=lesson.title if lesson else None,
-        objectives=listed(list(lesson.objectives)) if lesson and lesson.objectives else None,
+        objectives=join_with_and(list(lesson.objectives)) if lesson and lesson.objectives else None,
         question=question,
-        passages="\n\n".join(_shown(hit) for hit in hits) or prompts.render("no_passages"),
+        passages="\n\n".join(_passage_text(hit) for hit in hits) or prompts.render("no_passages"),
     )
 
 
-def _shown(hit: Hit) -> str:
+def _passage_text(hit: Hit) -> str:
     mark = f"[[{hit.lesson_number}.{hit.passage.number}]]"
     heading = f" {hit.passage.heading}:" if hit.passage.heading else ""
-    return _fenced(f"{mark} ({hit.lesson_title}){heading}\n{in_words(hit.passage.body)}")
+    return _defuse_fences(f"{mark} ({hit.lesson_title}){heading}\n{in_words(hit.passage.body)}")
 
 
-def _fenced(text: str) -> str:
+def _defuse_fences(text: str) -> str:
     """Lower-cases fence lines, so that the text cannot end the lesson text around it."""
     for fence in _FENCES:
         text = text.replace(fence, fence.lower())

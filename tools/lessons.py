@@ -11,22 +11,22 @@ from courses.lexemes import lexemes, normal
 from courses.sentences import passage_sentences
 from db import Forbidden, NotFound
 from tools.desk import Desk
-from tools.phrasing import capitalised, listed, number_in, number_word
+from tools.phrasing import capitalise_first, find_number, join_with_and, number_word
 
 SUMMARY_SENTENCES = 3
 READ_SENTENCES = 4
-_EXAMPLE = re.compile(
+_EXAMPLE_WORDS = re.compile(
     r"\b(for example|for instance|such as|suppose|imagine|picture|think of)\b", re.IGNORECASE
 )
 _OTHER_MODULE = re.compile(r"\b(next|following|previous) (?:module|chapter|unit)\b")
-_RELATIVE = {"next": 1, "following": 1, "previous": -1, "before": -1, "back": -1}
+_STEPS_BY_WORD = {"next": 1, "following": 1, "previous": -1, "before": -1, "back": -1}
 
 
-def cited(sentence: str, lesson_number: int, passage_number: int) -> str:
+def with_citation(sentence: str, lesson_number: int, passage_number: int) -> str:
     return f"{sentence} [[{lesson_number}.{passage_number}]]"
 
 
-def named(number: int, title: str) -> str:
+def spoken_lesson_name(number: int, title: str) -> str:
     """A lesson as it is spoken. Number 0 means unpublished and is not said."""
     title = title.rstrip(".?! ")
     if not number:
@@ -35,26 +35,27 @@ def named(number: int, title: str) -> str:
 
 
 def match_lesson(target: str, outline: Sequence[Lesson], current: UUID | None) -> int | None:
-    """The index of the lesson that "next", "first", "lesson two" or a title means, or None."""
     words = normal(target)
     here = next((i for i, lesson in enumerate(outline) if lesson.id == current), None)
     if here is not None and (match := _OTHER_MODULE.search(words)):
-        return _first_of_module(outline, here, 1 if match[1] in ("next", "following") else -1)
-    for word, step in _RELATIVE.items():
+        return _first_lesson_of_module(
+            outline, here, 1 if match[1] in ("next", "following") else -1
+        )
+    for word, step in _STEPS_BY_WORD.items():
         if word in words.split():
-            return _inside(step - 1 if here is None else here + step, outline)
+            return _index_in_outline(step - 1 if here is None else here + step, outline)
     if re.fullmatch(r"(the )?(very )?last( lesson)?", words):
         return len(outline) - 1 if outline else None
     if re.fullmatch(r"(this|the current)( lesson)?", words):
         return here
     by_title = _match_title(words, outline)
-    number = number_in(words)
+    number = find_number(words)
     if number is not None and (by_title is None or "lesson" in words.split()):
-        return _inside(number - 1, outline)
+        return _index_in_outline(number - 1, outline)
     return by_title
 
 
-def _first_of_module(outline: Sequence[Lesson], here: int, step: int) -> int | None:
+def _first_lesson_of_module(outline: Sequence[Lesson], here: int, step: int) -> int | None:
     modules = list(dict.fromkeys(lesson.module_id for lesson in outline))
     wanted = modules.index(outline[here].module_id) + step
     if not 0 <= wanted < len(modules):
@@ -62,7 +63,7 @@ def _first_of_module(outline: Sequence[Lesson], here: int, step: int) -> int | N
     return next(i for i, lesson in enumerate(outline) if lesson.module_id == modules[wanted])
 
 
-def _inside(index: int, outline: Sequence[Lesson]) -> int | None:
+def _index_in_outline(index: int, outline: Sequence[Lesson]) -> int | None:
     return index if 0 <= index < len(outline) else None
 
 
@@ -77,14 +78,16 @@ def _match_title(words: str, outline: Sequence[Lesson]) -> int | None:
     return titles.index(close[0]) if close else None
 
 
-async def change(desk: Desk, target: str) -> str:
+async def change_lesson(desk: Desk, target: str) -> str:
     outline = await desk.library.outline(desk.course_id)
     index = match_lesson(target, outline, desk.lesson_id)
     if index is None:
         return prompts.render("unknown_lesson_to_open", lessons=number_word(len(outline)))
     lesson = outline[index]
     if lesson.id == desk.lesson_id:
-        return prompts.render("already_in_lesson", lesson=named(index + 1, lesson.title))
+        return prompts.render(
+            "already_in_lesson", lesson=spoken_lesson_name(index + 1, lesson.title)
+        )
     try:
         await desk.talk.change_lesson(lesson.id)
     except (Forbidden, NotFound) as refusal:
@@ -92,40 +95,43 @@ async def change(desk: Desk, target: str) -> str:
     return prompts.render("lesson_changed", number=index + 1, title=lesson.title)
 
 
-async def describe(desk: Desk, target: str) -> str:
+async def describe_lesson(desk: Desk, target: str) -> str:
     outline = await desk.library.outline(desk.course_id)
     index = match_lesson(target, outline, desk.lesson_id)
     if index is None:
         return prompts.render("unknown_lesson_to_describe", lessons=number_word(len(outline)))
-    return _described(index + 1, outline[index])
+    return _description_text(index + 1, outline[index])
 
 
-def _described(number: int, lesson: Lesson) -> str:
-    name = capitalised(named(number, lesson.title))
+def _description_text(number: int, lesson: Lesson) -> str:
+    name = capitalise_first(spoken_lesson_name(number, lesson.title))
     return prompts.render("lesson_described", lesson=name, description=lesson.description or None)
 
 
-async def objectives(desk: Desk) -> str:
-    found = await desk.lesson()
+async def tell_objectives(desk: Desk) -> str:
+    found = await desk.find_lesson()
     if found is None:
         return prompts.render("no_lesson")
     number, lesson = found
     if not lesson.objectives:
-        return prompts.render("no_objectives", lesson=capitalised(named(number, lesson.title)))
-    goals = [_small(goal).rstrip(".") for goal in lesson.objectives]
-    return prompts.render("objectives", lesson=named(number, lesson.title), goals=listed(goals))
+        return prompts.render(
+            "no_objectives", lesson=capitalise_first(spoken_lesson_name(number, lesson.title))
+        )
+    goals = [_lower_first_letter(goal).rstrip(".") for goal in lesson.objectives]
+    return prompts.render(
+        "objectives", lesson=spoken_lesson_name(number, lesson.title), goals=join_with_and(goals)
+    )
 
 
-async def summarise(desk: Desk, target: str = "this") -> str:
-    """The description of a lesson, then the first sentences of its sections."""
+async def summarise_lesson(desk: Desk, target: str = "this") -> str:
     outline = await desk.library.outline(desk.course_id)
     index = match_lesson(target or "this", outline, desk.lesson_id)
     if index is None:
         return prompts.render("no_lesson" if desk.lesson_id is None else "unknown_lesson")
     lesson, number = outline[index], index + 1
     openers = section_openers(await desk.library.passages(lesson.id))
-    chosen = [cited(text, number, p.number) for p, text in openers[:SUMMARY_SENTENCES]]
-    return " ".join([_described(number, lesson), *chosen])
+    chosen = [with_citation(text, number, p.number) for p, text in openers[:SUMMARY_SENTENCES]]
+    return " ".join([_description_text(number, lesson), *chosen])
 
 
 def section_openers(passages: Sequence[Passage]) -> list[tuple[Passage, str]]:
@@ -140,8 +146,8 @@ def section_openers(passages: Sequence[Passage]) -> list[tuple[Passage, str]]:
     return sorted(chosen, key=lambda one: one[0].number)
 
 
-async def where(desk: Desk) -> str:
-    found = await desk.lesson()
+async def tell_position(desk: Desk) -> str:
+    found = await desk.find_lesson()
     if found is None:
         return prompts.render("no_lesson")
     number, lesson = found
@@ -152,18 +158,18 @@ async def where(desk: Desk) -> str:
     visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
     return prompts.render(
         "where",
-        lesson=named(number, lesson.title),
-        topic=_small(topic) or None,
+        lesson=spoken_lesson_name(number, lesson.title),
+        topic=_lower_first_letter(topic) or None,
         completed=number_word(visit.course_progress.completed_lessons),
         lessons=number_word(visit.course_progress.total_lessons),
     )
 
 
-def _small(text: str) -> str:
+def _lower_first_letter(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
-async def read(desk: Desk, part: str) -> str:
+async def read_part(desk: Desk, part: str) -> str:
     """Reads a part of the lesson and remembers the place.
 
     `part` is next, previous, first, this (again), example, another example, or code.
@@ -171,19 +177,19 @@ async def read(desk: Desk, part: str) -> str:
     topic, reading_on = desk.topic, part in ("next", "previous", "first")
     if topic and reading_on and topic.lesson_id != desk.lesson_id:
         topic = None  # an answer from another lesson does not change the learner's place
-    found = await desk.lesson(topic.lesson_id if topic else None)
+    found = await desk.find_lesson(topic.lesson_id if topic else None)
     if found is None:
         return prompts.render("no_lesson")
     number, lesson = found
     passages = await desk.library.passages(lesson.id)
     passage = choose_passage(passages, topic.passage if topic else 0, normal(part))
     if passage is None:
-        return _nothing_to_read(normal(part), named(number, lesson.title))
+        return _nothing_to_read(normal(part), spoken_lesson_name(number, lesson.title))
     desk.mark_place(lesson.id, passage.number)
-    chosen = [cited(one, number, passage.number) for one in passage_sentences(passage.body)]
+    chosen = [with_citation(one, number, passage.number) for one in passage_sentences(passage.body)]
     if "example" in part:
-        chosen = [one for one in chosen if _EXAMPLE.search(one)][:2]
-    opening = f"{capitalised(passage.heading)}. " if passage.heading else ""
+        chosen = [one for one in chosen if _EXAMPLE_WORDS.search(one)][:2]
+    opening = f"{capitalise_first(passage.heading)}. " if passage.heading else ""
     return opening + " ".join(chosen[:READ_SENTENCES])
 
 
@@ -192,9 +198,9 @@ def choose_passage(passages: Sequence[Passage], place: int, part: str) -> Passag
     texts = [passage for passage in passages if passage.kind == "text"]
     if part == "code":
         code = {p.number for p in passages if p.kind == "code"}
-        return _nearest([p for p in texts if p.number - 1 in code], place)
+        return _nearest_passage([p for p in texts if p.number - 1 in code], place)
     if "example" in part:
-        shown = [p for p in texts if _EXAMPLE.search(p.body)]
+        shown = [p for p in texts if _EXAMPLE_WORDS.search(p.body)]
         start = place + 1 if "another" in part else place
         return next((p for p in shown if p.number >= start), shown[0] if shown else None)
     if part == "previous":
@@ -205,7 +211,7 @@ def choose_passage(passages: Sequence[Passage], place: int, part: str) -> Passag
     return next((p for p in texts if p.number >= at), None)
 
 
-def _nearest(passages: list[Passage], place: int) -> Passage | None:
+def _nearest_passage(passages: list[Passage], place: int) -> Passage | None:
     return min(passages, key=lambda p: abs(p.number - place), default=None)
 
 

@@ -3,20 +3,20 @@
 import prompts
 from tools.desk import Desk
 
-STEP = 0.85
-SLOWEST = 0.6
-FASTEST = 1.6
+RATE_STEP = 0.85
+SLOWEST_RATE = 0.6
+FASTEST_RATE = 1.6
 
 
-def slower(desk: Desk) -> str:
-    if desk.talk.rate <= SLOWEST:
+def speak_slower(desk: Desk) -> str:
+    if desk.talk.rate <= SLOWEST_RATE:
         return prompts.render("slowest")
-    desk.talk.set_rate(max(SLOWEST, desk.talk.rate * STEP))
+    desk.talk.set_rate(max(SLOWEST_RATE, desk.talk.rate * RATE_STEP))
     return prompts.render("slower")
 
 
-def faster(desk: Desk) -> str:
-    if desk.talk.rate >= FASTEST:
+def speak_faster(desk: Desk) -> str:
+    if desk.talk.rate >= FASTEST_RATE:
         return prompts.render("fastest")
-    desk.talk.set_rate(min(FASTEST, desk.talk.rate / STEP))
+    desk.talk.set_rate(min(FASTEST_RATE, desk.talk.rate / RATE_STEP))
     return prompts.render("faster")

@@ -12,11 +12,10 @@ ORDINALS = (
 
 
 def number_word(number: int) -> str:
-    """A small number as a word: 4 -> "four"."""
     return NUMBERS[number] if 0 <= number < len(NUMBERS) else str(number)
 
 
-def number_in(text: str) -> int | None:
+def find_number(text: str) -> int | None:
     """The first number in normal text, as digits, word or ordinal: "lesson two" -> 2."""
     for word in text.split():
         if word.isdecimal() and len(word) < 5:
@@ -28,9 +27,9 @@ def number_in(text: str) -> int | None:
     return None
 
 
-def listed(items: list[str]) -> str:
+def join_with_and(items: list[str]) -> str:
     return items[0] if len(items) == 1 else ", ".join(items[:-1]) + " and " + items[-1]
 
 
-def capitalised(text: str) -> str:
+def capitalise_first(text: str) -> str:
     return text[:1].upper() + text[1:]

@@ -8,7 +8,7 @@ from courses.lexemes import lexemes, normal
 from courses.quiz import Question, QuizRun
 from db import NotFound
 from tools.desk import Desk
-from tools.phrasing import NUMBERS, ORDINALS, number_in, number_word
+from tools.phrasing import NUMBERS, ORDINALS, find_number, number_word
 
 LETTERS = "ABCDEFGH"
 _LEAD_IN = re.compile(
@@ -18,43 +18,43 @@ _LEAD_IN = re.compile(
     r"letter|the) )+"
 )
 _HEARD_LETTERS = {"be": "b", "bee": "b", "see": "c", "sea": "c", "dee": "d", "ay": "a", "ef": "f"}
-_COUNTS = "|".join([*NUMBERS, *ORDINALS])
-_CHOICE = re.compile(rf"(?:\d{{1,2}}|{_COUNTS})(?: one| option| answer| choice)?")
-_FUZZY = 0.5  # minimum share of common words for an answer in the learner's own words
+_COUNT_WORDS = "|".join([*NUMBERS, *ORDINALS])
+_NUMBERED_CHOICE = re.compile(rf"(?:\d{{1,2}}|{_COUNT_WORDS})(?: one| option| answer| choice)?")
+_MIN_COMMON_SHARE = 0.5  # minimum share of common words for an answer in the learner's own words
 
 
-def said_choice(answer: str) -> str:
+def strip_lead_in(answer: str) -> str:
     """The answer without its lead-in: "my answer is three" -> "three"."""
     return _LEAD_IN.sub("", normal(answer) + " ").strip()
 
 
 def match_option(answer: str, options: Sequence[str]) -> int | None:
     """The index of the option an answer means, by text, letter, number or common words."""
-    rest = said_choice(answer)
+    rest = strip_lead_in(answer)
     texts = [normal(option) for option in options]
     if rest in texts or normal(answer) in texts:
         return texts.index(rest if rest in texts else normal(answer))
-    index = _by_position(rest, len(options))
+    index = _option_by_position(rest, len(options))
     if index is not None or is_position(answer):
         return index
-    return _by_words(rest, texts)
+    return _option_by_words(rest, texts)
 
 
 def is_position(answer: str) -> bool:
     """Whether the text is a letter, number or ordinal, even one out of range."""
-    rest = said_choice(answer)
+    rest = strip_lead_in(answer)
     letter = _HEARD_LETTERS.get(rest, rest).upper()
     return (len(letter) == 1 and letter in LETTERS) or bool(
-        _CHOICE.fullmatch(rest) or re.fullmatch(r"last( one| option| answer)?", rest)
+        _NUMBERED_CHOICE.fullmatch(rest) or re.fullmatch(r"last( one| option| answer)?", rest)
     )
 
 
-def _by_position(rest: str, total: int) -> int | None:
+def _option_by_position(rest: str, total: int) -> int | None:
     letter = _HEARD_LETTERS.get(rest, rest).upper()
     if len(letter) == 1 and letter in LETTERS:
         index = LETTERS.index(letter)
-    elif _CHOICE.fullmatch(rest):
-        index = (number_in(rest) or 0) - 1
+    elif _NUMBERED_CHOICE.fullmatch(rest):
+        index = (find_number(rest) or 0) - 1
     elif rest.startswith("last"):
         index = total - 1
     else:
@@ -62,7 +62,7 @@ def _by_position(rest: str, total: int) -> int | None:
     return index if 0 <= index < total else None
 
 
-def _by_words(rest: str, options: Sequence[str]) -> int | None:
+def _option_by_words(rest: str, options: Sequence[str]) -> int | None:
     said = set(lexemes(rest))
     scores = []
     for option in options:
@@ -70,10 +70,10 @@ def _by_words(rest: str, options: Sequence[str]) -> int | None:
         both = len(said & words)
         scores.append(2 * both / (len(said) + len(words)) if both else 0.0)
     best, second = sorted([*scores, 0.0, 0.0], reverse=True)[:2]
-    return scores.index(best) if best >= _FUZZY and best - second >= 0.15 else None
+    return scores.index(best) if best >= _MIN_COMMON_SHARE and best - second >= 0.15 else None
 
 
-def asked(question: Question, run: QuizRun) -> str:
+def question_text(question: Question, run: QuizRun) -> str:
     options = [
         prompts.render("option", letter=letter, text=option)
         for letter, option in zip(LETTERS, question.options, strict=False)
@@ -87,7 +87,7 @@ def asked(question: Question, run: QuizRun) -> str:
     )
 
 
-async def start(desk: Desk) -> str:
+async def start_quiz(desk: Desk) -> str:
     if desk.lesson_id is None:
         return prompts.render("no_lesson")
     run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
@@ -96,10 +96,10 @@ async def start(desk: Desk) -> str:
             run = await desk.library.start_quiz(desk.account_id, desk.lesson_id)
         except NotFound:
             return prompts.render("no_quiz")
-    return asked(run.pending, run) if run.pending else prompts.render("no_quiz")
+    return question_text(run.pending, run) if run.pending else prompts.render("no_quiz")
 
 
-async def answer(desk: Desk, said: str) -> str:
+async def grade_answer(desk: Desk, said: str) -> str:
     if desk.lesson_id is None:
         return prompts.render("no_open_question")
     run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
@@ -114,11 +114,11 @@ async def answer(desk: Desk, said: str) -> str:
         return prompts.render("wrong_answer", letter=LETTERS[option])
     right = prompts.render("right_answer", why=graded.why or None)
     if graded.run.pending is not None:
-        return f"{right} {asked(graded.run.pending, graded.run)}"
-    return f"{right} {_result(graded.run)}"
+        return f"{right} {question_text(graded.run.pending, graded.run)}"
+    return f"{right} {_result_text(graded.run)}"
 
 
-async def hint(desk: Desk) -> str:
+async def give_hint(desk: Desk) -> str:
     if desk.lesson_id is None:
         return prompts.render("no_open_question")
     run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
@@ -128,6 +128,6 @@ async def hint(desk: Desk) -> str:
     return prompts.render("hint", hint=text or prompts.render("no_hint"))
 
 
-def _result(run: QuizRun) -> str:
+def _result_text(run: QuizRun) -> str:
     right, total = number_word(run.correct), number_word(run.total)
     return prompts.render("last_answer", right=right, total=total)

@@ -21,7 +21,7 @@ from db.transcripts import Segment, insert_dead_letter, insert_segments
 from settings import Settings
 from telemetry import alarm, metrics
 
-BATCH = 200
+BATCH_ENTRIES = 200
 IDLE_S = 0.1  # between polls of an empty spool
 RETRY_S = (0.2, 0.5, 1.0, 2.0, 5.0)  # the last value repeats until Postgres is back
 FORGET_EVERY_S = 3600.0
@@ -30,7 +30,7 @@ METRICS_EVERY_S = 1.0
 SWEEP_EVERY_S = 2.0  # between sweeps for erased words
 
 # errors that mean the entry itself cannot be stored
-BAD = (asyncpg.PostgresError, ValidationError, ValueError, db.NotFound)
+UNSTORABLE_ERRORS = (asyncpg.PostgresError, ValidationError, ValueError, db.NotFound)
 
 logger = logging.getLogger("bodh.drain")
 _segments = TypeAdapter(Segment)
@@ -46,55 +46,55 @@ class Drainer:
         self._swept: dict[tuple[UUID, UUID], tuple[datetime, int]] = {}
 
     async def run(self) -> None:
-        """Drains until cancelled; while Postgres is away, entries stay in the spool."""
+        """Ends only when cancelled; while Postgres is away, entries stay in the spool."""
         forget_at = sweep_at = 0.0
         clock = asyncio.get_running_loop().time
         while True:
             try:
-                moved = await self.drain_once()
+                moved = await self.drain_batch()
                 if clock() >= sweep_at:
-                    await self.sweep_once()
+                    await self.sweep_erased_words()
                     sweep_at = clock() + SWEEP_EVERY_S
                 if clock() >= forget_at:
                     await self._spool.forget_drained()
                     forget_at = clock() + FORGET_EVERY_S
                 self._failures = 0
             except (*db.AWAY, sqlite3.Error) as error:  # the disk of the spool may be full
-                await self._wait_out(error)
+                await self._pause_after_failure(error)
                 continue
             if not moved:
                 await asyncio.sleep(IDLE_S)
 
-    async def drain_once(self) -> int:
+    async def drain_batch(self) -> int:
         """Moves one batch and returns its size. Raises db.AWAY."""
-        entries = await self._spool.waiting(BATCH)
+        entries = await self._spool.list_waiting(BATCH_ENTRIES)
         for tenant_id, group in groupby(entries, key=lambda entry: entry.tenant_id):
             batch = list(group)
-            await self._store(tenant_id, batch)
+            await self._store_batch(tenant_id, batch)
             await self._spool.mark_drained(batch)
             for entry in batch:
                 metrics.DRAINED.inc(kind=entry.kind)
         return len(entries)
 
-    async def sweep_once(self) -> None:
-        """Deletes from the spool what learners have erased. Raises db.AWAY."""
-        newest = await self._spool.last_drained()
+    async def sweep_erased_words(self) -> None:
+        """Raises db.AWAY."""
+        newest = await self._spool.list_newest_drained()
         for tenant_id in {tenant for tenant, _ in newest}:
             sessions = [session for tenant, session in newest if tenant == tenant_id]
             async with db.tenant_tx(self._pool, tenant_id) as conn:
                 erased = await list_erased(conn, tenant_id, sessions)
             for one in erased:
-                await self._sweep(one, newest[tenant_id, one.session_id])
+                await self._erase_from_spool(one, newest[tenant_id, one.session_id])
 
-    async def _sweep(self, erased: Erased, newest: int) -> None:
+    async def _erase_from_spool(self, erased: Erased, newest: int) -> None:
         key, state = (erased.session_id, erased.account_id), (erased.erased_at, newest)
         if self._swept.get(key) == state:
             return
-        if await self._spool.erase(*key, erased.erased_at, erased.segment_ids):
+        if await self._spool.erase_words(*key, erased.erased_at, erased.segment_ids):
             self._swept[key] = state
             logger.info("erased from the spool", extra={"session_id": str(erased.session_id)})
 
-    async def _wait_out(self, error: BaseException) -> None:
+    async def _pause_after_failure(self, error: BaseException) -> None:
         pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
         self._failures += 1
         metrics.DRAIN_FAILURES.inc()
@@ -104,16 +104,16 @@ class Drainer:
         )
         await asyncio.sleep(pause)
 
-    async def _store(self, tenant_id: UUID, batch: list[Entry]) -> None:
+    async def _store_batch(self, tenant_id: UUID, batch: list[Entry]) -> None:
         try:
-            await self._store_together(tenant_id, batch)
+            await self._store_in_transaction(tenant_id, batch)
         except db.AWAY:
             raise
-        except BAD:
+        except UNSTORABLE_ERRORS:
             for entry in batch:  # at least one is bad: store them one by one
-                await self._store_alone(tenant_id, entry)
+                await self._store_or_make_dead_letter(tenant_id, entry)
 
-    async def _store_together(self, tenant_id: UUID, batch: Iterable[Entry]) -> None:
+    async def _store_in_transaction(self, tenant_id: UUID, batch: Iterable[Entry]) -> None:
         entries = list(batch)
         segments = [
             _segments.validate_python(entry.payload) for entry in entries if entry.kind == "segment"
@@ -129,12 +129,12 @@ class Drainer:
             if presences:
                 await upsert_participants(conn, tenant_id, presences)
 
-    async def _store_alone(self, tenant_id: UUID, entry: Entry) -> None:
+    async def _store_or_make_dead_letter(self, tenant_id: UUID, entry: Entry) -> None:
         try:
-            await self._store_together(tenant_id, [entry])
+            await self._store_in_transaction(tenant_id, [entry])
         except db.AWAY:
             raise
-        except BAD as error:
+        except UNSTORABLE_ERRORS as error:
             metrics.DEAD_LETTERS.inc(kind=entry.kind)
             logger.error(
                 "entry cannot be stored and became a dead letter",
@@ -151,17 +151,16 @@ class Drainer:
                 )
 
 
-async def keep_metrics(spool: Spool) -> None:
-    """Reports the spool's backlog as metrics and an alarm, until cancelled."""
+async def report_backlog(spool: Spool) -> None:
     while True:
         try:
-            await _count(spool)
+            await _report_backlog_once(spool)
         except sqlite3.Error as error:
             logger.warning("the spool could not be counted", extra={"why": type(error).__name__})
         await asyncio.sleep(METRICS_EVERY_S)
 
 
-async def _count(spool: Spool) -> None:
+async def _report_backlog_once(spool: Spool) -> None:
     waiting, oldest_s = await spool.count_waiting(), await spool.oldest_waiting_s()
     metrics.SPOOL_WAITING.set(waiting)
     metrics.SPOOL_OLDEST.set(oldest_s)
@@ -175,24 +174,24 @@ async def run_drainer(settings: Settings) -> None:
     pool = await db.create_pool(settings.drain_dsn, max_size=2)
     drainer = Drainer(spool, pool)
     task = asyncio.create_task(drainer.run())
-    counting = asyncio.create_task(keep_metrics(spool))
+    counting = asyncio.create_task(report_backlog(spool))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
     try:
         await task
     except asyncio.CancelledError:
-        await _last_drain(drainer)
+        await _drain_before_exit(drainer)
     finally:
         counting.cancel()
         await pool.close()
         await spool.close()
 
 
-async def _last_drain(drainer: Drainer) -> None:
+async def _drain_before_exit(drainer: Drainer) -> None:
     try:
-        while await drainer.drain_once():
+        while await drainer.drain_batch():
             pass
-        await drainer.sweep_once()
+        await drainer.sweep_erased_words()
     except (*db.AWAY, sqlite3.Error):
         logger.warning("entries wait in the spool for the next start")

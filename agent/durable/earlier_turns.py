@@ -20,9 +20,9 @@ from db.quizzes import find_last_step
 from db.rooms import find_room_learner
 from db.transcripts import Segment, list_latest_segments
 
-TALK = 40  # segments of context for the next agent
-CUT_YOUNG = timedelta(seconds=30)  # older questions are answered only if asked again
-BACK_WITHIN = timedelta(
+CONTEXT_SEGMENTS = 40  # segments of context for the next agent
+CUT_TURN_LIFE = timedelta(seconds=30)  # older questions are answered only if asked again
+PRESENT_WITHIN = timedelta(
     seconds=30
 )  # learners who left this shortly before the loss count as present
 
@@ -55,7 +55,7 @@ class EarlierTurns:
             )
         return context
 
-    async def was_with(self, pool: db.Pool, account_id: UUID) -> bool:
+    async def was_cut_off(self, pool: db.Pool, account_id: UUID) -> bool:
         """Whether the learner was greeted by the earlier agent and present when it was lost."""
         tenant_id, session = self.dispatch.tenant_id, self.dispatch.session
         async with db.tenant_tx(pool, tenant_id) as conn:
@@ -64,12 +64,14 @@ class EarlierTurns:
                 return False
             last = await select_dispatch(conn, tenant_id, session.id)
             lost_at = last.dispatched_at or row.greeted_at
-            return await was_present(conn, tenant_id, session.id, account_id, lost_at, BACK_WITHIN)
+            return await was_present(
+                conn, tenant_id, session.id, account_id, lost_at, PRESENT_WITHIN
+            )
 
-    def cut_turn(self, account_id: UUID, now: datetime) -> Segment | None:
-        """The learner's unanswered turn as one segment; None if it is older than CUT_YOUNG."""
+    def recent_cut_turn(self, account_id: UUID, now: datetime) -> Segment | None:
+        """The learner's unanswered turn as one segment; None if it is older than CUT_TURN_LIFE."""
         turn = self.cut.get(account_id)
-        return turn if turn and now - turn.ended_at < CUT_YOUNG else None
+        return turn if turn and now - turn.ended_at < CUT_TURN_LIFE else None
 
 
 async def load_earlier_turns(
@@ -82,27 +84,29 @@ async def load_earlier_turns(
     if dispatch.epoch == 1:
         return None
     # read the spool first: an entry drained between the two reads is seen twice instead of lost
-    waiting = await spool.waiting_of(dispatch.session.id)
+    waiting = await spool.list_waiting_segments(dispatch.session.id)
     async with db.tenant_tx(pool, dispatch.tenant_id) as conn:
-        stored = await list_latest_segments(conn, dispatch.tenant_id, dispatch.session.id, TALK)
-        segments = _in_order(waiting, stored)
+        stored = await list_latest_segments(
+            conn, dispatch.tenant_id, dispatch.session.id, CONTEXT_SEGMENTS
+        )
+        segments = _merge_in_spoken_order(waiting, stored)
         cut = [
             turn
-            for turn in _unanswered(segments)
-            if not await _acted_since(conn, dispatch, turn.account_id, turn.started_at)
+            for turn in _join_unanswered_turns(segments)
+            if not await _tool_acted_since(conn, dispatch, turn.account_id, turn.started_at)
         ]
     return EarlierTurns(
         dispatch, segments, {turn.account_id: turn for turn in cut if turn.account_id}
     )
 
 
-def _in_order(waiting: Iterable[Entry], stored: Iterable[Segment]) -> list[Segment]:
-    by_id = {segment.id: segment for segment in [*_readable(waiting), *stored]}
+def _merge_in_spoken_order(waiting: Iterable[Entry], stored: Iterable[Segment]) -> list[Segment]:
+    by_id = {segment.id: segment for segment in [*_parse_segments(waiting), *stored]}
     talk = sorted(by_id.values(), key=lambda segment: (segment.epoch, segment.local_seq))
-    return [segment for segment in talk if segment.text not in ("", NOT_HEARD)][-TALK:]
+    return [segment for segment in talk if segment.text not in ("", NOT_HEARD)][-CONTEXT_SEGMENTS:]
 
 
-def _unanswered(segments: Iterable[Segment]) -> Iterable[Segment]:
+def _join_unanswered_turns(segments: Iterable[Segment]) -> Iterable[Segment]:
     """What each learner has said since their last answer, as one segment."""
     said = list(segments)
     answered = {segment.in_reply_to for segment in said}
@@ -117,7 +121,7 @@ def _unanswered(segments: Iterable[Segment]) -> Iterable[Segment]:
         yield replace(mine[-1], text=text, started_at=mine[0].started_at)
 
 
-async def _acted_since(
+async def _tool_acted_since(
     conn: db.Connection, dispatch: Dispatch, account_id: UUID | None, moment: datetime
 ) -> bool:
     """Whether the turn already changed the quiz or lesson, and answering it would do so again."""
@@ -132,7 +136,7 @@ async def _acted_since(
     return any(at > moment for at in [*changes, step] if at is not None)
 
 
-def _readable(entries: Iterable[Entry]) -> list[Segment]:
+def _parse_segments(entries: Iterable[Entry]) -> list[Segment]:
     found = []
     for entry in entries:
         try:

@@ -47,11 +47,11 @@ class Journal:
         self._ids = count(1)
         self._order = count(1)
 
-    def next_id(self) -> str:
+    def next_segment_id(self) -> str:
         return f"{self._dispatch.epoch}-{next(self._ids)}"
 
-    async def learner_said(self, learner: Learner, said: Utterance) -> None:
-        await self._keep(
+    async def record_utterance(self, learner: Learner, said: Utterance) -> None:
+        await self._write_segment(
             words=learner.store_words is not False,
             id=said.segment_id,
             account_id=learner.account_id,
@@ -60,16 +60,16 @@ class Journal:
             role="learner",
             source=said.source,
             text=said.text,
-            started_at=_utc(said.started_at),
-            ended_at=_utc(said.ended_at),
+            started_at=_utc_from_epoch(said.started_at),
+            ended_at=_utc_from_epoch(said.ended_at),
             lesson_id=learner.lesson_id,
             language=said.language,
             confidence=said.confidence,
         )
 
-    async def tutor_said(self, sentence: Sentence) -> None:
+    async def record_sentence(self, sentence: Sentence) -> None:
         dispatch, to = self._dispatch, self.roster.get(sentence.line.identity)
-        await self._keep(
+        await self._write_segment(
             words=to is None or to.store_words is not False,
             id=sentence.id,
             account_id=None,
@@ -78,21 +78,21 @@ class Journal:
             role="tutor",
             source="voice",
             text=sentence.text,
-            started_at=_utc(sentence.started_at),
-            ended_at=_utc(sentence.ended_at),
+            started_at=_utc_from_epoch(sentence.started_at),
+            ended_at=_utc_from_epoch(sentence.ended_at),
             lesson_id=sentence.line.lesson_id,
             language="en",
             interrupted=sentence.interrupted,
             in_reply_to=sentence.line.in_reply_to,
         )
 
-    async def joined(self, learner: Learner, connection: Connection) -> None:
-        await self._keep_presence(learner, connection, left_at=None)
+    async def record_join(self, learner: Learner, connection: Connection) -> None:
+        await self._write_presence(learner, connection, left_at=None)
 
-    async def left(self, learner: Learner, connection: Connection) -> None:
-        await self._keep_presence(learner, connection, left_at=datetime.now(UTC))
+    async def record_leave(self, learner: Learner, connection: Connection) -> None:
+        await self._write_presence(learner, connection, left_at=datetime.now(UTC))
 
-    async def _keep(self, *, words: bool, **columns: Any) -> None:
+    async def _write_segment(self, *, words: bool, **columns: Any) -> None:
         if not words:
             columns |= WITHOUT_WORDS
         defaults = {
@@ -107,9 +107,9 @@ class Journal:
             local_seq=next(self._order),
             **(defaults | columns),
         )
-        await self._put("segment", segment.id, _segments.dump_python(segment, mode="json"))
+        await self._write_entry("segment", segment.id, _segments.dump_python(segment, mode="json"))
 
-    async def _keep_presence(
+    async def _write_presence(
         self, learner: Learner, connection: Connection, *, left_at: datetime | None
     ) -> None:
         presence = Participant(
@@ -120,12 +120,14 @@ class Journal:
             left_at=left_at,
         )
         key = f"{connection.sid}:{'left' if left_at else 'joined'}"
-        await self._put("participant", key, _presences.dump_python(presence, mode="json"))
+        await self._write_entry("participant", key, _presences.dump_python(presence, mode="json"))
 
-    async def _put(self, kind: Kind, key: str, payload: dict[str, Any]) -> None:
+    async def _write_entry(self, kind: Kind, key: str, payload: dict[str, Any]) -> None:
         dispatch = self._dispatch
-        await self.writer.put(Entry(dispatch.tenant_id, dispatch.session.id, kind, key, payload))
+        await self.writer.write_entry(
+            Entry(dispatch.tenant_id, dispatch.session.id, kind, key, payload)
+        )
 
 
-def _utc(epoch_s: float) -> datetime:
+def _utc_from_epoch(epoch_s: float) -> datetime:
     return datetime.fromtimestamp(epoch_s, UTC)

@@ -32,7 +32,7 @@ class Entry:
 class Spool(LocalQueue):
     """Filled by the agent jobs of this host, emptied by its drainer."""
 
-    async def put(self, entry: Entry) -> None:
+    async def write_entry(self, entry: Entry) -> None:
         """Returns once the entry is on disk; a repeat changes nothing. Raises sqlite3.Error."""
         await self.put_row(
             Row(
@@ -44,18 +44,21 @@ class Spool(LocalQueue):
             )
         )
 
-    async def waiting(self, limit: int) -> list[Entry]:
+    async def list_waiting(self, limit: int) -> list[Entry]:
         """The oldest entries that are not drained, in insertion order."""
-        return [_entry(row) for row in await self.waiting_rows(limit)]
+        return [_entry_from_row(row) for row in await self.waiting_rows(limit)]
 
-    async def waiting_of(self, session_id: UUID) -> list[Entry]:
-        return [_entry(row) for row in await self._run(_select_waiting_of, self._db, session_id)]
+    async def list_waiting_segments(self, session_id: UUID) -> list[Entry]:
+        return [
+            _entry_from_row(row)
+            for row in await self._run(_select_waiting_segments, self._db, session_id)
+        ]
 
-    async def last_drained(self) -> dict[tuple[UUID, UUID], int]:
+    async def list_newest_drained(self) -> dict[tuple[UUID, UUID], int]:
         """Maps tenant and session to the seq of their newest drained entry."""
-        return await self._run(_last_drained, self._db)
+        return await self._run(_select_newest_drained, self._db)
 
-    async def erase(
+    async def erase_words(
         self, session_id: UUID, account_id: UUID, until: datetime, answered: Iterable[str]
     ) -> bool:
         """Deletes what the account said in a session up to `until`, and the answers to it.
@@ -64,7 +67,7 @@ class Spool(LocalQueue):
         Postgres refuses them and remembers their ids. Returns True if no byte is left on disk,
         False if a reader held the log: call it again.
         """
-        return await self._run(_erase, self._db, session_id, account_id, until, answered)
+        return await self._run(_delete_words, self._db, session_id, account_id, until, answered)
 
 
 def check_spool(path: Path) -> None:
@@ -80,7 +83,7 @@ def check_spool(path: Path) -> None:
         db.close()
 
 
-def _entry(row: Row) -> Entry:
+def _entry_from_row(row: Row) -> Entry:
     return Entry(
         UUID(row.tenant_id),
         UUID(row.session_id),
@@ -91,7 +94,7 @@ def _entry(row: Row) -> Entry:
     )
 
 
-def _select_waiting_of(db: sqlite3.Connection, session_id: UUID) -> list[Row]:
+def _select_waiting_segments(db: sqlite3.Connection, session_id: UUID) -> list[Row]:
     rows = db.execute(
         "select kind, key, payload, tenant_id, session_id, seq from entries"
         " where drained_at is null and session_id = ? and kind = 'segment' order by seq",
@@ -100,7 +103,7 @@ def _select_waiting_of(db: sqlite3.Connection, session_id: UUID) -> list[Row]:
     return [Row(*row) for row in rows]
 
 
-def _last_drained(db: sqlite3.Connection) -> dict[tuple[UUID, UUID], int]:
+def _select_newest_drained(db: sqlite3.Connection) -> dict[tuple[UUID, UUID], int]:
     rows = db.execute(
         "select tenant_id, session_id, max(seq) from entries where drained_at is not null"
         " group by tenant_id, session_id"
@@ -108,7 +111,7 @@ def _last_drained(db: sqlite3.Connection) -> dict[tuple[UUID, UUID], int]:
     return {(UUID(tenant), UUID(session)): seq for tenant, session, seq in rows}
 
 
-def _erase(
+def _delete_words(
     db: sqlite3.Connection,
     session_id: UUID,
     account_id: UUID,
@@ -121,7 +124,7 @@ def _erase(
         (str(session_id),),
     )
     said = [(seq, json.loads(payload)) for seq, payload in rows]
-    own = {seq for seq, payload in said if _is_own(payload, account_id, until)}
+    own = {seq for seq, payload in said if _was_said_by(payload, account_id, until)}
     ids = {*answered, *(payload.get("id") for seq, payload in said if seq in own)} - {None}
     gone = own | {
         seq for seq, payload in said if {payload.get("id"), payload.get("in_reply_to")} & ids
@@ -134,7 +137,7 @@ def _erase(
     return not busy
 
 
-def _is_own(payload: dict[str, Any], account_id: UUID, until: datetime) -> bool:
+def _was_said_by(payload: dict[str, Any], account_id: UUID, until: datetime) -> bool:
     if payload.get("account_id") != str(account_id):
         return False
     try:

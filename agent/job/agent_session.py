@@ -20,9 +20,9 @@ from tools.desk import Desk
 
 MAX_BITRATE = 64_000  # halves the encoder's CPU without an audible difference
 # LiveKit closes a session after a few provider errors, and the agent would stay in the room, silent
-NEVER_CLOSE = 1_000_000_000
+ERRORS_BEFORE_CLOSE = 1_000_000_000
 
-TURNS = TurnHandlingOptions(
+TURN_HANDLING = TurnHandlingOptions(
     turn_detection="vad",
     # an interruption without words is false; recognition may take some seconds
     interruption={"mode": "vad", "false_interruption_timeout": 5.0},
@@ -47,16 +47,16 @@ class RoomAgentSession:
             vad=floor,
             llm=language_model,
             tts=models.tts,
-            turn_handling=TURNS,
+            turn_handling=TURN_HANDLING,
             aec_warmup_duration=None,
             session_close_transcript_timeout=0.0,  # the job waits for the last words itself
             user_away_timeout=None,
             tts_text_transforms=None,  # `speakable` does this; LiveKit's delay full stops
-            conn_options=SessionConnectOptions(max_unrecoverable_errors=NEVER_CLOSE),
+            conn_options=SessionConnectOptions(max_unrecoverable_errors=ERRORS_BEFORE_CLOSE),
         )
         self._latency = Latency(room)
-        self.inner.on("conversation_item_added", self._latency.on_item)
-        self.inner.on("agent_false_interruption", lambda _event: count_false_stop())
+        self.inner.on("conversation_item_added", self._latency.on_conversation_item)
+        self.inner.on("agent_false_interruption", lambda _event: count_false_interruption())
 
     async def start(self, tutor: Agent, captions: io.TextOutput) -> None:
         """Starts the tutor. The room must be connected."""
@@ -102,13 +102,11 @@ class RoomAgentSession:
         text = protocol.dump(protocol.ModelNames(**names))
         await publish.set_attribute(self._room, protocol.ATTRIBUTE_MODELS, text)
 
-    def silence(self) -> None:
-        """Stops voice and captions at once and drops the rest of the current speech."""
+    def silence_output(self) -> None:
         self.inner.output.set_transcription_enabled(False)
         self.inner.output.set_audio_enabled(False)
 
     async def aclose(self) -> None:
-        """Closes the session, then its captions, then the models."""
         async with contextlib.AsyncExitStack() as at_end:
             for close in self._closes:
                 at_end.push_async_callback(close)
@@ -118,6 +116,5 @@ class RoomAgentSession:
             at_end.push_async_callback(self.inner.aclose)
 
 
-def count_false_stop() -> None:
-    """Counts an interruption by a sound without words, an early sign of overload."""
+def count_false_interruption() -> None:
     metrics.FALSE_INTERRUPTIONS.inc()

@@ -15,7 +15,7 @@ import db
 from agent.durable.journal import Journal
 from agent.durable.spool import Spool
 from agent.job.lease import Lease
-from agent.livekit_private import limit_streams
+from agent.livekit_private import limit_stream_size
 from agent.room.dispatch import Dispatch
 from agent.room.learner import Roster
 from settings import Settings
@@ -61,34 +61,32 @@ class RoomJob(ABC):
         """Called once, after the agent has joined the room."""
 
     @abstractmethod
-    async def work(self) -> None:
-        """Runs until it is cancelled."""
+    async def serve_room(self) -> None: ...
 
     @abstractmethod
     async def say_goodbye(self) -> None:
         """Says a last line before the worker stops. Cancelled after GOODBYE_S."""
 
     @abstractmethod
-    def silence(self) -> None:
-        """Stops all output at once, because another agent serves the session now."""
+    def silence_output(self) -> None: ...
 
     @abstractmethod
     async def close(self) -> None:
         """Closes what the subclass opened, even if `start` failed. The journal is still open."""
 
-    def leave(self) -> None:
+    def leave_room(self) -> None:
         self._over.set()
 
     async def run(self) -> None:
         """Returns when the room has ended, the worker stops, or a newer agent took over."""
         self.room.on("disconnected", self._on_disconnected)
-        limit_streams(self.room, MAX_STREAM_BYTES)
+        limit_stream_size(self.room, MAX_STREAM_BYTES)
         async with contextlib.AsyncExitStack() as at_end:
             # before joining, which is slow when many jobs start at once
             heartbeat = asyncio.create_task(self._hold_lease())
             at_end.callback(heartbeat.cancel)
             await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
-            at_end.push_async_callback(self._end_session)
+            at_end.push_async_callback(self._end_session_of_closed_room)
             at_end.push_async_callback(self.journal.writer.close)
             at_end.push_async_callback(self.close)
             at_end.callback(heartbeat.cancel)  # so the next agent does not wait for `close`
@@ -96,12 +94,12 @@ class RoomJob(ABC):
             at_end.callback(loop_lag.cancel)
             metrics.AGENT_ROOMS.set(1)
             await self.start()
-            await self._work_until_over(heartbeat)
+            await self._serve_until_over(heartbeat)
         self._ctx.shutdown("the lesson has ended")
 
-    async def _work_until_over(self, heartbeat: asyncio.Task[None]) -> None:
-        working = asyncio.create_task(self.work())
-        draining = asyncio.create_task(self._until_drained())
+    async def _serve_until_over(self, heartbeat: asyncio.Task[None]) -> None:
+        working = asyncio.create_task(self.serve_room())
+        draining = asyncio.create_task(self._wait_for_goodbye_time())
         over = asyncio.create_task(self._over.wait())
         try:
             await asyncio.wait({working, draining, over}, return_when=asyncio.FIRST_COMPLETED)
@@ -109,7 +107,7 @@ class RoomJob(ABC):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.say_goodbye(), GOODBYE_S)
                 heartbeat.cancel()  # so the watcher dispatches another agent
-                await self.lease.log_left()
+                await self.lease.log_agent_left()
             if working.done():
                 working.result()
         finally:
@@ -117,7 +115,7 @@ class RoomJob(ABC):
                 task.cancel()
             await asyncio.gather(working, draining, over, return_exceptions=True)
 
-    async def _until_drained(self) -> None:
+    async def _wait_for_goodbye_time(self) -> None:
         """Returns when the goodbye must start for the job to end by the worker's deadline."""
         while True:  # polled: the deadline is a file that the worker's process writes
             deadline = self._deadline()
@@ -127,16 +125,16 @@ class RoomJob(ABC):
 
     async def _hold_lease(self) -> None:
         """Renews the lease until it is lost, then stops output and leaves."""
-        await self.lease.hold()
+        await self.lease.renew_until_lost()
         logger.info("lease lost: a newer agent took over, or the session has ended")
-        self.silence()
-        self.leave()
+        self.silence_output()
+        self.leave_room()
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self._disconnect_reason = rtc.DisconnectReason.Name(reason)
-        self.leave()
+        self.leave_room()
 
-    async def _end_session(self) -> None:
+    async def _end_session_of_closed_room(self) -> None:
         """Ends the session if the server closed the room. A lost connection does not end it.
 
         Nothing happens if a newer agent serves the session because a learner has come back.

@@ -8,7 +8,7 @@ from agent.job.tutor_job import run_tutor_job
 from protocol import SessionKind
 
 
-def job_for(kind: SessionKind) -> Callable[[JobParts], Awaitable[None]] | None:
+def job_for_kind(kind: SessionKind) -> Callable[[JobParts], Awaitable[None]] | None:
     """Returns None for kinds of sessions without an agent."""
     match kind:
         case "tutor":

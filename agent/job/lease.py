@@ -18,7 +18,7 @@ START_TRIES, START_PAUSE_S = 80, 0.25  # 20 s, if the database is away when a jo
 logger = logging.getLogger("bodh.agent")
 
 
-async def find_dispatched(pool: db.Pool, dispatch: protocol.DispatchMetadata) -> Dispatch:
+async def load_dispatch(pool: db.Pool, dispatch: protocol.DispatchMetadata) -> Dispatch:
     """Loads the rows of a dispatch, which may be committed a moment after it was sent.
 
     Raises NotFound, or db.AWAY after 20 s.
@@ -47,12 +47,11 @@ class Lease:
         self._dispatch = dispatch
         self._heartbeat_every_s = heartbeat_every.total_seconds()
 
-    async def hold(self) -> None:
-        """Sends heartbeats until a newer agent serves the session or it has ended."""
-        while await self.renew():  # noqa: ASYNC110 another process decides it
+    async def renew_until_lost(self) -> None:
+        while await self.send_heartbeat():  # noqa: ASYNC110 another process decides it
             await asyncio.sleep(self._heartbeat_every_s)
 
-    async def renew(self) -> bool:
+    async def send_heartbeat(self) -> bool:
         """Sends a heartbeat. False if this agent no longer serves the session.
 
         True if the database is away: the agent keeps talking.
@@ -67,8 +66,7 @@ class Lease:
             logger.warning("no heartbeat", extra={"why": type(error).__name__})
             return True
 
-    async def log_left(self) -> None:
-        """Logs that this agent left on purpose and was not lost."""
+    async def log_agent_left(self) -> None:
         dispatch, now = self._dispatch, datetime.now(UTC)
         left = AgentLeft(epoch=dispatch.epoch)
         try:

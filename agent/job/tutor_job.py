@@ -30,7 +30,7 @@ class TutorJob(RoomJob):
         models = build_models(settings, parts.engine)
         self._floor = Floor()
         self._microphones = Microphones(
-            self.room, models.recogniser, self._floor, next_id=self.journal.next_id
+            self.room, models.recogniser, self._floor, next_segment_id=self.journal.next_segment_id
         )
         self._classroom = classroom = Classroom(
             settings,
@@ -46,9 +46,9 @@ class TutorJob(RoomJob):
         self._agent_session = RoomAgentSession(
             settings, self.room, models, self._floor, classroom.desk
         )
-        self._agent_session.inner.on("close", lambda _event: self.leave())
+        self._agent_session.inner.on("close", lambda _event: self.leave_room())
         self._tutor = RoomTutor(classroom, self._floor)
-        classroom.tutor_speech.attach(self._agent_session.inner)
+        classroom.tutor_speech.attach_session(self._agent_session.inner)
 
     async def start(self) -> None:
         if self._earlier is not None:
@@ -56,7 +56,7 @@ class TutorJob(RoomJob):
         captions = self._classroom.tutor_captions
         await self._agent_session.start(self._tutor, captions)
 
-    async def work(self) -> None:
+    async def serve_room(self) -> None:
         await self._agent_session.inner.room_io.wait_for_ready()  # until the first learner joins
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._agent_session.publish_models(self._engine))
@@ -65,23 +65,23 @@ class TutorJob(RoomJob):
     async def say_goodbye(self) -> None:
         await self._classroom.say_goodbye()
 
-    def silence(self) -> None:
-        self._agent_session.silence()
+    def silence_output(self) -> None:
+        self._agent_session.silence_output()
 
     async def close(self) -> None:
         """Waits for the last words, then closes microphones, models and captions, in this order."""
         async with contextlib.AsyncExitStack() as at_end:
             at_end.push_async_callback(self._classroom.captions.close)
-            at_end.push_async_callback(self._classroom.tutor_captions.drained)
+            at_end.push_async_callback(self._classroom.tutor_captions.wait_until_recorded)
             at_end.push_async_callback(self._agent_session.aclose)
             at_end.push_async_callback(self._microphones.aclose)
             at_end.push_async_callback(self._hear_last_words)
 
     async def _hear_last_words(self) -> None:
         """Waits until what was said just before the end is in the journal."""
-        self._floor.close()
-        self._microphones.end()
+        self._floor.drop_late_utterances()
+        self._microphones.end_listening()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_WORDS_S):
-                await self._microphones.recognised()
-                await self._floor.taken()
+                await self._microphones.wait_until_recognised()
+                await self._floor.wait_until_taken()

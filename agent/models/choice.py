@@ -37,20 +37,20 @@ class Models:
 def build_models(settings: Settings, engine: SpeechClient) -> Models:
     espeak = EspeakTTS(voice=settings.espeak_voice, rate_wpm=settings.espeak_rate)
     if settings.tts_base_url:
-        voice, set_rate = _remote_voice(settings, espeak)
+        voice, set_rate = _build_remote_voice(settings, espeak)
     else:
         voice, set_rate = espeak, espeak.set_rate
     recogniser: Recogniser = engine
     closes: list[Callable[[], Awaitable[None]]] = [voice.aclose]
     if settings.stt_base_url:
-        recogniser = remote = _remote_recogniser(settings, engine)
+        recogniser = remote = _build_remote_recogniser(settings, engine)
         closes.append(remote.aclose)
     plugin = RecogniserSTT(recogniser, model=settings.stt_model or "whisper")
     names = {"stt": plugin.model, "tts": voice.model}
     return Models(recogniser, stt=plugin, tts=voice, set_rate=set_rate, names=names, closes=closes)
 
 
-def _remote_voice(
+def _build_remote_voice(
     settings: Settings, espeak: EspeakTTS
 ) -> tuple[tts.TTS[Any], Callable[[float], None]]:
     remote = openai.TTS(
@@ -69,7 +69,7 @@ def _remote_voice(
     return voice, set_rate
 
 
-def _remote_recogniser(settings: Settings, engine: SpeechClient) -> FallbackRecogniser:
+def _build_remote_recogniser(settings: Settings, engine: SpeechClient) -> FallbackRecogniser:
     client = AsyncOpenAI(
         base_url=settings.stt_base_url,
         api_key=settings.stt_api_key.get_secret_value() or "none",

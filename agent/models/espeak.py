@@ -14,21 +14,21 @@ from typing import Literal
 from livekit.agents import APIConnectionError, tts, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
-from agent.models.espeak_helper import AUDIO, FAILED, HEAD, READY
+from agent.models.espeak_helper import AUDIO, FAILED, FRAME_HEAD, READY
 
 logger = logging.getLogger("bodh.voice")
 
-HELPER = Path(__file__).with_name("espeak_helper.py")
+HELPER_PATH = Path(__file__).with_name("espeak_helper.py")
 RATE = 22_050
-SILENCE = bytes(2 * RATE // 10)  # 100 ms, for a text without letters or digits
+SILENT_PCM = bytes(2 * RATE // 10)  # 100 ms, for a text without letters or digits
 START_TIMEOUT_S = 10.0
 CHUNK_TIMEOUT_S = 5.0
 SLOWEST_WPM, FASTEST_WPM = 80, 400  # eSpeak NG distorts outside this range
-Frame = tuple[bytes, bytes]  # kind, body
+HelperFrame = tuple[bytes, bytes]  # kind, body
 
 
 class VoiceError(Exception):
-    """The helper cannot speak."""
+    pass
 
 
 class EspeakProcess:
@@ -39,7 +39,7 @@ class EspeakProcess:
         self._stdin = process.stdin
         self._stdout = process.stdout
         self._ids = itertools.count(1)
-        self._queues: dict[int, asyncio.Queue[Frame]] = {}
+        self._queues: dict[int, asyncio.Queue[HelperFrame]] = {}
         self._listener: asyncio.Task[None] | None = None
 
     @classmethod
@@ -48,21 +48,21 @@ class EspeakProcess:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-I",
-            str(HELPER),
+            str(HELPER_PATH),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
         helper = cls(process)
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                kind, _, body = await helper._read()
+                kind, _, body = await helper._read_frame()
         except (TimeoutError, asyncio.IncompleteReadError) as error:
             await helper.aclose()
             raise VoiceError("the eSpeak NG helper did not start") from error
         if kind != READY or int(body) != RATE:
             await helper.aclose()
             raise VoiceError(body.decode(errors="replace"))
-        helper._listener = asyncio.create_task(helper._listen(), name="espeak helper")
+        helper._listener = asyncio.create_task(helper._queue_frames(), name="espeak helper")
         return helper
 
     @property
@@ -73,17 +73,21 @@ class EspeakProcess:
     def pid(self) -> int:
         return self._process.pid
 
-    async def say(self, text: str, *, voice: str, rate_wpm: int) -> AsyncGenerator[bytes, None]:
+    async def synthesise(
+        self, text: str, *, voice: str, rate_wpm: int
+    ) -> AsyncGenerator[bytes, None]:
         """Yields PCM (int16 mono, 22,050 Hz) as it is produced; leaving the loop cancels the rest.
 
         Raises VoiceError if the helper fails or dies.
         """
         number = next(self._ids)
-        frames: asyncio.Queue[Frame] = asyncio.Queue()
+        frames: asyncio.Queue[HelperFrame] = asyncio.Queue()
         self._queues[number] = frames
         kind = AUDIO
         try:
-            await self._send({"id": number, "text": text, "voice": voice, "rate_wpm": rate_wpm})
+            await self._send_request(
+                {"id": number, "text": text, "voice": voice, "rate_wpm": rate_wpm}
+            )
             while kind == AUDIO:
                 async with asyncio.timeout(CHUNK_TIMEOUT_S):
                     kind, body = await frames.get()
@@ -97,7 +101,7 @@ class EspeakProcess:
             del self._queues[number]
             if kind == AUDIO and self.alive:
                 with contextlib.suppress(ConnectionError):
-                    self._write({"cancel": number})
+                    self._write_request({"cancel": number})
 
     async def aclose(self) -> None:
         """Kills the process; it has nothing to save."""
@@ -109,24 +113,24 @@ class EspeakProcess:
                 self._process.kill()
         await self._process.wait()
 
-    async def _send(self, request: dict[str, object]) -> None:
+    async def _send_request(self, request: dict[str, object]) -> None:
         if not self.alive:
             raise ConnectionResetError
-        self._write(request)
+        self._write_request(request)
         await self._stdin.drain()
 
-    def _write(self, request: dict[str, object]) -> None:
+    def _write_request(self, request: dict[str, object]) -> None:
         body = json.dumps(request).encode()
         self._stdin.write(struct.pack("!I", len(body)) + body)
 
-    async def _read(self) -> tuple[bytes, int, bytes]:
-        kind, number, length = HEAD.unpack(await self._stdout.readexactly(HEAD.size))
+    async def _read_frame(self) -> tuple[bytes, int, bytes]:
+        kind, number, length = FRAME_HEAD.unpack(await self._stdout.readexactly(FRAME_HEAD.size))
         return kind, number, await self._stdout.readexactly(length)
 
-    async def _listen(self) -> None:
+    async def _queue_frames(self) -> None:
         try:
             while True:
-                kind, number, body = await self._read()
+                kind, number, body = await self._read_frame()
                 if number in self._queues:
                     self._queues[number].put_nowait((kind, body))
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -163,7 +167,7 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
 
     def set_rate(self, factor: float) -> None:
         """Sets a multiple of the configured rate, from the next sentence on."""
-        self._rate_wpm = clear_rate(self._base_wpm * factor)
+        self._rate_wpm = clamp_rate(self._base_wpm * factor)
 
     def synthesize(
         self, text: str, *, conn_options: APIConnectOptions = DEFAULT_API_CONNECT_OPTIONS
@@ -171,10 +175,10 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
         return EspeakStream(tts=self, input_text=text, conn_options=conn_options)
 
     async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
-        """Yields the PCM of a text in chunks. Raises VoiceError."""
-        helper = await self._running()
+        """Raises VoiceError."""
+        helper = await self._running_helper()
         async with contextlib.aclosing(
-            helper.say(text, voice=self._voice, rate_wpm=self._rate_wpm)
+            helper.synthesise(text, voice=self._voice, rate_wpm=self._rate_wpm)
         ) as chunks:
             async for chunk in chunks:
                 yield chunk
@@ -184,7 +188,7 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
         if helper is not None:
             await helper.aclose()
 
-    async def _running(self) -> EspeakProcess:
+    async def _running_helper(self) -> EspeakProcess:
         async with self._starting:
             if self._helper is None or not self._helper.alive:
                 await self.aclose()
@@ -192,8 +196,7 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
             return self._helper
 
 
-def clear_rate(wpm: float) -> int:
-    """Clamps a rate to what eSpeak NG speaks clearly."""
+def clamp_rate(wpm: float) -> int:
     return round(min(max(wpm, SLOWEST_WPM), FASTEST_WPM))
 
 
@@ -220,5 +223,5 @@ class EspeakStream(tts.ChunkedStream):
             # the next attempt starts a new helper
             raise APIConnectionError(str(error), retryable=not spoken) from error
         if not spoken:
-            output_emitter.push(SILENCE)
+            output_emitter.push(SILENT_PCM)
         output_emitter.flush()

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO
 Request = dict[str, Any]
 
 READY, AUDIO, END, FAILED = b"R", b"A", b"E", b"X"  # kinds of frames on stdout
-HEAD = struct.Struct("!cII")  # of a frame on stdout: kind, id, length
+FRAME_HEAD = struct.Struct("!cII")  # of a frame on stdout: kind, id, length
 
 SYNCHRONOUS = 2  # espeak_AUDIO_OUTPUT: samples go to the callback
 DONT_EXIT = 0x8000  # else the library ends the process if its data is missing
@@ -40,8 +40,6 @@ Callback = ctypes.CFUNCTYPE(
 
 
 class VoiceRecord(ctypes.Structure):
-    """`espeak_VOICE`: a voice, or a search for one by its language."""
-
     _fields_ = (
         ("name", ctypes.c_char_p),
         ("languages", ctypes.c_char_p),
@@ -55,35 +53,36 @@ class VoiceRecord(ctypes.Structure):
     )
 
 
-class Answers:
+class FrameWriter:
     """Writes frames to the parent. Not safe for several threads at once."""
 
     def __init__(self, pipe: BinaryIO) -> None:
         self._pipe = pipe
 
-    def send(self, kind: bytes, number: int, body: bytes = b"") -> None:
-        self._pipe.write(HEAD.pack(kind, number, len(body)) + body)
+    def send_frame(self, kind: bytes, number: int, body: bytes = b"") -> None:
+        self._pipe.write(FRAME_HEAD.pack(kind, number, len(body)) + body)
         self._pipe.flush()
 
 
 class Voice:
-    def __init__(self, library: ctypes.CDLL, answers: Answers) -> None:
+    def __init__(self, library: ctypes.CDLL, answers: FrameWriter) -> None:
         self._library = library
         self._answers = answers
         self._number = 0
         self._cancelled: set[int] = set()
-        self._callback = Callback(self._heard)  # keeps it alive: the library has only its address
+        # kept in a field, because the library has only its address
+        self._callback = Callback(self._on_samples)
         library.espeak_SetSynthCallback(self._callback)
         library.espeak_GetCurrentVoice.restype = ctypes.POINTER(VoiceRecord)
 
-    def cancel(self, number: int) -> None:
+    def cancel_request(self, number: int) -> None:
         """Stops a request, or skips it if it has not started. Safe from any thread."""
         self._cancelled.add(number)
 
-    def say(self, request: Request) -> None:
+    def say_text(self, request: Request) -> None:
         self._number = number = request["id"]
-        if not self._choose(request["voice"].encode()):
-            self._answers.send(FAILED, number, f"no voice {request['voice']!r}".encode())
+        if not self._select_voice(request["voice"].encode()):
+            self._answers.send_frame(FAILED, number, f"no voice {request['voice']!r}".encode())
             return
         self._library.espeak_SetParameter(RATE_PARAMETER, request["rate_wpm"], 0)
         text = request["text"].replace("\0", " ").encode()
@@ -93,9 +92,9 @@ class Voice:
             self._library.espeak_Synth(text, size, 0, 1, 0, flags, None, None)
             self._library.espeak_Synchronize()
         self._cancelled.discard(number)
-        self._answers.send(END, number)
+        self._answers.send_frame(END, number)
 
-    def _choose(self, voice: bytes) -> bool:
+    def _select_voice(self, voice: bytes) -> bool:
         """Selects a voice by name (`en-us`) or by language (`en-gb`)."""
         if self._library.espeak_SetVoiceByName(voice) == 0:
             return True
@@ -104,16 +103,15 @@ class Voice:
         # a byte of priority comes first; any other language is only the nearest match
         return found[1:] == voice
 
-    def _heard(self, samples: Any, count: int, _events: Any) -> int:
+    def _on_samples(self, samples: Any, count: int, _events: Any) -> int:
         if self._number in self._cancelled:
             return 1
         if samples and count > 0:
-            self._answers.send(AUDIO, self._number, ctypes.string_at(samples, count * 2))
+            self._answers.send_frame(AUDIO, self._number, ctypes.string_at(samples, count * 2))
         return 0
 
 
-def libraries() -> Iterator[tuple[str, bytes | None]]:
-    """Paths of the library and its data: the system's first, then the wheel's."""
+def library_paths() -> Iterator[tuple[str, bytes | None]]:
     for name in SYSTEM_LIBRARIES:
         yield name, None
     try:
@@ -123,8 +121,8 @@ def libraries() -> Iterator[tuple[str, bytes | None]]:
     yield espeakng_loader.get_library_path(), espeakng_loader.get_data_path().encode()
 
 
-def load() -> tuple[ctypes.CDLL, int] | None:
-    for path, data in libraries():
+def load_library() -> tuple[ctypes.CDLL, int] | None:
+    for path, data in library_paths():
         try:
             library = ctypes.CDLL(path)
         except OSError:
@@ -135,18 +133,18 @@ def load() -> tuple[ctypes.CDLL, int] | None:
     return None
 
 
-def requests(pipe: BinaryIO) -> Iterator[Request]:
+def read_requests(pipe: BinaryIO) -> Iterator[Request]:
     while len(head := pipe.read(4)) == 4:
         (length,) = struct.unpack("!I", head)
         yield json.loads(pipe.read(length))
 
 
-def listen(pipe: BinaryIO, voice: Voice, todo: "queue.SimpleQueue[Request]") -> None:
+def queue_requests(pipe: BinaryIO, voice: Voice, todo: "queue.SimpleQueue[Request]") -> None:
     """Queues texts and cancels requests; ends the process when the parent is gone."""
     try:
-        for request in requests(pipe):
+        for request in read_requests(pipe):
             if "cancel" in request:
-                voice.cancel(request["cancel"])
+                voice.cancel_request(request["cancel"])
             else:
                 todo.put(request)
     finally:
@@ -158,19 +156,21 @@ def main() -> int:
     # Ctrl-C reaches the whole process group, but the tutor still has to say goodbye
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    answers = Answers(sys.stdout.buffer)
-    loaded = load()
+    answers = FrameWriter(sys.stdout.buffer)
+    loaded = load_library()
     if loaded is None:
         message = "no eSpeak NG: install the system package espeak-ng or the wheel espeakng-loader"
-        answers.send(FAILED, 0, message.encode())
+        answers.send_frame(FAILED, 0, message.encode())
         return 1
     library, rate = loaded
     voice = Voice(library, answers)
-    answers.send(READY, 0, str(rate).encode())
+    answers.send_frame(READY, 0, str(rate).encode())
     todo: queue.SimpleQueue[Request] = queue.SimpleQueue()
-    threading.Thread(target=listen, args=(sys.stdin.buffer, voice, todo), daemon=True).start()
+    threading.Thread(
+        target=queue_requests, args=(sys.stdin.buffer, voice, todo), daemon=True
+    ).start()
     while True:
-        voice.say(todo.get())
+        voice.say_text(todo.get())
 
 
 if __name__ == "__main__":

@@ -117,10 +117,10 @@ class FallbackStream(llm.LLMStream):
     async def _run(self) -> None:
         provider = self._owner.provider_state
         if not provider.up:
-            provider.probe(self._first_words)
+            provider.start_probe(self._probe_with_this_turn)
         elif await self._ask_provider():
             return
-        await self._fall_back()
+        await self._reply_offline()
 
     async def _ask_provider(self) -> bool:
         """Returns True if the provider gave the whole reply."""
@@ -128,7 +128,7 @@ class FallbackStream(llm.LLMStream):
         deadline = loop.time() + self._owner.timeout_s
         for tries_left in (1, 0):
             try:
-                await self._reply(deadline)
+                await self._stream_reply(deadline)
             except (APIError, TimeoutError) as error:
                 wait_s = self._owner.retry_after_s(error)
                 pause_s = pause_before_retry(error, wait_s)
@@ -137,12 +137,12 @@ class FallbackStream(llm.LLMStream):
                     await asyncio.sleep(pause_s or 0.0)
                     continue
                 if not isinstance(error, Unusable):  # an unusable answer is no outage
-                    self._owner.provider_state.failed(error, wait_s or 0.0)
+                    self._owner.provider_state.mark_failed(error, wait_s or 0.0)
                 return False
             return True
         return False
 
-    def _chat(self) -> llm.LLMStream:
+    def _request_reply(self) -> llm.LLMStream:
         return self._owner.remote.chat(
             chat_ctx=self._chat_ctx,
             tools=self._tools,
@@ -150,11 +150,11 @@ class FallbackStream(llm.LLMStream):
             tool_choice=self._tool_choice,
         )
 
-    async def _reply(self, deadline: float) -> None:
+    async def _stream_reply(self, deadline: float) -> None:
         """Streams one answer of the provider. Tools are called only once it is complete."""
         loop = asyncio.get_running_loop()
         held, calls, usage = "", list[llm.FunctionToolCall](), None
-        async with self._chat() as stream:
+        async with self._request_reply() as stream:
             chunks, limit = aiter(stream), deadline
             while True:
                 async with asyncio.timeout_at(limit):
@@ -166,34 +166,33 @@ class FallbackStream(llm.LLMStream):
                     continue
                 limit = loop.time() + self._owner.timeout_s
                 calls += chunk.delta.tool_calls
-                held = self._say_whole(held + (chunk.delta.content or ""))
+                held = self._say_complete_sentences(held + (chunk.delta.content or ""))
         # a truncated answer has neither a final token count nor a full stop
         if usage is None and not calls and unfinished(held):
             raise APIConnectionError("the answer was truncated")
-        self._check(calls)
+        self._check_tool_calls(calls)
         if not calls and not (self._said + held).strip():
             raise Unusable("an empty answer")
-        self._say(held)
+        self._send_text(held)
         if calls:
-            self._send(llm.ChoiceDelta(role="assistant", tool_calls=calls))
+            self._send_delta(llm.ChoiceDelta(role="assistant", tool_calls=calls))
         if usage is not None:
             self._event_ch.send_nowait(llm.ChatChunk(id=self._request_id, usage=usage))
 
-    def _say_whole(self, text: str) -> str:
-        """Says the complete sentences of a text and returns the rest."""
+    def _say_complete_sentences(self, text: str) -> str:
         end = sentence_end(text)
-        self._say(text[:end])
+        self._send_text(text[:end])
         return text[end:]
 
-    def _say(self, text: str) -> None:
+    def _send_text(self, text: str) -> None:
         if text:
             self._said += text
-            self._send(llm.ChoiceDelta(role="assistant", content=text))
+            self._send_delta(llm.ChoiceDelta(role="assistant", content=text))
 
-    def _send(self, delta: llm.ChoiceDelta) -> None:
+    def _send_delta(self, delta: llm.ChoiceDelta) -> None:
         self._event_ch.send_nowait(llm.ChatChunk(id=self._request_id, delta=delta))
 
-    def _check(self, calls: Sequence[llm.FunctionToolCall]) -> None:
+    def _check_tool_calls(self, calls: Sequence[llm.FunctionToolCall]) -> None:
         """Raises Unusable for calls that no tool can handle."""
         if calls and self._tool_choice == "none":
             raise Unusable("too many tool calls")
@@ -207,15 +206,15 @@ class FallbackStream(llm.LLMStream):
             except (ValidationError, ValueError, TypeError, llm.ToolError):
                 raise Unusable("wrong arguments") from None  # its text quotes the learner
 
-    async def _first_words(self) -> None:
+    async def _probe_with_this_turn(self) -> None:
         """Probes the provider with this turn; returns when it answers. The answer is not used."""
-        async with asyncio.timeout(self._owner.timeout_s), self._chat() as stream:
+        async with asyncio.timeout(self._owner.timeout_s), self._request_reply() as stream:
             async for chunk in stream:
                 if chunk.has_response():
                     return
         raise Unusable("an empty answer")
 
-    async def _fall_back(self) -> None:
+    async def _reply_offline(self) -> None:
         said = {sentence.strip() for sentence in split_sentences(self._said)}
         rest, apologised = "", not self._said.strip()
         chat = self._owner.local.chat
@@ -225,10 +224,10 @@ class FallbackStream(llm.LLMStream):
             if sentence.strip() not in said:
                 rest += sentence
         if rest.strip() and not apologised:
-            self._say(" " + prompts.render("provider_failed") + " ")
-        self._say(rest)
+            self._send_text(" " + prompts.render("provider_failed") + " ")
+        self._send_text(rest)
         if response.tool_calls:
-            self._send(llm.ChoiceDelta(role="assistant", tool_calls=response.tool_calls))
+            self._send_delta(llm.ChoiceDelta(role="assistant", tool_calls=response.tool_calls))
 
 
 def pause_before_retry(error: Exception, asked_s: float | None) -> float | None:
@@ -246,7 +245,6 @@ def pause_before_retry(error: Exception, asked_s: float | None) -> float | None:
 
 
 def retry_after_s(error: BaseException | None) -> float | None:
-    """The Retry-After of an HTTP response in seconds, or None."""
     headers = getattr(getattr(error, "response", None), "headers", {})
     try:
         return max(0.0, float(headers.get("retry-after", "")))

@@ -47,17 +47,17 @@ class FallbackRecogniser:
             raise SpeechBusy("providers are only asked for finals")
         if state.up:
             try:
-                return await self._by_provider(pcm, language)
+                return await self._recognise_by_provider(pcm, language)
             except (APIError, TimeoutError) as error:
-                state.failed(error)
+                state.mark_failed(error)
         else:
-            state.probe(lambda: self._probe(pcm, language))
+            state.start_probe(lambda: self._probe_provider(pcm, language))
         return await self.local.recognise(pcm, kind=kind, language=language, timeout_s=timeout_s)
 
-    async def _probe(self, pcm: bytes, language: str | None) -> None:
-        await self._by_provider(pcm, language)
+    async def _probe_provider(self, pcm: bytes, language: str | None) -> None:
+        await self._recognise_by_provider(pcm, language)
 
-    async def _by_provider(self, pcm: bytes, language: str | None) -> Recognition:
+    async def _recognise_by_provider(self, pcm: bytes, language: str | None) -> Recognition:
         began = time.perf_counter()
         frame = rtc.AudioFrame(pcm, RATE, 1, len(pcm) // 2)
         once = APIConnectOptions(max_retry=0, timeout=self.timeout_s)

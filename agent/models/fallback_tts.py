@@ -77,14 +77,14 @@ class FallbackSpeech(tts.ChunkedStream):
         )
         rest = self._input_text
         if owner.provider_state.up:
-            rest = await self._by_provider(output_emitter)
+            rest = await self._speak_by_provider(output_emitter)
         else:
-            owner.provider_state.probe(self._first_sound)
+            owner.provider_state.start_probe(self._probe_first_sound)
         if rest:
-            await self._by_local(rest, output_emitter)
+            await self._speak_locally(rest, output_emitter)
         output_emitter.flush()
 
-    async def _by_provider(self, output_emitter: tts.AudioEmitter) -> str:
+    async def _speak_by_provider(self, output_emitter: tts.AudioEmitter) -> str:
         """Returns the text that was not spoken."""
         owner, text = self._owner, self._input_text
         try:
@@ -99,13 +99,13 @@ class FallbackSpeech(tts.ChunkedStream):
                     self._heard_s += sound.frame.duration
                     output_emitter.push(bytes(sound.frame.data.cast("B")))
         except (APIError, TimeoutError) as error:
-            owner.provider_state.failed(error)
-            return unspoken(text, self._heard_s * owner.chars_per_s)
+            owner.provider_state.mark_failed(error)
+            return unspoken_rest(text, self._heard_s * owner.chars_per_s)
         if len(text) >= PACE_CHARS and self._heard_s:
             owner.chars_per_s = len(text) / self._heard_s
         return ""
 
-    async def _by_local(self, text: str, output_emitter: tts.AudioEmitter) -> None:
+    async def _speak_locally(self, text: str, output_emitter: tts.AudioEmitter) -> None:
         owner = self._owner
         resampler = rtc.AudioResampler(owner.local.sample_rate, owner.sample_rate)
         try:
@@ -121,7 +121,7 @@ class FallbackSpeech(tts.ChunkedStream):
             silence_s = len(text) / owner.chars_per_s
             output_emitter.push(bytes(2 * int(silence_s * owner.sample_rate)))
 
-    async def _first_sound(self) -> None:
+    async def _probe_first_sound(self) -> None:
         owner = self._owner
         async with owner.remote.synthesize(
             self._input_text, conn_options=self._conn_options
@@ -131,8 +131,7 @@ class FallbackSpeech(tts.ChunkedStream):
                     return
 
 
-def unspoken(text: str, chars_said: float) -> str:
-    """The rest of a text, from the word that was being said."""
+def unspoken_rest(text: str, chars_said: float) -> str:
     if chars_said >= len(text):
         return ""
     return text[text.rfind(" ", 0, int(chars_said) + 1) + 1 :]

@@ -13,7 +13,7 @@ from telemetry import alarm, metrics
 Kind = Literal["llm", "tts", "stt"]
 
 logger = logging.getLogger("bodh.provider")
-_down: set[Kind] = set()  # all providers of this process share one alarm
+_kinds_down: set[Kind] = set()  # all providers of this process share one alarm
 
 
 class Provider:
@@ -23,30 +23,32 @@ class Provider:
         self._rest_until = 0.0  # monotonic
         self._probe: asyncio.Task[None] | None = None
 
-    def failed(self, error: Exception, rest_s: float = 0.0) -> None:
+    def mark_failed(self, error: Exception, rest_s: float = 0.0) -> None:
         """Marks it down until a probe succeeds; waits `rest_s` before the first probe."""
         self.up = False
         self._rest_until = time.monotonic() + rest_s
         metrics.PROVIDER_FAILURES.inc(part=self.kind)
-        _down.add(self.kind)
+        _kinds_down.add(self.kind)
         alarm("provider_failing", True, kind=self.kind)
-        logger.warning("provider failed", extra={"kind": self.kind, "why": reason(error)})
+        logger.warning("provider failed", extra={"kind": self.kind, "why": error_kind(error)})
 
-    def probe(self, ask: Callable[[], Awaitable[None]]) -> None:
+    def start_probe(self, ask: Callable[[], Awaitable[None]]) -> None:
         """Runs `ask` in the background, one probe at a time; marks it up when `ask` returns."""
         busy = self._probe is not None and not self._probe.done()
         if not busy and time.monotonic() >= self._rest_until:
-            self._probe = asyncio.create_task(self._ask(ask), name=f"probe {self.kind}")
+            self._probe = asyncio.create_task(self._run_probe(ask), name=f"probe {self.kind}")
 
-    async def _ask(self, ask: Callable[[], Awaitable[None]]) -> None:
+    async def _run_probe(self, ask: Callable[[], Awaitable[None]]) -> None:
         try:
             await ask()
         except (APIError, TimeoutError) as error:
-            logger.info("provider is still down", extra={"kind": self.kind, "why": reason(error)})
+            logger.info(
+                "provider is still down", extra={"kind": self.kind, "why": error_kind(error)}
+            )
             return
         self.up = True
-        _down.discard(self.kind)
-        alarm("provider_failing", bool(_down))
+        _kinds_down.discard(self.kind)
+        alarm("provider_failing", bool(_kinds_down))
         logger.info("provider is back", extra={"kind": self.kind})
 
     async def aclose(self) -> None:
@@ -54,7 +56,7 @@ class Provider:
             await utils.aio.cancel_and_wait(self._probe)
 
 
-def reason(error: Exception) -> str:
+def error_kind(error: Exception) -> str:
     """The kind of error, without any text of the request or the answer."""
     if isinstance(error, APIStatusError):
         return f"status{error.status_code}"

@@ -18,14 +18,14 @@ WINDOW_S = VAD_WINDOW_SAMPLES / RATE
 MIN_SPEECH_S = 0.05
 MIN_SILENCE_S = 0.25
 PREFIX_S = 0.5  # of sound before the onset that a start event carries
-ACTIVATION = 0.5  # probability at which a window counts as speech
-DEACTIVATION = 0.35  # and below which it no longer does
+SPEECH_PROBABILITY = 0.5  # probability at which a window counts as speech
+SILENCE_PROBABILITY = 0.35  # and below which it no longer does
 MAX_SPEECH_S = 60.0  # an end event carries the last minute of longer speech
 
 Change = Literal["start", "end"]
 
 
-class Judge:
+class SpeechJudge:
     def __init__(self) -> None:
         self.reset()
 
@@ -34,9 +34,9 @@ class Judge:
         self.speech_s = 0.0
         self.silence_s = 0.0
 
-    def judge(self, probability: float) -> Change | None:
+    def judge_window(self, probability: float) -> Change | None:
         """Counts one window; returns whether speech started or ended with it."""
-        if probability >= (DEACTIVATION if self.speaking else ACTIVATION):
+        if probability >= (SILENCE_PROBABILITY if self.speaking else SPEECH_PROBABILITY):
             self.speech_s += WINDOW_S
             self.silence_s = 0.0
             if not self.speaking and self.speech_s >= MIN_SPEECH_S:
@@ -56,7 +56,7 @@ class VoiceActivity:
 
     def __init__(self) -> None:
         self._native = local_inference.VAD()
-        self._judge = Judge()
+        self._judge = SpeechJudge()
         self._rest = bytearray()  # an incomplete window
         self._speech = bytearray()
         self._samples = 0
@@ -68,22 +68,24 @@ class VoiceActivity:
         """Seconds of sound pushed so far; the timestamps of events count on the same clock."""
         return (self._samples + len(self._rest) // 2) / RATE
 
-    def push(self, frame: rtc.AudioFrame) -> list[vad.VADEvent]:
+    def push_frame(self, frame: rtc.AudioFrame) -> list[vad.VADEvent]:
         """The events of a frame, oldest first. Raises ValueError unless it is 16 kHz mono."""
-        return [event for window in self._windows(frame) for event in self._hear(window)]
+        return [
+            event for window in self._cut_windows(frame) for event in self._events_of_window(window)
+        ]
 
     def end_speech(self) -> list[vad.VADEvent]:
         """Drops all sound so far. Returns an end event if somebody was speaking."""
         speaking, silence_s = self._judge.speaking, self._judge.silence_s
         self._judge.reset()
-        ended = [self._ended(silence_s, 0.0)] if speaking else []
+        ended = [self._end_event(silence_s, 0.0)] if speaking else []
         self._native.reset()
         self._rest.clear()
         self._speech.clear()
         self._speech_s = self._silence_s = 0.0
         return ended
 
-    def _windows(self, frame: rtc.AudioFrame) -> Iterator[bytes]:
+    def _cut_windows(self, frame: rtc.AudioFrame) -> Iterator[bytes]:
         if frame.sample_rate != RATE or frame.num_channels != 1:
             raise ValueError("voice activity needs 16 kHz mono frames")
         self._rest += memoryview(frame.data).cast("B")
@@ -92,36 +94,38 @@ class VoiceActivity:
             del self._rest[:WINDOW_BYTES]
             yield window
 
-    def _hear(self, window: bytes) -> Iterator[vad.VADEvent]:
+    def _events_of_window(self, window: bytes) -> Iterator[vad.VADEvent]:
         probability = self._native.predict(np.frombuffer(window, np.int16))
         self._samples += VAD_WINDOW_SAMPLES
-        self._keep(window)
+        self._keep_sound(window)
         if self._judge.speaking:
             self._speech_s += WINDOW_S
         else:
             self._silence_s += WINDOW_S
-        yield self._event(vad.VADEventType.INFERENCE_DONE, window, probability)
-        change = self._judge.judge(probability)
+        yield self._make_event(vad.VADEventType.INFERENCE_DONE, window, probability)
+        change = self._judge.judge_window(probability)
         if change == "start":
             self._silence_s, self._speech_s = 0.0, self._judge.speech_s
-            yield self._event(vad.VADEventType.START_OF_SPEECH, bytes(self._speech), probability)
+            yield self._make_event(
+                vad.VADEventType.START_OF_SPEECH, bytes(self._speech), probability
+            )
         elif change == "end":
-            yield self._ended(self._judge.silence_s, probability)
+            yield self._end_event(self._judge.silence_s, probability)
 
-    def _ended(self, silence_s: float, probability: float) -> vad.VADEvent:
+    def _end_event(self, silence_s: float, probability: float) -> vad.VADEvent:
         self._silence_s = silence_s
         self._speech_s = max(0.0, self._speech_s - silence_s)
-        event = self._event(vad.VADEventType.END_OF_SPEECH, bytes(self._speech), probability)
+        event = self._make_event(vad.VADEventType.END_OF_SPEECH, bytes(self._speech), probability)
         self._speech_s = 0.0
         return event
 
-    def _keep(self, window: bytes) -> None:
+    def _keep_sound(self, window: bytes) -> None:
         silent = not self._judge.speaking and self._judge.speech_s == 0.0
         limit_s = PREFIX_S if silent else MAX_SPEECH_S + PREFIX_S
         del self._speech[: max(0, len(self._speech) - 2 * int(limit_s * RATE))]
         self._speech += window
 
-    def _event(self, kind: vad.VADEventType, pcm: bytes, probability: float) -> vad.VADEvent:
+    def _make_event(self, kind: vad.VADEventType, pcm: bytes, probability: float) -> vad.VADEvent:
         return vad.VADEvent(
             type=kind,
             samples_index=self._samples,

@@ -15,14 +15,14 @@ import prompts
 from courses.lexemes import content_words, lexemes, normal, stem
 from courses.library import Hit
 from courses.sentences import passage_sentences
-from tools.lessons import cited
+from tools.lessons import with_citation
 from tools.phrasing import number_word
 
 CURRENT_LESSON = 1.25  # a passage of the learner's lesson
 OPENS_WITH_TERM = 2.0  # a sentence that begins with the asked term
 DEFINES_TERM = 1.5  # and continues with "is" or "are"
-PHRASE = 0.75  # each pair of asked words side by side
-HEADING = 0.5  # share of a word's weight added if the heading has it too
+WORD_PAIR = 0.75  # each pair of asked words side by side
+HEADING_SHARE = 0.5  # share of a word's weight added if the heading has it too
 MIN_EVIDENCE = 1.2  # summed weight of the asked words in the passage
 MIN_SHARE = 0.5  # of the weight of all asked words: one word in common is not enough
 MAX_SENTENCES = 3
@@ -33,7 +33,7 @@ _PRONOUN = re.compile(
     r"(it|its|this|that|these|those|they|he|she|such|both|here|there)\b", re.IGNORECASE
 )
 _EXAMPLE = re.compile(r"\b(for example|for instance|such as|suppose|imagine)\b", re.IGNORECASE)
-_IS = re.compile(r"\b(is|are|means|describes|says|measures)\b")
+_DEFINING_VERB = re.compile(r"\b(is|are|means|describes|says|measures)\b")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Vocabulary:
     rarest: float  # weight of a lexeme that one passage has, or none
 
     @classmethod
-    def of(cls, passages: Iterable[str]) -> "Vocabulary":
+    def from_passages(cls, passages: Iterable[str]) -> "Vocabulary":
         held = [set(content_words(text)) for text in passages]
         total = len(held)
         counts = Counter(lexeme for words in held for lexeme in {stem(word) for word in words})
@@ -63,7 +63,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True)
-class Answer:
+class QuotedAnswer:
     hit: Hit
     sentences: tuple[str, ...]
 
@@ -74,83 +74,88 @@ class Answer:
             "passage_quoted",
             lesson=number_word(number),
             passage=number_word(passage),
-            sentences=" ".join(cited(one, number, passage) for one in self.sentences),
+            sentences=" ".join(with_citation(one, number, passage) for one in self.sentences),
         )
 
 
 @dataclass(frozen=True)
-class _Ranked:
+class _RankedPassage:
     score: float
     hit: Hit
     at: int  # index of the best sentence
     sentences: list[str]
 
 
-def compose(
+def compose_answer(
     question: str,
     hits: Sequence[Hit],
     vocabulary: Vocabulary,
     *,
     lesson_number: int = 0,
     example: bool = False,
-) -> Answer | None:
-    """The best answer in the passages, or None if they do not answer the question."""
+) -> QuotedAnswer | None:
     asked = list(dict.fromkeys(lexemes(question)))
-    ranked = [_rank(asked, hit, vocabulary, lesson_number) for hit in hits]
-    ranked = [one for one in ranked if one.sentences and _enough(asked, one.hit, vocabulary)]
+    ranked = [_rank_passage(asked, hit, vocabulary, lesson_number) for hit in hits]
+    ranked = [
+        one for one in ranked if one.sentences and _has_enough_evidence(asked, one.hit, vocabulary)
+    ]
     if not ranked:
         return None
     best = max(ranked, key=lambda one: one.score)
-    return Answer(best.hit, _choose(best, example=example))
+    return QuotedAnswer(best.hit, _choose_sentences(best, example=example))
 
 
-def about(hit: Hit) -> str:
+def passage_text(hit: Hit) -> str:
     return f"{hit.passage.heading} {hit.passage.body}"
 
 
-def _enough(asked: list[str], hit: Hit, vocabulary: Vocabulary) -> bool:
-    held = set(lexemes(about(hit)))
+def _has_enough_evidence(asked: list[str], hit: Hit, vocabulary: Vocabulary) -> bool:
+    held = set(lexemes(passage_text(hit)))
     found = [word for word in asked if word in held and word in vocabulary.weights]
     evidence = sum(vocabulary.weight(word) for word in found)
     total = sum(vocabulary.weight(word) for word in asked)
     if evidence < MIN_EVIDENCE or evidence < MIN_SHARE * total:
         return False
     return (
-        len(found) > 1 or vocabulary.weight(found[0]) < vocabulary.rarest or _is_about(found, hit)
+        len(found) > 1
+        or vocabulary.weight(found[0]) < vocabulary.rarest
+        or _passage_is_about(found, hit)
     )
 
 
-def _is_about(found: list[str], hit: Hit) -> bool:
+def _passage_is_about(found: list[str], hit: Hit) -> bool:
     starts = [lexemes(sentence)[:2] for sentence in passage_sentences(hit.passage.body)]
     return any(found[0] in words for words in [lexemes(hit.passage.heading), *starts])
 
 
-def _rank(asked: list[str], hit: Hit, vocabulary: Vocabulary, lesson_number: int) -> _Ranked:
+def _rank_passage(
+    asked: list[str], hit: Hit, vocabulary: Vocabulary, lesson_number: int
+) -> _RankedPassage:
     found = passage_sentences(hit.passage.body) if hit.passage.kind == "text" else []
     scores = [_sentence_score(asked, sentence, vocabulary) for sentence in found]
     at = max(range(len(scores)), key=lambda i: (scores[i], -i), default=0)
     held, heading = set(lexemes(hit.passage.body)), set(lexemes(hit.passage.heading))
     score = max(scores, default=0.0)
     score += 0.5 * sum(vocabulary.weight(word) for word in asked if word in held)
-    score += HEADING * sum(vocabulary.weight(word) for word in asked if word in heading)
+    score += HEADING_SHARE * sum(vocabulary.weight(word) for word in asked if word in heading)
     score += CURRENT_LESSON if hit.lesson_number == lesson_number else 0.0
-    return _Ranked(score, hit, at, found)
+    return _RankedPassage(score, hit, at, found)
 
 
 def _sentence_score(asked: list[str], sentence: str, vocabulary: Vocabulary) -> float:
     words = lexemes(sentence)
     score = sum(vocabulary.weight(word) for word in asked if word in words)
     pairs = set(pairwise(words))
-    score += PHRASE * sum(pair in pairs for pair in pairwise(asked))
+    score += WORD_PAIR * sum(pair in pairs for pair in pairwise(asked))
     if asked and words[: len(asked)] == asked:
         score += OPENS_WITH_TERM
-        subject = _IS.split(normal(sentence), maxsplit=1)[0]
+        subject = _DEFINING_VERB.split(normal(sentence), maxsplit=1)[0]
         if lexemes(subject) == asked:
             score += DEFINES_TERM
     return score
 
 
-def _choose(best: _Ranked, *, example: bool) -> tuple[str, ...]:
+def _choose_sentences(best: _RankedPassage, *, example: bool) -> tuple[str, ...]:
     """The best sentence and the next, and up to two before if they open with a pronoun."""
     first = best.at
     while first > 0 and best.at - first < 2 and _PRONOUN.match(best.sentences[first]):
@@ -165,8 +170,10 @@ def _choose(best: _Ranked, *, example: bool) -> tuple[str, ...]:
     return tuple(chosen)
 
 
-def corrected(question: str, vocabulary: Vocabulary) -> str:
-    return " ".join(_known(word, vocabulary) for word in content_words(question)[:MAX_ASKED])
+def correct_spelling(question: str, vocabulary: Vocabulary) -> str:
+    return " ".join(
+        _nearest_known_word(word, vocabulary) for word in content_words(question)[:MAX_ASKED]
+    )
 
 
 def search_words(question: str, vocabulary: Vocabulary) -> str:
@@ -178,15 +185,15 @@ def search_words(question: str, vocabulary: Vocabulary) -> str:
     return " ".join(word for words in forms for word in sorted(words))
 
 
-def _known(word: str, vocabulary: Vocabulary) -> str:
+def _nearest_known_word(word: str, vocabulary: Vocabulary) -> str:
     if stem(word) in vocabulary.weights or len(word) < 6:
         return word
-    near = (lexeme for lexeme in vocabulary.weights if _one_apart(stem(word), lexeme))
+    near = (lexeme for lexeme in vocabulary.weights if _is_one_edit_apart(stem(word), lexeme))
     lexeme = min(near, default=None)
     return word if lexeme is None else min(vocabulary.forms[lexeme])
 
 
-def _one_apart(a: str, b: str) -> bool:
+def _is_one_edit_apart(a: str, b: str) -> bool:
     """Whether `a` becomes `b` by adding, dropping, changing or swapping letters once."""
     if abs(len(a) - len(b)) > 1 or a[:2] != b[:2] or len(b) < 5:
         return False

@@ -8,46 +8,46 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from courses.lexemes import normal
-from tools.phrasing import number_in
+from tools.phrasing import find_number
 
 MAX_FIXED_CHARS = 80  # longer text is always a question
 
 
 @dataclass(frozen=True)
-class Call:
+class CallTool:
     name: str
     arguments: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Say:
+class SayText:
     """An answer that needs no lesson. `text` is its name in prompts/, after what was asked."""
 
     text: str
 
 
 @dataclass(frozen=True)
-class Repeat:
-    """Say the last answer again."""
+class RepeatAnswer:
+    pass
 
 
 @dataclass(frozen=True)
-class Recall:
-    """Say what the learner said last."""
+class RecallQuestion:
+    pass
 
 
 @dataclass(frozen=True)
-class CourseAbout:
-    """Say what the course is about."""
+class DescribeCourse:
+    pass
 
 
 @dataclass(frozen=True)
-class Duration:
-    """Say how long the lesson is."""
+class TellDuration:
+    pass
 
 
 @dataclass(frozen=True)
-class Stuck:
+class HelpStuck:
     """The learner wants or does not know the answer to the open question.
 
     `text` names what to say if no question is open.
@@ -57,7 +57,7 @@ class Stuck:
 
 
 @dataclass(frozen=True)
-class Ask:
+class AnswerQuestion:
     """A question to look up in the course; `again` if the learner did not understand it before."""
 
     text: str
@@ -65,61 +65,75 @@ class Ask:
     again: bool = False
 
 
-Intent = Call | Say | Repeat | Recall | CourseAbout | Duration | Stuck | Ask
+Intent = (
+    CallTool
+    | SayText
+    | RepeatAnswer
+    | RecallQuestion
+    | DescribeCourse
+    | TellDuration
+    | HelpStuck
+    | AnswerQuestion
+)
 
 _COURTESY = re.compile(r"\b(?:please|bodh|um|uh|erm|hmm|hey|right now|for me)\b")
-_LEAD = re.compile(r"^(?:(?:so|well|okay|ok|and|but|now|like|you know) )+(?=.)")
-_REQUEST = re.compile(
+_LEAD_IN = re.compile(r"^(?:(?:so|well|okay|ok|and|but|now|like|you know) )+(?=.)")
+_POLITE_REQUEST = re.compile(
     r"^(?:(?:can|could|would|will) you (?:also )?|(?:can|could|may) (?:we|i) "
     r"|i (?:want|would like) (?:you )?to |i would like |let us |you should )"
 )
-_LESSON = r"(?:lesson|video|chapter|module|unit)"
-_GIVE = r"(?:(?:give|show|tell) me |i need |i want |take |get |what is )?"
-_GO = (
+_LESSON_WORD = r"(?:lesson|video|chapter|module|unit)"
+_GIVE_ME = r"(?:(?:give|show|tell) me |i need |i want |take |get |what is )?"
+_GO_TO_WORDS = (
     r"(?:go|move|jump|skip|switch|change|take me|bring me|open|start|continue|return|repeat|i want)"
     r"(?: (?:on|back|over|ahead|forward|up))?(?: (?:to|with|at))?"
 )
-_SPEAK = r"(?:speak |talk |go |read )?(?:a (?:bit|little) )?(?:more )?"
-_IT = r"(?:that|this|it|what you(?: just)? said|(?:the )?last (?:part|answer|sentence|thing))"
-_UNDERSTOOD = r"i understand(?: (?:this|it|that))?"
+_SPEAK_MORE = r"(?:speak |talk |go |read )?(?:a (?:bit|little) )?(?:more )?"
+_LAST_ANSWER = (
+    r"(?:that|this|it|what you(?: just)? said|(?:the )?last (?:part|answer|sentence|thing))"
+)
+_I_UNDERSTAND = r"i understand(?: (?:this|it|that))?"
 
 # The first rule with a pattern that matches the whole text decides.
-_RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
+_FIXED_RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
     (
-        Repeat(),
+        RepeatAnswer(),
         (
-            rf"(?:repeat|say)(?: {_IT})?(?: again| once more| one more time)?",
+            rf"(?:repeat|say)(?: {_LAST_ANSWER})?(?: again| once more| one more time)?",
             r"again|once more|one more time|come again|pardon|what|sorry what",
             r"what did you (?:just )?say|what was that",
         ),
     ),
-    (Recall(), (r"what (?:is|was) my (?:last )?question", r"what did i (?:just )?(?:say|ask)")),
-    (CourseAbout(), (r"(?:what is )?(?:this|the) course(?: about)?",)),
-    (Duration(), (rf"how long (?:is|does|will) (?:this|the) (?:{_LESSON}|course).*",)),
     (
-        Call("speak_slower"),
+        RecallQuestion(),
+        (r"what (?:is|was) my (?:last )?question", r"what did i (?:just )?(?:say|ask)"),
+    ),
+    (DescribeCourse(), (r"(?:what is )?(?:this|the) course(?: about)?",)),
+    (TellDuration(), (rf"how long (?:is|does|will) (?:this|the) (?:{_LESSON_WORD}|course).*",)),
+    (
+        CallTool("speak_slower"),
         (
-            rf"{_SPEAK}(?:slower|slowly)(?: down)?",
+            rf"{_SPEAK_MORE}(?:slower|slowly)(?: down)?",
             r"slow (?:it )?down(?: a (?:bit|little))?|(?:you are |that is |this is )?too fast",
         ),
     ),
     (
-        Call("speak_faster"),
+        CallTool("speak_faster"),
         (
-            rf"{_SPEAK}(?:faster|quicker|quickly)",
+            rf"{_SPEAK_MORE}(?:faster|quicker|quickly)",
             r"speed (?:it )?up(?: a (?:bit|little))?|(?:you are |that is |this is )?too slow",
         ),
     ),
-    (Call("take_hint"), (rf"{_GIVE}(?:an?(?:other)? |the |one more )?(?:hint|clue)",)),
+    (CallTool("take_hint"), (rf"{_GIVE_ME}(?:an?(?:other)? |the |one more )?(?:hint|clue)",)),
     (
-        Call("where_was_i"),
+        CallTool("where_was_i"),
         (
             r"where (?:was|am|were|are) (?:i|we)(?: now)?|where did (?:i|we) (?:stop|leave off)",
             r"(?:what is )?my progress|how far (?:am|have) i(?: come| got| gotten)?",
         ),
     ),
     (
-        Call("lesson_objectives"),
+        CallTool("lesson_objectives"),
         (
             r"(?:what are |tell me |list |say |read |give me )?(?:the |this |my |our )?(?:lesson )?"
             r"(?:learning )?(?:objectives?|goals?)(?: (?:of|for) (?:this|the) lesson)?",
@@ -127,15 +141,15 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Call("describe_lesson", {"target": "this"}),
+        CallTool("describe_lesson", {"target": "this"}),
         (
-            rf"(?:what is )?(?:this|the|the current) {_LESSON} about",
-            rf"what is (?:this|the|the current) {_LESSON}|which lesson is this",
+            rf"(?:what is )?(?:this|the|the current) {_LESSON_WORD} about",
+            rf"what is (?:this|the|the current) {_LESSON_WORD}|which lesson is this",
             r"what (?:are we|am i) (?:doing|learning)",
         ),
     ),
     (
-        Call("start_quiz"),
+        CallTool("start_quiz"),
         (
             r"(?:quiz|test|examine) me(?: again| now| on this(?: lesson)?)?",
             r"ask me (?:something|questions|another question|a (?:quiz )?question|again)",
@@ -146,36 +160,36 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Call("read_lesson", {"part": "another example"}),
-        (rf"{_GIVE}(?:another|one more|a second|more|a different) examples?",),
+        CallTool("read_lesson", {"part": "another example"}),
+        (rf"{_GIVE_ME}(?:another|one more|a second|more|a different) examples?",),
     ),
     (
-        Call("read_lesson", {"part": "example"}),
+        CallTool("read_lesson", {"part": "example"}),
         (
-            rf"{_GIVE}(?:an |the )?examples?|for example",
-            rf"explain {_IT}(?: again)? with an example",
+            rf"{_GIVE_ME}(?:an |the )?examples?|for example",
+            rf"explain {_LAST_ANSWER}(?: again)? with an example",
         ),
     ),
     (
-        Call("read_lesson", {"part": "code"}),
+        CallTool("read_lesson", {"part": "code"}),
         (
             r"(?:what is |explain |i do not understand |what does )(?:this|the) (?:code|program)"
             r"(?: do| mean)?",
         ),
     ),
     (
-        Call("read_lesson", {"part": "first"}),
+        CallTool("read_lesson", {"part": "first"}),
         (
             r"start (?:again|over)|from the (?:beginning|start)|repeat (?:this|the) lesson",
             r"(?:start|begin|read)(?: again)? (?:from|at) the (?:beginning|start)",
         ),
     ),
     (
-        Call("read_lesson", {"part": "previous"}),
+        CallTool("read_lesson", {"part": "previous"}),
         (r"(?:go )?back(?: (?:one|a) (?:part|step))?|(?:the )?previous (?:part|passage|section)",),
     ),
     (
-        Call("read_lesson", {"part": "next"}),
+        CallTool("read_lesson", {"part": "next"}),
         (
             r"yes|yes please|yeah|yep|yup|sure|of course|gladly|ready|i am ready|teach me",
             r"continue|go on|go ahead|carry on|keep going|proceed|resume|start|begin|next",
@@ -186,7 +200,7 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Call("read_lesson", {"part": "this"}),
+        CallTool("read_lesson", {"part": "this"}),
         (
             r"why|how|how so|why is that|what is (?:this|that|it)|what does (?:this|that|it) mean",
             r"i (?:still )?(?:do|did) not (?:understand|get)"
@@ -196,11 +210,11 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Stuck("nobody_knows_everything"),
+        HelpStuck("nobody_knows_everything"),
         (r"i do not know|no idea|i am not sure|i can not (?:answer|say)|skip(?: it| this)?",),
     ),
     (
-        Stuck("no_open_question"),
+        HelpStuck("no_open_question"),
         (
             r"(?:(?:just )?(?:tell|give|show) me |what is |what was |say |reveal )?(?:the |your )?"
             r"(?:right |correct |quiz )*(?:answer|solution|answer key)s?"
@@ -209,7 +223,7 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Say("no_open_question"),
+        SayText("no_open_question"),
         (
             r"(?:is )?(?:that|this|it)(?: is)? (?:right|correct|wrong|true|false)",
             r"(?:i think )?(?:that|this|it) is not (?:right|correct|wrong|true|false)",
@@ -217,40 +231,40 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Say("help"),
+        SayText("help"),
         (
             r"help(?: me)?|i need help|commands?|how does this work",
             r"what can (?:you do|i (?:say|ask|do))|what do you do|what should i (?:say|do|ask)",
         ),
     ),
     (
-        Say("hello"),
+        SayText("hello"),
         (r"(?:hello|hi|good (?:morning|afternoon|evening|day)|greetings)(?: there| again)?",),
     ),
     (
-        Say("how_are_you"),
+        SayText("how_are_you"),
         (r"how are you(?: doing| today)?",),
     ),
     (
-        Say("who_are_you"),
+        SayText("who_are_you"),
         (
             r"who are you|what are you|what is your name",
             r"are you (?:an? )?(?:human|person|robot|real|ai|bot|computer|machine)",
         ),
     ),
     (
-        Say("farewell"),
+        SayText("farewell"),
         (r"good ?bye|bye(?: bye)?|see you(?: later| soon)?|good night",),
     ),
     (
-        Say("thanks"),
+        SayText("thanks"),
         (
             r"(?:that is all )?(?:thank you|thanks)(?: a lot| (?:so|very) much)?(?: for .{1,40})?",
             r"that is all",
         ),
     ),
     (
-        Say("take_your_time"),
+        SayText("take_your_time"),
         (
             r"no|nope|no thank you|no thanks|not (?:now|yet)|i am not ready",
             r"i need (?:more|some) time|(?:just )?(?:wait|hold on|pause)(?: a (?:moment|minute))?",
@@ -258,48 +272,52 @@ _RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         ),
     ),
     (
-        Say("understood"),
+        SayText("understood"),
         (
             r"okay|ok|alright|all right|got it|fine|good|great|cool|i see|very good",
-            rf"(?:now )?{_UNDERSTOOD}(?: now)?",
+            rf"(?:now )?{_I_UNDERSTAND}(?: now)?",
         ),
     ),
-    (Say("are_you_ready"), (r"are you ready",)),
-    (Say("sorry"), (r"(?:i am )?sorry|excuse me|oops",)),
+    (SayText("are_you_ready"), (r"are you ready",)),
+    (SayText("sorry"), (r"(?:i am )?sorry|excuse me|oops",)),
     (
-        Say("can_you_hear_me"),
+        SayText("can_you_hear_me"),
         (r"(?:can you |do you )?hear me|are you (?:there|listening)",),
     ),
     (
-        Say("i_can_hear_you"),
+        SayText("i_can_hear_you"),
         (r"(?:yes )?i can hear you",),
     ),
     (
-        Say("i_cannot_hear_you"),
+        SayText("i_cannot_hear_you"),
         (r"(?:no )?i (?:can|do) not hear you",),
     ),
     (
-        Say("ask_it"),
+        SayText("ask_it"),
         (r"i have (?:a|another|one more) question|ask(?: you)?(?: a question)?",),
     ),
     (
-        Say("i_like_it"),
+        SayText("i_like_it"),
         (r"i (?:really )?(?:like|love|enjoy) .{1,40}",),
     ),
     (
-        Say("no_replay"),
+        SayText("no_replay"),
         (r"repeat the last (?:module|video)",),
     ),
 )
-_COMPILED = tuple((intent, re.compile("|".join(patterns))) for intent, patterns in _RULES)
+_COMPILED_RULES = tuple(
+    (intent, re.compile("|".join(patterns))) for intent, patterns in _FIXED_RULES
+)
 
 _SUM_UP = re.compile(r"(?:summari[sz]e|sum up|recap|(?:give me )?(?:an? )?summary(?: of)?)\b(.*)")
 _ORDINAL = r"(?:next|previous|first|last|second|third|fourth|fifth|sixth)"
 _WHICH_LESSON = re.compile(
     rf"what is (?:the )?({_ORDINAL} lesson|lesson (?:number )?\w+)(?: about| called)?"
 )
-_NEIGHBOUR = re.compile(rf"(?:{_GO} )?(?:the |a )?((?:next|previous|following) {_LESSON})")
-_GO_TO = re.compile(rf"{_GO} (?:the )?(.*\b{_LESSON}\b.*)")
+_NEXT_OR_PREVIOUS = re.compile(
+    rf"(?:{_GO_TO_WORDS} )?(?:the |a )?((?:next|previous|following) {_LESSON_WORD})"
+)
+_GO_TO = re.compile(rf"{_GO_TO_WORDS} (?:the )?(.*\b{_LESSON_WORD}\b.*)")
 _GO_TO_TITLE = re.compile(r"(?:go|move|jump|skip|switch|take me|bring me|return)(?: back)? to (.+)")
 _WITH_EXAMPLE = re.compile(
     r"(?:explain|show|describe|illustrate) (?:me )?(.+) (?:with|by|using) (?:an? )?examples?"
@@ -312,55 +330,55 @@ _BARE_CHOICE = re.compile(
 )
 
 
-def clean(text: str) -> str:
+def strip_courtesies(text: str) -> str:
     words = " ".join(_COURTESY.sub(" ", normal(text)).split())
-    return _REQUEST.sub("", _LEAD.sub("", words)).strip() or normal(text)
+    return _POLITE_REQUEST.sub("", _LEAD_IN.sub("", words)).strip() or normal(text)
 
 
-def understand(text: str) -> Intent:
+def understand_intent(text: str) -> Intent:
     """The intent of a text. The caller checks first whether it answers an open quiz question."""
-    said = clean(text)
+    said = strip_courtesies(text)
     if not said:
-        return Say("no_words")
+        return SayText("no_words")
     if len(said) > MAX_FIXED_CHARS:
-        return Ask(text)
-    return _fixed(said) or _about_lesson(said) or _topic(said, text)
+        return AnswerQuestion(text)
+    return _match_fixed_rule(said) or _match_lesson_request(said) or _question_intent(said, text)
 
 
-def _fixed(said: str) -> Intent | None:
-    return next((intent for intent, pattern in _COMPILED if pattern.fullmatch(said)), None)
+def _match_fixed_rule(said: str) -> Intent | None:
+    return next((intent for intent, pattern in _COMPILED_RULES if pattern.fullmatch(said)), None)
 
 
-def _about_lesson(said: str) -> Intent | None:
+def _match_lesson_request(said: str) -> Intent | None:
     if match := _SUM_UP.fullmatch(said):
-        return Call("summarise_lesson", {"target": _target(match[1]) or "this"})
+        return CallTool("summarise_lesson", {"target": _lesson_target(match[1]) or "this"})
     if said == "repeat the last lesson":
-        return Call("summarise_lesson", {"target": "previous lesson"})
+        return CallTool("summarise_lesson", {"target": "previous lesson"})
     if match := _WHICH_LESSON.fullmatch(said):
-        return Call("describe_lesson", {"target": match[1]})
-    if match := _NEIGHBOUR.fullmatch(said):
-        return Call("change_lesson", {"target": match[1]})
+        return CallTool("describe_lesson", {"target": match[1]})
+    if match := _NEXT_OR_PREVIOUS.fullmatch(said):
+        return CallTool("change_lesson", {"target": match[1]})
     if match := _GO_TO.fullmatch(said) or _GO_TO_TITLE.fullmatch(said):
-        return Call("change_lesson", {"target": _target(match[1]) or said})
-    if re.fullmatch(r"lesson (?:number )?\w+", said) and number_in(said) is not None:
-        return Call("change_lesson", {"target": said})
+        return CallTool("change_lesson", {"target": _lesson_target(match[1]) or said})
+    if re.fullmatch(r"lesson (?:number )?\w+", said) and find_number(said) is not None:
+        return CallTool("change_lesson", {"target": said})
     return None
 
 
-def _target(words: str) -> str:
+def _lesson_target(words: str) -> str:
     bare = re.sub(r"\b(?:number|about|on|called|named)\b|^\s*(?:(?:of|for|the|me) )+", "", words)
     return " ".join(bare.split())
 
 
-def _topic(said: str, text: str) -> Intent:
+def _question_intent(said: str, text: str) -> Intent:
     if match := _WITH_EXAMPLE.fullmatch(said):
-        return Ask(_first(match.groups()), example=True)
+        return AnswerQuestion(_first_match(match.groups()), example=True)
     if match := _NOT_UNDERSTOOD.fullmatch(said):
-        return Ask(match[1], example=True, again=True)
-    if number_in(said) is not None and _BARE_CHOICE.fullmatch(said):
-        return Say("no_open_question")
-    return Ask(text)
+        return AnswerQuestion(match[1], example=True, again=True)
+    if find_number(said) is not None and _BARE_CHOICE.fullmatch(said):
+        return SayText("no_open_question")
+    return AnswerQuestion(text)
 
 
-def _first(groups: Iterable[str | None]) -> str:
+def _first_match(groups: Iterable[str | None]) -> str:
     return next(group for group in groups if group)

@@ -17,18 +17,18 @@ from livekit.agents.types import (
 )
 
 import prompts
-from agent.offline.composer import Vocabulary, compose, corrected, search_words
+from agent.offline.composer import Vocabulary, compose_answer, correct_spelling, search_words
 from agent.offline.intents import (
-    Ask,
-    Call,
-    CourseAbout,
-    Duration,
+    AnswerQuestion,
+    CallTool,
+    DescribeCourse,
+    HelpStuck,
     Intent,
-    Recall,
-    Repeat,
-    Say,
-    Stuck,
-    understand,
+    RecallQuestion,
+    RepeatAnswer,
+    SayText,
+    TellDuration,
+    understand_intent,
 )
 from courses.lexemes import lexemes, normal
 from courses.library import Hit
@@ -36,13 +36,13 @@ from courses.quiz import Question
 from db import NotFound
 from tools.desk import Desk
 from tools.grounding import find_passages
-from tools.lessons import named
-from tools.phrasing import capitalised, number_word
+from tools.lessons import spoken_lesson_name
+from tools.phrasing import capitalise_first, number_word
 from tools.quiz import is_position, match_option
 
-CANDIDATES = 24
+CANDIDATE_PASSAGES = 24
 VOCABULARY_LIFE = timedelta(minutes=5)  # an import may change the course while rooms are open
-_QUESTION = re.compile(
+_LOOKS_LIKE_QUESTION = re.compile(
     r"(what|why|how|who|when|where|which|explain|tell me|describe|define|can|could|does|are"
     r"|is(?! it| that)|i do not|repeat|say|slow|speak|summari|next|previous|go|hint|give)\b"
 )
@@ -72,11 +72,9 @@ class OfflineTutor(llm.LLM[Any]):
         tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
     ) -> "OfflineStream":
-        """Answers the learner's last message, or speaks the tool results that follow it."""
         return OfflineStream(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options)
 
     async def vocabulary(self) -> Vocabulary:
-        """The course's vocabulary, at most VOCABULARY_LIFE old."""
         now, course_id = self.desk.now(), self.desk.course_id
         known = self._vocabularies.get(course_id)
         if known and now - known[0] < VOCABULARY_LIFE:
@@ -85,7 +83,7 @@ class OfflineTutor(llm.LLM[Any]):
         for lesson in await self.desk.library.outline(course_id):
             passages = await self.desk.library.passages(lesson.id)
             texts += [f"{passage.heading} {passage.body}" for passage in passages]
-        vocabulary = Vocabulary.of(texts)
+        vocabulary = Vocabulary.from_passages(texts)
         self._vocabularies[course_id] = (now, vocabulary)
         return vocabulary
 
@@ -109,84 +107,84 @@ class OfflineStream(llm.LLMStream):
     async def _run(self) -> None:
         said, results = last_turn(self._chat_ctx)
         try:
-            reply = " ".join(results) or await Reply(self._tutor, self._chat_ctx).to(said)
+            offline = OfflineReply(self._tutor, self._chat_ctx)
+            reply = " ".join(results) or await offline.choose_reply(said)
         except NotFound:
             reply = prompts.render("no_lesson")
         except Exception as error:  # any library error; the framework retries this one
             raise APIConnectionError("the course library did not answer") from error
-        if isinstance(reply, Call):
+        if isinstance(reply, CallTool):
             self._send_call(reply)
         else:
             await self._send_words(reply)
         written = reply if isinstance(reply, str) else reply.name
-        self._send(usage=_usage(said, written))
+        self._send_chunk(usage=_count_usage(said, written))
 
-    def _send_call(self, call: Call) -> None:
+    def _send_call(self, call: CallTool) -> None:
         function = llm.FunctionToolCall(
             name=call.name,
             arguments=json.dumps(call.arguments),
             call_id=utils.shortuuid("call_"),
         )
-        self._send(delta=llm.ChoiceDelta(role="assistant", tool_calls=[function]))
+        self._send_chunk(delta=llm.ChoiceDelta(role="assistant", tool_calls=[function]))
 
     async def _send_words(self, text: str) -> None:
         for word in re.findall(r"\S+\s*", text):
-            self._send(delta=llm.ChoiceDelta(role="assistant", content=word))
+            self._send_chunk(delta=llm.ChoiceDelta(role="assistant", content=word))
             await asyncio.sleep(0)
 
-    def _send(
+    def _send_chunk(
         self, *, delta: llm.ChoiceDelta | None = None, usage: llm.CompletionUsage | None = None
     ) -> None:
         self._event_ch.send_nowait(llm.ChatChunk(id=self._request_id, delta=delta, usage=usage))
 
 
-class Reply:
+class OfflineReply:
     def __init__(self, tutor: OfflineTutor, chat_ctx: llm.ChatContext) -> None:
         self._tutor = tutor
         self._desk = tutor.desk
         self._chat_ctx = chat_ctx
 
-    async def to(self, said: str) -> str | Call:
-        """The words to say, or the tool call whose result is said."""
-        pending = await self._pending()
-        if pending is not None and (call := answer_call(said, pending)):
+    async def choose_reply(self, said: str) -> str | CallTool:
+        pending = await self._open_question()
+        if pending is not None and (call := quiz_answer_call(said, pending)):
             return call
-        intent = understand(said)
-        if pending is not None and intent == Call("read_lesson", {"part": "next"}):
-            return Call("start_quiz")  # "go on" means the open question
-        if pending is not None and intent == Say("no_open_question"):
-            return Call("answer_quiz", {"answer": said})  # the tool asks for a letter
-        return await self._act(intent, pending)
+        intent = understand_intent(said)
+        if pending is not None and intent == CallTool("read_lesson", {"part": "next"}):
+            return CallTool("start_quiz")  # "go on" means the open question
+        if pending is not None and intent == SayText("no_open_question"):
+            return CallTool("answer_quiz", {"answer": said})  # the tool asks for a letter
+        return await self._reply_to_intent(intent, pending)
 
-    async def _pending(self) -> Question | None:
+    async def _open_question(self) -> Question | None:
         if self._desk.lesson_id is None:
             return None
         run = await self._desk.library.quiz_run(self._desk.account_id, self._desk.lesson_id)
         return run.pending
 
-    async def _act(self, intent: Intent, pending: Question | None) -> str | Call:
+    async def _reply_to_intent(self, intent: Intent, pending: Question | None) -> str | CallTool:
         match intent:
-            case Call():
+            case CallTool():
                 return intent
-            case Say():
+            case SayText():
                 return prompts.render(intent.text)
-            case Stuck():
-                return Call("take_hint") if pending else prompts.render(intent.text)
-            case Repeat():
+            case HelpStuck():
+                return CallTool("take_hint") if pending else prompts.render(intent.text)
+            case RepeatAnswer():
                 return self._desk.last_answer or prompts.render("nothing_said_yet")
-            case Recall():
-                return self._recall()
-            case CourseAbout():
+            case RecallQuestion():
+                return self._recall_question()
+            case DescribeCourse():
                 course = await self._desk.library.course(self._desk.course_id)
                 return prompts.render(
                     "course_described", course=course.title, description=course.description
                 )
-            case Duration():
-                return await self._duration()
-            case Ask():
-                return await self._answer(intent, pending)
+            case TellDuration():
+                return await self._tell_duration()
+            case AnswerQuestion():
+                return await self._answer_from_course(intent, pending)
 
-    def _recall(self) -> str:
+    def _recall_question(self) -> str:
         texts = [
             item.text_content or ""
             for item in self._chat_ctx.items
@@ -196,34 +194,39 @@ class Reply:
             return prompts.render("nothing_asked_yet")
         return prompts.render("you_said", words=texts[-2])
 
-    async def _duration(self) -> str:
-        found = await self._desk.lesson()
+    async def _tell_duration(self) -> str:
+        found = await self._desk.find_lesson()
         if found is None:
             return prompts.render("no_lesson")
         number, lesson = found
         if lesson.duration_s is None:
-            return prompts.render("unknown_duration", lesson=named(number, lesson.title))
-        name, minutes = capitalised(named(number, lesson.title)), round(lesson.duration_s / 60)
+            return prompts.render(
+                "unknown_duration", lesson=spoken_lesson_name(number, lesson.title)
+            )
+        name = capitalise_first(spoken_lesson_name(number, lesson.title))
+        minutes = round(lesson.duration_s / 60)
         if minutes <= 1:
             return prompts.render("lesson_lasts_a_minute", lesson=name)
         return prompts.render("lesson_lasts", lesson=name, minutes=number_word(minutes))
 
-    async def _answer(self, ask: Ask, pending: Question | None) -> str:
+    async def _answer_from_course(self, ask: AnswerQuestion, pending: Question | None) -> str:
         vocabulary = await self._tutor.vocabulary()
-        question = corrected(await self._with_topic(ask.text, vocabulary), vocabulary)
+        question = correct_spelling(await self._resolve_pronoun(ask.text, vocabulary), vocabulary)
         words = search_words(question, vocabulary)
-        hits = await find_passages(self._desk, words, CANDIDATES)
-        found = await self._desk.lesson()
+        hits = await find_passages(self._desk, words, CANDIDATE_PASSAGES)
+        found = await self._desk.find_lesson()
         number = found[0] if found else 0
-        if pending is not None and spoils(question, pending, hits, self._desk.lesson_id):
+        if pending is not None and would_spoil_quiz(question, pending, hits, self._desk.lesson_id):
             return prompts.render("no_spoilers")
-        answer = compose(question, hits, vocabulary, lesson_number=number, example=ask.example)
+        answer = compose_answer(
+            question, hits, vocabulary, lesson_number=number, example=ask.example
+        )
         if answer is None:
             return prompts.render("refusal")
         self._desk.mark_place(answer.hit.passage.lesson_id, answer.hit.passage.number)
         return prompts.render("look_again", answer=answer.text) if ask.again else answer.text
 
-    async def _with_topic(self, text: str, vocabulary: Vocabulary) -> str:
+    async def _resolve_pronoun(self, text: str, vocabulary: Vocabulary) -> str:
         """The question; if its only topic is "it" or "that", the last topic instead."""
         known = [word for word in lexemes(text) if word in vocabulary.weights]
         topic = self._desk.topic
@@ -243,21 +246,24 @@ def last_turn(chat_ctx: llm.ChatContext) -> tuple[str, list[str]]:
     return "", results
 
 
-def answer_call(said: str, pending: Question) -> Call | None:
-    """The tool call for an answer to the open question, or None if it is not an answer."""
+def quiz_answer_call(said: str, pending: Question) -> CallTool | None:
     if is_position(said):
-        return Call("answer_quiz", {"answer": said[:200]})
+        return CallTool("answer_quiz", {"answer": said[:200]})
     option = match_option(said, pending.options)
-    if option is None or (_QUESTION.match(normal(said)) and not _quotes(said, pending, option)):
+    if option is None or (
+        _LOOKS_LIKE_QUESTION.match(normal(said)) and not _quotes_option(said, pending, option)
+    ):
         return None
-    return Call("answer_quiz", {"answer": said[:200]})
+    return CallTool("answer_quiz", {"answer": said[:200]})
 
 
-def _quotes(said: str, pending: Question, option: int) -> bool:
+def _quotes_option(said: str, pending: Question, option: int) -> bool:
     return normal(said) == normal(pending.options[option])
 
 
-def spoils(question: str, pending: Question, hits: Sequence[Hit], lesson_id: UUID | None) -> bool:
+def would_spoil_quiz(
+    question: str, pending: Question, hits: Sequence[Hit], lesson_id: UUID | None
+) -> bool:
     asked, prompt = set(lexemes(question)), set(lexemes(pending.prompt))
     if asked and len(asked & prompt) >= 0.6 * len(prompt):
         return True
@@ -269,7 +275,7 @@ def spoils(question: str, pending: Question, hits: Sequence[Hit], lesson_id: UUI
     return at_answer and bool(asked & (prompt | options))
 
 
-def _usage(said: str, written: str) -> llm.CompletionUsage:
+def _count_usage(said: str, written: str) -> llm.CompletionUsage:
     prompt, completion = len(said.split()), len(written.split())
     return llm.CompletionUsage(
         prompt_tokens=prompt, completion_tokens=completion, total_tokens=prompt + completion

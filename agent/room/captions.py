@@ -35,47 +35,51 @@ class Captions:
         self._sending = Tasks("captions")
         self._planning = Tasks("plans")
 
-    def learner(self, identity: str, segment_id: str, text: str, *, final: bool) -> None:
+    def show_utterance(self, identity: str, segment_id: str, text: str, *, final: bool) -> None:
         """Shows the text of a learner's utterance so far, under their own identity.
 
         Returns at once. Captions are sent in order, in the background.
         """
         self._waiting.append((identity, segment_id, text, final))
         if self._sender is None or self._sender.done():
-            self._sender = self._sending.spawn(self._send_waiting())
+            self._sender = self._sending.spawn(self._send_waiting_captions())
 
-    def planned(self, message: protocol.AnswerPlanned) -> None:
+    def send_plan(self, message: protocol.AnswerPlanned) -> None:
         """Sends the page the text that the tutor is about to say. Returns at once."""
         topic = protocol.TOPIC_ANSWER_PLANNED
-        self._planning.spawn(publish.send(self._room, topic, message, segment=message.segment_id))
+        self._planning.spawn(
+            publish.send_message(self._room, topic, message, segment=message.segment_id)
+        )
 
     async def close(self) -> None:
         """Sends pending captions for at most 2 s, and drops the plans."""
         await self._planning.close()
-        await self._sending.join(CLOSE_S)
+        await self._sending.wait_for_all(CLOSE_S)
         await self._sending.close()
 
-    async def _send_waiting(self) -> None:
+    async def _send_waiting_captions(self) -> None:
         while self._waiting:
             identity, segment_id, text, final = self._waiting.popleft()
-            with publish.guarded("caption", segment=segment_id):
-                writer = await self.open(segment_id, identity, final=final)
+            with publish.guard_message("caption", segment=segment_id):
+                writer = await self.open_stream(segment_id, identity, final=final)
                 await writer.write(text)
                 await writer.aclose()
 
-    async def open(self, segment_id: str, identity: str, *, final: bool) -> rtc.TextStreamWriter:
+    async def open_stream(
+        self, segment_id: str, identity: str, *, final: bool
+    ) -> rtc.TextStreamWriter:
         """Opens a caption stream under this identity. The caller closes it and handles errors."""
         attributes = {
             ATTRIBUTE_TRANSCRIPTION_SEGMENT_ID: segment_id,
             ATTRIBUTE_TRANSCRIPTION_FINAL: "true" if final else "false",
         }
-        if track := self._microphone_of(identity):
+        if track := self._microphone_track_of(identity):
             attributes[ATTRIBUTE_TRANSCRIPTION_TRACK_ID] = track
         return await self._room.local_participant.stream_text(
             topic=TOPIC_TRANSCRIPTION, sender_identity=identity, attributes=attributes
         )
 
-    def _microphone_of(self, identity: str) -> str | None:
+    def _microphone_track_of(self, identity: str) -> str | None:
         local = self._room.local_participant
         everybody = {**self._room.remote_participants, local.identity: local}
         participant = everybody.get(identity)
@@ -86,10 +90,10 @@ class Captions:
         return None
 
 
-class Record(Protocol):
-    def next_id(self) -> str: ...
+class SentenceRecord(Protocol):
+    def next_segment_id(self) -> str: ...
 
-    async def tutor_said(self, sentence: Sentence) -> None:
+    async def record_sentence(self, sentence: Sentence) -> None:
         """Returns once the sentence is durable."""
 
 
@@ -100,7 +104,7 @@ class TutorCaptions(io.TextOutput):
     """
 
     def __init__(
-        self, captions: Captions, room: rtc.Room, *, record: Record, citations: Citations
+        self, captions: Captions, room: rtc.Room, *, record: SentenceRecord, citations: Citations
     ) -> None:
         super().__init__(label="bodh-captions", next_in_chain=None)
         self._captions = captions
@@ -108,32 +112,32 @@ class TutorCaptions(io.TextOutput):
         self._record = record
         self._citations = citations
         self._lines: deque[Line] = deque()
-        self._spoken: _Spoken | None = None
+        self._spoken: _SpokenLine | None = None
         self._tasks = Tasks("tutor_captions")
 
-    def expect(self, line: Line) -> None:
+    def expect_line(self, line: Line) -> None:
         """Announces the next line. It never arrives if it is cut before its first word."""
         self._lines.append(line)
 
     async def capture_text(self, text: str) -> None:
         if self._spoken is None:
-            self._spoken = _Spoken(self._line_of(text))
+            self._spoken = _SpokenLine(self._match_line(text))
         spoken = self._spoken
         spoken.text += text
         sentences = split_sentences(spoken.text[spoken.done :])
         for sentence in sentences[:-1]:
             await self._end_sentence(spoken, sentence, interrupted=False)
-        await self._show(spoken)
+        await self._show_new_text(spoken)
 
     def flush(self) -> None:
         spoken, self._spoken = self._spoken, None
         if spoken is not None:
             cut = spoken.text.strip() != spoken.line.text.strip()
             if cut and spoken.last_id:
-                self._plan(spoken, cut=True)
-            self._tasks.spawn(self._finish(spoken, cut=cut))
+                self._send_plan(spoken, cut=True)
+            self._tasks.spawn(self._end_last_sentence(spoken, cut=cut))
 
-    def _line_of(self, first_words: str) -> Line:
+    def _match_line(self, first_words: str) -> Line:
         """The expected line that starts with these words; lines before it were never heard."""
         while self._lines:
             line = self._lines.popleft()
@@ -141,43 +145,45 @@ class TutorCaptions(io.TextOutput):
                 return line
         return Line(text=first_words)
 
-    async def drained(self) -> None:
+    async def wait_until_recorded(self) -> None:
         """Returns when every flushed sentence is in the record. Sends no citations after that."""
-        await self._tasks.join()
+        await self._tasks.wait_for_all()
         await self._citations.close()
 
-    async def _finish(self, spoken: "_Spoken", *, cut: bool) -> None:
+    async def _end_last_sentence(self, spoken: "_SpokenLine", *, cut: bool) -> None:
         rest = spoken.text[spoken.done :]
         if rest.strip():
             await self._end_sentence(spoken, rest, interrupted=cut)
 
-    async def _show(self, spoken: "_Spoken") -> None:
+    async def _show_new_text(self, spoken: "_SpokenLine") -> None:
         rest = spoken.text[spoken.done + spoken.shown :]
         if not rest.strip() and not spoken.shown:
             return
-        with publish.guarded("caption", segment=spoken.sentence_id):
+        with publish.guard_message("caption", segment=spoken.sentence_id):
             if spoken.writer is None:
-                spoken.sentence_id = spoken.last_id = self._record.next_id()
+                spoken.sentence_id = spoken.last_id = self._record.next_segment_id()
                 spoken.begun = spoken.done
-                self._plan(spoken, cut=False)
+                self._send_plan(spoken, cut=False)
                 spoken.started_at = time.time()
                 identity = self._room.local_participant.identity
-                spoken.writer = await self._captions.open(spoken.sentence_id, identity, final=False)
+                spoken.writer = await self._captions.open_stream(
+                    spoken.sentence_id, identity, final=False
+                )
             await spoken.writer.write(rest)
         spoken.shown += len(rest)
 
-    def _plan(self, spoken: "_Spoken", *, cut: bool) -> None:
+    def _send_plan(self, spoken: "_SpokenLine", *, cut: bool) -> None:
         text = spoken.line.text[spoken.begun :].strip()[:MAX_PLANNED_CHARS]
-        self._captions.planned(
+        self._captions.send_plan(
             protocol.AnswerPlanned(segment_id=spoken.last_id, text=text, cut=cut)
         )
 
-    async def _end_sentence(self, spoken: "_Spoken", text: str, *, interrupted: bool) -> None:
+    async def _end_sentence(self, spoken: "_SpokenLine", text: str, *, interrupted: bool) -> None:
         shown_part = text[spoken.shown :]
         begin, spoken.done = spoken.done, spoken.done + len(text)
         marks = tuple(m for m in spoken.line.marks if begin < max(m.offset, 1) <= spoken.done)
         sentence = Sentence(
-            id=spoken.sentence_id or self._record.next_id(),
+            id=spoken.sentence_id or self._record.next_segment_id(),
             text=text.strip(),
             started_at=spoken.started_at or time.time(),
             ended_at=time.time(),
@@ -189,20 +195,22 @@ class TutorCaptions(io.TextOutput):
         writer, spoken.writer, spoken.sentence_id = spoken.writer, None, ""
         spoken.shown, spoken.started_at = 0, 0.0
         if sentence.text:
-            await self._record.tutor_said(sentence)
-            self._citations.publish(sentence)
-        await self._close(writer, sentence.id, shown_part)
+            await self._record.record_sentence(sentence)
+            self._citations.send_citations(sentence)
+        await self._close_caption(writer, sentence.id, shown_part)
 
-    async def _close(self, writer: rtc.TextStreamWriter | None, segment_id: str, rest: str) -> None:
-        with publish.guarded("end_of_caption", segment=segment_id):
+    async def _close_caption(
+        self, writer: rtc.TextStreamWriter | None, segment_id: str, rest: str
+    ) -> None:
+        with publish.guard_message("end_of_caption", segment=segment_id):
             identity = self._room.local_participant.identity
-            writer = writer or await self._captions.open(segment_id, identity, final=False)
+            writer = writer or await self._captions.open_stream(segment_id, identity, final=False)
             if rest:
                 await writer.write(rest)
             await writer.aclose(attributes={ATTRIBUTE_TRANSCRIPTION_FINAL: "true"})
 
 
-class _Spoken:
+class _SpokenLine:
     """Progress of one speech: `done` characters in ended sentences, `shown` ones of the rest."""
 
     def __init__(self, line: Line) -> None:

@@ -20,23 +20,22 @@ class Citations:
         self._course_id = course_id
         self._tasks = Tasks("citations")
 
-    def publish(self, sentence: Sentence) -> None:
-        """Sends one message for each lesson that the sentence cites. Returns at once."""
+    def send_citations(self, sentence: Sentence) -> None:
         if sentence.marks:
-            self._tasks.spawn(self._publish(sentence))
+            self._tasks.spawn(self._send_messages(sentence))
 
     async def close(self) -> None:
         await self._tasks.close()
 
-    async def _publish(self, sentence: Sentence) -> None:
-        with publish.guarded(protocol.TOPIC_ANSWER_CITED, segment=sentence.id):
-            for lesson_id, passage_ids in (await self._cited(sentence)).items():
+    async def _send_messages(self, sentence: Sentence) -> None:
+        with publish.guard_message(protocol.TOPIC_ANSWER_CITED, segment=sentence.id):
+            for lesson_id, passage_ids in (await self._find_cited_passages(sentence)).items():
                 message = protocol.AnswerCited(
                     segment_id=sentence.id, lesson_id=lesson_id, passage_ids=passage_ids
                 )
-                await publish.send(self._room, protocol.TOPIC_ANSWER_CITED, message)
+                await publish.send_message(self._room, protocol.TOPIC_ANSWER_CITED, message)
 
-    async def _cited(self, sentence: Sentence) -> dict[UUID, list[UUID]]:
+    async def _find_cited_passages(self, sentence: Sentence) -> dict[UUID, list[UUID]]:
         """Lesson -> its cited passages; marks that point to no passage are left out."""
         outline = await self._library.outline(self._course_id)
         cited: dict[UUID, list[UUID]] = {}

@@ -13,7 +13,7 @@ from livekit.agents.types import TOPIC_CHAT
 
 import protocol
 from agent.room import publish
-from agent.room.learner import News, news_of
+from agent.room.learner import News, news_from_metadata
 from agent.room.lessons import Lessons, RefusedError
 from agent.room.tasks import Tasks
 
@@ -40,7 +40,7 @@ class Left:
 
 
 @dataclass(frozen=True)
-class Asked:
+class LessonAsked:
     identity: str
     change: protocol.LessonChange
 
@@ -54,33 +54,33 @@ class Typed:
     text: str
 
 
-Event = Joined | Left | News | Asked | Typed
+Event = Joined | Left | News | LessonAsked | Typed
 
 
-class People(Protocol):
-    async def joined(self, joined: Joined) -> None: ...
+class JoinReceiver(Protocol):
+    async def learner_joined(self, joined: Joined) -> None: ...
 
-    async def left(self, left: Left) -> None: ...
-
-
-class TypedTurns(Protocol):
-    async def typed(self, typed: Typed) -> None: ...
+    async def learner_left(self, left: Left) -> None: ...
 
 
-class Voice(Protocol):
-    async def stop(self) -> None: ...
+class TypedTurnReceiver(Protocol):
+    async def answer_typed_turn(self, typed: Typed) -> None: ...
 
-    def adjust(self, wanted: protocol.SpeechSet) -> None: ...
+
+class SpeechControl(Protocol):
+    async def stop_speaking(self) -> None: ...
+
+    def adjust_rate(self, wanted: protocol.SpeechSet) -> None: ...
 
 
 @dataclass(frozen=True)
 class Receivers:
     """Who handles which events. Events are handled one at a time, remote calls concurrently."""
 
-    people: People
+    people: JoinReceiver
     lessons: Lessons
-    turns: TypedTurns
-    voice: Voice
+    turns: TypedTurnReceiver
+    voice: SpeechControl
 
 
 class RoomEvents:
@@ -100,76 +100,76 @@ class RoomEvents:
         room.on("reconnected", self._on_reconnected)
         room.on("participant_metadata_changed", self._on_participant_metadata)
         room.on("data_received", self._on_data)
-        room.register_text_stream_handler(TOPIC_CHAT, self._on_chat)
+        room.register_text_stream_handler(TOPIC_CHAT, self._on_typed_turn)
 
     async def run(self, to: Receivers) -> None:
-        """Delivers joins of everyone in the room, then every event, until cancelled."""
-        self._register_rpc(to)
+        """Delivers the joins of everyone in the room first."""
+        self._register_rpc_methods(to)
         self._on_reconnected()
         try:
             while True:
                 event = await self._queue.get()
                 try:
-                    await self._hand_on(event, to)
+                    await self._deliver_event(event, to)
                 except Exception:
                     logger.exception("room event failed", extra={"kind": type(event).__name__})
         finally:
             await self._tasks.close()
 
-    async def _hand_on(self, event: Event, to: Receivers) -> None:
+    async def _deliver_event(self, event: Event, to: Receivers) -> None:
         match event:
             case Joined():
-                await to.people.joined(event)
+                await to.people.learner_joined(event)
             case Left():
-                await to.people.left(event)
+                await to.people.learner_left(event)
             case News():
-                await to.lessons.news(event)
-            case Asked():
+                await to.lessons.apply_news(event)
+            case LessonAsked():
                 await self._change_lesson(event, to.lessons)
             case Typed():
-                await to.turns.typed(event)
+                await to.turns.answer_typed_turn(event)
             case _:
                 assert_never(event)
 
-    async def _change_lesson(self, asked: Asked, lessons: Lessons) -> None:
+    async def _change_lesson(self, asked: LessonAsked, lessons: Lessons) -> None:
         try:
-            await lessons.asked(asked.identity, asked.change)
+            await lessons.handle_lesson_change(asked.identity, asked.change)
         except RefusedError as error:
             refused = protocol.LessonRefused(lesson_id=asked.change.lesson_id, error=str(error))
             topic = protocol.TOPIC_LESSON_CHANGE
-            await publish.send(self._room, topic, refused, to=[asked.identity])
+            await publish.send_message(self._room, topic, refused, to=[asked.identity])
 
     def _on_reconnected(self) -> None:
         for identity in set(self._present) - set(self._room.remote_participants):
-            self._put_left(identity)
+            self._queue_left(identity)
         for participant in self._room.remote_participants.values():
             self._on_joined(participant)
         self._on_metadata(self._room.metadata)
 
     def _on_joined(self, participant: rtc.RemoteParticipant) -> None:
         identity, sid = participant.identity, participant.sid
-        news = _news(participant)
+        news = _news_of_participant(participant)
         if news is None or self._present.get(identity) == sid:
             return
         if identity in self._present:  # back before the server noticed that they had gone
-            self._put_left(identity)
+            self._queue_left(identity)
         self._present[identity] = sid
         self._queue.put_nowait(Joined(identity, sid, news))
 
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
         if self._present.get(participant.identity) == participant.sid:
-            self._put_left(participant.identity)
+            self._queue_left(participant.identity)
 
-    def _put_left(self, identity: str) -> None:
+    def _queue_left(self, identity: str) -> None:
         self._queue.put_nowait(Left(identity, self._present.pop(identity)))
 
     def _on_metadata(self, text: str) -> None:
         metadata = protocol.parse_metadata(text)
-        if metadata is not None and (news := news_of("", metadata)) is not None:
+        if metadata is not None and (news := news_from_metadata("", metadata)) is not None:
             self._queue.put_nowait(news)
 
     def _on_participant_metadata(self, participant: rtc.Participant, _old: str, _new: str) -> None:
-        if (news := _news(participant)) is not None:
+        if (news := _news_of_participant(participant)) is not None:
             self._queue.put_nowait(news)
 
     def _on_data(self, packet: rtc.DataPacket) -> None:
@@ -182,16 +182,18 @@ class RoomEvents:
             return
         if packet.participant is None:
             # the server has not announced the sender yet: ask everyone to send it again
-            again = publish.send(self._room, protocol.TOPIC_LESSON_CHANGE, protocol.LessonAgain())
+            again = publish.send_message(
+                self._room, protocol.TOPIC_LESSON_CHANGE, protocol.LessonAgain()
+            )
             self._tasks.spawn(again)
             return
-        self._queue.put_nowait(Asked(packet.participant.identity, change))
+        self._queue.put_nowait(LessonAsked(packet.participant.identity, change))
 
-    def _on_chat(self, reader: rtc.TextStreamReader, identity: str) -> None:
+    def _on_typed_turn(self, reader: rtc.TextStreamReader, identity: str) -> None:
         before = self._reading.get(identity)
-        self._reading[identity] = self._tasks.spawn(self._read_chat(reader, identity, before))
+        self._reading[identity] = self._tasks.spawn(self._read_typed_turn(reader, identity, before))
 
-    async def _read_chat(
+    async def _read_typed_turn(
         self, reader: rtc.TextStreamReader, identity: str, before: asyncio.Task[None] | None
     ) -> None:
         """Queues a typed turn, after the one its sender started before it."""
@@ -209,53 +211,53 @@ class RoomEvents:
             self._seen.add(typed.id)
             self._queue.put_nowait(typed)
 
-    def _register_rpc(self, to: Receivers) -> None:
+    def _register_rpc_methods(self, to: Receivers) -> None:
         local = self._room.local_participant
 
         async def change_lesson(call: rtc.RpcInvocationData) -> str:
-            with _bad_request():
+            with _protocol_error_as_rpc_error():
                 change = protocol.parse_lesson_change(call.payload)
             try:
-                revision = await to.lessons.asked(call.caller_identity, change)
+                revision = await to.lessons.handle_lesson_change(call.caller_identity, change)
             except RefusedError as error:
                 raise rtc.RpcError(403, str(error)) from error
             held = protocol.LessonHeld(lesson_id=change.lesson_id, revision=revision)
             return protocol.dump(held)
 
-        async def stop(call: rtc.RpcInvocationData) -> str:
-            _must_be_a_person(call)
-            await to.voice.stop()
+        async def stop_speech(call: rtc.RpcInvocationData) -> str:
+            _refuse_agent_caller(call)
+            await to.voice.stop_speaking()
             return "{}"
 
         async def set_speech(call: rtc.RpcInvocationData) -> str:
-            _must_be_a_person(call)
-            with _bad_request():
+            _refuse_agent_caller(call)
+            with _protocol_error_as_rpc_error():
                 wanted = protocol.parse_speech_set(call.payload)
-            to.voice.adjust(wanted)
+            to.voice.adjust_rate(wanted)
             return "{}"
 
         local.register_rpc_method(protocol.RPC_LESSON_CHANGE, change_lesson)
-        local.register_rpc_method(protocol.RPC_SPEECH_STOP, stop)
+        local.register_rpc_method(protocol.RPC_SPEECH_STOP, stop_speech)
         local.register_rpc_method(protocol.RPC_SPEECH_SET, set_speech)
 
 
-def _news(participant: rtc.Participant) -> News | None:
+def _news_of_participant(participant: rtc.Participant) -> News | None:
     if participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD:
         return None
     metadata = protocol.parse_metadata(participant.metadata)
-    news = metadata and news_of(participant.name, metadata)
+    news = metadata and news_from_metadata(participant.name, metadata)
     # a token without a revision predates all lesson changes and requests none
     return replace(news, revised=True) if news else None
 
 
-def _must_be_a_person(call: rtc.RpcInvocationData) -> None:
+def _refuse_agent_caller(call: rtc.RpcInvocationData) -> None:
     # by prefix: a caller without a microphone may be announced up to 3 s after the call
     if call.caller_identity.startswith(protocol.AGENT_PREFIX):
         raise rtc.RpcError(403, "only a person in this room may do that")
 
 
 @contextlib.contextmanager
-def _bad_request() -> Iterator[None]:
+def _protocol_error_as_rpc_error() -> Iterator[None]:
     try:
         yield
     except protocol.ProtocolError as error:

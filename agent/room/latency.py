@@ -28,7 +28,7 @@ class Latency:
         self._asked: dict[str, float] = {}
         self._tasks = Tasks("latency")
 
-    def on_item(self, event: ConversationItemAddedEvent) -> None:
+    def on_conversation_item(self, event: ConversationItemAddedEvent) -> None:
         role = getattr(event.item, "role", "")
         measured = getattr(event.item, "metrics", None) or {}
         delays = {name: value for name, value in measured.items() if isinstance(value, float)}
@@ -40,13 +40,13 @@ class Latency:
         if role == "user":
             self._asked = delays
         elif role == "assistant" and "tts_node_ttfb" in delays:
-            self._tasks.spawn(self._send({**self._asked, **delays}))
+            self._tasks.spawn(self._send_turn_latency({**self._asked, **delays}))
             self._asked = {}
 
     async def close(self) -> None:
         await self._tasks.close()
 
-    async def _send(self, delays: dict[str, float]) -> None:
+    async def _send_turn_latency(self, delays: dict[str, float]) -> None:
         self._turn += 1
         message = protocol.TurnLatency(
             turn=self._turn,
@@ -56,4 +56,6 @@ class Latency:
             first_sound_s=delays.get("tts_node_ttfb"),
             total_s=delays.get("e2e_latency"),
         )
-        await publish.send(self._room, protocol.TOPIC_TURN_LATENCY, message, turn=self._turn)
+        await publish.send_message(
+            self._room, protocol.TOPIC_TURN_LATENCY, message, turn=self._turn
+        )

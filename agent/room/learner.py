@@ -44,16 +44,16 @@ class Learner(Asker):
     announcement: asyncio.Task[None] | None = None  # waits to announce their lesson
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # the tutor changes their lesson
 
-    def take(self, news: News) -> None:
+    def take_news(self, news: News) -> None:
         self.name = news.name or self.name
-        self.take_choice(news)
-        self.move(news.lesson_id, news.revision)
+        self.take_storage_choice(news)
+        self.move_to_lesson(news.lesson_id, news.revision)
 
-    def take_choice(self, news: News) -> None:
+    def take_storage_choice(self, news: News) -> None:
         if news.store_words is not None:
             self.store_words = news.store_words
 
-    def move(self, lesson_id: UUID | None, revision: int) -> bool:
+    def move_to_lesson(self, lesson_id: UUID | None, revision: int) -> bool:
         """Moves to a lesson unless the revision is known or older. True if anything changed."""
         if revision <= self.revision or lesson_id is None:
             return False
@@ -71,10 +71,10 @@ class Roster:
     def get(self, identity: str | None) -> Learner | None:
         return self._learners.get(identity) if identity else None
 
-    def of_account(self, account_id: UUID) -> Learner | None:
+    def find_by_account(self, account_id: UUID) -> Learner | None:
         return next((one for one in self if one.account_id == account_id), None)
 
-    def present(self) -> list[Learner]:
+    def list_present(self) -> list[Learner]:
         return [one for one in self if one.connection is not None]
 
     def add(self, identity: str, news: News) -> Learner:
@@ -87,20 +87,20 @@ class Roster:
                 lesson_id=news.lesson_id,
                 revision=news.revision,
             )
-        learner.take(news)
+        learner.take_news(news)
         return learner
 
 
-def news_of(name: str, metadata: RoomMetadata) -> News | None:
+def news_from_metadata(name: str, metadata: RoomMetadata) -> News | None:
     """Parses metadata of our server. Returns None if it names no account."""
-    account_id = _uuid(metadata.user_id)
+    account_id = _parse_uuid(metadata.user_id)
     if account_id is None:
         return None
     told = metadata.model_fields_set
     return News(
         account_id=account_id,
         name=name or metadata.user_name,
-        lesson_id=_uuid(metadata.lesson_id),
+        lesson_id=_parse_uuid(metadata.lesson_id),
         revision=metadata.revision,
         # a server that does not send the choice must not reset it
         store_words=metadata.store_words if "store_words" in told else None,
@@ -108,7 +108,7 @@ def news_of(name: str, metadata: RoomMetadata) -> News | None:
     )
 
 
-def _uuid(text: str | None) -> UUID | None:
+def _parse_uuid(text: str | None) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:

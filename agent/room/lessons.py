@@ -40,7 +40,7 @@ class Lessons:
         self._livekit = livekit
         self._roster = roster
 
-    async def find(self, identity: str) -> Learner:
+    async def find_sender(self, identity: str) -> Learner:
         """The sender of a message, even if not announced by LiveKit yet. Raises RefusedError."""
         if (learner := self._roster.get(identity)) is not None:
             return learner
@@ -55,32 +55,31 @@ class Lessons:
         news = News(account.id, account.name, row.lesson_id, row.revision, store_words=None)
         return self._roster.add(identity, news)
 
-    async def settle(self, learner: Learner) -> None:
+    async def reread_lesson(self, learner: Learner) -> None:
         dispatch = self._dispatch
         async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
             row = await find_room_learner(
                 conn, dispatch.tenant_id, dispatch.room.id, learner.account_id
             )
         if row is not None:
-            self._apply(learner, row.lesson_id, row.revision)
+            self._move_learner(learner, row.lesson_id, row.revision)
 
-    async def news(self, news: News) -> None:
-        """Applies metadata of the room or of a participant."""
-        learner = self._roster.of_account(news.account_id)
+    async def apply_news(self, news: News) -> None:
+        learner = self._roster.find_by_account(news.account_id)
         if learner is None:
             return
-        learner.take_choice(news)
+        learner.take_storage_choice(news)
         if news.lesson_id is None:
             return
         if not news.revised:
             if news.lesson_id != learner.lesson_id:
-                await self.request(learner, news.lesson_id)
+                await self.change_lesson(learner, news.lesson_id)
         elif news.revision > learner.revision:
-            row = await self._confirmed(learner, news.lesson_id, news.revision)
+            row = await self._confirm_in_database(learner, news.lesson_id, news.revision)
             if row is not None:
-                self._apply(learner, row.lesson_id, row.revision)
+                self._move_learner(learner, row.lesson_id, row.revision)
 
-    async def _confirmed(
+    async def _confirm_in_database(
         self, learner: Learner, lesson_id: UUID, revision: int
     ) -> RoomLearner | None:
         """The learner's row. Writes it only if another program published a newer revision."""
@@ -101,19 +100,19 @@ class Lessons:
             )
         return adopted or row
 
-    async def asked(self, identity: str, change: protocol.LessonChange) -> int:
+    async def handle_lesson_change(self, identity: str, change: protocol.LessonChange) -> int:
         """Handles a learner's request, or their hint that a newer revision exists.
 
         Returns the current revision. Raises RefusedError.
         """
-        learner = await self.find(identity)
+        learner = await self.find_sender(identity)
         if change.revision is None:
-            return await self.request(learner, change.lesson_id)
+            return await self.change_lesson(learner, change.lesson_id)
         if change.revision > learner.revision:
-            await self.settle(learner)
+            await self.reread_lesson(learner)
         return learner.revision
 
-    async def request(self, learner: Learner, lesson_id: UUID) -> int:
+    async def change_lesson(self, learner: Learner, lesson_id: UUID) -> int:
         dispatch = self._dispatch
         async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
             account = await find_account(conn, dispatch.tenant_id, learner.account_id)
@@ -130,10 +129,10 @@ class Lessons:
             )
         except (db.NotFound, db.Forbidden) as error:
             raise RefusedError("that lesson is not in this module") from error
-        self._apply(learner, lesson_id, revision)
+        self._move_learner(learner, lesson_id, revision)
         return revision
 
-    async def reread(self) -> None:
+    async def reread_all(self) -> None:
         """Reads everyone's lesson. Changes nothing if the database is away."""
         dispatch = self._dispatch
         try:
@@ -143,17 +142,17 @@ class Lessons:
             logger.warning("lessons not read: the database is away")
             return
         for row in rows:
-            if learner := self._roster.of_account(row.account_id):
-                self._apply(learner, row.lesson_id, row.revision)
+            if learner := self._roster.find_by_account(row.account_id):
+                self._move_learner(learner, row.lesson_id, row.revision)
 
-    async def reread_forever(self) -> None:
+    async def reread_all_forever(self) -> None:
         while True:
             await asyncio.sleep(REREAD_EVERY_S)
-            await self.reread()
+            await self.reread_all()
 
-    def _apply(self, learner: Learner, lesson_id: UUID | None, revision: int) -> None:
+    def _move_learner(self, learner: Learner, lesson_id: UUID | None, revision: int) -> None:
         before = learner.lesson_id
-        if not learner.move(lesson_id, revision):
+        if not learner.move_to_lesson(lesson_id, revision):
             return
         logger.info(
             "lesson changed",

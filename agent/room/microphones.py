@@ -12,14 +12,14 @@ import numpy as np
 from livekit import rtc
 from livekit.agents import utils
 
-from agent.livekit_private import early_audio, has_early_audio
+from agent.livekit_private import collect_early_audio, has_early_audio
 from agent.models.recogniser import Recogniser
-from agent.room.participant_voice import Listener, ParticipantVoice
+from agent.room.participant_voice import ParticipantVoice, VoiceListener
 from speech.wire import RATE
 
 FRAME_MS = 50
 EARLY_TIMEOUT_S = 3.0
-SOURCES = (rtc.TrackSource.SOURCE_MICROPHONE, rtc.TrackSource.SOURCE_UNKNOWN)
+MICROPHONE_SOURCES = (rtc.TrackSource.SOURCE_MICROPHONE, rtc.TrackSource.SOURCE_UNKNOWN)
 
 logger = logging.getLogger(__name__)
 
@@ -40,44 +40,44 @@ class Microphones:
         self,
         room: rtc.Room,
         recogniser: Recogniser,
-        listener: Listener,
+        listener: VoiceListener,
         *,
-        next_id: Callable[[], str],
+        next_segment_id: Callable[[], str],
     ) -> None:
         self._room = room
         self._recogniser = recogniser
         self._listener = listener
-        self._next_id = next_id
+        self._next_segment_id = next_segment_id
         self._voices: dict[str, ParticipantVoice] = {}
         self._microphones: dict[str, _Microphone] = {}
         self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._early = early_audio(room, timeout_s=EARLY_TIMEOUT_S)
-        room.on("track_subscribed", self._on_track)
-        room.on("track_unsubscribed", self._on_track_gone)
+        self._early = collect_early_audio(room, timeout_s=EARLY_TIMEOUT_S)
+        room.on("track_subscribed", self._on_track_subscribed)
+        room.on("track_unsubscribed", self._on_track_unsubscribed)
         room.on("track_muted", self._on_muted)
 
-    def end(self) -> None:
+    def end_listening(self) -> None:
         """Stops listening and ends current utterances, which are still recognised."""
         self._ended = True
         for voice in self._voices.values():
             voice.end_speech()
 
-    async def recognised(self) -> None:
-        await asyncio.gather(*(voice.recognised() for voice in self._voices.values()))
+    async def wait_until_recognised(self) -> None:
+        await asyncio.gather(*(voice.wait_until_recognised() for voice in self._voices.values()))
 
     async def aclose(self) -> None:
-        self._room.off("track_subscribed", self._on_track)
-        self._room.off("track_unsubscribed", self._on_track_gone)
+        self._room.off("track_subscribed", self._on_track_subscribed)
+        self._room.off("track_unsubscribed", self._on_track_unsubscribed)
         self._room.off("track_muted", self._on_muted)
         await utils.aio.cancel_and_wait(*self._tasks)
         await self._early.aclose()
         await asyncio.gather(*(voice.aclose() for voice in self._voices.values()))
 
-    def _on_track(self, track: rtc.Track, publication: Any, participant: Any) -> None:
+    def _on_track_subscribed(self, track: rtc.Track, publication: Any, participant: Any) -> None:
         if (
             track.kind != rtc.TrackKind.KIND_AUDIO
-            or publication.source not in SOURCES
+            or publication.source not in MICROPHONE_SOURCES
             or participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
         ):
             return
@@ -86,22 +86,23 @@ class Microphones:
         voice = self._voices.get(identity)
         if voice is None:
             voice = ParticipantVoice(
-                identity, self._recogniser, self._listener, next_id=self._next_id
+                identity, self._recogniser, self._listener, next_segment_id=self._next_segment_id
             )
             self._voices[identity] = voice
         listening = asyncio.create_task(
-            self._listen(voice, track, early=has_early_audio(publication)), name="microphone"
+            self._listen_to_track(voice, track, early=has_early_audio(publication)),
+            name="microphone",
         )
         self._microphones[identity] = _Microphone(track.sid, listening)
         self._tasks.add(listening)
-        listening.add_done_callback(partial(self._done, voice))
+        listening.add_done_callback(partial(self._on_listening_done, voice))
 
     def _stop_listening(self, identity: str) -> None:
         if microphone := self._microphones.pop(identity, None):
             microphone.listening.cancel()
             self._voices[identity].end_speech()
 
-    def _done(self, voice: ParticipantVoice, task: asyncio.Task[None]) -> None:
+    def _on_listening_done(self, voice: ParticipantVoice, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if task.cancelled():
             return
@@ -113,7 +114,7 @@ class Microphones:
         if self._is_heard(participant.identity, publication.sid):
             self._voices[participant.identity].end_speech()
 
-    def _on_track_gone(self, track: rtc.Track, publication: Any, participant: Any) -> None:
+    def _on_track_unsubscribed(self, track: rtc.Track, publication: Any, participant: Any) -> None:
         if self._is_heard(participant.identity, track.sid):
             self._stop_listening(participant.identity)
 
@@ -121,7 +122,9 @@ class Microphones:
         microphone = self._microphones.get(identity)
         return microphone is not None and microphone.track_sid == track_sid
 
-    async def _listen(self, voice: ParticipantVoice, track: rtc.Track, *, early: bool) -> None:
+    async def _listen_to_track(
+        self, voice: ParticipantVoice, track: rtc.Track, *, early: bool
+    ) -> None:
         """Runs until cancelled or the track ends. A lost connection sounds like silence."""
         # opened first, to buffer speech until the early audio arrives
         stream = rtc.AudioStream.from_track(
@@ -129,13 +132,13 @@ class Microphones:
         )
         try:
             if early:
-                self._push_early(voice, await self._early_frames(track.sid))
+                self._push_early_audio(voice, await self._wait_for_early_audio(track.sid))
             async for event in stream:
-                self._push(voice, event.frame, time.time() - event.frame.duration)
+                self._push_frame(voice, event.frame, time.time() - event.frame.duration)
         finally:
             await stream.aclose()
 
-    async def _early_frames(self, track_sid: str) -> list[rtc.AudioFrame]:
+    async def _wait_for_early_audio(self, track_sid: str) -> list[rtc.AudioFrame]:
         """Audio from before the agent joined; empty if it does not arrive in time."""
         try:
             return _mono_frames(await self._early.wait_for_data(track_sid))
@@ -143,27 +146,27 @@ class Microphones:
             logger.warning("no early audio", extra={"why": type(error).__name__})
             return []
 
-    def _push_early(self, voice: ParticipantVoice, frames: list[rtc.AudioFrame]) -> None:
+    def _push_early_audio(self, voice: ParticipantVoice, frames: list[rtc.AudioFrame]) -> None:
         at = time.time() - sum(frame.duration for frame in frames)
         for frame in frames:
-            self._push(voice, frame, at)
+            self._push_frame(voice, frame, at)
             at += frame.duration
 
-    def _push(self, voice: ParticipantVoice, frame: rtc.AudioFrame, spoken_at: float) -> None:
+    def _push_frame(self, voice: ParticipantVoice, frame: rtc.AudioFrame, spoken_at: float) -> None:
         if not self._ended:
-            voice.push(frame, spoken_at)
+            voice.push_frame(frame, spoken_at)
 
 
 def _mono_frames(frames: list[rtc.AudioFrame]) -> list[rtc.AudioFrame]:
     """The left channel at the recognition rate."""
     if not frames or (frames[0].sample_rate == RATE and frames[0].num_channels == 1):
         return frames
-    mono = [frame if frame.num_channels == 1 else _left(frame) for frame in frames]
+    mono = [frame if frame.num_channels == 1 else _left_channel(frame) for frame in frames]
     resampler = rtc.AudioResampler(frames[0].sample_rate, RATE)
     return [out for frame in mono for out in resampler.push(frame)] + resampler.flush()
 
 
-def _left(frame: rtc.AudioFrame) -> rtc.AudioFrame:
+def _left_channel(frame: rtc.AudioFrame) -> rtc.AudioFrame:
     samples = np.frombuffer(frame.data, np.int16).reshape(-1, frame.num_channels)
     left = np.ascontiguousarray(samples[:, 0])
     return rtc.AudioFrame(left.tobytes(), frame.sample_rate, 1, len(left))

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def guarded(kind: str, **facts: str | int) -> Iterator[None]:
+def guard_message(kind: str, **facts: str | int) -> Iterator[None]:
     """Logs any error in its body. `kind` names the message; `facts` go into the log line."""
     try:
         yield
@@ -22,16 +22,16 @@ def guarded(kind: str, **facts: str | int) -> Iterator[None]:
         logger.warning("message not sent", extra={"kind": kind, "why": why, **facts})
 
 
-async def send(
+async def send_message(
     room: rtc.Room, topic: str, message: BaseModel, *, to: Sequence[str] = (), **facts: str | int
 ) -> None:
     """Sends a data message to these identities, or to everyone if there are none."""
-    with guarded(topic, **facts):
+    with guard_message(topic, **facts):
         await room.local_participant.publish_data(
             protocol.dump(message), topic=topic, destination_identities=list(to)
         )
 
 
 async def set_attribute(room: rtc.Room, name: str, value: str) -> None:
-    with guarded(name):
+    with guard_message(name):
         await room.local_participant.set_attributes({name: value})

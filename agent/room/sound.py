@@ -13,7 +13,7 @@ BYTES_PER_S = 2 * RATE
 
 
 @dataclass
-class Sound:
+class UtteranceSound:
     """PCM (int16, mono, 16 kHz) that starts shortly before the speech. Times are epoch seconds."""
 
     segment_id: str
@@ -32,16 +32,18 @@ class Sound:
     def too_long(self) -> bool:
         return len(self.pcm) >= MAX_UTTERANCE_S * BYTES_PER_S
 
-    def cut(self, next_id: str) -> "Sound":
-        """Cuts this sound at the quietest of its last seconds and returns the rest."""
-        at = 2 * _quietest(np.frombuffer(bytes(self.pcm), np.int16))
+    def cut_at_quietest(self, next_segment_id: str) -> "UtteranceSound":
+        """Returns what comes after the quietest of its last seconds."""
+        at = 2 * _quietest_sample(np.frombuffer(bytes(self.pcm), np.int16))
         rest = self.pcm[at:]
         del self.pcm[at:]
         self.ended_at, self.continues = self.last_at, True
-        return Sound(next_id, rest, self.ended_at, self.ended_at, self.next_interim_at)
+        return UtteranceSound(
+            next_segment_id, rest, self.ended_at, self.ended_at, self.next_interim_at
+        )
 
 
-def _quietest(samples: np.ndarray) -> int:
+def _quietest_sample(samples: np.ndarray) -> int:
     """Index of the sample in the middle of the quietest 100 ms of the last 5 s."""
     late = samples[-int(CUT_SEARCH_S * RATE) :].astype(np.float32)
     frames = late[: len(late) // CUT_FRAME * CUT_FRAME].reshape(-1, CUT_FRAME)

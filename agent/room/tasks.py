@@ -20,19 +20,18 @@ class Tasks:
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=self._owner)
         self._running.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(self._on_task_done)
         return task
 
-    async def join(self, timeout_s: float | None = None) -> None:
+    async def wait_for_all(self, timeout_s: float | None = None) -> None:
         """Returns when the tasks that run now have ended, or after the timeout."""
         if self._running:
             await asyncio.wait(set(self._running), timeout=timeout_s)
 
     async def close(self) -> None:
-        """Cancels running tasks and waits until they have ended."""
         await utils.aio.cancel_and_wait(*self._running)
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()):
             logger.error("task failed", extra={"kind": self._owner}, exc_info=error)

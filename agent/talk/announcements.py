@@ -30,12 +30,12 @@ class Announcements:
         self._tutor_speech = tutor_speech
         self._tasks = tasks
 
-    async def run(self) -> None:
+    async def announce_moves(self) -> None:
         while True:
             learner = await self._lessons.moves.get()
             if learner.announcement is not None:
                 learner.announcement.cancel()
-            learner.announcement = self._tasks.spawn(self._announce(learner))
+            learner.announcement = self._tasks.spawn(self._announce_lesson(learner))
 
     async def mark_announced(self, learner: Learner) -> None:
         """Marks the learner's lesson as announced, and records the visit.
@@ -47,22 +47,22 @@ class Announcements:
             now = datetime.now(UTC)
             await self._library.record_visit(learner.account_id, learner.lesson_id, now)
 
-    async def _announce(self, learner: Learner) -> None:
+    async def _announce_lesson(self, learner: Learner) -> None:
         await asyncio.sleep(ANNOUNCE_AFTER_S)
         learner.announcement = None  # from here on, a later change does not cancel it
         lesson_id = learner.lesson_id
-        await self._lessons.reread()  # the news of a later change may be lost
+        await self._lessons.reread_all()  # the news of a later change may be lost
         async with learner.changing:
             if learner.lesson_id != lesson_id or lesson_id == learner.announced_lesson_id:
                 return  # a later change is announced instead, or they know this one already
             if lesson_id is None or learner.connection is None:
                 return
             await self.mark_announced(learner)
-        if text := await self._line(lesson_id):
-            self._tutor_speech.interrupt(learner)
+        if text := await self._announcement_text(lesson_id):
+            self._tutor_speech.interrupt_speech_to(learner)
             await self._tutor_speech.say(text, learner)
 
-    async def _line(self, lesson_id: UUID) -> str:
+    async def _announcement_text(self, lesson_id: UUID) -> str:
         """The announcement; empty if the lesson is not published."""
         outline = await self._library.outline(self._course_id)
         for number, lesson in enumerate(outline, 1):

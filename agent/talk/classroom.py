@@ -22,7 +22,7 @@ from agent.talk.announcements import Announcements
 from agent.talk.room_talk import RoomTalk
 from agent.talk.turns import Turns
 from agent.talk.tutor_speech import Pace, TutorSpeech
-from agent.talk.welcome import Serving, Welcome
+from agent.talk.welcome import LeaseHolder, Welcome
 from db.library import PostgresLibrary
 from settings import Settings
 from tools.desk import Desk
@@ -41,7 +41,7 @@ class Classroom:
         livekit: api.LiveKitAPI,
         journal: Journal,
         pace: Pace,
-        lease: Serving,
+        lease: LeaseHolder,
         earlier: EarlierTurns | None,
     ) -> None:
         """Raises NotFound for a room that belongs to no course."""
@@ -86,36 +86,36 @@ class Classroom:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._events.run(receivers))
-                tasks.create_task(self._lessons.reread_forever())
-                tasks.create_task(self._announcements.run())
-                tasks.create_task(self._watch_storing())
+                tasks.create_task(self._lessons.reread_all_forever())
+                tasks.create_task(self._announcements.announce_moves())
+                tasks.create_task(self._report_storing_changes())
         finally:
             await self._tasks.close()
 
     async def say_goodbye(self) -> None:
-        if present := self._roster.present():
+        if present := self._roster.list_present():
             await self._tasks.close()
-            await self.tutor_speech.stop()
+            await self.tutor_speech.stop_speaking()
             await self.tutor_speech.say(prompts.render("goodbye"), present[0], may_be_cut=False)
             await asyncio.sleep(ON_ITS_WAY_S)
 
-    async def joined(self, joined: Joined) -> None:
+    async def learner_joined(self, joined: Joined) -> None:
         learner = self._roster.add(joined.identity, joined.news)
         connection = Connection(joined.sid, datetime.now(UTC))
         learner.connection = connection
-        await self._journal.joined(learner, connection)
-        self._tasks.spawn(self._welcome.meet(learner))
+        await self._journal.record_join(learner, connection)
+        self._tasks.spawn(self._welcome.welcome_learner(learner))
 
-    async def left(self, left: Left) -> None:
+    async def learner_left(self, left: Left) -> None:
         learner = self._roster.get(left.identity)
         if learner is None or learner.connection is None or learner.connection.sid != left.sid:
             return
         connection, learner.connection = learner.connection, None
-        await self._journal.left(learner, connection)
-        if not self._roster.present():
-            await self.tutor_speech.stop()  # nobody is listening
+        await self._journal.record_leave(learner, connection)
+        if not self._roster.list_present():
+            await self.tutor_speech.stop_speaking()  # nobody is listening
 
-    async def _watch_storing(self) -> None:
+    async def _report_storing_changes(self) -> None:
         while True:
             failing = await self._journal.writer.failing_changes.get()
             self._tasks.spawn(self._report_storing(failing))
@@ -124,6 +124,6 @@ class Classroom:
         """Reports to the page and the learners whether the conversation can be stored."""
         state: protocol.NotesState = "failing" if failing else "ok"
         await publish.set_attribute(self._room, protocol.ATTRIBUTE_NOTES, state)
-        if present := self._roster.present():
+        if present := self._roster.list_present():
             line = prompts.render("notes_failing" if failing else "notes_again")
             await self.tutor_speech.say(line, present[0])

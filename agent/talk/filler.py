@@ -14,12 +14,11 @@ FILLER_AFTER_S = 1.5  # after the reply was requested
 
 
 async def with_filler(replies: AsyncIterator[Any], speech: Speech) -> AsyncIterator[Any]:
-    """Yields the replies, after the filler if the speech has not begun in time."""
     arriving: utils.aio.Chan[Any] = utils.aio.Chan()
     begun = asyncio.Event()
     now = asyncio.get_running_loop().time()
     speech.asked_at = speech.asked_at or now
-    pump = asyncio.create_task(_pump(replies, arriving, begun), name="replies")
+    pump = asyncio.create_task(_copy_replies(replies, arriving, begun), name="replies")
     try:
         if not speech.begun:
             due_s = speech.asked_at + FILLER_AFTER_S - now
@@ -34,7 +33,7 @@ async def with_filler(replies: AsyncIterator[Any], speech: Speech) -> AsyncItera
         await utils.aio.cancel_and_wait(pump)
 
 
-async def _pump(
+async def _copy_replies(
     replies: AsyncIterator[Any], arriving: utils.aio.Chan[Any], begun: asyncio.Event
 ) -> None:
     try:

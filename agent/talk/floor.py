@@ -7,7 +7,7 @@ from livekit import rtc
 from livekit.agents import utils, vad
 
 from agent.models.voice_activity import WINDOW_S
-from agent.room.participant_voice import Heard
+from agent.room.participant_voice import HeardUtterance
 
 
 class Floor(vad.VAD):
@@ -19,14 +19,14 @@ class Floor(vad.VAD):
 
     def __init__(self) -> None:
         super().__init__(capabilities=vad.VADCapabilities(update_interval=WINDOW_S))
-        self._stream = _Stream()
-        self._utterances: asyncio.Queue[Heard] = asyncio.Queue()
+        self._stream = _FloorStream()
+        self._utterances: asyncio.Queue[HeardUtterance] = asyncio.Queue()
         self._speaking: list[str] = []  # identities, the holder of the floor first
         self._open = 0  # utterances that started and have no final yet
         self._closed = False
 
     @property
-    def quiet(self) -> bool:
+    def is_quiet(self) -> bool:
         """True if nobody is speaking and all speech is recognised and taken."""
         return self._open == 0 and self._utterances.empty()
 
@@ -45,16 +45,16 @@ class Floor(vad.VAD):
             case _:
                 passes = self._speaking[0] == identity
         if passes:
-            self._stream.send(event)
+            self._stream.send_event(event)
 
-    def on_utterance(self, heard: Heard) -> None:
+    def on_utterance(self, heard: HeardUtterance) -> None:
         if heard.kind == "late" and (self._closed or self._speaking):
             return  # no need to ask the learner to wait
         if heard.kind in ("final", "missed") and not heard.continues:
             self._open -= 1
         self._utterances.put_nowait(heard)
 
-    async def utterances(self) -> AsyncGenerator[Heard, None]:
+    async def utterances(self) -> AsyncGenerator[HeardUtterance, None]:
         """Yields utterances as they arrive. Each counts as taken when the next is requested."""
         while True:
             heard = await self._utterances.get()
@@ -63,22 +63,22 @@ class Floor(vad.VAD):
             finally:
                 self._utterances.task_done()
 
-    def close(self) -> None:
+    def drop_late_utterances(self) -> None:
         """Passes on no more `late` utterances: another agent may be speaking already."""
         self._closed = True
 
-    async def taken(self) -> None:
+    async def wait_until_taken(self) -> None:
         await self._utterances.join()
 
 
-class _Stream(vad.VADStream):
+class _FloorStream(vad.VADStream):
     """The events that the floor sends; pushed audio is ignored."""
 
     def __init__(self) -> None:
         # the base class would start two tasks and copy every event for metrics that nobody reads
         self._events: utils.aio.Chan[vad.VADEvent] = utils.aio.Chan()
 
-    def send(self, event: vad.VADEvent) -> None:
+    def send_event(self, event: vad.VADEvent) -> None:
         if not self._events.closed:
             self._events.send_nowait(event)
 

@@ -28,7 +28,7 @@ class RoomTalk:
 
     @property
     def asker(self) -> Asker:
-        return self._learner() or Asker(account_id=UUID(int=0), name="", lesson_id=None)
+        return self._asking_learner() or Asker(account_id=UUID(int=0), name="", lesson_id=None)
 
     @property
     def rate(self) -> float:
@@ -38,16 +38,16 @@ class RoomTalk:
         self._tutor_speech.set_rate(factor)
 
     async def change_lesson(self, lesson_id: UUID) -> None:
-        learner = self._learner()
+        learner = self._asking_learner()
         if learner is None:
             raise db.NotFound("learner")
         async with learner.changing:  # the tool's answer names the lesson: no announcement
             try:
-                await self._lessons.request(learner, lesson_id)
+                await self._lessons.change_lesson(learner, lesson_id)
             except RefusedError as error:
                 raise db.Forbidden(str(error)) from error
             await self._announcements.mark_announced(learner)
 
-    def _learner(self) -> Learner | None:
+    def _asking_learner(self) -> Learner | None:
         speech = SPEECH.get()
         return self._roster.get(speech.identity) if speech else None

@@ -9,7 +9,7 @@ from livekit.agents import ModelSettings, llm, stt, tts
 from livekit.agents.language import LanguageCode
 
 from agent.durable.journal import NOT_HEARD, Utterance
-from agent.room.participant_voice import Heard
+from agent.room.participant_voice import HeardUtterance
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
 from agent.talk.tutor import Tutor
@@ -34,33 +34,32 @@ class RoomTutor(Tutor):
         `audio` is empty: every learner has their own voice. Finals that arrive while somebody
         still speaks are merged with theirs, so that one answer does not cut off another.
         """
-        said: list[Heard] = []
+        said: list[HeardUtterance] = []
         async for heard in self._floor.utterances():
-            if await self._counts(heard):
+            if await self._needs_answer(heard):
                 said.append(heard)
-            if said and self._floor.quiet:
-                yield _final(said)
+            if said and self._floor.is_quiet:
+                yield _merge_finals(said)
                 said = []
 
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
     ) -> None:
-        self._classroom.turns.take(new_message)
+        self._classroom.turns.bind_reply(new_message)
 
-    def on_line(self, line: Line) -> None:
-        self._classroom.tutor_captions.expect(line)
+    def on_line_begun(self, line: Line) -> None:
+        self._classroom.tutor_captions.expect_line(line)
 
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncIterator[rtc.AudioFrame]:
-        """Speaks formulas, code and units as words; captions show them as written."""
         voice = self.session.tts
         if voice is None:
             raise RuntimeError("the agent session has no voice")
-        async for frame in speech_of(voice, text):
+        async for frame in speak_sentences(voice, text):
             yield frame
 
-    async def _counts(self, heard: Heard) -> bool:
+    async def _needs_answer(self, heard: HeardUtterance) -> bool:
         """Shows and stores an utterance. Returns whether it needs an answer."""
         try:
             return await self._show_and_store(heard)
@@ -68,27 +67,27 @@ class RoomTutor(Tutor):
             logger.exception("an utterance was lost", extra={"kind": heard.kind})
             return False
 
-    async def _show_and_store(self, heard: Heard) -> bool:
+    async def _show_and_store(self, heard: HeardUtterance) -> bool:
         turns, identity = self._classroom.turns, heard.identity
         match heard.kind:
             case "interim":
-                self._classroom.captions.learner(
+                self._classroom.captions.show_utterance(
                     identity, heard.segment_id, heard.text, final=False
                 )
             case "late":
-                await turns.late(identity)
+                await turns.ask_to_wait(identity)
             case "missed":
-                await turns.not_heard(identity, _utterance(heard, NOT_HEARD))
+                await turns.record_gap(identity, _journal_utterance(heard, NOT_HEARD))
             case "final":
-                return bool(heard.text) and await turns.said(
-                    identity, _utterance(heard, heard.text)
+                return bool(heard.text) and await turns.record_final(
+                    identity, _journal_utterance(heard, heard.text)
                 )
             case _:
                 assert_never(heard.kind)
         return False
 
 
-def _utterance(heard: Heard, text: str) -> Utterance:
+def _journal_utterance(heard: HeardUtterance, text: str) -> Utterance:
     return Utterance(
         heard.segment_id,
         text,
@@ -100,7 +99,7 @@ def _utterance(heard: Heard, text: str) -> Utterance:
     )
 
 
-def _final(said: list[Heard]) -> stt.SpeechEvent:
+def _merge_finals(said: list[HeardUtterance]) -> stt.SpeechEvent:
     """One final for the agent session; `turns` knows who said what."""
     last = said[-1]
     text = stt.SpeechData(
@@ -116,20 +115,22 @@ def _final(said: list[Heard]) -> stt.SpeechEvent:
     )
 
 
-async def speech_of(voice: tts.TTS[Any], text: AsyncIterable[str]) -> AsyncIterator[rtc.AudioFrame]:
+async def speak_sentences(
+    voice: tts.TTS[Any], text: AsyncIterable[str]
+) -> AsyncIterator[rtc.AudioFrame]:
     """The sound of a text that is still being written, sentence by sentence.
 
     LiveKit's default waits for the next sentence before it speaks one, and its text filters for
     one more word, so the first sentence of a slow model would be heard when the second is written.
     """
-    async for sentence in _spoken(text):
+    async for sentence in _whole_sentences(text):
         if words := speakable(sentence).strip():
             async with voice.synthesize(words) as stream:
                 async for sound in stream:
                     yield sound.frame
 
 
-async def _spoken(text: AsyncIterable[str]) -> AsyncIterator[str]:
+async def _whole_sentences(text: AsyncIterable[str]) -> AsyncIterator[str]:
     """Whole sentences, so that no formula is cut in two."""
     held = ""
     async for delta in text:

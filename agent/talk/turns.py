@@ -18,7 +18,7 @@ from agent.talk.tutor_speech import TutorSpeech
 from agent.text.lines import SPEECH, Speech
 
 
-class _Turn(NamedTuple):
+class _UnansweredTurn(NamedTuple):
     learner: Learner
     segment_id: str
     text: str
@@ -39,41 +39,41 @@ class Turns:
         self._captions = captions
         self._tutor_speech = tutor_speech
         self._tasks = tasks
-        self._unanswered: list[_Turn] = []
+        self._unanswered: list[_UnansweredTurn] = []
 
-    async def said(self, identity: str, said: Utterance) -> bool:
+    async def record_final(self, identity: str, said: Utterance) -> bool:
         """Stores and shows a final. Returns False if the speaker is not in the room."""
-        learner = await self._keep(identity, said)
+        learner = await self._store_and_show(identity, said)
         if learner is None:
             return False
-        self._unanswered.append(_Turn(learner, said.segment_id, said.text))
+        self._unanswered.append(_UnansweredTurn(learner, said.segment_id, said.text))
         return True
 
-    async def not_heard(self, identity: str, gap: Utterance) -> None:
-        """Stores a gap for speech that could not be recognised, and says so."""
-        learner = await self._keep(identity, gap)
+    async def record_gap(self, identity: str, gap: Utterance) -> None:
+        learner = await self._store_and_show(identity, gap)
         if learner is not None:
             line = prompts.render("not_heard")
             self._tasks.spawn(self._tutor_speech.say(line, learner, in_reply_to=gap.segment_id))
 
-    async def late(self, identity: str) -> None:
+    async def ask_to_wait(self, identity: str) -> None:
         with contextlib.suppress(RefusedError):
-            learner = await self._lessons.find(identity)
+            learner = await self._lessons.find_sender(identity)
             line = prompts.render("one_moment")
             self._tasks.spawn(self._tutor_speech.say(line, learner, part_of_talk=False))
 
-    async def typed(self, typed: Typed) -> None:
-        """Interrupts what this learner hears, and answers."""
+    async def answer_typed_turn(self, typed: Typed) -> None:
         try:
-            learner = await self._lessons.find(typed.identity)
+            learner = await self._lessons.find_sender(typed.identity)
         except RefusedError:
             return
         now = datetime.now(UTC).timestamp()
-        await self._journal.learner_said(learner, Utterance(typed.id, typed.text, "text", now, now))
-        self._tutor_speech.interrupt(learner)
-        self._tutor_speech.reply(learner, typed.id, typed.text)
+        await self._journal.record_utterance(
+            learner, Utterance(typed.id, typed.text, "text", now, now)
+        )
+        self._tutor_speech.interrupt_speech_to(learner)
+        self._tutor_speech.reply_to_turn(learner, typed.id, typed.text)
 
-    def take(self, message: llm.ChatMessage) -> None:
+    def bind_reply(self, message: llm.ChatMessage) -> None:
         """Binds the next reply to the first speaker; queues the answers to the others."""
         turns, self._unanswered = self._unanswered, []
         if not turns:
@@ -85,14 +85,14 @@ class Turns:
             message.content = [" ".join(turn.text for turn in own)]
         for turn in turns:
             if turn.learner is not first:
-                asyncio.get_running_loop().call_soon(self._tutor_speech.reply, *turn)
+                asyncio.get_running_loop().call_soon(self._tutor_speech.reply_to_turn, *turn)
 
-    async def _keep(self, identity: str, said: Utterance) -> Learner | None:
+    async def _store_and_show(self, identity: str, said: Utterance) -> Learner | None:
         """Stores what was said, then shows it. None if the speaker is not in this room."""
         try:
-            learner = await self._lessons.find(identity)
+            learner = await self._lessons.find_sender(identity)
         except RefusedError:
             return None
-        await self._journal.learner_said(learner, said)
-        self._captions.learner(identity, said.segment_id, said.text, final=True)
+        await self._journal.record_utterance(learner, said)
+        self._captions.show_utterance(identity, said.segment_id, said.text, final=True)
         return learner

@@ -31,12 +31,11 @@ class Tutor(Agent):
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncIterator[llm.ChatChunk | str]:
-        """Adds the asker's lesson, and streams the reply without its marks."""
         speech = SPEECH.get() or Speech()
         line = Line(speech.identity, self.desk.lesson_id, speech.in_reply_to)
-        replies = with_filler(self._replies(chat_ctx, tools, model_settings), speech)
+        replies = with_filler(self._model_replies(chat_ctx, tools, model_settings), speech)
         marks, begun = MarkFilter(marks=line.marks), False
-        async for chunk in _without_marks(replies, marks):
+        async for chunk in _strip_marks(replies, marks):
             if marks.text and not begun:  # a tool call alone is never spoken
                 speech.generated.append(line)
                 begun = speech.begun = True
@@ -44,13 +43,13 @@ class Tutor(Agent):
         if answer := marks.text.removeprefix(prompts.render("one_moment")).strip():
             self.desk.asker.last_answer = answer
 
-    async def _replies(
+    async def _model_replies(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncIterator[Any]:
         """What the model answers, or one authored line if no model can."""
         said = False
         try:
-            grounded = await self._grounded(chat_ctx)
+            grounded = await self._add_grounding(chat_ctx)
             async for chunk in Agent.default.llm_node(self, grounded, tools, model_settings):
                 said = True
                 yield chunk
@@ -69,14 +68,13 @@ class Tutor(Agent):
             if line is None:
                 authored = Line(speech.identity, speech.lesson_id, speech.in_reply_to)
                 line = speech.generated.popleft() if speech.generated else authored
-                self.on_line(line)
+                self.on_line_begun(line)
             line.text += delta
             yield delta
 
-    def on_line(self, line: Line) -> None:
-        """Called when a line begins; its text grows later."""
+    def on_line_begun(self, line: Line) -> None: ...
 
-    async def _grounded(self, chat_ctx: llm.ChatContext) -> llm.ChatContext:
+    async def _add_grounding(self, chat_ctx: llm.ChatContext) -> llm.ChatContext:
         """A copy of the context with a message about the lesson after the first one.
 
         The offline tutor reads the desk itself and needs no message.
@@ -101,7 +99,7 @@ def _last_question(chat_ctx: llm.ChatContext) -> str:
     return ""
 
 
-async def _without_marks(
+async def _strip_marks(
     replies: AsyncIterable[Any], marks: MarkFilter
 ) -> AsyncIterator[llm.ChatChunk | str]:
     async for chunk in replies:

@@ -13,8 +13,6 @@ from agent.text.lines import SPEECH, Speech
 
 
 class Pace(Protocol):
-    """A voice whose rate of speech can be set, as a factor of the normal one."""
-
     def set_rate(self, factor: float, /) -> None: ...
 
 
@@ -26,10 +24,10 @@ class TutorSpeech:
         self._speaking = asyncio.Lock()  # one authored line at a time
         self._agent_session: AgentSession[None]
 
-    def attach(self, agent_session: AgentSession[None]) -> None:
+    def attach_session(self, agent_session: AgentSession[None]) -> None:
         """Sets the agent session that speaks here. Call it once, before anything is said."""
         self._agent_session = agent_session
-        agent_session.on("speech_created", self._on_speech)
+        agent_session.on("speech_created", self._remember_reply)
 
     async def say(
         self,
@@ -54,20 +52,19 @@ class TutorSpeech:
                 )
             await learner.newest_speech.wait_for_playout()
 
-    def reply(self, learner: Learner, segment_id: str, text: str) -> None:
+    def reply_to_turn(self, learner: Learner, segment_id: str, text: str) -> None:
         """Starts the reply to a typed turn, or to one said while another learner was answered."""
         with _speech_context(Speech(learner.identity, in_reply_to=segment_id)):
             learner.newest_speech = self._agent_session.generate_reply(user_input=text)
 
-    def interrupt(self, learner: Learner) -> None:
-        """Interrupts what is being said to this learner, and to nobody else."""
+    def interrupt_speech_to(self, learner: Learner) -> None:
         if learner.newest_speech is not None and not learner.newest_speech.done():
             learner.newest_speech.interrupt()
 
-    async def stop(self) -> None:
+    async def stop_speaking(self) -> None:
         await self._agent_session.interrupt(force=True)
 
-    def adjust(self, wanted: protocol.SpeechSet) -> None:
+    def adjust_rate(self, wanted: protocol.SpeechSet) -> None:
         if wanted.rate is not None:
             self.set_rate(wanted.rate)
 
@@ -75,7 +72,7 @@ class TutorSpeech:
         self.rate = factor
         self._pace.set_rate(factor)
 
-    def _on_speech(self, event: SpeechCreatedEvent) -> None:
+    def _remember_reply(self, event: SpeechCreatedEvent) -> None:
         """Remembers the reply to a spoken turn, so that its learner can cut it by typing."""
         speech = SPEECH.get()
         if speech and (learner := self._roster.get(speech.identity)):

@@ -14,15 +14,15 @@ from agent.talk.announcements import Announcements
 from agent.talk.tutor_speech import TutorSpeech
 from db.rooms import find_room_learner, record_greeting
 from tools.desk import Desk
-from tools.greeting import back_again, greeting, resumed
+from tools.greeting import back_again_text, greeting_text, resumed_text
 
 SAME_LOSS_S = (
     10.0  # learners who return this soon after the apology were cut off by the same failure
 )
 
 
-class Serving(Protocol):
-    async def renew(self) -> bool: ...
+class LeaseHolder(Protocol):
+    async def send_heartbeat(self) -> bool: ...
 
 
 class Welcome:
@@ -36,7 +36,7 @@ class Welcome:
         tutor_speech: TutorSpeech,
         announcements: Announcements,
         earlier: EarlierTurns | None,
-        lease: Serving,
+        lease: LeaseHolder,
         pause: timedelta,
     ) -> None:
         self._dispatch = dispatch
@@ -51,63 +51,71 @@ class Welcome:
         self._resumed_at: float | None = None  # loop time of the apology
         self._apology = asyncio.Lock()
 
-    async def meet(self, learner: Learner) -> None:
-        if not await self._lease.renew():  # the room was lost and reopened for another agent
+    async def welcome_learner(self, learner: Learner) -> None:
+        if (
+            not await self._lease.send_heartbeat()
+        ):  # the room was lost and reopened for another agent
             return
         first, learner.met = not learner.met, True
-        if first and self._earlier and await self._earlier.was_with(self._pool, learner.account_id):
-            await self._resume(self._earlier, learner)
+        if (
+            first
+            and self._earlier
+            and await self._earlier.was_cut_off(self._pool, learner.account_id)
+        ):
+            await self._resume_lesson(self._earlier, learner)
         else:
-            await self._greet(learner)
+            await self._greet_learner(learner)
 
-    async def _resume(self, earlier: EarlierTurns, learner: Learner) -> None:
+    async def _resume_lesson(self, earlier: EarlierTurns, learner: Learner) -> None:
         """Apologises once to everyone and answers the turn that was cut, without a greeting."""
-        await self._lessons.settle(learner)
-        await self._record(learner)
+        await self._lessons.reread_lesson(learner)
+        await self._record_greeted(learner)
         now = asyncio.get_running_loop().time()
-        cut = earlier.cut_turn(learner.account_id, datetime.now(UTC))
+        cut = earlier.recent_cut_turn(learner.account_id, datetime.now(UTC))
         async with self._apology:  # learners who join during the apology are answered after it
             said_at, self._resumed_at = self._resumed_at, self._resumed_at or now
             if said_at is None:
-                text = await self._sorry(learner, ask_again=cut is None)
+                text = await self._apology_text(learner, ask_again=cut is None)
                 await self._tutor_speech.say(text, learner)
         if said_at is not None and now - said_at > SAME_LOSS_S and learner.lesson_id:
             await self._tutor_speech.say(
-                await self._back_again(learner, learner.lesson_id), learner
+                await self._back_again_text(learner, learner.lesson_id), learner
             )
         if cut is not None:
-            self._tutor_speech.reply(learner, cut.id, cut.text)
+            self._tutor_speech.reply_to_turn(learner, cut.id, cut.text)
 
-    async def _sorry(self, learner: Learner, *, ask_again: bool) -> str:
+    async def _apology_text(self, learner: Learner, *, ask_again: bool) -> str:
         lesson_id = learner.lesson_id if ask_again else None
-        return await resumed(self._desk.library, account_id=learner.account_id, lesson_id=lesson_id)
+        return await resumed_text(
+            self._desk.library, account_id=learner.account_id, lesson_id=lesson_id
+        )
 
-    async def _greet(self, learner: Learner) -> None:
+    async def _greet_learner(self, learner: Learner) -> None:
         """Greets by session type, or with one short line if the learner was away only briefly."""
         if learner.lesson_id is None:
             return
-        text = await self._greeting(learner, learner.lesson_id)
+        text = await self._greeting_text(learner, learner.lesson_id)
         # recorded before it plays: a reload during the greeting must not repeat it
-        await self._record(learner)
+        await self._record_greeted(learner)
         await self._tutor_speech.say(text, learner)
 
-    async def _greeting(self, learner: Learner, lesson_id: UUID) -> str:
+    async def _greeting_text(self, learner: Learner, lesson_id: UUID) -> str:
         dispatch, desk = self._dispatch, self._desk
         async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
             row = await find_room_learner(
                 conn, dispatch.tenant_id, dispatch.room.id, learner.account_id
             )
         if row and row.greeted_at and datetime.now(UTC) - row.greeted_at < self._pause:
-            return await self._back_again(learner, lesson_id)
+            return await self._back_again_text(learner, lesson_id)
         visit = await desk.library.visit(learner.account_id, desk.course_id, lesson_id)
-        return await greeting(
+        return await greeting_text(
             desk.library, desk.course_id, learner=learner.name, lesson_id=lesson_id, visit=visit
         )
 
-    async def _back_again(self, learner: Learner, lesson_id: UUID) -> str:
-        return await back_again(self._desk.library, learner=learner.name, lesson_id=lesson_id)
+    async def _back_again_text(self, learner: Learner, lesson_id: UUID) -> str:
+        return await back_again_text(self._desk.library, learner=learner.name, lesson_id=lesson_id)
 
-    async def _record(self, learner: Learner) -> None:
+    async def _record_greeted(self, learner: Learner) -> None:
         """Records that the learner was greeted, and in which lesson."""
         await self._announcements.mark_announced(learner)
         now, dispatch = datetime.now(UTC), self._dispatch

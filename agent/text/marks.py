@@ -4,7 +4,8 @@ import re
 from dataclasses import dataclass, field
 
 _MARK = re.compile(r"\s?\[\[(\d{1,4})\.(\d{1,4})\]\]")
-_BEGIN = re.compile(r"\s?\[(?:\[[\d.]{0,9}\]?)?$|\s$")  # an end of text that may become a mark
+# an end of text that may become a mark
+_POSSIBLE_MARK_START = re.compile(r"\s?\[(?:\[[\d.]{0,9}\]?)?$|\s$")
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,16 @@ class MarkFilter:
     def push(self, chunk: str) -> str:
         """Returns clean text; holds back what may become a mark."""
         pending = self._held + chunk
-        begin = _BEGIN.search(pending)
+        begin = _POSSIBLE_MARK_START.search(pending)
         cut = begin.start() if begin else len(pending)
         self._held = pending[cut:]
-        return self._clean(pending[:cut])
+        return self._remove_marks(pending[:cut])
 
     def flush(self) -> str:
         held, self._held = self._held, ""
-        return self._clean(held)
+        return self._remove_marks(held)
 
-    def _clean(self, text: str) -> str:
+    def _remove_marks(self, text: str) -> str:
         clean, last = "", 0
         for match in _MARK.finditer(text):
             clean += text[last : match.start()]

@@ -37,14 +37,16 @@ ABBREVIATIONS = {
     r"Prof\.": "Professor", r"C#": "C sharp", r"w/o": "without",
     r"w/": "with", r"iff": "if and only if", r"Q&A": "questions and answers",
 }  # fmt: skip
-NUMBERED = {
+NUMBERED_ABBREVIATIONS = {
     r"[Ff]igs?\.": "figure", r"[Ee]qs?\.": "equation", r"[Cc]h\.": "chapter",
     r"[Ss]ec\.": "section", r"[Nn]o\.": "number", r"[Tt]ab\.": "table", r"p\.": "page",
     r"pp\.": "pages",
     r"[Vv]ol\.": "volume", r"[Vv]er\.": "version",
 }  # fmt: skip
-SAID = {"LaTeX": "lay tech", "NumPy": "num pie", "PyTorch": "pie torch", "ReLU": "ray loo",
-        "SciPy": "sigh pie", "PyPI": "pie P I", "matplotlib": "mat plot lib"}  # fmt: skip
+PRONUNCIATIONS = {
+    "LaTeX": "lay tech", "NumPy": "num pie", "PyTorch": "pie torch", "ReLU": "ray loo",
+    "SciPy": "sigh pie", "PyPI": "pie P I", "matplotlib": "mat plot lib",
+}  # fmt: skip
 
 CODE_SIGNS = {
     "==": "is equal to", "!=": "is not equal to", "<=": "is at most", ">=": "is at least",
@@ -61,15 +63,15 @@ def speakable(text: str) -> str:
 
     Keeps white space at both ends, so a text can be converted in parts.
     """
-    lead, body, tail = split_ends(text)
-    for pattern, replacement in RULES:
+    lead, body, tail = split_white_space(text)
+    for pattern, replacement in ALL_RULES:
         body = pattern.sub(replacement, body)
     body = re.sub(r"\s*\n\s*", "\n", body).strip()
-    body = tidy(body)
+    body = tidy_punctuation(body)
     return lead + (body if text.rstrip()[-1:] in ",;:" else body.rstrip(",;: ")) + tail
 
 
-def split_ends(text: str) -> tuple[str, str, str]:
+def split_white_space(text: str) -> tuple[str, str, str]:
     body = text.strip()
     if not body:
         return text, "", ""
@@ -77,7 +79,7 @@ def split_ends(text: str) -> tuple[str, str, str]:
     return text[:at], body, text[at + len(body) :]
 
 
-def tidy(text: str) -> str:
+def tidy_punctuation(text: str) -> str:
     text = re.sub(r"[ \t]+", " ", text)
     text = re.sub(r" ([,.;:?!])", r"\1", text)
     text = re.sub(r"([,;:])(?:\s*[,;:])+", r"\1", text)
@@ -87,7 +89,6 @@ def tidy(text: str) -> str:
 
 
 def spoken_block(match: Match[str]) -> str:
-    """Short code is read; of long code only the language and length are said."""
     language, code = match["language"].strip(), match["code"].strip("\n")
     lines = [line for line in code.splitlines() if line.strip()]
     if len(lines) <= MAX_CODE_LINES:
@@ -98,7 +99,6 @@ def spoken_block(match: Match[str]) -> str:
 
 
 def spoken_code(code: str) -> str:
-    """Names as words, signs by name, brackets and quotes as pauses or nothing."""
     words = []
     for sign in CODE_TOKEN.findall(code):
         if sign[0].isalnum() or sign[0] == "_":
@@ -118,7 +118,6 @@ def spoken_name(name: str) -> str:
 
 
 def spoken_table(match: Match[str]) -> str:
-    """Rows of a Markdown table as sentences, without the line below the head."""
     rows = []
     for line in match[0].strip().splitlines():
         cells = [cell.strip() for cell in line.strip().strip("|").split("|")]
@@ -129,10 +128,10 @@ def spoken_table(match: Match[str]) -> str:
 
 def spoken_unit(match: Match[str]) -> str:
     number, unit = match["number"], UNITS[match["unit"]]
-    return f"{number} {unit if number == '1' else plural(unit)}"
+    return f"{number} {unit if number == '1' else plural_unit(unit)}"
 
 
-def plural(unit: str) -> str:
+def plural_unit(unit: str) -> str:
     if unit in SAME_IN_PLURAL:
         return unit
     head, separator, rest = unit.partition(" per ")
@@ -166,11 +165,11 @@ def spoken_decimal(match: Match[str]) -> str:
     return f"{match[1]} point {' '.join(match[2])}"
 
 
-def formula(match: Match[str]) -> str:
+def spoken_delimited_formula(match: Match[str]) -> str:
     return f" {spoken_formula(match[1])} "
 
 
-def word_formula(match: Match[str]) -> str:
+def spoken_inline_formula(match: Match[str]) -> str:
     """A formula in running text; keeps the punctuation after it."""
     body, end = match[0].rstrip(".,;:?!"), match[0][len(match[0].rstrip(".,;:?!")) :]
     return spoken_formula(body) + end
@@ -182,36 +181,36 @@ def rule(
     return re.compile(pattern, flags), replacement
 
 
-def word_rules(table: dict[str, str], behind: str) -> list[Rule]:
+def abbreviation_rules(table: dict[str, str], behind: str) -> list[Rule]:
     return [rule(rf"(?<!\w){short}{behind}", said) for short, said in table.items()]
 
 
 UNIT_NAMES = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
-NUMBER = r"-?\d+(?:[.,]\d+)*"
-QUIET = {",", ";", ":", "'", "''", "!", "…", "...", "-", "/", "*", "~"}  # have their own rules
-SIGNS_ALONE = {sign: said for sign, said in SYMBOLS.items() if sign not in QUIET}
+NUMBER_PATTERN = r"-?\d+(?:[.,]\d+)*"
+SIGNS_WITH_OWN_RULES = {",", ";", ":", "'", "''", "!", "…", "...", "-", "/", "*", "~"}
+SIGNS_ALONE = {sign: said for sign, said in SYMBOLS.items() if sign not in SIGNS_WITH_OWN_RULES}
 
 GREEK_SIGNS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK_LETTERS.split(), strict=True))
 GREEK_SIGNS |= {"Δ": "delta", "Σ": "sigma", "Ω": "omega", "Θ": "theta", "Φ": "phi", "Π": "pi"}
 
-BLOCKS: list[Rule] = [
+BLOCK_RULES: list[Rule] = [
     rule(r"```(?P<language>[^\n`]*)\n(?P<code>.*?)(?:```|\Z)", spoken_block, re.DOTALL),
-    rule(r"\$\$(.+?)\$\$", formula, re.DOTALL),
-    rule(r"\\\[(.+?)\\\]", formula, re.DOTALL),
-    rule(r"\\\((.+?)\\\)", formula, re.DOTALL),
-    rule(r"\$(?=\S)([^$\n]+?)(?<=\S)\$(?!\d)", formula),
+    rule(r"\$\$(.+?)\$\$", spoken_delimited_formula, re.DOTALL),
+    rule(r"\\\[(.+?)\\\]", spoken_delimited_formula, re.DOTALL),
+    rule(r"\\\((.+?)\\\)", spoken_delimited_formula, re.DOTALL),
+    rule(r"\$(?=\S)([^$\n]+?)(?<=\S)\$(?!\d)", spoken_delimited_formula),
     rule(r"`([^`\n]+)`", lambda m: spoken_code(m[1])),
 ]
-MARKDOWN: list[Rule] = [
+MARKDOWN_RULES: list[Rule] = [
     rule(r"\[\[\d+(?:\.\d+)?\]\]", ""),
     rule(r"<!--.*?-->", "", re.DOTALL),
     rule(r"!?\[([^\]\n]*)\]\([^)\s]*(?:\s\"[^\"]*\")?\)", r"\1"),
     rule(r"^\s*(?:\|.*\|\s*(?:\n|$))+", spoken_table, re.MULTILINE),
     rule(r"^\s{0,3}(?:[-*_]\s*){3,}$", "", re.MULTILINE),
-    rule(r"^\s{0,3}#{1,6}\s+(.*?)\s*#*$", lambda m: ended(m[1]), re.MULTILINE),
+    rule(r"^\s{0,3}#{1,6}\s+(.*?)\s*#*$", lambda m: end_with_stop(m[1]), re.MULTILINE),
     rule(r"^\s{0,3}>\s?", "", re.MULTILINE),
-    rule(r"^\s*[-*+•]\s+(?:\[[ xX]\]\s+)?(.*)$", lambda m: ended(m[1]), re.MULTILINE),
-    rule(r"^\s*(\d{1,2})[.)]\s+(.*)$", lambda m: f"{m[1]}: {ended(m[2])}", re.MULTILINE),
+    rule(r"^\s*[-*+•]\s+(?:\[[ xX]\]\s+)?(.*)$", lambda m: end_with_stop(m[1]), re.MULTILINE),
+    rule(r"^\s*(\d{1,2})[.)]\s+(.*)$", lambda m: f"{m[1]}: {end_with_stop(m[2])}", re.MULTILINE),
     rule(r"(?:^|(?<=\s))\(?([A-H])\)\s+(?=\S)", r"option \1: ", re.MULTILINE),
     rule(r"^([A-H])[.:]\s+(?=\S)", r"option \1: ", re.MULTILINE),
     rule(r"(\*\*|__|~~)(?=\S)(.+?)(?<=\S)\1", r"\2"),
@@ -221,26 +220,28 @@ MARKDOWN: list[Rule] = [
     rule(r"&(?:amp|lt|gt|nbsp|quot|#39);", lambda m: unescape(m[0])),
     rule(r"(?<!\w)[:;]-?[)(DP](?!\w)", ""),
 ]
-ADDRESSES: list[Rule] = [
+ADDRESS_RULES: list[Rule] = [
     rule(r"(?:https?|wss?|ftp)://(?P<host>[\w.:-]*\w)(?:/[^\s)>\]]*[\w/])?", spoken_url),
     rule(r"\b(?P<host>www\.[\w.-]*\w)(?:/[^\s)>\]]*[\w/])?", spoken_url),
     rule(r"\b([\w.+-]+)@([\w-]+(?:\.[\w-]+)+)\b",
          lambda m: f"{m[1].replace('.', ' dot ')} at {m[2].replace('.', ' dot ')}"),
 ]  # fmt: skip
-WORDS: list[Rule] = [
+WORD_RULES: list[Rule] = [
     rule(r"[“”„]", '"'),
     rule(r"[‘’]", "'"),  # noqa: RUF001
     rule(r"(?<!\w)etc\.(?=\s+[A-Z]|\s*$)", "and so on."),
     rule(r"(?<!\w)etc\.?(?!\w)", "and so on"),
-    *word_rules(ABBREVIATIONS, r"(?!\w)"),
-    *word_rules({short: f"{said} " for short, said in NUMBERED.items()}, r"\s*(?=\d)"),
-    rule(r"\b(?:" + "|".join(SAID) + r")\b", lambda m: SAID[m[0]]),
+    *abbreviation_rules(ABBREVIATIONS, r"(?!\w)"),
+    *abbreviation_rules(
+        {short: f"{said} " for short, said in NUMBERED_ABBREVIATIONS.items()}, r"\s*(?=\d)"
+    ),
+    rule(r"\b(?:" + "|".join(PRONUNCIATIONS) + r")\b", lambda m: PRONUNCIATIONS[m[0]]),
     rule(r"\b(?:[A-Z]\.){2,}", lambda m: " ".join(m[0].replace(".", ""))),
     rule(r"\band/or\b", "and or"),
     rule(r"(?<!\w)#(?=\d)", "number "),
     rule(r"§+\s*(?=\d)", "section "),
 ]
-NUMBERS: list[Rule] = [
+NUMBER_RULES: list[Rule] = [
     rule(r"(?P<sign>[$€£₹¥])\s?(?P<whole>\d[\d,]*)(?:\.(?P<cents>\d+))?"
          r"(?P<scale>\s(?:thousand|million|billion|trillion)\b)?", spoken_money),
     rule(r"(?<=\d),(?=\d{3}(?!\d))", ""),
@@ -253,14 +254,14 @@ NUMBERS: list[Rule] = [
     rule(r"(?<=[\d%])\s?[\u2013]\s?(?=\d)", " to "),
     rule(r"(?<!\d)(\d{1,2}):([0-5]\d)(?!\d)", r"\1 \2"),
     rule(r"(?<!\d)(\d+):(\d+)(?!\d)", r"\1 to \2"),
-    rule(rf"(?P<number>{NUMBER})\s?(?P<unit>{UNIT_NAMES})(?![\w/²³])", spoken_unit),
+    rule(rf"(?P<number>{NUMBER_PATTERN})\s?(?P<unit>{UNIT_NAMES})(?![\w/²³])", spoken_unit),
     rule(r"(?<=\d)\s?%", " percent"),
     rule(r"[~≈]\s?(?=\d)", "about "),
     rule(r"(?<![\w/.])(\d{1,3})/(\d{1,3})(?![\w/]|\.\d)", spoken_fraction),
     rule(r"½", "one half"), rule(r"¼", "one quarter"), rule(r"¾", "three quarters"),
 ]  # fmt: skip
-FORMULAS: list[Rule] = [
-    rule(r"(?<![\w\\])[A-Za-z0-9()]*\b[A-Za-z0-9)]+\^[\w{}()+-]+[.,;:?!]?", word_formula),
+FORMULA_RULES: list[Rule] = [
+    rule(r"(?<![\w\\])[A-Za-z0-9()]*\b[A-Za-z0-9)]+\^[\w{}()+-]+[.,;:?!]?", spoken_inline_formula),
     rule(r"(?<!\w)[A-Za-z]_(?:\w+|\{[^}\s]*\})(?:\([\w, ]*\))?", lambda m: spoken_formula(m[0])),
     rule(r"(?<![\w'])([fghFGPpO]'?\([A-Za-z0-9](?:\s?[,|+*-]\s?[A-Za-z0-9])*\))",
          lambda m: spoken_formula(m[1].replace("|", r"\mid "))),
@@ -269,7 +270,7 @@ FORMULAS: list[Rule] = [
     rule(r"\b\w+_\w+\b", lambda m: spoken_name(m[0])),
     rule(r"(?<=\w)²", " squared"), rule(r"(?<=\w)³", " cubed"),
 ]  # fmt: skip
-SIGNS: list[Rule] = [
+SIGN_RULES: list[Rule] = [
     rule(r"(?<=\d)\s*[-−]\s+(?=[\d(])|(?<=\b[A-Za-z])\s+[-−]\s+(?=[A-Za-z\d](?!\w\w))",  # noqa: RUF001
          " minus "),
     rule(r"(?<![\w-])[-−](?=\d)", "minus "),  # noqa: RUF001
@@ -294,9 +295,17 @@ SIGNS: list[Rule] = [
 ]  # fmt: skip
 
 
-def ended(line: str) -> str:
+def end_with_stop(line: str) -> str:
     line = line.strip()
     return line if not line or line[-1] in ".,;:?!" else f"{line}."
 
 
-RULES = [*BLOCKS, *MARKDOWN, *ADDRESSES, *WORDS, *NUMBERS, *FORMULAS, *SIGNS]
+ALL_RULES = [
+    *BLOCK_RULES,
+    *MARKDOWN_RULES,
+    *ADDRESS_RULES,
+    *WORD_RULES,
+    *NUMBER_RULES,
+    *FORMULA_RULES,
+    *SIGN_RULES,
+]

@@ -3,7 +3,7 @@ r"""Formulas in words: `\frac{1}{n} \sum_{i=1}^{n} x_i^2` as a lecturer reads it
 import re
 from collections.abc import Callable
 
-TOKEN = re.compile(
+TOKEN_PATTERN = re.compile(
     r"\\[a-zA-Z]+\*?|\\.|\d+(?:[.,]\d+)*|\*\*|<=|>=|!=|==|->|=>|\+-|[A-Za-z]+|'+|\.\.\.|\S",
     re.DOTALL,
 )
@@ -12,14 +12,14 @@ GREEK_LETTERS = (
     "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau "
     "upsilon phi chi psi omega"
 )
-GREEK = {name: name for name in GREEK_LETTERS.split()} | {
+GREEK_NAMES = {name: name for name in GREEK_LETTERS.split()} | {
     "varepsilon": "epsilon",
     "varphi": "phi",
     "vartheta": "theta",
 }
-GREEK |= {name.capitalize(): f"capital {name}" for name in list(GREEK)}
+GREEK_NAMES |= {name.capitalize(): f"capital {name}" for name in list(GREEK_NAMES)}
 
-COMMANDS = GREEK | {
+COMMAND_WORDS = GREEK_NAMES | {
     "cdot": "times", "times": "times", "div": "divided by", "pm": "plus or minus",
     "le": "is at most", "leq": "is at most", "ge": "is at least", "geq": "is at least",
     "ne": "is not equal to", "neq": "is not equal to", "approx": "is about",
@@ -52,31 +52,39 @@ SYMBOLS = {
     ",": ",", ";": ",", ":": ",", "π": "pi",
 }  # fmt: skip
 
-ACCENTS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot", "ddot": "double dot",
+ACCENT_WORDS = {"hat": "hat", "bar": "bar", "tilde": "tilde", "dot": "dot", "ddot": "double dot",
            "overline": "bar", "widehat": "hat"}  # fmt: skip
-PLAIN = {"text", "mathrm", "mathbf", "mathit", "mathcal", "mathsf", "operatorname", "boldsymbol",
-         "textbf", "mbox", "underline", "boxed"}  # fmt: skip
-BIG = {"sum": "the sum", "prod": "the product", "int": "the integral", "lim": "the limit"}
-SETS = {"R": "the real numbers", "N": "the natural numbers", "Z": "the integers",
-        "C": "the complex numbers", "Q": "the rationals"}  # fmt: skip
-FUNCTIONS = {"f", "g", "h", "F", "G", "P", "p", "E", "L", "J", "O", "sigma", "phi", "exp", "log",
-             "sine", "cosine", "tangent", "natural log", "softmax", "relu", "sigmoid"}  # fmt: skip
+TEXT_COMMANDS = {
+    "text", "mathrm", "mathbf", "mathit", "mathcal", "mathsf", "operatorname", "boldsymbol",
+    "textbf", "mbox", "underline", "boxed",
+}  # fmt: skip
+BIG_OPERATORS = {"sum": "the sum", "prod": "the product", "int": "the integral", "lim": "the limit"}
+NUMBER_SETS = {
+    "R": "the real numbers", "N": "the natural numbers", "Z": "the integers",
+    "C": "the complex numbers", "Q": "the rationals",
+}  # fmt: skip
+FUNCTION_NAMES = {
+    "f", "g", "h", "F", "G", "P", "p", "E", "L", "J", "O", "sigma", "phi", "exp", "log",
+    "sine", "cosine", "tangent", "natural log", "softmax", "relu", "sigmoid",
+}  # fmt: skip
 FRACTIONS = {("1", "2"): "one half", ("1", "3"): "one third", ("2", "3"): "two thirds",
              ("1", "4"): "one quarter", ("3", "4"): "three quarters"}  # fmt: skip
-POWERS = {"2": "squared", "3": "cubed", "T": "transposed", "top": "transposed", "star": "star",
+POWER_WORDS = {"2": "squared", "3": "cubed", "T": "transposed", "top": "transposed", "star": "star",
           "prime": "prime", "composed with": "degrees", "minus 1": "inverse"}  # fmt: skip
-CLOSING = {"(": ")", "[": "]", "|": "|", r"\{": r"\}", r"\|": r"\|", "{": "}"}
-SKIPPED = {r"\left", r"\right", r"\,", r"\;", r"\!", r"\:", r"\ ", r"\quad", r"\qquad", r"\\",
-           r"\displaystyle", r"\limits", r"\big", r"\Big", r"\bigl", r"\bigr", "&", "$", "}",
-           ")", "]", r"\}", "^", "_"}  # fmt: skip
-NAMED = {"a": "ay", "A": "ay"}  # else a voice reads the article
+CLOSING_BRACKETS = {"(": ")", "[": "]", "|": "|", r"\{": r"\}", r"\|": r"\|", "{": "}"}
+SKIPPED_TOKENS = {
+    r"\left", r"\right", r"\,", r"\;", r"\!", r"\:", r"\ ", r"\quad", r"\qquad", r"\\",
+    r"\displaystyle", r"\limits", r"\big", r"\Big", r"\bigl", r"\bigr", "&", "$", "}",
+    ")", "]", r"\}", "^", "_",
+}  # fmt: skip
+LETTER_NAMES = {"a": "ay", "A": "ay"}  # else a voice reads the article
 
 
 def spoken_formula(formula: str) -> str:
     """The words of a TeX or plain formula. Never raises."""
-    reader = Reader(TOKEN.findall(split_names(formula)))
+    reader = FormulaReader(TOKEN_PATTERN.findall(split_numbers_from_letters(formula)))
     try:
-        words = " ".join(reader.sequence(None))
+        words = " ".join(reader.read_until(None))
     except RecursionError:  # a thousand nested brackets
         return "the formula on your page"
     words = re.sub(r"\s*,(?:\s*,)*\s*", ", ", words)
@@ -84,54 +92,54 @@ def spoken_formula(formula: str) -> str:
     return re.sub(r"\s+", " ", words).strip(" ,")
 
 
-def split_names(formula: str) -> str:
+def split_numbers_from_letters(formula: str) -> str:
     """Puts a space into `2x` and `w1`, so number and letter are read separately."""
     formula = re.sub(r"(?<![A-Za-z\\])(\d)([A-Za-z])", r"\1 \2", formula)
     formula = re.sub(r"\bd([a-z])\b", r"d \1", formula)
     return re.sub(r"\b([A-Za-z])(\d+)\b", r"\1 \2", formula)
 
 
-class Reader:
+class FormulaReader:
     """Reads tokens from left to right; an unclosed bracket ends with the formula."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._at = 0
 
-    def sequence(self, closing: str | None) -> list[str]:
+    def read_until(self, closing: str | None) -> list[str]:
         words: list[str] = []
-        while (sign := self._peek()) is not None:
+        while (sign := self._peek_token()) is not None:
             if sign == closing:
                 self._at += 1
                 break
-            words += self._scripted(words)
+            words += self._read_with_scripts(words)
         return words
 
-    def _peek(self) -> str | None:
+    def _peek_token(self) -> str | None:
         return self._tokens[self._at] if self._at < len(self._tokens) else None
 
-    def _take(self) -> str:
-        sign = self._peek()
+    def _next_token(self) -> str:
+        sign = self._peek_token()
         self._at += 1
         return sign or ""
 
-    def _scripted(self, before: list[str]) -> list[str]:
-        sign = self._peek() or ""
+    def _read_with_scripts(self, before: list[str]) -> list[str]:
+        sign = self._peek_token() or ""
         grouped = sign in ("(", "[")
         name = sign[1:] if sign.startswith("\\") else ""
-        if name in BIG:
-            return self._big(name)
-        words = self._atom(before)
-        while (mark := self._peek()) in ("^", "_", "**") and mark is not None:
+        if name in BIG_OPERATORS:
+            return self._read_big_operator(name)
+        words = self._read_atom(before)
+        while (mark := self._peek_token()) in ("^", "_", "**") and mark is not None:
             self._at += 1
-            script = " ".join(self._argument())
+            script = " ".join(self._read_argument())
             if mark == "_":
-                words += self._index(script, words)
+                words += self._say_index(script, words)
             else:
-                words += power(script, all_of=grouped and len(words) > 1)
+                words += say_power(script, all_of=grouped and len(words) > 1)
         return words
 
-    def _index(self, script: str, words: list[str]) -> list[str]:
+    def _say_index(self, script: str, words: list[str]) -> list[str]:
         if words in (["the maximum"], ["the minimum"], ["arg max"], ["arg min"]):
             return ["over", script, "of"]
         if words == ["log"]:
@@ -142,50 +150,50 @@ class Reader:
             script = " ".join(small) if len(small) == 2 else small
         return ["sub", script]
 
-    def _big(self, name: str) -> list[str]:
+    def _read_big_operator(self, name: str) -> list[str]:
         self._at += 1
         low = high = ""
-        while (mark := self._peek()) in ("^", "_") and mark is not None:
+        while (mark := self._peek_token()) in ("^", "_") and mark is not None:
             self._at += 1
-            bound = " ".join(self._argument())
+            bound = " ".join(self._read_argument())
             low, high = (bound, high) if mark == "_" else (low, bound)
         if name == "lim":
             return ["the limit as", low, "of"] if low else ["the limit of"]
         low = low.replace(" equals ", " from ") if high else low
         over = "over " if low and name != "int" else ""
         start = "from " if low and high and " from " not in low else ""
-        words = [BIG[name], start or over, low]
+        words = [BIG_OPERATORS[name], start or over, low]
         return [*words, *(["to", high] if high else []), "of"]
 
-    def _argument(self) -> list[str]:
-        sign = self._peek()
+    def _read_argument(self) -> list[str]:
+        sign = self._peek_token()
         if sign == "{":
             self._at += 1
-            return self.sequence("}")
+            return self.read_until("}")
         if sign in ("-", "+"):
             self._at += 1
-            return [SYMBOLS[sign], *self._atom([])]
+            return [SYMBOLS[sign], *self._read_atom([])]
         if sign == "(":
             self._at += 1
-            return self.sequence(")")
-        return self._atom([]) if sign is not None else []
+            return self.read_until(")")
+        return self._read_atom([]) if sign is not None else []
 
-    def _atom(self, before: list[str]) -> list[str]:
-        sign = self._take()
-        if not sign or sign in SKIPPED:  # a formula may break off here
+    def _read_atom(self, before: list[str]) -> list[str]:
+        sign = self._next_token()
+        if not sign or sign in SKIPPED_TOKENS:  # a formula may break off here
             return []
-        if sign in CLOSING:
-            return self._group(sign, before)
+        if sign in CLOSING_BRACKETS:
+            return self._read_group(sign, before)
         if sign.startswith("\\"):
-            return self._command(sign[1:].rstrip("*"))
+            return self._read_command(sign[1:].rstrip("*"))
         if sign in SYMBOLS:
             return [SYMBOLS[sign]]
-        if sign in NAMED:
-            return [NAMED[sign]]
+        if sign in LETTER_NAMES:
+            return [LETTER_NAMES[sign]]
         return [sign.replace(",", "") if sign[0].isdigit() else sign]
 
-    def _group(self, opening: str, before: list[str]) -> list[str]:
-        inner = self.sequence(CLOSING[opening])
+    def _read_group(self, opening: str, before: list[str]) -> list[str]:
+        inner = self.read_until(CLOSING_BRACKETS[opening])
         if opening == "{":
             return inner
         if opening == "|":
@@ -195,33 +203,33 @@ class Reader:
         if opening == r"\{":
             return ["the set of", *inner]
         callee = next((word for word in reversed(before) if "prime" not in word), "")
-        if callee in FUNCTIONS and inner:
+        if callee in FUNCTION_NAMES and inner:
             return ["of", *inner, *("," for _ in inner[1:2])]
         if len(inner) == 1 or not before:
             return inner if "," in inner or len(inner) == 1 else [*inner, ","]
         return [",", *inner, ","]
 
-    def _command(self, name: str) -> list[str]:
+    def _read_command(self, name: str) -> list[str]:
         special: dict[str, Callable[[], list[str]]] = {
-            "frac": self._fraction, "dfrac": self._fraction, "tfrac": self._fraction,
-            "sqrt": self._root, "binom": self._binomial, "begin": self._matrix,
-            "mathbb": self._set, "vec": lambda: ["vector", *self._argument()],
-            "boldsymbol": self._argument, "end": lambda: self._argument()[:0],
+            "frac": self._read_fraction, "dfrac": self._read_fraction, "tfrac": self._read_fraction,
+            "sqrt": self._read_root, "binom": self._read_binomial, "begin": self._read_matrix,
+            "mathbb": self._read_set, "vec": lambda: ["vector", *self._read_argument()],
+            "boldsymbol": self._read_argument, "end": lambda: self._read_argument()[:0],
         }  # fmt: skip
         if name in special:
             return special[name]()
-        if name in ACCENTS:
-            return [*self._argument(), ACCENTS[name]]
-        if name in PLAIN:
-            return ["".join(self._raw_group())]
-        if "\\" + name in SKIPPED:
+        if name in ACCENT_WORDS:
+            return [*self._read_argument(), ACCENT_WORDS[name]]
+        if name in TEXT_COMMANDS:
+            return ["".join(self._read_raw_group())]
+        if "\\" + name in SKIPPED_TOKENS:
             return []
         if name in ("|", "{"):
-            return self._group("\\" + name, [])
-        return [COMMANDS.get(name, name if name.isalpha() else "")]
+            return self._read_group("\\" + name, [])
+        return [COMMAND_WORDS.get(name, name if name.isalpha() else "")]
 
-    def _fraction(self) -> list[str]:
-        over, under = " ".join(self._argument()), " ".join(self._argument())
+    def _read_fraction(self) -> list[str]:
+        over, under = " ".join(self._read_argument()), " ".join(self._read_argument())
         if derivative := re.fullmatch(
             r"(?:d|partial) ?(.*)\|(?:d|partial) ?(.+)", f"{over}|{under}"
         ):
@@ -234,36 +242,36 @@ class Reader:
             return [",", over, ", over", under, ","]
         return [over, "over", under]
 
-    def _root(self) -> list[str]:
+    def _read_root(self) -> list[str]:
         degree = ""
-        if self._peek() == "[":
+        if self._peek_token() == "[":
             self._at += 1
-            degree = " ".join(self.sequence("]"))
+            degree = " ".join(self.read_until("]"))
         kind = {"": "square", "2": "square", "3": "cube"}.get(degree, f"{degree}-th")
-        return [f"the {kind} root of", *self._argument()]
+        return [f"the {kind} root of", *self._read_argument()]
 
-    def _binomial(self) -> list[str]:
-        return [*self._argument(), "choose", *self._argument()]
+    def _read_binomial(self) -> list[str]:
+        return [*self._read_argument(), "choose", *self._read_argument()]
 
-    def _set(self) -> list[str]:
-        letter = "".join(self._raw_group())
-        return [SETS.get(letter, letter)]
+    def _read_set(self) -> list[str]:
+        letter = "".join(self._read_raw_group())
+        return [NUMBER_SETS.get(letter, letter)]
 
-    def _raw_group(self) -> list[str]:
-        if self._peek() != "{":
-            return [self._take()]
+    def _read_raw_group(self) -> list[str]:
+        if self._peek_token() != "{":
+            return [self._next_token()]
         self._at += 1
         tokens: list[str] = []
-        while (sign := self._peek()) not in (None, "}") and sign is not None:
+        while (sign := self._peek_token()) not in (None, "}") and sign is not None:
             tokens += [" "] if tokens else []
-            tokens.append(self._take())
+            tokens.append(self._next_token())
         self._at += 1
         return tokens
 
-    def _matrix(self) -> list[str]:
-        kind = "".join(self._raw_group())
+    def _read_matrix(self) -> list[str]:
+        kind = "".join(self._read_raw_group())
         rows: list[list[str]] = [[]]
-        while (sign := self._peek()) is not None and sign != r"\end":
+        while (sign := self._peek_token()) is not None and sign != r"\end":
             if sign == r"\\":
                 self._at += 1
                 rows.append([])
@@ -271,17 +279,17 @@ class Reader:
                 self._at += 1
                 rows[-1].append(",")
             else:
-                rows[-1] += self._scripted(rows[-1])
+                rows[-1] += self._read_with_scripts(rows[-1])
         self._at += 1
-        self._raw_group()
+        self._read_raw_group()
         joined = " , and ".join(" ".join(row) for row in rows if row)
         if "matrix" not in kind:
             return [joined]
         return ["the matrix with rows", joined] if len(rows) > 1 else ["the row", joined]
 
 
-def power(script: str, *, all_of: bool) -> list[str]:
+def say_power(script: str, *, all_of: bool) -> list[str]:
     """`squared`, `to the power of n`; after a bracket `all squared`."""
-    if script in POWERS:
-        return [", all", POWERS[script]] if all_of else [POWERS[script]]
+    if script in POWER_WORDS:
+        return [", all", POWER_WORDS[script]] if all_of else [POWER_WORDS[script]]
     return [", all to the power of" if all_of else "to the power of", script]

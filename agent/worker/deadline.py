@@ -6,20 +6,19 @@ from pathlib import Path
 
 from settings import Settings
 
-NAME = "BODH_DRAIN_FILE"  # in the environment of a worker and its jobs
+FILE_VARIABLE = "BODH_DRAIN_FILE"  # in the environment of a worker and its jobs
 
 
-def name_file(settings: Settings) -> None:
+def name_deadline_file(settings: Settings) -> None:
     os.environ.setdefault(
-        NAME, str(settings.run_dir / f"drain.{os.getpid()}.{secrets.token_hex(4)}")
+        FILE_VARIABLE, str(settings.run_dir / f"drain.{os.getpid()}.{secrets.token_hex(4)}")
     )
     settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     forget_deadline()
 
 
 def write_deadline(at: float) -> None:
-    """Sets the epoch time by which this worker's jobs must end."""
-    path = Path(os.environ[NAME])
+    path = Path(os.environ[FILE_VARIABLE])
     draft = path.with_name(f"{path.name}.new")
     draft.write_text(str(at))
     draft.replace(path)
@@ -28,10 +27,10 @@ def write_deadline(at: float) -> None:
 def read_deadline() -> float | None:
     """The epoch time by which this job must end, or None while its worker is not draining."""
     try:
-        return float(Path(os.environ[NAME]).read_text())
+        return float(Path(os.environ[FILE_VARIABLE]).read_text())
     except FileNotFoundError:
         return None
 
 
 def forget_deadline() -> None:
-    Path(os.environ[NAME]).unlink(missing_ok=True)
+    Path(os.environ[FILE_VARIABLE]).unlink(missing_ok=True)

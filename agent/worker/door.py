@@ -10,7 +10,7 @@ from livekit.agents import JobRequest, utils
 import db
 import protocol
 from agent.durable.spool import check_spool
-from agent.job.kinds import job_for
+from agent.job.kinds import job_for_kind
 from db.leases import take_dispatch
 from settings import Settings
 from telemetry import alarm
@@ -28,21 +28,24 @@ class Door:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._pool: db.Pool | None = None
-        self._looking: asyncio.Task[None] | None = None
+        self._rechecking: asyncio.Task[None] | None = None
 
-    async def answer(self, request: JobRequest) -> None:
+    async def answer_request(self, request: JobRequest) -> None:
         """Accepts dispatches of our own server, each under its own identity."""
         dispatch = protocol.parse_dispatch(request.job.metadata)
         if dispatch is None:
             logger.warning("refused a dispatch that is not ours", extra={"job_id": request.id})
             await request.reject()
-        elif job_for(dispatch.kind) is None:
+        elif job_for_kind(dispatch.kind) is None:
             logger.error(
                 "dispatch refused: this worker has no job for sessions of this kind",
                 extra={"session_id": str(dispatch.session_id), "kind": dispatch.kind},
             )
             await request.reject(terminate=False)  # a newer worker on another host may have one
-        elif not await self._can_keep(dispatch) or (taken := await self._take(dispatch)) is None:
+        elif (
+            not await self._check_spool_for(dispatch)
+            or (taken := await self._take_dispatch(dispatch)) is None
+        ):
             await request.reject(terminate=False)  # a worker on another host may accept it
         elif taken:
             identity = protocol.agent_identity(dispatch.session_id, dispatch.epoch)
@@ -50,18 +53,18 @@ class Door:
         else:
             await request.reject()
 
-    async def _can_keep(self, dispatch: protocol.DispatchMetadata) -> bool:
+    async def _check_spool_for(self, dispatch: protocol.DispatchMetadata) -> bool:
         """Whether the spool is writable: a lesson that cannot be stored must not start."""
-        why = await self._look_at_spool()
+        why = await self._check_spool()
         if why is None:
             return True
         facts = {"session_id": str(dispatch.session_id), "epoch": dispatch.epoch}
         logger.error("dispatch refused: the spool cannot be written", extra={**facts, "why": why})
-        if self._looking is None or self._looking.done():
-            self._looking = asyncio.create_task(self._look_again(), name="spool")
+        if self._rechecking is None or self._rechecking.done():
+            self._rechecking = asyncio.create_task(self._recheck_spool(), name="spool")
         return False
 
-    async def _look_at_spool(self) -> str | None:
+    async def _check_spool(self) -> str | None:
         """Checks the spool and sets its alarm. Returns the kind of error, or None."""
         try:
             await asyncio.to_thread(check_spool, self._settings.spool_path)
@@ -71,23 +74,23 @@ class Door:
         alarm("spool_failing", False)
         return None
 
-    async def _look_again(self) -> None:
+    async def _recheck_spool(self) -> None:
         """Clears the alarm when the spool works again, even if no dispatch comes."""
-        while await self._look_at_spool() is not None:  # noqa: ASYNC110 a disk sends no event
+        while await self._check_spool() is not None:  # noqa: ASYNC110 a disk sends no event
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def close(self) -> None:
-        if self._looking is not None:
-            await utils.aio.cancel_and_wait(self._looking)
+        if self._rechecking is not None:
+            await utils.aio.cancel_and_wait(self._rechecking)
         if self._pool is not None:
             self._pool.terminate()
 
-    async def _take(self, dispatch: protocol.DispatchMetadata) -> bool | None:
+    async def _take_dispatch(self, dispatch: protocol.DispatchMetadata) -> bool | None:
         """Whether this worker is the first to take it; None if the database does not answer."""
         facts = {"session_id": str(dispatch.session_id), "epoch": dispatch.epoch}
         try:
             async with asyncio.timeout(PATIENCE_S):
-                taken = await self._take_committed(dispatch)
+                taken = await self._take_once_committed(dispatch)
         except db.AWAY as error:
             logger.warning("dispatch refused", extra={**facts, "why": type(error).__name__})
             return None
@@ -95,7 +98,7 @@ class Door:
             logger.info("dispatch refused: another agent serves the session", extra=facts)
         return taken
 
-    async def _take_committed(self, dispatch: protocol.DispatchMetadata) -> bool:
+    async def _take_once_committed(self, dispatch: protocol.DispatchMetadata) -> bool:
         if self._pool is None:
             self._pool = await db.create_pool(self._settings.app_dsn, max_size=2)
         while True:

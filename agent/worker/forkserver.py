@@ -8,22 +8,24 @@ import multiprocessing.forkserver
 import os
 import sys
 
-from agent.livekit_private import PRELOAD, skip_end_of_turn_model
-from agent.worker.deadline import name_file
+from agent.livekit_private import PRELOADED_MODULES, skip_end_of_turn_model
+from agent.worker.deadline import name_deadline_file
 from settings import Settings
 
 
-def set_environment(settings: Settings) -> None:
+def set_job_environment(settings: Settings) -> None:
     """Sets what job processes inherit; LiveKit's API client in a job reads it from there."""
     os.environ["LIVEKIT_URL"] = settings.livekit_internal_url
     os.environ["LIVEKIT_API_KEY"] = settings.livekit_api_key
     os.environ["LIVEKIT_API_SECRET"] = settings.livekit_api_secret.get_secret_value()
     skip_end_of_turn_model()
-    name_file(settings)
+    name_deadline_file(settings)
 
 
 def start_forkserver() -> None:
     """Returns at once. Outside Linux, LiveKit spawns its job processes."""
     if sys.platform == "linux":
-        multiprocessing.forkserver.set_forkserver_preload(["agent.worker.server", *PRELOAD])
+        multiprocessing.forkserver.set_forkserver_preload(
+            ["agent.worker.server", *PRELOADED_MODULES]
+        )
         multiprocessing.forkserver.ensure_running()

@@ -11,11 +11,11 @@ from livekit.agents import AgentServer, JobContext, JobProcess
 import db
 import protocol
 import telemetry
-from agent.console import converse
+from agent.console import run_livekit_console
 from agent.durable.spool import Spool
 from agent.job.job import JobParts
-from agent.job.kinds import job_for
-from agent.job.lease import find_dispatched
+from agent.job.kinds import job_for_kind
+from agent.job.lease import load_dispatch
 from agent.livekit_private import trust_bundled_certificates
 from agent.worker.deadline import read_deadline, write_deadline
 from agent.worker.door import Door
@@ -44,23 +44,22 @@ class Worker(AgentServer):
         await super().drain(timeout=seconds)
 
 
-def load(server: AgentServer, max_jobs: int) -> float:
+def share_of_rooms_in_use(server: AgentServer, max_jobs: int) -> float:
     """The share of this worker's rooms in use. LiveKit's default measures the machine's CPU."""
     return min(1.0, len(server.active_jobs) / max_jobs)
 
 
-def prewarm(process: JobProcess) -> None:
-    """Runs once in every job process, before it gets a room."""
+def prewarm_job_process(process: JobProcess) -> None:
     trust_bundled_certificates()
     process.userdata["settings"] = settings = prepare_settings()
     telemetry.start_job(settings)
 
 
-async def serve(ctx: JobContext) -> None:
+async def serve_room(ctx: JobContext) -> None:
     """Serves one room until it ends. LiveKit's own console has neither room nor dispatch."""
     settings: Settings = ctx.proc.userdata["settings"]
     if ctx.is_fake_job():
-        await converse(ctx, settings)
+        await run_livekit_console(ctx, settings)
         return
     metadata = protocol.parse_dispatch(ctx.job.metadata)
     if metadata is None:
@@ -73,8 +72,8 @@ async def serve(ctx: JobContext) -> None:
         stack.push_async_callback(spool.close)
         engine = SpeechClient(settings.speech_address)
         stack.push_async_callback(engine.aclose)
-        dispatch = await find_dispatched(pool, metadata)
-        run_job = job_for(dispatch.session.kind)
+        dispatch = await load_dispatch(pool, metadata)
+        run_job = job_for_kind(dispatch.session.kind)
         if run_job is None:
             raise protocol.ProtocolError(f"no agent serves {dispatch.session.kind} sessions")
         await run_job(
@@ -99,9 +98,9 @@ def build_server(settings: Settings) -> AgentServer:
         host="127.0.0.1",
         port=settings.agent_port,
         num_idle_processes=settings.agent_idle_processes,
-        load_fnc=partial(load, max_jobs=settings.agent_max_jobs),
+        load_fnc=partial(share_of_rooms_in_use, max_jobs=settings.agent_max_jobs),
         load_threshold=0.99,
-        setup_fnc=prewarm,
+        setup_fnc=prewarm_job_process,
         preload_modules=["agent.worker.server"],
         job_memory_limit_mb=settings.agent_memory_limit_mb,
         initialize_process_timeout=60,
@@ -109,5 +108,7 @@ def build_server(settings: Settings) -> AgentServer:
         drain_timeout=drain_s,
     )
     server.door, server.drain_s = Door(settings), drain_s
-    server.rtc_session(serve, agent_name=settings.agent_name, on_request=server.door.answer)
+    server.rtc_session(
+        serve_room, agent_name=settings.agent_name, on_request=server.door.answer_request
+    )
     return server

@@ -36,35 +36,33 @@ class Scene:
 Fault = Callable[[Scene], Awaitable[None]]
 
 
-def kill(pattern: str) -> Fault:
-    async def fault(scene: Scene) -> None:
+def make_kill_fault(pattern: str) -> Fault:
+    async def kill_matching(scene: Scene) -> None:
         for pid in scene.stack.pids(pattern):
-            _signal(pid, signal.SIGKILL)
+            _send_signal(pid, signal.SIGKILL)
 
-    return fault
+    return kill_matching
 
 
 async def kill_job(scene: Scene) -> None:
     if pids := job_pids(scene.stack):
-        _signal(scene.random.choice(sorted(pids)), signal.SIGKILL)
+        _send_signal(scene.random.choice(sorted(pids)), signal.SIGKILL)
 
 
 async def freeze_job(scene: Scene) -> None:
-    """Pauses one agent job for FROZEN_S."""
     if pids := job_pids(scene.stack):
-        await _freeze([scene.random.choice(sorted(pids))], FROZEN_S)
+        await _freeze_processes([scene.random.choice(sorted(pids))], FROZEN_S)
 
 
 async def freeze_media(scene: Scene) -> None:
     """Pauses the media server, which looks like a network cut to everyone in a room."""
-    await _freeze(scene.stack.pids(r"livekit-server --config"), MEDIA_FROZEN_S)
+    await _freeze_processes(scene.stack.pids(r"livekit-server --config"), MEDIA_FROZEN_S)
 
 
 async def cut_learner(scene: Scene) -> None:
-    """Breaks one learner's connection; the SDK reconnects."""
     talker, cut = scene.random.choice(scene.talkers), scene.random.choice(CUTS)
     with contextlib.suppress(RuntimeError):  # that learner is not connected right now
-        await talker.now.room.simulate_scenario(cut)
+        await talker.newest_connection.room.simulate_scenario(cut)
 
 
 async def stop_database(scene: Scene) -> None:
@@ -78,19 +76,21 @@ async def change_lessons(scene: Scene) -> None:
     talker = scene.random.choice(scene.talkers)
     for _ in range(CHANGES):
         with contextlib.suppress(Exception):  # refused or not reachable: part of the burst
-            await talker.now.change_lesson(scene.random.choice(talker.module["lessons"])["id"])
+            await talker.newest_connection.change_lesson(
+                scene.random.choice(talker.module["lessons"])["id"]
+            )
         await asyncio.sleep(0.1)
 
 
 CATALOGUE: dict[str, Fault] = {
     "kill-job": kill_job,
-    "kill-worker": kill(r"-m agent start"),
-    "kill-drainer": kill(r"-m agent drain"),
-    "kill-watcher": kill(r"-m watch"),
-    "kill-speech-engine": kill(r"-m speech"),
-    "kill-token-server": kill(r"token_server\.py"),
-    "kill-media-server": kill(r"livekit-server --config"),
-    "kill-database": kill(r"bin/postgres -D"),
+    "kill-worker": make_kill_fault(r"-m agent start"),
+    "kill-drainer": make_kill_fault(r"-m agent drain"),
+    "kill-watcher": make_kill_fault(r"-m watch"),
+    "kill-speech-engine": make_kill_fault(r"-m speech"),
+    "kill-token-server": make_kill_fault(r"token_server\.py"),
+    "kill-media-server": make_kill_fault(r"livekit-server --config"),
+    "kill-database": make_kill_fault(r"bin/postgres -D"),
     "freeze-job": freeze_job,
     "freeze-media-server": freeze_media,
     "stop-database": stop_database,
@@ -99,16 +99,16 @@ CATALOGUE: dict[str, Fault] = {
 }
 
 
-async def _freeze(pids: list[int], seconds: float) -> None:
+async def _freeze_processes(pids: list[int], seconds: float) -> None:
     for pid in pids:
-        _signal(pid, signal.SIGSTOP)
+        _send_signal(pid, signal.SIGSTOP)
     try:
         await asyncio.sleep(seconds)
     finally:
         for pid in pids:
-            _signal(pid, signal.SIGCONT)
+            _send_signal(pid, signal.SIGCONT)
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
+def _send_signal(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, number)

@@ -15,17 +15,15 @@ import asyncpg
 from harness.stack import Stack
 from harness.talker import Talker
 
-DRAINED_S = 30.0
-STORED = """select session_id, id, role, epoch, local_seq, started_at from transcript_segments
+DRAIN_LIMIT_S = 30.0
+STORED_QUERY = """select session_id, id, role, epoch, local_seq, started_at from transcript_segments
             order by session_id, started_at, epoch, local_seq"""
 
 Key = tuple[str, str]  # session id, segment id
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Segments by where they are found, and counts of what must not happen."""
-
+class Comparison:
     heard: set[Key]  # a learner saw its final caption
     spooled: dict[Key, float]  # when each was acknowledged, in epoch seconds
     stored: set[Key]
@@ -47,34 +45,34 @@ class Kept:
         return self.heard - set(self.shown)
 
 
-async def compare(stack: Stack, talkers: list[Talker]) -> Kept:
-    """Waits for the drainer, at most DRAINED_S, then reads every place.
+async def compare(stack: Stack, talkers: list[Talker]) -> Comparison:
+    """Waits for the drainer, at most DRAIN_LIMIT_S, then reads every place.
 
     Reads the spool first, because an agent may still talk to an empty room.
     """
     spool = stack.home / "spool" / "spool.sqlite3"
-    spooled = _spooled(spool)
-    deadline = time.monotonic() + DRAINED_S
-    while _waiting(spool) and time.monotonic() < deadline:  # noqa: ASYNC110 another process drains
+    spooled = _read_spooled(spool)
+    deadline = time.monotonic() + DRAIN_LIMIT_S
+    while _count_waiting(spool) and time.monotonic() < deadline:  # noqa: ASYNC110 the drainer works
         await asyncio.sleep(0.2)
     db = await asyncpg.connect(stack.superuser_dsn)
     try:
-        rows = await db.fetch(STORED)
+        rows = await db.fetch(STORED_QUERY)
         dead = await db.fetchval("select count(*) from dead_letters")
     finally:
         await db.close()
-    return Kept(
-        heard={key for talker in talkers for key in talker.heard()},
+    return Comparison(
+        heard={key for talker in talkers for key in talker.heard_segments()},
         spooled=spooled,
         stored={(str(row["session_id"]), row["id"]) for row in rows},
-        shown=Counter([key for talker in talkers for key in await _shown(talker)]),
+        shown=Counter([key for talker in talkers for key in await _list_shown(talker)]),
         dead_letters=dead,
-        gaps=_gaps(rows),
+        gaps=_count_gaps(rows),
         out_of_order=_out_of_order(rows),
     )
 
 
-def _gaps(rows: Iterable[Any]) -> int:
+def _count_gaps(rows: Iterable[Any]) -> int:
     numbers: dict[Any, list[int]] = {}
     for row in rows:
         numbers.setdefault((row["session_id"], row["epoch"]), []).append(row["local_seq"])
@@ -92,17 +90,19 @@ def _out_of_order(rows: Iterable[Any]) -> list[float]:
     ]
 
 
-def _waiting(spool: Path) -> int:
-    (count,) = _read(spool, "select count(*) from entries where drained_at is null")[0]
+def _count_waiting(spool: Path) -> int:
+    (count,) = _query_spool(spool, "select count(*) from entries where drained_at is null")[0]
     return int(count)
 
 
-def _spooled(spool: Path) -> dict[Key, float]:
-    rows = _read(spool, "select session_id, key, created_at from entries where kind = 'segment'")
+def _read_spooled(spool: Path) -> dict[Key, float]:
+    rows = _query_spool(
+        spool, "select session_id, key, created_at from entries where kind = 'segment'"
+    )
     return {(session, key): at for session, key, at in rows}
 
 
-def _read(spool: Path, query: str) -> list[Any]:
+def _query_spool(spool: Path, query: str) -> list[Any]:
     db = sqlite3.connect(f"file:{spool}?mode=ro", uri=True, timeout=10)
     try:
         return db.execute(query).fetchall()
@@ -110,7 +110,7 @@ def _read(spool: Path, query: str) -> list[Any]:
         db.close()
 
 
-async def _shown(talker: Talker) -> list[Key]:
+async def _list_shown(talker: Talker) -> list[Key]:
     sessions = {one.session_id for one in talker.connections}
     return [
         (session, segment["id"])

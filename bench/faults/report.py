@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.bounds import bounds, share
-from bench.faults.compare import Kept
+from bench.bounds import bounds, share_with_bounds
+from bench.faults.compare import Comparison
 from harness.talker import Talker
 
-FILE = Path("build") / "faults" / "harness.json"
+REPORT_PATH = Path("build") / "faults" / "harness.json"
 ANSWERED_S = 30.0
 CLOCKS_APART_S = time.time() - time.monotonic()
 SETTLED_S = 10.0  # after a fault, before agents are counted
@@ -33,7 +33,7 @@ class Injected:
 
 
 @dataclass
-class Seen:
+class Observations:
     seed: int
     fault_at: float = 0.0  # when the newest fault began or ended
     faults: list[Injected] = field(default_factory=list)
@@ -41,8 +41,10 @@ class Seen:
     agents_settled: Counter[int] = field(default_factory=Counter)  # SETTLED_S after a fault
 
 
-def figures(seen: Seen, kept: Kept, talkers: list[Talker]) -> dict[str, Any]:
-    lost = [_after(seen, kept.spooled.get(key, 0.0) - CLOCKS_APART_S) for key in kept.lost]
+def make_figures(seen: Observations, kept: Comparison, talkers: list[Talker]) -> dict[str, Any]:
+    lost = [
+        _after_which_fault(seen, kept.spooled.get(key, 0.0) - CLOCKS_APART_S) for key in kept.lost
+    ]
     survived = max(0, sum(fault.survived for fault in seen.faults) - len(lost))
     heard_stored = len(kept.heard & kept.stored)
     asked = sum(len(talker.asked) for talker in talkers)
@@ -61,43 +63,47 @@ def figures(seen: Seen, kept: Kept, talkers: list[Talker]) -> dict[str, Any]:
         "doubled": kept.doubled,
         "hidden": len(kept.hidden),
         "gaps": kept.gaps,
-        "out_of_order": [_after(seen, at - CLOCKS_APART_S) for at in kept.out_of_order],
+        "out_of_order": [_after_which_fault(seen, at - CLOCKS_APART_S) for at in kept.out_of_order],
         "dead_letters": kept.dead_letters,
         "utterances": asked,
         "answered": answered,
         "cut_in_flight": asked - len(kept.heard),
         "second_greetings": sum(map(second_greetings, talkers)),
-        "old_voices": [_after(seen, at) for talker in talkers for at in old_voices(talker)],
-        "agents_in_a_room": _counts(seen.agents),
-        "agents_10_s_after_a_fault": _counts(seen.agents_settled),
+        "old_voices": [
+            _after_which_fault(seen, at) for talker in talkers for at in old_voices(talker)
+        ],
+        "agents_in_a_room": _sorted_counts(seen.agents),
+        "agents_10_s_after_a_fault": _sorted_counts(seen.agents_settled),
         "joins": [len(talker.connections) for talker in talkers],
-        "kinds": {kind: _of_kind(seen, kind) for kind in sorted({f.kind for f in seen.faults})},
+        "kinds": {
+            kind: _figures_of_kind(seen, kind) for kind in sorted({f.kind for f in seen.faults})
+        },
     }
 
 
-def _counts(counter: Counter[int]) -> dict[str, int]:
+def _sorted_counts(counter: Counter[int]) -> dict[str, int]:
     return {str(number): counter[number] for number in sorted(counter)}
 
 
-def _after(seen: Seen, at: float) -> str:
+def _after_which_fault(seen: Observations, at: float) -> str:
     """Names the last fault before a moment of the monotonic clock."""
     before = [fault for fault in seen.faults if fault.at < at]
     return f"{at - before[-1].at:.1f} s after {before[-1].kind}" if before else "before any fault"
 
 
-def _of_kind(seen: Seen, kind: str) -> dict[str, Any]:
+def _figures_of_kind(seen: Observations, kind: str) -> dict[str, Any]:
     faults = [fault for fault in seen.faults if fault.kind == kind]
     silent = [one for fault in faults for one in fault.silent_s]
     answered = [one for fault in faults for one in fault.answered_s]
     return {
         "injected": len(faults),
         "survived": sum(fault.survived for fault in faults),
-        "silent_s": _spread(silent),
-        "answered_s": _spread(answered),
+        "silent_s": _percentiles(silent),
+        "answered_s": _percentiles(answered),
     }
 
 
-def _spread(values: list[float | None]) -> dict[str, float | int]:
+def _percentiles(values: list[float | None]) -> dict[str, float | int]:
     """Median, 95th percentile and maximum; `never` counts missing values."""
     came = sorted(one for one in values if one is not None)
     if not came:
@@ -129,12 +135,12 @@ def old_voices(talker: Talker) -> list[float]:
 
 
 def write_report(made: dict[str, Any]) -> None:
-    FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.write_text(json.dumps(made, indent=1) + "\n")
-    print(f"\nfaults survived / injected: {share(made['survived'], made['injected'])}")
-    print(
-        f"segments in Postgres / segments heard: {share(made['heard_in_postgres'], made['heard'])}"
-    )
+    REPORT_PATH.parent.mkdir(parents=True, exist_ok=True)
+    REPORT_PATH.write_text(json.dumps(made, indent=1) + "\n")
+    survived = share_with_bounds(made["survived"], made["injected"])
+    stored = share_with_bounds(made["heard_in_postgres"], made["heard"])
+    print(f"\nfaults survived / injected: {survived}")
+    print(f"segments in Postgres / segments heard: {stored}")
     for name in ("spooled", "stored", "lost", "doubled", "hidden", "gaps", "out_of_order",
                  "dead_letters", "utterances", "cut_in_flight", "second_greetings", "old_voices",
                  "agents_in_a_room", "agents_10_s_after_a_fault", "joins", "seed"):  # fmt: skip
@@ -144,4 +150,4 @@ def write_report(made: dict[str, Any]) -> None:
             f"{kind}: {row['survived']} of {row['injected']}; silent {row['silent_s']},"
             f" answered {row['answered_s']}"
         )
-    print(f"details: {FILE}")
+    print(f"details: {REPORT_PATH}")

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from bench.faults.catalogue import CATALOGUE, Scene
 from bench.faults.compare import compare
-from bench.faults.report import ANSWERED_S, SETTLED_S, Injected, Seen, figures, write_report
+from bench.faults.report import (
+    ANSWERED_S,
+    SETTLED_S,
+    Injected,
+    Observations,
+    make_figures,
+    write_report,
+)
 from harness.learner import Account
 from harness.stack import running_stack
 from harness.talker import Talker
@@ -22,27 +29,27 @@ PHRASES = TEST_MODEL_FOLDER / "phrases.txt"
 QUESTIONS = ("what is", "what are", "explain", "summarise")
 
 
-async def run(kills: int, minutes: float, seed: int, kinds: list[str]) -> None:
+async def run_benchmark(kills: int, minutes: float, seed: int, kinds: list[str]) -> None:
     """Injects faults until either limit is reached."""
     print(f"seed {seed}", flush=True)
     with running_stack(ROOM_SCOPE="learner") as stack:
         talkers = [await new_talker(stack.url, number) for number in range(LEARNERS)]
         scene = Scene(stack, talkers, random.Random(seed))  # noqa: S311 not a secret
-        seen = Seen(seed)
+        seen = Observations(seed)
         talking = [asyncio.create_task(talker.run()) for talker in talkers]
         counting = asyncio.create_task(count_agents(talkers, seen))
         try:
             await wait_for_answers(talkers, time.monotonic(), 60)
-            await do_faults(scene, seen, kinds, kills, time.monotonic() + 60 * minutes)
+            await inject_faults(scene, seen, kinds, kills, time.monotonic() + 60 * minutes)
         finally:
             for task in (*talking, counting):
                 task.cancel()
             await asyncio.gather(*talking, counting, return_exceptions=True)
         for talker in talkers:
             with contextlib.suppress(Exception):
-                await talker.now.leave()
+                await talker.newest_connection.leave()
         kept = await compare(stack, talkers)
-        write_report(figures(seen, kept, talkers))
+        write_report(make_figures(seen, kept, talkers))
         for talker in talkers:
             await talker.account.close()
 
@@ -50,32 +57,34 @@ async def run(kills: int, minutes: float, seed: int, kinds: list[str]) -> None:
 async def new_talker(url: str, number: int) -> Talker:
     account = await Account(url, f"Talker {number}").sign_in()
     course = await account.course()
-    return Talker(account, course["modules"][0], questions(PHRASES))
+    return Talker(account, course["modules"][0], read_questions(PHRASES))
 
 
-def questions(file: Path) -> list[str]:
+def read_questions(file: Path) -> list[str]:
     """Phrases that are recognised exactly and get an answer of several sentences."""
     return [line for line in file.read_text().splitlines() if line.startswith(QUESTIONS)]
 
 
-async def do_faults(scene: Scene, seen: Seen, kinds: list[str], kills: int, until: float) -> None:
+async def inject_faults(
+    scene: Scene, seen: Observations, kinds: list[str], kills: int, until: float
+) -> None:
     while len(seen.faults) < kills and time.monotonic() < until:
         await asyncio.sleep(scene.random.uniform(*PAUSE_S))
-        fault = await do_fault(scene, seen, scene.random.choice(kinds))
+        fault = await inject_fault(scene, seen, scene.random.choice(kinds))
         seen.faults.append(fault)
         word = "survived" if fault.survived else "NOT survived"
         answers = ", ".join("never" if s is None else f"{s:.1f} s" for s in fault.answered_s)
         print(f"{len(seen.faults)}. {fault.kind}: {word}, answers after {answers}", flush=True)
 
 
-async def do_fault(scene: Scene, seen: Seen, kind: str) -> Injected:
+async def inject_fault(scene: Scene, seen: Observations, kind: str) -> Injected:
     at = seen.fault_at = time.monotonic()
     await CATALOGUE[kind](scene)
     ended_at = seen.fault_at = time.monotonic()
     answers = await wait_for_answers(scene.talkers, ended_at, ANSWERED_S)
-    words = [talker.words_after(at + IN_FLIGHT_S) for talker in scene.talkers]
+    words = [talker.first_words_after(at + IN_FLIGHT_S) for talker in scene.talkers]
     for talker, answer in zip(scene.talkers, answers, strict=True):
-        talker.now.lost |= answer is None  # a person would reload the page by now
+        talker.newest_connection.lost |= answer is None  # a person would reload the page by now
     return Injected(
         kind,
         at,
@@ -89,7 +98,7 @@ async def wait_for_answers(
     talkers: list[Talker], since: float, patience_s: float
 ) -> list[float | None]:
     """When each learner got an answer to a question asked after `since`; None if not."""
-    waiting = [asyncio.create_task(talker.answered(since)) for talker in talkers]
+    waiting = [asyncio.create_task(talker.wait_for_answer_time(since)) for talker in talkers]
     await asyncio.wait(waiting, timeout=patience_s)
     for task in waiting:
         task.cancel()
@@ -97,14 +106,14 @@ async def wait_for_answers(
     return [None if task.cancelled() else task.result() for task in waiting]
 
 
-async def count_agents(talkers: list[Talker], seen: Seen) -> None:
+async def count_agents(talkers: list[Talker], seen: Observations) -> None:
     while True:
         await asyncio.sleep(SAMPLE_S)
         settled = time.monotonic() - seen.fault_at > SETTLED_S
         for talker in talkers:
             if not talker.joined.is_set():
                 continue
-            present = len(talker.now.agents())
+            present = len(talker.newest_connection.agents())
             seen.agents[present] += 1
             if settled:
                 seen.agents_settled[present] += 1

@@ -76,10 +76,10 @@ class Record:
     def __init__(self) -> None:
         self.said: list[Sentence] = []
 
-    def next_id(self) -> str:
+    def next_segment_id(self) -> str:
         return f"1-{len(self.said) + 1}"
 
-    async def tutor_said(self, sentence: Sentence) -> None:
+    async def record_sentence(self, sentence: Sentence) -> None:
         self.said.append(sentence)
 
 
@@ -102,7 +102,7 @@ async def captioned(room: Room, library: object) -> tuple[TutorCaptions, Record]
     place, record = cast("rtc.Room", room), Record()
     citations = Citations(place, cast("Library", library), sample_tree().course.id)
     captions = TutorCaptions(Captions(place), place, record=record, citations=citations)
-    captions.expect(Line(text=TEXT, marks=[Mark(len(TEXT), 1, 1)]))
+    captions.expect_line(Line(text=TEXT, marks=[Mark(len(TEXT), 1, 1)]))
     await captions.capture_text(TEXT)
     captions.flush()
     await asyncio.wait_for(room.writers[0].closed.wait(), 5)
@@ -113,7 +113,7 @@ async def captioned(room: Room, library: object) -> tuple[TutorCaptions, Record]
 async def test_caption_is_closed_while_the_database_is_away(library: Callable[[], object]) -> None:
     room = Room()
     captions, record = await captioned(room, library())
-    await captions.drained()
+    await captions.wait_until_recorded()
     assert room.writers[0].text == TEXT
     assert room.writers[0].attributes["lk.transcription_final"] == "true"
     assert [one.text for one in record.said] == [TEXT]
@@ -125,7 +125,7 @@ async def test_caption_is_closed_and_a_line_logged_when_the_room_refuses_message
     room = Room(refuses=True)
     captions, _ = await captioned(room, MemoryLibrary(sample_tree()))
     await room.message(protocol.TOPIC_ANSWER_CITED)
-    await captions.drained()
+    await captions.wait_until_recorded()
     assert room.writers[0].attributes["lk.transcription_final"] == "true"
     failed = [vars(one)["kind"] for one in caplog.records if one.levelno == logging.WARNING]
     assert sorted(failed) == ["answer.cited", "answer.planned"]
@@ -140,4 +140,4 @@ async def test_citations_name_lesson_and_passage_of_the_mark() -> None:
     assert message["segmentId"] == record.said[0].id
     assert message["lessonId"] == str(first.id)
     assert message["passageIds"] == [str(one.id) for one in passages if one.number == 1]
-    await captions.drained()
+    await captions.wait_until_recorded()

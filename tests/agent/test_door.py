@@ -31,7 +31,7 @@ async def test_failing_spool_refuses_dispatches_and_its_alarm_clears_by_itself(
     settings.spool_path.mkdir(parents=True)  # a folder in place of the database's file
     answers: list[str] = []
     ours = door.Door(settings)
-    await ours.answer(request(answers))
+    await ours.answer_request(request(answers))
     assert answers == ["left to others"]
     assert alarms_in(caplog) == ["alarm"]
     settings.spool_path.rmdir()
@@ -49,7 +49,7 @@ async def test_without_a_database_the_dispatch_is_left_to_other_workers(
     )
     answers: list[str] = []
     ours = door.Door(away)
-    await ours.answer(request(answers))
+    await ours.answer_request(request(answers))
     assert answers == ["left to others"]
     (line,) = [one for one in caplog.records if one.name == "bodh.agent"]
     assert (line.message, getattr(line, "why", "")) == (
@@ -69,7 +69,7 @@ async def test_only_the_first_worker_takes_a_dispatch(
     answers: list[str] = []
     workers = [door.Door(here), door.Door(here)]
     for worker in workers:
-        await worker.answer(request(answers, tenant_id, session_id))
+        await worker.answer_request(request(answers, tenant_id, session_id))
     assert answers == ["taken", "rejected"]
     for worker in workers:
         await worker.close()
@@ -81,7 +81,7 @@ async def test_dispatch_of_a_kind_without_a_job_is_left_to_other_workers(
 ) -> None:
     answers: list[str] = []
     ours = door.Door(settings)
-    await ours.answer(request(answers, kind=kind))
+    await ours.answer_request(request(answers, kind=kind))
     assert answers == ["left to others"]
     (line,) = [one for one in caplog.records if one.name == "bodh.agent"]
     assert (line.levelname, getattr(line, "kind", "")) == ("ERROR", kind)
@@ -101,7 +101,7 @@ async def test_dispatch_from_an_older_token_server_is_for_the_tutor(
     sent = json.loads(dispatch.job.metadata)
     del sent["kind"]
     dispatch.job.metadata = json.dumps(sent)
-    await ours.answer(dispatch)
+    await ours.answer_request(dispatch)
     assert answers == ["taken"]
     await ours.close()
 

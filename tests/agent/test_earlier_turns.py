@@ -99,7 +99,7 @@ async def test_talk_joins_postgres_and_spool_in_order_without_duplicates(
     await store(pool, dispatch, asked, first)
     for one in (first, second):
         payload: Any = _segments.dump_python(one, mode="json")
-        await spool.put(Entry(dispatch.tenant_id, session_id, "segment", one.id, payload))
+        await spool.write_entry(Entry(dispatch.tenant_id, session_id, "segment", one.id, payload))
     earlier = await loaded(pool, spool, dispatch)
     said = [
         (item.role, item.text_content, item.interrupted)
@@ -110,7 +110,7 @@ async def test_talk_joins_postgres_and_spool_in_order_without_duplicates(
         ("user", "words 1-1", False),
         ("assistant", "words 1-2 words 1-3", True),
     ]
-    assert earlier.cut_turn(amina.id, at(20)) is None
+    assert earlier.recent_cut_turn(amina.id, at(20)) is None
 
 
 async def test_unanswered_turn_is_answered_while_it_is_recent(
@@ -127,10 +127,10 @@ async def test_unanswered_turn_is_answered_while_it_is_recent(
         replace(segment(session_id, "1-5", 54, amina), text=NOT_HEARD),
     )
     earlier = await loaded(pool, spool, dispatch)
-    turn = earlier.cut_turn(amina.id, at(60))
+    turn = earlier.recent_cut_turn(amina.id, at(60))
     assert turn is not None
     assert (turn.id, turn.text) == ("1-4", "words 1-3 words 1-4")
-    assert earlier.cut_turn(amina.id, at(90)) is None
+    assert earlier.recent_cut_turn(amina.id, at(90)) is None
     assert len(earlier.chat_context().items) == 2
 
 
@@ -144,7 +144,7 @@ async def test_turn_that_moved_the_quiz_is_not_answered_twice(
         await start_quiz(db, dispatch.tenant_id, amina.id, lesson.id)
         await db.execute("update quiz_runs set updated_at = $1", at(51))
     earlier = await loaded(pool, spool, dispatch)
-    assert earlier.cut_turn(amina.id, at(60)) is None
+    assert earlier.recent_cut_turn(amina.id, at(60)) is None
     assert len(earlier.chat_context().items) == 1
 
 
@@ -166,4 +166,4 @@ async def test_learner_greeted_and_present_at_the_loss_is_not_greeted_again(
     await was_there(pool, dispatch, amina, joined=2, left=left)
     await was_there(pool, dispatch, amina, joined=61, left=None)
     earlier = await loaded(pool, spool, dispatch)
-    assert await earlier.was_with(pool, amina.id) is met
+    assert await earlier.was_cut_off(pool, amina.id) is met

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 import protocol
-from agent.job.lease import Lease, find_dispatched
+from agent.job.lease import Lease, load_dispatch
 from agent.room.dispatch import Dispatch
 from db import Pool, tenant_tx
 from db.leases import update_epoch
@@ -44,7 +44,7 @@ async def test_misspelt_column_is_raised_at_once(
     )
     async with asyncio.timeout(5):
         with pytest.raises(asyncpg.UndefinedColumnError):
-            await find_dispatched(pool, metadata)
+            await load_dispatch(pool, metadata)
 
 
 async def test_goodbye_with_a_closed_pool_ends_quietly(
@@ -52,6 +52,6 @@ async def test_goodbye_with_a_closed_pool_ends_quietly(
 ) -> None:
     lease = Lease(pool, dispatched, timedelta(seconds=1))
     await pool.close()
-    await lease.log_left()
+    await lease.log_agent_left()
     await lease.end_session()
     assert len(caplog.messages) == 2

@@ -95,9 +95,9 @@ async def test_change_by_our_own_server_is_read_once_and_not_written_again(scene
     assert stored == (1, True)
     scene.statements.clear()
     for _ in range(2):
-        await scene.lessons.news(scene.news(wanted, 1))
+        await scene.lessons.apply_news(scene.news(wanted, 1))
         hint = protocol.LessonChange(lesson_id=wanted.id, revision=1)
-        assert await scene.lessons.asked(scene.account.identity, hint) == 1
+        assert await scene.lessons.handle_lesson_change(scene.account.identity, hint) == 1
     assert scene.statements == ["select"]
     assert (scene.amina.lesson_id, scene.amina.revision) == (wanted.id, 1)
     assert scene.lessons.moves.get_nowait() is scene.amina
@@ -106,14 +106,14 @@ async def test_change_by_our_own_server_is_read_once_and_not_written_again(scene
 
 
 async def test_change_by_another_program_is_adopted(scene: Scene) -> None:
-    await scene.lessons.news(scene.news(scene.mine[2], 7))
+    await scene.lessons.apply_news(scene.news(scene.mine[2], 7))
     assert (scene.amina.lesson_id, scene.amina.revision) == (scene.mine[2].id, 7)
     assert await scene.row() == (scene.mine[2].id, 7)
     assert await scene.logged() == [7]
 
 
 async def test_lesson_of_another_module_in_the_metadata_changes_nothing(scene: Scene) -> None:
-    await scene.lessons.news(scene.news(scene.foreign, 7))
+    await scene.lessons.apply_news(scene.news(scene.foreign, 7))
     assert (scene.amina.lesson_id, scene.amina.revision) == (scene.mine[0].id, 0)
     assert await scene.row() == (scene.mine[0].id, 0)
     assert scene.lessons.moves.empty()
@@ -124,7 +124,7 @@ async def test_change_whose_news_is_lost_is_found_by_rereading(scene: Scene) -> 
         await rooms.store_lesson(
             db, scene.dispatch.room, scene.account, scene.mine[1].id, now=at(1)
         )
-    await scene.lessons.reread()
+    await scene.lessons.reread_all()
     assert scene.amina.lesson_id == scene.mine[1].id
     assert scene.lessons.moves.get_nowait() is scene.amina
 
@@ -133,17 +133,17 @@ async def test_database_that_is_away_changes_nothing(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     await scene.pool.close()
-    await scene.lessons.reread()
+    await scene.lessons.reread_all()
     assert [one.message for one in caplog.records] == ["lessons not read: the database is away"]
     assert scene.amina.lesson_id == scene.mine[0].id
 
 
 async def test_request_for_a_lesson_of_another_module_is_refused(scene: Scene) -> None:
     with pytest.raises(RefusedError, match="not in this module"):
-        await scene.lessons.request(scene.amina, scene.foreign.id)
+        await scene.lessons.change_lesson(scene.amina, scene.foreign.id)
     assert await scene.row() == (scene.mine[0].id, 0)
 
 
 async def test_sender_who_is_not_in_the_room_is_refused(scene: Scene) -> None:
     with pytest.raises(RefusedError, match="not in this room"):
-        await scene.lessons.find("l_nobody")
+        await scene.lessons.find_sender("l_nobody")

@@ -10,8 +10,8 @@ import pytest
 import prompts
 from agent.models.choice import Models, build_models
 from agent.models.fallback_recogniser import FallbackRecogniser
-from agent.models.fallback_tts import FallbackTTS, unspoken
-from agent.talk.room_tutor import speech_of
+from agent.models.fallback_tts import FallbackTTS, unspoken_rest
+from agent.talk.room_tutor import speak_sentences
 from harness.provider import MODEL, Provider, running_provider
 from harness.voices import spoken
 from settings import Settings
@@ -152,7 +152,7 @@ async def test_first_sentence_is_spoken_before_the_second_is_written(voice: Fall
             await heard.wait()
         yield "The loss is a number."
 
-    async for _ in speech_of(voice, written()):
+    async for _ in speak_sentences(voice, written()):
         heard.set()
 
 
@@ -160,7 +160,7 @@ async def test_captions_continue_when_neither_voice_responds(
     voice: FallbackTTS, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider.break_("tts", "500")
-    monkeypatch.setattr("agent.models.espeak.HELPER", Path("/nowhere/helper.py"))
+    monkeypatch.setattr("agent.models.espeak.HELPER_PATH", Path("/nowhere/helper.py"))
     heard_s, _ = await say(voice)
     assert 5 < heard_s < 15  # silence for as long as it takes to read the words
 
@@ -171,7 +171,7 @@ async def test_captions_continue_when_neither_voice_responds(
      (9, "three"), (12, "three"), (13, "")],
 )  # fmt: skip
 def test_rest_of_a_sentence_starts_with_the_word_that_was_cut(chars_said: float, rest: str) -> None:
-    assert unspoken("one two three", chars_said) == rest
+    assert unspoken_rest("one two three", chars_said) == rest
 
 
 async def test_provider_recognises(recogniser: FallbackRecogniser, provider: Provider) -> None:

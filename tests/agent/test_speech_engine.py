@@ -8,7 +8,7 @@ import pytest
 
 from speech.engine import DecodeOptions, Engine, TooLong
 from speech.models import TEST_MODEL_FOLDER
-from speech.sound_or_noise import believable, find_sound, loops
+from speech.sound_or_noise import find_sound, has_repeating_words, is_believable
 from speech.wire import RATE
 from tests.agent.speech_parts import WAVS, noise, recorded, silence
 
@@ -110,7 +110,7 @@ def test_silence_around_a_phrase_does_not_change_its_text(
     ],
 )
 def test_group_of_words_said_four_times_is_a_loop(text: str, expected: bool) -> None:
-    assert loops(text) is expected
+    assert has_repeating_words(text) is expected
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,6 @@ def test_group_of_words_said_four_times_is_a_loop(text: str, expected: bool) -> 
 def test_implausible_text_is_rejected(
     text: str, no_speech: float, logprob: float, compression: float, voiced: float, expected: bool
 ) -> None:
-    assert expected is believable(
+    assert expected is is_believable(
         text, no_speech=no_speech, logprob=logprob, compression=compression, voiced=voiced
     )

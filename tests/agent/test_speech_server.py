@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from speech.client import SpeechBusy, SpeechClient, SpeechError, SpeechTimeout
-from speech.models import TEST_MODEL_FOLDER, NoModel, choose, chosen
-from speech.wire import frame, read_frame
+from speech.models import TEST_MODEL_FOLDER, NoModel, choose_model, chosen_model
+from speech.wire import encode_frame, read_frame
 from tests.agent.speech_parts import (
     ROOT,
     WAVS,
@@ -75,9 +75,9 @@ async def test_invalid_request_is_refused_and_the_next_one_answered(
     engine: EngineProcess, header: dict[str, object]
 ) -> None:
     reader, writer = await asyncio.open_unix_connection(engine.address)
-    writer.write(frame({"id": 1} | header))
+    writer.write(encode_frame({"id": 1} | header))
     answer, _ = await read_frame(reader)
-    writer.write(frame({"id": 2, "kind": "health"}))
+    writer.write(encode_frame({"id": 2, "kind": "health"}))
     health, _ = await read_frame(reader)
     writer.close()
     assert (answer["id"], answer["error"]) == (1, "bad_request")
@@ -167,19 +167,19 @@ async def test_without_the_hub_the_test_model_is_chosen_with_a_warning(tmp_path:
 
 
 def test_folder_with_a_model_is_used_as_it_is(tmp_path: Path) -> None:
-    choice = choose(str(TEST_MODEL_FOLDER), tmp_path)
+    choice = choose_model(str(TEST_MODEL_FOLDER), tmp_path)
     assert (choice.path, choice.test_model) == (str(TEST_MODEL_FOLDER), False)
-    assert chosen(str(TEST_MODEL_FOLDER), tmp_path) == choice
+    assert chosen_model(str(TEST_MODEL_FOLDER), tmp_path) == choice
 
 
 def test_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoModel):
-        choose(str(tmp_path), tmp_path)
+        choose_model(str(tmp_path), tmp_path)
 
 
 def test_model_that_was_not_chosen_at_set_up_is_not_downloaded_at_start(tmp_path: Path) -> None:
-    choose("test", tmp_path)
-    choice = chosen("small.en", tmp_path)
+    choose_model("test", tmp_path)
+    choice = chosen_model("small.en", tmp_path)
     assert (choice.wanted, choice.test_model, choice.reason) == (
         "small.en",
         True,

@@ -14,7 +14,7 @@ from livekit.agents import inference, stt, vad
 from agent.models.espeak import EspeakTTS
 from agent.models.recogniser import Recogniser, RecogniserSTT
 from agent.models.voice_activity import VoiceActivity
-from agent.room.participant_voice import Heard, ParticipantVoice
+from agent.room.participant_voice import HeardUtterance, ParticipantVoice
 from agent.talk.floor import Floor
 from speech.client import SpeechBusy, SpeechClient
 from speech.wire import RATE
@@ -40,15 +40,15 @@ class Recording:
 
     def __init__(self) -> None:
         self.speech: list[tuple[str, vad.VADEvent]] = []
-        self.utterances: asyncio.Queue[Heard] = asyncio.Queue()
+        self.utterances: asyncio.Queue[HeardUtterance] = asyncio.Queue()
 
     def on_speech(self, identity: str, event: vad.VADEvent) -> None:
         self.speech.append((identity, event))
 
-    def on_utterance(self, heard: Heard) -> None:
+    def on_utterance(self, heard: HeardUtterance) -> None:
         self.utterances.put_nowait(heard)
 
-    def all(self, *kinds: str) -> list[Heard]:
+    def all(self, *kinds: str) -> list[HeardUtterance]:
         """The utterances of some kinds; `late` appears by chance on a busy machine."""
         utterances = [self.utterances.get_nowait() for _ in range(self.utterances.qsize())]
         return [heard for heard in utterances if heard.kind in kinds]
@@ -84,7 +84,7 @@ def voice_of(
 ) -> ParticipantVoice:
     numbers = count(1)
     return ParticipantVoice(
-        identity, recogniser, listener, next_id=lambda: f"{identity}-{next(numbers)}"
+        identity, recogniser, listener, next_segment_id=lambda: f"{identity}-{next(numbers)}"
     )
 
 
@@ -94,9 +94,9 @@ async def speak(voice: ParticipantVoice, pcm: bytes, *, pace_s: float = 0.0) -> 
     began = loop.time()
     for number, frame in enumerate(frames(pcm)):
         await asyncio.sleep(max(0.0, began + number * pace_s - loop.time()))
-        voice.push(frame, BEGAN + number * FRAME_S)
+        voice.push_frame(frame, BEGAN + number * FRAME_S)
     voice.end_speech()
-    await voice.recognised()
+    await voice.wait_until_recognised()
 
 
 def onset(pcm: bytes) -> float:
@@ -138,14 +138,14 @@ async def test_an_interim_comes_while_the_learner_still_speaks(
     await engine_idle(client)
     spoken = frames(silence(0.5) + recorded(LONG) + silence(0.5))
     for number, frame in enumerate(spoken[:34]):  # 1.2 s of speech, and no pause yet
-        voice.push(frame, BEGAN + number * FRAME_S)
+        voice.push_frame(frame, BEGAN + number * FRAME_S)
     async with asyncio.timeout(20):
         interim = await recording.utterances.get()
     assert interim.kind == "interim"
     assert interim.text.startswith("can you")
     for number, frame in enumerate(spoken[34:], 34):
-        voice.push(frame, BEGAN + number * FRAME_S)
-    await voice.recognised()
+        voice.push_frame(frame, BEGAN + number * FRAME_S)
+    await voice.wait_until_recognised()
     (final,) = recording.all("final")
     assert (final.text, final.segment_id) == (WAVS[LONG], interim.segment_id)
 
@@ -252,8 +252,8 @@ async def test_floor_follows_the_first_speaker_until_the_last_one_stops() -> Non
     ]
 
 
-def heard(identity: str, kind: str = "final") -> Heard:
-    return Heard(kind, identity, f"{identity}-1", BEGAN, BEGAN + 1, text="yes")  # type: ignore[arg-type]
+def heard(identity: str, kind: str = "final") -> HeardUtterance:
+    return HeardUtterance(kind, identity, f"{identity}-1", BEGAN, BEGAN + 1, text="yes")  # type: ignore[arg-type]
 
 
 async def test_floor_is_quiet_when_all_speech_is_recognised_and_taken() -> None:
@@ -264,13 +264,13 @@ async def test_floor_is_quiet_when_all_speech_is_recognised_and_taken() -> None:
     floor.on_speech("amina", vad.VADEvent(Speech.END_OF_SPEECH, 0, 0.0, 0.0, 0.0))
     floor.on_utterance(heard("amina"))
     assert (await anext(utterances)).identity == "amina"
-    quiet = [floor.quiet]
+    quiet = [floor.is_quiet]
     floor.on_speech("tomas", vad.VADEvent(Speech.END_OF_SPEECH, 0, 0.0, 0.0, 0.0))
     floor.on_utterance(heard("tomas"))
-    quiet.append(floor.quiet)
+    quiet.append(floor.is_quiet)
     assert (await anext(utterances)).identity == "tomas"
-    assert [*quiet, floor.quiet] == [False, False, True]
-    taken = asyncio.create_task(floor.taken())
+    assert [*quiet, floor.is_quiet] == [False, False, True]
+    taken = asyncio.create_task(floor.wait_until_taken())
     await asyncio.sleep(0)
     assert not taken.done()
     await utterances.aclose()
@@ -283,7 +283,7 @@ async def test_nobody_is_asked_to_wait_while_another_speaks_or_after_the_goodbye
     floor.on_utterance(heard("amina", "late"))
     floor.on_speech("tomas", vad.VADEvent(Speech.END_OF_SPEECH, 0, 0.0, 0.0, 0.0))
     floor.on_utterance(heard("tomas"))
-    floor.close()
+    floor.drop_late_utterances()
     floor.on_utterance(heard("amina", "late"))
     floor.on_utterance(heard("amina", "missed"))
     utterances = floor.utterances()
@@ -316,7 +316,7 @@ async def test_console_session_splits_and_recognises_sound_at_its_own_rate(
 def test_voice_activity_has_the_events_of_livekits_own_detector() -> None:
     activity = VoiceActivity()
     sound = frames(silence(0.5) + recorded(LONG) + silence(0.5))
-    events = [event for frame in sound for event in activity.push(frame)]
+    events = [event for frame in sound for event in activity.push_frame(frame)]
     changes = [event for event in events if event.type is not Speech.INFERENCE_DONE]
     assert [event.type for event in changes] == [Speech.START_OF_SPEECH, Speech.END_OF_SPEECH]
     assert changes[1].silence_duration == pytest.approx(0.25, abs=0.033)

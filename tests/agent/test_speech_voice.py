@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from livekit.agents import APIConnectionError, APIConnectOptions
 
-from agent.models.espeak import EspeakTTS, VoiceError, clear_rate
+from agent.models.espeak import EspeakTTS, VoiceError, clamp_rate
 from speech.engine import DecodeOptions, Engine
 from speech.models import TEST_MODEL_FOLDER
 from tests.agent.speech_parts import said
@@ -78,7 +78,7 @@ async def test_half_the_rate_takes_longer_from_the_next_text(voice: EspeakTTS) -
 
 @pytest.mark.parametrize(("wpm", "spoken"), [(1.7, 80), (165.0, 165), (198.4, 198), (1485.0, 400)])
 def test_rate_stays_within_what_can_be_understood(wpm: float, spoken: int) -> None:
-    assert clear_rate(wpm) == spoken
+    assert clamp_rate(wpm) == spoken
 
 
 async def test_cancelled_text_is_not_spoken_with_the_next_one(voice: EspeakTTS) -> None:

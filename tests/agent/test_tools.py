@@ -9,7 +9,7 @@ from courses.progress import Visit
 from tests.agent.desk_parts import CLOSED, NOW, open_desk
 from tools import build_tools, lessons, pace, quiz
 from tools.desk import Desk
-from tools.greeting import greeting
+from tools.greeting import greeting_text
 from tools.grounding import find_passages, grounding_text
 from tools.quiz import match_option
 
@@ -38,7 +38,7 @@ async def test_change_lesson_understands_position_number_and_title(
     desk = await open_desk(2)
     outline = await desk.library.outline(desk.course_id)
     title = outline[number - 1].title.rstrip("?")
-    assert (await lessons.change(desk, target)).startswith(
+    assert (await lessons.change_lesson(desk, target)).startswith(
         f"Now we are in lesson {number}, {title}"
     )
     assert desk.lesson_id == outline[number - 1].id
@@ -48,31 +48,31 @@ async def test_change_lesson_understands_position_number_and_title(
 async def test_an_unknown_lesson_changes_nothing(target: str) -> None:
     desk = await open_desk(1)
     before = desk.lesson_id
-    assert (await lessons.change(desk, target)).startswith("I did not find that lesson.")
+    assert (await lessons.change_lesson(desk, target)).startswith("I did not find that lesson.")
     assert desk.lesson_id == before
 
 
 async def test_a_refused_change_is_explained_and_changes_nothing() -> None:
     desk = await open_desk(1, one_module=True)
     before = desk.lesson_id
-    assert (await lessons.change(desk, "lesson six"), desk.lesson_id) == (CLOSED, before)
+    assert (await lessons.change_lesson(desk, "lesson six"), desk.lesson_id) == (CLOSED, before)
 
 
 async def test_objectives_are_one_sentence() -> None:
-    text = await lessons.objectives(await open_desk(4))
+    text = await lessons.tell_objectives(await open_desk(4))
     assert text.startswith("After lesson four, Gradient descent, you can explain gradient descent")
 
 
 async def test_a_summary_has_the_description_and_three_marked_sentences() -> None:
-    text = await lessons.summarise(await open_desk(4))
+    text = await lessons.summarise_lesson(await open_desk(4))
     assert text.startswith("Lesson four, Gradient descent: How a model gets better")
     assert text.count("[[4.") == 3
 
 
 async def test_where_was_i_names_lesson_topic_and_progress() -> None:
     desk = await open_desk(2)
-    await lessons.read(desk, "next")
-    assert await lessons.where(desk) == (
+    await lessons.read_part(desk, "next")
+    assert await lessons.tell_position(desk) == (
         "You are in lesson two, Data, features and vectors. We last spoke about examples and "
         "features. You have completed zero of six lessons."
     )
@@ -80,31 +80,38 @@ async def test_where_was_i_names_lesson_topic_and_progress() -> None:
 
 async def test_reading_goes_forward_and_back_until_the_end() -> None:
     desk = await open_desk(2)
-    first = await lessons.read(desk, "next")
-    second = await lessons.read(desk, "next")
-    assert await lessons.read(desk, "previous") == first != second
+    first = await lessons.read_part(desk, "next")
+    second = await lessons.read_part(desk, "next")
+    assert await lessons.read_part(desk, "previous") == first != second
     for _ in range(40):
-        last = await lessons.read(desk, "next")
+        last = await lessons.read_part(desk, "next")
     assert last.startswith("That was the last part of lesson two")
 
 
 async def test_another_example_is_a_different_one() -> None:
     desk = await open_desk(2)
-    one, other = await lessons.read(desk, "example"), await lessons.read(desk, "another example")
+    one, other = (
+        await lessons.read_part(desk, "example"),
+        await lessons.read_part(desk, "another example"),
+    )
     assert ("For example" in one, "For example" in other, one != other) == (True, True, True)
 
 
 async def test_tools_that_need_a_lesson_ask_for_one() -> None:
     desk = await open_desk(1)
     desk.asker.lesson_id = None
-    said = [await lessons.objectives(desk), await lessons.where(desk), await quiz.start(desk)]
+    said = [
+        await lessons.tell_objectives(desk),
+        await lessons.tell_position(desk),
+        await quiz.start_quiz(desk),
+    ]
     assert said == [prompts.render("no_lesson")] * 3
 
 
 async def test_slower_stops_at_the_slowest_pace() -> None:
     desk = await open_desk()
-    said = [pace.slower(desk) for _ in range(6)]
-    assert (said[-1], desk.talk.rate) == ("This is as slow as I can speak.", pace.SLOWEST)
+    said = [pace.speak_slower(desk) for _ in range(6)]
+    assert (said[-1], desk.talk.rate) == ("This is as slow as I can speak.", pace.SLOWEST_RATE)
 
 
 @pytest.mark.parametrize(
@@ -138,17 +145,17 @@ def test_an_answer_is_matched_by_letter_number_ordinal_or_words(
 
 async def test_without_an_open_question_answer_and_hint_say_how_to_get_one() -> None:
     desk = await open_desk(4)
-    assert [await quiz.answer(desk, "b"), await quiz.hint(desk)] == [
+    assert [await quiz.grade_answer(desk, "b"), await quiz.give_hint(desk)] == [
         prompts.render("no_open_question")
     ] * 2
 
 
 async def test_nothing_gives_away_the_right_answer() -> None:
     desk = await open_desk(4)
-    asked = await quiz.start(desk)
-    wrong = [await quiz.answer(desk, letter) for letter in "abc"]
+    asked = await quiz.start_quiz(desk)
+    wrong = [await quiz.grade_answer(desk, letter) for letter in "abc"]
     assert wrong == [f"Not quite: it is not {one}. Try again, or say hint." for one in "ABC"]
-    assert "goes down" not in asked + await quiz.hint(desk)
+    assert "goes down" not in asked + await quiz.give_hint(desk)
 
 
 async def test_no_tool_takes_a_tenant_a_learner_or_an_address() -> None:
@@ -159,7 +166,7 @@ async def test_no_tool_takes_a_tenant_a_learner_or_an_address() -> None:
 
 async def test_grounding_shows_marks_lesson_and_open_question_but_no_key() -> None:
     desk = await open_desk(4)
-    await quiz.start(desk)
+    await quiz.start_quiz(desk)
     text = await grounding_text(desk, await find_passages(desk, "what is gradient descent", 6))
     shown = (
         "lesson 4, Gradient descent",
@@ -186,7 +193,7 @@ async def test_a_name_cannot_end_the_lesson_text() -> None:
 
 
 async def greeting_of(desk: Desk, visit: Visit) -> str:
-    return await greeting(
+    return await greeting_text(
         desk.library,
         desk.course_id,
         learner=desk.learner_name,

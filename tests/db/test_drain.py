@@ -12,7 +12,7 @@ import asyncpg
 import pytest
 from pydantic import TypeAdapter
 
-from agent.durable.drain import Drainer, keep_metrics
+from agent.durable.drain import Drainer, report_backlog
 from agent.durable.spool import Entry, Spool
 from db import Pool, create_pool, tenant_tx
 from db.rooms import ensure_room
@@ -59,9 +59,9 @@ async def test_entries_arrive_once_and_in_order_even_if_put_twice(
     spool = Spool(tmp_path / "spool.sqlite3")
     for number in [*range(1, 301), 7, 300]:
         payload = segment(session_id, number)
-        await spool.put(Entry(tenant_id, session_id, "segment", payload["id"], payload))
+        await spool.write_entry(Entry(tenant_id, session_id, "segment", payload["id"], payload))
     drainer = Drainer(spool, pool)
-    while await drainer.drain_once():
+    while await drainer.drain_batch():
         pass
     assert await stored(pool, tenant_id, session_id) == [f"1-{n}" for n in range(1, 301)]
     assert await spool.oldest_waiting_s() == 0.0
@@ -75,9 +75,9 @@ async def test_bad_entry_becomes_a_dead_letter_and_others_are_stored(
     odd = [segment(session_id, 2, role="ghost"), segment(uuid4(), 3)]
     for payload in (segment(session_id, 1), *odd, segment(session_id, 4)):
         key = f"{payload['session_id']}:{payload['id']}"
-        await spool.put(Entry(tenant_id, session_id, "segment", key, payload))
+        await spool.write_entry(Entry(tenant_id, session_id, "segment", key, payload))
     drain_pool = await create_pool(database.dsn("bodh_drain"))
-    while await Drainer(spool, drain_pool).drain_once():
+    while await Drainer(spool, drain_pool).drain_batch():
         pass
     await drain_pool.close()
     await spool.close()
@@ -92,7 +92,7 @@ async def test_entries_wait_while_postgres_is_away(
 ) -> None:
     spool = Spool(tmp_path / "spool.sqlite3")
     payload = segment(session_id, 1)
-    await spool.put(Entry(tenant_id, session_id, "segment", "1-1", payload))
+    await spool.write_entry(Entry(tenant_id, session_id, "segment", "1-1", payload))
     away = await create_pool(f"postgresql://bodh_drain@/bodh?host={tmp_path}")
     task = asyncio.create_task(Drainer(spool, away).run())
     while await spool.oldest_waiting_s() < 0.6:
@@ -100,7 +100,7 @@ async def test_entries_wait_while_postgres_is_away(
         await asyncio.sleep(0.05)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert await Drainer(spool, pool).drain_once() == 1
+    assert await Drainer(spool, pool).drain_batch() == 1
     assert await stored(pool, tenant_id, session_id) == ["1-1"]
     await away.close()
     await spool.close()
@@ -113,7 +113,7 @@ async def test_metrics_continue_after_the_spool_could_not_be_counted(
     spool = Spool(path)
     with closing(sqlite3.connect(path)) as operator:
         operator.execute("alter table entries rename to away")
-    task = asyncio.create_task(keep_metrics(spool))
+    task = asyncio.create_task(report_backlog(spool))
     while caplog.messages.count("the spool could not be counted") < 2:
         assert not task.done()
         await asyncio.sleep(0.05)
@@ -125,9 +125,9 @@ async def test_metrics_continue_after_the_spool_could_not_be_counted(
 async def test_entries_survive_the_process_that_wrote_them(tenant_id: UUID, tmp_path: Path) -> None:
     path = tmp_path / "spool.sqlite3"
     first = Spool(path)
-    await first.put(Entry(tenant_id, uuid4(), "segment", "1-1", {"text": "kept"}))
+    await first.write_entry(Entry(tenant_id, uuid4(), "segment", "1-1", {"text": "kept"}))
     second = Spool(path)
-    waiting = await second.waiting(10)
+    waiting = await second.list_waiting(10)
     assert [entry.payload for entry in waiting] == [{"text": "kept"}]
     await first.close()
     await second.close()

@@ -39,13 +39,15 @@ class Talk:
         """Spools a segment that began at the second in its key."""
         said = replace(segment(self.session_id, key, float(key[1:]), who), **changes)
         payload = _segments.dump_python(said, mode="json")
-        await self.spool.put(Entry(self.tenant_id, self.session_id, "segment", key, payload))
+        await self.spool.write_entry(
+            Entry(self.tenant_id, self.session_id, "segment", key, payload)
+        )
 
     async def drain(self) -> None:
         """Drains everything, then sweeps the spool."""
-        while await self.drainer.drain_once():
+        while await self.drainer.drain_batch():
             pass
-        await self.drainer.sweep_once()
+        await self.drainer.sweep_erased_words()
 
     async def erase(self, who: Account, second: float) -> int:
         async with tenant_tx(self.pool, self.tenant_id) as db:
@@ -140,7 +142,7 @@ async def test_dead_letters_contain_no_erased_words(talk: Talk, database: Databa
 async def test_dead_letters_are_erased_too(talk: Talk, database: Database) -> None:
     await talk.erase(talk.amina, 0)
     odd = {"account_id": str(talk.amina.id), "session_id": str(talk.session_id), "text": PLANTED}
-    await talk.spool.put(Entry(talk.tenant_id, talk.session_id, "segment", "odd", odd))
+    await talk.spool.write_entry(Entry(talk.tenant_id, talk.session_id, "segment", "odd", odd))
     await talk.drain()
     assert (await talk.stored(), talk.on_disk()) == ([], False)
     assert await planted_in_postgres(database) == []

@@ -61,7 +61,7 @@ async def test_spool_of_an_earlier_version_keeps_every_entry(tmp_path: Path) -> 
     path = tmp_path / "spool.sqlite3"
     old_spool(path).close()
     spool = Spool(path)
-    waiting = await spool.waiting(10)
+    waiting = await spool.list_waiting(10)
     assert [(entry.key, entry.payload, entry.seq) for entry in waiting] == [
         ("1-2", {"n": 2}, 2),
         ("1-3", {"n": 3}, 3),
@@ -69,9 +69,9 @@ async def test_spool_of_an_earlier_version_keeps_every_entry(tmp_path: Path) -> 
     assert {(entry.tenant_id, entry.session_id, entry.kind) for entry in waiting} == {
         (TENANT, SESSION, "segment")
     }
-    await spool.put(Entry(TENANT, SESSION, "segment", "1-1", {}))  # repeats the drained one
+    await spool.write_entry(Entry(TENANT, SESSION, "segment", "1-1", {}))  # repeats the drained one
     assert await spool.count_waiting() == 2
-    assert await spool.last_drained() == {(TENANT, SESSION): 1}
+    assert await spool.list_newest_drained() == {(TENANT, SESSION): 1}
     await spool.close()
 
 
@@ -80,7 +80,7 @@ async def test_agent_of_an_earlier_version_can_still_write_to_the_spool(tmp_path
     with closing(old_spool(path)) as old:  # an old agent still runs during the upgrade
         spool = Spool(path)
         old.execute(OLD_PUT, (str(TENANT), str(SESSION), "1-4", "{}"))
-        assert [entry.key for entry in await spool.waiting(10)] == ["1-2", "1-3", "1-4"]
+        assert [entry.key for entry in await spool.list_waiting(10)] == ["1-2", "1-3", "1-4"]
         await spool.close()
 
 
@@ -120,7 +120,7 @@ async def test_processes_that_open_an_old_file_at_once_upgrade_it_once(tmp_path:
     path = tmp_path / "spool.sqlite3"
     old_spool(path).close()
     spools = await asyncio.gather(*(asyncio.to_thread(Spool, path) for _ in range(8)))
-    assert [len(await spool.waiting(10)) for spool in spools] == [2] * 8
+    assert [len(await spool.list_waiting(10)) for spool in spools] == [2] * 8
     for spool in spools:
         await spool.close()
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from harness.learner import LOUD
+from harness.learner import LOUD_LEVEL
 from harness.processes import job_pids
 from harness.stack import Stack
 from protocol import agent_identity
@@ -68,7 +68,7 @@ class Call:
 
     def gap(self, since: float) -> float | None:
         """Seconds between the last sound of the old agent and the first of the new one."""
-        loud = [at for at, level in self.learner.levels if level > LOUD and at > since - 1]
+        loud = [at for at, level in self.learner.levels if level > LOUD_LEVEL and at > since - 1]
         pairs = itertools.pairwise(loud)
         return next((after - last for last, after in pairs if after - last > QUIET_S), None)
 

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from harness.processes import no_job
+from harness.processes import wait_until_no_job
 from harness.stack import Stack
 from tests.faults.agents import Call
 from tests.room.conftest import (
@@ -35,7 +35,7 @@ async def call(
     module = course.modules[0]
     for other in course.modules:
         await fresh_room(other)
-    await no_job(stack)
+    await wait_until_no_job(stack)
     amina = await (await learner()).join_and_settle(
         module.id, module.lessons[0]["id"], microphone=False
     )

@@ -28,7 +28,7 @@ async def write_until_killed() -> None:
             "ended_at": at.isoformat(),
         }
         ids = UUID(orders["tenant_id"]), UUID(said["session_id"])
-        await spool.put(Entry(*ids, "segment", segment["id"], segment))
+        await spool.write_entry(Entry(*ids, "segment", segment["id"], segment))
         os.write(1, f"{segment['id']}\n".encode())  # one call: a kill leaves a whole line or none
 
 

@@ -112,10 +112,10 @@ async def test_drainer_ends_in_time_while_postgres_is_frozen(server: OwnPostgres
     spool = Spool(path)
     entry = Entry(server.tenant_id, uuid4(), "segment", "1-1", {})
     drainer = await start_drainer(server, path, home)
-    await spool.put(entry)
+    await spool.write_entry(entry)
     await until(lambda: drained(path) == 1)  # stored as a dead letter, so the drainer is connected
     with frozen(server):
-        await spool.put(replace(entry, key="1-2"))
+        await spool.write_entry(replace(entry, key="1-2"))
         await until(lambda: "entries wait" in (home / "drain.log").read_text())
         assert await stop(drainer) < FROZEN_STOP_S
     await spool.close()

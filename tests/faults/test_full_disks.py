@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from db import embedded
-from harness.disk import filled, free_kb, may_mount, run_in_own_namespace, small_disk
+from harness.disk import fill_disk, free_kb, may_mount, run_in_own_namespace, small_disk
 from tests.conftest import ROOT
 from tests.faults.writers_under_fault import (
     WRITERS,
@@ -35,7 +35,7 @@ async def test_full_disk_of_postgres_delays_entries_and_loses_none(tmp_path: Pat
     with small_disk(tmp_path / "disk", embedded.NEEDED_MB + 100) as disk:
 
         async def fault(server: OwnPostgres) -> None:
-            with filled(disk, 1_024):
+            with fill_disk(disk, 1_024):
                 spools = list(server.home.glob("*/spool/spool.sqlite3"))
                 await until(lambda: waiting(spools[0])[0] > 2 * WRITERS * 4)
                 await asyncio.sleep(FULL_S)
@@ -64,7 +64,7 @@ async def test_full_disk_of_the_spool_raises_and_keeps_what_it_took(
     with small_disk(tmp_path / "disk", 64) as disk:
 
         async def fault(_: OwnPostgres) -> None:
-            with filled(disk, 512):
+            with fill_disk(disk, 512):
                 await until(lambda: free_kb(disk) < 8)
                 await asyncio.sleep(FULL_S)
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from harness.learner import Account, Learner
-from harness.processes import alive, gone, job_pids, kill, no_job
+from harness.processes import alive, job_pids, kill, wait_until_gone, wait_until_no_job
 from harness.stack import Stack, running_stack
 from tests.faults.agents import PATIENCE_S, Call
 from tests.faults.figures import record
@@ -50,7 +50,7 @@ async def people(stack: Stack, name: str, count: int) -> AsyncIterator[list[Lear
         await asyncio.gather(*(one.leave() for one in learners))
         for account in accounts:
             await account.close()
-    await no_job(stack)
+    await wait_until_no_job(stack)
 
 
 @asynccontextmanager
@@ -106,7 +106,7 @@ async def test_ended_worker_says_goodbye_in_four_calls_and_all_come_back(
             epochs = [await call.epoch() for call in four]
             ended, worker = end_worker(rooms)
             goodbyes = asyncio.gather(*(parting(call.learner, ended) for call in four))
-            await gone(worker)
+            await wait_until_gone(worker)
             ends.append(time.monotonic() - ended)
             left = await goodbyes
             returns = zip(four, left, strict=True)

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from harness.learner import LOUD, Learner
-from harness.processes import gone, kill
+from harness.learner import LOUD_LEVEL, Learner
+from harness.processes import kill, wait_until_gone
 from harness.stack import Stack
 from tests.faults.agents import QUIET_S, Call
 from tests.faults.figures import record
@@ -32,7 +32,7 @@ async def first_voice(learner: Learner, killed: float, returned: float) -> float
     """Waits until the tutor is heard again. Returns the monotonic time."""
 
     def heard() -> float | None:
-        loud = [at for at, level in learner.levels if level > LOUD and at > killed - 1]
+        loud = [at for at, level in learner.levels if level > LOUD_LEVEL and at > killed - 1]
         pairs = itertools.pairwise(loud)
         again = (at for last, at in pairs if at - last > QUIET_S and at > returned)
         return next(again, None)
@@ -51,12 +51,12 @@ async def test_lesson_survives_a_killed_media_server(stack: Stack, call: Call) -
         if turn % 2:  # this agent wakes later and reconnects by itself
             kill(old_job, signal.SIGSTOP)
         killed = kill(server)
-        await gone(server)
+        await wait_until_gone(server)
         returned = await answers(stack)
         back.append(await first_voice(call.learner, killed, returned) - returned)
         if turn % 2:
             kill(old_job, signal.SIGCONT)
-        await gone(old_job)
+        await wait_until_gone(old_job)
         assert await call.epoch() > epoch
         await call.resumed_once(returned)
         await call.stop_tutor()

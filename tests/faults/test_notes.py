@@ -19,7 +19,7 @@ from agent.durable.spool import Entry, Spool, check_spool
 from agent.durable.spool_writer import SpoolWriter
 from harness.disk import (
     MS_REMOUNT,
-    filled,
+    fill_disk,
     may_mount,
     run_in_own_namespace,
     small_disk,
@@ -38,7 +38,7 @@ def entry(number: int) -> Entry:
 
 
 async def kept(spool: Spool) -> list[str]:
-    return [one.key for one in await spool.waiting(10_000)]
+    return [one.key for one in await spool.list_waiting(10_000)]
 
 
 async def next_change(writer: SpoolWriter) -> bool:
@@ -66,16 +66,16 @@ async def test_entries_refused_by_a_full_disk_are_written_in_order_once_there_is
 ) -> None:
     async def body(disk: Path) -> None:
         spool = Spool(disk / "spool.sqlite3")
-        with filled(disk, 100):
+        with fill_disk(disk, 100):
             writer = SpoolWriter(spool)
             number = 0
             while writer.failing_changes.empty():
                 number += 1
-                await writer.put(entry(number))
+                await writer.write_entry(entry(number))
             on_disk = await kept(spool)
             assert on_disk == [f"1-{n}" for n in range(1, number)]
             for more in range(number + 1, number + 6):
-                await writer.put(entry(more))
+                await writer.write_entry(entry(more))
             assert await kept(spool) == on_disk
             assert await next_change(writer) is True
             with pytest.raises(sqlite3.Error):
@@ -99,10 +99,10 @@ async def test_each_entry_that_memory_cannot_hold_is_logged_as_lost(
 ) -> None:
     async def body(disk: Path) -> None:
         spool = Spool(disk / "spool.sqlite3")
-        with filled(disk, 0):
+        with fill_disk(disk, 0):
             writer = SpoolWriter(spool)
             for number in range(1, 11):
-                await writer.put(entry(number))
+                await writer.write_entry(entry(number))
             first = await kept(spool)
             await writer.close()
         lost = [vars(one)["key"] for one in caplog.records if one.message == "an entry is lost"]
@@ -110,7 +110,7 @@ async def test_each_entry_that_memory_cannot_hold_is_logged_as_lost(
         assert len(lost) >= 7
         await spool.close()
 
-    monkeypatch.setattr(spool_writer, "MEMORY", 3)
+    monkeypatch.setattr(spool_writer, "MEMORY_ENTRIES", 3)
     caplog.set_level(logging.ERROR)
     await on_a_small_disk(
         "test_each_entry_that_memory_cannot_hold_is_logged_as_lost", tmp_path, body
@@ -145,7 +145,7 @@ async def test_learner_is_warned_once_that_nothing_is_stored_and_no_new_room_is_
     await fresh_room(course.modules[1])
     amina = await (await learner()).join_and_settle(module.id, module.lessons[0]["id"])
     full_from = time.monotonic()
-    with filled(disk, 0):
+    with fill_disk(disk, 0):
         await amina.type("what did I just say")
         await amina.until(lambda: failing in amina.tutor_text(full_from), 20, "the line")
         assert notes_of(amina) == "failing"

@@ -12,7 +12,7 @@ from livekit import api
 
 from db import Pool, create_pool, tenant_tx
 from db.leases import update_epoch
-from harness.processes import gone, kill, worker_of
+from harness.processes import kill, wait_until_gone, worker_of
 from harness.stack import Stack
 from protocol import DispatchMetadata, dump
 from tests.faults.agents import SORRY, Call
@@ -60,7 +60,7 @@ async def test_hung_agent_is_replaced_and_leaves_when_it_wakes(call: Call) -> No
         assert silence < REPLACED_S
         assert await call.epoch() == before + 1
         kill(pid, signal.SIGCONT)
-        await gone(pid)
+        await wait_until_gone(pid)
         await call.resumed_once(stopped)
         await call.stop_tutor()
     record("agent_hung_silence", call.silences)

@@ -61,7 +61,7 @@ async def test_no_acknowledged_segment_is_lost_stored_twice_or_out_of_order(
     draining.cancel()
     await asyncio.gather(draining, return_exceptions=True)
     drainer = Drainer(spool, drain_pool)
-    while await drainer.drain_once():
+    while await drainer.drain_batch():
         pass
     await spool.close()
     await drain_pool.close()

@@ -13,7 +13,7 @@ import pytest
 
 from harness.learner import Account
 from harness.processes import job_pids, worker_of
-from harness.second import Second, second_token_server, second_worker
+from harness.second import SecondProcess, second_token_server, second_worker
 from harness.stack import Stack
 from tests.faults.agents import SORRY
 from tests.faults.test_resume import replaced
@@ -35,7 +35,7 @@ def both_workers(stack: Stack) -> Iterator[set[int]]:
 
 
 @pytest.fixture
-def both_servers(stack: Stack) -> Iterator[tuple[str, Second]]:
+def both_servers(stack: Stack) -> Iterator[tuple[str, SecondProcess]]:
     """Address of the first token server; runs a second one."""
     with second_token_server(stack) as second:
         yield stack.url, second
@@ -74,7 +74,10 @@ async def test_calls_of_a_killed_worker_come_back_on_the_other_worker(
 
 
 async def test_either_token_server_works_alone(
-    stack: Stack, both_servers: tuple[str, Second], learner: Callable[..., Any], course: Course
+    stack: Stack,
+    both_servers: tuple[str, SecondProcess],
+    learner: Callable[..., Any],
+    course: Course,
 ) -> None:
     first, second = both_servers
     account = await Account(first, "Amina Twice").sign_in()
@@ -101,7 +104,7 @@ async def test_either_token_server_works_alone(
 
 async def test_webhook_sent_to_both_token_servers_has_one_effect(
     stack: Stack,
-    both_servers: tuple[str, Second],
+    both_servers: tuple[str, SecondProcess],
     course: Course,
     rows: asyncpg.Connection,
     learner: Callable[..., Any],

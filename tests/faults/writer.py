@@ -69,7 +69,7 @@ class Writer:
         if kind == "segment":
             payload = self._orders["segment"] | payload
         try:
-            await self._spool.put(Entry(*self._ids, kind, key, payload))
+            await self._spool.write_entry(Entry(*self._ids, kind, key, payload))
         except sqlite3.Error:
             return False
         finally:

@@ -12,7 +12,7 @@ from playwright.async_api import async_playwright
 from agent.models.espeak import EspeakTTS
 from db import embedded
 from harness import run
-from harness.browser import launch
+from harness.browser import launch_browser
 from harness.livekit import running_livekit
 from harness.stack import running_stack
 from settings import Settings, ensure_development_secrets
@@ -27,7 +27,7 @@ async def start_everything(folder: Path) -> None:
         voice = EspeakTTS()
         assert [chunk async for chunk in voice.speak("Hello.")]
         playwright = await parts.enter_async_context(async_playwright())
-        await launch(playwright)
+        await launch_browser(playwright)
         await tell_and_wait(folder)
 
 
@@ -44,6 +44,6 @@ async def tell_and_wait(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    whole = run.begin()
+    whole = run.begin_run()
     run.keep_temporary_files(whole)
     asyncio.run({"all": start_everything, "one": start_one}[sys.argv[1]](whole))

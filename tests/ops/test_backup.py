@@ -89,7 +89,7 @@ async def drain(settings: Settings) -> int:
     spool = Spool(settings.spool_path)
     pool = await create_pool(settings.drain_dsn, max_size=2)
     try:
-        return await Drainer(spool, pool).drain_once()
+        return await Drainer(spool, pool).drain_batch()
     finally:
         await pool.close()
         await spool.close()
@@ -129,7 +129,7 @@ async def put_waiting(settings: Settings, tenant_id: UUID, said: Segment) -> Non
     """Puts an entry into the spool and one into the inbox that Postgres does not have yet."""
     spool = Spool(settings.spool_path)
     payload = _segments.dump_python(said, mode="json")
-    await spool.put(Entry(tenant_id, said.session_id, "segment", said.id, payload))
+    await spool.write_entry(Entry(tenant_id, said.session_id, "segment", said.id, payload))
     await spool.close()
     inbox = LocalInbox(settings.inbox_path)
     await inbox.put(MediaEvent(id="EV_1", name="room_started", at=datetime.now(UTC)))

@@ -16,7 +16,9 @@ from scripts.processes import wait_until
 
 GONE_S = 10.0
 # the run gets its own folder in /tmp: inside this run's, paths of sockets would be too long
-OUTSIDE = {name: value for name, value in os.environ.items() if name not in (run.MARK, "TMPDIR")}
+OUTSIDE = {
+    name: value for name, value in os.environ.items() if name not in (run.RUN_VARIABLE, "TMPDIR")
+}
 
 
 @contextmanager
@@ -41,7 +43,9 @@ def started(what: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
 
 def names(folder: Path) -> str:
     """The command lines of a run's processes."""
-    return "\n".join(" ".join(psutil.Process(pid).cmdline()) for pid in run.processes(folder))
+    return "\n".join(
+        " ".join(psutil.Process(pid).cmdline()) for pid in run.processes_of_run(folder)
+    )
 
 
 @pytest.mark.timeout(180)
@@ -52,7 +56,7 @@ def test_a_killed_run_leaves_nothing_behind() -> None:
                      "chrom", "playwright"):  # fmt: skip
             assert name in running
         process.kill()
-        assert wait_until(lambda: not run.processes(folder), GONE_S), names(folder)
+        assert wait_until(lambda: not run.processes_of_run(folder), GONE_S), names(folder)
         assert wait_until(lambda: not folder.exists(), GONE_S)
 
 
@@ -66,8 +70,8 @@ def test_next_run_cleans_up_after_a_run_whose_guard_was_also_killed() -> None:
         assert "sleep 600" in names(folder)
 
         def gone_after_another_run() -> bool:
-            script = "from harness import run; run.begin()"
+            script = "from harness import run; run.begin_run()"
             subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=OUTSIDE, check=True)
-            return not run.processes(folder) and not folder.exists()
+            return not run.processes_of_run(folder) and not folder.exists()
 
         assert wait_until(gone_after_another_run, GONE_S)

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from playwright.async_api import Browser, Page, Playwright
 
-from harness.browser import launch
+from harness.browser import launch_browser
 from harness.stack import ROOT
 from settings import Settings, ensure_development_secrets
 from web.middleware import security_headers
@@ -50,7 +50,7 @@ def served_states(home: Path) -> Iterator[str]:
 @contextlib.asynccontextmanager
 async def launched(playwright: Playwright) -> AsyncIterator[Browser]:
     """A Chromium with a fake microphone and permission to use it."""
-    browser = await launch(playwright)
+    browser = await launch_browser(playwright)
     yield browser
     await browser.close()
 

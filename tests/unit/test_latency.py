@@ -30,7 +30,7 @@ async def test_message_that_is_never_sent_is_dropped_when_the_job_ends() -> None
     room = StuckRoom()
     latency = Latency(cast("rtc.Room", room))
     reply = llm.ChatMessage(role="assistant", content=["a"], metrics={"tts_node_ttfb": 0.2})
-    latency.on_item(ConversationItemAddedEvent(item=reply))
+    latency.on_conversation_item(ConversationItemAddedEvent(item=reply))
     await asyncio.wait_for(room.asked.wait(), 1)
     await latency.close()
     assert not room.asking

@@ -3,7 +3,7 @@
 import pytest
 
 from courses.lexemes import lexemes, normal
-from tools.phrasing import listed, number_in, number_word
+from tools.phrasing import find_number, join_with_and, number_word
 
 
 @pytest.mark.parametrize(
@@ -42,11 +42,11 @@ def test_care_and_car_are_different_lexemes() -> None:
     ("text", "number"), [("lesson two", 2), ("lesson 12", 12), ("the third", 3), ("none", None)]
 )
 def test_numbers_are_found_as_word_digits_or_ordinal(text: str, number: int | None) -> None:
-    assert number_in(text) == number
+    assert find_number(text) == number
 
 
 def test_numbers_and_lists_are_spoken() -> None:
-    assert (number_word(4), number_word(40), listed(["a", "b", "c"])) == (
+    assert (number_word(4), number_word(40), join_with_and(["a", "b", "c"])) == (
         "four",
         "40",
         "a, b and c",

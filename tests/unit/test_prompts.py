@@ -26,7 +26,7 @@ def greet(name: str, previous: str | None = "Data and vectors") -> str:
     )
 
 
-@pytest.mark.parametrize("name", prompts.names())
+@pytest.mark.parametrize("name", prompts.text_names())
 def test_unknown_value_raises(name: str) -> None:
     with pytest.raises(PromptError, match="nonsense"):
         render(name, nonsense=1)
@@ -81,7 +81,7 @@ def test_texts_of_a_file_are_read_by_their_headings(tmp_path: Path) -> None:
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     used = {name for path in sources() for name in used_texts(ast.parse(path.read_text()))}
-    assert sorted(used | set(get_args(SessionType))) == prompts.names()
+    assert sorted(used | set(get_args(SessionType))) == prompts.text_names()
 
 
 def sources() -> Iterator[Path]:
@@ -91,7 +91,7 @@ def sources() -> Iterator[Path]:
 
 
 def used_texts(tree: ast.Module) -> Iterator[str]:
-    """What `render`, `Say` and `Stuck` are called with: a text, a choice of two, or a name."""
+    """What `render`, `SayText` and `HelpStuck` are called with: a text, one of two, or a name."""
     values = {
         target.id: node.value
         for node in ast.walk(tree)
@@ -103,7 +103,7 @@ def used_texts(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Call) and node.args:
             called = getattr(node.func, "attr", getattr(node.func, "id", ""))
             first = node.args[0]
-            if called in ("render", "Say", "Stuck"):
+            if called in ("render", "SayText", "HelpStuck"):
                 yield from constants(values.get(getattr(first, "id", ""), first))
 
 

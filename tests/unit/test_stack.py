@@ -18,7 +18,7 @@ signal.pause()
 @pytest.fixture(autouse=True)
 def deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Replaces Bodh with a process that is ready at once and ignores SIGTERM."""
-    monkeypatch.setattr(stack, "UP", (sys.executable, "-c", DEAF))
+    monkeypatch.setattr(stack, "UP_COMMAND", (sys.executable, "-c", DEAF))
     monkeypatch.setattr(stack, "ROOT", tmp_path)
     monkeypatch.setattr(stack, "STOP_S", 0.2)
 
@@ -26,7 +26,7 @@ def deaf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_stack_that_does_not_stop_fails_the_test_and_leaves_its_log(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="the stack did not end"), stack.running_stack():
         pass
-    assert (tmp_path / "build" / stack.LOG).read_text() == "ready: http://127.0.0.1\n"
+    assert (tmp_path / "build" / stack.LOG_NAME).read_text() == "ready: http://127.0.0.1\n"
 
 
 def test_failed_test_keeps_its_own_error() -> None:

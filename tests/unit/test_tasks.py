@@ -14,7 +14,7 @@ async def fail() -> None:
 async def test_failure_is_logged_with_the_owner(caplog: pytest.LogCaptureFixture) -> None:
     tasks = Tasks("captions")
     tasks.spawn(fail())
-    await tasks.join()
+    await tasks.wait_for_all()
     (record,) = caplog.records
     assert (record.message, vars(record)["kind"]) == ("task failed", "captions")
     assert record.exc_info is not None
@@ -41,6 +41,6 @@ async def test_close_cancels_and_returns_when_all_have_ended() -> None:
 async def test_join_returns_at_its_timeout_and_leaves_the_task_running() -> None:
     tasks = Tasks("captions")
     task = tasks.spawn(asyncio.Event().wait())  # type: ignore[arg-type]
-    await tasks.join(0.01)
+    await tasks.wait_for_all(0.01)
     assert not task.done()
     await tasks.close()

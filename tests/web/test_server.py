@@ -15,7 +15,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from harness.run import MARK
+from harness.run import RUN_VARIABLE
 from harness.stack import ROOT, free_port
 from settings import Settings, ensure_development_secrets
 
@@ -24,7 +24,7 @@ from settings import Settings, ensure_development_secrets
 def environment(tmp_path: Path) -> dict[str, str]:
     """A BODH_HOME and ports for this test only."""
     own = {"BODH_HOME": str(tmp_path), "PORT": str(free_port()), "LIVEKIT_PORT": str(free_port())}
-    kept = {name: os.environ[name] for name in ("PATH", MARK)}
+    kept = {name: os.environ[name] for name in ("PATH", RUN_VARIABLE)}
     return {**kept, "HOME": str(tmp_path), **own}
 
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, Playwright, expect
 
 from agent.models.espeak import RATE as VOICE_RATE
-from harness.browser import FLAGS, launch
+from harness.browser import BROWSER_FLAGS, launch_browser
 from harness.stack import Stack
 from harness.voices import spoken
 from tests.room.conftest import Module
@@ -58,13 +58,13 @@ async def open_browser(
         ) -> Browser:
             if not phrases and not without:
                 return chromium
-            flags = [flag for flag in FLAGS if flag != without]
+            flags = [flag for flag in BROWSER_FLAGS if flag != without]
             if phrases:
                 path = await microphone_file(
                     tmp_path / "microphone.wav", phrases, lead_s=lead_s, gap_s=gap_s
                 )
                 flags.append(f"--use-file-for-fake-audio-capture={path}%noloop")
-            browser = await launch(playwright, flags)
+            browser = await launch_browser(playwright, flags)
             stack.push_async_callback(browser.close)
             return browser
 

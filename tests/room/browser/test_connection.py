@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.async_api import Page, Route, expect
 
-from harness.browser import ASK
+from harness.browser import GRANT_MICROPHONE
 from harness.stack import Stack
 from tests.room.browser.conftest import start_typed, type_to_tutor
 from tests.room.conftest import Course
@@ -98,7 +98,7 @@ async def test_learner_who_refuses_the_microphone_can_type(
 ) -> None:
     module = course.modules[0]
     await fresh_room(module)
-    browser = await open_browser(without=ASK)
+    browser = await open_browser(without=GRANT_MICROPHONE)
     page = await sign_in(browser, "Ines without a microphone", module.id, permissions=())
     await page.get_by_role("button", name="Start talking").click()
     await expect(page.get_by_role("heading", name="Your microphone is blocked")).to_be_visible()
