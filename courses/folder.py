@@ -73,7 +73,7 @@ class CourseFolderError(Exception):
 
 
 @dataclass
-class _Reader:
+class _CourseReader:
     folder: Path
     errors: list[CourseFileError] = field(default_factory=list)
     pictures: dict[str, Picture] = field(default_factory=dict)  # by name
@@ -89,10 +89,10 @@ def read_course(folder: Path) -> CourseFile:
     """Reads a course folder. Raises CourseFolderError with every error in it."""
     if not (folder / "course.md").is_file():
         raise CourseFolderError([CourseFileError("course.md", 1, f"missing in {folder}")])
-    reader = _Reader(folder)
+    reader = _CourseReader(folder)
     file = reader.file(folder / "course.md")
-    modules = tuple(_read_module(reader, path) for path in _folders(folder))
-    _check_keys(reader, folder / "course.md", [module.key for module in modules])
+    modules = tuple(_read_module(reader, path) for path in _list_module_folders(folder))
+    _check_unique_keys(reader, folder / "course.md", [module.key for module in modules])
     if not modules:
         reader.error(folder / "course.md", 1, "the course has no folder with a module")
     course = CourseFile(
@@ -112,15 +112,15 @@ def read_course(folder: Path) -> CourseFile:
     return course
 
 
-def _read_module(reader: _Reader, folder: Path) -> ModuleFile:
-    key = _key(folder.name)
+def _read_module(reader: _CourseReader, folder: Path) -> ModuleFile:
+    key = _without_order_number(folder.name)
     if not (folder / "module.md").is_file():
         reader.error(folder / "module.md", 1, "missing")
         return ModuleFile(key, "", "", True, ())
     file = reader.file(folder / "module.md")
     paths = sorted(path for path in folder.glob("*.md") if path.name != "module.md")
     lessons = tuple(_read_lesson(reader, path, key) for path in paths)
-    _check_keys(reader, folder / "module.md", [lesson.key for lesson in lessons])
+    _check_unique_keys(reader, folder / "module.md", [lesson.key for lesson in lessons])
     for captions in sorted(folder.glob("*.vtt")):
         if not captions.with_suffix(".md").exists():
             reader.error(captions, 1, f"there is no lesson {captions.stem}.md")
@@ -135,11 +135,11 @@ def _read_module(reader: _Reader, folder: Path) -> ModuleFile:
     return module
 
 
-def _read_lesson(reader: _Reader, path: Path, module_key: str) -> LessonFile:
+def _read_lesson(reader: _CourseReader, path: Path, module_key: str) -> LessonFile:
     file = reader.file(path)
-    passages = tuple(_with_pictures(reader, path, file, one) for one in _passages(file))
+    passages = tuple(_collect_pictures(reader, path, file, one) for one in _read_passages(file))
     lesson = LessonFile(
-        key=f"{module_key}/{_key(path.stem)}",
+        key=f"{module_key}/{_without_order_number(path.stem)}",
         title=file.required("title"),
         description=file.text("description"),
         objectives=file.texts("objectives"),
@@ -147,15 +147,15 @@ def _read_lesson(reader: _Reader, path: Path, module_key: str) -> LessonFile:
         duration_s=file.number("duration"),
         kpoint_video_id=file.text("kpointVideoId") or None,
         youtube_video_id=file.text("youtubeVideoId") or None,
-        captions_vtt=_captions(reader, path.with_suffix(".vtt")),
+        captions_vtt=_read_captions(reader, path.with_suffix(".vtt")),
         passages=passages,
-        quiz=tuple(_questions(file, len(passages))),
+        quiz=tuple(_read_questions(file, len(passages))),
     )
     file.finish()
     return lesson
 
 
-def _passages(file: MarkdownFile) -> Iterator[PassageText]:
+def _read_passages(file: MarkdownFile) -> Iterator[PassageText]:
     found = split_passages(file.body)
     for line, message in found.errors:
         file.error_at(file.body_line + line, message)
@@ -164,8 +164,8 @@ def _passages(file: MarkdownFile) -> Iterator[PassageText]:
     yield from found.passages
 
 
-def _with_pictures(
-    reader: _Reader, path: Path, file: MarkdownFile, passage: PassageText
+def _collect_pictures(
+    reader: _CourseReader, path: Path, file: MarkdownFile, passage: PassageText
 ) -> PassageText:
     """Replaces picture files in a passage with names, and adds the pictures to the reader."""
     if not passage.pictures:
@@ -176,7 +176,7 @@ def _with_pictures(
         file.error_at(file.body_line + line, message)
         return found[0]
 
-    def named(found: re.Match[str]) -> str:
+    def name_picture(found: re.Match[str]) -> str:
         if not found[1].strip():
             return error(found, "a picture needs words for what it shows: ![words](file)")
         try:
@@ -192,10 +192,10 @@ def _with_pictures(
             "write a picture as ![words](file): on one line, without a title, spaces as %20",
         )
         return passage
-    return replace(passage, body=PICTURE.sub(named, passage.body))
+    return replace(passage, body=PICTURE.sub(name_picture, passage.body))
 
 
-def _questions(file: MarkdownFile, passages: int) -> Iterator[QuestionFile]:
+def _read_questions(file: MarkdownFile, passages: int) -> Iterator[QuestionFile]:
     for item in file.items("quiz"):
         options = item.texts("options")
         if not 2 <= len(options) <= 8:
@@ -218,7 +218,7 @@ def _questions(file: MarkdownFile, passages: int) -> Iterator[QuestionFile]:
         item.finish()
 
 
-def _captions(reader: _Reader, path: Path) -> str | None:
+def _read_captions(reader: _CourseReader, path: Path) -> str | None:
     if not path.exists():
         return None
     file = reader.file(path)
@@ -232,23 +232,23 @@ def _captions(reader: _Reader, path: Path) -> str | None:
         match = CUE.fullmatch(line.strip())
         if match is None:
             file.error_at(number, "a cue's times must look like 00:01.000 --> 00:04.500")
-        elif not last <= _seconds(match[1]) < _seconds(match[2]):
+        elif not last <= _parse_cue_time(match[1]) < _parse_cue_time(match[2]):
             file.error_at(
                 number, "a cue must end after it starts and must not overlap the one before"
             )
         else:
-            last = _seconds(match[1])
+            last = _parse_cue_time(match[1])
     return file.body
 
 
-def _seconds(time: str) -> float:
+def _parse_cue_time(time: str) -> float:
     seconds = 0.0
     for part in time.split(":"):
         seconds = seconds * 60 + float(part)
     return seconds
 
 
-def _folders(folder: Path) -> list[Path]:
+def _list_module_folders(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
@@ -256,11 +256,11 @@ def _folders(folder: Path) -> list[Path]:
     )
 
 
-def _check_keys(reader: _Reader, path: Path, keys: list[str]) -> None:
+def _check_unique_keys(reader: _CourseReader, path: Path, keys: list[str]) -> None:
     for key in {key for key in keys if keys.count(key) > 1}:
         reader.error(path, 1, f"two entries have the name {key}")
 
 
-def _key(name: str) -> str:
+def _without_order_number(name: str) -> str:
     """The name without its order number: `02-matrices` becomes `matrices`."""
     return ORDER_PREFIX.sub("", name) or name

@@ -25,7 +25,7 @@ _CONTRACTIONS = (
 _STOP = frozenset((Path(__file__).parent / "stop_words.txt").read_text().split())
 
 
-def normal(text: str) -> str:
+def normalise(text: str) -> str:
     """Lower case, contractions expanded, no punctuation, single spaces. Reads MAX_CHARS."""
     text = text[:MAX_CHARS].lower().replace("\u2019", "'")
     for pattern, replacement in _CONTRACTIONS:
@@ -35,7 +35,7 @@ def normal(text: str) -> str:
 
 def content_words(text: str) -> list[str]:
     """The words that carry the topic, in order, in normal form."""
-    return [word for word in normal(text).split() if word not in _STOP]
+    return [word for word in normalise(text).split() if word not in _STOP]
 
 
 def lexemes(text: str) -> list[str]:

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from courses.course import Course, Lesson, Passage
 from courses.progress import Visit
-from courses.quiz import Graded, Question, QuizRun
+from courses.quiz import GradedAnswer, Question, QuizRun
 
 
 @dataclass(frozen=True)
-class Hit:
+class PassageHit:
     """A passage that shares words with a question; a higher score is a better match."""
 
     passage: Passage
@@ -36,7 +36,7 @@ class Library(Protocol):
     async def passages(self, lesson_id: UUID) -> list[Passage]:
         """The passages in order."""
 
-    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[Hit]:
+    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[PassageHit]:
         """Passages that share words with the query, best first."""
 
     async def questions(self, lesson_id: UUID) -> Sequence[Question]:
@@ -48,7 +48,9 @@ class Library(Protocol):
     async def start_quiz(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
         """Starts the quiz, or continues an open one. Raises NotFound if the lesson has none."""
 
-    async def grade(self, account_id: UUID, lesson_id: UUID, option: int, now: datetime) -> Graded:
+    async def grade(
+        self, account_id: UUID, lesson_id: UUID, option: int, now: datetime
+    ) -> GradedAnswer:
         """Grades an option, counted from 0. Raises Conflict if no question is open."""
 
     async def take_hint(self, account_id: UUID, lesson_id: UUID) -> str:

@@ -46,7 +46,7 @@ def split_passages(text: str) -> Passages:
     lines = text.split("\n")
     found = Passages([], [])
     heading = ""
-    tokens = _parser().parse(text)
+    tokens = _make_parser().parse(text)
     for index, token in enumerate(tokens):
         if token.level != 0 or token.map is None:
             continue
@@ -55,7 +55,7 @@ def split_passages(text: str) -> Passages:
         if token.type in SKIPPED:
             continue
         body = "\n".join(lines[token.map[0] : token.map[1]]).strip("\n").rstrip()
-        if _unclosed(token, body):
+        if _is_unclosed_block(token, body):
             found.errors.append((token.map[0], f"{token.markup or '$$'} is never closed"))
             continue
         try:
@@ -64,12 +64,12 @@ def split_passages(text: str) -> Passages:
             found.errors.append((token.map[0], str(error)))
             continue
         kind = KINDS.get(token.type, "text")
-        pictures = tuple(_pictures(tokens[index:]))
+        pictures = tuple(_picture_sources(tokens[index:]))
         found.passages.append(PassageText(kind, heading, body, mathml, token.map[0], pictures))
     return found
 
 
-def _pictures(tokens: Sequence[Token]) -> Iterator[str]:
+def _picture_sources(tokens: Sequence[Token]) -> Iterator[str]:
     """Sources of the pictures in the block that the first token opens."""
     depth = 0
     for token in tokens:
@@ -81,19 +81,21 @@ def _pictures(tokens: Sequence[Token]) -> Iterator[str]:
             return
 
 
-def _unclosed(token: Token, body: str) -> bool:
+def _is_unclosed_block(token: Token, body: str) -> bool:
     if token.type == "fence":
         return "\n" not in body or not body.rsplit("\n", 1)[1].strip().startswith(token.markup)
     return token.type == "paragraph_open" and body.startswith("$$")
 
 
-def _parser() -> MarkdownIt:
+def _make_parser() -> MarkdownIt:
     parser = MarkdownIt("commonmark").enable("table")
-    parser.block.ruler.before("fence", "formula", _formula, {"alt": ["paragraph", "list"]})
+    parser.block.ruler.before(
+        "fence", "formula", _parse_formula_block, {"alt": ["paragraph", "list"]}
+    )
     return parser
 
 
-def _formula(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+def _parse_formula_block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """Block rule: a formula runs from a line that starts with $$ to one that ends with $$."""
     for line in range(start, end):
         text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()

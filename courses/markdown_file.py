@@ -18,7 +18,7 @@ class CourseFileError:
 
 
 @dataclass
-class Fields:
+class FrontMatter:
     """A mapping in the front matter. Reading a field checks it; `finish` reports unread fields.
 
     Scalars are text as written: `options: [4, yes]` gives "4" and "yes".
@@ -33,7 +33,7 @@ class Fields:
     read: set[str] = field(default_factory=set)
 
     def text(self, name: str) -> str:
-        node = self._node(name)
+        node = self._take_node(name)
         if node is None:
             return ""
         if not isinstance(node, yaml.ScalarNode):
@@ -43,12 +43,12 @@ class Fields:
 
     def required(self, name: str) -> str:
         value = self.text(name)
-        if not value and isinstance(self._node(name), yaml.ScalarNode | None):
+        if not value and isinstance(self._take_node(name), yaml.ScalarNode | None):
             self.error(name, f"{name} is missing")
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
-        node = self._node(name)
+        node = self._take_node(name)
         if node is None:
             return ()
         values = node.value if isinstance(node, yaml.SequenceNode) else [node]
@@ -72,13 +72,13 @@ class Fields:
             return None
         return int(value) if value else None
 
-    def items(self, name: str) -> Iterator["Fields"]:
-        node = self._node(name)
+    def items(self, name: str) -> Iterator["FrontMatter"]:
+        node = self._take_node(name)
         if node is None:
             return
         for item in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if isinstance(item, yaml.MappingNode):
-                yield _fields(self.path, item, self.offset, self.errors)
+                yield _read_mapping(self.path, item, self.offset, self.errors)
             else:
                 self.error(name, f"{name} must be a list of mappings")
 
@@ -94,13 +94,13 @@ class Fields:
         for name in self.nodes.keys() - self.read:
             self.error(name, f"unknown field {name}")
 
-    def _node(self, name: str) -> yaml.Node | None:
+    def _take_node(self, name: str) -> yaml.Node | None:
         self.read.add(name)
         return self.nodes.get(name)
 
 
 @dataclass
-class MarkdownFile(Fields):
+class MarkdownFile(FrontMatter):
     """The front matter of a file and its text, which starts at line `body_line`."""
 
     body: str = ""
@@ -123,10 +123,10 @@ def read_markdown_file(path: Path, name: str, errors: list[CourseFileError]) -> 
     if path.suffix != ".md":
         file.body = text
         return file
-    return _split(file, text)
+    return _split_front_matter(file, text)
 
 
-def _split(file: MarkdownFile, text: str) -> MarkdownFile:
+def _split_front_matter(file: MarkdownFile, text: str) -> MarkdownFile:
     lines = text.split("\n")
     ends = [n for n, line in enumerate(lines) if n > 0 and line.rstrip() == "---"]
     if lines[0].rstrip() != "---" or not ends:
@@ -146,14 +146,14 @@ def _split(file: MarkdownFile, text: str) -> MarkdownFile:
         file.error_at(2, "the front matter must be lines of `name: value`")
         file.readable = False
         return file
-    fields = _fields(file.path, node, file.offset, file.errors)
+    fields = _read_mapping(file.path, node, file.offset, file.errors)
     file.nodes, file.lines = fields.nodes, fields.lines
     return file
 
 
-def _fields(
+def _read_mapping(
     path: str, node: yaml.MappingNode, offset: int, errors: list[CourseFileError]
-) -> Fields:
+) -> FrontMatter:
     nodes: dict[str, yaml.Node] = {}
     lines: dict[str, int] = {}
     for key, value in node.value:
@@ -162,4 +162,4 @@ def _fields(
         if name in nodes:
             errors.append(CourseFileError(path, line, f"{name} is given twice"))
         nodes[name], lines[name] = value, line
-    return Fields(path, offset + node.start_mark.line, nodes, lines, errors, offset)
+    return FrontMatter(path, offset + node.start_mark.line, nodes, lines, errors, offset)

@@ -10,7 +10,7 @@ from uuid import UUID
 from courses.course import Course, Lesson, Passage
 from courses.folder import read_course
 from courses.lexemes import lexemes
-from courses.library import Hit
+from courses.library import PassageHit
 from courses.progress import (
     CourseProgress,
     LessonProgress,
@@ -18,9 +18,17 @@ from courses.progress import (
     Visit,
     VisitedLesson,
     VisitFacts,
-    visit,
+    classify_visit,
 )
-from courses.quiz import Graded, Question, QuizRun, advance, check_option, hint_text, passed
+from courses.quiz import (
+    GradedAnswer,
+    Question,
+    QuizRun,
+    advance_run,
+    check_option,
+    hint_text,
+    passed,
+)
 from courses.tree import CourseTree, build_tree
 from errors import Conflict, NotFound
 
@@ -42,7 +50,7 @@ class MemoryLibrary:
         self._lessons = {lesson.id: lesson for lesson in published}
         self._outline = [lesson for lesson in published if lesson.is_published]
         self._keys = {key.question_id: key for key in tree.keys}
-        self._index = [(passage, _weights(passage)) for passage in tree.passages]
+        self._index = [(passage, _lexeme_weights(passage)) for passage in tree.passages]
         self._runs: dict[tuple[UUID, UUID], QuizRun] = {}
         self._status: dict[tuple[UUID, UUID], tuple[ProgressStatus, datetime]] = {}
 
@@ -67,7 +75,7 @@ class MemoryLibrary:
     async def passages(self, lesson_id: UUID) -> list[Passage]:
         return [passage for passage in self.tree.passages if passage.lesson_id == lesson_id]
 
-    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[Hit]:
+    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[PassageHit]:
         """Ranks like Postgres' `ts_rank`."""
         words = set(lexemes(query))
         hits = []
@@ -75,7 +83,7 @@ class MemoryLibrary:
             for passage, weights in self._index:
                 score = sum(weights.get(word, 0.0) for word in words)
                 if passage.lesson_id == lesson.id and score > 0:
-                    hits.append(Hit(passage, lesson.title, number, score / len(words)))
+                    hits.append(PassageHit(passage, lesson.title, number, score / len(words)))
         hits.sort(key=lambda hit: (-hit.score, hit.lesson_number, hit.passage.number))
         return hits[:limit]
 
@@ -96,7 +104,9 @@ class MemoryLibrary:
             self._runs[account_id, lesson_id] = run
         return run
 
-    async def grade(self, account_id: UUID, lesson_id: UUID, option: int, now: datetime) -> Graded:
+    async def grade(
+        self, account_id: UUID, lesson_id: UUID, option: int, now: datetime
+    ) -> GradedAnswer:
         run = await self.quiz_run(account_id, lesson_id)
         if run.pending is None:
             raise Conflict("No question is open.")
@@ -104,11 +114,11 @@ class MemoryLibrary:
         key = self._keys[run.pending.id]
         right = key.answer == option
         later = (q for q in await self.questions(lesson_id) if q.number > run.pending.number)
-        run = advance(run, right, next(later, None))
+        run = advance_run(run, right, next(later, None))
         self._runs[account_id, lesson_id] = run
         if passed(run):
             self._status[account_id, lesson_id] = ("completed", now)
-        return Graded(right, key.why if right else "", run)
+        return GradedAnswer(right, key.why if right else "", run)
 
     async def take_hint(self, account_id: UUID, lesson_id: UUID) -> str:
         run = await self.quiz_run(account_id, lesson_id)
@@ -132,16 +142,16 @@ class MemoryLibrary:
                 total_lessons=len(self._outline),
                 last_lesson_title=None if latest is None else self._lessons[latest].title,
             ),
-            lesson=self._visited(lesson_id),
+            lesson=self._visited_lesson(lesson_id),
             progress=row and LessonProgress(100 if row[0] == "completed" else 0, 0.0, row[0]),
         )
-        return visit(facts)
+        return classify_visit(facts)
 
     async def record_visit(self, account_id: UUID, lesson_id: UUID, now: datetime) -> None:
         status, _ = self._status.get((account_id, lesson_id), ("in_progress", now))
         self._status[account_id, lesson_id] = (status, now)
 
-    def _visited(self, lesson_id: UUID | None) -> VisitedLesson | None:
+    def _visited_lesson(self, lesson_id: UUID | None) -> VisitedLesson | None:
         lesson = self._lessons.get(lesson_id) if lesson_id else None
         if lesson is None:
             return None
@@ -155,7 +165,7 @@ class MemoryLibrary:
         )
 
 
-def _weights(passage: Passage) -> dict[str, float]:
+def _lexeme_weights(passage: Passage) -> dict[str, float]:
     """What each lexeme of a passage adds to its rank; each repetition adds less."""
     found: dict[str, list[float]] = {}
     for text, weight in ((passage.heading, HEADING_WEIGHT), (passage.body, BODY_WEIGHT)):

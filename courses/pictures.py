@@ -53,7 +53,7 @@ def picture_names(body: str) -> list[str]:
     return [source.removeprefix(SCHEME) for source in sources if source.startswith(SCHEME)]
 
 
-def with_links(body: str, link: Callable[[str], str]) -> str:
+def link_pictures(body: str, link: Callable[[str], str]) -> str:
     """Replaces the name of each stored picture with its link."""
     return PICTURE.sub(
         lambda found: (
@@ -65,6 +65,6 @@ def with_links(body: str, link: Callable[[str], str]) -> str:
     )
 
 
-def in_words(body: str) -> str:
+def describe_pictures(body: str) -> str:
     """Replaces each picture with its description."""
     return PICTURE.sub(r"(A picture: \1)", body)

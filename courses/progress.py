@@ -83,7 +83,7 @@ class Visit:
     lesson_progress: LessonProgress | None
 
 
-def visit(facts: VisitFacts) -> Visit:
+def classify_visit(facts: VisitFacts) -> Visit:
     """Document 000's session type and its facts (A06 to A08, K24).
 
     An unpublished lesson, which only staff can open, has no number.
@@ -93,7 +93,7 @@ def visit(facts: VisitFacts) -> Visit:
     first_in_course = facts.visited_lessons == 0
     first_in_lesson = facts.progress is None or facts.progress.status == "not_started"
     return Visit(
-        session_type=session_type(is_intro, first_in_course, first_in_lesson),
+        session_type=choose_session_type(is_intro, first_in_course, first_in_lesson),
         is_first_course_visit=first_in_course,
         is_intro_lesson=is_intro,
         is_first_lesson_visit=first_in_lesson,
@@ -104,18 +104,20 @@ def visit(facts: VisitFacts) -> Visit:
     )
 
 
-def session_type(is_intro: bool, first_in_course: bool, first_in_lesson: bool) -> SessionType:
+def choose_session_type(
+    is_intro: bool, first_in_course: bool, first_in_lesson: bool
+) -> SessionType:
     """Visits to the course decide in the intro lesson, visits to the lesson elsewhere (A06)."""
     if is_intro:
         return "course_welcome" if first_in_course else "course_welcome_back"
     return "lesson_welcome" if first_in_lesson else "lesson_welcome_back"
 
 
-def summarize(modules: Sequence[MarkedModule]) -> CourseProgress:
+def count_progress(modules: Sequence[MarkedModule]) -> CourseProgress:
     """Counts like `db.progress.select_visit_facts`."""
     lessons = [lesson for module in modules for lesson in module.lessons]
     published = [lesson for lesson in lessons if lesson.is_published]
-    last = last_visited(modules)
+    last = last_visited_lesson(modules)
     return CourseProgress(
         completed_lessons=sum(lesson.status == "completed" for lesson in published),
         total_lessons=len(published),
@@ -123,7 +125,7 @@ def summarize(modules: Sequence[MarkedModule]) -> CourseProgress:
     )
 
 
-def last_visited(modules: Sequence[MarkedModule]) -> MarkedLesson | None:
+def last_visited_lesson(modules: Sequence[MarkedModule]) -> MarkedLesson | None:
     visited = [
         (lesson.last_accessed_at, lesson)
         for module in modules

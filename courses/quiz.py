@@ -40,7 +40,7 @@ class QuizRun:
 
 
 @dataclass(frozen=True)
-class Graded:
+class GradedAnswer:
     """The outcome of an answer; `why` explains a right one and is empty for a wrong one."""
 
     right: bool
@@ -48,7 +48,7 @@ class Graded:
     run: QuizRun
 
 
-def advance(run: QuizRun, right: bool, following: Question | None) -> QuizRun:
+def advance_run(run: QuizRun, right: bool, following: Question | None) -> QuizRun:
     """The run after an answer. A wrong answer leaves the question open."""
     if not right:
         return replace(run, attempts=run.attempts + 1)

@@ -27,7 +27,7 @@ def split_sentences(text: str) -> list[str]:
     White space belongs to the sentence after it.
     """
     found, start = [], 0
-    for end in _ends(text):
+    for end in _find_sentence_ends(text):
         if text[start:end].strip():
             found.append(text[start:end])
             start = end
@@ -39,10 +39,10 @@ def sentence_end(text: str) -> int:
 
     A full stop counts only once something follows it.
     """
-    return max(_ends(text), default=0)
+    return max(_find_sentence_ends(text), default=0)
 
 
-def unfinished(text: str) -> bool:
+def is_unfinished(text: str) -> bool:
     """Whether a complete text stops in the middle of a sentence. Ignores citation marks."""
     words = _MARK.sub("", text).strip()
     return bool(words) and not _LAST_STOP.search(words)
@@ -51,19 +51,23 @@ def unfinished(text: str) -> bool:
 def passage_sentences(markdown: str) -> list[str]:
     """The sentences of a passage, without Markdown; each list item counts as one."""
     if _LIST_ITEM.match(markdown):
-        items = [plain(item) for item in _LIST_ITEM.split(markdown)]
+        items = [strip_markdown(item) for item in _LIST_ITEM.split(markdown)]
         return [item if item[-1] in ".!?" else item + "." for item in items if item]
-    return [sentence.strip() for sentence in split_sentences(plain(markdown)) if sentence.strip()]
+    return [
+        sentence.strip()
+        for sentence in split_sentences(strip_markdown(markdown))
+        if sentence.strip()
+    ]
 
 
-def plain(markdown: str) -> str:
+def strip_markdown(markdown: str) -> str:
     text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
     text = re.sub(r"(\*\*|__|`)", "", text)
     text = re.sub(r"(?<!\w)[*_](\S(?:.*?\S)?)[*_](?!\w)", r"\1", text)
     return " ".join(text.split())
 
 
-def _ends(text: str) -> Iterator[int]:
+def _find_sentence_ends(text: str) -> Iterator[int]:
     """Where sentences certainly end; never inside a formula or a code block."""
     for stop in _STOP.finditer(text):
         before, after = text[: stop.start()], text[stop.end() :].lstrip()
@@ -71,12 +75,12 @@ def _ends(text: str) -> Iterator[int]:
             continue
         if stop[0][0] in ".!?\u2026" and after[:1].islower():
             continue
-        if stop[0][0] == "." and _goes_on(before[-20:], after):
+        if stop[0][0] == "." and _is_no_sentence_end(before[-20:], after):
             continue
         yield stop.end()
 
 
-def _goes_on(before: str, after: str) -> bool:
+def _is_no_sentence_end(before: str, after: str) -> bool:
     """Whether the full stop between the two belongs to an abbreviation or a number."""
     if _ABBREVIATION.search(before) or _ITEM_NUMBER.search(before):
         return True

@@ -9,7 +9,7 @@ from courses.quiz import Question
 
 
 @dataclass(frozen=True)
-class Key:
+class AnswerKey:
     """The secret part of a question; `answer` counts options from 0."""
 
     question_id: UUID
@@ -29,7 +29,7 @@ class CourseTree:
     captions: dict[UUID, str | None]
     passages: tuple[Passage, ...]
     questions: tuple[Question, ...]
-    keys: tuple[Key, ...]
+    keys: tuple[AnswerKey, ...]
 
 
 def build_tree(file: CourseFile, tenant_id: UUID) -> CourseTree:
@@ -42,9 +42,9 @@ def build_tree(file: CourseFile, tenant_id: UUID) -> CourseTree:
         file.description,
         file.objectives,
     )
-    modules = [_module(course, index, module) for index, module in enumerate(file.modules)]
+    modules = [_build_module(course, index, module) for index, module in enumerate(file.modules)]
     pairs = [
-        (_lesson(module, index, lesson), lesson)
+        (_build_lesson(module, index, lesson), lesson)
         for module, module_file in zip(modules, file.modules, strict=True)
         for index, lesson in enumerate(module_file.lessons)
     ]
@@ -58,17 +58,17 @@ def build_tree(file: CourseFile, tenant_id: UUID) -> CourseTree:
         ),
         lessons=tuple(lesson for lesson, _ in pairs),
         captions={lesson.id: lesson_file.captions_vtt for lesson, lesson_file in pairs},
-        passages=tuple(passage for pair in pairs for passage in _passages(*pair)),
-        questions=tuple(question for pair in pairs for question, _ in _questions(*pair)),
-        keys=tuple(key for pair in pairs for _, key in _questions(*pair)),
+        passages=tuple(passage for pair in pairs for passage in _build_passages(*pair)),
+        questions=tuple(question for pair in pairs for question, _ in _build_questions(*pair)),
+        keys=tuple(key for pair in pairs for _, key in _build_questions(*pair)),
     )
 
 
-def _module(course: Course, index: int, file: ModuleFile) -> Module:
+def _build_module(course: Course, index: int, file: ModuleFile) -> Module:
     return Module(uuid5(course.id, file.key), course.id, file.title, file.description, index)
 
 
-def _lesson(module: Module, index: int, file: LessonFile) -> Lesson:
+def _build_lesson(module: Module, index: int, file: LessonFile) -> Lesson:
     return Lesson(
         id=uuid5(module.course_id, file.key),
         module_id=module.id,
@@ -84,7 +84,7 @@ def _lesson(module: Module, index: int, file: LessonFile) -> Lesson:
     )
 
 
-def _passages(lesson: Lesson, file: LessonFile) -> list[Passage]:
+def _build_passages(lesson: Lesson, file: LessonFile) -> list[Passage]:
     return [
         Passage(
             uuid5(lesson.id, f"passage {number}"),
@@ -99,7 +99,7 @@ def _passages(lesson: Lesson, file: LessonFile) -> list[Passage]:
     ]
 
 
-def _questions(lesson: Lesson, file: LessonFile) -> list[tuple[Question, Key]]:
+def _build_questions(lesson: Lesson, file: LessonFile) -> list[tuple[Question, AnswerKey]]:
     pairs = []
     for number, entry in enumerate(file.quiz, start=1):
         question = Question(
@@ -110,5 +110,5 @@ def _questions(lesson: Lesson, file: LessonFile) -> list[tuple[Question, Key]]:
             entry.options,
             entry.passage_number,
         )
-        pairs.append((question, Key(question.id, entry.answer, entry.why, entry.hint)))
+        pairs.append((question, AnswerKey(question.id, entry.answer, entry.why, entry.hint)))
     return pairs

@@ -85,7 +85,7 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
             try:
                 yield db
             except asyncpg.InterfaceError as error:
-                if _is_lost(db):
+                if _is_connection_lost(db):
                     raise ConnectionLost(str(error)) from error
                 raise
     except asyncpg.InterfaceError as error:
@@ -94,7 +94,7 @@ async def acquire(pool: Pool) -> AsyncIterator[Connection]:
         raise
 
 
-def _is_lost(db: Connection) -> bool:
+def _is_connection_lost(db: Connection) -> bool:
     try:
         return db.is_closed()
     except asyncpg.InterfaceError:  # the pool has taken the broken connection back already
@@ -108,17 +108,19 @@ async def tenant_tx(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
     Commits at the end, rolls back on an exception. Replaces stale connections before the body
     runs.
     """
-    stack, db = await _begin(pool, tenant_id)
+    stack, db = await _begin_tenant_transaction(pool, tenant_id)
     async with stack:
         yield db
 
 
-async def _begin(pool: Pool, tenant_id: UUID) -> tuple[AsyncExitStack, Connection]:
+async def _begin_tenant_transaction(
+    pool: Pool, tenant_id: UUID
+) -> tuple[AsyncExitStack, Connection]:
     began = time.monotonic()
     for attempt in range(pool.get_max_size() + 1):
         try:
             async with AsyncExitStack() as stack:
-                db = await stack.enter_async_context(_transaction(pool, tenant_id))
+                db = await stack.enter_async_context(_open_tenant_transaction(pool, tenant_id))
                 metrics.POOL_WAIT.observe(time.monotonic() - began)
                 metrics.POOL_SIZE.set(pool.get_size())
                 metrics.POOL_IDLE.set(pool.get_idle_size())
@@ -130,7 +132,7 @@ async def _begin(pool: Pool, tenant_id: UUID) -> tuple[AsyncExitStack, Connectio
 
 
 @asynccontextmanager
-async def _transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
+async def _open_tenant_transaction(pool: Pool, tenant_id: UUID) -> AsyncIterator[Connection]:
     async with acquire(pool) as db:
         transaction = db.transaction()
         try:

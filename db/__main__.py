@@ -12,7 +12,7 @@ from courses.folder import CourseFolderError, read_course
 from courses.tree import build_tree
 from db import AWAY, Conflict, acquire, create_pool, tenant_tx
 from db.backup import BackupError, back_up, restore
-from db.embedded import EmbeddedError, cluster_of, ensure_database, serve
+from db.embedded import EmbeddedError, cluster_of, ensure_database, serve_postgres
 from db.importing import import_course
 from db.pictures import store_pictures
 from db.storage import StorageUnavailable, open_storage
@@ -48,7 +48,7 @@ def main() -> int:
     arguments = parse_arguments()
     telemetry.start_logging("postgres" if arguments.command == "serve" else "database")
     try:
-        asyncio.run(run(arguments, prepare_settings()))
+        asyncio.run(run_command(arguments, prepare_settings()))
     except PROBLEMS as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -85,7 +85,7 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def run(arguments: argparse.Namespace, settings: Settings) -> None:
+async def run_command(arguments: argparse.Namespace, settings: Settings) -> None:
     match arguments.command:
         case "serve":
             await serve_embedded(settings)
@@ -108,7 +108,7 @@ async def run(arguments: argparse.Namespace, settings: Settings) -> None:
 async def serve_embedded(settings: Settings) -> None:
     if not settings.embedded_postgres:
         raise EmbeddedError("DATABASE_URL is set: there is no embedded Postgres to serve")
-    await serve(cluster_of(settings))
+    await serve_postgres(cluster_of(settings))
 
 
 async def migrate_database(settings: Settings) -> None:

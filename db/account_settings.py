@@ -23,7 +23,7 @@ class AccountSettings:
     theme: Theme = "system"
 
 
-class Changes(TypedDict, total=False):
+class SettingsChanges(TypedDict, total=False):
     """None leaves a setting unchanged."""
 
     store_words: bool | None
@@ -46,7 +46,7 @@ async def select_settings(db: Connection, tenant_id: UUID, account_id: UUID) -> 
 
 
 async def update_settings(
-    db: Connection, tenant_id: UUID, account_id: UUID, changes: Changes
+    db: Connection, tenant_id: UUID, account_id: UUID, changes: SettingsChanges
 ) -> AccountSettings:
     await db.execute(
         """insert into account_settings (tenant_id, account_id) values ($1, $2)

@@ -73,7 +73,7 @@ async def was_present(
     return present
 
 
-async def list_stretches(
+async def list_room_stretches(
     db: Connection, tenant_id: UUID, room_sids: Collection[str]
 ) -> list[Stretch]:
     rows = await db.fetch(
@@ -90,25 +90,27 @@ async def list_stretches(
 async def upsert_participants(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> None:
     """Stores joins and departures, in any order and with repeats. Logs each once."""
     rows = list(rows)
-    await _upsert(db, tenant_id, rows)
-    await _log(db, tenant_id, rows)
+    await _upsert_stays(db, tenant_id, rows)
+    await _log_joins_and_departures(db, tenant_id, rows)
 
 
 async def upsert_late_participants(
     db: Connection, tenant_id: UUID, rows: Sequence[Participant]
 ) -> None:
     """Like `upsert_participants`, and closes open stays of sessions that have ended."""
-    await _upsert(db, tenant_id, rows)
-    closed = await _close_ended(db, tenant_id)
-    await _log(db, tenant_id, [*rows, *closed])
+    await _upsert_stays(db, tenant_id, rows)
+    closed = await _close_stays_of_ended_sessions(db, tenant_id)
+    await _log_joins_and_departures(db, tenant_id, [*rows, *closed])
 
 
-async def close_ended(db: Connection, tenant_id: UUID) -> None:
+async def close_stays_of_ended_sessions(db: Connection, tenant_id: UUID) -> None:
     """Closes open stays of ended sessions, whose departures were lost or are late."""
-    await _log(db, tenant_id, await _close_ended(db, tenant_id))
+    await _log_joins_and_departures(
+        db, tenant_id, await _close_stays_of_ended_sessions(db, tenant_id)
+    )
 
 
-async def close_session(
+async def close_stays_of_session(
     db: Connection, tenant_id: UUID, session_id: UUID, ended_at: datetime
 ) -> None:
     rows = await db.fetch(
@@ -124,10 +126,10 @@ async def close_session(
         session_id,
         ended_at,
     )
-    await _log(db, tenant_id, [Participant(**row) for row in rows])
+    await _log_joins_and_departures(db, tenant_id, [Participant(**row) for row in rows])
 
 
-async def reconcile(
+async def reconcile_stays(
     db: Connection,
     tenant_id: UUID,
     session_id: UUID,
@@ -146,15 +148,15 @@ async def reconcile(
         if one.identity in accounts
     ]
     sids = [one.sid for one in present]
-    await _lock_session(db, tenant_id, session_id)
-    await _upsert(db, tenant_id, here)
-    await _reopen(db, tenant_id, session_id, sids, at)
-    gone = await _close_absent(db, tenant_id, session_id, sids, at)
-    await _log(db, tenant_id, [*here, *gone])
+    await _lock_stays(db, tenant_id, session_id)
+    await _upsert_stays(db, tenant_id, here)
+    await _reopen_stays(db, tenant_id, session_id, sids, at)
+    gone = await _close_stays_of_absent(db, tenant_id, session_id, sids, at)
+    await _log_joins_and_departures(db, tenant_id, [*here, *gone])
     return len(gone)
 
 
-async def _lock_session(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
+async def _lock_stays(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
     """Locks the rows of a session, in order, before several statements change them."""
     await db.execute(
         """select from livekit_participants where tenant_id = $1 and session_id = $2
@@ -164,7 +166,7 @@ async def _lock_session(db: Connection, tenant_id: UUID, session_id: UUID) -> No
     )
 
 
-async def _upsert(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> None:
+async def _upsert_stays(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> None:
     await db.executemany(
         """insert into livekit_participants as p
              (tenant_id, session_id, sid, account_id, joined_at, left_at, left_told)
@@ -185,12 +187,12 @@ async def _upsert(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) 
                 row.left_at,
                 row.left_told if row.left_at else INFERRED,
             )
-            for row in sorted(rows, key=_order)
+            for row in sorted(rows, key=_lock_order)
         ],
     )
 
 
-async def _close_ended(db: Connection, tenant_id: UUID) -> list[Participant]:
+async def _close_stays_of_ended_sessions(db: Connection, tenant_id: UUID) -> list[Participant]:
     rows = await db.fetch(
         """with open as (
              select p.session_id, p.sid, s.ended_at from livekit_participants p
@@ -207,7 +209,7 @@ async def _close_ended(db: Connection, tenant_id: UUID) -> list[Participant]:
     return [Participant(**row) for row in rows]
 
 
-async def _reopen(
+async def _reopen_stays(
     db: Connection, tenant_id: UUID, session_id: UUID, sids: Sequence[str], at: datetime
 ) -> None:
     await db.execute(
@@ -220,7 +222,7 @@ async def _reopen(
     )
 
 
-async def _close_absent(
+async def _close_stays_of_absent(
     db: Connection, tenant_id: UUID, session_id: UUID, sids: Sequence[str], at: datetime
 ) -> list[Participant]:
     rows = await db.fetch(
@@ -237,9 +239,11 @@ async def _close_absent(
     return [Participant(**row) for row in rows]
 
 
-async def _log(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> None:
+async def _log_joins_and_departures(
+    db: Connection, tenant_id: UUID, rows: Iterable[Participant]
+) -> None:
     """Logs a join before its departure, which may have been stored first."""
-    for row in sorted(rows, key=_order):
+    for row in sorted(rows, key=_lock_order):
         session_id, account_id, sid = row.session_id, row.account_id, row.sid
         joined = ParticipantJoined(account_id=account_id, sid=sid)
         await append_event(db, tenant_id, session_id, joined, row.joined_at, key=f"joined:{sid}")
@@ -248,6 +252,6 @@ async def _log(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> 
             await append_event(db, tenant_id, session_id, left, row.left_at, key=f"left:{sid}")
 
 
-def _order(row: Participant) -> tuple[UUID, str]:
+def _lock_order(row: Participant) -> tuple[UUID, str]:
     """All code locks rows and heads in this order."""
     return (row.session_id, row.sid)

@@ -21,9 +21,9 @@ from db.embedded import (
     EmbeddedError,
     cluster_of,
     ensure_database,
-    find_binaries,
-    start,
-    stop,
+    find_postgres_binaries,
+    start_server,
+    stop_server,
 )
 from settings import Settings
 
@@ -41,12 +41,12 @@ async def back_up(settings: Settings, folder: Path, url: str) -> None:
     With your own Postgres, `url` is the DSN of a role that bypasses row-level security. Raises
     BackupError, EmbeddedError.
     """
-    draft = _draft(folder)
-    for source in _files(settings):
+    draft = _create_draft_folder(folder)
+    for source in _sqlite_files(settings):
         if source.exists():
             await asyncio.to_thread(copy_sqlite, source, draft / source.name)
-    async with administered(settings, url) as dsn:
-        await _run("pg_dump", dsn, "--format=custom", f"--file={draft / DUMP}")
+    async with open_admin_dsn(settings, url) as dsn:
+        await _run_postgres_program("pg_dump", dsn, "--format=custom", f"--file={draft / DUMP}")
     if settings.storage_dir.exists():  # last, so it has every object that a dumped row refers to
         await asyncio.to_thread(shutil.copytree, settings.storage_dir, draft / STORAGE)
     draft.rename(folder)
@@ -59,14 +59,14 @@ async def restore(settings: Settings, folder: Path, url: str) -> None:
     """
     if not (folder / DUMP).is_file():
         raise BackupError(f"{folder} is not a backup: it has no {DUMP}")
-    targets = (*_files(settings), settings.storage_dir)
+    targets = (*_sqlite_files(settings), settings.storage_dir)
     present = [str(path) for path in targets if path.exists()]
     if present:
         raise BackupError(f"{' and '.join(present)} would be overwritten: move them away first")
-    async with administered(settings, url) as dsn:
-        await _check_empty(dsn)
-        await _run("pg_restore", dsn, "--single-transaction", str(folder / DUMP))
-    for target in _files(settings):
+    async with open_admin_dsn(settings, url) as dsn:
+        await _check_database_empty(dsn)
+        await _run_postgres_program("pg_restore", dsn, "--single-transaction", str(folder / DUMP))
+    for target in _sqlite_files(settings):
         source = folder / target.name
         if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -75,7 +75,7 @@ async def restore(settings: Settings, folder: Path, url: str) -> None:
         await asyncio.to_thread(shutil.copytree, folder / STORAGE, settings.storage_dir)
 
 
-def _draft(folder: Path) -> Path:
+def _create_draft_folder(folder: Path) -> Path:
     """Creates the folder to write to; it is renamed when it is complete."""
     if folder.exists():
         raise BackupError(f"{folder} already exists: choose a new folder")
@@ -96,7 +96,7 @@ def copy_sqlite(source: Path, target: Path) -> None:
 
 
 @asynccontextmanager
-async def administered(settings: Settings, url: str) -> AsyncIterator[str]:
+async def open_admin_dsn(settings: Settings, url: str) -> AsyncIterator[str]:
     """Yields the DSN of a role that can access every row. Starts the embedded server if needed."""
     if url:
         yield url
@@ -107,21 +107,21 @@ async def administered(settings: Settings, url: str) -> AsyncIterator[str]:
             "such as the server's superuser"
         )
     cluster = cluster_of(settings)
-    child = await start(cluster)
+    child = await start_server(cluster)
     try:
         await ensure_database(cluster)
         yield cluster.dsn(SUPERUSER)
     finally:
         if child is not None:  # it was not running before
-            await stop(cluster)
+            await stop_server(cluster)
 
 
-def _files(settings: Settings) -> Iterator[Path]:
+def _sqlite_files(settings: Settings) -> Iterator[Path]:
     yield settings.spool_path
     yield settings.inbox_path
 
 
-async def _check_empty(dsn: str) -> None:
+async def _check_database_empty(dsn: str) -> None:
     db = await asyncpg.connect(dsn)
     try:
         tables = await db.fetchval(
@@ -133,11 +133,11 @@ async def _check_empty(dsn: str) -> None:
         raise BackupError("the database is not empty: restore into a new one (`make reset`)")
 
 
-async def _run(program: str, dsn: str, *arguments: str) -> None:
+async def _run_postgres_program(program: str, dsn: str, *arguments: str) -> None:
     """Runs a Postgres program: the bundled one, else the one on the PATH."""
     url, password = split_password(dsn)
     process = await asyncio.create_subprocess_exec(
-        _tool(program),
+        _find_postgres_program(program),
         *arguments,
         f"--dbname={url}",
         stderr=asyncio.subprocess.PIPE,
@@ -170,9 +170,9 @@ def split_password(dsn: str) -> tuple[str, dict[str, str]]:
     return url, {} if password is None else {"PGPASSWORD": unquote(password)}
 
 
-def _tool(program: str) -> str:
+def _find_postgres_program(program: str) -> str:
     try:
-        return str(find_binaries() / program)
+        return str(find_postgres_binaries() / program)
     except EmbeddedError:
         found = shutil.which(program)
     if found is None:

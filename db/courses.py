@@ -9,7 +9,7 @@ from db import Connection
 
 async def find_course(db: Connection, tenant_id: UUID, key: str) -> Course | None:
     """The published course with this course_id, else id, else slug. The key may be any text."""
-    if not storable(key):
+    if not is_storable(key):
         return None
     row = await db.fetchrow(
         """select id, course_id, slug, title, description, learning_objectives
@@ -21,7 +21,7 @@ async def find_course(db: Connection, tenant_id: UUID, key: str) -> Course | Non
         tenant_id,
         key,
     )
-    return None if row is None else _course(row)
+    return None if row is None else _course_of_row(row)
 
 
 async def list_courses(db: Connection, tenant_id: UUID) -> list[Course]:
@@ -31,7 +31,7 @@ async def list_courses(db: Connection, tenant_id: UUID) -> list[Course]:
            order by title, id""",
         tenant_id,
     )
-    return [_course(row) for row in rows]
+    return [_course_of_row(row) for row in rows]
 
 
 async def find_module(
@@ -62,7 +62,7 @@ async def list_lessons(
         module_id,
         unpublished,
     )
-    return [_lesson(row) for row in rows]
+    return [_lesson_of_row(row) for row in rows]
 
 
 async def find_lesson(db: Connection, tenant_id: UUID, lesson_id: UUID) -> Lesson | None:
@@ -74,7 +74,7 @@ async def find_lesson(db: Connection, tenant_id: UUID, lesson_id: UUID) -> Lesso
         tenant_id,
         lesson_id,
     )
-    return None if row is None else _lesson(row)
+    return None if row is None else _lesson_of_row(row)
 
 
 async def list_outline(db: Connection, tenant_id: UUID, course_id: UUID) -> list[Lesson]:
@@ -88,7 +88,7 @@ async def list_outline(db: Connection, tenant_id: UUID, course_id: UUID) -> list
         tenant_id,
         course_id,
     )
-    return [_lesson(row) for row in rows]
+    return [_lesson_of_row(row) for row in rows]
 
 
 async def list_passages(db: Connection, tenant_id: UUID, lesson_id: UUID) -> list[Passage]:
@@ -108,14 +108,14 @@ async def find_captions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> str
     return captions
 
 
-def storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
     """Whether Postgres can store the text: no NUL, no lone surrogate."""
     return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)
 
 
-def _course(row: Any) -> Course:
+def _course_of_row(row: Any) -> Course:
     return Course(**{**row, "learning_objectives": tuple(row["learning_objectives"])})
 
 
-def _lesson(row: Any) -> Lesson:
+def _lesson_of_row(row: Any) -> Lesson:
     return Lesson(**{**row, "objectives": tuple(row["objectives"])})

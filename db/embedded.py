@@ -80,14 +80,14 @@ def cluster_of(settings: Settings) -> Cluster:
     return Cluster(settings.bodh_home / "postgres", settings.postgres_socket_dir)
 
 
-async def serve(cluster: Cluster) -> None:
+async def serve_postgres(cluster: Cluster) -> None:
     """Runs the server until SIGTERM or SIGINT, then stops it.
 
     Takes over a server that an earlier process left running. Raises EmbeddedError if the server
     does not start or stops by itself.
     """
     loop = asyncio.get_running_loop()
-    serving = asyncio.create_task(_serve(cluster))
+    serving = asyncio.create_task(_serve_until_stopped(cluster))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, serving.cancel)
     try:
@@ -99,9 +99,9 @@ async def serve(cluster: Cluster) -> None:
             loop.remove_signal_handler(number)
 
 
-async def _serve(cluster: Cluster) -> None:
+async def _serve_until_stopped(cluster: Cluster) -> None:
     try:
-        child = await start(cluster)
+        child = await start_server(cluster)
         logger.info("postgres is ready")
         while find_postmaster(cluster) is not None:
             if child is None:
@@ -109,28 +109,28 @@ async def _serve(cluster: Cluster) -> None:
             else:
                 await child.wait()
     finally:
-        await stop(cluster)
+        await stop_server(cluster)
     raise EmbeddedError("Postgres stopped by itself: the lines above say why")
 
 
-async def start(cluster: Cluster) -> asyncio.subprocess.Process | None:
+async def start_server(cluster: Cluster) -> asyncio.subprocess.Process | None:
     """Starts the server and waits until it responds. Returns None if it was already running.
 
     Several processes may call this at once. Raises EmbeddedError.
     """
-    binaries = find_binaries()
+    binaries = find_postgres_binaries()
     prepare_folders(cluster)
-    async with locked(cluster.data.with_name(f"{cluster.data.name}.lock")):
+    async with hold_lock_file(cluster.data.with_name(f"{cluster.data.name}.lock")):
         child = None
         if find_postmaster(cluster) is None:
-            check_space(cluster.data.parent)
-            await initialise(binaries, cluster)
-            child = await launch(binaries, cluster)
-        await wait_until_ready(cluster, child)
+            check_disk_space(cluster.data.parent)
+            await initialise_cluster(binaries, cluster)
+            child = await launch_server(binaries, cluster)
+        await wait_until_server_ready(cluster, child)
         return child
 
 
-async def stop(cluster: Cluster) -> None:
+async def stop_server(cluster: Cluster) -> None:
     """Stops the server, even one that another process started. Cuts open connections."""
     for number in (signal.SIGINT, signal.SIGQUIT):
         pid = find_postmaster(cluster)
@@ -143,7 +143,7 @@ async def stop(cluster: Cluster) -> None:
             await asyncio.sleep(0.02)
 
 
-def find_binaries() -> Path:
+def find_postgres_binaries() -> Path:
     """The folder with the wheel's programs. Raises EmbeddedError.
 
     Does not import the wheel, because that would change this process.
@@ -163,10 +163,10 @@ def prepare_folders(cluster: Cluster) -> None:
     cluster.data.parent.mkdir(parents=True, exist_ok=True)
     cluster.sockets.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
     cluster.sockets.mkdir(exist_ok=True, mode=0o700)
-    _give(cluster.sockets)
+    _give_to_server_user(cluster.sockets)
 
 
-def check_space(folder: Path) -> None:
+def check_disk_space(folder: Path) -> None:
     free_mb = shutil.disk_usage(folder).free // 2**20
     if free_mb < NEEDED_MB:
         raise EmbeddedError(
@@ -175,7 +175,7 @@ def check_space(folder: Path) -> None:
 
 
 @asynccontextmanager
-async def locked(path: Path) -> AsyncIterator[None]:
+async def hold_lock_file(path: Path) -> AsyncIterator[None]:
     """Holds a lock file. The system releases it even if the process is killed."""
     with path.open("w") as file:
         await asyncio.to_thread(fcntl.flock, file, fcntl.LOCK_EX)
@@ -192,10 +192,10 @@ def find_postmaster(cluster: Cluster) -> int | None:
         pid = int((cluster.data / "postmaster.pid").read_text().split("\n", 1)[0])
     except (FileNotFoundError, ValueError):
         return None
-    return pid if str(cluster.data) in command_line(pid) else None
+    return pid if str(cluster.data) in read_command_line(pid) else None
 
 
-def command_line(pid: int) -> str:
+def read_command_line(pid: int) -> str:
     if Path("/proc/self").exists():
         try:
             return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
@@ -204,13 +204,13 @@ def command_line(pid: int) -> str:
     return os.popen(f"ps -p {pid:d} -o command=").read()  # noqa: S605 a number, no shell text
 
 
-async def initialise(binaries: Path, cluster: Cluster) -> None:
+async def initialise_cluster(binaries: Path, cluster: Cluster) -> None:
     if cluster.data.exists():
         return
     draft = cluster.data.with_name(f"{cluster.data.name}.new")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
-    _give(draft)
+    _give_to_server_user(draft)
     process = await spawn_unprivileged(
         [str(binaries / "initdb"), "-D", str(draft), *INITDB],
         [binaries, draft],
@@ -228,7 +228,7 @@ async def initialise(binaries: Path, cluster: Cluster) -> None:
     draft.rename(cluster.data)
 
 
-async def launch(binaries: Path, cluster: Cluster) -> asyncio.subprocess.Process:
+async def launch_server(binaries: Path, cluster: Cluster) -> asyncio.subprocess.Process:
     """Starts the server in its own session, so Ctrl-C reaches only us and we stop it in order."""
     (cluster.data / "postmaster.pid").unlink(missing_ok=True)
     options = (
@@ -247,14 +247,14 @@ async def launch(binaries: Path, cluster: Cluster) -> asyncio.subprocess.Process
 async def spawn_unprivileged(
     command: Sequence[str], paths: Sequence[Path], **kwargs: Any
 ) -> asyncio.subprocess.Process:
-    prefix, identity = unprivileged(paths)
+    prefix, identity = unprivileged_command(paths)
     program, *arguments = [*prefix, *command]
     return await asyncio.create_subprocess_exec(
         program, *arguments, cwd="/", start_new_session=True, **identity, **kwargs
     )
 
 
-def unprivileged(paths: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
+def unprivileged_command(paths: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
     """A command prefix and Popen arguments with which root runs a program as SERVER_USER.
 
     That user cannot enter a checkout in a private folder such as /root. Instead of opening the
@@ -262,7 +262,7 @@ def unprivileged(paths: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
     """
     if os.geteuid() != 0:
         return [], {}
-    if all(reachable(path) for path in paths):
+    if all(is_reachable(path) for path in paths):
         return [], {"user": SERVER_USER, "group": _server_user().pw_gid, "extra_groups": []}
     setpriv = shutil.which("setpriv")
     if setpriv is None:
@@ -283,14 +283,16 @@ def unprivileged(paths: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
     ], {}
 
 
-def reachable(path: Path) -> bool:
+def is_reachable(path: Path) -> bool:
     return all(folder.stat().st_mode & 0o001 for folder in path.resolve().parents)
 
 
-async def wait_until_ready(cluster: Cluster, child: asyncio.subprocess.Process | None) -> None:
+async def wait_until_server_ready(
+    cluster: Cluster, child: asyncio.subprocess.Process | None
+) -> None:
     deadline = asyncio.get_running_loop().time() + READY_S
     while asyncio.get_running_loop().time() < deadline:
-        if await answers(cluster):
+        if await server_answers(cluster):
             return
         ended = find_postmaster(cluster) is None if child is None else child.returncode is not None
         if ended:
@@ -299,7 +301,7 @@ async def wait_until_ready(cluster: Cluster, child: asyncio.subprocess.Process |
     raise EmbeddedError(f"Postgres did not respond within {READY_S:.0f} s")
 
 
-async def answers(cluster: Cluster) -> bool:
+async def server_answers(cluster: Cluster) -> bool:
     try:
         db = await asyncpg.connect(cluster.dsn(SUPERUSER, "postgres"), timeout=5)
     except AWAY:
@@ -314,7 +316,7 @@ async def ensure_database(cluster: Cluster) -> None:
     Waits up to 30 s for the server. Raises EmbeddedError.
     """
     for _ in range(300):
-        if await answers(cluster):
+        if await server_answers(cluster):
             break
         await asyncio.sleep(0.1)
     else:
@@ -331,7 +333,7 @@ async def ensure_database(cluster: Cluster) -> None:
         await db.close()
 
 
-def _give(folder: Path) -> None:
+def _give_to_server_user(folder: Path) -> None:
     """Gives the folder to the server's user if we are root."""
     folder.chmod(0o700)
     if os.geteuid() == 0:

@@ -12,7 +12,7 @@ from db import Connection
 
 
 @dataclass(frozen=True)
-class Erased:
+class ErasedWords:
     """An account has erased what it said in a session until `erased_at`.
 
     `segment_ids` are all erased segments of the session, of any account.
@@ -82,7 +82,7 @@ async def _erase_answers(
     )
 
 
-async def hold_sessions(db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]) -> None:
+async def block_erasing(db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]) -> None:
     """Blocks erasing in these sessions until the transaction ends."""
     for session_id in sorted(set(session_ids)):
         await db.execute(
@@ -91,7 +91,7 @@ async def hold_sessions(db: Connection, tenant_id: UUID, session_ids: Sequence[U
         )
 
 
-async def note_erased(
+async def mark_late_segments_erased(
     db: Connection,
     tenant_id: UUID,
     session_ids: Sequence[UUID],
@@ -117,7 +117,9 @@ async def note_erased(
     )
 
 
-async def list_erased(db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]) -> list[Erased]:
+async def list_erased_words(
+    db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]
+) -> list[ErasedWords]:
     rows = await db.fetch(
         """select session_id, account_id, erased_at, array(
              select s.id from erased_segments s
@@ -126,4 +128,4 @@ async def list_erased(db: Connection, tenant_id: UUID, session_ids: Sequence[UUI
         tenant_id,
         session_ids,
     )
-    return [Erased(**{**row, "segment_ids": tuple(row["segment_ids"])}) for row in rows]
+    return [ErasedWords(**{**row, "segment_ids": tuple(row["segment_ids"])}) for row in rows]

@@ -25,41 +25,41 @@ class SessionEvent:
 
 
 @dataclass(frozen=True)
-class Appended:
+class EventHead:
     seq: int
     hash: bytes
 
 
-def find_broken_event(events: Sequence[SessionEvent], head: Appended | None = None) -> int | None:
+def find_broken_event(events: Sequence[SessionEvent], head: EventHead | None = None) -> int | None:
     """The seq of the first broken event, or None if the log is intact.
 
     Without the head, missing events at the end go undetected.
     """
-    last = Appended(0, GENESIS)
+    last = EventHead(0, GENESIS)
     for seq, event in enumerate(events, start=1):
-        if event.seq != seq or event.hash != _hash(last.hash, event):
+        if event.seq != seq or event.hash != _hash_event(last.hash, event):
             return seq
-        last = Appended(seq, event.hash)
+        last = EventHead(seq, event.hash)
     return last.seq + 1 if head is not None and head != last else None
 
 
-def canonical(payload: Mapping[str, Any]) -> str:
+def canonical_json(payload: Mapping[str, Any]) -> str:
     """The JSON text that is hashed: sorted keys, no spaces, ASCII."""
     return json.dumps(payload, sort_keys=True, separators=(",", ":"))
 
 
-def _hash(previous: bytes, event: SessionEvent) -> bytes:
+def _hash_event(previous: bytes, event: SessionEvent) -> bytes:
     """The same hash as in the SQL of `db/events.py`."""
     lines = (
         event.session_id,
         event.seq,
         event.type,
         event.version,
-        stamp(event.at),
-        canonical(event.payload),
+        format_time(event.at),
+        canonical_json(event.payload),
     )
     return hashlib.sha256(previous + "\n".join(map(str, lines)).encode()).digest()
 
 
-def stamp(at: datetime) -> str:
+def format_time(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -15,7 +15,7 @@ from uuid import UUID
 import asyncpg
 
 from db import Conflict, Connection, NotFound
-from db.event_chain import Appended, SessionEvent, canonical, stamp
+from db.event_chain import EventHead, SessionEvent, canonical_json, format_time
 from db.event_kinds import Event, SessionStarted, payload_of
 
 
@@ -27,18 +27,18 @@ async def append_event(
     now: datetime,
     *,
     key: str | None = None,
-) -> Appended:
+) -> EventHead:
     """Appends in the caller's transaction. If `key` was used before, returns the earlier event.
 
     Raises NotFound if the log was not opened by session.started, and Conflict if it is opened
     twice, which aborts the transaction.
     """
     if key is not None:
-        earlier = await _find_keyed(db, tenant_id, session_id, key)
+        earlier = await _find_event_by_key(db, tenant_id, session_id, key)
         if earlier is not None:
             return earlier
-    insert = _insert_first if isinstance(event, SessionStarted) else _insert_next
-    payload = canonical(payload_of(event))
+    insert = _insert_first_event if isinstance(event, SessionStarted) else _insert_next_event
+    payload = canonical_json(payload_of(event))
     row = await insert(
         db,
         tenant_id,
@@ -47,17 +47,17 @@ async def append_event(
         event.version,
         now,
         payload,
-        f"{event.type}\n{event.version}\n{stamp(now)}\n{payload}",
+        f"{event.type}\n{event.version}\n{format_time(now)}\n{payload}",
         key,
     )
     if row is None:
         raise NotFound(f"log of session {session_id}")
-    return Appended(**row)
+    return EventHead(**row)
 
 
-async def _find_keyed(
+async def _find_event_by_key(
     db: Connection, tenant_id: UUID, session_id: UUID, key: str
-) -> Appended | None:
+) -> EventHead | None:
     """Locks the head first, so that no other transaction can add the key."""
     await db.execute(
         """select from session_event_heads where tenant_id = $1 and session_id = $2 for update""",
@@ -71,10 +71,10 @@ async def _find_keyed(
         session_id,
         key,
     )
-    return None if row is None else Appended(**row)
+    return None if row is None else EventHead(**row)
 
 
-async def _insert_first(db: Connection, *values: Any) -> asyncpg.Record | None:
+async def _insert_first_event(db: Connection, *values: Any) -> asyncpg.Record | None:
     try:
         return await db.fetchrow(
             r"""with head as (
@@ -93,7 +93,7 @@ async def _insert_first(db: Connection, *values: Any) -> asyncpg.Record | None:
         raise Conflict("the log has begun") from error
 
 
-async def _insert_next(db: Connection, *values: Any) -> asyncpg.Record | None:
+async def _insert_next_event(db: Connection, *values: Any) -> asyncpg.Record | None:
     return await db.fetchrow(
         r"""with head as (
              update session_event_heads
@@ -121,11 +121,11 @@ async def list_events(db: Connection, tenant_id: UUID, session_id: UUID) -> list
     return [SessionEvent(**{**row, "payload": json.loads(row["payload"])}) for row in rows]
 
 
-async def find_head(db: Connection, tenant_id: UUID, session_id: UUID) -> Appended | None:
+async def find_event_head(db: Connection, tenant_id: UUID, session_id: UUID) -> EventHead | None:
     row = await db.fetchrow(
         """select last_seq as seq, last_hash as hash from session_event_heads
            where tenant_id = $1 and session_id = $2""",
         tenant_id,
         session_id,
     )
-    return None if row is None else Appended(**row)
+    return None if row is None else EventHead(**row)

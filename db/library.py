@@ -5,9 +5,9 @@ from datetime import datetime
 from uuid import UUID
 
 from courses.course import Course, Lesson, Passage
-from courses.library import Hit
-from courses.progress import Visit, visit
-from courses.quiz import Graded, Question, QuizRun
+from courses.library import PassageHit
+from courses.progress import Visit, classify_visit
+from courses.quiz import GradedAnswer, Question, QuizRun
 from db import Connection, NotFound, Pool, progress, quizzes, search, tenant_tx
 from db.courses import find_course, find_lesson, list_outline, list_passages
 
@@ -41,7 +41,7 @@ class PostgresLibrary:
         async with self._tx() as db:
             return await list_passages(db, self._tenant_id, lesson_id)
 
-    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[Hit]:
+    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[PassageHit]:
         async with self._tx() as db:
             return await search.search_passages(db, self._tenant_id, course_id, query, limit=limit)
 
@@ -57,7 +57,9 @@ class PostgresLibrary:
         async with self._tx() as db:
             return await quizzes.start_quiz(db, self._tenant_id, account_id, lesson_id)
 
-    async def grade(self, account_id: UUID, lesson_id: UUID, option: int, now: datetime) -> Graded:
+    async def grade(
+        self, account_id: UUID, lesson_id: UUID, option: int, now: datetime
+    ) -> GradedAnswer:
         async with self._tx() as db:
             return await quizzes.grade(db, self._tenant_id, account_id, lesson_id, option, now)
 
@@ -70,7 +72,7 @@ class PostgresLibrary:
             facts = await progress.select_visit_facts(
                 db, self._tenant_id, account_id, course_id, lesson_id
             )
-        return visit(facts)
+        return classify_visit(facts)
 
     async def record_visit(self, account_id: UUID, lesson_id: UUID, now: datetime) -> None:
         async with self._tx() as db:

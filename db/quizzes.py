@@ -8,7 +8,15 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from courses.quiz import Graded, Question, QuizRun, advance, check_option, hint_text, passed
+from courses.quiz import (
+    GradedAnswer,
+    Question,
+    QuizRun,
+    advance_run,
+    check_option,
+    hint_text,
+    passed,
+)
 from db import Conflict, Connection, NotFound, fetch_one
 from db.progress import update_progress
 
@@ -76,7 +84,7 @@ async def grade(
     lesson_id: UUID,
     option: int,
     now: datetime,
-) -> Graded:
+) -> GradedAnswer:
     """Grades an answer to the pending question; `option` counts from 0.
 
     Passing the quiz completes the lesson. Raises Conflict if no question is open or it has no such
@@ -95,11 +103,11 @@ async def grade(
     right = key["answer"] == option
     questions = await list_questions(db, tenant_id, lesson_id)
     following = next((q for q in questions if q.number > run.pending.number), None)
-    run = advance(run, right, following)
+    run = advance_run(run, right, following)
     await _store(db, tenant_id, account_id, lesson_id, run)
     if passed(run):
         await update_progress(db, tenant_id, account_id, lesson_id, completed=True, now=now)
-    return Graded(right, key["why"] if right else "", run)
+    return GradedAnswer(right, key["why"] if right else "", run)
 
 
 async def take_hint(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> str:

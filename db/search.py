@@ -3,21 +3,21 @@
 from uuid import UUID
 
 from courses.course import Passage
-from courses.library import Hit
+from courses.library import PassageHit
 from db import Connection
-from db.courses import storable
+from db.courses import is_storable
 
 MAX_QUERY = 2000  # characters
 
 
 async def search_passages(
     db: Connection, tenant_id: UUID, course_id: UUID, query: str, *, limit: int = 8
-) -> list[Hit]:
+) -> list[PassageHit]:
     """The passages of published lessons that share a word with the query, best first.
 
     One matching word is enough: a spoken question has many words that its answer does not.
     """
-    words = "".join(char for char in query[:MAX_QUERY] if storable(char))
+    words = "".join(char for char in query[:MAX_QUERY] if is_storable(char))
     rows = await db.fetch(
         """with question as (
              select replace(plainto_tsquery('english', $3)::text, '&', '|')::tsquery as words
@@ -38,7 +38,7 @@ async def search_passages(
         limit,
     )
     return [
-        Hit(
+        PassageHit(
             Passage(
                 row["id"],
                 row["lesson_id"],

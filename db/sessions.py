@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from db import Conflict, Connection, fetch_one
-from db.attendance import close_session
+from db.attendance import close_stays_of_session
 from db.event_kinds import SessionEnded, SessionResumed, SessionStarted
 from db.events import append_event
 from protocol import SessionKind
@@ -127,5 +127,5 @@ async def end_session_in_room(
 
 async def _log_end(db: Connection, tenant_id: UUID, session_id: UUID, ended_at: datetime) -> None:
     """Logs the end of a session after the departures it causes."""
-    await close_session(db, tenant_id, session_id, ended_at)
+    await close_stays_of_session(db, tenant_id, session_id, ended_at)
     await append_event(db, tenant_id, session_id, SessionEnded(status="completed"), ended_at)

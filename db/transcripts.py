@@ -11,7 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from db import Connection
-from db.erasing import hold_sessions, note_erased
+from db.erasing import block_erasing, mark_late_segments_erased
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,9 @@ async def insert_segments(db: Connection, tenant_id: UUID, segments: Sequence[Se
     """
     columns = [[_clean(getattr(segment, name)) for segment in segments] for name in COLUMNS]
     session_ids, ids, account_ids = columns[:3]
-    await hold_sessions(db, tenant_id, session_ids)
+    await block_erasing(db, tenant_id, session_ids)
     started_at = columns[COLUMNS.index("started_at")]
-    await note_erased(db, tenant_id, session_ids, ids, account_ids, started_at)
+    await mark_late_segments_erased(db, tenant_id, session_ids, ids, account_ids, started_at)
     status = await db.execute(
         """insert into transcript_segments
              (tenant_id, session_id, id, account_id, identity, name, role, source, text,

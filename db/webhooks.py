@@ -6,7 +6,7 @@ from uuid import UUID
 
 from db import Connection
 from db.accounts import list_account_ids
-from db.attendance import list_stretches, upsert_late_participants
+from db.attendance import list_room_stretches, upsert_late_participants
 from db.local_inbox import MediaEvent
 from db.rooms import lock_room
 from db.sessions import end_session_in_room
@@ -19,7 +19,7 @@ async def apply_presence(db: Connection, tenant_id: UUID, events: Sequence[Media
     stays = fold(event for event in events if event.id in new)
     if not stays:
         return
-    stretches = await list_stretches(db, tenant_id, {stay.room_sid for stay in stays})
+    stretches = await list_room_stretches(db, tenant_id, {stay.room_sid for stay in stays})
     accounts = await list_account_ids(db, tenant_id, {stay.identity for stay in stays})
     await upsert_late_participants(db, tenant_id, participants_of(stays, stretches, accounts))
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from livekit import api
 
 from db import Pool, acquire, tenant_tx
-from db.attendance import close_ended, reconcile
+from db.attendance import close_stays_of_ended_sessions, reconcile_stays
 from db.leases import Running, list_running
 from db.stays import Stay
 from db.tenants import list_tenants
@@ -29,7 +29,7 @@ async def reconcile_attendance(
         tenants = await list_tenants(db)
     for tenant in tenants:
         async with tenant_tx(pool, tenant.id) as db:
-            await close_ended(db, tenant.id)
+            await close_stays_of_ended_sessions(db, tenant.id)
             running = await list_running(db, tenant.id)
         names = [session.room_name for session in running]
         live = await list_room_sids(lk, names) if names else {}
@@ -41,7 +41,7 @@ async def reconcile_attendance(
             await _remove_older_agents(lk, session, people)
             present = _connections(session, people)
             async with tenant_tx(pool, tenant.id) as db:
-                closed = await reconcile(db, tenant.id, session.session_id, present, at)
+                closed = await reconcile_stays(db, tenant.id, session.session_id, present, at)
             if closed:
                 logger.info(
                     "attendance closed",

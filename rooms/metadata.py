@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from courses.course import Course, Lesson, Module
-from courses.progress import Visit, visit
+from courses.progress import Visit, classify_visit
 from db import Connection, NotFound
 from db.account_settings import select_settings
 from db.accounts import Account
@@ -43,7 +43,7 @@ async def see_lesson(
 ) -> Visit:
     """The session type of a visit to the lesson, and what the greeting needs (A08)."""
     lesson_id = lesson.id if lesson else None
-    return visit(await select_visit_facts(db, tenant_id, account.id, course_id, lesson_id))
+    return classify_visit(await select_visit_facts(db, tenant_id, account.id, course_id, lesson_id))
 
 
 def _metadata(

@@ -18,7 +18,7 @@ from types import FrameType
 
 import asyncpg
 
-from db.embedded import answers, cluster_of
+from db.embedded import cluster_of, server_answers
 from scripts.console import Console, echo
 from scripts.livekit import MEDIA_OFFSET, write_livekit_config
 from scripts.processes import (
@@ -144,7 +144,7 @@ def start(settings: Settings, processes: Processes, stop: Stop) -> None:
     if settings.embedded_postgres:
         processes.start("postgres")
         cluster = cluster_of(settings)
-        await_part("postgres", lambda: asyncio.run(answers(cluster)), processes, stop)
+        await_part("postgres", lambda: asyncio.run(server_answers(cluster)), processes, stop)
     elif not database_answers(settings):
         raise ProcessError("No database responds at DATABASE_URL. Start it or correct the URL.")
     prepare_database(settings, stop)

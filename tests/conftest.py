@@ -139,7 +139,7 @@ async def postgres() -> AsyncIterator[Postgres]:
     """A server with a migrated template and an empty database for tests that roll back."""
     home = _make_home()
     cluster = embedded.Cluster(home / "postgres", home / "pg", FAST)
-    await embedded.start(cluster)
+    await embedded.start_server(cluster)
     try:
         await embedded.ensure_database(cluster)
         await migrate(cluster.dsn("bodh_owner"))
@@ -150,7 +150,7 @@ async def postgres() -> AsyncIterator[Postgres]:
         await _seed(server)
         yield server
     finally:
-        await embedded.stop(cluster)
+        await embedded.stop_server(cluster)
         shutil.rmtree(home)
 
 

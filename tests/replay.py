@@ -10,7 +10,7 @@ import asyncpg
 
 from db import Connection
 from db.event_chain import find_broken_event
-from db.events import find_head, list_events
+from db.events import find_event_head, list_events
 from db.leases import select_dispatch
 from db.session_view import fold
 from db.sessions import find_session
@@ -54,7 +54,9 @@ async def _check(db: Connection, session: Any) -> int:
     """Compares a log with its rows. Returns the number of events."""
     tenant_id, session_id = session["tenant_id"], session["id"]
     events = await list_events(db, tenant_id, session_id)
-    assert find_broken_event(events, await find_head(db, tenant_id, session_id)) is None, session_id
+    assert find_broken_event(events, await find_event_head(db, tenant_id, session_id)) is None, (
+        session_id
+    )
     view, row = fold(events), await find_session(db, tenant_id, session_id)
     for name in ("status", "kind", "room_id", "room_sid", "started_at", "ended_at"):
         assert getattr(view, name) == getattr(row, name), (session_id, name)

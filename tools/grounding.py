@@ -2,8 +2,8 @@
 
 import prompts
 from courses.lexemes import content_words
-from courses.library import Hit
-from courses.pictures import in_words
+from courses.library import PassageHit
+from courses.pictures import describe_pictures
 from tools.desk import Desk
 from tools.phrasing import join_with_and
 
@@ -18,7 +18,7 @@ async def find_passages(desk: Desk, question: str, limit: int) -> list[Hit]:
     return await desk.library.search(desk.course_id, query, limit)
 
 
-async def grounding_text(desk: Desk, hits: list[Hit]) -> str:
+async def grounding_text(desk: Desk, hits: list[PassageHit]) -> str:
     """The message before a question: the learner, their lesson and the marked passages."""
     found = await desk.find_lesson()
     number, lesson = found or (None, None)

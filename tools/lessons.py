@@ -7,7 +7,7 @@ from uuid import UUID
 
 import prompts
 from courses.course import Lesson, Passage
-from courses.lexemes import lexemes, normal
+from courses.lexemes import lexemes, normalise
 from courses.sentences import passage_sentences
 from db import Forbidden, NotFound
 from tools.desk import Desk
@@ -70,7 +70,7 @@ def _index_in_outline(index: int, outline: Sequence[Lesson]) -> int | None:
 def _match_title(words: str, outline: Sequence[Lesson]) -> int | None:
     """The title with the most words of the text, at least half of them; else a close spelling."""
     said = set(lexemes(words))
-    titles = [normal(lesson.title) for lesson in outline]
+    titles = [normalise(lesson.title) for lesson in outline]
     shared = [len(said & set(lexemes(title))) for title in titles]
     if said and shared and max(shared) * 2 >= len(said):
         return max(range(len(shared)), key=lambda i: (shared[i], -len(titles[i])))
@@ -182,7 +182,7 @@ async def read_part(desk: Desk, part: str) -> str:
         return prompts.render("no_lesson")
     number, lesson = found
     passages = await desk.library.passages(lesson.id)
-    passage = choose_passage(passages, topic.passage if topic else 0, normal(part))
+    passage = choose_passage(passages, topic.passage if topic else 0, normalise(part))
     if passage is None:
         return _nothing_to_read(normal(part), spoken_lesson_name(number, lesson.title))
     desk.mark_place(lesson.id, passage.number)

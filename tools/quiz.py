@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 
 import prompts
-from courses.lexemes import lexemes, normal
+from courses.lexemes import lexemes, normalise
 from courses.quiz import Question, QuizRun
 from db import NotFound
 from tools.desk import Desk
@@ -25,7 +25,7 @@ _MIN_COMMON_SHARE = 0.5  # minimum share of common words for an answer in the le
 
 def strip_lead_in(answer: str) -> str:
     """The answer without its lead-in: "my answer is three" -> "three"."""
-    return _LEAD_IN.sub("", normal(answer) + " ").strip()
+    return _LEAD_IN.sub("", normalise(answer) + " ").strip()
 
 
 def match_option(answer: str, options: Sequence[str]) -> int | None:

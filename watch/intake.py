@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from db import AWAY, Pool, acquire, tenant_tx
-from db.attendance import list_stretches
+from db.attendance import list_room_stretches
 from db.local_inbox import LocalInbox, WaitingWebhook
 from db.rooms import list_names
 from db.stays import FINISHED, JOINED, LEFT
@@ -141,7 +141,7 @@ class Intake:
             return []
         async with tenant_tx(self._pool, tenant_id) as db:
             sids = {webhook.event.room_sid for webhook in young}
-            known = {one.room_sid for one in await list_stretches(db, tenant_id, sids)}
+            known = {one.room_sid for one in await list_room_stretches(db, tenant_id, sids)}
         return [webhook for webhook in young if webhook.event.room_sid not in known]
 
     async def _wait_out(self, error: BaseException) -> None:

@@ -52,7 +52,7 @@ async def patch_settings(body: SettingsChange, running: Running, caller: Caller)
 
     `storeWords` takes effect at once, also in a running conversation.
     """
-    changes = account_settings.Changes(
+    changes = account_settings.SettingsChanges(
         store_words=body.store_words,
         speech_rate=body.speech_rate,
         voice=body.voice,

@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from courses.course import Lesson, Passage
-from courses.pictures import with_links
-from courses.progress import MarkedModule, last_visited, summarize
+from courses.pictures import link_pictures
+from courses.progress import MarkedModule, count_progress, last_visited_lesson
 from db import Connection, NotFound, tenant_tx
 from db.accounts import Account
 from db.courses import (
@@ -73,7 +73,7 @@ async def get_course(course_id: str, running: Running, caller: Caller) -> Course
         title=course.title,
         description=course.description,
         modules=[_module_line(module) for module in modules],
-        progress=CourseProgress.model_validate(summarize(modules)),
+        progress=CourseProgress.model_validate(count_progress(modules)),
         last=_last_lesson(modules),
     )
 
@@ -147,7 +147,7 @@ def _passage_of(
         stored = picture_object(course_id, name)
         return file_link(running.settings, tenant_id, stored, running.clock())
 
-    return LessonPassage.model_validate(replace(passage, body=with_links(passage.body, link)))
+    return LessonPassage.model_validate(replace(passage, body=link_pictures(passage.body, link)))
 
 
 def _module_line(module: MarkedModule) -> ModuleLine:
@@ -165,7 +165,7 @@ def _module_line(module: MarkedModule) -> ModuleLine:
 
 
 def _last_lesson(modules: Sequence[MarkedModule]) -> LastLesson | None:
-    lesson = last_visited(modules)
+    lesson = last_visited_lesson(modules)
     if lesson is None or lesson.last_accessed_at is None:
         return None
     return LastLesson(

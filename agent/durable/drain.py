@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 import db
 from agent.durable.spool import Entry, Spool
 from db.attendance import upsert_participants
-from db.erasing import Erased, list_erased
+from db.erasing import ErasedWords, list_erased_words
 from db.stays import Participant
 from db.transcripts import Segment, insert_dead_letter, insert_segments
 from settings import Settings
@@ -82,7 +82,7 @@ class Drainer:
         for tenant_id in {tenant for tenant, _ in newest}:
             sessions = [session for tenant, session in newest if tenant == tenant_id]
             async with db.tenant_tx(self._pool, tenant_id) as conn:
-                erased = await list_erased(conn, tenant_id, sessions)
+                erased = await list_erased_words(conn, tenant_id, sessions)
             for one in erased:
                 await self._erase_from_spool(one, newest[tenant_id, one.session_id])
 

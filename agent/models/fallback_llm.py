@@ -20,7 +20,7 @@ from pydantic import ValidationError
 import prompts
 from agent.models.provider import Provider
 from agent.offline.tutor import OfflineTutor
-from courses.sentences import sentence_end, split_sentences, unfinished
+from courses.sentences import is_unfinished, sentence_end, split_sentences
 
 TIMEOUT_S = 4.0  # to the first words, over all attempts; then between any two chunks
 MAX_RETRY_AFTER_S = 2.0  # if the provider asks for more, the offline tutor answers
@@ -168,7 +168,7 @@ class FallbackStream(llm.LLMStream):
                 calls += chunk.delta.tool_calls
                 held = self._say_complete_sentences(held + (chunk.delta.content or ""))
         # a truncated answer has neither a final token count nor a full stop
-        if usage is None and not calls and unfinished(held):
+        if usage is None and not calls and is_unfinished(held):
             raise APIConnectionError("the answer was truncated")
         self._check_tool_calls(calls)
         if not calls and not (self._said + held).strip():

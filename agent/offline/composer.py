@@ -12,8 +12,8 @@ from itertools import pairwise
 from math import log
 
 import prompts
-from courses.lexemes import content_words, lexemes, normal, stem
-from courses.library import Hit
+from courses.lexemes import content_words, lexemes, normalise, stem
+from courses.library import PassageHit
 from courses.sentences import passage_sentences
 from tools.lessons import with_citation
 from tools.phrasing import number_word
@@ -81,14 +81,14 @@ class QuotedAnswer:
 @dataclass(frozen=True)
 class _RankedPassage:
     score: float
-    hit: Hit
+    hit: PassageHit
     at: int  # index of the best sentence
     sentences: list[str]
 
 
 def compose_answer(
     question: str,
-    hits: Sequence[Hit],
+    hits: Sequence[PassageHit],
     vocabulary: Vocabulary,
     *,
     lesson_number: int = 0,

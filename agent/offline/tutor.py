@@ -30,8 +30,8 @@ from agent.offline.intents import (
     TellDuration,
     understand_intent,
 )
-from courses.lexemes import lexemes, normal
-from courses.library import Hit
+from courses.lexemes import lexemes, normalise
+from courses.library import PassageHit
 from courses.quiz import Question
 from db import NotFound
 from tools.desk import Desk
@@ -230,7 +230,11 @@ class OfflineReply:
         """The question; if its only topic is "it" or "that", the last topic instead."""
         known = [word for word in lexemes(text) if word in vocabulary.weights]
         topic = self._desk.topic
-        if topic is None or known or not {"it", "that", "this", "they"} & set(normal(text).split()):
+        if (
+            topic is None
+            or known
+            or not {"it", "that", "this", "they"} & set(normalise(text).split())
+        ):
             return text
         passages = await self._desk.library.passages(topic.lesson_id)
         return next((p.heading for p in passages if p.number == topic.passage), "") or text

@@ -7,7 +7,12 @@ from uuid import UUID
 
 from db import Connection
 from db.accounts import Account
-from db.attendance import close_ended, list_durations, reconcile, upsert_participants
+from db.attendance import (
+    close_stays_of_ended_sessions,
+    list_durations,
+    reconcile_stays,
+    upsert_participants,
+)
 from db.local_inbox import MediaEvent
 from db.sessions import end_session, find_session, insert_session, update_room_sid
 from db.stays import AGENT, FINISHED, JOINED, LEFT, Participant, Stay
@@ -197,7 +202,7 @@ async def test_reconcile_closes_lost_departures_and_adds_lost_joins(
     joins = [event for event in recorded() if event.name == JOINED and event.sid != "PA_2"]
     await apply(db, tenant_id, of_accounts(joins, accounts))
     here = [listed(accounts, "PA_2", "l_badr", 10.5), listed(accounts, "PA_5", "m_otto", 0.5)]
-    closed = await reconcile(db, tenant_id, session_id, here, at(255))
+    closed = await reconcile_stays(db, tenant_id, session_id, here, at(255))
     assert closed == 2
     rows = {sid: went for sid, _, _, went in await stored(db, tenant_id)}
     # PA_4 may have come after the list was made, so it stays until the next list
@@ -215,9 +220,9 @@ async def test_reconcile_reopens_stays_that_a_disconnected_agent_closed(
     gone = Participant(session_id, "PA_2", accounts["l_badr"].id, at(10.5), at(30), AGENT)
     await upsert_participants(db, tenant_id, [gone])
     here = [listed(accounts, "PA_2", "l_badr", 10.5)]
-    await reconcile(db, tenant_id, session_id, here, at(45))
+    await reconcile_stays(db, tenant_id, session_id, here, at(45))
     assert await stored(db, tenant_id) == [("PA_2", "l_badr", 10.5, 0)]
-    await reconcile(db, tenant_id, session_id, [], at(60))
+    await reconcile_stays(db, tenant_id, session_id, [], at(60))
     assert await stored(db, tenant_id) == [("PA_2", "l_badr", 10.5, 60)]
     assert await logged(db, tenant_id, session_id) == came_and_went("PA_2")
 
@@ -228,7 +233,7 @@ async def test_reconcile_logs_the_joins_and_departures_it_finds(
     session_id, accounts = await begin(db, tenant_id)
     here = [listed(accounts, "PA_2", "l_badr", 10.5), listed(accounts, "PA_1", "l_amina", 2.25)]
     for present, second in ((here, 45), (here[1:], 60), ([], 75), ([], 90)):
-        await reconcile(db, tenant_id, session_id, present, at(second))
+        await reconcile_stays(db, tenant_id, session_id, present, at(second))
     left = [person(LEFT, "PA_2", "l_badr", 10.5, 50)]
     await apply(db, tenant_id, of_accounts(left, accounts))
     assert await logged(db, tenant_id, session_id) == [
@@ -244,7 +249,7 @@ async def test_open_stays_of_an_ended_session_are_closed(db: Connection, tenant_
     await end_session(db, tenant_id, session_id, at(100))
     late = Participant(session_id, "PA_2", accounts["l_badr"].id, at(10.5), None)
     await upsert_participants(db, tenant_id, [late])
-    await close_ended(db, tenant_id)
+    await close_stays_of_ended_sessions(db, tenant_id)
     assert await stored(db, tenant_id) == [("PA_2", "l_badr", 10.5, 100)]
     late_log = [("session.ended", ""), *came_and_went("PA_2")]
     assert await logged(db, tenant_id, session_id) == late_log

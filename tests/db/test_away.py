@@ -158,12 +158,12 @@ async def test_pool_terminated_under_a_statement_is_away(pool: Pool) -> None:
 
 async def test_stopped_server_is_away(home: Path) -> None:
     cluster = embedded.Cluster(home / "postgres", home / "pg", ("fsync=off",))
-    await embedded.start(cluster)
+    await embedded.start_server(cluster)
     pool = await create_pool(cluster.dsn("postgres", "postgres"))
     connected = asyncio.Event()
     asleep = asyncio.create_task(sleep_long(pool, connected))
     await asyncio.wait_for(connected.wait(), 5)
-    await embedded.stop(cluster)
+    await embedded.stop_server(cluster)
     with pytest.raises(AWAY):
         await asleep
     with pytest.raises(AWAY):

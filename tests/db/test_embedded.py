@@ -23,7 +23,7 @@ async def cluster() -> AsyncIterator[Cluster]:
     home = Path(tempfile.mkdtemp(prefix="bodh test "))
     cluster = Cluster(home / "postgres", home / "pg")
     yield cluster
-    await embedded.stop(cluster)
+    await embedded.stop_server(cluster)
     shutil.rmtree(home)
 
 
@@ -43,21 +43,21 @@ async def command(home: Path, *arguments: str) -> asyncio.subprocess.Process:
 
 
 async def test_orphaned_server_is_reused_and_a_killed_one_recovers(cluster: Cluster) -> None:
-    child = await embedded.start(cluster)
+    child = await embedded.start_server(cluster)
     assert child is not None
     assert embedded.find_postmaster(cluster) == child.pid
     await embedded.ensure_database(cluster)
     db = await asyncpg.connect(cluster.dsn("bodh_owner"))
     await db.execute("create table kept as select 7 as number")
     db.terminate()
-    assert await embedded.start(cluster) is None
+    assert await embedded.start_server(cluster) is None
     os.kill(child.pid, signal.SIGKILL)
     await child.wait()
-    assert await embedded.start(cluster) is not None
+    assert await embedded.start_server(cluster) is not None
     db = await asyncpg.connect(cluster.dsn("bodh_owner"))
     assert await db.fetchval("select number from kept") == 7
     await db.close()
-    await embedded.stop(cluster)
+    await embedded.stop_server(cluster)
     assert embedded.find_postmaster(cluster) is None
 
 
@@ -96,7 +96,7 @@ async def test_no_disk_space_is_one_clear_error(
 ) -> None:
     monkeypatch.setattr(embedded, "NEEDED_MB", 2**40)
     with pytest.raises(EmbeddedError, match=r"no disk space: \d+ MB are free at /"):
-        await embedded.start(cluster)
+        await embedded.start_server(cluster)
 
 
 async def test_pool_replaces_connections_after_a_restart(

@@ -28,7 +28,7 @@ from db import (
 )
 from db import rooms as stored
 from db.accounts import Account
-from db.attendance import close_ended, upsert_participants
+from db.attendance import close_stays_of_ended_sessions, upsert_participants
 from db.courses import list_lessons
 from db.event_chain import SessionEvent, find_broken_event
 from db.event_kinds import (
@@ -39,7 +39,7 @@ from db.event_kinds import (
     SessionStarted,
     parse_event,
 )
-from db.events import append_event, find_head, list_events
+from db.events import append_event, find_event_head, list_events
 from db.rooms import Room
 from db.session_view import fold
 from db.stays import Participant
@@ -218,7 +218,7 @@ async def check_log(
     pool = await create_pool(database.dsn())
     async with tenant_tx(pool, tenant_id) as db:
         events = await list_events(db, tenant_id, session_id)
-        head = await find_head(db, tenant_id, session_id)
+        head = await find_event_head(db, tenant_id, session_id)
     await pool.close()
     assert [event.seq for event in events] == list(range(1, len(acknowledged) + 2))
     assert [(e.seq, e.payload["epoch"]) for e in events[1:]] == sorted(acknowledged)
@@ -297,7 +297,7 @@ async def test_tampering_is_detected(
     await strong.execute("select set_config('app.tenant_id', $1, false)", str(tenant_id))
     for epoch in (1, 2, 3):
         await append_event(strong, tenant_id, session_id, AgentDispatched(epoch=epoch), NOW)
-    head = await find_head(strong, tenant_id, session_id)
+    head = await find_event_head(strong, tenant_id, session_id)
     whole = await list_events(strong, tenant_id, session_id)
     await strong.execute("alter table session_state_events disable trigger append_only")
     await strong.execute(change)
@@ -457,7 +457,7 @@ async def test_folded_log_equals_the_rows(
         elif what == "room closes":
             await sessions.end_session_in_room(db, tenant_id, f"RM_{which}", now)
         elif what == "closes ended":
-            await close_ended(db, tenant_id)
+            await close_stays_of_ended_sessions(db, tenant_id)
         elif await sessions.find_active_session(db, tenant_id, room.id) is None:
             continue
         elif what == "changes lesson":
@@ -468,7 +468,7 @@ async def test_folded_log_equals_the_rows(
         else:
             await sessions.update_room_sid(db, tenant_id, session.id, f"RM_{second}", now)
     events = await list_events(db, tenant_id, session.id)
-    assert find_broken_event(events, await find_head(db, tenant_id, session.id)) is None
+    assert find_broken_event(events, await find_event_head(db, tenant_id, session.id)) is None
     assert folded(events) == await live(db, tenant_id, session.id)
     await example.rollback()
 

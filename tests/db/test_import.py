@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from courses.course import Course
-from courses.progress import CourseProgress, LessonProgress, Visit, visit
+from courses.progress import CourseProgress, LessonProgress, Visit, classify_visit
 from db import Conflict, Connection, courses, progress
 from db.enrollments import ensure_enrollment
 from db.search import search_passages
@@ -154,7 +154,7 @@ async def test_session_types_of_six_visits(db: Connection, tenant_id: UUID) -> N
 
     async def come(title: str | None) -> Visit:
         lesson_id = None if title is None else lessons[title]
-        return visit(
+        return classify_visit(
             await progress.select_visit_facts(db, tenant_id, amina.id, course.id, lesson_id)
         )
 
@@ -191,7 +191,7 @@ async def test_the_intro_is_in_the_first_published_module(
     (bananas,) = await courses.list_outline(db, tenant_id, course.id)
     amina = await make_learner(db, tenant_id)
     facts = await progress.select_visit_facts(db, tenant_id, amina.id, course.id, bananas.id)
-    found = visit(facts)
+    found = classify_visit(facts)
     assert (found.session_type, found.is_intro_lesson, found.lesson_number) == (
         "course_welcome",
         True,

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from db.event_chain import find_broken_event
-from db.events import find_head, list_events
+from db.events import find_event_head, list_events
 from db.migrate import FOLDER, MigrationError, migrate
 from db.session_view import fold
 from tests.conftest import ROOT, Postgres
@@ -99,7 +99,9 @@ async def test_sessions_older_than_the_log_get_a_complete_one(
     await migrate(empty)
     for session in await db.fetch("select id, status, ended_at from sessions"):
         events = await list_events(db, tenant_id, session["id"])
-        assert find_broken_event(events, await find_head(db, tenant_id, session["id"])) is None
+        assert (
+            find_broken_event(events, await find_event_head(db, tenant_id, session["id"])) is None
+        )
         view = fold(events)
         assert (view.status, view.ended_at) == (session["status"], session["ended_at"])
     await db.close()

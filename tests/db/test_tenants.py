@@ -141,7 +141,7 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (sessions.find_active_session, ("room_id",), {}),
     (sessions.find_session, ("session_id",), {}),
     (events.list_events, ("session_id",), {}),
-    (events.find_head, ("session_id",), {}),
+    (events.find_event_head, ("session_id",), {}),
     (accounts.list_account_ids, ("identities",), {}),
     (attendance.list_durations, ("session_id",), {"now": NOW}),
     (attendance.is_occupied, ("session_id",), {}),
@@ -212,8 +212,8 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(transcripts.insert_segments, [said])
     stay = Participant(theirs.session_id, "PA_2", ours.account_id, NOW, None)
     await refused(attendance.upsert_participants, [stay])
-    await refused(attendance.reconcile, theirs.session_id, [], at(60))
-    await refused(attendance.close_ended)
+    await refused(attendance.reconcile_stays, theirs.session_id, [], at(60))
+    await refused(attendance.close_stays_of_ended_sessions)
     await refused(erasing.erase_words, theirs.session_id, theirs.account_id, NOW)
     await refused(account_settings.update_settings, theirs.account_id, {"theme": "dark"})
     assert await dump(pool, theirs.tenant_id) == before

@@ -120,7 +120,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
     return {
         "accounts.ensure_account": [{"name": "new name"}],
         "accounts.find_account_by_identity": [{}, {"identity": given["foreign_identity"]}],
-        "attendance.reconcile": [
+        "attendance.reconcile_stays": [
             {"present": []}, {"present": strangers[0]}, {"present": strangers[1], "at": at(600)},
         ],
         "courses.find_course": [{"key": tree.course.slug}, {"key": str(ids.course_id)}],

@@ -47,7 +47,7 @@ async def test_segments_said_while_postgres_is_down_are_stored_when_it_is_back(
     async def fault(server: OwnPostgres) -> None:
         await crash(server)
         await asyncio.sleep(away_s)
-        await embedded.start(server.cluster)
+        await embedded.start_server(server.cluster)
 
     report = await run_under_fault(server, f"down-{away_s:.0f}-s", fault)
     assert report.faultless(), report
@@ -60,8 +60,8 @@ async def test_repeated_crashes_and_restarts_lose_nothing(server: OwnPostgres) -
             if number % 2:
                 await crash(server)
             else:
-                await embedded.stop(server.cluster)
-            await embedded.start(server.cluster)
+                await embedded.stop_server(server.cluster)
+            await embedded.start_server(server.cluster)
             await asyncio.sleep(0.5)
 
     report = await run_under_fault(server, f"restarted-{CRASHES}-times", fault)

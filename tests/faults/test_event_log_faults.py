@@ -12,7 +12,7 @@ import pytest
 from db import AWAY, Pool, create_pool, embedded, tenant_tx
 from db.event_chain import find_broken_event
 from db.event_kinds import AgentDispatched
-from db.events import append_event, find_head, list_events
+from db.events import append_event, find_event_head, list_events
 from tests.db.rows import NOW
 from tests.faults.writers_under_fault import (
     REPORTS,
@@ -52,7 +52,7 @@ async def test_event_log_of_sixteen_writers_has_no_gap_and_no_event_twice(
     backends, crashes = await cut
     async with tenant_tx(pool, server.tenant_id) as db:
         events = await list_events(db, server.tenant_id, session.session_id)
-        head = await find_head(db, server.tenant_id, session.session_id)
+        head = await find_event_head(db, server.tenant_id, session.session_id)
     await pool.close()
     stored = [event.payload["epoch"] for event in events[1:]]
     report(chaos, len(keys), backends, crashes)
@@ -111,7 +111,7 @@ async def break_often(server: OwnPostgres, until: float) -> tuple[int, int]:
     while clock() < until:
         if clock() > crash_at:
             await crash(server)
-            await embedded.start(server.cluster)
+            await embedded.start_server(server.cluster)
             crashes, crash_at = crashes + 1, clock() + CRASH_EVERY_S
         backends += await _retried(lambda: cut_three(server))
         await asyncio.sleep(CUT_EVERY_S)

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from db import Pool, create_pool, embedded, tenant_tx
 from db.courses import list_courses
 from db.event_chain import find_broken_event
-from db.events import find_head, list_events
+from db.events import find_event_head, list_events
 from db.rooms import Room, ensure_room
 from db.sessions import Session, insert_session
 from db.stays import JOINED, LEFT
@@ -93,7 +93,7 @@ async def test_outage_is_answered_at_once_and_loses_no_webhook(lobby: Lobby) -> 
     async with asyncio.TaskGroup() as group:
         refusals = group.create_task(ask_for_tokens(lobby))
         taken_ms = group.create_task(send_events(lobby))
-    await embedded.start(lobby.server.cluster)
+    await embedded.start_server(lobby.server.cluster)
     began = time.perf_counter()
     await all_taken(lobby)
     effect_s = time.perf_counter() - began
@@ -178,7 +178,7 @@ async def count_effects(lobby: Lobby) -> dict[str, int]:
             "select count(*) from livekit_participants where left_at - joined_at = '1 second'"
         )
         log = await list_events(db, tenant_id, session_id)
-        head = await find_head(db, tenant_id, session_id)
+        head = await find_event_head(db, tenant_id, session_id)
     presence = [e for e in log if e.type.startswith("participant.")]
     return {
         "events": kept,

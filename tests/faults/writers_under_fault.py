@@ -23,7 +23,7 @@ from agent.durable.spool import Spool
 from db import Connection, Pool, create_pool, embedded, tenant_tx
 from db.courses import list_courses
 from db.event_chain import find_broken_event
-from db.events import find_head, list_events
+from db.events import find_event_head, list_events
 from db.migrate import migrate
 from db.rooms import ensure_room
 from db.sessions import insert_session
@@ -91,7 +91,7 @@ async def own_postgres(data: Path | None = None) -> AsyncIterator[OwnPostgres]:
     """Starts a durable server, as `make up` does; `data` is the folder of its files."""
     home = make_home()
     cluster = embedded.Cluster((data or home) / "postgres", home / "pg", ("max_connections=60",))
-    await embedded.start(cluster)
+    await embedded.start_server(cluster)
     try:
         await embedded.ensure_database(cluster)
         await migrate(cluster.dsn("bodh_owner"))
@@ -103,7 +103,7 @@ async def own_postgres(data: Path | None = None) -> AsyncIterator[OwnPostgres]:
         await pool.close()
         yield OwnPostgres(cluster, home, tenant.id)
     finally:
-        await embedded.stop(cluster)
+        await embedded.stop_server(cluster)
         shutil.rmtree(home)
 
 
@@ -316,7 +316,7 @@ async def list_stored_ids(pool: Pool, tenant_id: UUID, session: WriterSession) -
 async def check_log(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
     """Asserts that the speaker's joining and leaving are logged once each."""
     events = await list_events(db, tenant_id, session_id)
-    assert find_broken_event(events, await find_head(db, tenant_id, session_id)) is None
+    assert find_broken_event(events, await find_event_head(db, tenant_id, session_id)) is None
     kinds = [event.type for event in events]
     assert kinds == ["session.started", "participant.joined", "participant.left"], kinds
 

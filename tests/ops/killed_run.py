@@ -23,7 +23,7 @@ async def start_everything(folder: Path) -> None:
         parts.enter_context(running_stack())
         settings = ensure_development_secrets(Settings(_env_file=None, bodh_home=folder / "media"))
         parts.enter_context(running_livekit(settings))
-        await embedded.start(embedded.Cluster(folder / "postgres", folder / "pg"))
+        await embedded.start_server(embedded.Cluster(folder / "postgres", folder / "pg"))
         voice = EspeakTTS()
         assert [chunk async for chunk in voice.speak("Hello.")]
         playwright = await parts.enter_async_context(async_playwright())

@@ -38,7 +38,9 @@ _segments = TypeAdapter(Segment)
 async def home() -> AsyncIterator[Path]:
     folder = passable_folder()
     yield folder / "home"
-    await embedded.stop(embedded.cluster_of(Settings(_env_file=None, bodh_home=folder / "home")))
+    await embedded.stop_server(
+        embedded.cluster_of(Settings(_env_file=None, bodh_home=folder / "home"))
+    )
     shutil.rmtree(folder)
 
 
@@ -65,7 +67,7 @@ async def running(home: Path) -> AsyncIterator[tuple[Settings, Pool, UUID]]:
     """Runs the embedded server of this BODH_HOME. Yields settings, a pool and the tenant."""
     settings = Settings(_env_file=None, bodh_home=home)
     cluster = embedded.cluster_of(settings)
-    await embedded.start(cluster)
+    await embedded.start_server(cluster)
     await embedded.ensure_database(cluster)
     db_command(home, "migrate")
     pool = await create_pool(settings.app_dsn, max_size=2)
@@ -74,7 +76,7 @@ async def running(home: Path) -> AsyncIterator[tuple[Settings, Pool, UUID]]:
             yield settings, pool, await db.fetchval("select id from tenants where slug = 'default'")
     finally:
         await pool.close()
-        await embedded.stop(cluster)
+        await embedded.stop_server(cluster)
 
 
 async def read(pool: Pool, tenant_id: UUID, session_id: UUID) -> tuple[list[Any], list[Any]]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from courses.folder import CourseFolderError, read_course
-from courses.pictures import MAX_BYTES, in_words, picture_names, with_links
+from courses.pictures import MAX_BYTES, describe_pictures, link_pictures, picture_names
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"one"
 LESSON = "01-start/01-apples.md"
@@ -39,8 +39,10 @@ def test_picture_is_read_and_its_passage_keeps_words_and_a_name(tmp_path: Path) 
         f"Look:\n![A red apple](picture:{picture.name}) and ![again](picture:{picture.name})."
     )
     assert picture_names(passage.body) == [picture.name, picture.name]
-    assert in_words(passage.body) == "Look:\n(A picture: A red apple) and (A picture: again)."
-    assert with_links("![a](picture:x.png) ![b](y.png)", lambda name: f"/{name}") == (
+    assert (
+        describe_pictures(passage.body) == "Look:\n(A picture: A red apple) and (A picture: again)."
+    )
+    assert link_pictures("![a](picture:x.png) ![b](y.png)", lambda name: f"/{name}") == (
         "![a](/x.png) ![b](y.png)"
     )
 

@@ -16,7 +16,7 @@ from tools.phrasing import find_number, join_with_and, number_word
     ],
 )
 def test_normal_form(text: str, expected: str) -> None:
-    assert normal(text) == expected
+    assert normalise(text) == expected
 
 
 @pytest.mark.parametrize(

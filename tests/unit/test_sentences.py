@@ -2,7 +2,7 @@
 
 import pytest
 
-from courses.sentences import passage_sentences, sentence_end, split_sentences, unfinished
+from courses.sentences import is_unfinished, passage_sentences, sentence_end, split_sentences
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_split_sentences_join_to_the_text(text: str, expected: list[str]) -> Non
      ("It is so. And", True), (" [[2.4]]", False)],
 )  # fmt: skip
 def test_text_that_stops_within_a_sentence_is_unfinished(text: str, expected: bool) -> None:
-    assert unfinished(text) is expected
+    assert is_unfinished(text) is expected
 
 
 def test_sentences_of_a_passage_keep_decimals_and_abbreviations_whole() -> None:

@@ -12,8 +12,8 @@ from courses.progress import (
     ProgressStatus,
     VisitedLesson,
     VisitFacts,
-    session_type,
-    visit,
+    choose_session_type,
+    classify_visit,
 )
 
 NONE_YET = CourseProgress(0, 6, None)
@@ -39,7 +39,8 @@ def facts(
 
 def test_session_type_truth_table() -> None:
     found = {
-        bits: session_type(*bits) for bits in product((True, False), (True, False), (True, False))
+        bits: choose_session_type(*bits)
+        for bits in product((True, False), (True, False), (True, False))
     }
     assert found == {
         (True, True, True): "course_welcome",
@@ -60,7 +61,7 @@ def test_session_type_truth_table() -> None:
 def test_the_intro_is_the_first_lesson_of_the_first_published_module(
     order_index: int | None, first_module: bool, expected: bool
 ) -> None:
-    found = visit(facts(order_index=order_index, first_module=first_module))
+    found = classify_visit(facts(order_index=order_index, first_module=first_module))
     assert found.is_intro_lesson is expected
 
 
@@ -71,12 +72,12 @@ def test_the_intro_is_the_first_lesson_of_the_first_published_module(
 def test_a_first_lesson_visit_has_no_progress_yet(
     status: ProgressStatus | None, expected: bool
 ) -> None:
-    assert visit(facts(status=status)).is_first_lesson_visit is expected
+    assert classify_visit(facts(status=status)).is_first_lesson_visit is expected
 
 
 @pytest.mark.parametrize(("visited", "expected"), [(0, True), (1, False), (5, False)])
 def test_a_first_course_visit_has_no_visited_lesson(visited: int, expected: bool) -> None:
-    assert visit(facts(visited=visited)).is_first_course_visit is expected
+    assert classify_visit(facts(visited=visited)).is_first_course_visit is expected
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_a_first_course_visit_has_no_visited_lesson(visited: int, expected: bool
 def test_the_number_is_1_without_a_lesson_and_none_for_an_unpublished_one(
     order_index: int | None, number: int | None, expected: int | None
 ) -> None:
-    assert visit(facts(order_index=order_index, number=number)).lesson_number == expected
+    assert classify_visit(facts(order_index=order_index, number=number)).lesson_number == expected
 
 
 def lesson(number: int) -> Lesson:
