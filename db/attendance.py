@@ -14,7 +14,7 @@ from db import Connection
 from db.accounts import list_account_ids
 from db.event_kinds import ParticipantJoined, ParticipantLeft
 from db.events import append_event
-from db.stays import INFERRED, MARGIN, Participant, Stay, Stretch, length
+from db.stays import INFERRED, MARGIN, ParticipantRow, SessionStretch, Stay, total_length
 
 CLOCKS = timedelta(seconds=2)  # the media server reports whole seconds
 
@@ -33,7 +33,9 @@ async def list_durations(
         now,
     )
     return {
-        account_id: length((row["came_at"], max(row["came_at"], row["went_at"])) for row in group)
+        account_id: total_length(
+            (row["came_at"], max(row["came_at"], row["went_at"])) for row in group
+        )
         for account_id, group in groupby(rows, key=lambda row: row["account_id"])
     }
 
@@ -75,7 +77,7 @@ async def was_present(
 
 async def list_room_stretches(
     db: Connection, tenant_id: UUID, room_sids: Collection[str]
-) -> list[Stretch]:
+) -> list[SessionStretch]:
     rows = await db.fetch(
         """select r.session_id, r.room_sid, s.started_at, s.ended_at
            from session_rooms r
@@ -84,10 +86,12 @@ async def list_room_stretches(
         tenant_id,
         sorted(room_sids),
     )
-    return [Stretch(**row) for row in rows]
+    return [SessionStretch(**row) for row in rows]
 
 
-async def upsert_participants(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> None:
+async def upsert_participants(
+    db: Connection, tenant_id: UUID, rows: Iterable[ParticipantRow]
+) -> None:
     """Stores joins and departures, in any order and with repeats. Logs each once."""
     rows = list(rows)
     await _upsert_stays(db, tenant_id, rows)
@@ -95,7 +99,7 @@ async def upsert_participants(db: Connection, tenant_id: UUID, rows: Iterable[Pa
 
 
 async def upsert_late_participants(
-    db: Connection, tenant_id: UUID, rows: Sequence[Participant]
+    db: Connection, tenant_id: UUID, rows: Sequence[ParticipantRow]
 ) -> None:
     """Like `upsert_participants`, and closes open stays of sessions that have ended."""
     await _upsert_stays(db, tenant_id, rows)
@@ -126,7 +130,7 @@ async def close_stays_of_session(
         session_id,
         ended_at,
     )
-    await _log_joins_and_departures(db, tenant_id, [Participant(**row) for row in rows])
+    await _log_joins_and_departures(db, tenant_id, [ParticipantRow(**row) for row in rows])
 
 
 async def reconcile_stays(
@@ -143,7 +147,7 @@ async def reconcile_stays(
     """
     accounts = await list_account_ids(db, tenant_id, {one.identity for one in present})
     here = [
-        Participant(session_id, one.sid, accounts[one.identity], one.joined_at, None)
+        ParticipantRow(session_id, one.sid, accounts[one.identity], one.joined_at, None)
         for one in present
         if one.identity in accounts
     ]
@@ -166,7 +170,7 @@ async def _lock_stays(db: Connection, tenant_id: UUID, session_id: UUID) -> None
     )
 
 
-async def _upsert_stays(db: Connection, tenant_id: UUID, rows: Iterable[Participant]) -> None:
+async def _upsert_stays(db: Connection, tenant_id: UUID, rows: Iterable[ParticipantRow]) -> None:
     await db.executemany(
         """insert into livekit_participants as p
              (tenant_id, session_id, sid, account_id, joined_at, left_at, left_told)
@@ -192,7 +196,7 @@ async def _upsert_stays(db: Connection, tenant_id: UUID, rows: Iterable[Particip
     )
 
 
-async def _close_stays_of_ended_sessions(db: Connection, tenant_id: UUID) -> list[Participant]:
+async def _close_stays_of_ended_sessions(db: Connection, tenant_id: UUID) -> list[ParticipantRow]:
     rows = await db.fetch(
         """with open as (
              select p.session_id, p.sid, s.ended_at from livekit_participants p
@@ -206,7 +210,7 @@ async def _close_stays_of_ended_sessions(db: Connection, tenant_id: UUID) -> lis
            returning p.session_id, p.sid, p.account_id, p.joined_at, p.left_at, p.left_told""",
         tenant_id,
     )
-    return [Participant(**row) for row in rows]
+    return [ParticipantRow(**row) for row in rows]
 
 
 async def _reopen_stays(
@@ -224,7 +228,7 @@ async def _reopen_stays(
 
 async def _close_stays_of_absent(
     db: Connection, tenant_id: UUID, session_id: UUID, sids: Sequence[str], at: datetime
-) -> list[Participant]:
+) -> list[ParticipantRow]:
     rows = await db.fetch(
         """update livekit_participants set left_at = $4
            where tenant_id = $1 and session_id = $2 and left_at is null
@@ -236,11 +240,11 @@ async def _close_stays_of_absent(
         at,
         at - MARGIN,
     )
-    return [Participant(**row) for row in rows]
+    return [ParticipantRow(**row) for row in rows]
 
 
 async def _log_joins_and_departures(
-    db: Connection, tenant_id: UUID, rows: Iterable[Participant]
+    db: Connection, tenant_id: UUID, rows: Iterable[ParticipantRow]
 ) -> None:
     """Logs a join before its departure, which may have been stored first."""
     for row in sorted(rows, key=_lock_order):
@@ -252,6 +256,6 @@ async def _log_joins_and_departures(
             await append_event(db, tenant_id, session_id, left, row.left_at, key=f"left:{sid}")
 
 
-def _lock_order(row: Participant) -> tuple[UUID, str]:
+def _lock_order(row: ParticipantRow) -> tuple[UUID, str]:
     """All code locks rows and heads in this order."""
     return (row.session_id, row.sid)

@@ -13,7 +13,7 @@ _START, _END = "\x02", "\x03"  # around a match; in the text itself they become 
 
 
 @dataclass(frozen=True)
-class Talk:
+class HeardConversation:
     session_id: UUID
     course_id: UUID | None
     module_id: UUID | None
@@ -27,7 +27,7 @@ class Talk:
 
 
 @dataclass(frozen=True)
-class Hit:
+class SegmentHit:
     """A segment that matches a search; `marked` is its text with the matches marked."""
 
     session_id: UUID
@@ -58,7 +58,7 @@ class Hit:
         return found
 
 
-async def list_talks(
+async def list_conversations(
     db: Connection,
     tenant_id: UUID,
     account_id: UUID,
@@ -66,7 +66,7 @@ async def list_talks(
     lesson_id: UUID | None = None,
     module_id: UUID | None = None,
     mine: bool = False,
-) -> list[Talk]:
+) -> list[HeardConversation]:
     """Newest first. With `mine`, only those in which the account spoke."""
     rows = await db.fetch(
         """select s.session_id, r.course_id, r.module_id, m.title as module_title, s.lesson_id,
@@ -89,10 +89,10 @@ async def list_talks(
         mine,
         MOST_TALKS,
     )
-    return [Talk(**row) for row in rows]
+    return [HeardConversation(**row) for row in rows]
 
 
-async def search_heard(
+async def search_heard_segments(
     db: Connection,
     tenant_id: UUID,
     account_id: UUID,
@@ -101,7 +101,7 @@ async def search_heard(
     lesson_id: UUID | None = None,
     module_id: UUID | None = None,
     mine: bool = False,
-) -> list[Hit]:
+) -> list[SegmentHit]:
     """The first MOST_HITS matches of a web-style query, in spoken order."""
     rows = await db.fetch(
         """with q as (select websearch_to_tsquery('english', $6) as words), found as (
@@ -133,4 +133,4 @@ async def search_heard(
         _START,
         _END,
     )
-    return [Hit(**row) for row in rows]
+    return [SegmentHit(**row) for row in rows]

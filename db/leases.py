@@ -48,7 +48,7 @@ class Lease:
 
 
 @dataclass(frozen=True)
-class Running:
+class RunningSession:
     session_id: UUID
     room_name: str
     room_sid: str
@@ -100,14 +100,14 @@ async def list_tenant_leases(db: Connection, tenant_id: UUID) -> list[Lease]:
     return [Lease(**row) for row in rows]
 
 
-async def list_running(db: Connection, tenant_id: UUID) -> list[Running]:
+async def list_running_sessions(db: Connection, tenant_id: UUID) -> list[RunningSession]:
     rows = await db.fetch(
         """select s.id as session_id, r.name as room_name, s.room_sid, s.agent_epoch as epoch
            from sessions s join livekit_rooms r on r.tenant_id = s.tenant_id and r.id = s.room_id
            where s.tenant_id = $1 and s.status = 'active' and s.room_sid <> '' order by r.name""",
         tenant_id,
     )
-    return [Running(**row) for row in rows]
+    return [RunningSession(**row) for row in rows]
 
 
 async def update_epoch(db: Connection, tenant_id: UUID, session_id: UUID, now: datetime) -> int:
@@ -168,7 +168,7 @@ async def take_dispatch(
     return False
 
 
-async def heartbeat(
+async def update_heartbeat(
     db: Connection, tenant_id: UUID, session_id: UUID, epoch: int, now: datetime
 ) -> bool:
     status = await db.execute(

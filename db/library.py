@@ -51,7 +51,7 @@ class PostgresLibrary:
 
     async def quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
         async with self._tx() as db:
-            return await quizzes.find_run(db, self._tenant_id, account_id, lesson_id)
+            return await quizzes.find_quiz_run(db, self._tenant_id, account_id, lesson_id)
 
     async def start_quiz(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
         async with self._tx() as db:
@@ -61,7 +61,9 @@ class PostgresLibrary:
         self, account_id: UUID, lesson_id: UUID, option: int, now: datetime
     ) -> GradedAnswer:
         async with self._tx() as db:
-            return await quizzes.grade(db, self._tenant_id, account_id, lesson_id, option, now)
+            return await quizzes.grade_answer(
+                db, self._tenant_id, account_id, lesson_id, option, now
+            )
 
     async def take_hint(self, account_id: UUID, lesson_id: UUID) -> str:
         async with self._tx() as db:

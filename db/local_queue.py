@@ -60,72 +60,76 @@ class LocalQueue:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.stem)
-        self._db = self._thread.submit(open_file, path).result()
+        self._db = self._thread.submit(open_queue_file, path).result()
 
     async def put_row(self, row: Row) -> bool:
         """Returns once the row is on disk; False if it already was. Raises sqlite3.Error."""
-        return await self._run(_insert, self._db, row)
+        return await self._run_in_thread(_insert_entry, self._db, row)
 
     async def waiting_rows(self, limit: int) -> list[Row]:
-        return await self._run(_select_waiting, self._db, limit)
+        return await self._run_in_thread(_select_waiting_entries, self._db, limit)
 
     async def mark_drained(self, entries: Iterable[Queued]) -> None:
-        await self._run(_mark_drained, self._db, [entry.seq for entry in entries])
+        await self._run_in_thread(_mark_drained, self._db, [entry.seq for entry in entries])
 
     async def mark_failed(self, entry: Queued, error: str) -> None:
         """Sets an entry aside permanently, for an operator to look at."""
-        await self._run(_mark_failed, self._db, entry.seq, error)
+        await self._run_in_thread(_mark_failed, self._db, entry.seq, error)
 
     async def defer(self, entries: Iterable[Queued], pause_s: float) -> None:
-        await self._run(_defer, self._db, [entry.seq for entry in entries], pause_s)
+        await self._run_in_thread(
+            _defer_entries, self._db, [entry.seq for entry in entries], pause_s
+        )
 
     async def count_waiting(self) -> int:
-        return await self._run(_count_waiting, self._db)
+        return await self._run_in_thread(_count_waiting, self._db)
 
     async def count_failed(self) -> int:
-        return await self._run(_count_failed, self._db)
+        return await self._run_in_thread(_count_failed, self._db)
 
     async def oldest_waiting_s(self) -> float:
-        return await self._run(_oldest_waiting_s, self._db)
+        return await self._run_in_thread(_oldest_waiting_s, self._db)
 
     async def forget_drained(self) -> None:
-        await self._run(_forget, self._db, time.time() - KEEP_DRAINED_S)
+        await self._run_in_thread(_delete_drained, self._db, time.time() - KEEP_DRAINED_S)
 
     async def close(self) -> None:
-        await self._run(self._db.close)
+        await self._run_in_thread(self._db.close)
         self._thread.shutdown()
 
-    async def _run(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    async def _run_in_thread(
+        self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _T:
         call = self._thread.submit(function, *args, **kwargs)
         return await asyncio.wrap_future(call)
 
 
-def open_file(path: Path) -> sqlite3.Connection:
+def open_queue_file(path: Path) -> sqlite3.Connection:
     """Creates the file if it is missing. Raises sqlite3.Error."""
     db = sqlite3.connect(path, timeout=10, isolation_level=None)
     path.chmod(0o600)
     db.execute("pragma journal_mode = wal")
     db.execute("pragma synchronous = full")
     db.execute("pragma secure_delete = on")  # erased words leave no trace in free pages
-    if not _is_current(db):
-        _upgrade(db)
+    if not _is_schema_current(db):
+        _upgrade_schema(db)
     return db
 
 
-def _is_current(db: sqlite3.Connection) -> bool:
-    return "error" in _columns(db, "entries") and not _columns(db, "events")
+def _is_schema_current(db: sqlite3.Connection) -> bool:
+    return "error" in _list_columns(db, "entries") and not _list_columns(db, "events")
 
 
-def _upgrade(db: sqlite3.Connection) -> None:
+def _upgrade_schema(db: sqlite3.Connection) -> None:
     """Creates the table, or upgrades the file of an earlier version without losing an entry."""
     with db:
         db.execute("begin immediate")  # another process may be doing the same
         db.execute(_SCHEMA)
         db.execute(_WAITING)
-        if "error" not in _columns(db, "entries"):  # an old spool
+        if "error" not in _list_columns(db, "entries"):  # an old spool
             db.execute("alter table entries add column due_at real not null default 0")
             db.execute("alter table entries add column error text")
-        if _columns(db, "events"):  # an old inbox, with its own table
+        if _list_columns(db, "events"):  # an old inbox, with its own table
             db.execute(
                 "insert or ignore into entries (tenant_id, session_id, kind, key, payload,"
                 " created_at, drained_at, due_at, error)"
@@ -135,11 +139,11 @@ def _upgrade(db: sqlite3.Connection) -> None:
             db.execute("drop table events")
 
 
-def _columns(db: sqlite3.Connection, table: str) -> set[str]:
+def _list_columns(db: sqlite3.Connection, table: str) -> set[str]:
     return {row[0] for row in db.execute("select name from pragma_table_info(?)", (table,))}
 
 
-def _insert(db: sqlite3.Connection, row: Row) -> bool:
+def _insert_entry(db: sqlite3.Connection, row: Row) -> bool:
     now = time.time()
     done = db.execute(
         "insert or ignore into entries"
@@ -150,7 +154,7 @@ def _insert(db: sqlite3.Connection, row: Row) -> bool:
     return done.rowcount == 1
 
 
-def _select_waiting(db: sqlite3.Connection, limit: int) -> list[Row]:
+def _select_waiting_entries(db: sqlite3.Connection, limit: int) -> list[Row]:
     rows = db.execute(
         "select kind, key, payload, tenant_id, session_id, seq, created_at from entries"
         " where drained_at is null and error is null and due_at <= ? order by seq limit ?",
@@ -167,7 +171,7 @@ def _mark_failed(db: sqlite3.Connection, seq: int, error: str) -> None:
     db.execute("update entries set error = ? where seq = ?", (error, seq))
 
 
-def _defer(db: sqlite3.Connection, seqs: list[int], pause_s: float) -> None:
+def _defer_entries(db: sqlite3.Connection, seqs: list[int], pause_s: float) -> None:
     _update_each(db, "update entries set due_at = ? where seq = ?", time.time() + pause_s, seqs)
 
 
@@ -196,5 +200,5 @@ def _oldest_waiting_s(db: sqlite3.Connection) -> float:
     return 0.0 if created_at is None else max(0.0, time.time() - created_at)
 
 
-def _forget(db: sqlite3.Connection, drained_before: float) -> None:
+def _delete_drained(db: sqlite3.Connection, drained_before: float) -> None:
     db.execute("delete from entries where drained_at < ?", (drained_before,))

@@ -46,13 +46,13 @@ async def migrate_online(config: Config, script: ScriptDirectory) -> None:
         "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(dsn), poolclass=NullPool
     )
     async with engine.connect() as db:
-        await _lock(db)
+        await _lock_migrations(db)
         await db.run_sync(_refuse_newer_database, script)
-        await db.run_sync(_run)
+        await db.run_sync(_run_migrations)
     await engine.dispose()
 
 
-async def _lock(db: AsyncConnection) -> None:
+async def _lock_migrations(db: AsyncConnection) -> None:
     """Waits by polling: a blocking lock would deadlock with `create index concurrently`."""
     for _ in range(int(LOCK_WAIT_S / 0.1)):
         got = await db.scalar(text("select pg_try_advisory_lock(:key)"), {"key": LOCK})
@@ -74,7 +74,7 @@ def _refuse_newer_database(db: SyncConnection, script: ScriptDirectory) -> None:
         )
 
 
-def _run(db: SyncConnection) -> None:
+def _run_migrations(db: SyncConnection) -> None:
     from alembic import context
 
     context.configure(connection=db, transaction_per_migration=True)

@@ -5,12 +5,12 @@ from uuid import UUID
 
 from courses.pictures import Picture, picture_names
 from db import Connection
-from db.queue import enqueue
+from db.queue import enqueue_job
 from db.storage import Storage
 
 
 def picture_object(course_id: UUID, name: str) -> str:
-    return f"{_folder(course_id)}/{name}"
+    return f"{_picture_folder(course_id)}/{name}"
 
 
 async def store_pictures(
@@ -21,20 +21,20 @@ async def store_pictures(
     Queues the deletion of pictures that no passage shows any more. Raises StorageUnavailable.
     """
     await lock_pictures(db, tenant_id, course_id)
-    stored = set(await storage.names(tenant_id, _folder(course_id)))
+    stored = set(await storage.names(tenant_id, _picture_folder(course_id)))
     for picture in pictures:
         name = picture_object(course_id, picture.name)
         if name not in stored:
             await storage.put(tenant_id, name, picture.data)
     if stored - await list_picture_objects(db, tenant_id, course_id):
-        await enqueue(db, tenant_id, "delete_pictures", {"course_id": str(course_id)})
+        await enqueue_job(db, tenant_id, "delete_pictures", {"course_id": str(course_id)})
 
 
 async def delete_unused_pictures(
     db: Connection, storage: Storage, tenant_id: UUID, course_id: UUID
 ) -> None:
     await lock_pictures(db, tenant_id, course_id)
-    stored = set(await storage.names(tenant_id, _folder(course_id)))
+    stored = set(await storage.names(tenant_id, _picture_folder(course_id)))
     used = await list_picture_objects(db, tenant_id, course_id)
     await storage.delete(tenant_id, sorted(stored - used))
 
@@ -60,5 +60,5 @@ async def list_picture_objects(db: Connection, tenant_id: UUID, course_id: UUID)
     return {picture_object(course_id, name) for row in rows for name in picture_names(row["body"])}
 
 
-def _folder(course_id: UUID) -> str:
+def _picture_folder(course_id: UUID) -> str:
     return f"courses/{course_id}"

@@ -41,14 +41,16 @@ async def list_marked_modules(
         unpublished,
     )
     return [
-        MarkedModule(module_id, title, tuple(_marked(row) for row in group if row["id"]))
+        MarkedModule(
+            module_id, title, tuple(_marked_lesson_of_row(row) for row in group if row["id"])
+        )
         for (module_id, title), group in groupby(
             rows, key=lambda row: (row["module_id"], row["module_title"])
         )
     ]
 
 
-def _marked(row: Any) -> MarkedLesson:
+def _marked_lesson_of_row(row: Any) -> MarkedLesson:
     return MarkedLesson(**{name: value for name, value in row.items() if name != "module_title"})
 
 

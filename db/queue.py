@@ -43,7 +43,7 @@ class JobCounts:
     oldest_s: float
 
 
-def queue_of(db: Connection) -> Queries:
+def queue_queries(db: Connection) -> Queries:
     return Queries(
         AsyncpgDriver(db),  # type: ignore[arg-type]  # a pooled connection has the same methods
         qbe=QueryBuilderEnvironment(_NAMES),
@@ -52,12 +52,12 @@ def queue_of(db: Connection) -> Queries:
     )
 
 
-def parse_entry(payload: bytes | None) -> tuple[UUID, UUID]:
+def parse_job_entry(payload: bytes | None) -> tuple[UUID, UUID]:
     tenant_id, job_id = (payload or b"").decode().split("/")
     return UUID(tenant_id), UUID(job_id)
 
 
-async def enqueue(
+async def enqueue_job(
     db: Connection, tenant_id: UUID, kind: JobKind, payload: dict[str, str | int]
 ) -> UUID:
     """Queues a job when the transaction commits. The payload contains only ids and counts."""
@@ -68,7 +68,7 @@ async def enqueue(
         kind,
         json.dumps(payload),
     )
-    await _push(db, tenant_id, {row["id"]: kind})
+    await _ensure_queue_entries(db, tenant_id, {row["id"]: kind})
     return UUID(str(row["id"]))
 
 
@@ -144,7 +144,7 @@ async def retry_failed_jobs(db: Connection, tenant_id: UUID) -> int:
            where tenant_id = $1 and state = 'failed' returning id, kind""",
         tenant_id,
     )
-    await _push(db, tenant_id, {row["id"]: row["kind"] for row in rows})
+    await _ensure_queue_entries(db, tenant_id, {row["id"]: row["kind"] for row in rows})
     return len(rows)
 
 
@@ -160,7 +160,7 @@ async def requeue_lost_jobs(db: Connection, tenant_id: UUID) -> int:
         tenant_id,
         LOST_AFTER,
     )
-    await _push(db, tenant_id, {row["id"]: row["kind"] for row in rows})
+    await _ensure_queue_entries(db, tenant_id, {row["id"]: row["kind"] for row in rows})
     return len(rows)
 
 
@@ -191,12 +191,12 @@ async def delete_queue_log(db: Connection, age: timedelta) -> None:
     await db.execute("delete from pgqueuer.pgqueuer_log where created < now() - $1::interval", age)
 
 
-async def _push(db: Connection, tenant_id: UUID, jobs: dict[UUID, str]) -> None:
+async def _ensure_queue_entries(db: Connection, tenant_id: UUID, jobs: dict[UUID, str]) -> None:
     """Adds an entry for each job that has none: the keys of live entries are unique."""
     if not jobs:
         return
     keys = [f"{tenant_id}/{job_id}" for job_id in jobs]
-    await queue_of(db).enqueue(
+    await queue_queries(db).enqueue(
         list(jobs.values()),
         [key.encode() for key in keys],
         [0] * len(jobs),

@@ -28,10 +28,12 @@ async def list_questions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> li
         tenant_id,
         lesson_id,
     )
-    return [_question(row) for row in rows]
+    return [_question_of_row(row) for row in rows]
 
 
-async def find_run(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> QuizRun:
+async def find_quiz_run(
+    db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID
+) -> QuizRun:
     """The learner's run, without a pending question if the quiz was never started.
 
     Locks the run until the transaction ends.
@@ -56,7 +58,7 @@ async def find_run(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id:
     )
 
 
-async def find_last_step(db: Connection, tenant_id: UUID, account_id: UUID) -> datetime | None:
+async def find_last_quiz_step(db: Connection, tenant_id: UUID, account_id: UUID) -> datetime | None:
     step: datetime | None = await db.fetchval(
         "select max(updated_at) from quiz_runs where tenant_id = $1 and account_id = $2",
         tenant_id,
@@ -66,18 +68,18 @@ async def find_last_step(db: Connection, tenant_id: UUID, account_id: UUID) -> d
 
 
 async def start_quiz(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> QuizRun:
-    run = await find_run(db, tenant_id, account_id, lesson_id)
+    run = await find_quiz_run(db, tenant_id, account_id, lesson_id)
     if run.pending is not None:
         return run
     questions = await list_questions(db, tenant_id, lesson_id)
     if not questions:
         raise NotFound("quiz")
     run = QuizRun(questions[0], 0, 0, 0, 0, len(questions))
-    await _store(db, tenant_id, account_id, lesson_id, run)
+    await _store_quiz_run(db, tenant_id, account_id, lesson_id, run)
     return run
 
 
-async def grade(
+async def grade_answer(
     db: Connection,
     tenant_id: UUID,
     account_id: UUID,
@@ -90,7 +92,7 @@ async def grade(
     Passing the quiz completes the lesson. Raises Conflict if no question is open or it has no such
     option.
     """
-    run = await find_run(db, tenant_id, account_id, lesson_id)
+    run = await find_quiz_run(db, tenant_id, account_id, lesson_id)
     if run.pending is None:
         raise Conflict("No question is open.")
     check_option(run.pending, option)
@@ -104,18 +106,18 @@ async def grade(
     questions = await list_questions(db, tenant_id, lesson_id)
     following = next((q for q in questions if q.number > run.pending.number), None)
     run = advance_run(run, right, following)
-    await _store(db, tenant_id, account_id, lesson_id, run)
+    await _store_quiz_run(db, tenant_id, account_id, lesson_id, run)
     if passed(run):
         await update_progress(db, tenant_id, account_id, lesson_id, completed=True, now=now)
     return GradedAnswer(right, key["why"] if right else "", run)
 
 
 async def take_hint(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> str:
-    run = await find_run(db, tenant_id, account_id, lesson_id)
+    run = await find_quiz_run(db, tenant_id, account_id, lesson_id)
     if run.pending is None:
         raise Conflict("No question is open.")
     hinted = replace(run, hint_level=run.hint_level + 1)
-    await _store(db, tenant_id, account_id, lesson_id, hinted)
+    await _store_quiz_run(db, tenant_id, account_id, lesson_id, hinted)
     row = await fetch_one(
         db,
         """select q.hint, p.body from quiz_questions q
@@ -128,7 +130,7 @@ async def take_hint(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id
     return hint_text(hinted.hint_level, row["hint"], row["body"])
 
 
-async def _store(
+async def _store_quiz_run(
     db: Connection,
     tenant_id: UUID,
     account_id: UUID,
@@ -155,5 +157,5 @@ async def _store(
     )
 
 
-def _question(row: Any) -> Question:
+def _question_of_row(row: Any) -> Question:
     return Question(**{**row, "options": tuple(row["options"])})

@@ -51,7 +51,7 @@ def may(account: Account, permission: Permission) -> bool:
     return permission in PERMISSIONS[account.role]
 
 
-def require(account: Account, permission: Permission) -> None:
+def require_permission(account: Account, permission: Permission) -> None:
     if not may(account, permission):
         raise Forbidden("Your role does not allow this. Ask an admin.")
 

@@ -72,7 +72,9 @@ async def find_room(db: Connection, tenant_id: UUID, name: str) -> Room | None:
     return None if row is None else Room(**row)
 
 
-async def list_names(db: Connection, tenant_id: UUID, names: Collection[str]) -> list[str]:
+async def list_known_room_names(
+    db: Connection, tenant_id: UUID, names: Collection[str]
+) -> list[str]:
     rows = await db.fetch(
         "select name from livekit_rooms where tenant_id = $1 and name = any($2)",
         tenant_id,
@@ -172,7 +174,7 @@ async def update_lesson(
     Changes nothing if the learner is already on that lesson. Raises NotFound if the account is not
     a learner of the room.
     """
-    learner = await lock_learner(db, tenant_id, room_id, account_id)
+    learner = await lock_room_learner(db, tenant_id, room_id, account_id)
     if learner.lesson_id == lesson_id:
         return learner.revision
     revision: int = await db.fetchval(
@@ -244,7 +246,7 @@ async def record_greeting(
     )
 
 
-async def lock_learner(
+async def lock_room_learner(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID
 ) -> RoomLearner:
     row = await db.fetchrow(

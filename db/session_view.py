@@ -55,7 +55,7 @@ class SessionView:
     slide: tuple[UUID, int] | None = None  # asset, number
 
 
-def fold(events: Sequence[SessionEvent]) -> SessionView:
+def fold_session(events: Sequence[SessionEvent]) -> SessionView:
     """The state at the end of a log.
 
     Raises ValueError if it does not begin with session.started or has an unknown kind of event.
@@ -66,21 +66,21 @@ def fold(events: Sequence[SessionEvent]) -> SessionView:
     if not isinstance(first, SessionStarted):
         raise ValueError("the log does not begin with session.started")
     view = SessionView(first.kind, first.room_id, first.room_sid, events[0].at)
-    return reduce(_apply, events[1:], view)
+    return reduce(_apply_event, events[1:], view)
 
 
-def _apply(view: SessionView, row: SessionEvent) -> SessionView:
+def _apply_event(view: SessionView, row: SessionEvent) -> SessionView:
     event = parse_event(row.type, row.version, row.payload)
     if isinstance(event, LifeEvent):
-        return _live(view, event, row.at)
+        return _apply_life_event(view, event, row.at)
     if isinstance(event, PresenceEvent):
-        return _meet(view, event)
+        return _apply_presence_event(view, event)
     if isinstance(event, AgentEvent):
-        return _serve(view, event)
-    return _stage(view, event)
+        return _apply_agent_event(view, event)
+    return _apply_stage_event(view, event)
 
 
-def _live(view: SessionView, event: LifeEvent, at: datetime) -> SessionView:
+def _apply_life_event(view: SessionView, event: LifeEvent, at: datetime) -> SessionView:
     match event:
         case SessionStarted():
             raise ValueError("a second session.started")
@@ -94,7 +94,7 @@ def _live(view: SessionView, event: LifeEvent, at: datetime) -> SessionView:
             assert_never(event)
 
 
-def _meet(view: SessionView, event: PresenceEvent) -> SessionView:
+def _apply_presence_event(view: SessionView, event: PresenceEvent) -> SessionView:
     match event:
         case ParticipantJoined():
             return replace(view, present={**view.present, event.sid: event.account_id})
@@ -105,7 +105,7 @@ def _meet(view: SessionView, event: PresenceEvent) -> SessionView:
             assert_never(event)
 
 
-def _serve(view: SessionView, event: AgentEvent) -> SessionView:
+def _apply_agent_event(view: SessionView, event: AgentEvent) -> SessionView:
     match event:
         case AgentDispatched():
             return replace(view, agent_epoch=event.epoch, agent_gone=False)
@@ -116,7 +116,7 @@ def _serve(view: SessionView, event: AgentEvent) -> SessionView:
             assert_never(event)
 
 
-def _stage(view: SessionView, event: StageEvent) -> SessionView:
+def _apply_stage_event(view: SessionView, event: StageEvent) -> SessionView:
     match event:
         case LessonChanged():
             return replace(view, lessons={**view.lessons, event.account_id: event.lesson_id})

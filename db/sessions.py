@@ -103,7 +103,7 @@ async def end_session(db: Connection, tenant_id: UUID, session_id: UUID, now: da
         now,
     )
     if ended is not None:
-        await _log_end(db, tenant_id, session_id, now)
+        await _log_session_end(db, tenant_id, session_id, now)
 
 
 async def end_session_in_room(
@@ -122,10 +122,12 @@ async def end_session_in_room(
         ended_at,
     )
     if row is not None:
-        await _log_end(db, tenant_id, row["id"], row["ended_at"])
+        await _log_session_end(db, tenant_id, row["id"], row["ended_at"])
 
 
-async def _log_end(db: Connection, tenant_id: UUID, session_id: UUID, ended_at: datetime) -> None:
+async def _log_session_end(
+    db: Connection, tenant_id: UUID, session_id: UUID, ended_at: datetime
+) -> None:
     """Logs the end of a session after the departures it causes."""
     await close_stays_of_session(db, tenant_id, session_id, ended_at)
     await append_event(db, tenant_id, session_id, SessionEnded(status="completed"), ended_at)

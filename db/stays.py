@@ -32,7 +32,7 @@ class Stay:
 
 
 @dataclass(frozen=True)
-class Participant:
+class ParticipantRow:
     """The row of a stay in a session; `left_at` is None while the person is there."""
 
     session_id: UUID
@@ -44,14 +44,14 @@ class Participant:
 
 
 @dataclass(frozen=True)
-class Stretch:
+class SessionStretch:
     session_id: UUID
     room_sid: str
     started_at: datetime
     ended_at: datetime | None
 
 
-def fold(events: Iterable[MediaEvent]) -> list[Stay]:
+def fold_stays(events: Iterable[MediaEvent]) -> list[Stay]:
     """The stays of people, in order of joining. Ignores agents.
 
     Order and repeats of the events do not matter: each event carries `joined_at`. The end of the
@@ -64,8 +64,8 @@ def fold(events: Iterable[MediaEvent]) -> list[Stay]:
             finished[event.room_sid] = min(event.at, finished.get(event.room_sid, event.at))
         elif event.name in (JOINED, LEFT) and event.sid and not event.agent:
             stay = _stay_of(event)
-            found[event.sid] = _merge(found.get(event.sid, stay), stay)
-    closed = (_close(one, finished.get(one.room_sid)) for one in found.values())
+            found[event.sid] = _merge_stays(found.get(event.sid, stay), stay)
+    closed = (_close_stay(one, finished.get(one.room_sid)) for one in found.values())
     return sorted(closed, key=lambda one: (one.joined_at, one.sid))
 
 
@@ -77,18 +77,18 @@ def _stay_of(event: MediaEvent) -> Stay:
     return replace(one, left_at=max(event.at, joined_at), left_told=SERVER)
 
 
-def _merge(one: Stay, other: Stay) -> Stay:
+def _merge_stays(one: Stay, other: Stay) -> Stay:
     last = max(one, other, key=lambda c: (c.left_told, c.left_at or c.joined_at))
     return replace(last, joined_at=min(one.joined_at, other.joined_at))
 
 
-def _close(one: Stay, finished_at: datetime | None) -> Stay:
+def _close_stay(one: Stay, finished_at: datetime | None) -> Stay:
     if one.left_at or finished_at is None:
         return one
     return replace(one, left_at=max(finished_at, one.joined_at))
 
 
-def length(intervals: Iterable[tuple[datetime, datetime]]) -> timedelta:
+def total_length(intervals: Iterable[tuple[datetime, datetime]]) -> timedelta:
     total, covered = timedelta(), None
     for start, end in sorted(intervals):
         begin = start if covered is None else max(start, covered)
@@ -98,11 +98,11 @@ def length(intervals: Iterable[tuple[datetime, datetime]]) -> timedelta:
 
 
 def participants_of(
-    stays: Iterable[Stay], stretches: Sequence[Stretch], accounts: Mapping[str, UUID]
-) -> list[Participant]:
+    stays: Iterable[Stay], stretches: Sequence[SessionStretch], accounts: Mapping[str, UUID]
+) -> list[ParticipantRow]:
     """One row per stay and session it overlaps. Skips identities without an account."""
     return [
-        Participant(
+        ParticipantRow(
             session_id=stretch.session_id,
             sid=one.sid,
             account_id=accounts[one.identity],
@@ -112,11 +112,11 @@ def participants_of(
         )
         for one in stays
         for stretch in stretches
-        if one.identity in accounts and _overlaps(one, stretch)
+        if one.identity in accounts and _overlaps_stretch(one, stretch)
     ]
 
 
-def _overlaps(one: Stay, stretch: Stretch) -> bool:
+def _overlaps_stretch(one: Stay, stretch: SessionStretch) -> bool:
     return (
         one.room_sid == stretch.room_sid
         and (stretch.ended_at is None or one.joined_at <= stretch.ended_at)

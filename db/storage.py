@@ -42,22 +42,22 @@ class Storage:
 
     async def put(self, tenant_id: UUID, name: str, data: bytes) -> None:
         """Writes or replaces an object, atomically."""
-        with _translated():
+        with _translate_store_errors():
             await self._store.put_async(object_key(tenant_id, name), data)
 
     async def find(self, tenant_id: UUID, name: str) -> StoredObject | None:
         try:
-            with _translated():
+            with _translate_store_errors():
                 meta = await self._store.head_async(object_key(tenant_id, name))
         except FileNotFoundError:
             return None
-        return StoredObject(name, meta["size"], _quoted(meta["e_tag"]))
+        return StoredObject(name, meta["size"], _quote_etag(meta["e_tag"]))
 
     async def read(
         self, tenant_id: UUID, name: str, start: int = 0, end: int | None = None
     ) -> AsyncIterator[bytes]:
         """The bytes from `start` to before `end`, in chunks. Raises FileNotFoundError."""
-        with _translated():
+        with _translate_store_errors():
             key = object_key(tenant_id, name)
             if end is None:
                 found = await self._store.get_async(key)
@@ -70,7 +70,7 @@ class Storage:
         """Names below a folder such as `courses/5f3a`, sorted."""
         first = f"{tenant_id}/"
         found: list[str] = []
-        with _translated():
+        with _translate_store_errors():
             async for batch in self._store.list(object_key(tenant_id, prefix)):
                 found += [meta["path"].removeprefix(first) for meta in batch]
         return sorted(found)
@@ -79,7 +79,7 @@ class Storage:
         """Ignores objects that do not exist."""
         for name in names:
             try:
-                with _translated():
+                with _translate_store_errors():
                     await self._store.delete_async(object_key(tenant_id, name))
             except FileNotFoundError:
                 continue
@@ -118,7 +118,7 @@ def open_storage(settings: Settings) -> Storage:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translate_store_errors() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
@@ -127,5 +127,5 @@ def _translated() -> Iterator[None]:
         raise StorageUnavailable(type(error).__name__) from error
 
 
-def _quoted(etag: str | None) -> str:
+def _quote_etag(etag: str | None) -> str:
     return f'"{(etag or "").strip(chr(34))}"'

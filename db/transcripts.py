@@ -51,7 +51,7 @@ async def insert_segments(db: Connection, tenant_id: UUID, segments: Sequence[Se
 
     Raises asyncpg.ForeignKeyViolationError if a session is missing, and stores none.
     """
-    columns = [[_clean(getattr(segment, name)) for segment in segments] for name in COLUMNS]
+    columns = [[_without_nul(getattr(segment, name)) for segment in segments] for name in COLUMNS]
     session_ids, ids, account_ids = columns[:3]
     await block_erasing(db, tenant_id, session_ids)
     started_at = columns[COLUMNS.index("started_at")]
@@ -155,7 +155,7 @@ async def insert_dead_letter(
         kind,
         entry_key,
         json.dumps(payload).replace("\\u0000", ""),
-        _clean(error),
+        _without_nul(error),
     )
 
 
@@ -166,6 +166,6 @@ async def count_dead_letters(db: Connection, tenant_id: UUID) -> int:
     return count
 
 
-def _clean(value: Any) -> Any:
+def _without_nul(value: Any) -> Any:
     """Postgres refuses NUL in text."""
     return value.replace("\0", "") if isinstance(value, str) else value

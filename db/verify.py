@@ -12,14 +12,14 @@ from db.tenants import list_tenants
 
 
 @dataclass(frozen=True)
-class Verified:
+class VerifiedLog:
     tenant: str
     session_id: UUID
     events: int
     broken_at: int | None
 
 
-async def verify_logs(pool: Pool) -> AsyncIterator[Verified]:
+async def verify_logs(pool: Pool) -> AsyncIterator[VerifiedLog]:
     """The logs of every tenant, by session id. Reads each tenant's logs in one snapshot."""
     async with acquire(pool) as db:
         tenants = await list_tenants(db)
@@ -27,11 +27,11 @@ async def verify_logs(pool: Pool) -> AsyncIterator[Verified]:
         async with acquire(pool) as db, db.transaction(isolation="repeatable_read", readonly=True):
             await set_tenant(db, tenant.id)
             for session_id in await list_session_ids(db, tenant.id):
-                events, broken_at = await _verify(db, tenant.id, session_id)
-                yield Verified(tenant.slug, session_id, events, broken_at)
+                events, broken_at = await _verify_log(db, tenant.id, session_id)
+                yield VerifiedLog(tenant.slug, session_id, events, broken_at)
 
 
-async def _verify(db: Connection, tenant_id: UUID, session_id: UUID) -> tuple[int, int | None]:
+async def _verify_log(db: Connection, tenant_id: UUID, session_id: UUID) -> tuple[int, int | None]:
     """The number of events, and the seq of the first broken one."""
     events = await list_events(db, tenant_id, session_id)
     head = await find_event_head(db, tenant_id, session_id)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from db import Connection, Pool, acquire, tenant_tx
-from db.queue import JobKind, delete_queue_log, enqueue
+from db.queue import JobKind, delete_queue_log, enqueue_job
 from db.tenants import list_tenants
 from jobs.pictures import delete_pictures
 from jobs.prune import JOBS_KEPT, prune
@@ -21,4 +21,4 @@ async def queue_prune_jobs(pool: Pool) -> None:
         await delete_queue_log(db, JOBS_KEPT)
     for tenant in tenants:
         async with tenant_tx(pool, tenant.id) as db:
-            await enqueue(db, tenant.id, "prune", {})
+            await enqueue_job(db, tenant.id, "prune", {})

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from db.notices import delete_old_notices
 from db.queue import delete_completed_jobs
-from db.webhooks import delete_events
+from db.webhooks import delete_webhook_events
 from jobs.work import Work
 
 WEBHOOKS_KEPT = timedelta(days=30)
@@ -13,6 +13,6 @@ JOBS_KEPT = timedelta(days=7)
 
 async def prune(work: Work) -> None:
     async with work.finish() as db:
-        await delete_events(db, work.tenant_id, WEBHOOKS_KEPT)
+        await delete_webhook_events(db, work.tenant_id, WEBHOOKS_KEPT)
         await delete_old_notices(db, work.tenant_id, work.parts.clock())
         await delete_completed_jobs(db, work.tenant_id, JOBS_KEPT)

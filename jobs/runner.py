@@ -15,9 +15,9 @@ from db import Conflict, Connection, acquire, tenant_tx
 from db.queue import (
     JobKind,
     fail_job,
-    parse_entry,
+    parse_job_entry,
     postpone_job,
-    queue_of,
+    queue_queries,
     release_job,
     requeue_lost_jobs,
     start_job,
@@ -44,7 +44,7 @@ class Runner:
     def __init__(self, db: Connection, parts: Parts, kinds: Mapping[JobKind, Run] = KINDS) -> None:
         self._parts = parts
         self._working: set[asyncio.Task[None]] = set()  # of the jobs that run now
-        queue = queue_of(db)
+        queue = queue_queries(db)
         self._queue = PgQueuer(queue.driver, queries=queue)
         for kind, run in kinds.items():
             self._queue.entrypoint(kind, accepts_context=False)(partial(self._take, run))
@@ -97,7 +97,7 @@ class Runner:
         assert task is not None  # noqa: S101 a coroutine runs in a task
         self._working.add(task)
         try:
-            delay = await self._try(run, *parse_entry(entry.payload))
+            delay = await self._try(run, *parse_job_entry(entry.payload))
         finally:
             self._working.discard(task)
         if delay is not None:

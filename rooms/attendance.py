@@ -8,7 +8,7 @@ from livekit import api
 
 from db import Pool, acquire, tenant_tx
 from db.attendance import close_stays_of_ended_sessions, reconcile_stays
-from db.leases import Running, list_running
+from db.leases import RunningSession, list_running_sessions
 from db.stays import Stay
 from db.tenants import list_tenants
 from protocol import agent_identity
@@ -30,7 +30,7 @@ async def reconcile_attendance(
     for tenant in tenants:
         async with tenant_tx(pool, tenant.id) as db:
             await close_stays_of_ended_sessions(db, tenant.id)
-            running = await list_running(db, tenant.id)
+            running = await list_running_sessions(db, tenant.id)
         names = [session.room_name for session in running]
         live = await list_room_sids(lk, names) if names else {}
         for session in running:
@@ -49,7 +49,7 @@ async def reconcile_attendance(
                 )
 
 
-async def _list_people(lk: api.LiveKitAPI, session: Running) -> list[api.ParticipantInfo]:
+async def _list_people(lk: api.LiveKitAPI, session: RunningSession) -> list[api.ParticipantInfo]:
     """The participants of the session's room; none if it has just closed."""
     try:
         return await list_participants(lk, session.room_name)
@@ -60,7 +60,7 @@ async def _list_people(lk: api.LiveKitAPI, session: Running) -> list[api.Partici
 
 
 async def _remove_older_agents(
-    lk: api.LiveKitAPI, session: Running, people: Iterable[api.ParticipantInfo]
+    lk: api.LiveKitAPI, session: RunningSession, people: Iterable[api.ParticipantInfo]
 ) -> None:
     """An agent that hung and was replaced can reconnect later."""
     older = {agent_identity(session.session_id, epoch) for epoch in range(session.epoch)}
@@ -70,7 +70,7 @@ async def _remove_older_agents(
             logger.warning("older agent removed", extra={"session_id": str(session.session_id)})
 
 
-def _connections(session: Running, people: Iterable[api.ParticipantInfo]) -> list[Stay]:
+def _connections(session: RunningSession, people: Iterable[api.ParticipantInfo]) -> list[Stay]:
     return [
         Stay(
             sid=one.sid,

@@ -74,7 +74,7 @@ async def _enter(
     """The caller holds the room's lock. Reads the room again: it may have changed before."""
     tenant_id = account.tenant_id
     room = await stored.find_room_by_id(db, tenant_id, admission.room.id) or admission.room
-    learner = await stored.lock_learner(db, tenant_id, room.id, account.id)
+    learner = await stored.lock_room_learner(db, tenant_id, room.id, account.id)
     metadata = await learner_metadata(
         db, tenant_id, room, account, learner.lesson_id, learner.revision
     )

@@ -46,7 +46,7 @@ async def store_lesson(
     Raises Forbidden if the account is not in the room, NotFound if it may not open the lesson.
     """
     try:
-        learner = await stored.lock_learner(db, room.tenant_id, room.id, account.id)
+        learner = await stored.lock_room_learner(db, room.tenant_id, room.id, account.id)
     except NotFound as error:
         raise Forbidden("You are not in this room") from error
     lesson = await find_lesson(db, room.tenant_id, lesson_id)

@@ -12,7 +12,7 @@ from db import Connection
 from db.event_chain import find_broken_event
 from db.events import find_event_head, list_events
 from db.leases import select_dispatch
-from db.session_view import fold
+from db.session_view import fold_session
 from db.sessions import find_session
 from harness.stack import ROOT, WORKER
 
@@ -57,7 +57,7 @@ async def _check(db: Connection, session: Any) -> int:
     assert find_broken_event(events, await find_event_head(db, tenant_id, session_id)) is None, (
         session_id
     )
-    view, row = fold(events), await find_session(db, tenant_id, session_id)
+    view, row = fold_session(events), await find_session(db, tenant_id, session_id)
     for name in ("status", "kind", "room_id", "room_sid", "started_at", "ended_at"):
         assert getattr(view, name) == getattr(row, name), (session_id, name)
     last = await select_dispatch(db, tenant_id, session_id)

@@ -8,10 +8,10 @@ from uuid import UUID
 from db import AWAY, Pool, acquire, tenant_tx
 from db.attendance import list_room_stretches
 from db.local_inbox import LocalInbox, WaitingWebhook
-from db.rooms import list_names
+from db.rooms import list_known_room_names
 from db.stays import FINISHED, JOINED, LEFT
 from db.tenants import list_tenants
-from db.webhooks import apply_end, apply_presence
+from db.webhooks import apply_joins_and_departures, apply_room_end
 from settings import Settings
 from telemetry import metrics
 
@@ -88,7 +88,7 @@ class Intake:
             tenants = await list_tenants(db)
         for tenant in tenants:
             async with tenant_tx(self._pool, tenant.id) as db:
-                known = await list_names(db, tenant.id, unknown)
+                known = await list_known_room_names(db, tenant.id, unknown)
             self._tenants |= dict.fromkeys(known, tenant.id)
 
     async def _take_of(self, tenant_id: UUID, batch: Sequence[WaitingWebhook]) -> None:
@@ -118,10 +118,10 @@ class Intake:
         due = [webhook for webhook in batch if webhook not in early]
         present = [webhook.event for webhook in due if webhook.event.name != FINISHED]
         async with tenant_tx(self._pool, tenant_id) as db:
-            await apply_presence(db, tenant_id, present)
+            await apply_joins_and_departures(db, tenant_id, present)
         for event in (webhook.event for webhook in due if webhook.event.name == FINISHED):
             async with tenant_tx(self._pool, tenant_id) as db:
-                await apply_end(db, tenant_id, event)
+                await apply_room_end(db, tenant_id, event)
         await self._inbox.mark_drained(due)
         metrics.WEBHOOKS.inc(len(due), outcome="processed")
         await self._inbox.defer(early, EARLY_S)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from db import NotFound, tenant_tx
 from db.events import list_events
-from db.roles import require
+from db.roles import require_permission
 from db.sessions import find_session
 from web.camel import Camel
 from web.dependencies import Caller, Running
@@ -40,7 +40,7 @@ async def get_events(
     session_id: UUID, response: Response, running: Running, caller: Caller
 ) -> EventLog:
     """The event log of a session, for admins. Each event's hash covers the hash before it."""
-    require(caller.account, "read_event_logs")
+    require_permission(caller.account, "read_event_logs")
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         if await find_session(db, caller.tenant_id, session_id) is None:
             raise NotFound("session")

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from db import tenant_tx
 from db.notices import list_notices
-from db.roles import require
+from db.roles import require_permission
 from web.camel import Camel
 from web.dependencies import Caller, Running
 from web.error_responses import PROBLEMS
@@ -49,7 +49,7 @@ async def get_notices(
 
     Alarms concern hosts, so only admins of the default tenant get any.
     """
-    require(caller.account, "read_notices")
+    require_permission(caller.account, "read_notices")
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         notices = await list_notices(db, caller.tenant_id, limit)
     response.headers["Cache-Control"] = "no-store"

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from db import tenant_tx
 from db.erasing import erase_words
-from db.heard import Hit, list_talks, search_heard
+from db.heard import SegmentHit, list_conversations, search_heard_segments
 from db.roles import select_visible_session
 from web.camel import Camel
 from web.dependencies import Caller, Running
@@ -93,11 +93,13 @@ async def get_own_transcripts(
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         whose = (db, caller.tenant_id, caller.account.id)
         if q.strip():
-            hits = await search_heard(
+            hits = await search_heard_segments(
                 *whose, q, lesson_id=lesson_id, module_id=module_id, mine=mine
             )
             return OwnTranscripts(talks=[], hits=[_hit(hit, caller.account.id) for hit in hits])
-        talks = await list_talks(*whose, lesson_id=lesson_id, module_id=module_id, mine=mine)
+        talks = await list_conversations(
+            *whose, lesson_id=lesson_id, module_id=module_id, mine=mine
+        )
     return OwnTranscripts(talks=[HeardTalk.model_validate(talk) for talk in talks], hits=[])
 
 
@@ -118,7 +120,7 @@ async def delete_own_words(
     return WordsErased(erased=count)
 
 
-def _hit(hit: Hit, account_id: UUID) -> HeardSegment:
+def _hit(hit: SegmentHit, account_id: UUID) -> HeardSegment:
     return HeardSegment(
         session_id=hit.session_id,
         segment_id=hit.id,

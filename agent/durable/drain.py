@@ -16,7 +16,7 @@ import db
 from agent.durable.spool import Entry, Spool
 from db.attendance import upsert_participants
 from db.erasing import ErasedWords, list_erased_words
-from db.stays import Participant
+from db.stays import ParticipantRow
 from db.transcripts import Segment, insert_dead_letter, insert_segments
 from settings import Settings
 from telemetry import alarm, metrics
@@ -34,7 +34,7 @@ UNSTORABLE_ERRORS = (asyncpg.PostgresError, ValidationError, ValueError, db.NotF
 
 logger = logging.getLogger("bodh.drain")
 _segments = TypeAdapter(Segment)
-_presences = TypeAdapter(Participant)
+_presences = TypeAdapter(ParticipantRow)
 
 
 class Drainer:

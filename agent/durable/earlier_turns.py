@@ -16,7 +16,7 @@ from agent.room.dispatch import Dispatch
 from db.attendance import was_present
 from db.events import list_events
 from db.leases import select_dispatch
-from db.quizzes import find_last_step
+from db.quizzes import find_last_quiz_step
 from db.rooms import find_room_learner
 from db.transcripts import Segment, list_latest_segments
 
@@ -127,7 +127,7 @@ async def _tool_acted_since(
     """Whether the turn already changed the quiz or lesson, and answering it would do so again."""
     if account_id is None:
         return False
-    step = await find_last_step(conn, dispatch.tenant_id, account_id)
+    step = await find_last_quiz_step(conn, dispatch.tenant_id, account_id)
     changes = [
         event.at
         for event in await list_events(conn, dispatch.tenant_id, dispatch.session.id)

@@ -13,7 +13,7 @@ from agent.durable.spool_writer import SpoolWriter
 from agent.room.dispatch import Dispatch
 from agent.room.learner import Connection, Learner, Roster
 from agent.text.lines import Sentence
-from db.stays import Participant
+from db.stays import ParticipantRow
 from db.transcripts import Segment
 
 TUTOR_NAME = "Bodh"
@@ -21,7 +21,7 @@ NOT_HEARD = "[not heard]"  # a gap in the transcript
 WITHOUT_WORDS = {"text": "", "name": "", "language": None, "confidence": None}
 
 _segments = TypeAdapter(Segment)
-_presences = TypeAdapter(Participant)
+_presences = TypeAdapter(ParticipantRow)
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Journal:
     async def _write_presence(
         self, learner: Learner, connection: Connection, *, left_at: datetime | None
     ) -> None:
-        presence = Participant(
+        presence = ParticipantRow(
             session_id=self._dispatch.session.id,
             sid=connection.sid,
             account_id=learner.account_id,

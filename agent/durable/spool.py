@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from uuid import UUID
 
-from db.local_queue import LocalQueue, Row, open_file
+from db.local_queue import LocalQueue, Row, open_queue_file
 
 Kind = Literal["segment", "participant"]
 PROBE_BYTES = 16 * 1024  # more than the longest segment
@@ -73,7 +73,7 @@ class Spool(LocalQueue):
 def check_spool(path: Path) -> None:
     """Writes a probe larger than an entry. Raises OSError or sqlite3.Error if the disk refuses."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    db = open_file(path)
+    db = open_queue_file(path)
     try:
         db.execute(_PROBE)
         db.execute(

@@ -9,7 +9,7 @@ import protocol
 from agent.room.dispatch import Dispatch
 from db.event_kinds import AgentLeft
 from db.events import append_event
-from db.leases import end_leased_session, heartbeat, select_dispatch
+from db.leases import end_leased_session, select_dispatch, update_heartbeat
 from db.rooms import find_room_by_id
 from db.sessions import find_session
 
@@ -59,7 +59,7 @@ class Lease:
         dispatch, now = self._dispatch, datetime.now(UTC)
         try:
             async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
-                return await heartbeat(
+                return await update_heartbeat(
                     conn, dispatch.tenant_id, dispatch.session.id, dispatch.epoch, now
                 )
         except Exception as error:  # noqa: BLE001 no error may end the conversation

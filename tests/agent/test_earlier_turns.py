@@ -21,7 +21,7 @@ from db.leases import update_epoch
 from db.quizzes import start_quiz
 from db.rooms import ensure_room_learner, record_greeting
 from db.sessions import find_session, insert_session
-from db.stays import Participant
+from db.stays import ParticipantRow
 from db.transcripts import Segment, insert_segments
 from tests.db.rows import NOW, at, make_learner, make_room, segment
 
@@ -72,7 +72,7 @@ async def store(pool: Pool, dispatch: Dispatch, *segments: Segment) -> None:
 async def was_there(
     pool: Pool, dispatch: Dispatch, amina: Account, *, joined: float, left: float | None
 ) -> None:
-    row = Participant(
+    row = ParticipantRow(
         dispatch.session.id,
         f"PA_{joined}",
         amina.id,

@@ -15,8 +15,8 @@ from db.attendance import (
 )
 from db.local_inbox import MediaEvent
 from db.sessions import end_session, find_session, insert_session, update_room_sid
-from db.stays import AGENT, FINISHED, JOINED, LEFT, Participant, Stay
-from db.webhooks import apply_end, apply_presence
+from db.stays import AGENT, FINISHED, JOINED, LEFT, ParticipantRow, Stay
+from db.webhooks import apply_joins_and_departures, apply_room_end
 from tests.db.attendance_parts import (
     CLOSED_S,
     ROOM,
@@ -39,10 +39,12 @@ STORED_CASES = 500 if SOAK else 10
 
 async def apply(db: Connection, tenant_id: UUID, events: list[MediaEvent]) -> None:
     """Applies one batch like the intake."""
-    await apply_presence(db, tenant_id, [event for event in events if event.name != FINISHED])
+    await apply_joins_and_departures(
+        db, tenant_id, [event for event in events if event.name != FINISHED]
+    )
     for event in events:
         if event.name == FINISHED:
-            await apply_end(db, tenant_id, event)
+            await apply_room_end(db, tenant_id, event)
 
 
 async def test_batches_in_any_order_store_the_same_attendance(
@@ -97,9 +99,9 @@ async def test_agent_and_media_server_may_report_in_any_order(
 ) -> None:
     session_id, accounts = await begin(db, tenant_id)
     amina = accounts["l_amina"].id
-    sources: list[Participant | MediaEvent] = [
-        Participant(session_id, "PA_1", amina, at(3.1), None),  # the agent noticed her late
-        Participant(session_id, "PA_1", amina, at(3.1), at(75)),  # and was then frozen
+    sources: list[ParticipantRow | MediaEvent] = [
+        ParticipantRow(session_id, "PA_1", amina, at(3.1), None),  # the agent noticed her late
+        ParticipantRow(session_id, "PA_1", amina, at(3.1), at(75)),  # and was then frozen
         of_accounts([person(JOINED, "PA_1", "l_amina", 2.25, 2)], accounts)[0],
         of_accounts([person(LEFT, "PA_1", "l_amina", 2.25, 60)], accounts)[0],
     ]
@@ -107,7 +109,7 @@ async def test_agent_and_media_server_may_report_in_any_order(
         transaction = db.transaction()
         await transaction.start()
         for source in order:
-            if isinstance(source, Participant):
+            if isinstance(source, ParticipantRow):
                 await upsert_participants(db, tenant_id, [source])
             else:
                 await apply(db, tenant_id, [source])
@@ -119,8 +121,8 @@ async def test_agent_and_media_server_may_report_in_any_order(
 async def test_later_departure_of_two_agents_wins(db: Connection, tenant_id: UUID) -> None:
     session_id, accounts = await begin(db, tenant_id)
     amina = accounts["l_amina"].id
-    first = Participant(session_id, "PA_1", amina, at(3.1), at(60))
-    second = Participant(session_id, "PA_1", amina, at(20), at(61.5))
+    first = ParticipantRow(session_id, "PA_1", amina, at(3.1), at(60))
+    second = ParticipantRow(session_id, "PA_1", amina, at(20), at(61.5))
     for order in ([first, second], [second, first], [second, first, second]):
         transaction = db.transaction()
         await transaction.start()
@@ -217,7 +219,7 @@ async def test_reconcile_reopens_stays_that_a_disconnected_agent_closed(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id, accounts = await begin(db, tenant_id)
-    gone = Participant(session_id, "PA_2", accounts["l_badr"].id, at(10.5), at(30), AGENT)
+    gone = ParticipantRow(session_id, "PA_2", accounts["l_badr"].id, at(10.5), at(30), AGENT)
     await upsert_participants(db, tenant_id, [gone])
     here = [listed(accounts, "PA_2", "l_badr", 10.5)]
     await reconcile_stays(db, tenant_id, session_id, here, at(45))
@@ -247,7 +249,7 @@ async def test_reconcile_logs_the_joins_and_departures_it_finds(
 async def test_open_stays_of_an_ended_session_are_closed(db: Connection, tenant_id: UUID) -> None:
     session_id, accounts = await begin(db, tenant_id)
     await end_session(db, tenant_id, session_id, at(100))
-    late = Participant(session_id, "PA_2", accounts["l_badr"].id, at(10.5), None)
+    late = ParticipantRow(session_id, "PA_2", accounts["l_badr"].id, at(10.5), None)
     await upsert_participants(db, tenant_id, [late])
     await close_stays_of_ended_sessions(db, tenant_id)
     assert await stored(db, tenant_id) == [("PA_2", "l_badr", 10.5, 100)]

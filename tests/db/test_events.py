@@ -41,8 +41,8 @@ from db.event_kinds import (
 )
 from db.events import append_event, find_event_head, list_events
 from db.rooms import Room
-from db.session_view import fold
-from db.stays import Participant
+from db.session_view import fold_session
+from db.stays import ParticipantRow
 from tests.conftest import Database
 from tests.db.rows import NOW, at, make_learner, make_room, make_session
 from tests.soak import SOAK
@@ -329,13 +329,16 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
     await stored.ensure_room_learner(db, tenant_id, room.id, amina.id, first.id)
     await rooms.store_lesson(db, room, amina, second.id, now=NOW)  # not in a session
     session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
-    joined = Participant(session.id, "PA_1", amina.id, at(1), None)
+    joined = ParticipantRow(session.id, "PA_1", amina.id, at(1), None)
     for _ in range(2):
         await leases.update_epoch(db, tenant_id, session.id, at(2))
         await rooms.store_lesson(db, room, amina, first.id, now=at(3))
         await upsert_participants(db, tenant_id, [joined])
     await sessions.update_room_sid(db, tenant_id, session.id, "RM_2", at(4))
-    left = [replace(joined, left_at=at(5)), Participant(session.id, "PA_2", amina.id, at(6), None)]
+    left = [
+        replace(joined, left_at=at(5)),
+        ParticipantRow(session.id, "PA_2", amina.id, at(6), None),
+    ]
     await upsert_participants(db, tenant_id, left)
     await leases.end_leased_session(db, tenant_id, session.id, 1, at(7))  # from an older agent
     for _ in range(2):
@@ -375,7 +378,7 @@ async def test_departure_stored_first_is_logged_after_its_join(
 ) -> None:
     session_id = await make_session(db, tenant_id)
     amina = await make_learner(db, tenant_id)
-    stay = Participant(session_id, "PA_1", amina.id, at(1), at(5))
+    stay = ParticipantRow(session_id, "PA_1", amina.id, at(1), at(5))
     await upsert_participants(db, tenant_id, [stay, replace(stay, left_at=None)])
     assert (await types(db, tenant_id, session_id))[1:] == [
         "participant.joined",
@@ -403,7 +406,7 @@ async def test_drainer_logs_joins_and_departures(
     async with tenant_tx(pool, tenant_id) as db:
         amina = await make_learner(db, tenant_id)
     drain = await create_pool(database.dsn("bodh_drain"))
-    stay = Participant(session_id, "PA_1", amina.id, at(1), None)
+    stay = ParticipantRow(session_id, "PA_1", amina.id, at(1), None)
     for row in (stay, replace(stay, left_at=at(2)), replace(stay, left_at=at(2))):
         async with tenant_tx(drain, tenant_id) as db:
             await upsert_participants(db, tenant_id, [row])
@@ -450,7 +453,7 @@ async def test_folded_log_equals_the_rows(
         sid = f"PA_{who}_{which}"
         if what in ("joins", "leaves"):
             left_at = now if what == "leaves" else None
-            row = Participant(session.id, sid, accounts[who].id, now, left_at)
+            row = ParticipantRow(session.id, sid, accounts[who].id, now, left_at)
             await upsert_participants(db, tenant_id, [row])
         elif what == "ends":
             await sessions.end_session(db, tenant_id, session.id, now)
@@ -475,7 +478,7 @@ async def test_folded_log_equals_the_rows(
 
 def folded(events: Sequence[SessionEvent]) -> dict[str, Any]:
     """The state according to the log."""
-    view = fold(events)
+    view = fold_session(events)
     return {
         "status": view.status,
         "kind": view.kind,
@@ -521,4 +524,4 @@ async def test_log_without_its_first_event_cannot_be_folded(
     await leases.update_epoch(db, tenant_id, session_id, NOW)
     events = await list_events(db, tenant_id, session_id)
     with pytest.raises(ValueError, match="log"):
-        fold(events[1:] if begin else [])
+        fold_session(events[1:] if begin else [])

@@ -13,7 +13,7 @@ from db import Pool, create_pool, tenant_tx
 from db.attendance import upsert_participants
 from db.local_inbox import LocalInbox, MediaEvent
 from db.sessions import find_session, insert_session
-from db.stays import FINISHED, JOINED, LEFT, Participant
+from db.stays import FINISHED, JOINED, LEFT, ParticipantRow
 from tests.conftest import Database
 from tests.db.attendance_parts import (
     CLOSED_S,
@@ -126,7 +126,9 @@ async def test_people_reported_by_drainer_and_watcher_are_logged_once(
     for event in of_accounts(recorded(), accounts):
         await inbox.put(replace(event, room=room))
     rows = [
-        Participant(session_id, sid, accounts[who].id, at(came), None if went is None else at(went))
+        ParticipantRow(
+            session_id, sid, accounts[who].id, at(came), None if went is None else at(went)
+        )
         for sid, who, came, went in STAYS
     ]
     drain = await create_pool(database.dsn("bodh_drain"))

@@ -13,8 +13,8 @@ from db import Conflict, Pool, create_pool, set_tenant, tenant_tx
 from db.queue import (
     JobKind,
     count_jobs,
-    enqueue,
-    queue_of,
+    enqueue_job,
+    queue_queries,
     requeue_lost_jobs,
     retry_failed_jobs,
     start_job,
@@ -38,7 +38,7 @@ MARK: dict[JobKind, Run] = {"prune": leave_mark}
 
 async def queue_one(pool: Pool, tenant_id: UUID) -> UUID:
     async with tenant_tx(pool, tenant_id) as db:
-        return await enqueue(db, tenant_id, "prune", {})
+        return await enqueue_job(db, tenant_id, "prune", {})
 
 
 async def entries(pool: Pool) -> list[asyncpg.Record]:
@@ -51,7 +51,7 @@ async def test_job_is_queued_only_if_its_transaction_commits(pool: Pool, tenant_
         transaction = db.transaction()
         await transaction.start()
         await set_tenant(db, tenant_id)
-        await enqueue(db, tenant_id, "prune", {})
+        await enqueue_job(db, tenant_id, "prune", {})
         await transaction.rollback()
     assert await entries(pool) == []
     job_id = await queue_one(pool, tenant_id)
@@ -236,7 +236,7 @@ async def test_age_of_the_oldest_pending_job_counts_from_when_it_was_due(
     async with tenant_tx(pool, tenant_id) as db:
         assert (await count_jobs(db, tenant_id, NOW)).oldest_s == 0
         for seconds in (-90, 5):
-            await enqueue(db, tenant_id, "prune", {})
+            await enqueue_job(db, tenant_id, "prune", {})
             await db.execute(
                 "update background_jobs set due_at = $1 where due_at > $2", at(seconds), at(9)
             )
@@ -248,7 +248,7 @@ async def test_queue_tables_fit_the_installed_version_of_the_library(
     database: Database,
 ) -> None:
     db = await asyncpg.connect(database.dsn("bodh_owner"))
-    plan = await queue_of(db).plan_upgrade()
+    plan = await queue_queries(db).plan_upgrade()
     await db.close()
     assert list(plan.statements) == []
 

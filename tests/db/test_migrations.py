@@ -12,7 +12,7 @@ import pytest
 from db.event_chain import find_broken_event
 from db.events import find_event_head, list_events
 from db.migrate import FOLDER, MigrationError, migrate
-from db.session_view import fold
+from db.session_view import fold_session
 from tests.conftest import ROOT, Postgres
 
 # an applied revision is not run again: add a new one instead of editing it
@@ -102,7 +102,7 @@ async def test_sessions_older_than_the_log_get_a_complete_one(
         assert (
             find_broken_event(events, await find_event_head(db, tenant_id, session["id"])) is None
         )
-        view = fold(events)
+        view = fold_session(events)
         assert (view.status, view.ended_at) == (session["status"], session["ended_at"])
     await db.close()
 

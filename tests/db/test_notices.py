@@ -18,7 +18,7 @@ from prometheus_client import generate_latest
 import rooms
 from db import Pool, create_pool, tenant_tx
 from db.notices import Notice, list_notices
-from db.queue import enqueue
+from db.queue import enqueue_job
 from settings import Settings
 from telemetry import alarms
 from telemetry.gather import registry
@@ -170,7 +170,7 @@ async def test_overdue_and_failed_jobs_raise_alarms(
     ):
         host = Host(settings, lk, watch_pool)
         async with tenant_tx(pool, tenant_id) as db:
-            await enqueue(db, tenant_id, "prune", {})
+            await enqueue_job(db, tenant_id, "prune", {})
         for change, expected in changes:
             async with tenant_tx(pool, tenant_id) as db:
                 await db.execute(change)

@@ -95,12 +95,12 @@ async def test_only_the_newest_epoch_renews_the_lease(db: Connection, tenant_id:
     room = await make_room(db, tenant_id)
     session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
     assert await leases.update_epoch(db, tenant_id, session.id, NOW) == 1
-    assert await leases.heartbeat(db, tenant_id, session.id, 1, NOW)
+    assert await leases.update_heartbeat(db, tenant_id, session.id, 1, NOW)
     assert await leases.update_epoch(db, tenant_id, session.id, NOW) == 2
-    assert not await leases.heartbeat(db, tenant_id, session.id, 1, NOW)
-    assert await leases.heartbeat(db, tenant_id, session.id, 2, NOW)
+    assert not await leases.update_heartbeat(db, tenant_id, session.id, 1, NOW)
+    assert await leases.update_heartbeat(db, tenant_id, session.id, 2, NOW)
     await sessions.end_session(db, tenant_id, session.id, NOW)
-    assert not await leases.heartbeat(db, tenant_id, session.id, 2, NOW)
+    assert not await leases.update_heartbeat(db, tenant_id, session.id, 2, NOW)
     assert await sessions.find_active_session(db, tenant_id, room.id) is None
     ended = await sessions.find_session(db, tenant_id, session.id)
     assert ended is not None

@@ -39,7 +39,7 @@ from db import (
 )
 from db.event_kinds import AgentDispatched
 from db.local_inbox import MediaEvent
-from db.stays import Participant
+from db.stays import ParticipantRow
 from tests.conftest import Database
 from tests.db.rows import NOW, at, make_learner, make_session, segment
 
@@ -82,14 +82,16 @@ async def fill(pool: Pool, slug: str) -> Ids:
         await progress.record_visit(db, tenant.id, account.id, lesson.id, NOW)
         await quizzes.start_quiz(db, tenant.id, account.id, lesson.id)
         await rate_limits.count_request(db, tenant.id, account.id, "token", 1, NOW)
-        stay = Participant(session_id, "PA_1", account.id, NOW, None)
+        stay = ParticipantRow(session_id, "PA_1", account.id, NOW, None)
         await attendance.upsert_participants(db, tenant.id, [stay])
-        await webhooks.insert_events(db, tenant.id, [MediaEvent("EV_1", "room_started", NOW)])
+        await webhooks.insert_webhook_events(
+            db, tenant.id, [MediaEvent("EV_1", "room_started", NOW)]
+        )
         await account_settings.update_settings(db, tenant.id, account.id, {})
         await notices.upsert_notice(
             db, tenant.id, host="host", name="disk_low", since=NOW, now=NOW, facts={"free_mb": 9}
         )
-        job_id = await queue.enqueue(db, tenant.id, "prune", {})
+        job_id = await queue.enqueue_job(db, tenant.id, "prune", {})
         await queue.start_job(db, tenant.id, job_id)
         await queue.fail_job(db, tenant.id, job_id, 1, error="ValueError")
         erased = segment(session_id, "e", -5, account)
@@ -145,11 +147,11 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (accounts.list_account_ids, ("identities",), {}),
     (attendance.list_durations, ("session_id",), {"now": NOW}),
     (attendance.is_occupied, ("session_id",), {}),
-    (rooms.list_names, ("room_names",), {}),
+    (rooms.list_known_room_names, ("room_names",), {}),
     (transcripts.list_segments, ("session_id",), {}),
     (transcripts.list_heard_segments, ("session_id", "account_id"), {}),
-    (heard.list_talks, ("account_id",), {}),
-    (heard.search_heard, ("account_id",), {"query": "words"}),
+    (heard.list_conversations, ("account_id",), {}),
+    (heard.search_heard_segments, ("account_id",), {"query": "words"}),
     (rooms.list_running_rooms, ("account_id",), {}),
     (progress.list_marked_modules, ("account_id", "course_id"), {}),
 ]
@@ -192,7 +194,7 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
 
     foreign = (theirs.account_id, theirs.lesson_id)
     before = await dump(pool, theirs.tenant_id)
-    await refused(leases.heartbeat, theirs.session_id, 0, NOW)
+    await refused(leases.update_heartbeat, theirs.session_id, 0, NOW)
     await refused(sessions.end_session, theirs.session_id, NOW)
     await refused(leases.update_epoch, theirs.session_id, NOW)
     await refused(leases.take_dispatch, theirs.session_id, 1, NOW)
@@ -210,7 +212,7 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(progress.update_progress, *foreign, completed=True, now=NOW)
     said = segment(theirs.session_id, "foreign", 0, None)
     await refused(transcripts.insert_segments, [said])
-    stay = Participant(theirs.session_id, "PA_2", ours.account_id, NOW, None)
+    stay = ParticipantRow(theirs.session_id, "PA_2", ours.account_id, NOW, None)
     await refused(attendance.upsert_participants, [stay])
     await refused(attendance.reconcile_stays, theirs.session_id, [], at(60))
     await refused(attendance.close_stays_of_ended_sessions)

@@ -7,9 +7,9 @@ import asyncpg
 import pytest
 
 from db import Connection, Pool, attendance, create_pool, tenant_tx, transcripts
-from db.heard import list_talks, search_heard
+from db.heard import list_conversations, search_heard_segments
 from db.rooms import ensure_room_learner
-from db.stays import SERVER, Participant
+from db.stays import SERVER, ParticipantRow
 from tests.conftest import Database
 from tests.db.rows import at, make_learner, make_session, segment
 
@@ -54,9 +54,9 @@ async def test_learner_sees_their_own_words_and_what_was_said_in_their_presence(
         segment(session_id, "again", 31, None),
     ]
     await transcripts.insert_segments(db, tenant_id, said)
-    stays = [Participant(session_id, "PA_1", badr.id, at(10), at(20))]
-    stays.append(Participant(session_id, "PA_2", badr.id, at(30), None))
-    stays.append(Participant(session_id, "PA_3", amina.id, at(0), None))
+    stays = [ParticipantRow(session_id, "PA_1", badr.id, at(10), at(20))]
+    stays.append(ParticipantRow(session_id, "PA_2", badr.id, at(30), None))
+    stays.append(ParticipantRow(session_id, "PA_3", amina.id, at(0), None))
     await attendance.upsert_participants(db, tenant_id, stays)
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
     for learner in (amina, badr):
@@ -80,12 +80,12 @@ async def test_learner_sees_words_of_the_second_in_which_they_left(
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
     await ensure_room_learner(db, tenant_id, room_id, badr.id, None)
     # left at 20.7: the agent reports fractions, the media server, which wins, whole seconds
-    seen = Participant(session_id, "PA_1", badr.id, at(10), at(20.7))
+    seen = ParticipantRow(session_id, "PA_1", badr.id, at(10), at(20.7))
     departed = replace(seen, left_at=at(20), left_told=SERVER)
     await attendance.upsert_participants(db, tenant_id, [seen, departed])
     found = await transcripts.list_heard_segments(db, tenant_id, session_id, badr.id)
-    hits = await search_heard(db, tenant_id, badr.id, "words")
-    (talk,) = await list_talks(db, tenant_id, badr.id)
+    hits = await search_heard_segments(db, tenant_id, badr.id, "words")
+    (talk,) = await list_conversations(db, tenant_id, badr.id)
     assert [one.id for one in found] == ["last second"]
     assert [one.id for one in hits] == ["last second"]
     assert talk.segments == 1
@@ -96,7 +96,7 @@ async def test_departure_may_be_stored_before_or_after_its_join(
 ) -> None:
     session_id = await make_session(db, tenant_id)
     amina = await make_learner(db, tenant_id)
-    join = Participant(session_id, "PA_1", amina.id, at(1), None)
+    join = ParticipantRow(session_id, "PA_1", amina.id, at(1), None)
     await attendance.upsert_participants(db, tenant_id, [replace(join, left_at=at(5)), join])
     row = await db.fetchrow("select joined_at, left_at from livekit_participants")
     assert row is not None
@@ -134,7 +134,7 @@ async def test_segment_without_words_is_not_listed(db: Connection, tenant_id: UU
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
     await ensure_room_learner(db, tenant_id, room_id, amina.id, None)
     assert await transcripts.list_segments(db, tenant_id, session_id) == [spoken]
-    (talk,) = await list_talks(db, tenant_id, amina.id)
+    (talk,) = await list_conversations(db, tenant_id, amina.id)
     assert (talk.first_id, talk.segments, talk.started_at) == ("b", 1, at(4))
     newest = await transcripts.list_latest_segments(db, tenant_id, session_id, 5)
     assert [one.text for one in newest] == ["words b", ""]

@@ -17,7 +17,7 @@ from db import Connection, accounts, fetch_one
 from db.event_kinds import AgentDispatched, SessionStarted
 from db.local_inbox import MediaEvent
 from db.notices import KEPT
-from db.stays import FINISHED, JOINED, Participant, Stay
+from db.stays import FINISHED, JOINED, ParticipantRow, Stay
 from db.storage import Storage
 from tests.db.rows import NOW, at, segment
 from tests.db.test_tenants import Ids
@@ -68,7 +68,7 @@ def _nothing(value: Any) -> Any:
 def usual(ids: Ids, tree: CourseTree) -> Arguments:
     """The argument for each parameter name."""
     said = segment(ids.session_id, "new", 1, None)
-    stay = Participant(ids.session_id, "PA_1", ids.account_id, NOW, at(3))
+    stay = ParticipantRow(ids.session_id, "PA_1", ids.account_id, NOW, at(3))
     joined = MediaEvent("EV_2", JOINED, at(2), "room", "RM_1", "PA_3", "l_nobody", joined_at=at(2))
     return {
         "account_id": ids.account_id, "course_id": ids.course_id, "module_id": ids.module_id,
@@ -133,8 +133,8 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "progress.select_visit_facts": [{}, {"lesson_id": tree.lessons[-1].id}],
         "progress.update_progress": [{"completed": True}, {"percentage": 5}],
         "queue.delete_completed_jobs": [{}, {"age": timedelta(days=9999)}],
-        "queue.enqueue": [{"kind": "prune"}],
-        "quizzes.grade": [{"option": option} for option in range(3)],
+        "queue.enqueue_job": [{"kind": "prune"}],
+        "quizzes.grade_answer": [{"option": option} for option in range(3)],
         "quizzes.start_quiz": [{"lesson_id": lesson.id} for lesson in tree.lessons],
         "rate_limits.count_request": [
             {"name": "token", "now": NOW}, {"name": "token", "now": at(7200)}
@@ -146,7 +146,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "sessions.update_room_sid": [{"room_sid": "RM_5"}],
         "transcripts.insert_dead_letter": [{}, {"payload": letter}],
         "transcripts.insert_segments": [{}, {"segments": [answer]}],
-        "webhooks.apply_end": [{"event": MediaEvent("EV_4", FINISHED, at(9), "room", "RM_1")}],
+        "webhooks.apply_room_end": [{"event": MediaEvent("EV_4", FINISHED, at(9), "room", "RM_1")}],
     }  # fmt: skip
 
 

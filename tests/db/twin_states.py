@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from db import Connection, attendance, transcripts
-from db.stays import Participant
+from db.stays import ParticipantRow
 from tests.db.rows import NOW, make_learner, segment
 from tests.db.test_tenants import Ids
 from tests.db.twins import make_twin
@@ -14,7 +14,7 @@ MARKS = ("CANARYONE", "CANARYTWO")
 async def enrich(db: Connection, ids: Ids) -> None:
     """Adds more rows that statements look for: a second person, answers, another stay."""
     badr = await make_learner(db, ids.tenant_id, "Badr")
-    stay = Participant(ids.session_id, "PA_open", badr.id, NOW, None)
+    stay = ParticipantRow(ids.session_id, "PA_open", badr.id, NOW, None)
     await attendance.upsert_participants(db, ids.tenant_id, [stay])
     tutor = [segment(ids.session_id, key, start, None) for key, start in (("r", 3), ("t", 50))]
     await transcripts.insert_segments(db, ids.tenant_id, tutor)

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from db import Pool, tenant_tx
-from db.queue import enqueue
+from db.queue import enqueue_job
 from tests.conftest import ROOT, Database
 from tests.db.job_parts import marks, state_of, until_ended
 
@@ -43,7 +43,7 @@ async def started(process: Process) -> tuple[UUID, int]:
 
 async def queue_one(pool: Pool, tenant_id: UUID) -> UUID:
     async with tenant_tx(pool, tenant_id) as db:
-        return await enqueue(db, tenant_id, "prune", {})
+        return await enqueue_job(db, tenant_id, "prune", {})
 
 
 async def test_job_of_a_killed_process_is_done_once_by_the_next(

@@ -8,7 +8,7 @@ import pytest
 from courses.course import Lesson
 from db import Forbidden
 from db.accounts import Account, mint_identity
-from db.roles import Permission, may, may_see_lesson, require, strongest_role
+from db.roles import Permission, may, may_see_lesson, require_permission, strongest_role
 from protocol import Role
 
 ALLOWED: list[tuple[Role, Permission, bool]] = [
@@ -38,9 +38,9 @@ def test_role_allows(role: Role, permission: Permission, allowed: bool) -> None:
 
 
 def test_what_a_role_does_not_allow_is_forbidden() -> None:
-    require(account("admin"), "read_notices")
+    require_permission(account("admin"), "read_notices")
     with pytest.raises(Forbidden):
-        require(account("teacher"), "read_notices")
+        require_permission(account("teacher"), "read_notices")
 
 
 @pytest.mark.parametrize(

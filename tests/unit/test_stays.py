@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from db.stays import LEFT, fold, length
+from db.stays import LEFT, fold_stays, total_length
 from tests.db.attendance_parts import CLOSED_S, recorded, seen, shuffled, truth
 from tests.db.rows import at
 from tests.soak import SOAK
@@ -26,7 +26,7 @@ def bounded(test: Callable[..., Any]) -> Any:
 @bounded
 @given(st.randoms(use_true_random=False))
 def test_order_repeats_and_lost_joins_do_not_matter(random: Random) -> None:
-    assert seen(fold(shuffled(random))) == truth()
+    assert seen(fold_stays(shuffled(random))) == truth()
 
 
 @bounded
@@ -39,7 +39,7 @@ def test_lost_departure_extends_the_stay_to_the_end_of_the_room(random: Random) 
     expected = [
         (sid, who, came, CLOSED_S if sid in lost else went) for sid, who, came, went in truth()
     ]
-    assert seen(fold(kept)) == expected
+    assert seen(fold_stays(kept)) == expected
 
 
 @pytest.mark.parametrize(
@@ -55,4 +55,4 @@ def test_lost_departure_extends_the_stay_to_the_end_of_the_room(random: Random) 
 )
 def test_length_of_overlapping_intervals(intervals: list[tuple[int, int]], expected: int) -> None:
     moments = [(at(start), at(end)) for start, end in intervals]
-    assert length(moments) == timedelta(seconds=expected)
+    assert total_length(moments) == timedelta(seconds=expected)

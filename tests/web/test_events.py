@@ -11,8 +11,8 @@ from db import tenant_tx
 from db.attendance import upsert_participants
 from db.event_chain import SessionEvent, find_broken_event
 from db.event_kinds import parse_event
-from db.session_view import fold
-from db.stays import Participant
+from db.session_view import fold_session
+from db.stays import ParticipantRow
 from rooms import close_room
 from tests.web.conftest import School
 
@@ -136,7 +136,9 @@ async def test_entries_lesson_changes_and_the_drainer_do_not_block_each_other(
         at = school.clock.now
         session_id = UUID(page["sessionId"])
         rows = [
-            Participant(session_id, f"PA_{who}_{number}", person.id, at, at if number % 2 else None)
+            ParticipantRow(
+                session_id, f"PA_{who}_{number}", person.id, at, at if number % 2 else None
+            )
             for who, person in enumerate(people)
         ]
         async with tenant_tx(school.pool, school.tenant.id) as db:
@@ -150,7 +152,7 @@ async def test_entries_lesson_changes_and_the_drainer_do_not_block_each_other(
     )
     assert set(codes) == {200}
     rows = rows_of(await read(school, page))
-    view = fold(rows)
+    view = fold_session(rows)
     assert find_broken_event(rows) is None
     present = await school.rows("select sid from livekit_participants where left_at is null")
     learners = await school.rows("select account_id, lesson_id from room_learners")

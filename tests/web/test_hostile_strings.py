@@ -12,7 +12,7 @@ import webvtt
 from agent.text.speakable import speakable
 from db import tenant_tx
 from db.attendance import upsert_participants
-from db.stays import Participant
+from db.stays import ParticipantRow
 from db.transcripts import Segment, insert_segments
 from prompts import render
 from tests.web.conftest import School
@@ -137,6 +137,6 @@ async def said(school: School, session_id: UUID) -> None:
         for number, text in enumerate(CORPUS, start=1)
     ]  # fmt: skip
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        stay = Participant(session_id, "PA_1", amina.id, zero, None)
+        stay = ParticipantRow(session_id, "PA_1", amina.id, zero, None)
         await upsert_participants(db, school.tenant.id, [stay])
         await insert_segments(db, school.tenant.id, rows)

@@ -18,7 +18,7 @@ from playwright.async_api import Browser, Page, expect
 
 from db import tenant_tx
 from db.attendance import upsert_participants
-from db.stays import Participant
+from db.stays import ParticipantRow
 from db.transcripts import insert_segments
 from tests.web.conftest import School
 from tests.web.test_transcripts import segment
@@ -41,7 +41,7 @@ async def session_id(school: School) -> str:
     """Amina's conversation about two lessons, and her progress in the course."""
     session_id: str = (await school.open("Amina"))["sessionId"]
     amina = await school.account("Amina")
-    stay = Participant(UUID(session_id), "PA_1", amina.id, school.clock.now, None)
+    stay = ParticipantRow(UUID(session_id), "PA_1", amina.id, school.clock.now, None)
     said = []
     for number, (name, text, start, end, index) in enumerate(SAID):
         one = segment(school, session_id, number, amina if name else None, text, start, end)

@@ -11,7 +11,7 @@ import webvtt
 
 from db import tenant_tx
 from db.attendance import upsert_participants
-from db.stays import Participant
+from db.stays import ParticipantRow
 from db.transcripts import insert_segments
 from tests.web.conftest import School
 from tests.web.test_transcripts import segment
@@ -32,7 +32,9 @@ async def session_id(school: School) -> str:
     await school.open("Bilal")
     people = {name: await school.account(name) for name in ("Amina", "Bilal")}
     stays = [
-        Participant(UUID(session_id), f"PA_{name}", people[name].id, school.clock.now + wait, None)
+        ParticipantRow(
+            UUID(session_id), f"PA_{name}", people[name].id, school.clock.now + wait, None
+        )
         for name, wait in (("Amina", timedelta()), ("Bilal", timedelta(seconds=30)))
     ]
     said = [

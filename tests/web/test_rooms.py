@@ -15,8 +15,8 @@ from pydantic import SecretStr
 import rooms
 from db import tenant_tx
 from db.attendance import upsert_participants
-from db.leases import heartbeat
-from db.stays import Participant
+from db.leases import update_heartbeat
+from db.stays import ParticipantRow
 from harness.stack import free_port
 from protocol import parse_dispatch, parse_metadata
 from tests.web.conftest import School
@@ -62,7 +62,9 @@ async def ask_token(
 async def live_agent(school: School, session_id: str, epoch: int = 1) -> bool:
     """One heartbeat, as the agent job of an epoch writes it."""
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        return await heartbeat(db, school.tenant.id, UUID(session_id), epoch, school.clock.now)
+        return await update_heartbeat(
+            db, school.tenant.id, UUID(session_id), epoch, school.clock.now
+        )
 
 
 # the page
@@ -573,7 +575,7 @@ async def test_room_lost_long_ago_with_learners_in_it_continues_the_session(scho
     first = await school.open("Amina")
     amina = await school.account("Amina")
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        here = Participant(UUID(first["sessionId"]), "PA_1", amina.id, school.clock.now, None)
+        here = ParticipantRow(UUID(first["sessionId"]), "PA_1", amina.id, school.clock.now, None)
         await upsert_participants(db, school.tenant.id, [here])
     await rooms.close_room(school.lk, first["roomName"])
     school.clock.pass_(minutes=3)

@@ -11,7 +11,7 @@ import webvtt
 from db import tenant_tx
 from db.accounts import Account
 from db.attendance import upsert_participants
-from db.stays import Participant
+from db.stays import ParticipantRow
 from db.transcripts import Segment, insert_segments
 from tests.web.conftest import School
 
@@ -34,8 +34,8 @@ async def session_id(school: School) -> str:
             db,
             school.tenant.id,
             [
-                Participant(UUID(session_id), "PA_1", people["Amina"].id, zero, None),
-                Participant(
+                ParticipantRow(UUID(session_id), "PA_1", people["Amina"].id, zero, None),
+                ParticipantRow(
                     UUID(session_id),
                     "PA_2",
                     people["Bilal"].id,

@@ -19,7 +19,7 @@ import watch.watcher
 from db import Connection, NotFound, Pool, advisory_lock, create_pool, tenant_tx
 from db.event_kinds import AgentLeft
 from db.events import append_event
-from db.leases import Lease, heartbeat, list_leases, take_dispatch
+from db.leases import Lease, list_leases, take_dispatch, update_heartbeat
 from protocol import agent_identity, parse_dispatch
 from telemetry import alarms
 from telemetry.restarting import run_restarting
@@ -73,7 +73,9 @@ async def lease_of(school: School, pool: Pool) -> Lease:
 async def live_agent(school: School, lease: Lease, epoch: int) -> bool:
     """One heartbeat, as the agent job of an epoch writes it."""
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        return await heartbeat(db, school.tenant.id, lease.session_id, epoch, school.clock.now)
+        return await update_heartbeat(
+            db, school.tenant.id, lease.session_id, epoch, school.clock.now
+        )
 
 
 async def epochs(school: School) -> list[int]:
