@@ -12,7 +12,7 @@ from db import AWAY, CONNECT_S, FROZEN_S, Pool, acquire, create_pool, tenant_tx
 from db.queue import retry_failed_jobs
 from db.storage import open_storage
 from db.tenants import list_tenants
-from jobs.runner import Runner
+from jobs.runner import JobRunner
 from jobs.work import Parts
 from settings import Settings, SettingsError, prepare_settings
 from telemetry.restarting import run_restarting, run_until_stopped
@@ -31,7 +31,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     if arguments.command == "retry":
-        return retry(settings)
+        return retry_failed(settings)
     telemetry.start("jobs", settings)
     asyncio.run(run_until_stopped(run_jobs(settings)))
     return 0
@@ -42,23 +42,23 @@ async def run_jobs(settings: Settings) -> None:
     pool = await create_pool(settings.jobs_dsn, max_size=settings.database_pool_size)
     parts = Parts(pool, open_storage(settings), utc_now)
     try:
-        await run_restarting("queue", lambda: run_queue(settings, parts))
+        await run_restarting("queue", lambda: run_on_connection(settings, parts))
     finally:
         pool.terminate()
 
 
-async def run_queue(settings: Settings, parts: Parts) -> None:
+async def run_on_connection(settings: Settings, parts: Parts) -> None:
     """Runs jobs on one connection. Raises database errors when it is lost."""
     db = await asyncpg.connect(settings.jobs_dsn, timeout=CONNECT_S, command_timeout=FROZEN_S)
     try:
-        await Runner(db, parts).run()
+        await JobRunner(db, parts).run()
     finally:
         db.terminate()
 
 
-def retry(settings: Settings) -> int:
+def retry_failed(settings: Settings) -> int:
     try:
-        count = asyncio.run(retry_all(settings))
+        count = asyncio.run(connect_and_retry(settings))
     except AWAY as error:
         print(f"the database does not respond ({type(error).__name__})", file=sys.stderr)
         return 1
@@ -66,15 +66,15 @@ def retry(settings: Settings) -> int:
     return 0
 
 
-async def retry_all(settings: Settings) -> int:
+async def connect_and_retry(settings: Settings) -> int:
     pool = await create_pool(settings.jobs_dsn, max_size=1)
     try:
-        return await _retry_each(pool)
+        return await _retry_tenants(pool)
     finally:
         await pool.close()
 
 
-async def _retry_each(pool: Pool) -> int:
+async def _retry_tenants(pool: Pool) -> int:
     async with acquire(pool) as db:
         tenants = await list_tenants(db)
     count = 0

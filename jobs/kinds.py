@@ -6,10 +6,13 @@ from db import Connection, Pool, acquire, tenant_tx
 from db.queue import JobKind, delete_queue_log, enqueue_job
 from db.tenants import list_tenants
 from jobs.pictures import delete_pictures
-from jobs.prune import JOBS_KEPT, prune
-from jobs.work import Run
+from jobs.prune import JOBS_KEPT, delete_old_rows
+from jobs.work import JobFunction
 
-KINDS: Mapping[JobKind, Run] = {"prune": prune, "delete_pictures": delete_pictures}
+KINDS: Mapping[JobKind, JobFunction] = {
+    "prune": delete_old_rows,
+    "delete_pictures": delete_pictures,
+}
 PRUNE_AT = "7 * * * *"  # each hour, off the full hour
 
 

@@ -11,7 +11,7 @@ WEBHOOKS_KEPT = timedelta(days=30)
 JOBS_KEPT = timedelta(days=7)
 
 
-async def prune(work: Work) -> None:
+async def delete_old_rows(work: Work) -> None:
     async with work.finish() as db:
         await delete_webhook_events(db, work.tenant_id, WEBHOOKS_KEPT)
         await delete_old_notices(db, work.tenant_id, work.parts.clock())

@@ -24,7 +24,7 @@ from db.queue import (
 )
 from db.tenants import list_tenants
 from jobs.kinds import KINDS, PRUNE_AT, queue_prune_jobs
-from jobs.work import Parts, Run, Work
+from jobs.work import JobFunction, Parts, Work
 from telemetry import metrics
 
 HEARTBEAT = timedelta(seconds=6)  # a job without a heartbeat for this long is started again
@@ -38,17 +38,19 @@ GRACE_S = 1.5  # for running jobs to finish at shutdown
 logger = logging.getLogger(__name__)
 
 
-class Runner:
+class JobRunner:
     """Runs jobs on one connection, which the caller closes after `run` returns."""
 
-    def __init__(self, db: Connection, parts: Parts, kinds: Mapping[JobKind, Run] = KINDS) -> None:
+    def __init__(
+        self, db: Connection, parts: Parts, kinds: Mapping[JobKind, JobFunction] = KINDS
+    ) -> None:
         self._parts = parts
         self._working: set[asyncio.Task[None]] = set()  # of the jobs that run now
         queue = queue_queries(db)
         self._queue = PgQueuer(queue.driver, queries=queue)
         for kind, run in kinds.items():
-            self._queue.entrypoint(kind, accepts_context=False)(partial(self._take, run))
-        self._queue.schedule("prune", PRUNE_AT, accepts_context=False)(self._queue_prune)
+            self._queue.entrypoint(kind, accepts_context=False)(partial(self._run_entry, run))
+        self._queue.schedule("prune", PRUNE_AT, accepts_context=False)(self._queue_prune_jobs)
 
     async def run(self) -> None:
         """Runs until cancelled, then gives running jobs GRACE_S to finish and releases the rest.
@@ -56,7 +58,7 @@ class Runner:
         Raises database errors of the connection.
         """
         running = asyncio.create_task(self._run_queue())
-        lost = asyncio.create_task(self._requeue_lost())
+        lost = asyncio.create_task(self._requeue_lost_jobs())
         try:
             await asyncio.wait({running, lost}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -79,10 +81,10 @@ class Runner:
             log_aggregation_interval=timedelta(0),
         )
 
-    async def _queue_prune(self, _: Schedule) -> None:
+    async def _queue_prune_jobs(self, _: Schedule) -> None:
         await queue_prune_jobs(self._parts.pool)
 
-    async def _requeue_lost(self) -> None:
+    async def _requeue_lost_jobs(self) -> None:
         while True:
             async with acquire(self._parts.pool) as db:
                 tenants = await list_tenants(db)
@@ -91,36 +93,38 @@ class Runner:
                     await requeue_lost_jobs(db, tenant.id)
             await asyncio.sleep(LOST_EVERY_S)
 
-    async def _take(self, run: Run, entry: Job) -> None:
+    async def _run_entry(self, run: JobFunction, entry: Job) -> None:
         """Runs the job of an entry. The library keeps the entry if this raises RetryRequested."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 a coroutine runs in a task
         self._working.add(task)
         try:
-            delay = await self._try(run, *parse_job_entry(entry.payload))
+            delay = await self._start_and_run_job(run, *parse_job_entry(entry.payload))
         finally:
             self._working.discard(task)
         if delay is not None:
             # raised outside of any handler: the library stores the text of an exception's cause
             raise RetryRequested(delay)
 
-    async def _try(self, run: Run, tenant_id: UUID, job_id: UUID) -> timedelta | None:
+    async def _start_and_run_job(
+        self, run: JobFunction, tenant_id: UUID, job_id: UUID
+    ) -> timedelta | None:
         """Runs a job. Returns the delay before its next start, or None if there is none."""
         try:
             async with tenant_tx(self._parts.pool, tenant_id) as db:
                 job = await start_job(db, tenant_id, job_id)
             if job is None:
                 return None
-            return await self._run(run, Work(self._parts, tenant_id, job))
+            return await self._run_started_job(run, Work(self._parts, tenant_id, job))
         except Exception as error:  # noqa: BLE001 a process edge; the job's row has its state
             logger.warning("job not started or not ended", extra={"kind": type(error).__name__})
             return POLL
 
-    async def _run(self, run: Run, work: Work) -> timedelta | None:
+    async def _run_started_job(self, run: JobFunction, work: Work) -> timedelta | None:
         began = monotonic()
         job = work.job
         if job.tries > MAX_TRIES:  # each try killed its process before it could record a failure
-            await self._fail(work, "Died")
+            await self._fail_job(work, "Died")
             return None
         try:
             await run(work)
@@ -133,15 +137,15 @@ class Runner:
             return timedelta(0)
         except Exception as error:
             logger.exception("job failed", extra={"job_id": str(job.id), "attempt": job.tries})
-            return await self._postpone(work, type(error).__name__)
+            return await self._postpone_or_fail_job(work, type(error).__name__)
         metrics.JOB_SECONDS.observe(monotonic() - began, kind=job.kind)
         metrics.JOBS.inc(kind=job.kind, outcome="completed")
         return None
 
-    async def _postpone(self, work: Work, error: str) -> timedelta | None:
+    async def _postpone_or_fail_job(self, work: Work, error: str) -> timedelta | None:
         job = work.job
         if job.tries >= MAX_TRIES:
-            await self._fail(work, error)
+            await self._fail_job(work, error)
             return None
         delay: timedelta = FIRST_DELAY * 2 ** (job.tries - 1)
         async with tenant_tx(self._parts.pool, work.tenant_id) as db:
@@ -149,7 +153,7 @@ class Runner:
         metrics.JOBS.inc(kind=job.kind, outcome="retried")
         return delay
 
-    async def _fail(self, work: Work, error: str) -> None:
+    async def _fail_job(self, work: Work, error: str) -> None:
         job = work.job
         async with tenant_tx(self._parts.pool, work.tenant_id) as db:
             await fail_job(db, work.tenant_id, job.id, job.tries, error=error)

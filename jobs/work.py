@@ -38,4 +38,4 @@ class Work:
 
 # A job may start more than once, so everything before `finish` must be safe to repeat.
 # CPU-heavy work belongs in a thread: on the event loop it would stop the heartbeats.
-Run: TypeAlias = Callable[[Work], Awaitable[None]]
+JobFunction: TypeAlias = Callable[[Work], Awaitable[None]]

@@ -8,13 +8,13 @@ from rooms.admission import tutor_room_name
 from rooms.agents import recreate_room, repeat_dispatch, replace_agent
 from rooms.attendance import reconcile_attendance
 from rooms.entry import OpenedRoom, open_room
-from rooms.lessons import adopt_lesson, change_lesson, publish_choices, store_lesson
+from rooms.lessons import adopt_lesson, change_lesson, publish_settings, store_lesson
 from rooms.media import (
     MEDIA_ERRORS,
     MediaUnavailable,
     check_media,
     close_room,
-    connect,
+    connect_media,
     list_room_sids,
 )
 
@@ -26,10 +26,10 @@ __all__ = [
     "change_lesson",
     "check_media",
     "close_room",
-    "connect",
+    "connect_media",
     "list_room_sids",
     "open_room",
-    "publish_choices",
+    "publish_settings",
     "reconcile_attendance",
     "recreate_room",
     "repeat_dispatch",

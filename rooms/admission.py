@@ -17,7 +17,7 @@ from db.roles import may
 from db.rooms import Room
 from protocol import room_name
 from rooms.lessons import move_learner
-from rooms.metadata import see_lesson
+from rooms.metadata import select_visit
 from settings import Settings
 
 
@@ -62,8 +62,10 @@ async def admit(
     room = await stored.ensure_room(
         db, tenant_id, name=name, course_id=course.id, module_id=module.id
     )
-    lesson = await _take_lesson(db, account, room, lessons, asked=lesson_id, stay=stay, now=now)
-    visit = await see_lesson(db, tenant_id, account, course.id, lesson)
+    lesson = await _put_learner_on_lesson(
+        db, account, room, lessons, asked=lesson_id, stay=stay, now=now
+    )
+    visit = await select_visit(db, tenant_id, account, course.id, lesson)
     return Admission(course, module, lessons, lesson, visit, room)
 
 
@@ -74,7 +76,7 @@ def tutor_room_name(settings: Settings, account: Account, course_id: UUID, modul
     return room_name(course_id, module_id)
 
 
-async def _take_lesson(
+async def _put_learner_on_lesson(
     db: Connection,
     account: Account,
     room: Room,

@@ -65,7 +65,7 @@ async def dispatch_first(
     if last.epoch:
         await remove_agent(lk, room.name, session.id, last.epoch)
     epoch = await update_epoch(db, session.tenant_id, session.id, now)
-    await dispatch_agent(settings, lk, room.name, _metadata(session, epoch))
+    await dispatch_agent(settings, lk, room.name, _dispatch_metadata(session, epoch))
 
 
 async def repeat_dispatch(settings: Settings, lk: api.LiveKitAPI, lease: Lease) -> None:
@@ -96,11 +96,11 @@ async def replace_agent(
         await stored.lock_room(db, lease.room_name)
         room = await stored.find_room_by_id(db, lease.tenant_id, lease.room_id)
         session = await find_active_session(db, lease.tenant_id, lease.room_id)
-        if room is None or session is None or not await _served(db, lease, session):
+        if room is None or session is None or not await _is_still_serving(db, lease, session):
             return False
         epoch = await update_epoch(db, lease.tenant_id, session.id, now)
     await remove_agent(lk, room.name, session.id, lease.epoch)
-    await dispatch_agent(settings, lk, room.name, _metadata(session, epoch))
+    await dispatch_agent(settings, lk, room.name, _dispatch_metadata(session, epoch))
     return True
 
 
@@ -124,7 +124,7 @@ async def recreate_room(
         await update_room_sid(db, lease.tenant_id, session.id, live.sid, now)
         epoch = await update_epoch(db, lease.tenant_id, session.id, now)
     logger.warning("room recreated", extra={"session_id": str(session.id), "epoch": epoch})
-    await dispatch_agent(settings, lk, room.name, _metadata(session, epoch))
+    await dispatch_agent(settings, lk, room.name, _dispatch_metadata(session, epoch))
     return True
 
 
@@ -153,7 +153,7 @@ async def remove_agent(lk: api.LiveKitAPI, room_name: str, session_id: UUID, epo
     await remove_participant(lk, room_name, agent_identity(session_id, epoch))
 
 
-def _metadata(session: Session, epoch: int) -> DispatchMetadata:
+def _dispatch_metadata(session: Session, epoch: int) -> DispatchMetadata:
     return DispatchMetadata(
         tenant_id=session.tenant_id,
         room_id=session.room_id,
@@ -163,7 +163,7 @@ def _metadata(session: Session, epoch: int) -> DispatchMetadata:
     )
 
 
-async def _served(db: Connection, lease: Lease, session: Session) -> bool:
+async def _is_still_serving(db: Connection, lease: Lease, session: Session) -> bool:
     """Whether the lease's agent still serves the session, without a newer heartbeat."""
     last = await select_dispatch(db, session.tenant_id, session.id)
     return (session.id, last.epoch, last.heartbeat_at) == (

@@ -39,7 +39,7 @@ async def reconcile_attendance(
             at = clock()
             people = await _list_people(lk, session)
             await _remove_older_agents(lk, session, people)
-            present = _connections(session, people)
+            present = _stays_of_present(session, people)
             async with tenant_tx(pool, tenant.id) as db:
                 closed = await reconcile_stays(db, tenant.id, session.session_id, present, at)
             if closed:
@@ -70,7 +70,7 @@ async def _remove_older_agents(
             logger.warning("older agent removed", extra={"session_id": str(session.session_id)})
 
 
-def _connections(session: RunningSession, people: Iterable[api.ParticipantInfo]) -> list[Stay]:
+def _stays_of_present(session: RunningSession, people: Iterable[api.ParticipantInfo]) -> list[Stay]:
     return [
         Stay(
             sid=one.sid,

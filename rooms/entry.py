@@ -13,7 +13,7 @@ from db.accounts import Account
 from db.sessions import Session
 from protocol import MAX_ROOM_METADATA_BYTES, MAX_TOKEN_METADATA_BYTES, dump_metadata
 from rooms.admission import Admission, admit
-from rooms.lessons import log_lesson
+from rooms.lessons import log_lesson_change
 from rooms.live_room import ensure_live_room
 from rooms.media import MEDIA_ERRORS, MediaUnavailable
 from rooms.metadata import learner_metadata
@@ -54,7 +54,7 @@ async def open_room(
     try:
         async with tenant_tx(pool, account.tenant_id) as db:
             await stored.lock_room(db, admission.room.name)
-            return await _enter(settings, lk, db, account, admission, now)
+            return await _enter_room(settings, lk, db, account, admission, now)
     except MEDIA_ERRORS as error:
         logger.warning(
             "room not opened",
@@ -63,7 +63,7 @@ async def open_room(
         raise MediaUnavailable from error
 
 
-async def _enter(
+async def _enter_room(
     settings: Settings,
     lk: api.LiveKitAPI,
     db: Connection,
@@ -89,5 +89,5 @@ async def _enter(
         own_metadata=own_metadata,
         now=now,
     )
-    await log_lesson(db, tenant_id, session.id, learner, now)
+    await log_lesson_change(db, tenant_id, session.id, learner, now)
     return OpenedRoom(admission, session, join_token(settings, account, room.name, own_metadata))

@@ -77,7 +77,7 @@ async def adopt_lesson(
     )
     session = await find_active_session(db, room.tenant_id, room.id)
     if learner is not None and session is not None:
-        await log_lesson(db, room.tenant_id, session.id, learner, now)
+        await log_lesson_change(db, room.tenant_id, session.id, learner, now)
     return learner
 
 
@@ -91,11 +91,11 @@ async def move_learner(
     moved = replace(learner, lesson_id=lesson_id, revision=revision)
     session = await find_active_session(db, tenant_id, learner.room_id)
     if session is not None:
-        await log_lesson(db, tenant_id, session.id, moved, now)
+        await log_lesson_change(db, tenant_id, session.id, moved, now)
     return moved
 
 
-async def log_lesson(
+async def log_lesson_change(
     db: Connection, tenant_id: UUID, session_id: UUID, learner: RoomLearner, now: datetime
 ) -> None:
     if learner.lesson_id is None:
@@ -146,7 +146,7 @@ async def _update_metadata(
         await update_participant(lk, room.name, account.identity, text)
 
 
-async def publish_choices(lk: api.LiveKitAPI, pool: Pool, account: Account) -> None:
+async def publish_settings(lk: api.LiveKitAPI, pool: Pool, account: Account) -> None:
     """Publishes the account's settings to the agents of the rooms it is active in.
 
     Call it after the commit. An agent that misses them reads them at the next join.

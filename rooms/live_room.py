@@ -42,7 +42,7 @@ async def ensure_live_room(
     their own. The caller holds the room's lock. Raises the errors of the media server.
     """
 
-    async def ensure() -> Session:
+    async def prepare_once() -> Session:
         live = await create_room(lk, settings, room.name, room_metadata)
         before = await find_active_session(db, room.tenant_id, room.id)
         is_new = before is None or before.room_sid != live.sid
@@ -53,20 +53,20 @@ async def ensure_live_room(
                 await update_room(lk, room.name, room_metadata)
         elif account.identity in present and present[account.identity].metadata != own_metadata:
             await update_participant(lk, room.name, account.identity, own_metadata)
-        session = await _session_in(db, room, live.sid, before, now)
+        session = await _ensure_session_in_room(db, room, live.sid, before, now)
         await dispatch_first(settings, lk, db, room, session, now)
         return session
 
     try:
-        return await ensure()
+        return await prepare_once()
     except (api.ServerError, NotFound) as error:
         if isinstance(error, api.ServerError) and error.code != "not_found":
             raise
         # the room closed between two calls, or its agent ended the session: try once more
-        return await ensure()
+        return await prepare_once()
 
 
-async def _session_in(
+async def _ensure_session_in_room(
     db: Connection, room: Room, room_sid: str, running: Session | None, now: datetime
 ) -> Session:
     """The session in the LiveKit room of that sid: the running one, or a new one.

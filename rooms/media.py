@@ -21,7 +21,7 @@ class MediaUnavailable(Exception):
     """The media server does not respond, or refuses our key."""
 
 
-def connect(settings: Settings) -> api.LiveKitAPI:
+def connect_media(settings: Settings) -> api.LiveKitAPI:
     """A client of the media server. Needs a running event loop; the caller closes it."""
     return api.LiveKitAPI(
         settings.livekit_internal_url,
@@ -43,7 +43,7 @@ async def check_media(lk: api.LiveKitAPI) -> None:
 async def close_room(lk: api.LiveKitAPI, name: str) -> None:
     """Disconnects everyone in the room. Does nothing if it is already closed."""
     try:
-        await _repeat(lambda: lk.room.delete_room(api.DeleteRoomRequest(room=name)))
+        await _retry_call(lambda: lk.room.delete_room(api.DeleteRoomRequest(room=name)))
     except api.ServerError as error:
         if error.code != "not_found":
             raise
@@ -51,7 +51,7 @@ async def close_room(lk: api.LiveKitAPI, name: str) -> None:
 
 async def create_room(lk: api.LiveKitAPI, settings: Settings, name: str, metadata: str) -> api.Room:
     """Creates the room. An existing room is returned unchanged, with its own metadata."""
-    return await _repeat(
+    return await _retry_call(
         lambda: lk.room.create_room(
             api.CreateRoomRequest(
                 name=name,
@@ -64,7 +64,7 @@ async def create_room(lk: api.LiveKitAPI, settings: Settings, name: str, metadat
 
 
 async def update_room(lk: api.LiveKitAPI, name: str, metadata: str) -> None:
-    await _repeat(
+    await _retry_call(
         lambda: lk.room.update_room_metadata(
             api.UpdateRoomMetadataRequest(room=name, metadata=metadata)
         )
@@ -72,7 +72,7 @@ async def update_room(lk: api.LiveKitAPI, name: str, metadata: str) -> None:
 
 
 async def update_participant(lk: api.LiveKitAPI, name: str, identity: str, metadata: str) -> None:
-    await _repeat(
+    await _retry_call(
         lambda: lk.room.update_participant(
             api.UpdateParticipantRequest(room=name, identity=identity, metadata=metadata)
         )
@@ -81,7 +81,7 @@ async def update_participant(lk: api.LiveKitAPI, name: str, identity: str, metad
 
 async def list_participants(lk: api.LiveKitAPI, name: str) -> list[api.ParticipantInfo]:
     """The participants of a room, including agents. A killed one stays listed for 20 s."""
-    answer = await _repeat(
+    answer = await _retry_call(
         lambda: lk.room.list_participants(api.ListParticipantsRequest(room=name))
     )
     gone = api.ParticipantInfo.State.DISCONNECTED
@@ -99,13 +99,13 @@ def is_agent(participant: api.ParticipantInfo) -> bool:
 
 async def list_room_sids(lk: api.LiveKitAPI, names: Sequence[str]) -> dict[str, str]:
     """Sids by room name, without the rooms that do not exist."""
-    answer = await _repeat(lambda: lk.room.list_rooms(api.ListRoomsRequest(names=names)))
+    answer = await _retry_call(lambda: lk.room.list_rooms(api.ListRoomsRequest(names=names)))
     return {room.name: room.sid for room in answer.rooms}
 
 
 async def remove_participant(lk: api.LiveKitAPI, name: str, identity: str) -> None:
     try:
-        await _repeat(
+        await _retry_call(
             lambda: lk.room.remove_participant(
                 api.RoomParticipantIdentity(room=name, identity=identity)
             )
@@ -115,7 +115,7 @@ async def remove_participant(lk: api.LiveKitAPI, name: str, identity: str) -> No
             raise
 
 
-async def _repeat(call: Callable[[], Awaitable[_T]]) -> _T:
+async def _retry_call(call: Callable[[], Awaitable[_T]]) -> _T:
     """Retries an idempotent call after a broken connection or a 5xx response."""
     for pause_s in PAUSES_S:
         try:

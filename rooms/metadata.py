@@ -32,13 +32,13 @@ async def learner_metadata(
     if course is None or module is None:
         raise NotFound("the module of this room")
     lesson = await find_lesson(db, tenant_id, lesson_id) if lesson_id else None
-    seen = await see_lesson(db, tenant_id, account, course.id, lesson)
+    seen = await select_visit(db, tenant_id, account, course.id, lesson)
     chosen = await select_settings(db, tenant_id, account.id)
-    metadata = _metadata(course, module, lesson, seen, account, revision)
+    metadata = _build_metadata(course, module, lesson, seen, account, revision)
     return metadata.model_copy(update={"store_words": chosen.store_words})
 
 
-async def see_lesson(
+async def select_visit(
     db: Connection, tenant_id: UUID, account: Account, course_id: UUID, lesson: Lesson | None
 ) -> Visit:
     """The session type of a visit to the lesson, and what the greeting needs (A08)."""
@@ -46,7 +46,7 @@ async def see_lesson(
     return classify_visit(await select_visit_facts(db, tenant_id, account.id, course_id, lesson_id))
 
 
-def _metadata(
+def _build_metadata(
     course: Course,
     module: Module,
     lesson: Lesson | None,

@@ -6,7 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
-from telemetry.log_lines import read_line
+from telemetry.log_lines import readable_line
 
 PERIOD_S = 0.2
 COLOURS = (36, 32, 33, 35, 34, 31)
@@ -69,7 +69,7 @@ class _Log:
 def readable(line: str) -> str:
     """Formats our JSON log lines; leaves other lines as they are."""
     try:
-        return read_line(json.loads(line))
+        return readable_line(json.loads(line))
     except (ValueError, KeyError, TypeError):
         return line
 

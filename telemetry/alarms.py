@@ -33,10 +33,10 @@ logger = logging.getLogger("bodh.alarm")
 _lock = threading.Lock()
 _active: dict[AlarmName, dict[str, float | int | str]] = {}
 _folder: Path | None = None
-_kept = True  # whether the file is up to date; writing fails on a full disk
+_is_written = True  # whether the file is up to date; writing fails on a full disk
 
 
-def begin(folder: Path) -> None:
+def begin_alarms(folder: Path) -> None:
     """Turns alarms on for this process; active ones are written to a file in the folder."""
     global _folder
     _folder = folder
@@ -52,7 +52,7 @@ def alarm(name: AlarmName, on: bool, **facts: float | int | str) -> None:
         if _folder is None:
             return
         if on == (name in _active):
-            _keep(_folder, again=True)
+            _write_active_alarms(_folder, again=True)
             return
         if on:
             logged = {key: value for key, value in facts.items() if may_log(key, value)}
@@ -60,22 +60,22 @@ def alarm(name: AlarmName, on: bool, **facts: float | int | str) -> None:
         else:
             del _active[name]
         metrics.ALARM.set(1 if on else 0, alarm=name)
-        _keep(_folder)
+        _write_active_alarms(_folder)
     level = logging.ERROR if on else logging.INFO
     message = "alarm" if on else "alarm cleared"
     logger.log(level, message, extra={**facts, "alarm": name})
 
 
-def _keep(folder: Path, *, again: bool = False) -> None:
+def _write_active_alarms(folder: Path, *, again: bool = False) -> None:
     """Writes the alarms that are on; with `again`, only if the last write failed."""
-    global _kept
-    if again and _kept:
+    global _is_written
+    if again and _is_written:
         return
     draft = folder / f".{ACTIVE_FILE}"
     try:
         draft.write_text(json.dumps(_active))
         draft.replace(folder / ACTIVE_FILE)
     except OSError:
-        _kept = False
+        _is_written = False
     else:
-        _kept = True
+        _is_written = True

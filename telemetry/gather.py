@@ -31,17 +31,17 @@ class ActiveAlarm:
     facts: dict[str, float | int | str]
 
 
-def registry(base: Path) -> CollectorRegistry:
+def merged_registry(base: Path) -> CollectorRegistry:
     """Collects the current metrics of all processes each time it is read."""
     found = CollectorRegistry()
-    found.register(_Files(base))
+    found.register(_MergedMetrics(base))
     return found
 
 
 def active_alarms(base: Path) -> dict[AlarmName, ActiveAlarm]:
     """The alarms that are on in living processes. If two have the same name, the older one."""
     found: dict[AlarmName, ActiveAlarm] = {}
-    with _buried(base):
+    with _dead_processes_buried(base):
         files = [json.loads(path.read_text()) for path in sorted(base.glob(f"*/{ACTIVE_FILE}"))]
     for name, facts in (alarm for alarms in files for alarm in alarms.items()):
         since = datetime.fromtimestamp(facts.pop("since"), UTC)
@@ -50,13 +50,13 @@ def active_alarms(base: Path) -> dict[AlarmName, ActiveAlarm]:
     return found
 
 
-def living(base: Path) -> set[str]:
-    with _buried(base):
+def list_living_processes(base: Path) -> set[str]:
+    with _dead_processes_buried(base):
         return {path.name.split("-", 1)[0] for path in base.glob("*.lock")}
 
 
 @contextlib.contextmanager
-def _buried(base: Path) -> Iterator[None]:
+def _dead_processes_buried(base: Path) -> Iterator[None]:
     """Adds what dead processes counted to `past` and removes their folders.
 
     Until it exits, no other process removes a folder.
@@ -65,16 +65,16 @@ def _buried(base: Path) -> Iterator[None]:
     with (base / f".{PAST}").open("w") as only_one:
         fcntl.flock(only_one, fcntl.LOCK_EX)
         for lock in base.glob("*.lock"):
-            if not _held(lock):
+            if not _is_lock_held(lock):
                 folder = lock.with_suffix("")
                 with contextlib.suppress(OSError):  # on a full disk these counts are lost
-                    _keep(folder, base / PAST)
+                    _add_to_past(folder, base / PAST)
                 shutil.rmtree(folder, ignore_errors=True)
                 lock.unlink()
         yield
 
 
-def _held(lock: Path) -> bool:
+def _is_lock_held(lock: Path) -> bool:
     with lock.open() as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -83,39 +83,39 @@ def _held(lock: Path) -> bool:
     return False
 
 
-def _keep(folder: Path, past: Path) -> None:
+def _add_to_past(folder: Path, past: Path) -> None:
     past.mkdir(exist_ok=True)
     for kind in KEPT:
-        files = list(_written(folder, f"{kind}_*.db"))
+        files = list(_written_files(folder, f"{kind}_*.db"))
         if not files:
             continue
         sums: Any
         with contextlib.closing(MetricFile(str(past / f"{kind}_0.db"))) as sums:
             for path in files:
-                for key, value, _, _ in _read(path):
+                for key, value, _, _ in _read_metric_values(path):
                     sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
 
 
-def _written(base: Path, pattern: str) -> Iterator[Path]:
+def _written_files(base: Path, pattern: str) -> Iterator[Path]:
     """Skips empty files: a new file is empty for a moment."""
     return (path for path in base.glob(pattern) if path.stat().st_size)
 
 
-def _read(path: Path) -> Iterator[tuple[str, float, float, int]]:
+def _read_metric_values(path: Path) -> Iterator[tuple[str, float, float, int]]:
     values: Iterator[tuple[str, float, float, int]] = MetricFile.read_all_values_from_file(  # type: ignore[no-untyped-call]
         str(path)
     )
     return values
 
 
-class _Files:
+class _MergedMetrics:
     def __init__(self, base: Path) -> None:
         self._base = base
 
     def collect(self) -> Iterable[Metric]:
-        with _buried(self._base):
+        with _dead_processes_buried(self._base):
             while True:  # LiveKit's worker empties its folder when it starts: try again
                 with contextlib.suppress(FileNotFoundError):
-                    files = [str(path) for path in _written(self._base, "*/*.db")]
+                    files = [str(path) for path in _written_files(self._base, "*/*.db")]
                     merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
                     return merged

@@ -58,8 +58,8 @@ class LineFormatter(logging.Formatter):
         self._readable = readable
 
     def format(self, record: logging.LogRecord) -> str:
-        line = line_of(record, self._process)
-        return read_line(line) if self._readable else json.dumps(line)
+        line = log_line_of(record, self._process)
+        return readable_line(line) if self._readable else json.dumps(line)
 
 
 class RelayFormatter(logging.Formatter):
@@ -69,14 +69,14 @@ class RelayFormatter(logging.Formatter):
     """
 
     def format(self, record: logging.LogRecord) -> str:
-        for name, value in line_of(record, "job").items():
+        for name, value in log_line_of(record, "job").items():
             if name in ("error", "stack", "process"):
                 setattr(record, f"line_{name}", value)
         record.exc_text = None
         return message_of(record)
 
 
-def line_of(record: logging.LogRecord, process: str) -> dict[str, Any]:
+def log_line_of(record: logging.LogRecord, process: str) -> dict[str, Any]:
     line: dict[str, Any] = {
         "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
         "level": record.levelname,
@@ -125,12 +125,12 @@ def error_of(record: logging.LogRecord) -> dict[str, Any]:
     error: BaseException | None = record.exc_info[1]
     while error is not None and len(names) < 5:
         names.append(type(error).__name__)
-        stack += places(error.__traceback__)
+        stack += stack_places(error.__traceback__)
         error = error.__cause__ or error.__context__
     return {"error": " < ".join(names), "stack": stack[:40]}
 
 
-def places(trace: TracebackType | None) -> list[str]:
+def stack_places(trace: TracebackType | None) -> list[str]:
     frames = traceback.walk_tb(trace)
     return [
         f"{'/'.join(frame.f_code.co_filename.rsplit('/', 2)[-2:])}:{line} {frame.f_code.co_name}"
@@ -138,7 +138,7 @@ def places(trace: TracebackType | None) -> list[str]:
     ]
 
 
-def read_line(line: dict[str, Any]) -> str:
+def readable_line(line: dict[str, Any]) -> str:
     head = ("time", "level", "logger", "process", "message", "pid", "stack")
     facts = " ".join(f"{name}={value}" for name, value in line.items() if name not in head)
     text = f"{line['time'][11:19]} {line['level']:<7} {line['message']}"

@@ -22,7 +22,7 @@ _registry: "CollectorRegistry | None" = None
 _made: dict[str, Any] = {}
 
 
-def begin(folder: Path) -> None:
+def begin_metrics(folder: Path) -> None:
     """Turns metrics on for this process and keeps their files in the folder."""
     global _registry
     os.environ[FOLDER] = str(folder)
@@ -43,19 +43,19 @@ class Metric:
     doc: str
     labels: tuple[str, ...] = ()
 
-    def _change(
+    def _change_value(
         self, verb: Literal["inc", "set", "observe"], value: float, labels: dict[str, str]
     ) -> None:
         if _registry is not None:
             with contextlib.suppress(OSError):  # a full disk costs a metric, not the process
-                getattr(self._one(labels), verb)(value)
+                getattr(self._collector_for(labels), verb)(value)
 
-    def _one(self, labels: dict[str, str]) -> Any:
+    def _collector_for(self, labels: dict[str, str]) -> Any:
         if self.name not in _made:
-            _made[self.name] = self._make()
+            _made[self.name] = self._make_collector()
         return _made[self.name].labels(**labels) if labels else _made[self.name]
 
-    def _make(self) -> Any:
+    def _make_collector(self) -> Any:
         raise NotImplementedError
 
 
@@ -64,9 +64,9 @@ class Counter(Metric):
     """A count that only grows. Its name ends in `_total`."""
 
     def inc(self, count: float = 1, **labels: str) -> None:
-        self._change("inc", count, labels)
+        self._change_value("inc", count, labels)
 
-    def _make(self) -> Any:
+    def _make_collector(self) -> Any:
         from prometheus_client import Counter as Made
 
         return Made(self.name, self.doc, self.labels, registry=_registry)
@@ -79,9 +79,9 @@ class Gauge(Metric):
     over: Literal["livesum", "livemax"] = "livesum"
 
     def set(self, value: float, **labels: str) -> None:
-        self._change("set", value, labels)
+        self._change_value("set", value, labels)
 
-    def _make(self) -> Any:
+    def _make_collector(self) -> Any:
         from prometheus_client import Gauge as Made
 
         return Made(
@@ -94,9 +94,9 @@ class Histogram(Metric):
     """A distribution of durations, in seconds."""
 
     def observe(self, seconds: float, **labels: str) -> None:
-        self._change("observe", seconds, labels)
+        self._change_value("observe", seconds, labels)
 
-    def _make(self) -> Any:
+    def _make_collector(self) -> Any:
         from prometheus_client import Histogram as Made
 
         return Made(self.name, self.doc, self.labels, registry=_registry, buckets=SECONDS)

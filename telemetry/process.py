@@ -34,15 +34,15 @@ def start(process: Process, settings: Settings) -> None:
     start_logging(process)
     os.environ[STARTED] = process
     try:
-        folder = own_folder(metrics_dir(settings), process)
+        folder = create_own_folder(metrics_dir(settings), process)
     except OSError as error:
         logger.error(
             "metrics and alarms are off: their folder cannot be created",
             extra={"kind": type(error).__name__},
         )
         return
-    metrics.begin(folder)
-    alarms.begin(folder)
+    metrics.begin_metrics(folder)
+    alarms.begin_alarms(folder)
 
 
 def start_job(settings: Settings) -> None:
@@ -74,7 +74,7 @@ def metrics_dir(settings: Settings) -> Path:
     return settings.run_dir / "metrics"
 
 
-def own_folder(base: Path, process: str) -> Path:
+def create_own_folder(base: Path, process: str) -> Path:
     """Creates a folder. A lock that containers see too shows that the process is alive."""
     base.parent.mkdir(parents=True, exist_ok=True, mode=0o711)  # postgres runs as another user
     base.mkdir(exist_ok=True, mode=0o700)

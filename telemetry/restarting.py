@@ -34,13 +34,13 @@ async def run_restarting(name: str, part: Callable[[], Awaitable[None]]) -> None
             await part()
         except Exception as error:  # noqa: BLE001 a process edge
             failures = 0 if clock() - began > HEALTHY_S else failures + 1
-            for kind in sorted(_kinds(error)):
+            for kind in sorted(_error_kinds(error)):
                 logger.warning("part failed", extra={"part": name, "kind": kind})
         await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
 
 
-def _kinds(error: BaseException) -> set[str]:
+def _error_kinds(error: BaseException) -> set[str]:
     """Type names of an exception, or of those in a group."""
     if isinstance(error, BaseExceptionGroup):
-        return {name for one in error.exceptions for name in _kinds(one)}
+        return {name for one in error.exceptions for name in _error_kinds(one)}
     return {type(error).__name__}

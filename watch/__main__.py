@@ -11,11 +11,11 @@ from db import create_pool
 from settings import Settings, SettingsError, prepare_settings
 from telemetry.process import metrics_dir
 from telemetry.restarting import run_restarting, run_until_stopped
-from watch.host import Host
-from watch.intake import apply_webhooks
+from watch.host_checks import HostChecks
 from watch.metrics import serve_metrics
-from watch.notices import Notices
+from watch.notices import NoticeWriter
 from watch.watcher import keep_watch, utc_now
+from watch.webhook_intake import apply_webhooks
 
 
 async def run_watch(settings: Settings) -> None:
@@ -27,8 +27,8 @@ async def run_watch(settings: Settings) -> None:
         async with asyncio.TaskGroup() as parts:
             parts.create_task(run_restarting("watcher", lambda: keep_watch(settings, lk, pool)))
             parts.create_task(run_restarting("webhooks", lambda: apply_webhooks(settings, pool)))
-            parts.create_task(run_restarting("host", lambda: Host(settings, lk, pool).run()))
-            notices = Notices(pool, metrics_dir(settings), utc_now, socket.gethostname())
+            parts.create_task(run_restarting("host", lambda: HostChecks(settings, lk, pool).run()))
+            notices = NoticeWriter(pool, metrics_dir(settings), utc_now, socket.gethostname())
             parts.create_task(run_restarting("notices", notices.run))
             parts.create_task(run_restarting("metrics", lambda: serve_metrics(settings)))
 

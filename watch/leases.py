@@ -26,8 +26,8 @@ LONGEST_PAUSE_S = 30.0  # between agents that die at startup
 
 
 @dataclass
-class Seen:
-    """What was observed of one lease; times are by the clock of `Leases`."""
+class ObservedLease:
+    """What was observed of one lease; times are by the clock of `LeaseObserver`."""
 
     lease: Lease
     since: float  # the last change of the lease
@@ -43,7 +43,7 @@ class Seen:
     alone_since: float | None = None  # since when a learner has been without a live agent
 
 
-class Leases:
+class LeaseObserver:
     def __init__(self, stale_s: float, longest_look_s: float) -> None:
         """A lease is stale `stale_s` after its last heartbeat.
 
@@ -51,12 +51,12 @@ class Leases:
         """
         self._stale_s = stale_s
         self._longest_look_s = longest_look_s
-        self._seen: dict[UUID, Seen] = {}
+        self._seen: dict[UUID, ObservedLease] = {}
         self.ended_waits: list[float] = []  # ended since the last look
         self._looked: float | None = None
         self._now = 0.0
 
-    def look(
+    def judge_leases(
         self, leases: Iterable[Lease], live: Mapping[str, str] | None, at: float
     ) -> list[tuple[Lease, Verdict]]:
         """Returns the due verdicts and counts them as done. `at` is monotonic.
@@ -70,63 +70,63 @@ class Leases:
         known, self._seen, self.ended_waits = self._seen, {}, []
         due: list[tuple[Lease, Verdict]] = []
         for lease in leases:
-            seen = self._observe(known.get(lease.session_id), lease)
+            seen = self._observe_lease(known.get(lease.session_id), lease)
             self._seen[lease.session_id] = seen
             if live is None:
                 seen.unseen = True
                 continue
-            verdict = self._judge(seen, live.get(lease.room_name))
+            verdict = self._judge_lease(seen, live.get(lease.room_name))
             if verdict is not None:
-                self._count(seen, verdict)
+                self._record_verdict(seen, verdict)
                 due.append((lease, verdict))
         return due
 
-    def waits(self) -> list[float]:
+    def waits_for_agent_s(self) -> list[float]:
         """Seconds that each room with a learner has been without a live agent."""
         since = [one.alone_since for one in self._seen.values()]
         return [self._now - at for at in since if at is not None]
 
     def oldest_heartbeat_s(self) -> float:
-        living = [one for one in self._seen.values() if self._lives(one)]
+        living = [one for one in self._seen.values() if self._has_live_agent(one)]
         return max((self._now - one.since for one in living), default=0.0)
 
-    def _observe(self, seen: Seen | None, lease: Lease) -> Seen:
+    def _observe_lease(self, seen: ObservedLease | None, lease: Lease) -> ObservedLease:
         now = self._now
         if seen is None:
-            seen = Seen(lease, since=now, epoch_since=now, asked=now)
+            seen = ObservedLease(lease, since=now, epoch_since=now, asked=now)
         if seen.lease.epoch != lease.epoch:
             seen.epoch_since = seen.asked = now
             seen.asks, seen.first_heartbeat = 0, None
-        if _sign(seen.lease) != _sign(lease):
+        if _signs_of_life(seen.lease) != _signs_of_life(lease):
             seen.since = now
         if lease.heartbeat_at is not None and seen.first_heartbeat is None:
             seen.first_heartbeat = now
         seen.lease = lease
-        self._observe_wait(seen)
+        self._observe_wait_for_agent(seen)
         return seen
 
-    def _observe_wait(self, seen: Seen) -> None:
+    def _observe_wait_for_agent(self, seen: ObservedLease) -> None:
         """Counts the wait for an agent from the last heartbeat."""
-        if not seen.lease.present or self._lives(seen):
+        if not seen.lease.present or self._has_live_agent(seen):
             if seen.alone_since is not None and seen.lease.present:
                 self.ended_waits.append(self._now - seen.alone_since)
             seen.alone_since = None
         elif seen.alone_since is None:
             seen.alone_since = seen.since
 
-    def _judge(self, seen: Seen, live_sid: str | None) -> Verdict | None:
+    def _judge_lease(self, seen: ObservedLease, live_sid: str | None) -> Verdict | None:
         lease = seen.lease
         if live_sid != lease.room_sid:
-            return self._judge_gone(seen)
+            return self._judge_missing_room(seen)
         seen.gone_since, seen.unseen, seen.occupied = None, False, lease.present
         if not lease.present and self._now - seen.epoch_since > COMING_S:
             return None
         if lease.heartbeat_at is None and lease.taken_at is None:
             pause = ASK_PAUSES_S[min(seen.asks, len(ASK_PAUSES_S) - 1)]
             return "ask" if self._now - seen.asked > pause else None
-        return "replace" if self._stale(seen) else None
+        return "replace" if self._is_stale(seen) else None
 
-    def _judge_gone(self, seen: Seen) -> Verdict | None:
+    def _judge_missing_room(self, seen: ObservedLease) -> Verdict | None:
         """Goes by the last known occupancy: a disconnected agent reports everybody as departed."""
         if seen.gone_since is None:
             seen.gone_since = self._now
@@ -135,18 +135,20 @@ class Leases:
             return "remake" if seen.unseen or gone_s > LOST_S else None
         return "end" if gone_s > GRACE_S else None
 
-    def _lives(self, seen: Seen) -> bool:
+    def _has_live_agent(self, seen: ObservedLease) -> bool:
         lease = seen.lease
         alive = lease.heartbeat_at is not None and self._now - seen.since <= self._stale_s
         return alive and not lease.left
 
-    def _stale(self, seen: Seen) -> bool:
+    def _is_stale(self, seen: ObservedLease) -> bool:
         if seen.lease.left:
             return self._now - seen.replaced > LEFT_PAUSE_S
         limit = START_S if seen.lease.heartbeat_at is None else self._stale_s
-        return self._now - max(seen.since, seen.replaced) > limit + _pause_s(seen.short_lives)
+        return self._now - max(seen.since, seen.replaced) > limit + _startup_pause_s(
+            seen.short_lives
+        )
 
-    def _count(self, seen: Seen, verdict: Verdict) -> None:
+    def _record_verdict(self, seen: ObservedLease, verdict: Verdict) -> None:
         """Keeps a verdict from being repeated before it can take effect."""
         if verdict == "ask":
             seen.asks += 1
@@ -159,11 +161,11 @@ class Leases:
             seen.gone_since, seen.unseen = self._now, False
 
 
-def _sign(lease: Lease) -> tuple[object, ...]:
+def _signs_of_life(lease: Lease) -> tuple[object, ...]:
     return lease.epoch, lease.taken_at, lease.heartbeat_at, lease.room_sid
 
 
-def _pause_s(short_lives: int) -> float:
+def _startup_pause_s(short_lives: int) -> float:
     """The pause between agents that die at startup. The first death may be an accident."""
     doublings = min(short_lives - 2, 5)
     return min(2.0**doublings, LONGEST_PAUSE_S) if doublings >= 0 else 0.0

@@ -5,14 +5,16 @@ import asyncio
 from prometheus_client import start_http_server
 
 from settings import Settings
-from telemetry.gather import registry
+from telemetry.gather import merged_registry
 from telemetry.process import metrics_dir
 
 
 async def serve_metrics(settings: Settings) -> None:
     """Serves until cancelled. Raises OSError if the port is taken."""
     server, thread = start_http_server(
-        settings.metrics_address_port, addr="127.0.0.1", registry=registry(metrics_dir(settings))
+        settings.metrics_address_port,
+        addr="127.0.0.1",
+        registry=merged_registry(metrics_dir(settings)),
     )
     try:
         await asyncio.Event().wait()

@@ -15,7 +15,7 @@ EVERY_S = 1.0
 SAY_AGAIN_S = 60.0  # shows other hosts that this one is alive
 
 
-class Notices:
+class NoticeWriter:
     """Writes the alarms of one host when they change; remembers them while Postgres is away."""
 
     def __init__(self, pool: Pool, base: Path, clock: Callable[[], datetime], host: str) -> None:
@@ -32,20 +32,20 @@ class Notices:
         written_at = 0.0
         clock = asyncio.get_running_loop().time
         while True:
-            changed = await self.look()
+            changed = await self.read_alarms()
             if changed or clock() - written_at > SAY_AGAIN_S:
-                await self.write()
+                await self.write_notices()
                 written_at = clock()
             await asyncio.sleep(EVERY_S)
 
-    async def look(self) -> bool:
+    async def read_alarms(self) -> bool:
         """Reads the alarms. Returns whether any changed."""
         now = await asyncio.to_thread(active_alarms, self._base)  # waits for a lock file
         self._cleared += [one for name, one in self._active.items() if name not in now]
         self._active = now
         return bool(self._cleared) or self._written != set(now)
 
-    async def write(self) -> None:
+    async def write_notices(self) -> None:
         now, cleared = self._clock(), list(self._cleared)
         async with acquire(self._pool) as db:
             tenant = await find_tenant(db, DEFAULT)

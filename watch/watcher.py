@@ -17,7 +17,7 @@ from db.leases import Lease, end_leased_session, list_leases
 from db.tenants import list_tenants
 from settings import Settings
 from telemetry import alarm, metrics
-from watch.leases import Leases, Verdict
+from watch.leases import LeaseObserver, Verdict
 
 LOCK = 0x626F6468  # advisory lock key
 MEDIA_PATIENCE_S = 1.0
@@ -47,7 +47,7 @@ class Watcher:
         self._pool = pool
         self._clock = clock
         self._every_s = settings.lease_heartbeat.total_seconds()
-        self._leases = Leases(settings.lease_stale.total_seconds(), 1.5 * self._every_s)
+        self._leases = LeaseObserver(settings.lease_stale.total_seconds(), 1.5 * self._every_s)
         self._busy: dict[UUID, asyncio.Task[None]] = {}
         self._sees = True  # whether the media server responded last time
 
@@ -55,23 +55,23 @@ class Watcher:
         """Runs until cancelled. Raises errors of `db`, the connection that holds the lock."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                for lease, verdict in await self.look(db):
+                for lease, verdict in await self.judge_sessions(db):
                     if lease.session_id not in self._busy:
-                        task = tasks.create_task(self._do(lease, verdict))
+                        task = tasks.create_task(self._try_verdict(lease, verdict))
                         self._busy[lease.session_id] = task
                 await asyncio.sleep(self._every_s)
 
-    async def look(self, db: Connection) -> list[tuple[Lease, Verdict]]:
+    async def judge_sessions(self, db: Connection) -> list[tuple[Lease, Verdict]]:
         tenants = await list_tenants(db)
         async with db.transaction():
             leases = await list_leases(db, [tenant.id for tenant in tenants])
-        live = await self._live_rooms(leases)
-        due = self._leases.look(leases, live, asyncio.get_running_loop().time())
-        self._report()
+        live = await self._list_live_rooms(leases)
+        due = self._leases.judge_leases(leases, live, asyncio.get_running_loop().time())
+        self._report_waits()
         return due
 
-    def _report(self) -> None:
-        waits = self._leases.waits()
+    def _report_waits(self) -> None:
+        waits = self._leases.waits_for_agent_s()
         metrics.ROOMS_WITHOUT_AGENT.set(len(waits))
         metrics.LEASE_AGE.set(self._leases.oldest_heartbeat_s())
         for wait_s in self._leases.ended_waits:
@@ -79,7 +79,7 @@ class Watcher:
         longest_s = max(waits, default=0.0)
         alarm("agent_missing", longest_s > MISSED_S, rooms=len(waits), seconds=round(longest_s))
 
-    async def _live_rooms(self, leases: list[Lease]) -> dict[str, str] | None:
+    async def _list_live_rooms(self, leases: list[Lease]) -> dict[str, str] | None:
         """Sids of the live rooms by name; None if the media server does not respond."""
         if not leases:
             return {}
@@ -88,7 +88,7 @@ class Watcher:
                 live = await rooms.list_room_sids(self._lk, [one.room_name for one in leases])
         except rooms.MEDIA_ERRORS as error:
             if self._sees:
-                logger.warning("media server does not respond", extra={"kind": _kind(error)})
+                logger.warning("media server does not respond", extra={"kind": _error_kind(error)})
             self._sees = False
             return None
         if not self._sees:
@@ -96,20 +96,20 @@ class Watcher:
         self._sees = True
         return live
 
-    async def _do(self, lease: Lease, verdict: Verdict) -> None:
+    async def _try_verdict(self, lease: Lease, verdict: Verdict) -> None:
         facts = {"session_id": str(lease.session_id), "epoch": lease.epoch, "reason": verdict}
         try:
-            if await self.act(lease, verdict):
+            if await self.act_on_verdict(lease, verdict):
                 metrics.REDISPATCHES.inc(reason=verdict)
                 logger.warning("watcher acted", extra=facts)
         except (*OUTSIDE, NotFound) as error:
-            logger.warning("watcher failed", extra={**facts, "kind": _kind(error)})
+            logger.warning("watcher failed", extra={**facts, "kind": _error_kind(error)})
         except Exception:
             logger.exception("watcher failed", extra=facts)
         finally:
             del self._busy[lease.session_id]
 
-    async def act(self, lease: Lease, verdict: Verdict) -> bool:
+    async def act_on_verdict(self, lease: Lease, verdict: Verdict) -> bool:
         """Returns False if there was nothing left to do."""
         parts = (self._settings, self._lk)
         match verdict:
@@ -121,9 +121,9 @@ class Watcher:
             case "remake":
                 return await rooms.recreate_room(*parts, self._pool, lease, self._clock())
             case "end":
-                return await self._end(lease)
+                return await self._end_session(lease)
 
-    async def _end(self, lease: Lease) -> bool:
+    async def _end_session(self, lease: Lease) -> bool:
         async with tenant_tx(self._pool, lease.tenant_id) as db:
             await end_leased_session(
                 db, lease.tenant_id, lease.session_id, lease.epoch, self._clock()
@@ -150,10 +150,10 @@ async def _keep_attendance(lk: api.LiveKitAPI, pool: Pool) -> None:
         try:
             await rooms.reconcile_attendance(lk, pool, utc_now)
         except OUTSIDE as error:
-            logger.warning("attendance not reconciled", extra={"kind": _kind(error)})
+            logger.warning("attendance not reconciled", extra={"kind": _error_kind(error)})
         except Exception:
             logger.exception("attendance not reconciled")
 
 
-def _kind(error: Exception) -> str:
+def _error_kind(error: Exception) -> str:
     return type(error).__name__

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from db import tenant_tx
 from db.erasing import erase_words
-from db.heard import SegmentHit, list_conversations, search_heard_segments
+from db.heard_transcripts import SegmentHit, list_conversations, search_heard_segments
 from db.roles import select_visible_session
 from web.camel import Camel
 from web.dependencies import Caller, Running

@@ -13,8 +13,8 @@ from db import Connection, Pool, tenant_tx
 from db.queue import JobKind
 from db.storage import Storage
 from jobs.kinds import KINDS
-from jobs.runner import Runner
-from jobs.work import Parts, Run, Work
+from jobs.runner import JobRunner
+from jobs.work import JobFunction, Parts, Work
 from tests.conftest import Database
 
 NOWHERE = Storage(MemoryStore())  # for jobs that store nothing
@@ -28,12 +28,12 @@ def utc_now() -> datetime:
 async def running(
     database: Database,
     pool: Pool,
-    kinds: Mapping[JobKind, Run] = KINDS,
+    kinds: Mapping[JobKind, JobFunction] = KINDS,
     storage: Storage = NOWHERE,
 ) -> AsyncIterator[None]:
     """Runs queued jobs until the end of the block."""
     db = await asyncpg.connect(database.dsn("bodh_jobs"))
-    runner = asyncio.create_task(Runner(db, Parts(pool, storage, utc_now), kinds).run())
+    runner = asyncio.create_task(JobRunner(db, Parts(pool, storage, utc_now), kinds).run())
     try:
         yield
     finally:

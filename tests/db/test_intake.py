@@ -31,7 +31,7 @@ from tests.db.attendance_parts import (
 )
 from tests.db.rows import NOW, at, make_room
 from tests.soak import SOAK
-from watch.intake import BATCH, Intake
+from watch.webhook_intake import BATCH, WebhookIntake
 
 OUTAGE_EVENTS = 1_000 if SOAK else 200
 
@@ -79,17 +79,17 @@ async def test_events_of_an_outage_take_effect_once_when_postgres_is_back(
         await inbox.put(replace(joined, room=room))
         await inbox.put(replace(left, room=room))
     away = await create_pool(f"postgresql://bodh_watch@/bodh?host={tmp_path}")
-    trying = asyncio.create_task(Intake(inbox, away).run())
+    trying = asyncio.create_task(WebhookIntake(inbox, away).run())
     while await inbox.oldest_waiting_s() < 0.6:
         assert not trying.done()
         await asyncio.sleep(0.05)
     trying.cancel()
     await asyncio.gather(trying, return_exceptions=True)
     await away.close()
-    intake = Intake(inbox, watching)
+    intake = WebhookIntake(inbox, watching)
     taken: list[int] = []
     while not taken or taken[-1]:
-        taken.append(await intake.take())
+        taken.append(await intake.apply_batch())
     async with tenant_tx(pool, tenant_id) as db:
         rows = await stored(db, tenant_id)
         kept = await db.fetchval("select count(*) from webhook_events")
@@ -105,7 +105,9 @@ async def test_events_in_the_inboxes_of_two_hosts_take_effect_once(
     for event in of_accounts(recorded(), accounts):
         await inbox.put(replace(event, room=room))
         await other.put(replace(event, room=room))
-    taken = await asyncio.gather(*(Intake(box, watching).take() for box in (inbox, other)))
+    taken = await asyncio.gather(
+        *(WebhookIntake(box, watching).apply_batch() for box in (inbox, other))
+    )
     assert taken == [len(recorded())] * 2
     async with tenant_tx(pool, tenant_id) as db:
         assert await stored(db, tenant_id) == truth()
@@ -137,7 +139,7 @@ async def test_people_reported_by_drainer_and_watcher_are_logged_once(
         async with tenant_tx(drain, tenant_id) as db:
             await upsert_participants(db, tenant_id, rows)
 
-    await asyncio.gather(store(), Intake(inbox, watching).take(), store())
+    await asyncio.gather(store(), WebhookIntake(inbox, watching).apply_batch(), store())
     await drain.close()
     async with tenant_tx(pool, tenant_id) as db:
         log = await logged(db, tenant_id, session_id)
@@ -148,17 +150,17 @@ async def test_people_reported_by_drainer_and_watcher_are_logged_once(
 async def test_event_that_arrives_before_its_session_waits_for_it(
     pool: Pool, watching: Pool, tenant_id: UUID, inbox: LocalInbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("watch.intake.EARLY_S", 0.0)
+    monkeypatch.setattr("watch.webhook_intake.EARLY_S", 0.0)
     async with tenant_tx(pool, tenant_id) as db:
         room = await make_room(db, tenant_id)
         accounts = await people(db, tenant_id)
     (joined,) = of_accounts([person(JOINED, "PA_2", "l_badr", 10.5, 10)], accounts)
     await inbox.put(replace(joined, room=room.name))
-    intake = Intake(inbox, watching)
-    await intake.take()
+    intake = WebhookIntake(inbox, watching)
+    await intake.apply_batch()
     async with tenant_tx(pool, tenant_id) as db:
         await insert_session(db, tenant_id, room.id, ROOM, at(0))
-    await intake.take()
+    await intake.apply_batch()
     async with tenant_tx(pool, tenant_id) as db:
         assert await stored(db, tenant_id) == [("PA_2", "l_badr", 10.5, 0)]
     assert await inbox.waiting(10) == []
@@ -170,7 +172,7 @@ async def test_events_of_unknown_rooms_are_dropped(
     await inbox.put(MediaEvent("EV_1", "ingress_started", NOW))
     await inbox.put(person(JOINED, "PA_1", "l_amina", 1, 1))
     await inbox.put(MediaEvent("EV_2", FINISHED, NOW, str(uuid4()), "RM_9"))
-    assert await Intake(inbox, watching).take() == 3
+    assert await WebhookIntake(inbox, watching).apply_batch() == 3
     assert await inbox.waiting(10) == []
     async with tenant_tx(pool, tenant_id) as db:
         assert await db.fetchval("select count(*) from webhook_events") == 0
@@ -181,7 +183,7 @@ async def test_unknown_event_of_a_known_room_counts_as_processed(
 ) -> None:
     room, _, _ = await begin_committed(pool, tenant_id)
     await inbox.put(MediaEvent("EV_1", "room_repainted", NOW, room, ROOM))
-    await Intake(inbox, watching).take()
+    await WebhookIntake(inbox, watching).apply_batch()
     async with tenant_tx(pool, tenant_id) as db:
         kept = await db.fetchrow("select id, name, created_at from webhook_events")
     assert kept is not None

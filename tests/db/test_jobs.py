@@ -20,7 +20,7 @@ from db.queue import (
     start_job,
 )
 from db.tenants import ensure_tenant
-from jobs.work import Parts, Run, Work
+from jobs.work import JobFunction, Parts, Work
 from tests.conftest import Database
 from tests.db.job_parts import (
     NOWHERE,
@@ -33,7 +33,7 @@ from tests.db.job_parts import (
 )
 from tests.db.rows import NOW, at
 
-MARK: dict[JobKind, Run] = {"prune": leave_mark}
+MARK: dict[JobKind, JobFunction] = {"prune": leave_mark}
 
 
 async def queue_one(pool: Pool, tenant_id: UUID) -> UUID:

@@ -21,12 +21,12 @@ from db.notices import Notice, list_notices
 from db.queue import enqueue_job
 from settings import Settings
 from telemetry import alarms
-from telemetry.gather import registry
+from telemetry.gather import merged_registry
 from telemetry.process import metrics_dir
 from tests.alarms import Raiser, raiser
 from tests.conftest import TEMPLATE, Database, Postgres
-from watch.host import Host
-from watch.notices import Notices
+from watch.host_checks import HostChecks
+from watch.notices import NoticeWriter
 
 HOME = Path("run") / "metrics"
 
@@ -43,9 +43,9 @@ class Clock:
 
 @dataclass
 class Desk:
-    """`Notices`, its clock and the notices it wrote."""
+    """`NoticeWriter`, its clock and the notices it wrote."""
 
-    notices: Notices
+    notices: NoticeWriter
     clock: Clock
     pool: Pool
     tenant_id: UUID
@@ -53,8 +53,8 @@ class Desk:
     async def turn(self, **later: float) -> list[Notice]:
         """Moves the clock, writes changed alarms and returns all notices."""
         self.clock.now += timedelta(**later)
-        if await self.notices.look():
-            await self.notices.write()
+        if await self.notices.read_alarms():
+            await self.notices.write_notices()
         async with tenant_tx(self.pool, self.tenant_id) as db:
             return await list_notices(db, self.tenant_id, 100)
 
@@ -68,7 +68,7 @@ def drainer(tmp_path: Path) -> Iterator[Raiser]:
 @pytest.fixture
 def desk(pool: Pool, tenant_id: UUID, tmp_path: Path) -> Desk:
     clock = Clock()
-    return Desk(Notices(pool, tmp_path / HOME, clock, "here"), clock, pool, tenant_id)
+    return Desk(NoticeWriter(pool, tmp_path / HOME, clock, "here"), clock, pool, tenant_id)
 
 
 async def test_alarm_is_one_notice_from_start_to_end(desk: Desk, drainer: Raiser) -> None:
@@ -114,11 +114,11 @@ async def test_alarm_of_two_processes_is_active_until_both_clear_it(
         other.set_alarm("spool_failing", False)
         (active,) = await desk.turn()
         assert active.cleared_at is None
-        assert gauge % 1 in generate_latest(registry(tmp_path / HOME))
+        assert gauge % 1 in generate_latest(merged_registry(tmp_path / HOME))
         drainer.set_alarm("spool_failing", False)
         (over,) = await desk.turn(seconds=1)
         assert over.cleared_at == desk.clock.now
-        assert gauge % 0 in generate_latest(registry(tmp_path / HOME))
+        assert gauge % 0 in generate_latest(merged_registry(tmp_path / HOME))
 
 
 async def test_alarm_that_came_and_went_without_postgres_is_written_later(
@@ -127,7 +127,7 @@ async def test_alarm_that_came_and_went_without_postgres_is_written_later(
     name = f"t_{secrets.token_hex(6)}"
     pool = await create_pool(postgres.dsn(database=name), max_size=1)
     clock = Clock()
-    desk = Desk(Notices(pool, tmp_path / HOME, clock, "here"), clock, pool, tenant_id)
+    desk = Desk(NoticeWriter(pool, tmp_path / HOME, clock, "here"), clock, pool, tenant_id)
     for on in (True, False):
         drainer.set_alarm("database_away", on)
         with pytest.raises(asyncpg.InvalidCatalogNameError):
@@ -144,7 +144,7 @@ async def test_alarms_of_a_host_that_no_longer_reports_are_cleared(
 ) -> None:
     drainer.set_alarm("disk_low", True)
     await desk.turn()
-    elsewhere = Notices(pool, tmp_path / "elsewhere", desk.clock, "there")
+    elsewhere = NoticeWriter(pool, tmp_path / "elsewhere", desk.clock, "there")
     (over,) = await replace(desk, notices=elsewhere).turn(minutes=11)
     assert over.cleared_at == desk.clock.now
 
@@ -168,13 +168,13 @@ async def test_overdue_and_failed_jobs_raise_alarms(
         await create_pool(database.dsn("bodh_watch")) as watch_pool,
         rooms.connect(settings) as lk,
     ):
-        host = Host(settings, lk, watch_pool)
+        host = HostChecks(settings, lk, watch_pool)
         async with tenant_tx(pool, tenant_id) as db:
             await enqueue_job(db, tenant_id, "prune", {})
         for change, expected in changes:
             async with tenant_tx(pool, tenant_id) as db:
                 await db.execute(change)
-            await host.look()
+            await host.run_checks()
             assert {name for name in alarms._active if name.startswith("jobs_")} == expected
 
 
@@ -192,7 +192,7 @@ def busy_for_a_moment(base: Path) -> Iterator[None]:
 
 async def test_reading_alarms_does_not_block_the_loop(desk: Desk, tmp_path: Path) -> None:
     with busy_for_a_moment(tmp_path / HOME):
-        look = asyncio.create_task(desk.notices.look())
+        look = asyncio.create_task(desk.notices.read_alarms())
         _, waiting = await asyncio.wait([look], timeout=0.2)
     assert waiting == {look}
     assert await look
@@ -203,7 +203,7 @@ async def test_checking_the_drainer_does_not_block_the_loop(pool: Pool, settings
     settings.spool_path.touch()
     async with rooms.connect(settings) as lk:
         with busy_for_a_moment(metrics_dir(settings)):
-            look = asyncio.create_task(Host(settings, lk, pool).look())
+            look = asyncio.create_task(HostChecks(settings, lk, pool).run_checks())
             _, waiting = await asyncio.wait([look], timeout=0.6)
         assert waiting == {look}
         await look

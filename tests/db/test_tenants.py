@@ -21,7 +21,7 @@ from db import (
     enrollments,
     erasing,
     events,
-    heard,
+    heard_transcripts,
     leases,
     notices,
     progress,
@@ -150,8 +150,8 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (rooms.list_known_room_names, ("room_names",), {}),
     (transcripts.list_segments, ("session_id",), {}),
     (transcripts.list_heard_segments, ("session_id", "account_id"), {}),
-    (heard.list_conversations, ("account_id",), {}),
-    (heard.search_heard_segments, ("account_id",), {"query": "words"}),
+    (heard_transcripts.list_conversations, ("account_id",), {}),
+    (heard_transcripts.search_heard_segments, ("account_id",), {"query": "words"}),
     (rooms.list_running_rooms, ("account_id",), {}),
     (progress.list_marked_modules, ("account_id", "course_id"), {}),
 ]
@@ -262,7 +262,15 @@ def test_every_function_of_a_table_takes_connection_and_tenant_first() -> None:
         search,
         sessions,
     )
-    tables = (account_settings, attendance, erasing, events, heard, transcripts, webhooks)
+    tables = (
+        account_settings,
+        attendance,
+        erasing,
+        events,
+        heard_transcripts,
+        transcripts,
+        webhooks,
+    )
     for module in (*modules, *tables):
         for name, function in inspect.getmembers(module, inspect.iscoroutinefunction):
             if function.__module__ == module.__name__ and not name.startswith("_"):

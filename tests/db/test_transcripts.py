@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from db import Connection, Pool, attendance, create_pool, tenant_tx, transcripts
-from db.heard import list_conversations, search_heard_segments
+from db.heard_transcripts import list_conversations, search_heard_segments
 from db.rooms import ensure_room_learner
 from db.stays import SERVER, ParticipantRow
 from tests.conftest import Database

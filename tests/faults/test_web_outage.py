@@ -24,7 +24,7 @@ from tests.db.rows import NOW, make_learner, modules_of
 from tests.faults.writers_under_fault import REPORTS, OwnPostgres, crash, frozen, own_postgres
 from tests.soak import SOAK
 from tests.web.webhook_parts import PATH, body_of, event_fields, headers, signature
-from watch.intake import apply_webhooks
+from watch.webhook_intake import apply_webhooks
 from web.app import create_app
 from web.auth import Claims, make_token
 

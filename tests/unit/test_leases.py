@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from db.leases import Lease
-from watch.leases import ASK_PAUSES_S, GRACE_S, LEFT_PAUSE_S, LOST_S, START_S, Leases
+from watch.leases import ASK_PAUSES_S, GRACE_S, LEFT_PAUSE_S, LOST_S, START_S, LeaseObserver
 
 TICK_S = 0.5
 STALE_S = 2.5
@@ -26,7 +26,7 @@ def with_heartbeat(lease: Lease, at: float) -> Lease:
 class Watch:
     """The rule with its own clock, advanced by the test."""
 
-    leases: Leases
+    leases: LeaseObserver
     at: float = 1000.0
 
     def look(
@@ -34,7 +34,10 @@ class Watch:
     ) -> list[str]:
         """Evaluates the rule `after` seconds after the last time."""
         self.at += after
-        return [verdict for _, verdict in self.leases.look([lease] if lease else [], live, self.at)]
+        return [
+            verdict
+            for _, verdict in self.leases.judge_leases([lease] if lease else [], live, self.at)
+        ]
 
     def until(
         self, lease: Lease, limit_s: float, live: dict[str, str] | None = LIVE
@@ -55,7 +58,7 @@ class Watch:
 
 @pytest.fixture
 def watch() -> Watch:
-    return Watch(Leases(STALE_S, 1.5 * TICK_S))
+    return Watch(LeaseObserver(STALE_S, 1.5 * TICK_S))
 
 
 def test_agent_with_heartbeats_is_left_alone(watch: Watch) -> None:
@@ -146,7 +149,7 @@ def test_agent_that_left_on_purpose_is_replaced_at_once(watch: Watch) -> None:
     watch.live(NEW, 10)
     left = replace(with_heartbeat(NEW, 9000), left=True)
     assert watch.look(left) == ["replace"]
-    assert len(watch.leases.waits()) == 1
+    assert len(watch.leases.waits_for_agent_s()) == 1
     assert watch.until(left, 10)[0] == LEFT_PAUSE_S + TICK_S
 
 
@@ -205,14 +208,14 @@ def test_empty_room_is_not_recreated_after_a_media_server_restart(watch: Watch) 
 
 def test_wait_for_an_agent_counts_from_the_last_heartbeat(watch: Watch) -> None:
     watch.live(NEW, 10)
-    assert watch.leases.waits() == []
+    assert watch.leases.waits_for_agent_s() == []
     silent = with_heartbeat(NEW, 9000)
     watch.until(silent, 10)
-    assert watch.leases.waits() == [STALE_S + TICK_S]
+    assert watch.leases.waits_for_agent_s() == [STALE_S + TICK_S]
     watch.look(replace(NEW, epoch=2))
-    assert watch.leases.waits() == [STALE_S + 2 * TICK_S]
+    assert watch.leases.waits_for_agent_s() == [STALE_S + 2 * TICK_S]
     watch.look(with_heartbeat(replace(NEW, epoch=2), 1))
-    assert watch.leases.waits() == []
+    assert watch.leases.waits_for_agent_s() == []
     assert watch.leases.ended_waits == [STALE_S + 3 * TICK_S]
     watch.look(None)
     assert watch.leases.ended_waits == []
@@ -220,22 +223,22 @@ def test_wait_for_an_agent_counts_from_the_last_heartbeat(watch: Watch) -> None:
 
 def test_empty_room_does_not_count_as_waiting(watch: Watch) -> None:
     watch.look(NEW)
-    assert watch.leases.waits() == [0.0]
+    assert watch.leases.waits_for_agent_s() == [0.0]
     watch.look(replace(NEW, present=False))
-    assert (watch.leases.waits(), watch.leases.ended_waits) == ([], [])
+    assert (watch.leases.waits_for_agent_s(), watch.leases.ended_waits) == ([], [])
 
 
 def test_oldest_heartbeat_counts_live_agents_only(watch: Watch) -> None:
     other = replace(NEW, session_id=uuid4())
     for heartbeat_at in range(3):
         watch.at += TICK_S
-        watch.leases.look(
+        watch.leases.judge_leases(
             [with_heartbeat(NEW, heartbeat_at), with_heartbeat(other, 0)], LIVE, watch.at
         )
     assert watch.leases.oldest_heartbeat_s() == 2 * TICK_S
     for heartbeat_at in range(3, 9):
         watch.at += TICK_S
-        watch.leases.look(
+        watch.leases.judge_leases(
             [with_heartbeat(NEW, heartbeat_at), with_heartbeat(other, 0)], LIVE, watch.at
         )
     assert watch.leases.oldest_heartbeat_s() == 0.0

@@ -218,7 +218,7 @@ WAIT = 'print("counted", flush=True); sys.stdin.read()'
 
 def metrics_of(base: Path) -> dict[str, float]:
     """Sample name with labels -> value."""
-    lines = generate_latest(gather.registry(base)).decode().splitlines()
+    lines = generate_latest(gather.merged_registry(base)).decode().splitlines()
     pairs = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
     return {name: float(value) for name, value in pairs}
 
@@ -246,7 +246,7 @@ def test_metrics_of_all_processes_are_added_up_and_outlive_them(tmp_path: Path) 
         assert found['bodh_turn_seconds_count{part="text"}'] == 2
         assert found["bodh_spool_entries_waiting"] == 7
         assert found['bodh_alarm{alarm="disk_low"}'] == 1
-        assert gather.living(base) == {"web"}
+        assert gather.list_living_processes(base) == {"web"}
         assert gather.active_alarms(base)["disk_low"].facts == {"free_mb": 12}
     found = metrics_of(base)
     assert found['bodh_drained_entries_total{kind="segment"}'] == 6
@@ -267,7 +267,7 @@ def test_process_that_dies_during_a_read_still_counts_in_the_next(
         def merge_after_a_death(files: list[str]) -> Any:
             alive.kill()
             alive.wait()
-            burials.append(threads.submit(gather.living, base))
+            burials.append(threads.submit(gather.list_living_processes, base))
             wait(burials, 0.3)
             return merge(files)
 

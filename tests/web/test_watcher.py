@@ -97,7 +97,7 @@ async def test_silent_agent_is_removed_and_replaced(
     lease = await lease_of(school, watch_pool)
     assert await live_agent(school, lease, 1)
     lease = await lease_of(school, watch_pool)
-    assert await watcher.act(lease, "replace")
+    assert await watcher.act_on_verdict(lease, "replace")
     await asyncio.wait_for(gone.wait(), 5)
     assert await epochs(school) == [1, 2]
     assert not await live_agent(school, lease, 1)
@@ -118,7 +118,7 @@ async def test_agent_that_said_goodbye_is_logged_as_left(
         )
     lease = await lease_of(school, watch_pool)
     assert lease.left
-    assert await watcher.act(lease, "replace")
+    assert await watcher.act_on_verdict(lease, "replace")
     assert not (await lease_of(school, watch_pool)).left
     assert (await kinds(school))[-2:] == ["agent.left", "agent.dispatched"]
 
@@ -137,7 +137,7 @@ async def test_agent_with_a_newer_heartbeat_stays(
     await school.open("Amina")
     lease = await lease_of(school, watch_pool)
     assert await live_agent(school, lease, 1)
-    assert not await watcher.act(lease, "replace")
+    assert not await watcher.act_on_verdict(lease, "replace")
     assert await epochs(school) == [1]
 
 
@@ -146,7 +146,7 @@ async def test_only_one_of_two_watchers_replaces_an_agent(
 ) -> None:
     await school.open("Amina")
     lease = await lease_of(school, watch_pool)
-    done = await asyncio.gather(*(watcher.act(lease, "replace") for _ in range(4)))
+    done = await asyncio.gather(*(watcher.act_on_verdict(lease, "replace") for _ in range(4)))
     assert sorted(done) == [False, False, False, True]
     assert await epochs(school) == [1, 2]
 
@@ -156,7 +156,7 @@ async def test_repeated_dispatch_has_the_same_epoch_and_one_worker_takes_it(
 ) -> None:
     await school.open("Amina")
     lease = await lease_of(school, watch_pool)
-    assert await watcher.act(lease, "ask")
+    assert await watcher.act_on_verdict(lease, "ask")
     assert await epochs(school) == [1, 1]
 
     async def take(epoch: int) -> bool:
@@ -168,7 +168,7 @@ async def test_repeated_dispatch_has_the_same_epoch_and_one_worker_takes_it(
     assert sorted(await asyncio.gather(*(take(1) for _ in range(8)))) == [False] * 7 + [True]
     with pytest.raises(NotFound):
         await take(2)
-    assert await watcher.act(await lease_of(school, watch_pool), "replace")
+    assert await watcher.act_on_verdict(await lease_of(school, watch_pool), "replace")
     assert not await take(1)
     assert await take(2)
 
@@ -181,7 +181,7 @@ async def test_lost_room_is_recreated_in_the_same_session(
     await live_agent(school, lease, 1)
     metadata = json.loads((await school.live_room()).metadata)
     await rooms.close_room(school.lk, page["roomName"])
-    done = await asyncio.gather(*(watcher.act(lease, "remake") for _ in range(3)))
+    done = await asyncio.gather(*(watcher.act_on_verdict(lease, "remake") for _ in range(3)))
     assert sorted(done) == [False, False, True]
     live = await school.live_room()
     assert json.loads(live.metadata) == metadata
@@ -196,9 +196,9 @@ async def test_a_session_whose_room_no_longer_exists_ends(
 ) -> None:
     await school.open("Amina")
     lease = await lease_of(school, watch_pool)
-    await watcher.act(replace(lease, epoch=0), "end")  # the lease is stale
+    await watcher.act_on_verdict(replace(lease, epoch=0), "end")  # the lease is stale
     assert "session.ended" not in await kinds(school)
-    await watcher.act(lease, "end")
+    await watcher.act_on_verdict(lease, "end")
     assert (await kinds(school))[-1] == "session.ended"
 
 
@@ -206,7 +206,7 @@ async def test_older_agent_that_rejoins_is_removed(
     school: School, watcher: Watcher, watch_pool: Pool, joined: Any
 ) -> None:
     page = await school.open("Amina")
-    assert await watcher.act(await lease_of(school, watch_pool), "replace")
+    assert await watcher.act_on_verdict(await lease_of(school, watch_pool), "replace")
     session_id = UUID(page["sessionId"])
     old, new = [await joined(page, agent_identity(session_id, epoch)) for epoch in (1, 2)]
     gone = asyncio.Event()

@@ -30,7 +30,7 @@ from tests.conftest import Database
 from tests.soak import SOAK
 from tests.web.conftest import School, open_school
 from tests.web.webhook_parts import CONTENT_TYPE, PATH, body_of, event_fields, headers, signature
-from watch.intake import Intake, apply_webhooks
+from watch.webhook_intake import WebhookIntake, apply_webhooks
 
 CASES = 10_000 if SOAK else 1_000
 WAIT_S = 20.0
@@ -267,8 +267,8 @@ async def test_unusual_signed_bodies_are_accepted_or_refused_without_an_error(
         new += answer.status_code == 200 and answer.json()["status"] == "ok"
     assert min(counts.values()) > CASES / 20
     assert len(inbox_rows(library)) == before + new
-    intake = Intake(library.app.state.context.inbox, library.pool)
-    while await intake.take():
+    intake = WebhookIntake(library.app.state.context.inbox, library.pool)
+    while await intake.apply_batch():
         pass
 
 

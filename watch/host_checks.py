@@ -19,13 +19,15 @@ from db.transcripts import count_dead_letters
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
 from telemetry import AlarmName, alarm, metrics
-from telemetry.gather import living
+from telemetry.gather import list_living_processes
 from telemetry.process import metrics_dir
 
 EVERY_S = 2.0
 PATIENCE_S = 3.0  # timeout of one check
 MISSES = 2  # failed checks in a row that raise an alarm
-WEBHOOK_S = 90.0  # a webhook may wait a minute for its session's row (watch.intake.PATIENCE_S)
+WEBHOOK_S = (
+    90.0  # a webhook may wait a minute for its session's row (watch.webhook_intake.PATIENCE_S)
+)
 JOB_S = 300.0  # a background job may be due for this long
 FREE_MB = 500
 SKEW_S = 5.0  # tokens tolerate a minute
@@ -35,7 +37,7 @@ OUTSIDE = (*rooms.MEDIA_ERRORS, *AWAY, rooms.MediaUnavailable, SpeechError)
 logger = logging.getLogger(__name__)
 
 
-class Host:
+class HostChecks:
     def __init__(self, settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
         self._settings = settings
         self._lk = lk
@@ -48,41 +50,45 @@ class Host:
     async def run(self) -> None:
         try:
             while True:
-                await self.look()
+                await self.run_checks()
                 await asyncio.sleep(EVERY_S)
         finally:
             await self._engine.aclose()
             await self._inbox.close()
 
-    async def look(self) -> None:
+    async def run_checks(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._answers("database_away", self._look_at_database))
-            tasks.create_task(self._answers("media_away", lambda: rooms.check_media(self._lk)))
+            tasks.create_task(self._check_answers("database_away", self._check_database))
+            tasks.create_task(
+                self._check_answers("media_away", lambda: rooms.check_media(self._lk))
+            )
             if self._settings.speech_address.exists():  # only where an engine was started
-                tasks.create_task(self._answers("speech_engine_away", self._look_at_speech))
-            tasks.create_task(self._look_at_inbox())
+                tasks.create_task(
+                    self._check_answers("speech_engine_away", self._check_speech_engine)
+                )
+            tasks.create_task(self._check_inbox())
         free_mb = shutil.disk_usage(self._settings.bodh_home).free // 2**20
         metrics.DISK_FREE.set(free_mb * 2**20)
         alarm("disk_low", free_mb < FREE_MB, free_mb=free_mb)
-        await self._look_at_drainer()
+        await self._check_drainer()
 
-    async def _answers(self, name: AlarmName, ask: Callable[[], Awaitable[None]]) -> None:
+    async def _check_answers(self, name: AlarmName, ask: Callable[[], Awaitable[None]]) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await ask()
-            self._answered(name)
+            self._clear_alarm(name)
         except OUTSIDE as error:
-            self._missing(name, kind=type(error).__name__)
+            self._count_miss(name, kind=type(error).__name__)
 
-    def _answered(self, name: AlarmName) -> None:
+    def _clear_alarm(self, name: AlarmName) -> None:
         self._missed[name] = 0
         alarm(name, False)
 
-    def _missing(self, name: AlarmName, **facts: str) -> None:
+    def _count_miss(self, name: AlarmName, **facts: str) -> None:
         self._missed[name] = self._missed.get(name, 0) + 1
         alarm(name, self._missed[name] >= MISSES, **facts)
 
-    async def _look_at_database(self) -> None:
+    async def _check_database(self) -> None:
         asked = time.time()
         async with acquire(self._pool) as db:
             db_time: float = await db.fetchval(
@@ -100,12 +106,12 @@ class Host:
                 count += await count_dead_letters(db, tenant.id)
                 jobs.append(await count_jobs(db, tenant.id, datetime.fromtimestamp(db_time, UTC)))
         alarm("dead_letters", count > 0, count=count)
-        _report_jobs(jobs)
+        _report_background_jobs(jobs)
 
-    async def _look_at_speech(self) -> None:
+    async def _check_speech_engine(self) -> None:
         await self._engine.health()
 
-    async def _look_at_inbox(self) -> None:
+    async def _check_inbox(self) -> None:
         try:
             waiting = await self._inbox.count_waiting()
             oldest_s = await self._inbox.oldest_waiting_s()
@@ -117,18 +123,18 @@ class Host:
         metrics.INBOX_OLDEST.set(oldest_s)
         alarm("webhooks_waiting", oldest_s > WEBHOOK_S, waiting=waiting, oldest_s=round(oldest_s))
 
-    async def _look_at_drainer(self) -> None:
+    async def _check_drainer(self) -> None:
         """A running drainer raises its own alarms; a missing one cannot."""
         if not self._settings.spool_path.exists():
             return
-        alive = await asyncio.to_thread(living, metrics_dir(self._settings))
+        alive = await asyncio.to_thread(list_living_processes, metrics_dir(self._settings))
         if "drain" in alive:
-            self._answered("drainer_away")
+            self._clear_alarm("drainer_away")
         else:
-            self._missing("drainer_away")
+            self._count_miss("drainer_away")
 
 
-def _report_jobs(counts: list[JobCounts]) -> None:
+def _report_background_jobs(counts: list[JobCounts]) -> None:
     pending, failed = sum(one.pending for one in counts), sum(one.failed for one in counts)
     oldest_s = max((one.oldest_s for one in counts), default=0.0)
     metrics.JOBS_PENDING.set(pending)

@@ -29,12 +29,12 @@ logger = logging.getLogger(__name__)
 async def apply_webhooks(settings: Settings, pool: Pool) -> None:
     inbox = LocalInbox(settings.inbox_path)
     try:
-        await Intake(inbox, pool).run()
+        await WebhookIntake(inbox, pool).run()
     finally:
         await inbox.close()
 
 
-class Intake:
+class WebhookIntake:
     """Applies each event once, in any order.
 
     Several instances may run at once, on one inbox or on those of several hosts.
@@ -52,13 +52,13 @@ class Intake:
         while True:
             try:
                 async with asyncio.timeout(BATCH_TIMEOUT_S):
-                    taken = await self.take()
+                    taken = await self.apply_batch()
                     if clock() >= forget_at:
                         await self._inbox.forget_drained()
                         forget_at = clock() + FORGET_EVERY_S
                 self._failures = 0
             except AWAY as error:
-                await self._wait_out(error)
+                await self._wait_for_database(error)
                 continue
             except Exception:
                 logger.exception("webhooks were not applied")
@@ -67,7 +67,7 @@ class Intake:
             if not taken:
                 await asyncio.sleep(IDLE_S)
 
-    async def take(self) -> int:
+    async def apply_batch(self) -> int:
         """Applies one batch and returns its size. Raises one of AWAY."""
         webhooks = await self._inbox.waiting(BATCH)
         await self._find_tenants({webhook.event.room for webhook in webhooks})
@@ -77,7 +77,7 @@ class Intake:
                 logger.info("webhooks of unknown rooms skipped", extra={"count": len(batch)})
                 await self._inbox.mark_drained(batch)
             else:
-                await self._take_of(tenant_id, batch)
+                await self._apply_tenant_webhooks(tenant_id, batch)
         return len(webhooks)
 
     async def _find_tenants(self, names: set[str]) -> None:
@@ -91,18 +91,20 @@ class Intake:
                 known = await list_known_room_names(db, tenant.id, unknown)
             self._tenants |= dict.fromkeys(known, tenant.id)
 
-    async def _take_of(self, tenant_id: UUID, batch: Sequence[WaitingWebhook]) -> None:
+    async def _apply_tenant_webhooks(
+        self, tenant_id: UUID, batch: Sequence[WaitingWebhook]
+    ) -> None:
         try:
-            await self._apply(tenant_id, batch)
+            await self._apply_due(tenant_id, batch)
         except AWAY:
             raise
         except Exception:  # noqa: BLE001 one event is bad: find it, apply the others
             for webhook in batch:
-                await self._take_alone(tenant_id, webhook)
+                await self._apply_or_set_aside(tenant_id, webhook)
 
-    async def _take_alone(self, tenant_id: UUID, webhook: WaitingWebhook) -> None:
+    async def _apply_or_set_aside(self, tenant_id: UUID, webhook: WaitingWebhook) -> None:
         try:
-            await self._apply(tenant_id, [webhook])
+            await self._apply_due(tenant_id, [webhook])
         except AWAY:
             raise
         except Exception as error:
@@ -113,8 +115,8 @@ class Intake:
             await self._inbox.mark_failed(webhook, name)
             metrics.WEBHOOKS.inc(outcome="set_aside")
 
-    async def _apply(self, tenant_id: UUID, batch: Sequence[WaitingWebhook]) -> None:
-        early = await self._find_early(tenant_id, batch)
+    async def _apply_due(self, tenant_id: UUID, batch: Sequence[WaitingWebhook]) -> None:
+        early = await self._find_early_webhooks(tenant_id, batch)
         due = [webhook for webhook in batch if webhook not in early]
         present = [webhook.event for webhook in due if webhook.event.name != FINISHED]
         async with tenant_tx(self._pool, tenant_id) as db:
@@ -126,7 +128,7 @@ class Intake:
         metrics.WEBHOOKS.inc(len(due), outcome="processed")
         await self._inbox.defer(early, EARLY_S)
 
-    async def _find_early(
+    async def _find_early_webhooks(
         self, tenant_id: UUID, batch: Sequence[WaitingWebhook]
     ) -> list[WaitingWebhook]:
         """Events of a LiveKit room whose session is not stored yet, but may soon be committed."""
@@ -144,7 +146,7 @@ class Intake:
             known = {one.room_sid for one in await list_room_stretches(db, tenant_id, sids)}
         return [webhook for webhook in young if webhook.event.room_sid not in known]
 
-    async def _wait_out(self, error: BaseException) -> None:
+    async def _wait_for_database(self, error: BaseException) -> None:
         pause = RETRY_S[min(self._failures, len(RETRY_S) - 1)]
         self._failures += 1
         logger.warning(
