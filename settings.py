@@ -23,7 +23,7 @@ PLACEHOLDERS = ("changeme", "placeholder", "example", "devkey", "secret", "bodh-
 MIN_SECRET_BYTES = 32  # PyJWT and livekit-server warn about shorter ones on every token
 
 
-def _seconds(value: Any) -> Any:
+def _read_bare_seconds(value: Any) -> Any:
     """Reads a bare number as seconds; pydantic alone would want `PT3S` or `00:00:03`."""
     if not isinstance(value, str):
         return value
@@ -33,7 +33,7 @@ def _seconds(value: Any) -> Any:
         return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_seconds)]
+Duration = Annotated[timedelta, BeforeValidator(_read_bare_seconds)]
 
 
 class Settings(BaseSettings):

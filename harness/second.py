@@ -12,8 +12,8 @@ from pathlib import Path
 
 from harness.processes import alive
 from harness.stack import ROOT, Stack, free_port
-from scripts.processes import environment
-from scripts.up import http_answers, registered
+from scripts.processes import supervisor_environment
+from scripts.up import http_answers, worker_registered
 
 # whether the shared Bodh has two workers and two token servers (docs/reliability.md)
 RUNS_TWO_OF_EACH = os.environ.get("BODH_TWO") == "1"
@@ -55,7 +55,7 @@ def _running_process(
             [sys.executable, *arguments],
             cwd=ROOT,
             env={
-                **environment(stack.settings),
+                **supervisor_environment(stack.settings),
                 **stack.environment,
                 "DRAIN_TIMEOUT": "3",
                 **changes,

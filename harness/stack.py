@@ -20,7 +20,7 @@ from xmlrpc.client import ServerProxy
 
 from supervisor.xmlrpc import SupervisorTransport
 
-from scripts.processes import marked
+from scripts.processes import list_marked_processes
 from settings import Settings, ensure_development_secrets
 
 ROOT = Path(__file__).parent.parent

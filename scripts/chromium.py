@@ -21,24 +21,24 @@ def chromium_step(python: Path) -> Step:
         what="Chromium for the browser tests (400 MB unless installed already)",
         product=LINK,
         inputs="1",
-        disk_mb=10 if on_path() else 900,
+        disk_mb=10 if find_on_path() else 900,
         run=lambda: install_chromium(python),
     )
 
 
-def on_path() -> str | None:
+def find_on_path() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
 def install_chromium(python: Path) -> None:
     """Links a browser at `.tools/bin/chromium`. Raises SetupError."""
-    found = on_path() or debian_package() or playwright_browser(python)
+    found = find_on_path() or install_debian_package() or install_playwright_browser(python)
     LINK.parent.mkdir(parents=True, exist_ok=True)
     LINK.unlink(missing_ok=True)
     LINK.symlink_to(found)
 
 
-def debian_package() -> str | None:
+def install_debian_package() -> str | None:
     """Path of the installed package; None if it can't be installed."""
     if os.getuid() != 0 or not shutil.which("apt-get"):
         return None
@@ -49,10 +49,10 @@ def debian_package() -> str | None:
         run_logged("apt-chromium", install, env=env)
     except SetupError:
         return None
-    return on_path()
+    return find_on_path()
 
 
-def playwright_browser(python: Path) -> str:
+def install_playwright_browser(python: Path) -> str:
     env = os.environ | {"PLAYWRIGHT_BROWSERS_PATH": str(BROWSERS)}
     script = (
         "from playwright.sync_api import sync_playwright as p\n"

@@ -23,9 +23,11 @@ class Console:
     """Follows log files from their current end, through rotation, until closed."""
 
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
-        self._logs = [_Log(folder / f"{name}.log", _prefix(name, names)) for name in names]
+        self._logs = [
+            _LogFile(folder / f"{name}.log", _coloured_prefix(name, names)) for name in names
+        ]
         self._closed = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._follow_logs, daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -33,21 +35,21 @@ class Console:
         self._closed.set()
         self._thread.join()
 
-    def _run(self) -> None:
+    def _follow_logs(self) -> None:
         while not self._closed.wait(PERIOD_S):
-            self._print()
-        self._print()
+            self._print_new_lines()
+        self._print_new_lines()
 
-    def _print(self) -> None:
+    def _print_new_lines(self) -> None:
         lines = [line for log in self._logs for line in log.new_lines()]
         if lines:
             echo("".join(lines))
 
 
-class _Log:
+class _LogFile:
     def __init__(self, path: Path, prefix: str) -> None:
         self._path = path
-        self._prefix = prefix
+        self._coloured_prefix = prefix
         self._offset = path.stat().st_size if path.exists() else 0
         self._half = b""
 
@@ -63,10 +65,12 @@ class _Log:
             return []
         self._offset += len(data)
         *whole, self._half = (self._half + data).split(b"\n")
-        return [f"{self._prefix}{readable(line.decode(errors='replace'))}\n" for line in whole]
+        return [
+            f"{self._prefix}{readable_log_line(line.decode(errors='replace'))}\n" for line in whole
+        ]
 
 
-def readable(line: str) -> str:
+def readable_log_line(line: str) -> str:
     """Formats our JSON log lines; leaves other lines as they are."""
     try:
         return readable_line(json.loads(line))
@@ -74,7 +78,7 @@ def readable(line: str) -> str:
         return line
 
 
-def _prefix(name: str, names: tuple[str, ...]) -> str:
+def _coloured_prefix(name: str, names: tuple[str, ...]) -> str:
     text = f"{name:<{max(map(len, names))}} | "
     if not sys.stdout.isatty():
         return text

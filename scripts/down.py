@@ -5,13 +5,13 @@ python -m scripts.down
 
 import sys
 
-from scripts.processes import end_all
+from scripts.processes import stop_all
 from settings import SettingsError, read_settings_without_secrets
 
 
 def main() -> int:
     try:
-        count = end_all(read_settings_without_secrets())
+        count = stop_all(read_settings_without_secrets())
     except SettingsError as error:
         print(error)
         return 1

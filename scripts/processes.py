@@ -50,7 +50,7 @@ class Processes:
         supervisor = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=environment(self._settings),
+            env=supervisor_environment(self._settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -63,17 +63,17 @@ class Processes:
 
     def answers(self) -> bool:
         try:
-            self._rpc.getState()
+            self._supervisor_rpc.getState()
         except (OSError, Fault):
             return False
         return True
 
     def start(self, name: str) -> None:
-        self._rpc.startProcess(name, False)
+        self._supervisor_rpc.startProcess(name, False)
 
     def check(self, name: str, *, since_s: float) -> None:
         """Raises ProcessError if a process keeps failing. `since_s`: seconds since its start."""
-        state = self._state(name)
+        state = self._process_state(name)
         if state == ProcessStates.FATAL or (state == ProcessStates.BACKOFF and since_s > 5):
             log = self._settings.bodh_home / "log" / f"{name}.log"
             raise ProcessError(f"{name} does not start. See the end of {log}.")
@@ -91,37 +91,39 @@ class Processes:
 
         with contextlib.suppress(OSError, Fault):
             self._stop_in_order(late)
-        wait_until(lambda: late() or not marked(self._settings), STOP_S)
-        sweep(self._settings)
+        wait_until(lambda: late() or not list_marked_processes(self._settings), STOP_S)
+        kill_marked_processes(self._settings)
 
     def _stop_in_order(self, late: Callable[[], bool]) -> None:
-        self._end(["watch", "agent", "web"], late)
-        self._end(["drain", "jobs", "speech", "livekit"], late)
-        self._end(["postgres"], late)
-        self._rpc.shutdown()
+        self._stop_processes(["watch", "agent", "web"], late)
+        self._stop_processes(["drain", "jobs", "speech", "livekit"], late)
+        self._stop_processes(["postgres"], late)
+        self._supervisor_rpc.shutdown()
 
-    def _end(self, names: Iterable[str], late: Callable[[], bool]) -> None:
+    def _stop_processes(self, names: Iterable[str], late: Callable[[], bool]) -> None:
         """Stops processes and waits for them. Supervisor kills those that do not stop."""
         for name in names:
-            if self._state(name) in ENDED:
+            if self._process_state(name) in ENDED:
                 continue
-            self._rpc.stopProcess(name, False)
+            self._supervisor_rpc.stopProcess(name, False)
             if name == "livekit":  # at the first signal, it keeps serving rooms with people in them
                 with contextlib.suppress(Fault):  # may have ended already
-                    self._rpc.signalProcess(name, "TERM")
-        wait_until(lambda: late() or all(self._state(name) in ENDED for name in names), STOP_S)
+                    self._supervisor_rpc.signalProcess(name, "TERM")
+        wait_until(
+            lambda: late() or all(self._process_state(name) in ENDED for name in names), STOP_S
+        )
 
-    def _state(self, name: str) -> int:
-        state: int = self._rpc.getProcessInfo(name)["state"]
+    def _process_state(self, name: str) -> int:
+        state: int = self._supervisor_rpc.getProcessInfo(name)["state"]
         return state
 
     @property
-    def _rpc(self) -> Any:
+    def _supervisor_rpc(self) -> Any:
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
         return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def supervisor_environment(settings: Settings) -> dict[str, str]:
     ours = {
         MARK: str(settings.bodh_home),
         "BODH_HOME": str(settings.bodh_home),
@@ -135,7 +137,7 @@ def environment(settings: Settings) -> dict[str, str]:
     return os.environ | ours
 
 
-def marked(settings: Settings) -> list[psutil.Process]:
+def list_marked_processes(settings: Settings) -> list[psutil.Process]:
     """All running processes of this BODH_HOME, whatever their parent, except this one."""
     return [process for process in psutil.process_iter() if _is_ours(process, settings)]
 
@@ -152,8 +154,8 @@ def _is_ours(process: psutil.Process, settings: Settings) -> bool:
     return mark == str(settings.bodh_home)
 
 
-def sweep(settings: Settings) -> int:
-    found = marked(settings)
+def kill_marked_processes(settings: Settings) -> int:
+    found = list_marked_processes(settings)
     for process in found:
         with contextlib.suppress(psutil.Error):
             process.kill()
@@ -161,10 +163,10 @@ def sweep(settings: Settings) -> int:
     return len(found)
 
 
-def running_up(settings: Settings) -> int | None:
+def find_running_up(settings: Settings) -> int | None:
     """The process id of this BODH_HOME's `make up`, if it is running."""
     try:
-        pid = int(up_file(settings).read_text())
+        pid = int(up_pid_file(settings).read_text())
         alive = psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
         ours = "scripts.up" in psutil.Process(pid).cmdline()
     except (OSError, ValueError, psutil.Error):
@@ -172,27 +174,27 @@ def running_up(settings: Settings) -> int | None:
     return pid if alive and ours and pid != os.getpid() else None
 
 
-def up_file(settings: Settings) -> Path:
+def up_pid_file(settings: Settings) -> Path:
     return settings.run_dir / "up.pid"
 
 
-def end_leftovers(settings: Settings) -> int:
+def stop_leftovers(settings: Settings) -> int:
     """Stops processes left by a killed `make up`, in order. Returns how many."""
-    left = len(marked(settings))
+    left = len(list_marked_processes(settings))
     if left:
         Processes(settings).stop()
     return left
 
 
-def end_all(settings: Settings) -> int:
+def stop_all(settings: Settings) -> int:
     """Stops a running `make up` and any leftovers. Returns the number of processes."""
-    count = len(marked(settings))
-    pid = running_up(settings)
+    count = len(list_marked_processes(settings))
+    pid = find_running_up(settings)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: running_up(settings) is None, STOP_S + 3)
+        wait_until(lambda: find_running_up(settings) is None, STOP_S + 3)
         count += 1
-    end_leftovers(settings)
+    stop_leftovers(settings)
     return count
 
 
@@ -206,7 +208,7 @@ def wait_until(condition: Callable[[], bool], patience_s: float) -> bool:
     return True
 
 
-def taken(host: str, port: int, kind: socket.SocketKind) -> bool:
+def is_port_taken(host: str, port: int, kind: socket.SocketKind) -> bool:
     with socket.socket(socket.AF_INET, kind) as probe:
         if kind == socket.SOCK_STREAM:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from scripts.processes import end_all
+from scripts.processes import stop_all
 from settings import SettingsError, read_settings_without_secrets
 
 
@@ -22,17 +22,17 @@ def main() -> int:
     if not (home / "secrets").is_dir():  # every run creates it, so this is not a BODH_HOME
         print(f"Nothing to delete: {home} holds no Bodh data.")
         return 0
-    if not agreed(home):
+    if not ask_to_delete(home):
         print("Nothing was deleted. Answer yes, or set YES=1, to delete the data.")
         return 1
-    end_all(settings)
+    stop_all(settings)
     shutil.rmtree(home)
     shutil.rmtree(settings.run_dir, ignore_errors=True)
     print(f"Deleted {home}.")
     return 0
 
 
-def agreed(home: Path) -> bool:
+def ask_to_delete(home: Path) -> bool:
     if os.environ.get("YES") == "1":
         return True
     if not sys.stdin.isatty():

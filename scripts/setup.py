@@ -12,8 +12,23 @@ import sys
 from pathlib import Path
 
 from scripts.chromium import chromium_step
-from scripts.steps import ROOT, TOOLS, SetupError, Step, fingerprint, run_logged, run_steps, say
-from scripts.toolchains import go, machine_go, machine_node, npm_environment, pip_install
+from scripts.steps import (
+    ROOT,
+    TOOLS,
+    SetupError,
+    Step,
+    fingerprint,
+    print_progress,
+    run_logged,
+    run_steps,
+)
+from scripts.toolchains import (
+    find_installed_go,
+    find_installed_node,
+    find_or_install_go,
+    npm_environment,
+    pip_install,
+)
 from scripts.toolchains import version_of as tool_version
 
 VENV = ROOT / ".venv"
@@ -28,10 +43,10 @@ def main(arguments: list[str]) -> int:
     try:
         run_steps(steps_for(arguments))
     except SetupError as error:
-        say(str(error))
+        print_progress(str(error))
         return 1
     except KeyboardInterrupt:
-        say("Stopped. Run the same command again to continue.")
+        print_progress("Stopped. Run the same command again to continue.")
         return 130
     return 0
 
@@ -87,7 +102,7 @@ def livekit_step() -> Step:
         what=f"livekit-server {version} (built from source, 3 to 6 minutes)",
         product=LIVEKIT,
         inputs=version,
-        disk_mb=1500 if machine_go() else 1900,
+        disk_mb=1500 if find_installed_go() else 1900,
         run=install_livekit,
     )
 
@@ -118,7 +133,9 @@ def build_livekit() -> None:
         "CGO_ENABLED": "0",
     }
     package = f"github.com/livekit/livekit-server/cmd/server@v{version}"
-    run_logged("livekit", [go(), "install", "-v", "-ldflags=-s -w", package], env=env)
+    run_logged(
+        "livekit", [find_or_install_go(), "install", "-v", "-ldflags=-s -w", package], env=env
+    )
     (work / "bin" / "server").replace(LIVEKIT)
     shutil.rmtree(work)
 
@@ -134,7 +151,7 @@ def client_step() -> Step:
         what="the page, built with npm (100 MB, half a minute)",
         product=CLIENT / "dist" / "index.html",
         inputs=fingerprint(client_files("dist", "states")),
-        disk_mb=200 if machine_node() else 600,
+        disk_mb=200 if find_installed_node() else 600,
         run=build_client,
     )
 
@@ -161,24 +178,24 @@ def build_states() -> None:
 
 
 def model_step() -> Step:
-    home = ROOT / Path(setting("BODH_HOME", ".bodh")).expanduser()
+    home = ROOT / Path(read_setting("BODH_HOME", ".bodh")).expanduser()
     return Step(
         name="model",
         what="the speech model (150 MB if the model hub is reachable)",
         product=home / "models" / "choice.json",
-        inputs=setting("WHISPER_MODEL", ""),
+        inputs=read_setting("WHISPER_MODEL", ""),
         disk_mb=400,
-        run=choose_model,
+        run=choose_whisper_model,
     )
 
 
-def choose_model() -> None:
+def choose_whisper_model() -> None:
     """The speech engine chooses its Whisper model once. Nothing else contacts the model hub."""
     if subprocess.run([PYTHON, "-m", "speech", "choose"], cwd=ROOT, check=False).returncode:
         raise SetupError("No speech model could be installed. See the lines above.")
 
 
-def setting(name: str, default: str) -> str:
+def read_setting(name: str, default: str) -> str:
     """Reads a setting without the settings module: the environment first, then .env."""
     if name in os.environ:
         return os.environ[name]

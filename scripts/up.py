@@ -26,11 +26,11 @@ from scripts.processes import (
     ROOT,
     ProcessError,
     Processes,
-    end_leftovers,
-    environment,
-    running_up,
-    taken,
-    up_file,
+    find_running_up,
+    is_port_taken,
+    stop_leftovers,
+    supervisor_environment,
+    up_pid_file,
     wait_until,
 )
 from settings import Settings, SettingsError, prepare_settings
@@ -39,11 +39,11 @@ NAMES = ("postgres", "livekit", "speech", "web", "drain", "watch", "jobs", "agen
 PATIENCE_S = 120.0  # for one process to respond; a cold disk or a busy machine is slow
 
 
-class Stopped(Exception):
+class StopRequested(Exception):
     """Ctrl-C or SIGTERM was received."""
 
 
-class Stop:
+class StopSignals:
     """Counts the signals to stop. The second one means kill."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ class Stop:
 
     def check(self) -> None:
         if self.count:
-            raise Stopped
+            raise StopRequested
 
     def hurry(self) -> bool:
         return self.count > 1
@@ -64,7 +64,7 @@ class Stop:
 
 def main() -> int:
     """The exit status: 0 after Ctrl-C or SIGTERM, 1 after one line about what is wrong."""
-    stop = Stop()
+    stop = StopSignals()
     try:
         settings = prepare_settings()
         check_can_run(settings)
@@ -77,10 +77,10 @@ def main() -> int:
     try:
         processes.start_supervisor()
         console = Console(settings.bodh_home / "log", ("supervisor", "database", *NAMES))
-        start(settings, processes, stop)
+        start_processes(settings, processes, stop)
         echo(f"ready: {settings.public_url}")
-        watch(processes, stop)
-    except Stopped:
+        watch_supervisor(processes, stop)
+    except StopRequested:
         echo("stopping (press Ctrl-C again to kill)")
     except ProcessError as error:
         echo(str(error))
@@ -89,7 +89,7 @@ def main() -> int:
         processes.stop(stop.hurry)
         if console:
             console.close()
-        up_file(settings).unlink(missing_ok=True)
+        up_pid_file(settings).unlink(missing_ok=True)
     return status
 
 
@@ -98,13 +98,13 @@ def check_can_run(settings: Settings) -> None:
     settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
     if settings.run_dir.stat().st_uid != os.getuid():
         raise ProcessError(f"{settings.run_dir} belongs to another user. Set another BODH_HOME.")
-    pid = running_up(settings)
+    pid = find_running_up(settings)
     if pid is not None:
         raise ProcessError(f"Bodh is already running (process {pid}). `make down` stops it.")
-    left = end_leftovers(settings)
+    left = stop_leftovers(settings)
     if left:
         echo(f"stopped {left} processes left by an earlier run")
-    up_file(settings).write_text(str(os.getpid()))
+    up_pid_file(settings).write_text(str(os.getpid()))
     check_ports(settings)
     if settings.embedded_livekit and not LIVEKIT.exists():
         raise ProcessError("livekit-server is not installed. Run `make up`, or set LIVEKIT_URL.")
@@ -120,19 +120,19 @@ def check_ports(settings: Settings) -> None:
         wanted += [("LIVEKIT_PORT", settings.livekit_port, socket.SOCK_STREAM)]
         wanted += [("LIVEKIT_PORT + 2, UDP", media, socket.SOCK_DGRAM)]
     for name, port, kind in wanted:
-        if taken("127.0.0.1", port, kind):
+        if is_port_taken("127.0.0.1", port, kind):
             raise ProcessError(
                 f"Port {port} ({name}) is in use. Stop the program that uses it, or choose another "
-                f"port: `{name.split()[0]}={settings_port(settings, name) + 100} make up`"
+                f"port: `{name.split()[0]}={port_setting(settings, name) + 100} make up`"
             )
 
 
-def settings_port(settings: Settings, name: str) -> int:
+def port_setting(settings: Settings, name: str) -> int:
     ports = {"PORT": settings.port, "METRICS_PORT": settings.metrics_address_port}
     return ports.get(name, settings.livekit_port)
 
 
-def start(settings: Settings, processes: Processes, stop: Stop) -> None:
+def start_processes(settings: Settings, processes: Processes, stop: StopSignals) -> None:
     """Starts each process once those it needs respond. Raises ProcessError, Stopped."""
     if settings.embedded_livekit:
         write_livekit_config(settings, settings.run_dir / "livekit.json")
@@ -144,7 +144,7 @@ def start(settings: Settings, processes: Processes, stop: Stop) -> None:
     if settings.embedded_postgres:
         processes.start("postgres")
         cluster = cluster_of(settings)
-        await_part("postgres", lambda: asyncio.run(server_answers(cluster)), processes, stop)
+        wait_for_process("postgres", lambda: asyncio.run(server_answers(cluster)), processes, stop)
     elif not database_answers(settings):
         raise ProcessError("No database responds at DATABASE_URL. Start it or correct the URL.")
     prepare_database(settings, stop)
@@ -152,14 +152,16 @@ def start(settings: Settings, processes: Processes, stop: Stop) -> None:
         processes.start(name)
     if settings.embedded_livekit:
         livekit = f"http://127.0.0.1:{settings.livekit_port}/"
-        await_part("livekit", lambda: http_answers(livekit), processes, stop)
-    await_part("speech", lambda: socket_answers(settings.speech_address), processes, stop)
+        wait_for_process("livekit", lambda: http_answers(livekit), processes, stop)
+    wait_for_process("speech", lambda: socket_answers(settings.speech_address), processes, stop)
     ready = f"http://127.0.0.1:{settings.port}/readyz"
-    await_part("web", lambda: http_answers(ready), processes, stop)
-    await_part("agent", lambda: registered(agent_log, seen), processes, stop)
+    wait_for_process("web", lambda: http_answers(ready), processes, stop)
+    wait_for_process("agent", lambda: worker_registered(agent_log, seen), processes, stop)
 
 
-def await_part(name: str, answers: Callable[[], bool], processes: Processes, stop: Stop) -> None:
+def wait_for_process(
+    name: str, answers: Callable[[], bool], processes: Processes, stop: StopSignals
+) -> None:
     """Returns once a process responds. Raises ProcessError if it doesn't, Stopped on a signal."""
     began = reported = time.monotonic()
     while not answers():
@@ -177,7 +179,7 @@ def await_part(name: str, answers: Callable[[], bool], processes: Processes, sto
     stop.check()
 
 
-def prepare_database(settings: Settings, stop: Stop) -> None:
+def prepare_database(settings: Settings, stop: StopSignals) -> None:
     """Runs migrations and imports the sample course. Both are idempotent."""
     log = settings.bodh_home / "log" / "database.log"
     for command in ("migrate", "seed"):
@@ -185,7 +187,7 @@ def prepare_database(settings: Settings, stop: Stop) -> None:
         with log.open("ab") as sink:
             done = subprocess.run(
                 [sys.executable, "-m", "db", command],
-                cwd=ROOT, env=environment(settings), start_new_session=True, check=False,
+                cwd=ROOT, env=supervisor_environment(settings), start_new_session=True, check=False,
                 stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
             )  # fmt: skip
         if done.returncode:
@@ -219,7 +221,7 @@ def socket_answers(path: Path) -> bool:
     return False
 
 
-def registered(log: Path, offset: int) -> bool:
+def worker_registered(log: Path, offset: int) -> bool:
     """Whether the worker has registered, according to its log."""
     try:
         with log.open("rb") as file:
@@ -229,7 +231,7 @@ def registered(log: Path, offset: int) -> bool:
         return False
 
 
-def watch(processes: Processes, stop: Stop) -> None:
+def watch_supervisor(processes: Processes, stop: StopSignals) -> None:
     """Never returns. Raises Stopped on a signal, ProcessError if supervisor dies."""
     while True:
         stop.check()

@@ -27,8 +27,8 @@ from web import (
     tutor_rooms,
     webhooks,
 )
-from web.auth import Verifier
-from web.dependencies import Context, utc_now
+from web.auth import TokenVerifier
+from web.dependencies import AppContext, utc_now
 from web.middleware import AccessLog, BodyLimit, SecurityHeaders, security_headers
 
 
@@ -42,11 +42,11 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             stack.push_async_callback(pool.close)
             lk = rooms.connect(settings)
             stack.push_async_callback(lk.aclose)
-            verifier = Verifier(settings)
+            verifier = TokenVerifier(settings)
             stack.push_async_callback(verifier.aclose)
             inbox = LocalInbox(settings.inbox_path)
             stack.push_async_callback(inbox.close)
-            app.state.context = Context(
+            app.state.context = AppContext(
                 settings, pool, lk, verifier, inbox, open_storage(settings), clock
             )
             yield
@@ -65,7 +65,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders, headers=security_headers(settings))
     app.add_middleware(AccessLog)
-    error_responses.register(app)
+    error_responses.register_error_handlers(app)
     accounts = (sign_in, account_settings, own_transcripts)
     sessions = (tutor_rooms, transcripts, events, webhooks)
     for part in (*accounts, courses, files, *sessions, notices, health, pages):

@@ -55,7 +55,7 @@ def make_token(settings: Settings, claims: Claims, now: datetime) -> str:
     return jwt.encode(payload, settings.auth_secret.get_secret_value(), algorithm="HS256")
 
 
-class Verifier:
+class TokenVerifier:
     """Verifies tokens with our own key or the identity provider's keys, which it caches."""
 
     def __init__(self, settings: Settings) -> None:
@@ -76,7 +76,7 @@ class Verifier:
         """
         try:
             header = jwt.get_unverified_header(token)
-            key, algorithms = await self._key(header)
+            key, algorithms = await self._choose_key(header)
             payload = jwt.decode(
                 token,
                 key,
@@ -88,9 +88,9 @@ class Verifier:
             )
         except (jwt.PyJWTError, ValueError, TypeError, RecursionError) as error:
             raise SignInRequired from error
-        return _claims(payload)
+        return _parse_claims(payload)
 
-    async def _key(self, header: dict[str, Any]) -> tuple[jwt.PyJWK | str, list[str]]:
+    async def _choose_key(self, header: dict[str, Any]) -> tuple[jwt.PyJWK | str, list[str]]:
         """The key and its algorithms. The token can choose one of them but not add another."""
         settings = self._settings
         secret = settings.auth_secret.get_secret_value()
@@ -104,15 +104,15 @@ class Verifier:
 
     async def _published_key(self, kid: str) -> jwt.PyJWK:
         async with self._lock:
-            if self._stale(kid):
-                await self._fetch()
+            if self._is_key_set_stale(kid):
+                await self._fetch_keys()
         if kid in self._keys:
             return self._keys[kid]
         if self._fetched_at is None:
             raise SignInUnavailable
         raise SignInRequired
 
-    def _stale(self, kid: str) -> bool:
+    def _is_key_set_stale(self, kid: str) -> bool:
         now = time.monotonic()
         if self._tried_at is not None and now - self._tried_at < JWKS_PAUSE_S:
             return False
@@ -120,7 +120,7 @@ class Verifier:
             return True
         return now - self._fetched_at > JWKS_MAX_AGE_S
 
-    async def _fetch(self) -> None:
+    async def _fetch_keys(self) -> None:
         """Replaces the cached keys, or keeps them if the provider does not respond."""
         self._tried_at = time.monotonic()
         try:
@@ -133,17 +133,19 @@ class Verifier:
         self._fetched_at = self._tried_at
 
 
-def _claims(payload: dict[str, Any]) -> Claims:
+def _parse_claims(payload: dict[str, Any]) -> Claims:
     """Raises SignInRequired if a claim is not valid for an account."""
     subject, tenant = payload["sub"], payload.get("tenant") or DEFAULT_TENANT
     name = payload.get("name") or "User"
     roles = payload.get("roles") or []
-    if not (isinstance(roles, list) and all(_plain(text) for text in (subject, tenant, name))):
+    if not (
+        isinstance(roles, list) and all(_is_storable(text) for text in (subject, tenant, name))
+    ):
         raise SignInRequired
     return Claims(subject=subject, name=name, role=strongest_role(roles), tenant=tenant)
 
 
-def _plain(text: object) -> bool:
+def _is_storable(text: object) -> bool:
     """Whether it can be stored: 1 to 255 printable characters."""
     return isinstance(text, str) and 0 < len(text) <= 255 and text.isprintable()
 
@@ -189,7 +191,7 @@ def own_origins(settings: Settings, host: str) -> set[str]:
     return origins
 
 
-def set_cookie(response: Response, settings: Settings, token: str) -> None:
+def set_sign_in_cookie(response: Response, settings: Settings, token: str) -> None:
     response.set_cookie(
         COOKIE,
         token,
@@ -201,5 +203,5 @@ def set_cookie(response: Response, settings: Settings, token: str) -> None:
     )
 
 
-def clear_cookie(response: Response) -> None:
+def clear_sign_in_cookie(response: Response) -> None:
     response.delete_cookie(COOKIE, path="/", httponly=True, samesite="lax")

@@ -37,7 +37,7 @@ from web.courses_models import (
     ProgressChange,
     QuizQuestion,
 )
-from web.dependencies import Caller, Context, Running
+from web.dependencies import AppContext, Caller, Running
 from web.error_responses import PROBLEMS
 from web.files import file_link
 
@@ -83,7 +83,7 @@ async def get_lesson(lesson_id: UUID, running: Running, caller: Caller) -> Lesso
     """A lesson to read: objectives, numbered passages, captions, quiz questions."""
     tenant_id = caller.tenant_id
     async with tenant_tx(running.pool, tenant_id) as db:
-        lesson = await _visible_lesson(db, caller.account, lesson_id)
+        lesson = await _find_visible_lesson(db, caller.account, lesson_id)
         outline = [x.id for x in await list_outline(db, tenant_id, lesson.course_id)]
         passages = await list_passages(db, tenant_id, lesson_id)
         captions = await find_captions(db, tenant_id, lesson_id)
@@ -112,7 +112,7 @@ async def get_lesson(lesson_id: UUID, running: Running, caller: Caller) -> Lesso
 async def get_captions(lesson_id: UUID, running: Running, caller: Caller) -> Response:
     """The captions of the lesson's video, as WebVTT."""
     async with tenant_tx(running.pool, caller.tenant_id) as db:
-        await _visible_lesson(db, caller.account, lesson_id)
+        await _find_visible_lesson(db, caller.account, lesson_id)
         captions = await find_captions(db, caller.tenant_id, lesson_id)
     if not captions:
         raise NotFound("captions")
@@ -126,7 +126,7 @@ async def put_progress(
     """Stores the caller's progress in a lesson. `completed: true` completes it."""
     tenant_id, account = caller.tenant_id, caller.account
     async with tenant_tx(running.pool, tenant_id) as db:
-        await _visible_lesson(db, account, lesson_id)
+        await _find_visible_lesson(db, account, lesson_id)
         stored = await update_progress(
             db,
             tenant_id,
@@ -141,13 +141,15 @@ async def put_progress(
 
 
 def _passage_of(
-    running: Context, tenant_id: UUID, course_id: UUID, passage: Passage
+    running: AppContext, tenant_id: UUID, course_id: UUID, passage: Passage
 ) -> LessonPassage:
-    def link(name: str) -> str:
+    def picture_link(name: str) -> str:
         stored = picture_object(course_id, name)
         return file_link(running.settings, tenant_id, stored, running.clock())
 
-    return LessonPassage.model_validate(replace(passage, body=link_pictures(passage.body, link)))
+    return LessonPassage.model_validate(
+        replace(passage, body=link_pictures(passage.body, picture_link))
+    )
 
 
 def _module_line(module: MarkedModule) -> ModuleLine:
@@ -176,7 +178,7 @@ def _last_lesson(modules: Sequence[MarkedModule]) -> LastLesson | None:
     )
 
 
-async def _visible_lesson(db: Connection, account: Account, lesson_id: UUID) -> Lesson:
+async def _find_visible_lesson(db: Connection, account: Account, lesson_id: UUID) -> Lesson:
     """Raises NotFound for a lesson that the account may not see."""
     lesson = await find_lesson(db, account.tenant_id, lesson_id)
     if lesson is None or not may_see_lesson(account, lesson):

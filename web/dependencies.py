@@ -17,7 +17,7 @@ from db.rate_limits import count_request
 from db.storage import Storage
 from db.tenants import Tenant, ensure_tenant, find_tenant
 from settings import Settings
-from web.auth import COOKIE, Claims, Verifier, token_of
+from web.auth import COOKIE, Claims, TokenVerifier, token_of
 from web.errors import RateExceeded
 
 
@@ -26,13 +26,13 @@ def utc_now() -> datetime:
 
 
 @dataclass
-class Context:
+class AppContext:
     """The resources of the running application, opened and closed by `web.app`."""
 
     settings: Settings
     pool: Pool
     lk: api.LiveKitAPI
-    verifier: Verifier
+    verifier: TokenVerifier
     inbox: LocalInbox
     storage: Storage
     clock: Callable[[], datetime] = utc_now
@@ -49,12 +49,12 @@ class SignedInAccount:
         return self.tenant.id
 
 
-def context_of(request: Request) -> Context:
-    context: Context = request.app.state.context
+def context_of(request: Request) -> AppContext:
+    context: AppContext = request.app.state.context
     return context
 
 
-Running = Annotated[Context, Depends(context_of)]
+Running = Annotated[AppContext, Depends(context_of)]
 
 # declared only for the OpenAPI document: token_of reads the bearer token and the cookie
 _bearer = HTTPBearer(auto_error=False, description="A sign-in JWT")
@@ -72,7 +72,7 @@ async def signed_in(
     Raises SignInRequired, SignInUnavailable, Forbidden.
     """
     claims = await running.verifier.verify(token_of(request))
-    tenant = await _tenant(running, claims)
+    tenant = await _tenant_of_claims(running, claims)
     async with tenant_tx(running.pool, tenant.id) as db:
         account = await ensure_account(
             db, tenant.id, subject=claims.subject, name=claims.name, role=claims.role
@@ -83,7 +83,7 @@ async def signed_in(
 Caller = Annotated[SignedInAccount, Depends(signed_in)]
 
 
-async def _tenant(running: Context, claims: Claims) -> Tenant:
+async def _tenant_of_claims(running: AppContext, claims: Claims) -> Tenant:
     """The tenant of the token, created in development if missing. Raises Forbidden."""
     tenant = running.tenants.get(claims.tenant)
     if tenant is None:
@@ -98,7 +98,7 @@ async def _tenant(running: Context, claims: Claims) -> Tenant:
     return tenant
 
 
-async def take_token(running: Running, caller: Caller) -> None:
+async def count_token_request(running: Running, caller: Caller) -> None:
     """Counts one join token against the account's rate. Raises RateExceeded."""
     limit = running.settings.rate_token_per_minute
     async with tenant_tx(running.pool, caller.tenant_id) as db:

@@ -27,28 +27,30 @@ class Problem(BaseModel):
     code: str
 
 
-class _Answer(BaseModel):
+class _ErrorAnswer(BaseModel):
     status: int
     code: str
     error: str = ""  # empty: use the message of the exception, which is written for users
 
 
-_AWAY = _Answer(status=503, code="unavailable", error="Bodh is not available right now. Try again.")
+_AWAY = _ErrorAnswer(
+    status=503, code="unavailable", error="Bodh is not available right now. Try again."
+)
 # "not found" and "not yours" look the same
-_ANSWERS: dict[type[Exception], _Answer] = {
-    SignInRequired: _Answer(status=401, code="unauthorized", error="Unauthorized"),
-    db.Forbidden: _Answer(status=403, code="forbidden"),
-    db.NotFound: _Answer(status=404, code="not_found", error="Not found"),
-    db.Conflict: _Answer(status=409, code="conflict"),
-    ProtocolError: _Answer(status=422, code="invalid"),
-    asyncpg.DataError: _Answer(status=422, code="invalid", error="A value cannot be stored"),
-    RateExceeded: _Answer(
+_ANSWERS: dict[type[Exception], _ErrorAnswer] = {
+    SignInRequired: _ErrorAnswer(status=401, code="unauthorized", error="Unauthorized"),
+    db.Forbidden: _ErrorAnswer(status=403, code="forbidden"),
+    db.NotFound: _ErrorAnswer(status=404, code="not_found", error="Not found"),
+    db.Conflict: _ErrorAnswer(status=409, code="conflict"),
+    ProtocolError: _ErrorAnswer(status=422, code="invalid"),
+    asyncpg.DataError: _ErrorAnswer(status=422, code="invalid", error="A value cannot be stored"),
+    RateExceeded: _ErrorAnswer(
         status=429, code="rate_exceeded", error="Too many requests. Wait a minute."
     ),
-    MediaUnavailable: _Answer(
+    MediaUnavailable: _ErrorAnswer(
         status=503, code="livekit_token_failed", error="Video service unavailable. Try again."
     ),
-    SignInUnavailable: _Answer(
+    SignInUnavailable: _ErrorAnswer(
         status=503,
         code="sign_in_unavailable",
         error="Sign-in cannot be checked right now. Try again.",
@@ -77,15 +79,15 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def register(app: FastAPI) -> None:
+def register_error_handlers(app: FastAPI) -> None:
     for kind in _ANSWERS:
-        app.add_exception_handler(kind, _translate)
-    app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(StarletteHTTPException, _refused)
-    app.add_exception_handler(Exception, _failed)
+        app.add_exception_handler(kind, _answer_our_error)
+    app.add_exception_handler(RequestValidationError, _answer_malformed_request)
+    app.add_exception_handler(StarletteHTTPException, _answer_http_error)
+    app.add_exception_handler(Exception, _answer_unexpected_error)
 
 
-def problem(
+def problem_response(
     status: int, code: str, error: str, headers: dict[str, str] | None = None
 ) -> JSONResponse:
     return JSONResponse(
@@ -95,32 +97,32 @@ def problem(
     )
 
 
-async def _translate(_: Request, error: Exception) -> JSONResponse:
+async def _answer_our_error(_: Request, error: Exception) -> JSONResponse:
     answer = next(_ANSWERS[kind] for kind in type(error).__mro__ if kind in _ANSWERS)
     if answer.status >= 500:
         logger.warning("request failed", extra={"code": answer.code, "kind": type(error).__name__})
-    return problem(answer.status, answer.code, answer.error or str(error))
+    return problem_response(answer.status, answer.code, answer.error or str(error))
 
 
-async def _malformed(_: Request, error: Exception) -> JSONResponse:
+async def _answer_malformed_request(_: Request, error: Exception) -> JSONResponse:
     """Names the fields, never their values."""
     assert isinstance(error, RequestValidationError)  # noqa: S101 registered for it only
     fields = sorted({".".join(str(part) for part in e["loc"]) for e in error.errors()})
-    return problem(422, "invalid", f"Wrong or missing fields: {', '.join(fields)}"[:500])
+    return problem_response(422, "invalid", f"Wrong or missing fields: {', '.join(fields)}"[:500])
 
 
-async def _refused(_: Request, error: Exception) -> JSONResponse:
+async def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, StarletteHTTPException)  # noqa: S101 registered for it only
     status = 422 if error.status_code == 400 else error.status_code  # 400: not UTF-8
     headers = dict(error.headers) if error.headers else None
-    return problem(status, _CODES.get(status, "invalid"), str(error.detail), headers)
+    return problem_response(status, _CODES.get(status, "invalid"), str(error.detail), headers)
 
 
-async def _failed(request: Request, error: Exception) -> JSONResponse:
+async def _answer_unexpected_error(request: Request, error: Exception) -> JSONResponse:
     """An unexpected exception. Logs the traceback and keeps it out of the response."""
     logger.error(
         "request failed",
         exc_info=error,
         extra={"route": getattr(request.scope.get("route"), "path", "")},
     )
-    return problem(500, "internal", "Something went wrong on our side")
+    return problem_response(500, "internal", "Something went wrong on our side")

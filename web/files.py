@@ -21,7 +21,7 @@ from db import Forbidden, NotFound
 from db.storage import StoredObject
 from settings import Settings
 from web.dependencies import Running
-from web.error_responses import PROBLEMS, Problem, problem
+from web.error_responses import PROBLEMS, Problem, problem_response
 
 ROUND_S = 3600  # links stay the same for an hour, so that browsers can cache the objects
 TYPES = {
@@ -37,7 +37,7 @@ router = APIRouter(prefix="/api", tags=["files"], responses=PROBLEMS)
 
 
 @dataclass(frozen=True)
-class Part:
+class ByteRange:
     """Bytes from `start` up to, but not including, `end`; `partial` if that is not all."""
 
     start: int
@@ -48,7 +48,7 @@ class Part:
 def file_link(settings: Settings, tenant_id: UUID, name: str, now: datetime) -> str:
     """The path of a link to an object, valid for one to two hours."""
     expires = (int(now.timestamp()) // ROUND_S + 2) * ROUND_S
-    signature = _sign(settings, tenant_id, name, expires)
+    signature = _sign_link(settings, tenant_id, name, expires)
     return f"/api/files/{tenant_id}/{name}?expires={expires}&signature={signature}"
 
 
@@ -74,16 +74,16 @@ async def get_file(
 ) -> Response:
     """A stored object or a range of it. A wrong or expired link is refused."""
     now = running.clock()
-    _check(running.settings, tenant_id, name, expires, signature, now)
+    _check_link(running.settings, tenant_id, name, expires, signature, now)
     found = await running.storage.find(tenant_id, name)
     if found is None:
         raise NotFound("file")
-    headers = _headers(found, expires - int(now.timestamp()))
+    headers = _file_headers(found, expires - int(now.timestamp()))
     if found.etag in [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]:
         return Response(status_code=304, headers=headers)
-    part = choose_part(wanted if if_range in ("", found.etag) else "", found.size)
+    part = choose_byte_range(wanted if if_range in ("", found.etag) else "", found.size)
     if part is None:
-        return problem(
+        return problem_response(
             416,
             "range_not_satisfiable",
             "The range begins after the end of the file",
@@ -98,39 +98,39 @@ async def get_file(
         else iter(())
     )
     status = 206 if part.partial else 200
-    return StreamingResponse(body, status, headers, media_type=_type(name))
+    return StreamingResponse(body, status, headers, media_type=_content_type(name))
 
 
-def choose_part(header: str, size: int) -> Part | None:
+def choose_byte_range(header: str, size: int) -> ByteRange | None:
     """The part that a Range header requests; None if it is beyond the end.
 
     Everything if there is no header, several ranges or another unit, as RFC 9110 allows.
     """
     match = RANGE.fullmatch(header.strip())
     if match is None or match.groups() == ("", ""):
-        return Part(0, size, partial=False)
+        return ByteRange(0, size, partial=False)
     first, last = match.groups()
     if not first:  # the last `last` bytes
         count = min(int(last), size)
-        return Part(size - count, size, partial=True) if count else None
+        return ByteRange(size - count, size, partial=True) if count else None
     start, end = int(first), min(int(last or size) + bool(last), size)
     if last and int(last) < int(first):
-        return Part(0, size, partial=False)  # not a range at all
-    return Part(start, end, partial=True) if start < size else None
+        return ByteRange(0, size, partial=False)  # not a range at all
+    return ByteRange(start, end, partial=True) if start < size else None
 
 
-def _check(
+def _check_link(
     settings: Settings, tenant_id: UUID, name: str, expires: int, signature: str, now: datetime
 ) -> None:
     """Raises Forbidden."""
-    right = _sign(settings, tenant_id, name, expires)
+    right = _sign_link(settings, tenant_id, name, expires)
     if not hmac.compare_digest(right.encode(), signature.encode()):
         raise Forbidden("This link is not valid. Reload the page to get a new one.")
     if expires <= now.timestamp():
         raise Forbidden("This link has expired. Reload the page to get a new one.")
 
 
-def _sign(settings: Settings, tenant_id: UUID, name: str, expires: int) -> str:
+def _sign_link(settings: Settings, tenant_id: UUID, name: str, expires: int) -> str:
     """Signed with a key derived from the media server's secret, which every token server has."""
     secret = settings.livekit_api_secret.get_secret_value().encode()
     key = hmac.digest(secret, b"bodh: links to stored objects", hashlib.sha256)
@@ -138,9 +138,9 @@ def _sign(settings: Settings, tenant_id: UUID, name: str, expires: int) -> str:
     return base64.urlsafe_b64encode(signed[:24]).decode()
 
 
-def _headers(found: StoredObject, fresh_s: int) -> dict[str, str]:
+def _file_headers(found: StoredObject, fresh_s: int) -> dict[str, str]:
     name = PurePosixPath(found.name).name
-    shown = "inline" if _type(name).startswith("image/") else "attachment"
+    shown = "inline" if _content_type(name).startswith("image/") else "attachment"
     return {
         "ETag": found.etag,
         "Accept-Ranges": "bytes",
@@ -151,5 +151,5 @@ def _headers(found: StoredObject, fresh_s: int) -> dict[str, str]:
     }
 
 
-def _type(name: str) -> str:
+def _content_type(name: str) -> str:
     return TYPES.get(PurePosixPath(name).suffix, "application/octet-stream")

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from settings import Settings
 from telemetry import metrics
-from web.error_responses import problem
+from web.error_responses import problem_response
 
 MAX_BODY_BYTES = 256 * 1024
 TOO_LARGE = "The request body is larger than 256 KiB"
@@ -32,11 +32,11 @@ class BodyLimit:
             return
         length = Headers(scope=scope).get("content-length", "")
         if length.isdecimal() and int(length) > MAX_BODY_BYTES:
-            await problem(413, "too_large", TOO_LARGE)(scope, receive, send)
+            await problem_response(413, "too_large", TOO_LARGE)(scope, receive, send)
             return
         size = 0
 
-        async def counted() -> Message:
+        async def receive_counted() -> Message:
             nonlocal size
             message = await receive()
             size += len(message.get("body", b""))
@@ -44,7 +44,7 @@ class BodyLimit:
                 raise HTTPException(413, TOO_LARGE)
             return message
 
-        await self._app(scope, counted, send)
+        await self._app(scope, receive_counted, send)
 
 
 def security_headers(settings: Settings) -> dict[str, str]:
@@ -82,14 +82,14 @@ class SecurityHeaders:
         self._headers = headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def with_headers(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
             await send(message)
 
-        await self._app(scope, receive, with_headers if scope["type"] == "http" else send)
+        await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
 class AccessLog:
@@ -102,20 +102,20 @@ class AccessLog:
         began = time.perf_counter()
         status = 500  # if the application raises before it responds
 
-        async def watched(message: Message) -> None:
+        async def send_watched(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            await self._app(scope, receive, send_watched)
         finally:
             if scope["type"] == "http":
-                _log(scope, status, time.perf_counter() - began)
+                _log_request(scope, status, time.perf_counter() - began)
 
 
-def _log(scope: Scope, status: int, seconds: float) -> None:
+def _log_request(scope: Scope, status: int, seconds: float) -> None:
     route = getattr(scope.get("route"), "path", "/*")  # an unknown path can contain anything
     known = scope["method"] if scope["method"] in METHODS else "OTHER"
     metrics.HTTP_REQUESTS.inc(method=known, route=route, status=str(status))

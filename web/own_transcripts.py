@@ -96,7 +96,9 @@ async def get_own_transcripts(
             hits = await search_heard_segments(
                 *whose, q, lesson_id=lesson_id, module_id=module_id, mine=mine
             )
-            return OwnTranscripts(talks=[], hits=[_hit(hit, caller.account.id) for hit in hits])
+            return OwnTranscripts(
+                talks=[], hits=[_heard_segment(hit, caller.account.id) for hit in hits]
+            )
         talks = await list_conversations(
             *whose, lesson_id=lesson_id, module_id=module_id, mine=mine
         )
@@ -120,7 +122,7 @@ async def delete_own_words(
     return WordsErased(erased=count)
 
 
-def _hit(hit: SegmentHit, account_id: UUID) -> HeardSegment:
+def _heard_segment(hit: SegmentHit, account_id: UUID) -> HeardSegment:
     return HeardSegment(
         session_id=hit.session_id,
         segment_id=hit.id,

@@ -9,7 +9,14 @@ from pydantic import AfterValidator, BaseModel, StringConstraints
 from db import NotFound
 from db.roles import ROLE_NAMES
 from protocol import Role
-from web.auth import Claims, check_origin, clear_cookie, make_token, set_cookie, token_of
+from web.auth import (
+    Claims,
+    check_origin,
+    clear_sign_in_cookie,
+    make_token,
+    set_sign_in_cookie,
+    token_of,
+)
 from web.camel import Camel
 from web.dependencies import Caller, Running
 from web.error_responses import PROBLEMS
@@ -17,7 +24,7 @@ from web.error_responses import PROBLEMS
 router = APIRouter(tags=["sign-in"], responses=PROBLEMS)
 
 
-def _printable(text: str) -> str:
+def _check_printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("control characters")
     return text
@@ -26,7 +33,7 @@ def _printable(text: str) -> str:
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=80),
-    AfterValidator(_printable),
+    AfterValidator(_check_printable),
 ]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -67,7 +74,7 @@ async def dev_login(
         subject=body.name, name=body.name, role=ROLE_NAMES[body.role], tenant=body.tenant
     )
     token = make_token(settings, claims, running.clock())
-    set_cookie(response, settings, token)
+    set_sign_in_cookie(response, settings, token)
     response.headers["Cache-Control"] = "no-store"
     return SignedIn(token=token)
 
@@ -75,7 +82,7 @@ async def dev_login(
 @router.post("/auth/sign-in", status_code=204)
 async def sign_in(request: Request, response: Response, running: Running, _: Caller) -> None:
     """Sets the request's bearer token as a cookie."""
-    set_cookie(response, running.settings, token_of(request))
+    set_sign_in_cookie(response, running.settings, token_of(request))
     response.headers["Cache-Control"] = "no-store"
 
 
@@ -83,7 +90,7 @@ async def sign_in(request: Request, response: Response, running: Running, _: Cal
 async def sign_out(request: Request, response: Response) -> None:
     """Removes the cookie, if there is one."""
     check_origin(request)
-    clear_cookie(response)
+    clear_sign_in_cookie(response)
     response.headers["Cache-Control"] = "no-store"
 
 

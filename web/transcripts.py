@@ -62,7 +62,7 @@ async def get_transcript(
             stored = await list_segments(db, caller.tenant_id, session_id)
         else:
             stored = await list_heard_segments(db, caller.tenant_id, session_id, account.id)
-    segments = [_segment(segment, session.started_at, account.id) for segment in stored]
+    segments = [_transcript_segment(segment, session.started_at, account.id) for segment in stored]
     headers = {"Cache-Control": "no-store"}
     if form == "txt":
         return Response(as_text(segments), media_type="text/plain", headers=headers)
@@ -77,7 +77,7 @@ async def get_transcript(
 
 def as_text(segments: list[TranscriptSegment]) -> str:
     """One line per segment: `[00:01:02] Amina: ...`."""
-    lines = (f"[{_stamp(s.start_s)[:8]}] {s.name}: {_line(s.text)}" for s in segments)
+    lines = (f"[{_vtt_time(s.start_s)[:8]}] {s.name}: {_one_line(s.text)}" for s in segments)
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -85,7 +85,7 @@ def as_feed(segments: list[TranscriptSegment]) -> str:
     """For braille displays: one line per segment, no times, a name only when it changes."""
     names = ["", *(s.name for s in segments)]
     lines = (
-        _line(s.text) if s.name == before else f"{s.name}: {_line(s.text)}"
+        _one_line(s.text) if s.name == before else f"{s.name}: {_one_line(s.text)}"
         for s, before in zip(segments, names, strict=False)
     )
     return "".join(f"{line}\n" for line in lines)
@@ -94,8 +94,8 @@ def as_feed(segments: list[TranscriptSegment]) -> str:
 def as_vtt(segments: list[TranscriptSegment]) -> str:
     """WebVTT, one cue per segment with the speaker as its voice."""
     cues = (
-        f"\n{number}\n{_stamp(s.start_s)} --> {_stamp(max(s.end_s, s.start_s + 0.001))}\n"
-        f"<v {_line(s.name).translate(_ESCAPES)}>{_line(s.text).translate(_ESCAPES)}\n"
+        f"\n{number}\n{_vtt_time(s.start_s)} --> {_vtt_time(max(s.end_s, s.start_s + 0.001))}\n"
+        f"<v {_one_line(s.name).translate(_ESCAPES)}>{_one_line(s.text).translate(_ESCAPES)}\n"
         for number, s in enumerate(segments, start=1)
     )
     return "WEBVTT\n" + "".join(cues)
@@ -106,7 +106,9 @@ def seconds_of(at: datetime, started_at: datetime) -> float:
     return max(0.0, round((at - started_at).total_seconds(), 3))
 
 
-def _segment(segment: Segment, started_at: datetime, account_id: UUID) -> TranscriptSegment:
+def _transcript_segment(
+    segment: Segment, started_at: datetime, account_id: UUID
+) -> TranscriptSegment:
     return TranscriptSegment(
         id=segment.id,
         speaker=segment.identity,
@@ -124,11 +126,11 @@ def _segment(segment: Segment, started_at: datetime, account_id: UUID) -> Transc
     )
 
 
-def _line(text: str) -> str:
+def _one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def _stamp(seconds: float) -> str:
+def _vtt_time(seconds: float) -> str:
     """`hh:mm:ss.mmm`, for WebVTT."""
     ms = round(seconds * 1000)
     return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms // 1000 % 60:02}.{ms % 1000:03}"

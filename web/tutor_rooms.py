@@ -13,7 +13,7 @@ from db.quizzes import list_questions
 from db.rooms import find_room
 from protocol import ProtocolError
 from web.courses_models import QuizQuestion
-from web.dependencies import Caller, Context, Running, SignedInAccount, take_token
+from web.dependencies import AppContext, Caller, Running, SignedInAccount, count_token_request
 from web.error_responses import PROBLEMS
 from web.tutor_rooms_models import (
     JoinToken,
@@ -33,7 +33,9 @@ LessonQuery = Annotated[str | None, Query(max_length=200, description="The id of
 Key = Annotated[str | None, Query(max_length=200)]
 
 
-@router.get("/v2/course/{course_id}/module/{module_id}", dependencies=[Depends(take_token)])
+@router.get(
+    "/v2/course/{course_id}/module/{module_id}", dependencies=[Depends(count_token_request)]
+)
 async def get_module_page(
     course_id: str,
     module_id: str,
@@ -43,7 +45,7 @@ async def get_module_page(
     lesson: LessonQuery = None,
 ) -> ModulePage:
     """Everything that a module page needs: texts, room, session type and join token."""
-    opened = await _open(running, caller, course_id, module_id, lesson, stay=False)
+    opened = await _open_room(running, caller, course_id, module_id, lesson, stay=False)
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         quizzes = {
             lesson.id: await list_questions(db, caller.tenant_id, lesson.id)
@@ -53,7 +55,7 @@ async def get_module_page(
     return _module_page(running, caller, opened, quizzes)
 
 
-@router.post("/livekit/token", status_code=201, dependencies=[Depends(take_token)])
+@router.post("/livekit/token", status_code=201, dependencies=[Depends(count_token_request)])
 async def post_token(
     response: Response,
     running: Running,
@@ -68,7 +70,7 @@ async def post_token(
     Without `lesson` the learner stays on the lesson of their last visit to the room.
     """
     course_key, module_key = await _course_and_module(running, caller, body, course_id, module_id)
-    opened = await _open(running, caller, course_key, module_key, lesson, stay=True)
+    opened = await _open_room(running, caller, course_key, module_key, lesson, stay=True)
     response.headers["Cache-Control"] = "no-store"
     return JoinToken(
         server_url=running.settings.livekit_client_url,
@@ -97,7 +99,7 @@ async def post_lesson(
 
 
 async def _course_and_module(
-    running: Context,
+    running: AppContext,
     caller: SignedInAccount,
     body: TokenRequest | None,
     course_id: str | None,
@@ -119,8 +121,8 @@ async def _course_and_module(
     return str(room.course_id), str(room.module_id)
 
 
-async def _open(
-    running: Context,
+async def _open_room(
+    running: AppContext,
     caller: SignedInAccount,
     course_key: str,
     module_key: str,
@@ -128,7 +130,7 @@ async def _open(
     *,
     stay: bool,
 ) -> rooms.OpenedRoom:
-    module_id = _uuid(module_key)
+    module_id = _parse_uuid(module_key)
     if module_id is None:
         raise NotFound("module")
     return await rooms.open_room(
@@ -138,13 +140,13 @@ async def _open(
         caller.account,
         course_key,
         module_id,
-        lesson_id=_uuid(lesson_key),
+        lesson_id=_parse_uuid(lesson_key),
         stay=stay,
         now=running.clock(),
     )
 
 
-def _uuid(text: str | None) -> UUID | None:
+def _parse_uuid(text: str | None) -> UUID | None:
     """None for text that is not an id."""
     try:
         return UUID(text)
@@ -153,7 +155,7 @@ def _uuid(text: str | None) -> UUID | None:
 
 
 def _module_page(
-    running: Context,
+    running: AppContext,
     caller: SignedInAccount,
     opened: rooms.OpenedRoom,
     quizzes: dict[UUID, list[Question]],
@@ -164,7 +166,7 @@ def _module_page(
         module=PageModule(
             id=entered.module.id,
             title=entered.module.title,
-            lessons=[_lesson(lesson, quizzes[lesson.id]) for lesson in entered.lessons],
+            lessons=[_page_lesson(lesson, quizzes[lesson.id]) for lesson in entered.lessons],
         ),
         user_id=caller.account.id,
         user_name=caller.account.name,
@@ -177,7 +179,7 @@ def _module_page(
     )
 
 
-def _lesson(lesson: Lesson, questions: list[Question]) -> PageLesson:
+def _page_lesson(lesson: Lesson, questions: list[Question]) -> PageLesson:
     return PageLesson(
         id=lesson.id,
         title=lesson.title,

@@ -99,29 +99,29 @@ def parse_event(body: bytes) -> MediaEvent:
     return MediaEvent(
         id=event.id,
         name=event.event,
-        at=_moment(event.created_at),
-        room=_text(event.room.name),
-        room_sid=_text(event.room.sid),
-        sid=_text(person.sid),
-        identity=_text(person.identity),
+        at=_parse_epoch_time(event.created_at),
+        room=_check_name(event.room.name),
+        room_sid=_check_name(event.room.sid),
+        sid=_check_name(person.sid),
+        identity=_check_name(person.identity),
         agent=person.kind == ParticipantInfo.Kind.AGENT or person.identity.startswith(AGENT_PREFIX),
-        joined_at=_joined_at(person),
+        joined_at=_parse_joined_at(person),
     )
 
 
-def _joined_at(person: ParticipantInfo) -> datetime | None:
+def _parse_joined_at(person: ParticipantInfo) -> datetime | None:
     if person.joined_at_ms:
-        return _moment(person.joined_at_ms / 1000)
-    return _moment(person.joined_at) if person.joined_at else None
+        return _parse_epoch_time(person.joined_at_ms / 1000)
+    return _parse_epoch_time(person.joined_at) if person.joined_at else None
 
 
-def _text(value: str) -> str:
+def _check_name(value: str) -> str:
     if len(value) > MAX_TEXT or not value.isprintable():
         raise ProtocolError("A name in the event is too long or has control characters")
     return value
 
 
-def _moment(epoch_s: float) -> datetime:
+def _parse_epoch_time(epoch_s: float) -> datetime:
     if not 0 < epoch_s < MAX_EPOCH_S:
         raise ProtocolError("A time in the event is out of range")
     return datetime.fromtimestamp(epoch_s, UTC)

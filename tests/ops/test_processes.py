@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from harness.stack import free_port
 from scripts.livekit import livekit_config
-from scripts.processes import MARK, marked, sweep, taken
+from scripts.processes import MARK, is_port_taken, kill_marked_processes, list_marked_processes
 from settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -40,16 +40,16 @@ def stray(home: Settings) -> Iterator[psutil.Process]:
 
 
 def test_leftovers_of_this_home_are_killed(home: Settings, stray: psutil.Process) -> None:
-    assert [process.pid for process in marked(home)] == [stray.pid]
-    assert sweep(home) == 1
-    assert marked(home) == []
+    assert [process.pid for process in list_marked_processes(home)] == [stray.pid]
+    assert kill_marked_processes(home) == 1
+    assert list_marked_processes(home) == []
 
 
 def test_processes_of_another_home_are_left_alone(
     home: Settings, stray: psutil.Process, tmp_path: Path
 ) -> None:
     other = home.model_copy(update={"bodh_home": tmp_path / "other"})
-    assert sweep(other) == 0
+    assert kill_marked_processes(other) == 0
     assert stray.is_running()
 
 
@@ -60,8 +60,8 @@ def test_bound_port_is_taken(kind: socket.SocketKind) -> None:
         port = holder.getsockname()[1]
         if kind == socket.SOCK_STREAM:
             holder.listen()
-        assert taken("127.0.0.1", port, kind)
-    assert not taken("127.0.0.1", port, kind)
+        assert is_port_taken("127.0.0.1", port, kind)
+    assert not is_port_taken("127.0.0.1", port, kind)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from scripts import steps
 from scripts.setup import steps_for
-from scripts.steps import SetupError, Step, check_space, fingerprint, run_logged, run_steps
+from scripts.steps import SetupError, Step, check_disk_space, fingerprint, run_logged, run_steps
 from scripts.toolchains import version_of
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +69,7 @@ def test_full_disk_stops_set_up_before_it_starts(tmp_path: Path) -> None:
 
 def test_disk_message_says_how_much_is_missing() -> None:
     with pytest.raises(SetupError, match=r"needs 3000 MB .* 1000 MB are free. Free 2000 MB"):
-        check_space(3000, 1_000_000_000)
+        check_disk_space(3000, 1_000_000_000)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from harness.stack import ROOT, Stack, running_stack
-from scripts.processes import marked, wait_until
+from scripts.processes import list_marked_processes, wait_until
 from settings import Settings
 
 READY_S = 30.0  # alone it takes 7 s; another test runs beside it
@@ -28,7 +28,9 @@ def home() -> Iterator[Path]:
 
 def family(stack: Stack) -> list[psutil.Process]:
     """Every process of a stack, by mark and by parent, in case one dropped the mark."""
-    found = {process.pid: process for process in marked(Settings(bodh_home=stack.home))}
+    found = {
+        process.pid: process for process in list_marked_processes(Settings(bodh_home=stack.home))
+    }
     for process in [psutil.Process(stack.process.pid), *found.values()]:
         found |= {child.pid: child for child in process.children(recursive=True)}
     return list(found.values())
@@ -62,7 +64,7 @@ def assert_ends(stack: Stack, processes: list[psutil.Process]) -> None:
     assert stack.process.wait(2 * ENDED_S) == 0
     assert time.monotonic() - began < ENDED_S
     assert alive(processes) == []
-    assert marked(Settings(bodh_home=stack.home)) == []
+    assert list_marked_processes(Settings(bodh_home=stack.home)) == []
 
 
 def assert_restarts(stack: Stack, command: str) -> None:

@@ -20,7 +20,7 @@ from starlette.requests import Request
 
 from db import Forbidden
 from settings import Settings
-from web.auth import Claims, Verifier, check_origin, make_token, token_of
+from web.auth import Claims, TokenVerifier, check_origin, make_token, token_of
 from web.errors import SignInRequired, SignInUnavailable
 
 NOW = datetime.now(UTC)
@@ -29,9 +29,9 @@ SECRET = "a-key-of-this-test-with-enough-bytes-in-it"
 
 
 @pytest.fixture
-async def verifier(settings: Settings) -> AsyncIterator[Verifier]:
+async def verifier(settings: Settings) -> AsyncIterator[TokenVerifier]:
     settings.auth_secret = SecretStr(SECRET)
-    verifier = Verifier(settings)
+    verifier = TokenVerifier(settings)
     yield verifier
     await verifier.aclose()
 
@@ -52,7 +52,7 @@ def signed(**changes: Any) -> str:
     return jwt.encode(kept, SECRET, algorithm="HS256")
 
 
-async def test_our_own_token_verifies(settings: Settings, verifier: Verifier) -> None:
+async def test_our_own_token_verifies(settings: Settings, verifier: TokenVerifier) -> None:
     assert await verifier.verify(make_token(settings, AMINA, NOW)) == AMINA
 
 
@@ -77,7 +77,7 @@ async def test_our_own_token_verifies(settings: Settings, verifier: Verifier) ->
     ],
 )
 async def test_a_token_with_a_wrong_claim_is_refused(
-    verifier: Verifier, changes: dict[str, Any]
+    verifier: TokenVerifier, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(SignInRequired):
         await verifier.verify(signed(**changes))
@@ -96,18 +96,20 @@ async def test_a_token_with_a_wrong_claim_is_refused(
     ],
 )
 async def test_the_strongest_known_role_counts(
-    verifier: Verifier, roles: list[Any], expected: str
+    verifier: TokenVerifier, roles: list[Any], expected: str
 ) -> None:
     assert (await verifier.verify(signed(roles=roles))).role == expected
 
 
-async def test_token_without_a_tenant_belongs_to_the_default_tenant(verifier: Verifier) -> None:
+async def test_token_without_a_tenant_belongs_to_the_default_tenant(
+    verifier: TokenVerifier,
+) -> None:
     assert (await verifier.verify(signed(tenant=None, name=None))) == Claims(
         subject="amina", name="User", role="learner", tenant="default"
     )
 
 
-async def test_a_changed_payload_is_refused(verifier: Verifier) -> None:
+async def test_a_changed_payload_is_refused(verifier: TokenVerifier) -> None:
     head, body, signature = signed().split(".")
     claims = json.loads(base64.urlsafe_b64decode(body + "=="))
     forged = base64.urlsafe_b64encode(json.dumps({**claims, "roles": ["admin"]}).encode())
@@ -115,7 +117,7 @@ async def test_a_changed_payload_is_refused(verifier: Verifier) -> None:
         await verifier.verify(f"{head}.{forged.decode().rstrip('=')}.{signature}")
 
 
-async def test_an_unsigned_token_is_refused(verifier: Verifier) -> None:
+async def test_an_unsigned_token_is_refused(verifier: TokenVerifier) -> None:
     claims = jwt.decode(signed(), options={"verify_signature": False})
     with pytest.raises(SignInRequired):
         await verifier.verify(jwt.encode(claims, "", algorithm="none"))
@@ -123,7 +125,9 @@ async def test_an_unsigned_token_is_refused(verifier: Verifier) -> None:
 
 @hypothesis_settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(st.text(max_size=200), st.from_regex(r"[A-Za-z0-9_-]*(\.[A-Za-z0-9_-]*){2}")))
-async def test_any_other_text_raises_only_sign_in_required(verifier: Verifier, text: str) -> None:
+async def test_any_other_text_raises_only_sign_in_required(
+    verifier: TokenVerifier, text: str
+) -> None:
     with pytest.raises(SignInRequired):
         await verifier.verify(text)
 
@@ -159,10 +163,10 @@ async def provider() -> AsyncIterator[Provider]:
 
 
 @pytest.fixture
-async def oidc(settings: Settings, provider: Provider) -> AsyncIterator[Verifier]:
+async def oidc(settings: Settings, provider: Provider) -> AsyncIterator[TokenVerifier]:
     settings.auth_secret = SecretStr(SECRET)
     settings.oidc_jwks_url = provider.url
-    verifier = Verifier(settings)
+    verifier = TokenVerifier(settings)
     yield verifier
     await verifier.aclose()
 
@@ -181,7 +185,7 @@ def issued(kid: str) -> str:
 
 
 async def test_provider_token_verifies_with_a_key_fetched_once(
-    oidc: Verifier, provider: Provider
+    oidc: TokenVerifier, provider: Provider
 ) -> None:
     provider.keys = [published("one")]
     for _ in range(3):
@@ -189,7 +193,9 @@ async def test_provider_token_verifies_with_a_key_fetched_once(
     assert provider.fetches == 1
 
 
-async def test_unknown_key_is_fetched_once_and_refused(oidc: Verifier, provider: Provider) -> None:
+async def test_unknown_key_is_fetched_once_and_refused(
+    oidc: TokenVerifier, provider: Provider
+) -> None:
     provider.keys = [published("one")]
     for _ in range(5):
         with pytest.raises(SignInRequired):
@@ -198,7 +204,7 @@ async def test_unknown_key_is_fetched_once_and_refused(oidc: Verifier, provider:
 
 
 async def test_without_the_providers_keys_sign_in_is_unavailable(
-    oidc: Verifier, provider: Provider
+    oidc: TokenVerifier, provider: Provider
 ) -> None:
     provider.status = 500
     with pytest.raises(SignInUnavailable):
@@ -206,7 +212,7 @@ async def test_without_the_providers_keys_sign_in_is_unavailable(
 
 
 async def test_token_signed_with_the_public_key_as_secret_is_refused(
-    settings: Settings, provider: Provider, oidc: Verifier
+    settings: Settings, provider: Provider, oidc: TokenVerifier
 ) -> None:
     provider.keys = [published("one")]
     await oidc.verify(issued("one"))
@@ -217,7 +223,7 @@ async def test_token_signed_with_the_public_key_as_secret_is_refused(
 
 
 async def test_production_with_a_provider_refuses_tokens_of_our_key(
-    settings: Settings, provider: Provider, oidc: Verifier
+    settings: Settings, provider: Provider, oidc: TokenVerifier
 ) -> None:
     settings.bodh_env = "production"
     provider.keys = [published("one")]

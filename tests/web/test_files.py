@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from tests.web.conftest import School
-from web.dependencies import Context
+from web.dependencies import AppContext
 from web.files import file_link
 
 DATA = bytes(range(100))
@@ -14,7 +14,7 @@ NAME = "courses/abc.png"
 
 
 async def link(school: School, name: str = NAME) -> str:
-    context: Context = school.app.state.context
+    context: AppContext = school.app.state.context
     await context.storage.put(school.tenant.id, name, DATA)
     return file_link(school.settings, school.tenant.id, name, school.clock())
 
