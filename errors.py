@@ -6,7 +6,7 @@ class NotFound(Exception):
 
 
 class Conflict(Exception):
-    """The current state does not allow this."""
+    pass
 
 
 class Forbidden(Exception):

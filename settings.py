@@ -266,7 +266,7 @@ def read_settings_without_secrets() -> Settings:
 
 
 class SettingsError(Exception):
-    """A setting is not valid; the message says what to set."""
+    pass
 
 
 def check_production(settings: Settings) -> None:

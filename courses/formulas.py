@@ -28,7 +28,7 @@ ElementTree.register_namespace("", NAMESPACE.strip("{}"))
 
 
 class FormulaError(Exception):
-    """The TeX cannot be shown; the message says why."""
+    pass
 
 
 def to_mathml(tex: str) -> str:

@@ -33,14 +33,12 @@ class Library(Protocol):
     async def outline(self, course_id: UUID) -> list[Lesson]:
         """The published lessons in order; a lesson's number is its index plus one."""
 
-    async def passages(self, lesson_id: UUID) -> list[Passage]:
-        """The passages in order."""
+    async def passages(self, lesson_id: UUID) -> list[Passage]: ...
 
     async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[PassageHit]:
         """Passages that share words with the query, best first."""
 
-    async def questions(self, lesson_id: UUID) -> Sequence[Question]:
-        """The quiz of a lesson; empty if it has none."""
+    async def questions(self, lesson_id: UUID) -> Sequence[Question]: ...
 
     async def quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
         """The learner's progress in the quiz; no pending question if it is not started."""
@@ -59,5 +57,4 @@ class Library(Protocol):
     async def visit(self, account_id: UUID, course_id: UUID, lesson_id: UUID | None) -> Visit:
         """What the greeting depends on; without a lesson, for the course."""
 
-    async def record_visit(self, account_id: UUID, lesson_id: UUID, now: datetime) -> None:
-        """Records that the learner was greeted in the lesson."""
+    async def record_visit(self, account_id: UUID, lesson_id: UUID, now: datetime) -> None: ...

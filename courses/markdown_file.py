@@ -101,8 +101,6 @@ class FrontMatter:
 
 @dataclass
 class MarkdownFile(FrontMatter):
-    """The front matter of a file and its text, which starts at line `body_line`."""
-
     body: str = ""
     body_line: int = 1
     readable: bool = True

@@ -37,8 +37,6 @@ HEADING_WEIGHT, BODY_WEIGHT = 1.0, 0.4  # Postgres' A and B
 
 
 class MemoryLibrary:
-    """One course for any number of learners. Documented by `Library`."""
-
     def __init__(self, tree: CourseTree) -> None:
         self.tree = tree
         published = [

@@ -23,7 +23,7 @@ SIGNATURES = {  # no SVG: it can contain scripts and load other files
 
 
 class PictureError(Exception):
-    """The file cannot be a picture of a course; the message says why."""
+    pass
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,6 @@ def picture_names(body: str) -> list[str]:
 
 
 def link_pictures(body: str, link: Callable[[str], str]) -> str:
-    """Replaces the name of each stored picture with its link."""
     return PICTURE.sub(
         lambda found: (
             f"![{found[1]}]({link(found[2].removeprefix(SCHEME))})"
@@ -66,5 +65,4 @@ def link_pictures(body: str, link: Callable[[str], str]) -> str:
 
 
 def describe_pictures(body: str) -> str:
-    """Replaces each picture with its description."""
     return PICTURE.sub(r"(A picture: \1)", body)

@@ -31,8 +31,6 @@ class LessonProgress:
 
 @dataclass(frozen=True)
 class MarkedLesson:
-    """A lesson with a learner's progress; `last_accessed_at` is None if never opened."""
-
     id: UUID
     module_id: UUID
     title: str
@@ -63,8 +61,6 @@ class VisitedLesson:
 
 @dataclass(frozen=True)
 class VisitFacts:
-    """What decides the session type; `lesson` is None while no lesson is chosen."""
-
     visited_lessons: int  # progress rows of the account in the course
     course: CourseProgress
     lesson: VisitedLesson | None

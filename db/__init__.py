@@ -30,7 +30,7 @@ ACQUIRE_S = 5.0  # when every connection of the pool is in use
 
 
 class ConnectionLost(Exception):
-    """The connection or its pool was closed while in use."""
+    pass
 
 
 # A pooled connection raises one of these at first use after the server was restarted.

@@ -108,7 +108,6 @@ async def upsert_late_participants(
 
 
 async def close_stays_of_ended_sessions(db: Connection, tenant_id: UUID) -> None:
-    """Closes open stays of ended sessions, whose departures were lost or are late."""
     await _log_joins_and_departures(
         db, tenant_id, await _close_stays_of_ended_sessions(db, tenant_id)
     )

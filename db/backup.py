@@ -32,7 +32,7 @@ STORAGE = "storage"
 
 
 class BackupError(Exception):
-    """The backup or restore failed; the message says what to do."""
+    pass
 
 
 async def back_up(settings: Settings, folder: Path, url: str) -> None:

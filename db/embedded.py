@@ -61,7 +61,7 @@ end $$
 
 
 class EmbeddedError(Exception):
-    """The embedded server cannot run; the message says what to do."""
+    pass
 
 
 @dataclass(frozen=True)

@@ -72,8 +72,6 @@ class AgentDispatched(_Payload):
 
 
 class AgentLost(_Payload):
-    """The agent of that epoch stopped sending heartbeats and is replaced."""
-
     type: Literal["agent.lost"] = "agent.lost"
     version: Literal[1] = 1
     epoch: Count
@@ -134,7 +132,6 @@ KINDS: Mapping[tuple[str, int], type[Event]] = {
 
 
 def payload_of(event: Event) -> dict[str, Any]:
-    """The stored JSON, without type and version, which have their own columns."""
     return event.model_dump(mode="json", exclude={"type", "version"})
 
 

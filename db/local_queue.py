@@ -55,8 +55,6 @@ class Queued(Protocol):
 
 
 class LocalQueue:
-    """The base of `Spool` and `LocalInbox`, which add types to its rows."""
-
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=path.stem)

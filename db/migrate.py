@@ -24,7 +24,7 @@ LOCK_WAIT_S = 120.0
 
 
 class MigrationError(Exception):
-    """The database cannot be migrated; the message says what to do."""
+    pass
 
 
 async def migrate(dsn: str) -> None:

@@ -82,7 +82,6 @@ async def clear_notices(
 
 
 async def delete_old_notices(db: Connection, tenant_id: UUID, now: datetime) -> None:
-    """Deletes all hosts' notices that were cleared longer ago than KEPT."""
     await db.execute(
         "delete from admin_notices where tenant_id = $1 and cleared_at < $2", tenant_id, now - KEPT
     )

@@ -42,7 +42,6 @@ ROLE_NAMES: Mapping[str, Role] = {
 
 
 def strongest_role(names: Iterable[object]) -> Role:
-    """The strongest role among `names`. Ignores unknown names."""
     held = {ROLE_NAMES[name] for name in names if isinstance(name, str) and name in ROLE_NAMES}
     return next((role for role in ROLE_NAMES.values() if role in held), "learner")
 

@@ -24,7 +24,7 @@ CHUNK = 256 * 1024
 
 
 class StorageUnavailable(Exception):
-    """The folder or the S3 server does not respond, or denies access."""
+    pass
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,6 @@ def main() -> int:
 
 
 async def run_jobs(settings: Settings) -> None:
-    """Runs jobs until cancelled. Reconnects when the database restarts."""
     pool = await create_pool(settings.jobs_dsn, max_size=settings.database_pool_size)
     parts = Parts(pool, open_storage(settings), utc_now)
     try:

@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 class MediaUnavailable(Exception):
-    """The media server does not respond, or refuses our key."""
+    pass
 
 
 def connect_media(settings: Settings) -> api.LiveKitAPI:

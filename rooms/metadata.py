@@ -41,7 +41,6 @@ async def learner_metadata(
 async def select_visit(
     db: Connection, tenant_id: UUID, account: Account, course_id: UUID, lesson: Lesson | None
 ) -> Visit:
-    """The session type of a visit to the lesson, and what the greeting needs (A08)."""
     lesson_id = lesson.id if lesson else None
     return classify_visit(await select_visit_facts(db, tenant_id, account.id, course_id, lesson_id))
 

@@ -31,7 +31,6 @@ class Console:
         self._thread.start()
 
     def close(self) -> None:
-        """Prints what is left and stops."""
         self._closed.set()
         self._thread.join()
 
@@ -71,7 +70,6 @@ class _LogFile:
 
 
 def readable_log_line(line: str) -> str:
-    """Formats our JSON log lines; leaves other lines as they are."""
     try:
         return readable_line(json.loads(line))
     except (ValueError, KeyError, TypeError):

@@ -30,12 +30,10 @@ ENDED = (
 
 
 class ProcessError(Exception):
-    """A process is not running. The message is one line that says where to look."""
+    pass
 
 
 class Processes:
-    """Supervisor and its processes, by their names in processes.conf."""
-
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._socket = settings.run_dir / "supervisor.sock"
@@ -164,7 +162,6 @@ def kill_marked_processes(settings: Settings) -> int:
 
 
 def find_running_up(settings: Settings) -> int | None:
-    """The process id of this BODH_HOME's `make up`, if it is running."""
     try:
         pid = int(up_pid_file(settings).read_text())
         alive = psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -179,7 +176,6 @@ def up_pid_file(settings: Settings) -> Path:
 
 
 def stop_leftovers(settings: Settings) -> int:
-    """Stops processes left by a killed `make up`, in order. Returns how many."""
     left = len(list_marked_processes(settings))
     if left:
         Processes(settings).stop()
@@ -187,7 +183,6 @@ def stop_leftovers(settings: Settings) -> int:
 
 
 def stop_all(settings: Settings) -> int:
-    """Stops a running `make up` and any leftovers. Returns the number of processes."""
     count = len(list_marked_processes(settings))
     pid = find_running_up(settings)
     if pid is not None:
@@ -199,7 +194,6 @@ def stop_all(settings: Settings) -> int:
 
 
 def wait_until(condition: Callable[[], bool], patience_s: float) -> bool:
-    """False if the condition does not hold within `patience_s`."""
     deadline = time.monotonic() + patience_s
     while not condition():
         if time.monotonic() > deadline:

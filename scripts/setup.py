@@ -39,7 +39,6 @@ CLIENT = ROOT / "web" / "client"
 
 
 def main(arguments: list[str]) -> int:
-    """The exit status. Prints one line if set-up fails."""
     try:
         run_steps(steps_for(arguments))
     except SetupError as error:

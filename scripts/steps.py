@@ -28,7 +28,7 @@ NETWORK_WORDS = (
 
 
 class SetupError(Exception):
-    """Set-up cannot continue. The message is one line that says what to do."""
+    pass
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,6 @@ def explain_failure(name: str, log: Path) -> str:
 
 
 def fingerprint(paths: Iterable[Path], *extra: str) -> str:
-    """Changes when one of the files or strings changes."""
     digest = hashlib.sha256("\0".join(extra).encode())
     for path in sorted(paths):
         digest.update(f"\0{path}\0".encode())

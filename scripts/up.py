@@ -40,7 +40,7 @@ PATIENCE_S = 120.0  # for one process to respond; a cold disk or a busy machine 
 
 
 class StopRequested(Exception):
-    """Ctrl-C or SIGTERM was received."""
+    pass
 
 
 class StopSignals:
@@ -222,7 +222,6 @@ def socket_answers(path: Path) -> bool:
 
 
 def worker_registered(log: Path, offset: int) -> bool:
-    """Whether the worker has registered, according to its log."""
     try:
         with log.open("rb") as file:
             file.seek(offset)

@@ -61,8 +61,6 @@ class Metric:
 
 @dataclass(frozen=True)
 class Counter(Metric):
-    """A count that only grows. Its name ends in `_total`."""
-
     def inc(self, count: float = 1, **labels: str) -> None:
         self._change_value("inc", count, labels)
 

@@ -32,8 +32,6 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 @dataclass(frozen=True)
 class Claims:
-    """The account that a verified token is for. `tenant` is a slug."""
-
     subject: str
     name: str
     role: Role
@@ -41,7 +39,6 @@ class Claims:
 
 
 def make_token(settings: Settings, claims: Claims, now: datetime) -> str:
-    """A sign-in token signed with our own key, for development and tests."""
     payload = {
         "iss": settings.auth_issuer,
         "aud": settings.auth_audience,
@@ -56,8 +53,6 @@ def make_token(settings: Settings, claims: Claims, now: datetime) -> str:
 
 
 class TokenVerifier:
-    """Verifies tokens with our own key or the identity provider's keys, which it caches."""
-
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client = httpx2.AsyncClient(timeout=5, follow_redirects=False)

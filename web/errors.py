@@ -2,12 +2,12 @@
 
 
 class SignInRequired(Exception):
-    """The sign-in is missing or not valid."""
+    pass
 
 
 class RateExceeded(Exception):
-    """The account made too many requests in the current minute."""
+    pass
 
 
 class SignInUnavailable(Exception):
-    """The identity provider's keys cannot be fetched."""
+    pass
