@@ -34,7 +34,6 @@ def normalise(text: str) -> str:
 
 
 def content_words(text: str) -> list[str]:
-    """The words that carry the topic, in order, in normal form."""
     return [word for word in normalise(text).split() if word not in _STOP]
 
 

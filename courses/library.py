@@ -13,8 +13,6 @@ from courses.quiz import GradedAnswer, Question, QuizRun
 
 @dataclass(frozen=True)
 class PassageHit:
-    """A passage that shares words with a question; a higher score is a better match."""
-
     passage: Passage
     lesson_title: str
     lesson_number: int
@@ -35,8 +33,7 @@ class Library(Protocol):
 
     async def passages(self, lesson_id: UUID) -> list[Passage]: ...
 
-    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[PassageHit]:
-        """Passages that share words with the query, best first."""
+    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[PassageHit]: ...
 
     async def questions(self, lesson_id: UUID) -> Sequence[Question]: ...
 
@@ -54,7 +51,6 @@ class Library(Protocol):
     async def take_hint(self, account_id: UUID, lesson_id: UUID) -> str:
         """The next hint; empty if there is none. Raises Conflict if no question is open."""
 
-    async def visit(self, account_id: UUID, course_id: UUID, lesson_id: UUID | None) -> Visit:
-        """What the greeting depends on; without a lesson, for the course."""
+    async def visit(self, account_id: UUID, course_id: UUID, lesson_id: UUID | None) -> Visit: ...
 
     async def record_visit(self, account_id: UUID, lesson_id: UUID, now: datetime) -> None: ...

@@ -83,7 +83,6 @@ class FrontMatter:
                 self.error(name, f"{name} must be a list of mappings")
 
     def error(self, name: str, message: str) -> None:
-        """Adds an error at the field's line, or at its mapping's if the field is missing."""
         self.error_at(self.lines.get(name, self.line), message)
 
     def error_at(self, line: int, message: str) -> None:

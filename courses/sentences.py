@@ -49,7 +49,6 @@ def is_unfinished(text: str) -> bool:
 
 
 def passage_sentences(markdown: str) -> list[str]:
-    """The sentences of a passage, without Markdown; each list item counts as one."""
     if _LIST_ITEM.match(markdown):
         items = [strip_markdown(item) for item in _LIST_ITEM.split(markdown)]
         return [item if item[-1] in ".!?" else item + "." for item in items if item]
@@ -75,12 +74,12 @@ def _find_sentence_ends(text: str) -> Iterator[int]:
             continue
         if stop[0][0] in ".!?\u2026" and after[:1].islower():
             continue
-        if stop[0][0] == "." and _is_no_sentence_end(before[-20:], after):
+        if stop[0][0] == "." and _is_abbreviation_or_number(before[-20:], after):
             continue
         yield stop.end()
 
 
-def _is_no_sentence_end(before: str, after: str) -> bool:
+def _is_abbreviation_or_number(before: str, after: str) -> bool:
     """Whether the full stop between the two belongs to an abbreviation or a number."""
     if _ABBREVIATION.search(before) or _ITEM_NUMBER.search(before):
         return True

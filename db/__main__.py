@@ -44,7 +44,6 @@ UNMIGRATED = (
 
 
 def main() -> int:
-    """Returns the exit code: 0, or 1 with one line on stderr that says what to do."""
     arguments = parse_arguments()
     telemetry.start_logging("postgres" if arguments.command == "serve" else "database")
     try:

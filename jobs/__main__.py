@@ -19,7 +19,6 @@ from telemetry.restarting import run_restarting, run_until_stopped
 
 
 def main() -> int:
-    """Returns the exit code: 0 when stopped, 1 after one line on stderr if it cannot run."""
     parser = argparse.ArgumentParser(prog="python -m jobs", description="Bodh's background jobs")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("run", help="run queued jobs until SIGTERM (the default)")

@@ -22,7 +22,6 @@ async def learner_metadata(
     lesson_id: UUID | None,
     revision: int,
 ) -> RoomMetadata:
-    """The whole metadata for one account in a room. Raises NotFound without the course."""
     if room.course_id is None or room.module_id is None:
         raise NotFound("this room belongs to no module")
     course = await find_course(db, tenant_id, str(room.course_id))

@@ -39,7 +39,6 @@ def install_chromium(python: Path) -> None:
 
 
 def install_debian_package() -> str | None:
-    """Path of the installed package; None if it can't be installed."""
     if os.getuid() != 0 or not shutil.which("apt-get"):
         return None
     env = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}

@@ -63,7 +63,6 @@ class StopSignals:
 
 
 def main() -> int:
-    """The exit status: 0 after Ctrl-C or SIGTERM, 1 after one line about what is wrong."""
     stop = StopSignals()
     try:
         settings = prepare_settings()
@@ -133,7 +132,7 @@ def port_setting(settings: Settings, name: str) -> int:
 
 
 def start_processes(settings: Settings, processes: Processes, stop: StopSignals) -> None:
-    """Starts each process once those it needs respond. Raises ProcessError, Stopped."""
+    """Starts each process once those it needs respond. Raises ProcessError, StopRequested."""
     if settings.embedded_livekit:
         write_livekit_config(settings, settings.run_dir / "livekit.json")
         processes.start("livekit")
@@ -162,7 +161,7 @@ def start_processes(settings: Settings, processes: Processes, stop: StopSignals)
 def wait_for_process(
     name: str, answers: Callable[[], bool], processes: Processes, stop: StopSignals
 ) -> None:
-    """Returns once a process responds. Raises ProcessError if it doesn't, Stopped on a signal."""
+    """Returns once a process responds. Raises ProcessError if it doesn't, StopRequested on a signal."""
     began = reported = time.monotonic()
     while not answers():
         stop.check()
@@ -231,7 +230,7 @@ def worker_registered(log: Path, offset: int) -> bool:
 
 
 def watch_supervisor(processes: Processes, stop: StopSignals) -> None:
-    """Never returns. Raises Stopped on a signal, ProcessError if supervisor dies."""
+    """Never returns. Raises StopRequested on a signal, ProcessError if supervisor dies."""
     while True:
         stop.check()
         if not processes.answers() and not wait_until(processes.answers, 3.0):

@@ -32,7 +32,6 @@ class ActiveAlarm:
 
 
 def merged_registry(base: Path) -> CollectorRegistry:
-    """Collects the current metrics of all processes each time it is read."""
     found = CollectorRegistry()
     found.register(_MergedMetrics(base))
     return found

@@ -23,7 +23,6 @@ _made: dict[str, Any] = {}
 
 
 def begin_metrics(folder: Path) -> None:
-    """Turns metrics on for this process and keeps their files in the folder."""
     global _registry
     os.environ[FOLDER] = str(folder)
     from prometheus_client import CollectorRegistry, values

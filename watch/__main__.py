@@ -34,7 +34,6 @@ async def run_watch(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Returns the exit code: 0 when stopped, 1 after one line on stderr if it cannot run."""
     try:
         settings = prepare_settings()
     except SettingsError as error:

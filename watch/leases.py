@@ -82,7 +82,6 @@ class LeaseObserver:
         return due
 
     def waits_for_agent_s(self) -> list[float]:
-        """Seconds that each room with a learner has been without a live agent."""
         since = [one.alone_since for one in self._seen.values()]
         return [self._now - at for at in since if at is not None]
 

@@ -92,7 +92,6 @@ def as_feed(segments: list[TranscriptSegment]) -> str:
 
 
 def as_vtt(segments: list[TranscriptSegment]) -> str:
-    """WebVTT, one cue per segment with the speaker as its voice."""
     cues = (
         f"\n{number}\n{_vtt_time(s.start_s)} --> {_vtt_time(max(s.end_s, s.start_s + 0.001))}\n"
         f"<v {_one_line(s.name).translate(_ESCAPES)}>{_one_line(s.text).translate(_ESCAPES)}\n"
