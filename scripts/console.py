@@ -48,7 +48,7 @@ class Console:
 class _LogFile:
     def __init__(self, path: Path, prefix: str) -> None:
         self._path = path
-        self._coloured_prefix = prefix
+        self._prefix = prefix
         self._offset = path.stat().st_size if path.exists() else 0
         self._half = b""
 

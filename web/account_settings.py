@@ -66,5 +66,5 @@ async def patch_settings(body: SettingsChange, running: Running, caller: Caller)
             db, caller.tenant_id, caller.account.id, changes
         )
     if body.store_words is not None:
-        await rooms.publish_choices(running.lk, running.pool, caller.account)
+        await rooms.publish_settings(running.lk, running.pool, caller.account)
     return AccountSettings.model_validate(stored)

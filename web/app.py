@@ -40,7 +40,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         async with AsyncExitStack() as stack:
             pool = await create_pool(settings.app_dsn, max_size=settings.database_pool_size)
             stack.push_async_callback(pool.close)
-            lk = rooms.connect(settings)
+            lk = rooms.connect_media(settings)
             stack.push_async_callback(lk.aclose)
             verifier = TokenVerifier(settings)
             stack.push_async_callback(verifier.aclose)
