@@ -161,7 +161,7 @@ def start_processes(settings: Settings, processes: Processes, stop: StopSignals)
 def wait_for_process(
     name: str, answers: Callable[[], bool], processes: Processes, stop: StopSignals
 ) -> None:
-    """Returns once a process responds. Raises ProcessError if it doesn't, StopRequested on a signal."""
+    """Returns once a process responds. Raises ProcessError, or StopRequested on a signal."""
     began = reported = time.monotonic()
     while not answers():
         stop.check()
