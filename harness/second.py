@@ -32,7 +32,7 @@ class SecondProcess:
 def second_worker(stack: Stack) -> Iterator[SecondProcess]:
     log = stack.home / "log" / "second-agent.log"
     with _running_process(stack, log, "-m", "agent", "start") as process:
-        _wait_until_ready(process, lambda: registered(log, 0), log)
+        _wait_until_ready(process, lambda: worker_registered(log, 0), log)
         yield SecondProcess(process.pid, "")
 
 

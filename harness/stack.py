@@ -142,7 +142,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
                 process.stdout.close()
             write_log(stack)
         assert ended, f"the stack did not end within {STOP_S:.0f} s: build/{LOG_NAME}"
-        assert marked(Settings(_env_file=None, bodh_home=home)) == []
+        assert list_marked_processes(Settings(_env_file=None, bodh_home=home)) == []
 
 
 def stop_process(process: "subprocess.Popen[str]") -> bool:

@@ -11,7 +11,7 @@ QUERY_CHARS = 400
 _FENCES = ("BEGIN LESSON TEXT", "END LESSON TEXT")
 
 
-async def find_passages(desk: Desk, question: str, limit: int) -> list[Hit]:
+async def find_passages(desk: Desk, question: str, limit: int) -> list[PassageHit]:
     query = " ".join(content_words(question))[:QUERY_CHARS]
     if not query:
         return []
@@ -37,10 +37,12 @@ async def grounding_text(desk: Desk, hits: list[PassageHit]) -> str:
     )
 
 
-def _passage_text(hit: Hit) -> str:
+def _passage_text(hit: PassageHit) -> str:
     mark = f"[[{hit.lesson_number}.{hit.passage.number}]]"
     heading = f" {hit.passage.heading}:" if hit.passage.heading else ""
-    return _defuse_fences(f"{mark} ({hit.lesson_title}){heading}\n{in_words(hit.passage.body)}")
+    return _defuse_fences(
+        f"{mark} ({hit.lesson_title}){heading}\n{describe_pictures(hit.passage.body)}"
+    )
 
 
 def _defuse_fences(text: str) -> str:

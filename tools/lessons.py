@@ -35,7 +35,7 @@ def spoken_lesson_name(number: int, title: str) -> str:
 
 
 def match_lesson(target: str, outline: Sequence[Lesson], current: UUID | None) -> int | None:
-    words = normal(target)
+    words = normalise(target)
     here = next((i for i, lesson in enumerate(outline) if lesson.id == current), None)
     if here is not None and (match := _OTHER_MODULE.search(words)):
         return _first_lesson_of_module(
@@ -184,7 +184,7 @@ async def read_part(desk: Desk, part: str) -> str:
     passages = await desk.library.passages(lesson.id)
     passage = choose_passage(passages, topic.passage if topic else 0, normalise(part))
     if passage is None:
-        return _nothing_to_read(normal(part), spoken_lesson_name(number, lesson.title))
+        return _nothing_to_read(normalise(part), spoken_lesson_name(number, lesson.title))
     desk.mark_place(lesson.id, passage.number)
     chosen = [with_citation(one, number, passage.number) for one in passage_sentences(passage.body)]
     if "example" in part:

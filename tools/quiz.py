@@ -31,9 +31,9 @@ def strip_lead_in(answer: str) -> str:
 def match_option(answer: str, options: Sequence[str]) -> int | None:
     """The index of the option an answer means, by text, letter, number or common words."""
     rest = strip_lead_in(answer)
-    texts = [normal(option) for option in options]
-    if rest in texts or normal(answer) in texts:
-        return texts.index(rest if rest in texts else normal(answer))
+    texts = [normalise(option) for option in options]
+    if rest in texts or normalise(answer) in texts:
+        return texts.index(rest if rest in texts else normalise(answer))
     index = _option_by_position(rest, len(options))
     if index is not None or is_position(answer):
         return index

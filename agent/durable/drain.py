@@ -86,7 +86,7 @@ class Drainer:
             for one in erased:
                 await self._erase_from_spool(one, newest[tenant_id, one.session_id])
 
-    async def _erase_from_spool(self, erased: Erased, newest: int) -> None:
+    async def _erase_from_spool(self, erased: ErasedWords, newest: int) -> None:
         key, state = (erased.session_id, erased.account_id), (erased.erased_at, newest)
         if self._swept.get(key) == state:
             return

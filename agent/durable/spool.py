@@ -51,12 +51,12 @@ class Spool(LocalQueue):
     async def list_waiting_segments(self, session_id: UUID) -> list[Entry]:
         return [
             _entry_from_row(row)
-            for row in await self._run(_select_waiting_segments, self._db, session_id)
+            for row in await self._run_in_thread(_select_waiting_segments, self._db, session_id)
         ]
 
     async def list_newest_drained(self) -> dict[tuple[UUID, UUID], int]:
         """Maps tenant and session to the seq of their newest drained entry."""
-        return await self._run(_select_newest_drained, self._db)
+        return await self._run_in_thread(_select_newest_drained, self._db)
 
     async def erase_words(
         self, session_id: UUID, account_id: UUID, until: datetime, answered: Iterable[str]
@@ -67,7 +67,9 @@ class Spool(LocalQueue):
         Postgres refuses them and remembers their ids. Returns True if no byte is left on disk,
         False if a reader held the log: call it again.
         """
-        return await self._run(_delete_words, self._db, session_id, account_id, until, answered)
+        return await self._run_in_thread(
+            _delete_words, self._db, session_id, account_id, until, answered
+        )
 
 
 def check_spool(path: Path) -> None:

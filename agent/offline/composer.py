@@ -64,7 +64,7 @@ class Vocabulary:
 
 @dataclass(frozen=True)
 class QuotedAnswer:
-    hit: Hit
+    hit: PassageHit
     sentences: tuple[str, ...]
 
     @property
@@ -105,11 +105,11 @@ def compose_answer(
     return QuotedAnswer(best.hit, _choose_sentences(best, example=example))
 
 
-def passage_text(hit: Hit) -> str:
+def passage_text(hit: PassageHit) -> str:
     return f"{hit.passage.heading} {hit.passage.body}"
 
 
-def _has_enough_evidence(asked: list[str], hit: Hit, vocabulary: Vocabulary) -> bool:
+def _has_enough_evidence(asked: list[str], hit: PassageHit, vocabulary: Vocabulary) -> bool:
     held = set(lexemes(passage_text(hit)))
     found = [word for word in asked if word in held and word in vocabulary.weights]
     evidence = sum(vocabulary.weight(word) for word in found)
@@ -123,13 +123,13 @@ def _has_enough_evidence(asked: list[str], hit: Hit, vocabulary: Vocabulary) -> 
     )
 
 
-def _passage_is_about(found: list[str], hit: Hit) -> bool:
+def _passage_is_about(found: list[str], hit: PassageHit) -> bool:
     starts = [lexemes(sentence)[:2] for sentence in passage_sentences(hit.passage.body)]
     return any(found[0] in words for words in [lexemes(hit.passage.heading), *starts])
 
 
 def _rank_passage(
-    asked: list[str], hit: Hit, vocabulary: Vocabulary, lesson_number: int
+    asked: list[str], hit: PassageHit, vocabulary: Vocabulary, lesson_number: int
 ) -> _RankedPassage:
     found = passage_sentences(hit.passage.body) if hit.passage.kind == "text" else []
     scores = [_sentence_score(asked, sentence, vocabulary) for sentence in found]
@@ -149,7 +149,7 @@ def _sentence_score(asked: list[str], sentence: str, vocabulary: Vocabulary) -> 
     score += WORD_PAIR * sum(pair in pairs for pair in pairwise(asked))
     if asked and words[: len(asked)] == asked:
         score += OPENS_WITH_TERM
-        subject = _DEFINING_VERB.split(normal(sentence), maxsplit=1)[0]
+        subject = _DEFINING_VERB.split(normalise(sentence), maxsplit=1)[0]
         if lexemes(subject) == asked:
             score += DEFINES_TERM
     return score

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from courses.lexemes import normal
+from courses.lexemes import normalise
 from tools.phrasing import find_number
 
 MAX_FIXED_CHARS = 80  # longer text is always a question
@@ -331,8 +331,8 @@ _BARE_CHOICE = re.compile(
 
 
 def strip_courtesies(text: str) -> str:
-    words = " ".join(_COURTESY.sub(" ", normal(text)).split())
-    return _POLITE_REQUEST.sub("", _LEAD_IN.sub("", words)).strip() or normal(text)
+    words = " ".join(_COURTESY.sub(" ", normalise(text)).split())
+    return _POLITE_REQUEST.sub("", _LEAD_IN.sub("", words)).strip() or normalise(text)
 
 
 def understand_intent(text: str) -> Intent:

@@ -255,18 +255,18 @@ def quiz_answer_call(said: str, pending: Question) -> CallTool | None:
         return CallTool("answer_quiz", {"answer": said[:200]})
     option = match_option(said, pending.options)
     if option is None or (
-        _LOOKS_LIKE_QUESTION.match(normal(said)) and not _quotes_option(said, pending, option)
+        _LOOKS_LIKE_QUESTION.match(normalise(said)) and not _quotes_option(said, pending, option)
     ):
         return None
     return CallTool("answer_quiz", {"answer": said[:200]})
 
 
 def _quotes_option(said: str, pending: Question, option: int) -> bool:
-    return normal(said) == normal(pending.options[option])
+    return normalise(said) == normalise(pending.options[option])
 
 
 def would_spoil_quiz(
-    question: str, pending: Question, hits: Sequence[Hit], lesson_id: UUID | None
+    question: str, pending: Question, hits: Sequence[PassageHit], lesson_id: UUID | None
 ) -> bool:
     asked, prompt = set(lexemes(question)), set(lexemes(pending.prompt))
     if asked and len(asked & prompt) >= 0.6 * len(prompt):

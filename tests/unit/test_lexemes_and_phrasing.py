@@ -2,7 +2,7 @@
 
 import pytest
 
-from courses.lexemes import lexemes, normal
+from courses.lexemes import lexemes, normalise
 from tools.phrasing import find_number, join_with_and, number_word
 
 
