@@ -10,7 +10,7 @@ import numpy as np
 from faster_whisper import WhisperModel
 from faster_whisper.transcribe import Segment, Word
 
-from speech.sound_or_noise import MIN_VOICED_S, Samples, Sound, find_sound, is_believable
+from speech.sound_or_noise import MIN_VOICED_S, LoudPart, Samples, find_loud_part, is_believable
 from speech.wire import MAX_AUDIO_S, MAX_PCM_BYTES, RATE, Recognition, Span
 
 # silence around the sound: with less the first word is lost, with more the last one is doubled
@@ -48,7 +48,7 @@ class Engine:
             raise TooLong(f"{len(pcm) / 2 / RATE:.1f} s of audio, at most {MAX_AUDIO_S} s")
         began = time.perf_counter()
         samples = pcm_to_samples(pcm)
-        sound = find_sound(samples)
+        sound = find_loud_part(samples)
         segments: list[Segment] = []
         language = options.language or "en"
         if sound.voiced_s >= MIN_VOICED_S:
@@ -80,7 +80,7 @@ class Engine:
         return info.language, list(segments)
 
 
-def pad_with_silence(samples: Samples, sound: Sound) -> Samples:
+def pad_with_silence(samples: Samples, sound: LoudPart) -> Samples:
     """The sound with exactly MARGIN_SAMPLES before and after it, padded with silence."""
     start, end = sound.start - MARGIN_SAMPLES, sound.end + MARGIN_SAMPLES
     kept = samples[max(0, start) : end]

@@ -26,7 +26,7 @@ MAX_REPEATS = 3  # people say "no no no"; a fourth time is a model in a loop
 
 
 @dataclass(frozen=True)
-class Sound:
+class LoudPart:
     """The part that is louder than the room, in samples; `end` is exclusive."""
 
     voiced_s: float
@@ -34,17 +34,17 @@ class Sound:
     end: int
 
 
-def find_sound(samples: Samples) -> Sound:
+def find_loud_part(samples: Samples) -> LoudPart:
     count = len(samples) // FRAME_SAMPLES
     if count == 0:
-        return Sound(0.0, 0, 0)
+        return LoudPart(0.0, 0, 0)
     frames = samples[: count * FRAME_SAMPLES].reshape(count, FRAME_SAMPLES)
     level = np.sqrt(np.mean(np.square(frames), axis=1))
     loud = np.flatnonzero(level > max(FLOOR_RMS, float(level.max()) * DYNAMIC_RANGE))
     if not len(loud):
-        return Sound(0.0, 0, 0)
+        return LoudPart(0.0, 0, 0)
     end = (int(loud[-1]) + 1) * FRAME_SAMPLES
-    return Sound(len(loud) * FRAME_SAMPLES / RATE, int(loud[0]) * FRAME_SAMPLES, end)
+    return LoudPart(len(loud) * FRAME_SAMPLES / RATE, int(loud[0]) * FRAME_SAMPLES, end)
 
 
 def is_believable(

@@ -8,7 +8,7 @@ from tools.desk import Desk
 from tools.phrasing import join_with_and
 
 QUERY_CHARS = 400
-_FENCES = ("BEGIN LESSON TEXT", "END LESSON TEXT")
+_LESSON_TEXT_FENCES = ("BEGIN LESSON TEXT", "END LESSON TEXT")
 
 
 async def find_passages(desk: Desk, question: str, limit: int) -> list[PassageHit]:
@@ -47,6 +47,6 @@ def _passage_text(hit: PassageHit) -> str:
 
 def _defuse_fences(text: str) -> str:
     """Lower-cases fence lines, so that the text cannot end the lesson text around it."""
-    for fence in _FENCES:
+    for fence in _LESSON_TEXT_FENCES:
         text = text.replace(fence, fence.lower())
     return text

@@ -22,9 +22,7 @@ from db.transcripts import Segment, list_latest_segments
 
 CONTEXT_SEGMENTS = 40  # segments of context for the next agent
 CUT_TURN_LIFE = timedelta(seconds=30)  # older questions are answered only if asked again
-PRESENT_WITHIN = timedelta(
-    seconds=30
-)  # learners who left this shortly before the loss count as present
+PRESENT_WITHIN = timedelta(seconds=30)  # who left this shortly before the loss counts as present
 
 _segments = TypeAdapter(Segment)
 

@@ -132,7 +132,7 @@ def _rank_passage(
     asked: list[str], hit: PassageHit, vocabulary: Vocabulary, lesson_number: int
 ) -> _RankedPassage:
     found = passage_sentences(hit.passage.body) if hit.passage.kind == "text" else []
-    scores = [_sentence_score(asked, sentence, vocabulary) for sentence in found]
+    scores = [_score_sentence(asked, sentence, vocabulary) for sentence in found]
     at = max(range(len(scores)), key=lambda i: (scores[i], -i), default=0)
     held, heading = set(lexemes(hit.passage.body)), set(lexemes(hit.passage.heading))
     score = max(scores, default=0.0)
@@ -142,7 +142,7 @@ def _rank_passage(
     return _RankedPassage(score, hit, at, found)
 
 
-def _sentence_score(asked: list[str], sentence: str, vocabulary: Vocabulary) -> float:
+def _score_sentence(asked: list[str], sentence: str, vocabulary: Vocabulary) -> float:
     words = lexemes(sentence)
     score = sum(vocabulary.weight(word) for word in asked if word in words)
     pairs = set(pairwise(words))

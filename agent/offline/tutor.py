@@ -42,7 +42,7 @@ from tools.quiz import is_position, match_option
 
 CANDIDATE_PASSAGES = 24
 VOCABULARY_LIFE = timedelta(minutes=5)  # an import may change the course while rooms are open
-_LOOKS_LIKE_QUESTION = re.compile(
+_QUESTION_OR_REQUEST = re.compile(
     r"(what|why|how|who|when|where|which|explain|tell me|describe|define|can|could|does|are"
     r"|is(?! it| that)|i do not|repeat|say|slow|speak|summari|next|previous|go|hint|give)\b"
 )
@@ -105,7 +105,7 @@ class OfflineStream(llm.LLMStream):
         self._request_id = utils.shortuuid("offline_")
 
     async def _run(self) -> None:
-        said, results = last_turn(self._chat_ctx)
+        said, results = last_turn_and_results(self._chat_ctx)
         try:
             offline = OfflineReply(self._tutor, self._chat_ctx)
             reply = " ".join(results) or await offline.choose_reply(said)
@@ -240,7 +240,7 @@ class OfflineReply:
         return next((p.heading for p in passages if p.number == topic.passage), "") or text
 
 
-def last_turn(chat_ctx: llm.ChatContext) -> tuple[str, list[str]]:
+def last_turn_and_results(chat_ctx: llm.ChatContext) -> tuple[str, list[str]]:
     results: list[str] = []
     for item in reversed(chat_ctx.items):
         if item.type == "function_call_output":
@@ -255,7 +255,7 @@ def quiz_answer_call(said: str, pending: Question) -> CallTool | None:
         return CallTool("answer_quiz", {"answer": said[:200]})
     option = match_option(said, pending.options)
     if option is None or (
-        _LOOKS_LIKE_QUESTION.match(normalise(said)) and not _quotes_option(said, pending, option)
+        _QUESTION_OR_REQUEST.match(normalise(said)) and not _quotes_option(said, pending, option)
     ):
         return None
     return CallTool("answer_quiz", {"answer": said[:200]})

@@ -16,9 +16,8 @@ from db.rooms import find_room_learner, record_greeting
 from tools.desk import Desk
 from tools.greeting import back_again_text, greeting_text, resumed_text
 
-SAME_LOSS_S = (
-    10.0  # learners who return this soon after the apology were cut off by the same failure
-)
+# learners who return this soon after the apology were cut off by the same failure
+SAME_LOSS_S = 10.0
 
 
 class LeaseHolder(Protocol):

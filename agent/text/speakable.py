@@ -102,7 +102,7 @@ def spoken_code(code: str) -> str:
     words = []
     for sign in CODE_TOKEN.findall(code):
         if sign[0].isalnum() or sign[0] == "_":
-            words.append(spoken_name(sign))
+            words.append(spoken_code_name(sign))
         elif sign == ".":
             words.append("dot")
         elif sign in ("-", "--") and (not words or words[-1] not in ("equals", "dot")):
@@ -112,7 +112,7 @@ def spoken_code(code: str) -> str:
     return re.sub(r"\s+", " ", " ".join(words)).strip(" ,")
 
 
-def spoken_name(name: str) -> str:
+def spoken_code_name(name: str) -> str:
     name = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])", " ", name)
     return name.replace("_", " ").strip().lower() if "_" in name or " " in name else name
 
@@ -267,7 +267,7 @@ FORMULA_RULES: list[Rule] = [
          lambda m: spoken_formula(m[1].replace("|", r"\mid "))),
     rule(r"\\[a-zA-Z]+(?:\{[^}\n]*\}|_\w|\^\w)*", lambda m: spoken_formula(m[0])),
     rule(r"\b([A-Za-z_]\w*)\(([\w, ]*)\)", lambda m: spoken_code(m[0])),
-    rule(r"\b\w+_\w+\b", lambda m: spoken_name(m[0])),
+    rule(r"\b\w+_\w+\b", lambda m: spoken_code_name(m[0])),
     rule(r"(?<=\w)²", " squared"), rule(r"(?<=\w)³", " cubed"),
 ]  # fmt: skip
 SIGN_RULES: list[Rule] = [

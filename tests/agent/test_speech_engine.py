@@ -8,7 +8,7 @@ import pytest
 
 from speech.engine import DecodeOptions, Engine, TooLong
 from speech.models import TEST_MODEL_FOLDER
-from speech.sound_or_noise import find_sound, has_repeating_words, is_believable
+from speech.sound_or_noise import find_loud_part, has_repeating_words, is_believable
 from speech.wire import RATE
 from tests.agent.speech_parts import WAVS, noise, recorded, silence
 
@@ -85,7 +85,7 @@ async def test_event_loop_is_free_while_the_model_decodes(engine: Engine) -> Non
 def test_voiced_seconds_leave_out_pauses() -> None:
     samples = np.zeros(RATE, np.float32)
     samples[4000:8000] = 0.1
-    sound = find_sound(samples)
+    sound = find_loud_part(samples)
     assert sound.voiced_s == pytest.approx(0.25, abs=0.021)
     assert (sound.start, sound.end) == pytest.approx((4000, 8000), abs=320)
 
