@@ -25,13 +25,13 @@ export type HeardSegment = Schemas['HeardSegment'];
 export type Highlight = Schemas['Highlight'];
 export type AccountSettings = Schemas['AccountSettings'];
 
-type Of<Operation extends keyof operations> = operations[Operation]['parameters'] extends {
+type QueryOf<Operation extends keyof operations> = operations[Operation]['parameters'] extends {
   query?: infer Query;
 }
   ? NonNullable<Query>
   : never;
-export type TranscriptForm = NonNullable<Of<'get_transcript'>['format']>;
-export type HeardQuery = Of<'get_own_transcripts'>;
+export type TranscriptForm = NonNullable<QueryOf<'get_transcript'>['format']>;
+export type HeardQuery = QueryOf<'get_own_transcripts'>;
 
 /** A response other than 2xx. `status` is 0 if there was no response. */
 export class ApiError extends Error {
@@ -45,7 +45,7 @@ export class ApiError extends Error {
 }
 
 /** The response's JSON. Throws ApiError; on 401 it also opens the sign-in page. */
-async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
+async function requestJson<T>(path: string, init: RequestInit = {}): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, init);
@@ -55,11 +55,11 @@ async function request<T>(path: string, init: RequestInit = {}): Promise<T> {
   }
   const body: unknown = await response.json().catch(() => null);
   if (response.status === 401 && path.startsWith('/api/')) navigate(signInPath(), { replace: true });
-  if (!response.ok) throw toError(response.status, body);
+  if (!response.ok) throw toApiError(response.status, body);
   return body as T;
 }
 
-function toError(status: number, body: unknown): ApiError {
+function toApiError(status: number, body: unknown): ApiError {
   const { code, error } = (body ?? {}) as { code?: unknown; error?: unknown };
   return new ApiError(
     status,
@@ -68,56 +68,56 @@ function toError(status: number, body: unknown): ApiError {
   );
 }
 
-function send<T>(method: 'POST' | 'PATCH', path: string, body: unknown): Promise<T> {
+function sendJson<T>(method: 'POST' | 'PATCH', path: string, body: unknown): Promise<T> {
   const headers = { 'Content-Type': 'application/json' };
-  return request(path, { method, headers, body: JSON.stringify(body) });
+  return requestJson(path, { method, headers, body: JSON.stringify(body) });
 }
 
-function post<T>(path: string, body: unknown): Promise<T> {
-  return send('POST', path, body);
+function postJson<T>(path: string, body: unknown): Promise<T> {
+  return sendJson('POST', path, body);
 }
 
-const segment = encodeURIComponent;
+const encodeSegment = encodeURIComponent;
 
 export const api = {
-  signIn: (name: string, role: Role) => post<Schemas['SignedIn']>('/auth/dev-login', { name, role }),
-  signOut: () => post<null>('/auth/sign-out', {}),
-  me: (signal?: AbortSignal) => get<Me>('/api/me', signal),
-  courses: (signal?: AbortSignal) => get<Schemas['CourseList']>('/api/courses', signal),
+  signIn: (name: string, role: Role) => postJson<Schemas['SignedIn']>('/auth/dev-login', { name, role }),
+  signOut: () => postJson<null>('/auth/sign-out', {}),
+  me: (signal?: AbortSignal) => getJson<Me>('/api/me', signal),
+  courses: (signal?: AbortSignal) => getJson<Schemas['CourseList']>('/api/courses', signal),
   course: (id: string, signal?: AbortSignal) =>
-    get<CourseTree>(`/api/courses/${segment(id)}`, signal),
+    getJson<CourseTree>(`/api/courses/${encodeSegment(id)}`, signal),
   modulePage: (courseId: string, moduleId: string, lesson: string | null, signal?: AbortSignal) =>
-    get<ModulePage>(
-      `/api/v2/course/${segment(courseId)}/module/${segment(moduleId)}` +
-        (lesson ? `?lesson=${segment(lesson)}` : ''),
+    getJson<ModulePage>(
+      `/api/v2/course/${encodeSegment(courseId)}/module/${encodeSegment(moduleId)}` +
+        (lesson ? `?lesson=${encodeSegment(lesson)}` : ''),
       signal,
     ),
-  lesson: (id: string, signal?: AbortSignal) => get<LessonText>(`/api/lessons/${segment(id)}`, signal),
+  lesson: (id: string, signal?: AbortSignal) => getJson<LessonText>(`/api/lessons/${encodeSegment(id)}`, signal),
   joinTicket: (courseId: string, moduleId: string, lesson: string | null) => {
     const query = new URLSearchParams({ courseId, moduleId, ...(lesson ? { lesson } : {}) });
-    return post<JoinToken>(`/api/livekit/token?${query}`, {});
+    return postJson<JoinToken>(`/api/livekit/token?${query}`, {});
   },
   transcript: (sessionId: string, signal?: AbortSignal) =>
-    get<Transcript>(transcriptPath(sessionId, 'json'), signal),
+    getJson<Transcript>(transcriptPath(sessionId, 'json'), signal),
   heard: (query: HeardQuery, signal?: AbortSignal) => {
     const asked = Object.entries(query).filter(([, value]) => value !== null && value !== false);
-    return get<Schemas['OwnTranscripts']>(`/api/me/transcripts?${new URLSearchParams(asked.map(texted))}`, signal);
+    return getJson<Schemas['OwnTranscripts']>(`/api/me/transcripts?${new URLSearchParams(asked.map(queryEntry))}`, signal);
   },
   eraseWords: (sessionId: string) =>
-    request<Schemas['WordsErased']>(`/api/me/words?sessionId=${segment(sessionId)}`, { method: 'DELETE' }),
-  settings: (signal?: AbortSignal) => get<AccountSettings>('/api/me/settings', signal),
+    requestJson<Schemas['WordsErased']>(`/api/me/words?sessionId=${encodeSegment(sessionId)}`, { method: 'DELETE' }),
+  settings: (signal?: AbortSignal) => getJson<AccountSettings>('/api/me/settings', signal),
   changeSettings: (changes: Schemas['SettingsChange']) =>
-    send<AccountSettings>('PATCH', '/api/me/settings', changes),
+    sendJson<AccountSettings>('PATCH', '/api/me/settings', changes),
   changeLesson: (room: string, lessonId: string) =>
-    post<Schemas['LessonChanged']>(`/api/rooms/${segment(room)}/lesson`, { lessonId }),
+    postJson<Schemas['LessonChanged']>(`/api/rooms/${encodeSegment(room)}/lesson`, { lessonId }),
 };
 
-const texted = ([name, value]: [string, unknown]) => [name, String(value)];
+const queryEntry = ([name, value]: [string, unknown]) => [name, String(value)];
 
 export function transcriptPath(sessionId: string, form: TranscriptForm): string {
-  return `/api/sessions/${segment(sessionId)}/transcript?format=${form}`;
+  return `/api/sessions/${encodeSegment(sessionId)}/transcript?format=${form}`;
 }
 
-function get<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return request<T>(path, signal ? { signal } : {});
+function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return requestJson<T>(path, signal ? { signal } : {});
 }

@@ -1,25 +1,25 @@
 /** Dates and durations in the language of the texts and the reader's time zone. */
 import { texts } from './texts';
 
-const day = new Intl.DateTimeFormat(texts.locale, { day: 'numeric', month: 'short' });
-const longDay = new Intl.DateTimeFormat(texts.locale, { weekday: 'long', day: 'numeric', month: 'long' });
-const weekday = new Intl.DateTimeFormat(texts.locale, { weekday: 'long' });
-const clock = new Intl.DateTimeFormat(texts.locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
+const dayFormat = new Intl.DateTimeFormat(texts.locale, { day: 'numeric', month: 'short' });
+const longDayFormat = new Intl.DateTimeFormat(texts.locale, { weekday: 'long', day: 'numeric', month: 'long' });
+const weekdayFormat = new Intl.DateTimeFormat(texts.locale, { weekday: 'long' });
+const clockFormat = new Intl.DateTimeFormat(texts.locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
 
-export const dayOf = (at: Date) => day.format(at);
-export const longDayOf = (at: Date) => longDay.format(at).replace(',', '');
-export const clockOf = (at: Date) => clock.format(at);
+export const formatDay = (at: Date) => dayFormat.format(at);
+export const formatLongDay = (at: Date) => longDayFormat.format(at).replace(',', '');
+export const formatClock = (at: Date) => clockFormat.format(at);
 
 /** "today", "yesterday", "on Thursday", "on 3 Nov". */
-export function agoOf(at: Date, now: Date): string {
+export function formatAgo(at: Date, now: Date): string {
   const days = Math.round((midnight(now) - midnight(at)) / 86_400_000);
   if (days <= 0) return texts.dates.today;
   if (days === 1) return texts.dates.yesterday;
-  return texts.dates.on(days < 7 ? weekday.format(at) : dayOf(at));
+  return texts.dates.on(days < 7 ? weekdayFormat.format(at) : formatDay(at));
 }
 
 /** Seconds as 2:14 or 1:02:03. */
-export function timeOf(seconds: number): string {
+export function formatDuration(seconds: number): string {
   const whole = Math.floor(seconds);
   const [hours, minutes] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60];
   const two = (part: number) => String(part).padStart(2, '0');

@@ -2,7 +2,7 @@ import { ApiError } from './api';
 import { texts } from './texts';
 
 /** What a failed request means, in a sentence for the learner. */
-export function explain(error: unknown): string {
+export function explainFailure(error: unknown): string {
   if (!(error instanceof ApiError)) return texts.failures.other;
   switch (error.status) {
     case 0:

@@ -1,29 +1,29 @@
 /** A small router on top of the history API. */
 import { useSyncExternalStore } from 'react';
 
-const listeners = new Set<() => void>();
+const addressListeners = new Set<() => void>();
 
-function announce(): void {
-  for (const listener of listeners) listener();
+function announceAddress(): void {
+  for (const listener of addressListeners) listener();
 }
 
-window.addEventListener('popstate', announce);
+window.addEventListener('popstate', announceAddress);
 
-function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+function subscribeToAddress(listener: () => void): () => void {
+  addressListeners.add(listener);
+  return () => addressListeners.delete(listener);
 }
 
 /** The current address. Renders again when it changes. */
 export function useAddress(): URL {
-  const href = useSyncExternalStore(subscribe, () => window.location.href);
+  const href = useSyncExternalStore(subscribeToAddress, () => window.location.href);
   return new URL(href);
 }
 
 export function navigate(to: string, { replace = false } = {}): void {
   if (replace) window.history.replaceState(null, '', to);
   else window.history.pushState(null, '', to);
-  announce();
+  announceAddress();
 }
 
 /** Follows a link inside the page. Leaves modified clicks, such as "open in new tab", to the browser. */
@@ -64,7 +64,7 @@ export function transcriptPagePath(sessionId: string, lesson?: string | null, se
 export const segmentAnchor = (id: string) => `segment-${encodeURIComponent(id)}`;
 
 /** Where to go after sign-in. Anything but a known page of ours becomes the start page. */
-export function safeReturn(wanted: string | null): string {
+export function safeReturnPath(wanted: string | null): string {
   if (!wanted?.startsWith('/') || wanted.startsWith('//') || wanted.includes('\\')) return '/';
   const url = new URL(wanted, window.location.origin);
   const known =

@@ -1,10 +1,10 @@
 /** Light or dark: follows the system until the learner chooses. Also kept in this browser. */
 export type Theme = 'light' | 'dark' | 'system';
 
-const KEY = 'bodh.theme';
+const STORAGE_KEY = 'bodh.theme';
 
 export function applyStoredTheme(): void {
-  const stored = read();
+  const stored = readStoredTheme();
   if (stored === 'light' || stored === 'dark') document.documentElement.dataset.theme = stored;
 }
 
@@ -12,8 +12,8 @@ export function applyTheme(theme: Theme): void {
   if (theme === 'system') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   try {
-    if (theme === 'system') localStorage.removeItem(KEY);
-    else localStorage.setItem(KEY, theme);
+    if (theme === 'system') localStorage.removeItem(STORAGE_KEY);
+    else localStorage.setItem(STORAGE_KEY, theme);
   } catch {
     // no storage: the choice lasts until the page is closed
   }
@@ -24,9 +24,9 @@ export function otherTheme(): Theme {
   return getComputedStyle(document.documentElement).colorScheme === 'dark' ? 'light' : 'dark';
 }
 
-function read(): string | null {
+function readStoredTheme(): string | null {
   try {
-    return localStorage.getItem(KEY);
+    return localStorage.getItem(STORAGE_KEY);
   } catch {
     return null;
   }

@@ -16,11 +16,11 @@ export const moduleId = '00000000-0000-4000-8000-000000000011';
 export const lessonId = '00000000-0000-4000-8000-000000000114';
 export const sessionId = '00000000-0000-4000-8000-000000000901';
 const otherSession = '00000000-0000-4000-8000-000000000902';
-const started = '2026-03-05T16:02:00Z';
+const sessionStart = '2026-03-05T16:02:00Z';
 
 type CourseLesson = CourseTree['modules'][number]['lessons'][number];
 
-const lesson = (id: string, title: string, minutes: number, status: CourseLesson['status']): CourseLesson => ({
+const makeLesson = (id: string, title: string, minutes: number, status: CourseLesson['status']): CourseLesson => ({
   id,
   title,
   orderIndex: Number(id.slice(-1)),
@@ -28,22 +28,22 @@ const lesson = (id: string, title: string, minutes: number, status: CourseLesson
   status,
 });
 
-const modules = [
+const courseModules = [
   {
     id: '00000000-0000-4000-8000-000000000010',
     title: 'What a model is',
-    lessons: [lesson('00000000-0000-4000-8000-000000000101', 'Guessing a line', 9, 'completed')],
+    lessons: [makeLesson('00000000-0000-4000-8000-000000000101', 'Guessing a line', 9, 'completed')],
   },
   {
     id: moduleId,
     title: 'Learning from error',
     lessons: [
-      lesson('00000000-0000-4000-8000-000000000111', 'What counts as wrong', 11, 'completed'),
-      lesson('00000000-0000-4000-8000-000000000112', 'Loss functions', 14, 'completed'),
-      lesson('00000000-0000-4000-8000-000000000113', 'Slopes and gradients', 12, 'completed'),
-      lesson(lessonId, 'Gradient descent', 12, 'in_progress'),
-      lesson('00000000-0000-4000-8000-000000000115', 'Choosing the learning rate', 10, 'not_started'),
-      lesson('00000000-0000-4000-8000-000000000116', 'When the valley is narrow', 15, 'not_started'),
+      makeLesson('00000000-0000-4000-8000-000000000111', 'What counts as wrong', 11, 'completed'),
+      makeLesson('00000000-0000-4000-8000-000000000112', 'Loss functions', 14, 'completed'),
+      makeLesson('00000000-0000-4000-8000-000000000113', 'Slopes and gradients', 12, 'completed'),
+      makeLesson(lessonId, 'Gradient descent', 12, 'in_progress'),
+      makeLesson('00000000-0000-4000-8000-000000000115', 'Choosing the learning rate', 10, 'not_started'),
+      makeLesson('00000000-0000-4000-8000-000000000116', 'When the valley is narrow', 15, 'not_started'),
     ],
   },
   { id: '00000000-0000-4000-8000-000000000012', title: 'Networks', lessons: [] },
@@ -56,16 +56,16 @@ const course: CourseTree = {
   slug: 'ml-intro',
   title: 'Machine learning from the ground up',
   description: 'How a model learns from its mistakes, with no more mathematics than it needs.',
-  modules,
+  modules: courseModules,
   progress,
   last: { lessonId, moduleId, lastPosition: 134, lastAccessedAt: '2026-03-05T16:20:00Z' },
 };
 
-const page: ModulePage = {
+const modulePage: ModulePage = {
   course: { id: courseId, title: course.title, description: '', learningObjectives: [] },
   module: {
-    ...modules[1]!,
-    lessons: modules[1]!.lessons.map(({ status: _, ...entry }) => ({
+    ...courseModules[1]!,
+    lessons: courseModules[1]!.lessons.map(({ status: _, ...entry }) => ({
       ...entry,
       kpointVideoId: null,
       youtubeVideoId: null,
@@ -94,11 +94,11 @@ const page: ModulePage = {
 
 export const passageId = (number: number) => `00000000-0000-4000-8000-0000000006${10 + number}`;
 
-const rule =
+const gradientRule =
   '<math xmlns="http://www.w3.org/1998/Math/MathML" display="block"><mi>θ</mi><mo>←</mo><mi>θ</mi><mo>−</mo>' +
   '<mi>η</mi><mo>∇</mo><mi>J</mi><mo stretchy="false">(</mo><mi>θ</mi><mo stretchy="false">)</mo></math>';
 
-const text: LessonText = {
+const lessonText: LessonText = {
   id: lessonId,
   courseId,
   moduleId,
@@ -123,11 +123,11 @@ const text: LessonText = {
     kind,
     heading,
     body,
-    mathml: kind === 'formula' ? rule : null,
+    mathml: kind === 'formula' ? gradientRule : null,
   })),
 };
 
-const said = (number: number, role: 'learner' | 'tutor', words: string, interrupted = false): TranscriptSegment => ({
+const makeSegment = (number: number, role: 'learner' | 'tutor', words: string, interrupted = false): TranscriptSegment => ({
   id: `segment-${number}`,
   speaker: role,
   source: 'voice',
@@ -145,17 +145,17 @@ const said = (number: number, role: 'learner' | 'tutor', words: string, interrup
 
 const transcript: Transcript = {
   sessionId,
-  startedAt: started,
+  startedAt: sessionStart,
   segments: [
-    said(1, 'tutor', 'Welcome back, Amina. Shall we go on with gradient descent?'),
-    said(2, 'learner', 'Yes. Why do we subtract the gradient and not add it?'),
-    said(3, 'tutor', 'The gradient points to where the loss grows fastest, so we step the other way.', true),
-    said(4, 'learner', 'And if the stride is too long?'),
-    { ...said(5, 'learner', 'I had the same question.'), name: 'Tomás', mine: false },
+    makeSegment(1, 'tutor', 'Welcome back, Amina. Shall we go on with gradient descent?'),
+    makeSegment(2, 'learner', 'Yes. Why do we subtract the gradient and not add it?'),
+    makeSegment(3, 'tutor', 'The gradient points to where the loss grows fastest, so we step the other way.', true),
+    makeSegment(4, 'learner', 'And if the stride is too long?'),
+    { ...makeSegment(5, 'learner', 'I had the same question.'), name: 'Tomás', mine: false },
   ],
 };
 
-const talk = (id: string, title: string, day: string): HeardTalk => ({
+const makeTalk = (id: string, title: string, day: string): HeardTalk => ({
   sessionId: id,
   courseId,
   moduleId,
@@ -168,9 +168,9 @@ const talk = (id: string, title: string, day: string): HeardTalk => ({
   segments: 5,
 });
 
-const talks = [talk(sessionId, 'Gradient descent', '2026-03-05'), talk(otherSession, 'Loss functions', '2026-03-03')];
+const heardTalks = [makeTalk(sessionId, 'Gradient descent', '2026-03-05'), makeTalk(otherSession, 'Loss functions', '2026-03-03')];
 
-const hit = (id: string, number: number, words: string): HeardSegment => ({
+const makeHit = (id: string, number: number, words: string): HeardSegment => ({
   sessionId: id,
   segmentId: `segment-${number}`,
   moduleId,
@@ -180,14 +180,14 @@ const hit = (id: string, number: number, words: string): HeardSegment => ({
   role: 'learner',
   mine: true,
   text: words,
-  startedAt: started,
+  startedAt: sessionStart,
   startS: 20 * number,
   highlights: [{ start: words.indexOf('gradient'), end: words.indexOf('gradient') + 8 }],
 });
 
-const hits = [
-  hit(sessionId, 2, transcript.segments[1]!.text),
-  hit(otherSession, 2, 'What has the gradient to do with the loss?'),
+const searchHits = [
+  makeHit(sessionId, 2, transcript.segments[1]!.text),
+  makeHit(otherSession, 2, 'What has the gradient to do with the loss?'),
 ];
 
 const settings: AccountSettings = {
@@ -200,27 +200,27 @@ const settings: AccountSettings = {
   theme: 'system',
 };
 
-const me: Me = { id: page.userId, name: 'Amina', role: 'learner', tenant: 'default' };
+const me: Me = { id: modulePage.userId, name: 'Amina', role: 'learner', tenant: 'default' };
 
-const known: Record<string, (url: URL) => unknown> = {
+const knownAnswers: Record<string, (url: URL) => unknown> = {
   '/api/me': () => me,
   '/api/me/settings': () => settings,
-  '/api/me/transcripts': (url) => ({ talks, hits: url.searchParams.get('q') ? hits : [] }),
+  '/api/me/transcripts': (url) => ({ talks: heardTalks, hits: url.searchParams.get('q') ? searchHits : [] }),
   '/api/courses': () => ({ courses: [course, { ...course, id: 'other', title: 'Statistics, gently' }] }),
   [`/api/courses/${courseId}`]: () => course,
-  [`/api/v2/course/${courseId}/module/${moduleId}`]: () => page,
-  [`/api/lessons/${lessonId}`]: () => text,
+  [`/api/v2/course/${courseId}/module/${moduleId}`]: () => modulePage,
+  [`/api/lessons/${lessonId}`]: () => lessonText,
   [`/api/sessions/${sessionId}/transcript`]: () => transcript,
-  [`/api/rooms/${page.roomName}/lesson`]: () => ({ lessonId, revision: 1 }),
+  [`/api/rooms/${modulePage.roomName}/lesson`]: () => ({ lessonId, revision: 1 }),
 };
 
 /** By path, a status (0: no response) or JSON to answer with instead of the usual response. */
 export type Answers = Record<string, object | number>;
 
-export async function answer(url: URL, changed: Answers): Promise<Response> {
+export async function answerRequest(url: URL, changed: Answers): Promise<Response> {
   const own = changed[url.pathname];
   if (own === 0) throw new TypeError('no answer');
   if (typeof own === 'number') return Response.json({ error: '', code: '' }, { status: own });
-  const found = own ?? known[url.pathname]?.(url);
+  const found = own ?? knownAnswers[url.pathname]?.(url);
   return found === undefined ? Response.json({}, { status: 404 }) : Response.json(found);
 }

@@ -1,15 +1,15 @@
 /** For tests: any page in any of its states, without a server. */
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
-import { answer } from './answers';
-import { chosen, states } from './states';
+import { answerRequest } from './answers';
+import { chosenState, states } from './states';
 import '../src/styles/tokens.css';
 import '../src/styles/bodh.css';
 import '../src/styles/pages.css';
 import '../src/styles/client.css';
 
 const root = createRoot(document.getElementById('root')!);
-if (chosen === null) {
+if (chosenState === null) {
   root.render(
     <ul className="page" id="bodh-states-entry">
       {Object.keys(states).map((name) => (
@@ -20,8 +20,8 @@ if (chosen === null) {
     </ul>,
   );
 } else {
-  const { path, answers = {} } = chosen;
-  window.fetch = (input) => answer(new URL(String(input), window.location.origin), answers);
+  const { path, answers = {} } = chosenState;
+  window.fetch = (input) => answerRequest(new URL(String(input), window.location.origin), answers);
   window.history.replaceState(null, '', path);
   const { App } = await import('../src/App');
   root.render(

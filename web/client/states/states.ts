@@ -23,7 +23,7 @@ export interface TalkState {
   failure?: MediaDeviceFailure;
 }
 
-interface State {
+interface PageState {
   path: string;
   answers?: Answers;
   talk?: TalkState;
@@ -31,7 +31,7 @@ interface State {
 
 const cite: Cite = { passageId: passageId(2), lessonId };
 
-const turn = (number: number, who: Turn['who'], text: string, more: Partial<Turn> = {}): Turn => ({
+const makeTurn = (number: number, who: Turn['who'], text: string, more: Partial<Turn> = {}): Turn => ({
   key: `turn ${number}`,
   segmentId: `segment-${number}`,
   who,
@@ -43,21 +43,21 @@ const turn = (number: number, who: Turn['who'], text: string, more: Partial<Turn
   ...more,
 });
 
-const asked = [
-  turn(1, 'bodh', 'Welcome back, Amina. Shall we go on with gradient descent?'),
-  turn(2, 'me', 'Yes. Why do we subtract the gradient and not add it?'),
+const askedTurns = [
+  makeTurn(1, 'bodh', 'Welcome back, Amina. Shall we go on with gradient descent?'),
+  makeTurn(2, 'me', 'Yes. Why do we subtract the gradient and not add it?'),
 ];
-const answered = [
-  ...asked,
-  turn(3, 'bodh', 'The gradient points to where the loss grows fastest, so we step the other way.', { cites: [cite] }),
-  turn(4, 'other', 'I had the same question.'),
+const answeredTurns = [
+  ...askedTurns,
+  makeTurn(3, 'bodh', 'The gradient points to where the loss grows fastest, so we step the other way.', { cites: [cite] }),
+  makeTurn(4, 'other', 'I had the same question.'),
 ];
-const plan = (cut: boolean): AnswerPlanned => ({
+const makePlan = (cut: boolean): AnswerPlanned => ({
   segmentId: 'segment-3',
-  text: `${answered[2]!.text} Now try it: if the gradient at your point is minus four, which way does theta move?`,
+  text: `${answeredTurns[2]!.text} Now try it: if the gradient at your point is minus four, which way does theta move?`,
   cut,
 });
-const measured = (number: number): TurnLatency => ({
+const makeLatency = (number: number): TurnLatency => ({
   turn: number,
   endOfTurnS: 0.3,
   speechToTextS: 0.1 * number,
@@ -65,11 +65,11 @@ const measured = (number: number): TurnLatency => ({
   firstSoundS: 0.12,
   totalS: 0.47 + 0.1 * number,
 });
-const models = (stt: string, llm: string): ModelNames => ({ stt, llm, tts: 'espeak' });
-const room = `/v2/course/${courseId}/module/${moduleId}?lesson=${lessonId}`;
-const live = (tutor: AgentState, more: Partial<TalkState> = {}): State => ({
-  path: room,
-  talk: { phase: 'live', tutor, microphone: true, turns: asked, ...more },
+const makeModels = (stt: string, llm: string): ModelNames => ({ stt, llm, tts: 'espeak' });
+const roomPath = `/v2/course/${courseId}/module/${moduleId}?lesson=${lessonId}`;
+const liveTalk = (tutor: AgentState, more: Partial<TalkState> = {}): PageState => ({
+  path: roomPath,
+  talk: { phase: 'live', tutor, microphone: true, turns: askedTurns, ...more },
 });
 const talkPage = `/transcripts/${sessionId}?lesson=${lessonId}`;
 
@@ -79,28 +79,28 @@ export const states = {
   'courses-none': { path: '/', answers: { '/api/courses': { courses: [] } } },
   'courses-failed': { path: '/', answers: { '/api/courses': 0 } },
   course: { path: `/?course=${courseId}` },
-  'room-before': { path: room, talk: { phase: 'before' } },
-  'room-before-failed': { path: room, talk: { phase: 'before', trouble: 'The talk has ended. You can start it again.' } },
-  'room-refused': { path: room, talk: { phase: 'refused', failure: MediaDeviceFailure.PermissionDenied } },
-  'room-no-microphone': { path: room, talk: { phase: 'refused', failure: MediaDeviceFailure.NotFound } },
-  'room-elsewhere': { path: room, talk: { phase: 'elsewhere' } },
-  'room-connecting': { path: room, talk: { phase: 'connecting' } },
-  'room-coming': live('coming', { turns: [] }),
-  'room-coming-typed': live('coming', { turns: [], microphone: false }),
-  'room-listening': live('listening', {
-    turns: [...answered, turn(5, 'me', 'and if the stride is', { final: false })],
+  'room-before': { path: roomPath, talk: { phase: 'before' } },
+  'room-before-failed': { path: roomPath, talk: { phase: 'before', trouble: 'The talk has ended. You can start it again.' } },
+  'room-refused': { path: roomPath, talk: { phase: 'refused', failure: MediaDeviceFailure.PermissionDenied } },
+  'room-no-microphone': { path: roomPath, talk: { phase: 'refused', failure: MediaDeviceFailure.NotFound } },
+  'room-elsewhere': { path: roomPath, talk: { phase: 'elsewhere' } },
+  'room-connecting': { path: roomPath, talk: { phase: 'connecting' } },
+  'room-coming': liveTalk('coming', { turns: [] }),
+  'room-coming-typed': liveTalk('coming', { turns: [], microphone: false }),
+  'room-listening': liveTalk('listening', {
+    turns: [...answeredTurns, makeTurn(5, 'me', 'and if the stride is', { final: false })],
     cited: [cite],
   }),
-  'room-measured': live('listening', { turns: answered, latencies: [measured(1), measured(2), measured(3)] }),
-  'room-thinking': live('thinking'),
-  'room-speaking': live('speaking', { turns: answered.slice(0, 3), cited: [cite], plans: [plan(false)] }),
-  'room-cut-off': live('listening', { turns: answered, cited: [cite], plans: [plan(true)] }),
-  'room-not-kept': live('listening', { keepsNotes: false }),
-  'room-offline': live('listening', { models: models('test', 'offline') }),
-  'room-lost': { path: room, talk: { phase: 'lost', turns: answered, tutor: 'listening' } },
-  'room-back': live('listening', { turns: answered, back: true }),
+  'room-measured': liveTalk('listening', { turns: answeredTurns, latencies: [makeLatency(1), makeLatency(2), makeLatency(3)] }),
+  'room-thinking': liveTalk('thinking'),
+  'room-speaking': liveTalk('speaking', { turns: answeredTurns.slice(0, 3), cited: [cite], plans: [makePlan(false)] }),
+  'room-cut-off': liveTalk('listening', { turns: answeredTurns, cited: [cite], plans: [makePlan(true)] }),
+  'room-not-kept': liveTalk('listening', { keepsNotes: false }),
+  'room-offline': liveTalk('listening', { models: makeModels('test', 'offline') }),
+  'room-lost': { path: roomPath, talk: { phase: 'lost', turns: answeredTurns, tutor: 'listening' } },
+  'room-back': liveTalk('listening', { turns: answeredTurns, back: true }),
   'room-lesson-failed': {
-    path: room,
+    path: roomPath,
     answers: { [`/api/lessons/${lessonId}`]: 0 },
     talk: { phase: 'before' },
   },
@@ -111,9 +111,9 @@ export const states = {
   'error-not-found': { path: '/nowhere' },
   'error-media': { path: '/error?reason=livekit_token_failed' },
   'error-unknown': { path: '/error' },
-} satisfies Record<string, State>;
+} satisfies Record<string, PageState>;
 
-const name = new URL(window.location.href).searchParams.get('state') ?? '';
+const stateName = new URL(window.location.href).searchParams.get('state') ?? '';
 
 /** The state in the address; null on the list of states. */
-export const chosen: State | null = (states as Record<string, State>)[name] ?? null;
+export const chosenState: PageState | null = (states as Record<string, PageState>)[stateName] ?? null;

@@ -1,10 +1,10 @@
 /** Replaces src/talk/tutor.ts: the tutor stays in one state. */
 import type { Tutor } from '../src/talk/tutor';
-import { chosen } from './states';
+import { chosenState } from './states';
 
 export * from '../src/talk/tutor';
 
 export function useTutor(): Tutor {
-  const { tutor = 'coming', models = null, keepsNotes = true } = chosen?.talk ?? {};
+  const { tutor = 'coming', models = null, keepsNotes = true } = chosenState?.talk ?? {};
   return { participant: null, state: tutor, models, keepsNotes };
 }

@@ -3,7 +3,7 @@ import { Room, RoomEvent, type RemoteParticipant } from 'livekit-client';
 import { useEffect, useState } from 'react';
 import { TOPIC_TURN_LATENCY } from '../src/protocol';
 import type { TalkControls } from '../src/talk/useTalk';
-import { chosen } from './states';
+import { chosenState } from './states';
 
 export function useTalk(): TalkControls {
   const [room] = useState(makeRoom);
@@ -12,7 +12,7 @@ export function useTalk(): TalkControls {
     const timer = window.setTimeout(() => sendLatencies(room));
     return () => window.clearTimeout(timer);
   }, [room]);
-  const { phase = 'before', back = false, trouble = '', failure = null, turns = [], plans = [], cited = [] } = chosen?.talk ?? {};
+  const { phase = 'before', back = false, trouble = '', failure = null, turns = [], plans = [], cited = [] } = chosenState?.talk ?? {};
   return {
     room,
     phase,
@@ -20,19 +20,19 @@ export function useTalk(): TalkControls {
     trouble,
     failure,
     talk: { turns, plans, early: [], cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null },
-    start: nothing,
-    leave: nothing,
+    start: doNothing,
+    leave: doNothing,
     retry: () => undefined,
-    setMicrophone: nothing,
+    setMicrophone: doNothing,
     say: () => Promise.resolve(true),
     callTutor: () => Promise.resolve(true),
   };
 }
 
-const nothing = () => Promise.resolve();
+const doNothing = () => Promise.resolve();
 
 function sendLatencies(room: Room): void {
-  for (const latency of chosen?.talk?.latencies ?? []) {
+  for (const latency of chosenState?.talk?.latencies ?? []) {
     const payload = new TextEncoder().encode(JSON.stringify(latency));
     room.emit(RoomEvent.DataReceived, payload, { isAgent: true } as RemoteParticipant, undefined, TOPIC_TURN_LATENCY);
   }
@@ -41,7 +41,7 @@ function sendLatencies(room: Room): void {
 /** With a simulated connection if the microphone is on. */
 function makeRoom(): Room {
   const room = new Room();
-  if (chosen?.talk?.microphone) {
+  if (chosenState?.talk?.microphone) {
     void room.simulateParticipants({ publish: { audio: true, video: false }, participants: { count: 0 } });
   }
   return room;

@@ -1,14 +1,14 @@
 import { useState } from 'react';
 import { api, type AccountSettings } from '../api';
-import { explain } from '../failures';
+import { explainFailure } from '../failures';
 import { Dialog } from '../parts/Dialog';
 import { navigate } from '../router';
 import { texts } from '../texts';
 import { StoreSwitch } from './StoreSwitch';
 import { changeAccountSettings, forgetAccountSettings, useAccountSettings } from './accountSettings';
 
-const rates = [0.75, 0.9, 1, 1.25, 1.5];
-const sizes = ['small', 'normal', 'large', 'largest'] as const;
+const speechRates = [0.75, 0.9, 1, 1.25, 1.5];
+const captionSizes = ['small', 'normal', 'large', 'largest'] as const;
 const themes = ['light', 'dark', 'system'] as const;
 
 /** Every choice applies at once. */
@@ -17,7 +17,7 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
   const [trouble, setTrouble] = useState('');
   const choose = (changes: Partial<AccountSettings>) => {
     setTrouble('');
-    changeAccountSettings(changes).catch((error: unknown) => setTrouble(explain(error)));
+    changeAccountSettings(changes).catch((error: unknown) => setTrouble(explainFailure(error)));
   };
   const { settings } = texts;
   return (
@@ -29,7 +29,7 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
       </section>
       <section>
         <h3>{settings.voices}</h3>
-        <Switch label={settings.voice} on={chosen.voice} onTurn={(voice) => choose({ voice })} />
+        <SettingSwitch label={settings.voice} on={chosen.voice} onTurn={(voice) => choose({ voice })} />
         <label className="lab" htmlFor="speech-rate">
           {settings.rate}
         </label>
@@ -39,7 +39,7 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
           value={chosen.speechRate}
           onChange={(event) => choose({ speechRate: Number(event.target.value) })}
         >
-          {[...new Set([...rates, chosen.speechRate])].sort().map((rate) => (
+          {[...new Set([...speechRates, chosen.speechRate])].sort().map((rate) => (
             <option key={rate} value={rate}>
               {settings.rates(rate)}
             </option>
@@ -48,16 +48,16 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
       </section>
       <section>
         <h3>{settings.reading}</h3>
-        <Choice
+        <SettingChoice
           label={settings.captions}
-          options={sizes}
+          options={captionSizes}
           names={settings.sizes}
           value={chosen.captionSize}
           onChoose={(captionSize) => choose({ captionSize })}
         />
-        <Switch label={settings.readTutor} on={chosen.readTutor} onTurn={(readTutor) => choose({ readTutor })} />
-        <Switch label={settings.keys} on={chosen.singleKeys} onTurn={(singleKeys) => choose({ singleKeys })} />
-        <Choice
+        <SettingSwitch label={settings.readTutor} on={chosen.readTutor} onTurn={(readTutor) => choose({ readTutor })} />
+        <SettingSwitch label={settings.keys} on={chosen.singleKeys} onTurn={(singleKeys) => choose({ singleKeys })} />
+        <SettingChoice
           label={settings.theme}
           options={themes}
           names={settings.themes}
@@ -84,13 +84,13 @@ async function signOut(onClose: () => void) {
   navigate('/auth/signin');
 }
 
-interface SwitchProps {
+interface SettingSwitchProps {
   label: string;
   on: boolean;
   onTurn: (on: boolean) => void;
 }
 
-function Switch({ label, on, onTurn }: SwitchProps) {
+function SettingSwitch({ label, on, onTurn }: SettingSwitchProps) {
   return (
     <label className="switch">
       <input type="checkbox" role="switch" checked={on} onChange={(event) => onTurn(event.target.checked)} />
@@ -99,7 +99,7 @@ function Switch({ label, on, onTurn }: SwitchProps) {
   );
 }
 
-interface ChoiceProps<T extends string> {
+interface SettingChoiceProps<T extends string> {
   label: string;
   options: readonly T[];
   names: Record<T, string>;
@@ -107,7 +107,7 @@ interface ChoiceProps<T extends string> {
   onChoose: (option: T) => void;
 }
 
-function Choice<T extends string>({ label, options, names, value, onChoose }: ChoiceProps<T>) {
+function SettingChoice<T extends string>({ label, options, names, value, onChoose }: SettingChoiceProps<T>) {
   return (
     <fieldset>
       <legend className="lab">{label}</legend>

@@ -1,5 +1,5 @@
 import { useState } from 'react';
-import { explain } from '../failures';
+import { explainFailure } from '../failures';
 import { texts } from '../texts';
 import { changeAccountSettings, useAccountSettings } from './accountSettings';
 
@@ -9,7 +9,7 @@ export function StoreSwitch() {
   const [trouble, setTrouble] = useState('');
   const turn = (on: boolean) => {
     setTrouble('');
-    changeAccountSettings({ storeWords: on }).catch((error: unknown) => setTrouble(explain(error)));
+    changeAccountSettings({ storeWords: on }).catch((error: unknown) => setTrouble(explainFailure(error)));
   };
   return (
     <>

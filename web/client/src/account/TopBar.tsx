@@ -49,7 +49,7 @@ function SettingsButton() {
   );
 }
 
-function Who({ name }: { name: string }) {
+function SignedInName({ name }: { name: string }) {
   return (
     <span className="who">
       <span className="initial" aria-hidden="true">
@@ -78,7 +78,7 @@ export function TopBar({ before, children, userName, inert = false }: TopBarProp
       {children}
       <ThemeButton keep={userName !== null} />
       {userName ? <SettingsButton /> : null}
-      {userName ? <Who name={userName} /> : null}
+      {userName ? <SignedInName name={userName} /> : null}
     </header>
   );
 }

@@ -3,7 +3,7 @@ import { useSyncExternalStore } from 'react';
 import { api, type AccountSettings } from '../api';
 import { applyTheme } from '../theme';
 
-const defaults: AccountSettings = {
+const defaultSettings: AccountSettings = {
   storeWords: true,
   speechRate: 1,
   voice: true,
@@ -13,62 +13,62 @@ const defaults: AccountSettings = {
   theme: 'system',
 };
 
-let stored = defaults;
-let pending: Partial<AccountSettings>[] = []; // chosen, but not yet confirmed by the server
-let current = defaults;
-let loading: Promise<void> | null = null;
-let saving: Promise<unknown> = Promise.resolve();
-let storing: Promise<unknown> = Promise.resolve();
+let storedSettings = defaultSettings;
+let pendingChanges: Partial<AccountSettings>[] = []; // chosen, but not yet confirmed by the server
+let shownSettings = defaultSettings;
+let settingsLoad: Promise<void> | null = null;
+let lastSave: Promise<unknown> = Promise.resolve();
+let storeWordsSave: Promise<unknown> = Promise.resolve();
 const listeners = new Set<() => void>();
 
-export const accountSettings = () => current;
+export const currentAccountSettings = () => shownSettings;
 
 export function useAccountSettings(): AccountSettings {
-  return useSyncExternalStore(subscribe, accountSettings);
+  return useSyncExternalStore(subscribeToSettings, currentAccountSettings);
 }
 
-function subscribe(listener: () => void): () => void {
+function subscribeToSettings(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
 /** Loads them once per sign-in. If that fails, the defaults apply. */
 export function loadAccountSettings(): void {
-  loading ??= api.settings().then(
+  settingsLoad ??= api.settings().then(
     (found) => {
-      stored = found;
-      show();
-      if (current.theme !== 'system') applyTheme(current.theme);
+      storedSettings = found;
+      showSettings();
+      if (shownSettings.theme !== 'system') applyTheme(shownSettings.theme);
     },
     () => {
-      loading = null;
+      settingsLoad = null;
     },
   );
 }
 
 export function forgetAccountSettings(): void {
-  loading = null;
-  stored = defaults;
-  show();
+  settingsLoad = null;
+  storedSettings = defaultSettings;
+  showSettings();
 }
 
 /** Applies a choice at once and stores it. Reverts it and throws if it can't be stored. */
 export function changeAccountSettings(changes: Partial<AccountSettings>): Promise<void> {
-  pending = [...pending, changes];
-  show();
+  pendingChanges = [...pendingChanges, changes];
+  showSettings();
   if (changes.theme) applyTheme(changes.theme);
-  const saved = Promise.allSettled([loading, saving])
+  const saved = Promise.allSettled([settingsLoad, lastSave])
     .then(() => api.changeSettings(changes))
     .then((answer) => {
-      stored = answer;
+      storedSettings = answer;
     })
     .finally(() => {
-      pending = pending.filter((one) => one !== changes);
-      show();
-      if (changes.theme) applyTheme(current.theme);
+      pendingChanges = pendingChanges.filter((one) => one !== changes);
+      showSettings();
+      if (changes.theme) applyTheme(shownSettings.theme);
     });
-  saving = saved;
-  if (changes.storeWords !== undefined) storing = saved;
+  lastSave = saved;
+  if (changes.storeWords !== undefined) storeWordsSave = saved;
   return saved;
 }
 
@@ -76,15 +76,15 @@ export function changeAccountSettings(changes: Partial<AccountSettings>): Promis
  * Waits until the server has the choice about storing: a token made earlier would carry the old one.
  * Throws once if it couldn't be saved.
  */
-export async function storingSettled(): Promise<void> {
-  const last = storing;
-  storing = Promise.resolve();
+export async function storeWordsSettled(): Promise<void> {
+  const last = storeWordsSave;
+  storeWordsSave = Promise.resolve();
   await last;
 }
 
 /** Shows the stored settings with the pending ones on top. */
-function show(): void {
-  current = Object.assign({}, stored, ...pending);
-  document.documentElement.dataset.captions = current.captionSize;
+function showSettings(): void {
+  shownSettings = Object.assign({}, storedSettings, ...pendingChanges);
+  document.documentElement.dataset.captions = shownSettings.captionSize;
   for (const listener of listeners) listener();
 }

@@ -4,8 +4,8 @@ import { useEffect, useRef, useSyncExternalStore, type ReactNode } from 'react';
 import { Icon } from '../parts/Icon';
 import type { TurnLatency } from '../protocol';
 import { texts } from '../texts';
-import { attributesOf } from './attributes';
-import type { DebugLog, RoomDebugLog, LoggedEvent } from './log';
+import { listRoomAttributes } from './attributes';
+import type { DebugLog, RoomDebugLog, LoggedEvent } from './RoomDebugLog';
 import { percentile, stageNames, stagesOf, totalOf } from './stages';
 import '../styles/debug.css';
 
@@ -22,7 +22,7 @@ export default function DebugDrawer({ room, agent, sessionId, recorder, onClose 
   const log = useSyncExternalStore(recorder.subscribe, recorder.current);
   const { quality } = useConnectionQualityIndicator({ participant: room.localParticipant });
   const connected = room.state === ConnectionState.Connected;
-  const attributes = attributesOf(room, agent, { session: sessionId, quality: connected ? quality : '' });
+  const attributes = listRoomAttributes(room, agent, { session: sessionId, quality: connected ? quality : '' });
   const drawer = useRef<HTMLElement>(null);
   useEffect(() => drawer.current?.focus(), []);
   return (
@@ -41,20 +41,20 @@ export default function DebugDrawer({ room, agent, sessionId, recorder, onClose 
         <h2>{texts.debug.title}</h2>
         <span className="meta num">{texts.debug.facts(sessionId, log.turns.length)}</span>
         <span className="push row">
-          <Copy log={log} attributes={attributes} />
+          <CopyLogButton log={log} attributes={attributes} />
           <button type="button" className="btn bare square" aria-label={texts.debug.close} onClick={onClose}>
             <Icon name="close" />
           </button>
         </span>
       </header>
       <div className="cols">
-        <Section id="debug-latency" title={texts.debug.latency} aside={<Percentiles turns={log.turns} />}>
-          <Latencies turns={log.turns} />
-        </Section>
-        <Section id="debug-events" title={texts.debug.events}>
-          <Events events={log.events} />
-        </Section>
-        <Section id="debug-attributes" title={texts.debug.attributes}>
+        <DrawerSection id="debug-latency" title={texts.debug.latency} aside={<LatencyPercentiles turns={log.turns} />}>
+          <LatencyBars turns={log.turns} />
+        </DrawerSection>
+        <DrawerSection id="debug-events" title={texts.debug.events}>
+          <EventList events={log.events} />
+        </DrawerSection>
+        <DrawerSection id="debug-attributes" title={texts.debug.attributes}>
           <dl className="attr num">
             {attributes.map(([name, value]) => (
               <div key={name}>
@@ -63,13 +63,13 @@ export default function DebugDrawer({ room, agent, sessionId, recorder, onClose 
               </div>
             ))}
           </dl>
-        </Section>
+        </DrawerSection>
       </div>
     </aside>
   );
 }
 
-function Copy({ log, attributes }: { log: DebugLog; attributes: [string, string][] }) {
+function CopyLogButton({ log, attributes }: { log: DebugLog; attributes: [string, string][] }) {
   const copy = () => {
     const all = { attributes: Object.fromEntries(attributes), ...log };
     void navigator.clipboard.writeText(JSON.stringify(all, null, 2));
@@ -81,14 +81,14 @@ function Copy({ log, attributes }: { log: DebugLog; attributes: [string, string]
   );
 }
 
-interface SectionProps {
+interface DrawerSectionProps {
   id: string;
   title: string;
   aside?: ReactNode;
   children: ReactNode;
 }
 
-function Section({ id, title, aside, children }: SectionProps) {
+function DrawerSection({ id, title, aside, children }: DrawerSectionProps) {
   return (
     <section tabIndex={0} aria-labelledby={id}>
       <div className="row apart">
@@ -100,7 +100,7 @@ function Section({ id, title, aside, children }: SectionProps) {
   );
 }
 
-function Percentiles({ turns }: { turns: readonly TurnLatency[] }) {
+function LatencyPercentiles({ turns }: { turns: readonly TurnLatency[] }) {
   const totals = turns.map(totalOf);
   const [half, most] = [percentile(totals, 0.5), percentile(totals, 0.95)];
   return half === null || most === null ? null : (
@@ -109,7 +109,7 @@ function Percentiles({ turns }: { turns: readonly TurnLatency[] }) {
 }
 
 /** Newest first, all bars on one scale. */
-function Latencies({ turns }: { turns: readonly TurnLatency[] }) {
+function LatencyBars({ turns }: { turns: readonly TurnLatency[] }) {
   if (turns.length === 0) return <p className="quiet">{texts.debug.noTurns}</p>;
   const longest = Math.max(1, ...turns.map((turn) => stagesOf(turn).reduce((sum, part) => sum + part, 0)));
   return (
@@ -156,7 +156,7 @@ function Latencies({ turns }: { turns: readonly TurnLatency[] }) {
   );
 }
 
-function Events({ events }: { events: readonly LoggedEvent[] }) {
+function EventList({ events }: { events: readonly LoggedEvent[] }) {
   return (
     <ol className="ev-l num">
       {events.toReversed().map((event, index) => (

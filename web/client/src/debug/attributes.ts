@@ -5,7 +5,7 @@ import { readObject } from '../rtc/payloads';
 
 const OWN: readonly (keyof RoomMetadata)[] = ['sessionType', 'lessonNumber', 'lessonId', 'revision', 'storeWords'];
 
-export function attributesOf(
+export function listRoomAttributes(
   room: Room,
   agent: RemoteParticipant | null,
   more: Record<string, string>,

@@ -1,11 +1,11 @@
 import type { RemoteParticipant, Room } from 'livekit-client';
 import { lazy, Suspense, useCallback, useEffect, useRef, useState, type ReactNode } from 'react';
-import { RoomDebugLog } from './log';
+import { RoomDebugLog } from './RoomDebugLog';
 
 const DebugDrawer = lazy(() => import('./DebugDrawer'));
 
 /** The debug drawer (null while closed) and a toggle. Events are recorded from the start. */
-export function useDebug(room: Room, agent: RemoteParticipant | null, sessionId: string): [ReactNode, () => void] {
+export function useDebugDrawer(room: Room, agent: RemoteParticipant | null, sessionId: string): [ReactNode, () => void] {
   const [recorder] = useState(() => new RoomDebugLog());
   const [open, setOpen] = useState(false);
   const opener = useRef<Element | null>(null);

@@ -27,10 +27,10 @@ export function CourseNav({ title, modules, current, progress, hrefOf, onOpen, o
       </p>
       <div className="head">
         <b>{title}</b>
-        <Progress {...progress} />
+        <CourseProgressBar {...progress} />
       </div>
       {modules.map((module) => (
-        <Branch
+        <ModuleBranch
           key={module.id}
           module={module}
           lessonId={current.lessonId}
@@ -43,7 +43,7 @@ export function CourseNav({ title, modules, current, progress, hrefOf, onOpen, o
   );
 }
 
-function Progress({ completedLessons, totalLessons }: CourseProgress) {
+function CourseProgressBar({ completedLessons, totalLessons }: CourseProgress) {
   const part = totalLessons ? (100 * completedLessons) / totalLessons : 0;
   return (
     <>
@@ -55,13 +55,13 @@ function Progress({ completedLessons, totalLessons }: CourseProgress) {
   );
 }
 
-interface BranchProps extends Pick<CourseNavProps, 'hrefOf' | 'onOpen'> {
+interface ModuleBranchProps extends Pick<CourseNavProps, 'hrefOf' | 'onOpen'> {
   module: ModuleEntry;
   lessonId: string | null;
   startOpen: boolean;
 }
 
-function Branch({ module, lessonId, startOpen, hrefOf, onOpen }: BranchProps) {
+function ModuleBranch({ module, lessonId, startOpen, hrefOf, onOpen }: ModuleBranchProps) {
   const [open, setOpen] = useState(startOpen);
   const { lessons } = module;
   const known = lessons.some((lesson) => lesson.status !== undefined);
@@ -86,7 +86,7 @@ function Branch({ module, lessonId, startOpen, hrefOf, onOpen }: BranchProps) {
             >
               <LessonMark status={lesson.status ?? null} />
               <span>{lesson.title}</span>
-              <Minutes seconds={lesson.duration} />
+              <LessonMinutes seconds={lesson.duration} />
             </a>
           </li>
         ))}
@@ -95,7 +95,7 @@ function Branch({ module, lessonId, startOpen, hrefOf, onOpen }: BranchProps) {
   );
 }
 
-function Minutes({ seconds }: { seconds: number | null | undefined }) {
+function LessonMinutes({ seconds }: { seconds: number | null | undefined }) {
   const count = minutesOf(seconds);
   return <span className="meta num">{count === null ? '' : texts.tree.minutes(count)}</span>;
 }

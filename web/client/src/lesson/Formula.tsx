@@ -28,16 +28,16 @@ const NAMESPACE = 'http://www.w3.org/1998/Math/MathML';
 /** Rebuilt as React elements, so only MathML elements and layout attributes reach the page. */
 function toElements(mathml: string): ReactNode {
   const root = new DOMParser().parseFromString(mathml, 'application/xml').documentElement;
-  return root.localName === 'math' ? draw(root, 0) : null;
+  return root.localName === 'math' ? toReactNode(root, 0) : null;
 }
 
-function draw(node: Node, key: number): ReactNode {
+function toReactNode(node: Node, key: number): ReactNode {
   if (!(node instanceof Element)) return node.textContent;
   if (node.namespaceURI !== NAMESPACE) return null;
-  const attributes = [...node.attributes].filter(({ name }) => /^[a-z]+$/.test(name) && !acting.test(name));
+  const attributes = [...node.attributes].filter(({ name }) => /^[a-z]+$/.test(name) && !activeAttribute.test(name));
   const props = Object.fromEntries(attributes.map(({ name, value }) => [name, value]));
-  return createElement(node.localName, { ...props, key }, ...[...node.childNodes].map(draw));
+  return createElement(node.localName, { ...props, key }, ...[...node.childNodes].map(toReactNode));
 }
 
 /** attributes that could run or style something; the import already removes them */
-const acting = /^(on|href|src|class|style|xmlns|dangerously|ref|key)/i;
+const activeAttribute = /^(on|href|src|class|style|xmlns|dangerously|ref|key)/i;

@@ -1,8 +1,8 @@
 import { forwardRef, Fragment } from 'react';
 import { api, type LessonEntry, type LessonText } from '../api';
-import type { Loaded } from '../load';
+import type { Loaded } from '../useLoaded';
 import { minutesOf } from '../parts/minutes';
-import { Trouble } from '../parts/Trouble';
+import { LoadTrouble } from '../parts/Trouble';
 import { texts } from '../texts';
 import type { Cite } from './cite';
 import { Passage } from './Passage';
@@ -33,10 +33,10 @@ export const LessonSheet = forwardRef<HTMLHeadingElement, LessonSheetProps>(func
         {entry.title}
       </h2>
       {loaded.state === 'ready' ? (
-        <Passages lesson={loaded.value} cites={cites} />
+        <PassageList lesson={loaded.value} cites={cites} />
       ) : (
         <div className="unread">
-          <Trouble loaded={loaded} />
+          <LoadTrouble loaded={loaded} />
           {loaded.state === 'failed' ? (
             <button type="button" className="btn" onClick={again}>
               {texts.lesson.again}
@@ -62,7 +62,7 @@ export const LessonSheet = forwardRef<HTMLHeadingElement, LessonSheetProps>(func
   );
 });
 
-function Passages({ lesson, cites }: { lesson: LessonText; cites: readonly Cite[] }) {
+function PassageList({ lesson, cites }: { lesson: LessonText; cites: readonly Cite[] }) {
   if (lesson.passages.length === 0) return <p className="unread quiet">{texts.lesson.empty}</p>;
   const formulas = lesson.passages.filter((passage) => passage.kind === 'formula');
   return lesson.passages.map((passage, index) => {

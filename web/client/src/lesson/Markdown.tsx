@@ -2,7 +2,7 @@
 import MarkdownIt, { type Token } from 'markdown-it';
 import { createElement, Fragment, type ReactNode } from 'react';
 
-const parser = new MarkdownIt({ html: false, linkify: false, typographer: false });
+const markdownParser = new MarkdownIt({ html: false, linkify: false, typographer: false });
 
 interface MarkdownProps {
   source: string;
@@ -11,14 +11,14 @@ interface MarkdownProps {
 }
 
 export function Markdown({ source, marked }: MarkdownProps) {
-  return <>{new Walk(parser.parse(source, {}), marked).rest()}</>;
+  return <>{new TokenRenderer(markdownParser.parse(source, {}), marked).renderRest()}</>;
 }
 
-const blocks = new Set(['p', 'ul', 'ol', 'li', 'blockquote', 'table', 'thead', 'tbody', 'tr', 'th', 'td']);
-const inlines = new Set(['em', 'strong', 's']);
+const blockTags = new Set(['p', 'ul', 'ol', 'li', 'blockquote', 'table', 'thead', 'tbody', 'tr', 'th', 'td']);
+const inlineTags = new Set(['em', 'strong', 's']);
 
 /** Walks the parser's flat list of tokens. Unknown ones become plain text. */
-class Walk {
+class TokenRenderer {
   private at = 0;
 
   constructor(
@@ -26,23 +26,23 @@ class Walk {
     private readonly marked: boolean,
   ) {}
 
-  rest(): ReactNode[] {
+  renderRest(): ReactNode[] {
     const nodes: ReactNode[] = [];
-    for (let token = this.next(); token && token.nesting !== -1; token = this.next()) {
-      nodes.push(<Fragment key={this.at}>{this.node(token)}</Fragment>);
+    for (let token = this.nextToken(); token && token.nesting !== -1; token = this.nextToken()) {
+      nodes.push(<Fragment key={this.at}>{this.renderToken(token)}</Fragment>);
     }
     return nodes;
   }
 
-  private next(): Token | undefined {
+  private nextToken(): Token | undefined {
     return this.tokens[this.at++];
   }
 
-  private node(token: Token): ReactNode {
-    if (token.nesting === 1) return this.element(token, this.rest());
+  private renderToken(token: Token): ReactNode {
+    if (token.nesting === 1) return this.renderElement(token, this.renderRest());
     switch (token.type) {
       case 'inline': {
-        const inside = new Walk(token.children ?? [], false).rest();
+        const inside = new TokenRenderer(token.children ?? [], false).renderRest();
         return this.marked ? <mark>{inside}</mark> : inside;
       }
       case 'fence':
@@ -63,12 +63,12 @@ class Walk {
     }
   }
 
-  private element(token: Token, inside: ReactNode[]): ReactNode {
+  private renderElement(token: Token, inside: ReactNode[]): ReactNode {
     // in a tight list, paragraphs are hidden
     if (token.type === 'paragraph_open' && token.hidden) return inside;
-    if (token.type === 'link_open') return <Away href={token.attrGet('href')}>{inside}</Away>;
+    if (token.type === 'link_open') return <ExternalLink href={token.attrGet('href')}>{inside}</ExternalLink>;
     if (token.type === 'heading_open') return <h4>{inside}</h4>;
-    return blocks.has(token.tag) || inlines.has(token.tag) ? createElement(token.tag, null, inside) : inside;
+    return blockTags.has(token.tag) || inlineTags.has(token.tag) ? createElement(token.tag, null, inside) : inside;
   }
 }
 
@@ -79,7 +79,7 @@ function Picture({ src, alt }: { src: string | null; alt: string }) {
 }
 
 /** A link to the web. Any other scheme stays text. */
-function Away({ href, children }: { href: string | null; children: ReactNode }) {
+function ExternalLink({ href, children }: { href: string | null; children: ReactNode }) {
   if (href === null || !/^https?:\/\//i.test(href)) return children;
   return (
     <a href={href} target="_blank" rel="noreferrer noopener">

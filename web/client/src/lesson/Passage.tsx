@@ -22,32 +22,32 @@ export function Passage(props: PassageProps) {
         {passage.number}
       </span>
       <div className="body">
-        <Body {...props} />
+        <PassageBody {...props} />
       </div>
     </div>
   );
 }
 
-function Body({ passage, cited, formulaNumber }: PassageProps) {
+function PassageBody({ passage, cited, formulaNumber }: PassageProps) {
   switch (passage.kind) {
     case 'formula':
       return (
-        <Formula number={formulaNumber} mathml={passage.mathml} tex={texOf(passage.body)} marked={cited} />
+        <Formula number={formulaNumber} mathml={passage.mathml} tex={stripDollars(passage.body)} marked={cited} />
       );
     case 'code':
-      return <Code source={codeOf(passage.body)} label={texts.lesson.code} />;
+      return <Code source={stripFences(passage.body)} label={texts.lesson.code} />;
     default:
       return <Markdown source={passage.body} marked={cited} />;
   }
 }
 
 /** Without its fences, if it has them. */
-function codeOf(body: string): string {
+function stripFences(body: string): string {
   const fenced = /^\s*(`{3,}|~{3,})[^\n]*\n([\s\S]*?)\n?\1\s*$/.exec(body);
   return fenced?.[2] ?? body;
 }
 
 /** Without the `$$` around it. */
-function texOf(body: string): string {
+function stripDollars(body: string): string {
   return body.trim().replace(/^\$\$/, '').replace(/\$\$$/, '').trim();
 }

@@ -8,14 +8,14 @@ import {
   type LessonEntry,
   type ModuleEntry,
 } from '../api';
-import { agoOf, timeOf } from '../dates';
-import { useLoaded, type Loaded } from '../load';
+import { formatAgo, formatDuration } from '../dates';
+import { useLoaded, type Loaded } from '../useLoaded';
 import { Icon } from '../parts/Icon';
 import { LessonMark } from '../parts/LessonMark';
 import { MainNav } from '../parts/MainNav';
 import { minutesOf } from '../parts/minutes';
 import { TopBar } from '../account/TopBar';
-import { Trouble } from '../parts/Trouble';
+import { LoadTrouble } from '../parts/Trouble';
 import { useTitle } from '../parts/useTitle';
 import { followLink, modulePath, navigate } from '../router';
 import { texts } from '../texts';
@@ -38,7 +38,7 @@ export function CoursesPage({ courseId }: { courseId: string | null }) {
         <MainNav here="/" />
       </TopBar>
       <main className="page" id="main" tabIndex={-1}>
-        {courseId === null ? <CourseList courses={courses} /> : <Course key={courseId} id={courseId} />}
+        {courseId === null ? <CourseList courses={courses} /> : <CourseOverview key={courseId} id={courseId} />}
       </main>
     </>
   );
@@ -49,7 +49,7 @@ function CourseList({ courses }: { courses: Loaded<CourseEntry[]> }) {
   return (
     <>
       <h1>{texts.courses.title}</h1>
-      <Trouble loaded={courses} />
+      <LoadTrouble loaded={courses} />
       {courses.state === 'ready' && courses.value.length === 0 ? (
         <div className="stack">
           <p>{texts.courses.none}</p>
@@ -72,10 +72,10 @@ function CourseList({ courses }: { courses: Loaded<CourseEntry[]> }) {
   );
 }
 
-function Course({ id }: { id: string }) {
+function CourseOverview({ id }: { id: string }) {
   const [loaded] = useLoaded(id, (signal) => api.course(id, signal));
   useTitle(loaded.state === 'ready' ? loaded.value.title : '');
-  if (loaded.state !== 'ready') return <Trouble loaded={loaded} />;
+  if (loaded.state !== 'ready') return <LoadTrouble loaded={loaded} />;
   const course = loaded.value;
   const places = course.modules.flatMap((module) => module.lessons.map((lesson) => ({ module, lesson })));
   const at = places.findIndex(({ lesson }) => lesson.id === course.last?.lessonId);
@@ -87,14 +87,14 @@ function Course({ id }: { id: string }) {
           <h1>{course.title}</h1>
           {course.description ? <p className="quiet lead">{course.description}</p> : null}
         </div>
-        <Sum {...course.progress} />
+        <ProgressSummary {...course.progress} />
       </div>
       {place ? (
-        <Resume course={course} {...place} number={Math.max(0, at) + 1} last={at < 0 ? null : course.last} />
+        <ResumeCourseLink course={course} {...place} number={Math.max(0, at) + 1} last={at < 0 ? null : course.last} />
       ) : null}
       <section className="mods" aria-label={texts.courses.modules}>
         {course.modules.map((module, index) => (
-          <Module
+          <ModuleLessons
             key={module.id}
             course={course}
             module={module}
@@ -107,7 +107,7 @@ function Course({ id }: { id: string }) {
   );
 }
 
-function Sum({ completedLessons, totalLessons }: CourseProgress) {
+function ProgressSummary({ completedLessons, totalLessons }: CourseProgress) {
   const part = totalLessons ? (100 * completedLessons) / totalLessons : 0;
   return (
     <p className="sum">
@@ -120,7 +120,7 @@ function Sum({ completedLessons, totalLessons }: CourseProgress) {
   );
 }
 
-interface ResumeProps {
+interface ResumeCourseLinkProps {
   course: CourseTree;
   module: ModuleEntry;
   lesson: LessonEntry;
@@ -130,12 +130,12 @@ interface ResumeProps {
 }
 
 /** A link to where the learner left off, or to the first lesson. */
-function Resume({ course, module, lesson, number, last }: ResumeProps) {
+function ResumeCourseLink({ course, module, lesson, number, last }: ResumeCourseLinkProps) {
   return (
     <section className="resume" aria-labelledby="resume-kicker">
       <div>
         <p className="meta num" id="resume-kicker">
-          {last ? stoppedAt(number, last) : texts.lesson.kicker(number, minutesOf(lesson.duration))}
+          {last ? describeLastVisit(number, last) : texts.lesson.kicker(number, minutesOf(lesson.duration))}
         </p>
         <h2>{lesson.title}</h2>
         <p className="quiet">{module.title}</p>
@@ -147,19 +147,19 @@ function Resume({ course, module, lesson, number, last }: ResumeProps) {
   );
 }
 
-function stoppedAt(number: number, { lastAccessedAt, lastPosition }: LastLesson): string {
-  const when = agoOf(new Date(lastAccessedAt), new Date());
-  return texts.courses.stopped(number, when, lastPosition >= 1 ? timeOf(lastPosition) : null);
+function describeLastVisit(number: number, { lastAccessedAt, lastPosition }: LastLesson): string {
+  const when = formatAgo(new Date(lastAccessedAt), new Date());
+  return texts.courses.stopped(number, when, lastPosition >= 1 ? formatDuration(lastPosition) : null);
 }
 
-interface ModuleProps {
+interface ModuleLessonsProps {
   course: CourseTree;
   module: ModuleEntry;
   number: number;
   startOpen: boolean;
 }
 
-function Module({ course, module, number, startOpen }: ModuleProps) {
+function ModuleLessons({ course, module, number, startOpen }: ModuleLessonsProps) {
   const done = module.lessons.filter((lesson) => lesson.status === 'completed').length;
   return (
     <details className="mod-d" open={startOpen}>
@@ -178,7 +178,7 @@ function Module({ course, module, number, startOpen }: ModuleProps) {
             <a href={modulePath(course.id, module.id, lesson.id)} onClick={followLink}>
               {lesson.title}
             </a>
-            <Minutes seconds={lesson.duration} />
+            <LessonMinutes seconds={lesson.duration} />
           </li>
         ))}
       </ol>
@@ -186,7 +186,7 @@ function Module({ course, module, number, startOpen }: ModuleProps) {
   );
 }
 
-function Minutes({ seconds }: { seconds: number | null }) {
+function LessonMinutes({ seconds }: { seconds: number | null }) {
   const count = minutesOf(seconds);
   return count === null ? null : <span className="meta num">{texts.tree.minutes(count)}</span>;
 }

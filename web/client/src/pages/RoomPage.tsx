@@ -1,7 +1,7 @@
 import { useEffect, useState } from 'react';
 import { api, ApiError } from '../api';
-import { useLoaded } from '../load';
-import { Trouble } from '../parts/Trouble';
+import { useLoaded } from '../useLoaded';
+import { LoadTrouble } from '../parts/Trouble';
 import { Waiting } from '../parts/Waiting';
 import { navigate } from '../router';
 import { LearnerRoom } from '../talk/LearnerRoom';
@@ -27,7 +27,7 @@ export default function RoomPage({ courseId, moduleId }: RoomPageProps) {
     if (page.error instanceof ApiError && page.error.status === 404) return <ErrorPage reason="not_found" />;
     return (
       <main className="page narrow stack">
-        <Trouble loaded={page} />
+        <LoadTrouble loaded={page} />
         <button type="button" className="btn" onClick={again}>
           {texts.error.again}
         </button>

@@ -1,10 +1,10 @@
 import { useState, type FormEvent } from 'react';
 import { api, ApiError } from '../api';
-import { explain } from '../failures';
+import { explainFailure } from '../failures';
 import { BrandMark, ThemeButton } from '../account/TopBar';
 import { useTitle } from '../parts/useTitle';
 import type { Role } from '../protocol';
-import { navigate, safeReturn } from '../router';
+import { navigate, safeReturnPath } from '../router';
 import { texts } from '../texts';
 
 const roles: readonly Role[] = ['learner', 'teacher', 'admin'];
@@ -24,10 +24,10 @@ export function SignInPage({ returnTo }: { returnTo: string | null }) {
     setTrouble('');
     try {
       await api.signIn(name.trim(), role);
-      navigate(safeReturn(returnTo), { replace: true });
+      navigate(safeReturnPath(returnTo), { replace: true });
     } catch (error) {
       const refused = error instanceof ApiError && [401, 403, 404].includes(error.status);
-      setTrouble(refused ? texts.signIn.refused : explain(error));
+      setTrouble(refused ? texts.signIn.refused : explainFailure(error));
       setBusy(false);
     }
   };
@@ -86,12 +86,12 @@ export function SignInPage({ returnTo }: { returnTo: string | null }) {
           <p className="meta">{texts.signIn.note}</p>
         </form>
       </main>
-      <Hill />
+      <HillPicture />
     </div>
   );
 }
 
-function Hill() {
+function HillPicture() {
   return (
     <svg className="hill" viewBox="0 0 620 800" preserveAspectRatio="xMaxYMid slice" aria-hidden="true">
       <g fill="none" stroke="var(--rule-strong)" strokeWidth="1.25">

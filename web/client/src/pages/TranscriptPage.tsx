@@ -1,19 +1,19 @@
 import { useEffect, useMemo, useRef, useState } from 'react';
 import { api, ApiError, type HeardQuery, type HeardTalk, type Transcript, type TranscriptSegment } from '../api';
-import { clockOf, longDayOf } from '../dates';
-import { useLoaded } from '../load';
+import { formatClock, formatLongDay } from '../dates';
+import { useLoaded } from '../useLoaded';
 import { MainNav } from '../parts/MainNav';
 import { TopBar } from '../account/TopBar';
-import { Trouble } from '../parts/Trouble';
+import { LoadTrouble } from '../parts/Trouble';
 import { useTitle } from '../parts/useTitle';
 import { followLink, modulePath, segmentAnchor, useAddress } from '../router';
 import { texts } from '../texts';
 import { ExportMenu } from '../transcripts/ExportMenu';
-import { Chip, Find, Scope } from '../transcripts/Find';
-import { Lines, type Chapter } from '../transcripts/Lines';
-import { Results } from '../transcripts/Results';
+import { ScopeChip, SearchField, SearchScope } from '../transcripts/SearchField';
+import { ChapterLines, type Chapter } from '../transcripts/Lines';
+import { SearchResults } from '../transcripts/Results';
 import { speakerOf } from '../transcripts/speaker';
-import { TalkList } from '../transcripts/TalkList';
+import { ConversationList } from '../transcripts/TalkList';
 import { useSearch } from '../transcripts/useSearch';
 import { ErrorPage } from './ErrorPage';
 
@@ -43,21 +43,21 @@ export function TranscriptPage({ sessionId }: { sessionId: string }) {
       </TopBar>
       <div className="tr-grid">
         <nav className="tr-side" aria-label={texts.transcripts.lessons} tabIndex={0}>
-          <TalkList talks={siblings} current={talk} />
+          <ConversationList talks={siblings} current={talk} />
         </nav>
         <main id="main" className="tr-main" tabIndex={-1}>
           <p role="status" className={erased ? 'said-erased' : 'vh'}>
             {erased ? texts.transcripts.erased : ''}
           </p>
           {ready ? (
-            <Talk
+            <ConversationTranscript
               transcript={loaded.value}
               talk={talk}
               titles={new Map(own.map((one) => [one.lessonId, one.lessonTitle]))}
               onErased={() => setErased(erased + 1)}
             />
           ) : (
-            <Trouble loaded={loaded.state === 'ready' ? heard : loaded} />
+            <LoadTrouble loaded={loaded.state === 'ready' ? heard : loaded} />
           )}
         </main>
       </div>
@@ -65,31 +65,31 @@ export function TranscriptPage({ sessionId }: { sessionId: string }) {
   );
 }
 
-interface TalkProps {
+interface ConversationTranscriptProps {
   transcript: Transcript;
   talk: HeardTalk | null;
   titles: ReadonlyMap<string | null, string | null>;
   onErased: () => void;
 }
 
-function Talk({ transcript, talk, titles, onErased }: TalkProps) {
+function ConversationTranscript({ transcript, talk, titles, onErased }: ConversationTranscriptProps) {
   const address = useAddress();
   const [text, setText] = useState(address.searchParams.get('q') ?? '');
   const [wide, setWide] = useState(false);
   const [mine, setMine] = useState(false);
   const [at, setAt] = useState(0);
-  const found = useSearch(text, scopeOf(talk, wide, mine));
+  const found = useSearch(text, searchScope(talk, wide, mine));
   const all = found?.state === 'ready' ? found.value : [];
   const here = all.filter((hit) => hit.sessionId === transcript.sessionId);
   const others = all.filter((hit) => hit.sessionId !== transcript.sessionId);
   const current = here.length ? here[at % here.length]! : null;
   const marks = new Map(here.map((hit) => [hit.segmentId, hit.highlights]));
   const chapters = useMemo(
-    () => chaptersOf(transcript.segments.filter((one) => !mine || one.mine), titles),
+    () => splitChapters(transcript.segments.filter((one) => !mine || one.mine), titles),
     [transcript, titles, mine],
   );
-  const linked = linkedSegment(address.hash, transcript.segments);
-  useScroll(linked, talk?.lessonId ?? null, transcript.segments);
+  const linked = findLinkedSegment(address.hash, transcript.segments);
+  useScrollToSegment(linked, talk?.lessonId ?? null, transcript.segments);
 
   const typed = (words: string) => {
     setText(words);
@@ -98,7 +98,7 @@ function Talk({ transcript, talk, titles, onErased }: TalkProps) {
   const next = () => {
     const to = (at + 1) % here.length;
     setAt(to);
-    scrollTo(here[to]!.segmentId);
+    scrollToSegment(here[to]!.segmentId);
   };
   const counted = [
     texts.transcripts.found(here.length ? (at % here.length) + 1 : 0, here.length),
@@ -106,31 +106,31 @@ function Talk({ transcript, talk, titles, onErased }: TalkProps) {
   ];
   return (
     <>
-      <Head transcript={transcript} talk={talk} onErased={onErased} />
-      <Find
+      <TranscriptHead transcript={transcript} talk={talk} onErased={onErased} />
+      <SearchField
         text={text}
         onText={typed}
         status={found?.state === 'ready' ? (here.length || !others.length ? counted : counted.slice(1)).join(', ') : ''}
         onNext={here.length > 1 ? next : null}
       />
-      <Scope>
-        <Chip on={!wide} onPress={() => setWide(false)}>
+      <SearchScope>
+        <ScopeChip on={!wide} onPress={() => setWide(false)}>
           {texts.transcripts.thisLesson}
-        </Chip>
-        <Chip on={wide} onPress={() => setWide(true)}>
+        </ScopeChip>
+        <ScopeChip on={wide} onPress={() => setWide(true)}>
           {texts.transcripts.module}
-        </Chip>
-        <Chip on={mine} onPress={() => setMine(!mine)}>
+        </ScopeChip>
+        <ScopeChip on={mine} onPress={() => setMine(!mine)}>
           {texts.transcripts.mine}
-        </Chip>
-      </Scope>
-      {found?.state === 'failed' ? <Trouble loaded={found} /> : null}
-      {others.length ? <Results title={texts.transcripts.elsewhere} hits={others} text={text} /> : null}
+        </ScopeChip>
+      </SearchScope>
+      {found?.state === 'failed' ? <LoadTrouble loaded={found} /> : null}
+      {others.length ? <SearchResults title={texts.transcripts.elsewhere} hits={others} text={text} /> : null}
       {chapters.length === 0 ? (
         <p className="quiet">{mine ? texts.transcripts.noneMine : texts.transcripts.none}</p>
       ) : null}
       {chapters.map((chapter) => (
-        <Lines
+        <ChapterLines
           key={chapter.segments[0]!.id}
           chapter={chapter}
           marks={marks}
@@ -142,17 +142,17 @@ function Talk({ transcript, talk, titles, onErased }: TalkProps) {
   );
 }
 
-function Head({ transcript, talk, onErased }: Omit<TalkProps, 'titles'>) {
+function TranscriptHead({ transcript, talk, onErased }: Omit<ConversationTranscriptProps, 'titles'>) {
   const { segments, sessionId } = transcript;
   const zero = Date.parse(transcript.startedAt);
   const [from, to] = [segments[0]?.startS ?? 0, segments.at(-1)?.endS ?? 0].map((s) => new Date(zero + 1000 * s));
-  const people = [...new Set(segments.map(speakerOf))].sort((a, b) => rank(a) - rank(b));
+  const people = [...new Set(segments.map(speakerOf))].sort((a, b) => speakerRank(a) - speakerRank(b));
   return (
     <div className="tr-head">
       <div>
         <h1>{talk?.lessonTitle ?? texts.transcripts.title}</h1>
         <p className="meta num">
-          {texts.transcripts.facts(longDayOf(from!), clockOf(from!), clockOf(to!), texts.transcripts.people(people))}
+          {texts.transcripts.facts(formatLongDay(from!), formatClock(from!), formatClock(to!), texts.transcripts.people(people))}
         </p>
         <p className="tr-ways">
           <a href="/transcripts" onClick={followLink}>
@@ -175,17 +175,17 @@ function Head({ transcript, talk, onErased }: Omit<TalkProps, 'titles'>) {
 }
 
 /** You first, then other learners, Bodh last. */
-function rank(speaker: string): number {
+function speakerRank(speaker: string): number {
   return speaker === texts.talk.you ? 0 : speaker === texts.talk.tutor ? 2 : 1;
 }
 
-function scopeOf(talk: HeardTalk | null, wide: boolean, mine: boolean): HeardQuery {
+function searchScope(talk: HeardTalk | null, wide: boolean, mine: boolean): HeardQuery {
   if (wide && talk?.moduleId) return { moduleId: talk.moduleId, mine };
   return talk?.lessonId ? { lessonId: talk.lessonId, mine } : { mine };
 }
 
 /** A new chapter wherever the lesson changes. */
-function chaptersOf(
+function splitChapters(
   segments: readonly TranscriptSegment[],
   titles: ReadonlyMap<string | null, string | null>,
 ): Chapter[] {
@@ -199,22 +199,22 @@ function chaptersOf(
   return chapters;
 }
 
-function linkedSegment(hash: string, segments: readonly TranscriptSegment[]): string | null {
+function findLinkedSegment(hash: string, segments: readonly TranscriptSegment[]): string | null {
   return segments.find((segment) => `#${segmentAnchor(segment.id)}` === hash)?.id ?? null;
 }
 
 /** Scrolls to the segment in the address, or to the first one of the lesson. */
-function useScroll(linked: string | null, lessonId: string | null, segments: readonly TranscriptSegment[]): void {
+function useScrollToSegment(linked: string | null, lessonId: string | null, segments: readonly TranscriptSegment[]): void {
   const drawn = useRef('');
   const first = segments.find((segment) => segment.lessonId === lessonId)?.id ?? null;
   const target = linked ?? (first === segments[0]?.id ? null : first);
   useEffect(() => {
-    if (target !== null && drawn.current !== target) scrollTo(target);
+    if (target !== null && drawn.current !== target) scrollToSegment(target);
     drawn.current = target ?? '';
   }, [target]);
 }
 
-function scrollTo(segmentId: string): void {
+function scrollToSegment(segmentId: string): void {
   requestAnimationFrame(() => {
     document.getElementById(segmentAnchor(segmentId))?.scrollIntoView({ block: 'center' });
   });

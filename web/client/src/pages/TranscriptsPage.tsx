@@ -1,14 +1,14 @@
 import { useState } from 'react';
 import { api } from '../api';
-import { useLoaded } from '../load';
+import { useLoaded } from '../useLoaded';
 import { MainNav } from '../parts/MainNav';
 import { TopBar } from '../account/TopBar';
-import { Trouble } from '../parts/Trouble';
+import { LoadTrouble } from '../parts/Trouble';
 import { useTitle } from '../parts/useTitle';
 import { texts } from '../texts';
-import { Chip, Find, Scope } from '../transcripts/Find';
-import { Results } from '../transcripts/Results';
-import { TalkList } from '../transcripts/TalkList';
+import { ScopeChip, SearchField, SearchScope } from '../transcripts/SearchField';
+import { SearchResults } from '../transcripts/Results';
+import { ConversationList } from '../transcripts/TalkList';
 import { useSearch } from '../transcripts/useSearch';
 
 /** All transcripts of the learner, with a search. */
@@ -31,25 +31,25 @@ export function TranscriptsPage() {
       </TopBar>
       <main className="page tr-all" id="main" tabIndex={-1}>
         <h1>{texts.transcripts.title}</h1>
-        <Find
+        <SearchField
           text={text}
           onText={setText}
           status={found?.state === 'ready' ? texts.transcripts.foundInAll(hits.length) : ''}
           onNext={null}
         />
-        <Scope>
-          <Chip on={mine} onPress={() => setMine(!mine)}>
+        <SearchScope>
+          <ScopeChip on={mine} onPress={() => setMine(!mine)}>
             {texts.transcripts.mine}
-          </Chip>
-        </Scope>
-        {found ? <Trouble loaded={found} /> : <Trouble loaded={talks} />}
-        {hits.length > 0 ? <Results title={texts.transcripts.results} hits={hits} text={text} /> : null}
+          </ScopeChip>
+        </SearchScope>
+        {found ? <LoadTrouble loaded={found} /> : <LoadTrouble loaded={talks} />}
+        {hits.length > 0 ? <SearchResults title={texts.transcripts.results} hits={hits} text={text} /> : null}
         {found === null && nothing ? (
           <p className="quiet">{mine ? texts.transcripts.noneMine : texts.transcripts.none}</p>
         ) : null}
         {found === null && talks.state === 'ready' ? (
           <nav className="talks" aria-label={texts.transcripts.lessons}>
-            <TalkList talks={talks.value} />
+            <ConversationList talks={talks.value} />
           </nav>
         ) : null}
       </main>

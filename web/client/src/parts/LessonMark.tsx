@@ -6,7 +6,7 @@ export function LessonMark({ status }: { status: LessonStatus | null }) {
   if (status === null) return <span className="dot-space" aria-hidden="true" />;
   return (
     <span className="dot-space">
-      <svg className={`dot ${shape[status]}`} viewBox="0 0 18 18" aria-hidden="true">
+      <svg className={`dot ${markClass[status]}`} viewBox="0 0 18 18" aria-hidden="true">
         {status === 'completed' ? (
           <path d="M3.5 9.5l3.7 3.7 7.3-8" strokeLinecap="round" strokeLinejoin="round" strokeWidth="2.2" />
         ) : (
@@ -19,4 +19,4 @@ export function LessonMark({ status }: { status: LessonStatus | null }) {
   );
 }
 
-const shape: Record<LessonStatus, string> = { completed: 'done', in_progress: 'part', not_started: '' };
+const markClass: Record<LessonStatus, string> = { completed: 'done', in_progress: 'part', not_started: '' };

@@ -1,7 +1,7 @@
 import { followLink } from '../router';
 import { texts } from '../texts';
 
-const places = [
+const navLinks = [
   ['/', texts.courses.all],
   ['/transcripts', texts.transcripts.title],
 ] as const;
@@ -9,7 +9,7 @@ const places = [
 export function MainNav({ here }: { here: '/' | '/transcripts' }) {
   return (
     <nav className="where" aria-label={texts.courses.main}>
-      {places.map(([path, name], index) => (
+      {navLinks.map(([path, name], index) => (
         <a
           key={path}
           className={index ? 'gap' : undefined}

@@ -8,7 +8,7 @@ interface MenuProps {
 }
 
 /** A button with a menu. Arrow keys move; Esc or a choice closes it. */
-export function Menu({ label, button, children }: MenuProps) {
+export function MenuButton({ label, button, children }: MenuProps) {
   const [open, setOpen] = useState(false);
   const wrap = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);

@@ -1,9 +1,9 @@
-import { explain } from '../failures';
-import type { Loaded } from '../load';
+import { explainFailure } from '../failures';
+import type { Loaded } from '../useLoaded';
 import { texts } from '../texts';
 
 /** Shown instead of content that is loading or failed to load. */
-export function Trouble({ loaded }: { loaded: Loaded<unknown> }) {
+export function LoadTrouble({ loaded }: { loaded: Loaded<unknown> }) {
   switch (loaded.state) {
     case 'ready':
       return null;
@@ -16,7 +16,7 @@ export function Trouble({ loaded }: { loaded: Loaded<unknown> }) {
     case 'failed':
       return (
         <p className="trouble" role="alert">
-          {explain(loaded.error)}
+          {explainFailure(loaded.error)}
         </p>
       );
   }

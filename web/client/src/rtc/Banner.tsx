@@ -2,7 +2,7 @@ import { Icon } from '../parts/Icon';
 import { texts } from '../texts';
 
 /** Shown while the connection is lost. */
-export function LostBanner({ onRetry, onLeave }: { onRetry: () => void; onLeave: () => void }) {
+export function ConnectionLostBanner({ onRetry, onLeave }: { onRetry: () => void; onLeave: () => void }) {
   return (
     <div className="banner bad">
       <Icon name="warn" />
@@ -24,7 +24,7 @@ export function LostBanner({ onRetry, onLeave }: { onRetry: () => void; onLeave:
   );
 }
 
-export function BackBanner() {
+export function ConnectionBackBanner() {
   return (
     <div className="banner good">
       <Icon name="check" />

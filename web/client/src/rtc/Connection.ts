@@ -1,7 +1,7 @@
 /** One user's connection to a room: joining, reconnecting and leaving. */
 import { ConnectionError, ConnectionState, DisconnectReason, RoomEvent, type MediaDeviceFailure } from 'livekit-client';
 import { ApiError, type JoinToken } from '../api';
-import { explain } from '../failures';
+import { explainFailure } from '../failures';
 import { texts } from '../texts';
 import { Backoff } from './Backoff';
 import { Microphone, MicrophoneFailed } from './Microphone';
@@ -9,7 +9,7 @@ import { makeRoom } from './room';
 
 export type Phase = 'before' | 'refused' | 'elsewhere' | 'connecting' | 'live' | 'lost';
 
-export interface Visit {
+export interface ConnectionStatus {
   phase: Phase;
   /** the connection came back less than 5 s ago */
   back: boolean;
@@ -34,7 +34,7 @@ export class Connection {
   private readonly microphone = new Microphone(this.room);
   private readonly backoff = new Backoff();
   private readonly listeners = new Set<() => void>();
-  private visit: Visit = { phase: 'before', back: false, trouble: '', failure: null };
+  private status: ConnectionStatus = { phase: 'before', back: false, trouble: '', failure: null };
   private wanted = false; // by the user, whether connected or not
   private rejoining = false;
   private over = new AbortController();
@@ -44,7 +44,7 @@ export class Connection {
   /** `getToken` is called for every join: the room may have been closed since the last one. */
   constructor(private readonly getToken: () => Promise<JoinToken>) {}
 
-  readonly current = () => this.visit;
+  readonly current = () => this.status;
 
   readonly subscribe = (listener: () => void) => {
     this.listeners.add(listener);
@@ -62,7 +62,7 @@ export class Connection {
     room.on(RoomEvent.ConnectionStateChanged, this.changed).on(RoomEvent.Disconnected, this.disconnected);
     return () => {
       room.off(RoomEvent.ConnectionStateChanged, this.changed).off(RoomEvent.Disconnected, this.disconnected);
-      this.end();
+      this.endVisit();
       void room.disconnect();
     };
   };
@@ -71,44 +71,44 @@ export class Connection {
     this.wanted = true;
     this.over = new AbortController();
     this.microphone.choose(microphone, deviceId);
-    this.show({ phase: 'connecting', trouble: '' });
+    this.changeStatus({ phase: 'connecting', trouble: '' });
     void this.room.startAudio().catch(() => undefined);
     // in parallel: the microphone buffers from now on, so no word is lost while connecting
     const joining = this.join();
     const publishing = this.microphone.publish();
     try {
       await Promise.race([joining, publishing.then(() => joining)]);
-      this.show({ phase: 'live' });
+      this.changeStatus({ phase: 'live' });
       await publishing;
     } catch (error) {
       joining.catch(() => undefined);
       publishing.catch(() => undefined);
       if (!this.wanted) return;
       await this.leave();
-      if (error instanceof MicrophoneFailed) this.show({ phase: 'refused', failure: error.failure });
-      else this.show({ trouble: sentence(error) });
+      if (error instanceof MicrophoneFailed) this.changeStatus({ phase: 'refused', failure: error.failure });
+      else this.changeStatus({ trouble: explainConnectionError(error) });
     }
   };
 
   readonly leave = async () => {
-    this.end();
-    this.show({ phase: 'before', back: false, trouble: '' });
+    this.endVisit();
+    this.changeStatus({ phase: 'before', back: false, trouble: '' });
     await this.room.disconnect();
   };
 
   /** Tries to reconnect now. */
   readonly retry = () => {
     this.backoff.reset();
-    void this.comeBack();
+    void this.rejoin();
   };
 
   readonly setMicrophone = async (on: boolean) => {
-    this.show({ trouble: '' });
+    this.changeStatus({ trouble: '' });
     try {
-      await this.microphone.turn(on);
+      await this.microphone.turnOnOrOff(on);
     } catch {
       this.microphone.giveUp();
-      this.show({ trouble: texts.refused.lead });
+      this.changeStatus({ trouble: texts.refused.lead });
     }
   };
 
@@ -118,14 +118,14 @@ export class Connection {
     await this.room.connect(token.server_url, token.participant_token);
   }
 
-  private end(): void {
+  private endVisit(): void {
     this.wanted = false;
     this.over.abort();
     this.backoff.cancel();
     window.clearTimeout(this.blipTimer);
   }
 
-  private async comeBack(): Promise<void> {
+  private async rejoin(): Promise<void> {
     this.backoff.cancel();
     if (this.rejoining || !this.wanted) return;
     this.rejoining = true;
@@ -133,23 +133,23 @@ export class Connection {
       await this.room.disconnect();
       await this.join();
       this.backoff.reset();
-      this.show({ phase: 'live' });
-      this.welcomeBack();
+      this.changeStatus({ phase: 'live' });
+      this.showBack();
       await this.microphone.publish().catch(() => undefined); // the user can turn it on again
     } catch (error) {
-      await this.notBack(error);
+      await this.rejoinFailed(error);
     } finally {
       this.rejoining = false;
       if (!this.wanted) void this.room.disconnect();
     }
   }
 
-  private async notBack(error: unknown): Promise<void> {
+  private async rejoinFailed(error: unknown): Promise<void> {
     if (error instanceof ApiError && FINAL.includes(error.status)) {
       await this.leave();
-      this.show({ trouble: sentence(error) });
+      this.changeStatus({ trouble: explainConnectionError(error) });
     } else if (this.wanted) {
-      this.backoff.schedule(() => void this.comeBack());
+      this.backoff.schedule(() => void this.rejoin());
     }
   }
 
@@ -157,12 +157,12 @@ export class Connection {
     window.clearTimeout(this.blipTimer);
     if (!this.wanted || this.rejoining) return;
     if (state === ConnectionState.SignalReconnecting) {
-      this.blipTimer = window.setTimeout(() => this.lose(), BLIP_MS);
+      this.blipTimer = window.setTimeout(() => this.showLost(), BLIP_MS);
     }
-    if (state === ConnectionState.Reconnecting) this.lose();
-    if (state === ConnectionState.Connected && this.visit.phase === 'lost') {
-      this.show({ phase: 'live' });
-      this.welcomeBack();
+    if (state === ConnectionState.Reconnecting) this.showLost();
+    if (state === ConnectionState.Connected && this.status.phase === 'lost') {
+      this.changeStatus({ phase: 'live' });
+      this.showBack();
     }
   };
 
@@ -170,35 +170,35 @@ export class Connection {
     if (!this.wanted || this.rejoining) return;
     switch (reason) {
       case DisconnectReason.DUPLICATE_IDENTITY:
-        this.end();
-        return this.show({ phase: 'elsewhere' });
+        this.endVisit();
+        return this.changeStatus({ phase: 'elsewhere' });
       case DisconnectReason.ROOM_DELETED:
       case DisconnectReason.PARTICIPANT_REMOVED:
-        return void this.leave().then(() => this.show({ trouble: texts.ended }));
+        return void this.leave().then(() => this.changeStatus({ trouble: texts.ended }));
       case DisconnectReason.CLIENT_INITIATED:
         return;
       default:
-        this.lose();
-        void this.comeBack();
+        this.showLost();
+        void this.rejoin();
     }
   };
 
-  private lose(): void {
-    if (this.visit.phase === 'live') this.show({ phase: 'lost' });
+  private showLost(): void {
+    if (this.status.phase === 'live') this.changeStatus({ phase: 'lost' });
   }
 
-  private welcomeBack(): void {
-    this.show({ back: true });
+  private showBack(): void {
+    this.changeStatus({ back: true });
     window.clearTimeout(this.backTimer);
-    this.backTimer = window.setTimeout(() => this.show({ back: false }), BACK_MS);
+    this.backTimer = window.setTimeout(() => this.changeStatus({ back: false }), BACK_MS);
   }
 
-  private show(change: Partial<Visit>): void {
-    this.visit = { ...this.visit, ...change };
+  private changeStatus(change: Partial<ConnectionStatus>): void {
+    this.status = { ...this.status, ...change };
     for (const listener of this.listeners) listener();
   }
 }
 
-function sentence(error: unknown): string {
-  return error instanceof ConnectionError ? texts.failures.media : explain(error);
+function explainConnectionError(error: unknown): string {
+  return error instanceof ConnectionError ? texts.failures.media : explainFailure(error);
 }

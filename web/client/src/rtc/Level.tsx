@@ -1,14 +1,14 @@
 import { useCallback, useRef } from 'react';
 import { useLevel, type AudioTrack } from './useLevel';
 
-const heights = [5, 9, 13, 16, 11];
+const barHeights = [5, 9, 13, 16, 11];
 
 /** Five bars inside the microphone button, which has the label. */
-export function Level({ track }: { track: AudioTrack | null }) {
-  const bars = useBars(heights.length, track);
+export function MicrophoneLevel({ track }: { track: AudioTrack | null }) {
+  const bars = useLevelBars(barHeights.length, track);
   return (
     <span className="level" aria-hidden="true" ref={bars}>
-      {heights.map((height) => (
+      {barHeights.map((height) => (
         <i key={height} style={{ blockSize: `${height / 16}rem` }} />
       ))}
     </span>
@@ -18,8 +18,8 @@ export function Level({ track }: { track: AudioTrack | null }) {
 const METER_BARS = 24;
 
 /** The wide level meter below the choice of microphone. */
-export function Meter({ track, label }: { track: AudioTrack | null; label: string }) {
-  const bars = useBars(METER_BARS, track);
+export function LevelMeter({ track, label }: { track: AudioTrack | null; label: string }) {
+  const bars = useLevelBars(METER_BARS, track);
   return (
     <span className="meter" role="img" aria-label={label} ref={bars}>
       {Array.from({ length: METER_BARS }, (_, index) => (
@@ -30,7 +30,7 @@ export function Meter({ track, label }: { track: AudioTrack | null; label: strin
 }
 
 /** Lights an element's bars by loudness, without React: it happens 12 times a second. */
-function useBars(count: number, track: AudioTrack | null) {
+function useLevelBars(count: number, track: AudioTrack | null) {
   const element = useRef<HTMLSpanElement>(null);
   const light = useCallback(
     (level: number) => {

@@ -24,11 +24,11 @@ export class Microphone {
 
   /** Publishes the microphone if the user wants one. Throws MicrophoneFailed. */
   async publish(): Promise<void> {
-    if (this.wanted) await this.turn(true);
+    if (this.wanted) await this.turnOnOrOff(true);
   }
 
   /** Mutes or unmutes. Throws MicrophoneFailed. */
-  async turn(on: boolean): Promise<void> {
+  async turnOnOrOff(on: boolean): Promise<void> {
     this.wanted = on;
     try {
       await this.room.localParticipant.setMicrophoneEnabled(on, this.deviceId ? { deviceId: this.deviceId } : {});

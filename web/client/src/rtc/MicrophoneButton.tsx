@@ -1,7 +1,7 @@
 import type { Ref } from 'react';
 import { Icon } from '../parts/Icon';
 import { texts } from '../texts';
-import { Level } from './Level';
+import { MicrophoneLevel } from './Level';
 import type { AudioTrack } from './useLevel';
 
 export interface MicrophoneProps {
@@ -33,7 +33,7 @@ export function MicrophoneButton({ connected, on, track, onToggle, ref, short = 
       ref={ref}
     >
       <Icon name={on ? 'mic' : 'micoff'} />
-      {on ? <Level track={track} /> : null}
+      {on ? <MicrophoneLevel track={track} /> : null}
       {short ? null : <span>{on ? texts.talk.mute : texts.talk.unmute}</span>}
     </button>
   );

@@ -16,7 +16,7 @@ export function followAgentData(
 }
 
 /** Calls an RPC method of a participant. False if the call failed or was refused. */
-export async function call(room: Room, identity: string, method: string, payload: object): Promise<boolean> {
+export async function callAgent(room: Room, identity: string, method: string, payload: object): Promise<boolean> {
   try {
     await room.localParticipant.performRpc({
       destinationIdentity: identity,

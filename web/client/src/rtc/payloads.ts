@@ -4,7 +4,7 @@ import type { AnswerCited, AnswerPlanned, ModelNames, RoomMetadata, TurnLatency 
 type Json = Record<string, unknown>;
 
 export function readCited(payload: Uint8Array): AnswerCited | null {
-  const data = readObject(decode(payload));
+  const data = readObject(decodeText(payload));
   if (typeof data?.segmentId !== 'string' || typeof data.lessonId !== 'string') return null;
   if (!Array.isArray(data.passageIds)) return null;
   const passageIds = data.passageIds.filter((id): id is string => typeof id === 'string');
@@ -12,13 +12,13 @@ export function readCited(payload: Uint8Array): AnswerCited | null {
 }
 
 export function readPlanned(payload: Uint8Array): AnswerPlanned | null {
-  const data = readObject(decode(payload));
+  const data = readObject(decodeText(payload));
   if (typeof data?.segmentId !== 'string' || typeof data.text !== 'string') return null;
   return { segmentId: data.segmentId, text: data.text, cut: data.cut === true };
 }
 
 export function readLatency(payload: Uint8Array): TurnLatency | null {
-  const data = readObject(decode(payload));
+  const data = readObject(decodeText(payload));
   if (typeof data?.turn !== 'number') return null;
   const { turn } = data;
   const seconds = (name: keyof TurnLatency) => (typeof data[name] === 'number' ? data[name] : null);
@@ -38,13 +38,13 @@ export type LessonMetadata = Pick<RoomMetadata, 'revision' | 'userId'> & { lesso
 export function readMetadata(text: string | undefined): LessonMetadata | null {
   const data = readObject(text);
   if (typeof data?.lessonId !== 'string' || typeof data.revision !== 'number') return null;
-  return { lessonId: data.lessonId, revision: data.revision, userId: toText(data.userId) };
+  return { lessonId: data.lessonId, revision: data.revision, userId: textOrEmpty(data.userId) };
 }
 
 /** Of the agent attribute `bodh.models`. */
 export function readModels(text: string | undefined): ModelNames | null {
   const data = readObject(text);
-  return data && { stt: toText(data.stt), llm: toText(data.llm), tts: toText(data.tts) };
+  return data && { stt: textOrEmpty(data.stt), llm: textOrEmpty(data.llm), tts: textOrEmpty(data.tts) };
 }
 
 export function readObject(text: string | undefined): Json | null {
@@ -57,5 +57,5 @@ export function readObject(text: string | undefined): Json | null {
   }
 }
 
-const decode = (payload: Uint8Array) => new TextDecoder().decode(payload);
-const toText = (value: unknown) => (typeof value === 'string' ? value : '');
+const decodeText = (payload: Uint8Array) => new TextDecoder().decode(payload);
+const textOrEmpty = (value: unknown) => (typeof value === 'string' ? value : '');

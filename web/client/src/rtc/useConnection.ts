@@ -1,9 +1,9 @@
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import type { JoinToken } from '../api';
-import { Connection, type Visit } from './Connection';
+import { Connection, type ConnectionStatus } from './Connection';
 
 /** A connection for as long as the component is mounted; `getToken` may change with each render. */
-export function useConnection(getToken: () => Promise<JoinToken>): [Connection, Visit] {
+export function useConnection(getToken: () => Promise<JoinToken>): [Connection, ConnectionStatus] {
   const latest = useRef(getToken);
   useEffect(() => {
     latest.current = getToken;

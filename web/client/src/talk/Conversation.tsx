@@ -2,12 +2,12 @@ import { RoomAudioRenderer } from '@livekit/components-react';
 import { Track, type RemoteAudioTrack } from 'livekit-client';
 import { useEffect, useRef } from 'react';
 import { Note } from '../parts/Note';
-import { BackBanner, LostBanner } from '../rtc/Banner';
+import { ConnectionBackBanner, ConnectionLostBanner } from '../rtc/Banner';
 import type { MicrophoneProps } from '../rtc/MicrophoneButton';
 import type { AudioTrack } from '../rtc/useLevel';
 import { texts } from '../texts';
 import { Composer, type ComposerProps } from './Composer';
-import { Notes } from './Notes';
+import { ConversationNotes } from './Notes';
 import { Transcript, type RenderCite } from './Transcript';
 import type { Tutor } from './tutor';
 import type { TalkControls } from './useTalk';
@@ -31,7 +31,7 @@ export function Conversation(props: ConversationProps) {
   const button = useFocusOnArrival(phase === 'live');
   return (
     <>
-      <State controls={controls} tutor={tutor} microphone={microphone} />
+      <ConversationState controls={controls} tutor={tutor} microphone={microphone} />
       <div className="not-kept" role="status">
         {tutor.keepsNotes ? null : <Note icon="warn">{texts.notes.notKept}</Note>}
       </div>
@@ -39,7 +39,7 @@ export function Conversation(props: ConversationProps) {
         turns={talk.turns}
         plans={talk.plans}
         renderCite={renderCite}
-        notes={<Notes controls={controls} tutor={tutor} topic={topic} troubles={[trouble, lessonTrouble]} />}
+        notes={<ConversationNotes controls={controls} tutor={tutor} topic={topic} troubles={[trouble, lessonTrouble]} />}
       />
       <Composer
         box={box}
@@ -56,13 +56,13 @@ export function Conversation(props: ConversationProps) {
   );
 }
 
-function State({ controls, tutor, microphone }: Pick<ConversationProps, 'controls' | 'tutor' | 'microphone'>) {
+function ConversationState({ controls, tutor, microphone }: Pick<ConversationProps, 'controls' | 'tutor' | 'microphone'>) {
   const { phase, back, retry, leave } = controls;
-  if (phase === 'lost') return <LostBanner onRetry={retry} onLeave={() => void leave()} />;
+  if (phase === 'lost') return <ConnectionLostBanner onRetry={retry} onLeave={() => void leave()} />;
   return (
     <>
-      {back ? <BackBanner /> : null}
-      <VoiceLine state={lineOf(phase, tutor, microphone.on)} microphone={microphone.track} voice={voiceTrack(tutor)} />
+      {back ? <ConnectionBackBanner /> : null}
+      <VoiceLine state={voiceStateOf(phase, tutor, microphone.on)} microphone={microphone.track} voice={tutorVoiceTrack(tutor)} />
     </>
   );
 }
@@ -78,12 +78,12 @@ function useFocusOnArrival(live: boolean) {
   return button;
 }
 
-function lineOf(phase: TalkControls['phase'], tutor: Tutor, microphone: boolean): VoiceState {
+function voiceStateOf(phase: TalkControls['phase'], tutor: Tutor, microphone: boolean): VoiceState {
   if (phase !== 'live') return 'connecting';
   return tutor.state === 'coming' && !microphone ? 'comingTyped' : tutor.state;
 }
 
-function voiceTrack({ participant }: Tutor): AudioTrack | null {
+function tutorVoiceTrack({ participant }: Tutor): AudioTrack | null {
   const track = participant?.getTrackPublication(Track.Source.Microphone)?.track;
   return (track as RemoteAudioTrack | undefined) ?? null;
 }

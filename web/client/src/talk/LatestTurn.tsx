@@ -1,7 +1,7 @@
 import { texts } from '../texts';
 import type { Turn } from './turns';
 import { MicrophoneButton, type MicrophoneProps } from '../rtc/MicrophoneButton';
-import { nameOf, type RenderCite } from './Transcript';
+import { speakerName, type RenderCite } from './Transcript';
 
 interface LatestTurnProps {
   newest: Turn | null;
@@ -16,7 +16,7 @@ export function LatestTurn({ newest, microphone, renderCite }: LatestTurnProps) 
       <p className="line">
         {newest ? (
           <>
-            <b className={newest.who === 'bodh' ? 'bodh' : undefined}>{nameOf(newest)}</b> {newest.text}{' '}
+            <b className={newest.who === 'bodh' ? 'bodh' : undefined}>{speakerName(newest)}</b> {newest.text}{' '}
             {newest.cites.map((cite) => renderCite(cite))}
           </>
         ) : null}

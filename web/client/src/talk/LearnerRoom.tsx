@@ -1,9 +1,9 @@
 import { useRef, useState } from 'react';
 import type { ModuleEntry, ModulePage } from '../api';
-import { useDebug } from '../debug/useDebug';
+import { useDebugDrawer } from '../debug/useDebug';
 import { CourseNav } from '../lesson/CourseNav';
 import { loadLesson } from '../lesson/LessonSheet';
-import { useLoaded } from '../load';
+import { useLoaded } from '../useLoaded';
 import { media, useMediaQuery } from '../parts/useMediaQuery';
 import { useTitle } from '../parts/useTitle';
 import { RPC_SPEECH_STOP } from '../protocol';
@@ -37,7 +37,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   const controls = useTalk(page, lessonId);
   const tutor = useTutor(controls.room);
   const microphone = useMicrophone(controls);
-  const [debug, toggleDebug] = useDebug(controls.room, tutor.participant, page.sessionId);
+  const [debug, toggleDebug] = useDebugDrawer(controls.room, tutor.participant, page.sessionId);
   const lessonTrouble = useLessonSync({ page, controls, lessonId, pathOf });
   const [lesson, again] = useLoaded(lessonId, loadLesson(lessonId ?? ''));
   const [tab, setTab] = useState<TabName>('talk');
@@ -83,7 +83,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
           <Tab name="lesson" tab={tab} onTab={setTab} label={texts.room.lessonTab} />
           <Tab name="talk" tab={tab} onTab={setTab} label={texts.room.talkTab} />
         </div>
-        <section className="lesson" id="lesson" tabIndex={0} aria-label={texts.lesson.label} {...panel('lesson', phone)}>
+        <section className="lesson" id="lesson" tabIndex={0} aria-label={texts.lesson.label} {...panelAttributes('lesson', phone)}>
           <LessonPane
             places={places}
             place={place}
@@ -95,7 +95,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
             onOpen={open}
           />
         </section>
-        <section className="talk" id="talk" tabIndex={-1} aria-label={texts.talk.label} {...panel('talk', phone)}>
+        <section className="talk" id="talk" tabIndex={-1} aria-label={texts.talk.label} {...panelAttributes('talk', phone)}>
           <TalkPanel
             controls={controls}
             tutor={tutor}
@@ -116,7 +116,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
 }
 
 /** On a phone, lesson and conversation are tab panels; otherwise plain regions. */
-function panel(name: TabName, phone: boolean) {
+function panelAttributes(name: TabName, phone: boolean) {
   return phone ? { role: 'tabpanel', 'aria-labelledby': `tab-${name}` } : { role: 'region' };
 }
 

@@ -2,13 +2,13 @@ import type { MouseEvent, Ref } from 'react';
 import type { LessonText } from '../api';
 import type { Cite } from '../lesson/cite';
 import { LessonSheet } from '../lesson/LessonSheet';
-import type { Place } from '../lesson/places';
-import type { Loaded } from '../load';
+import type { LessonPlace } from '../lesson/places';
+import type { Loaded } from '../useLoaded';
 import { texts } from '../texts';
 
 interface LessonPaneProps {
-  places: readonly Place[];
-  place: Place | null;
+  places: readonly LessonPlace[];
+  place: LessonPlace | null;
   lesson: Loaded<LessonText>;
   again: () => void;
   cites: readonly Cite[];

@@ -12,7 +12,7 @@ interface NotesProps {
 }
 
 /** What the learner should know about this conversation, above the transcript. */
-export function Notes({ controls, tutor, topic, troubles }: NotesProps) {
+export function ConversationNotes({ controls, tutor, topic, troubles }: NotesProps) {
   const { room, phase, talk } = controls;
   const { canPlayAudio, startAudio } = useAudioPlayback(room);
   const live = phase === 'live';

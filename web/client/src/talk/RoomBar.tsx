@@ -18,23 +18,23 @@ interface RoomBarProps {
 /** The top bar, with links from the course down to the lesson. */
 export function RoomBar({ page, courseId, module, title, drawer, onOpen }: RoomBarProps) {
   return (
-    <TopBar userName={page.userName} inert={drawer.shown} before={<MenuButton drawer={drawer} />}>
+    <TopBar userName={page.userName} inert={drawer.shown} before={<DrawerButton drawer={drawer} />}>
       <div className="where">
         <a href={`/?course=${encodeURIComponent(page.course.id)}`} onClick={followLink}>
           {page.course.title}
         </a>
-        <Separator />
+        <PathSeparator />
         <a href={modulePath(courseId, page.module.id)} onClick={onOpen}>
           {module.title}
         </a>
-        <Separator />
+        <PathSeparator />
         <h1>{title}</h1>
       </div>
     </TopBar>
   );
 }
 
-function Separator() {
+function PathSeparator() {
   return (
     <span className="sep" aria-hidden="true">
       /
@@ -42,7 +42,7 @@ function Separator() {
   );
 }
 
-function MenuButton({ drawer }: { drawer: Drawer }) {
+function DrawerButton({ drawer }: { drawer: Drawer }) {
   return (
     <button
       type="button"

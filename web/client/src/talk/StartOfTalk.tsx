@@ -5,7 +5,7 @@ import { Note } from '../parts/Note';
 import { StoreSwitch } from '../account/StoreSwitch';
 import type { StartOptions } from '../rtc/Connection';
 import { texts } from '../texts';
-import { Meter } from '../rtc/Level';
+import { LevelMeter } from '../rtc/Level';
 import { useMicrophones } from '../rtc/microphones';
 
 export type OnStart = (options: StartOptions) => void;
@@ -37,7 +37,7 @@ export function StartOfTalk({ trouble, onStart }: { trouble: string; onStart: On
         <div className="row hearing">
           {preview ? (
             <>
-              <Meter track={preview} label={texts.start.level} />
+              <LevelMeter track={preview} label={texts.start.level} />
               <span className="meta">{texts.start.heard}</span>
             </>
           ) : (

@@ -1,11 +1,11 @@
 import { useCallback, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
 import { useAccountSettings } from '../account/accountSettings';
-import { clockOf } from '../dates';
+import { formatClock } from '../dates';
 import type { Cite } from '../lesson/cite';
 import { Icon } from '../parts/Icon';
 import type { AnswerPlanned } from '../protocol';
 import { texts } from '../texts';
-import { restOf, type Turn } from './turns';
+import { unsaidRest, type Turn } from './turns';
 
 export type RenderCite = (cite: Cite) => ReactNode;
 
@@ -40,13 +40,13 @@ export function Transcript({ turns, plans, notes, renderCite }: TranscriptProps)
         {notes}
         <div role="log" aria-label={texts.talk.transcript}>
           {turns.length > 0 ? <p className="day">{texts.talk.today}</p> : null}
-          {groups(settled).map((group) => (
+          {groupTurns(settled).map((group) => (
             <TurnBlock key={group[0]!.key} group={group} plans={plans} renderCite={renderCite} />
           ))}
         </div>
         <div aria-hidden="true">
           {forming.map((turn) => (
-            <Forming key={turn.key} turn={turn} />
+            <FormingTurn key={turn.key} turn={turn} />
           ))}
         </div>
       </div>
@@ -61,11 +61,11 @@ export function Transcript({ turns, plans, notes, renderCite }: TranscriptProps)
 }
 
 /** Groups the tutor's sentences into turns: those with nobody else speaking in between. */
-function groups(turns: readonly Turn[]): Turn[][] {
+function groupTurns(turns: readonly Turn[]): Turn[][] {
   const found: Turn[][] = [];
   for (const turn of turns) {
     const last = found.at(-1);
-    if (turn.who === 'bodh' && last?.[0]?.who === 'bodh' && gapOf(last.at(-1)!, turn) < SAME_TURN_MS) {
+    if (turn.who === 'bodh' && last?.[0]?.who === 'bodh' && gapBetween(last.at(-1)!, turn) < SAME_TURN_MS) {
       last.push(turn);
     } else found.push([turn]);
   }
@@ -73,7 +73,7 @@ function groups(turns: readonly Turn[]): Turn[][] {
 }
 
 const SAME_TURN_MS = 20_000;
-const gapOf = (before: Turn, after: Turn) => after.at.getTime() - before.at.getTime();
+const gapBetween = (before: Turn, after: Turn) => after.at.getTime() - before.at.getTime();
 
 interface TurnBlockProps extends Pick<TranscriptProps, 'plans' | 'renderCite'> {
   group: Turn[];
@@ -87,9 +87,9 @@ function TurnBlock({ group, plans, renderCite }: TurnBlockProps) {
   return (
     <div className={`turn ${first.who === 'bodh' ? 'bodh' : 'me'}`} aria-live={live}>
       <p className="by">
-        <b>{nameOf(first)}</b>
+        <b>{speakerName(first)}</b>
         <time className="num" dateTime={first.at.toISOString()}>
-          {clockOf(first.at)}
+          {formatClock(first.at)}
         </time>
       </p>
       <p>
@@ -105,7 +105,7 @@ function TurnBlock({ group, plans, renderCite }: TurnBlockProps) {
             {turn.text.trim()}
             {turn.cites.length > 0 ? ' ' : null}
             {turn.cites.map((cite) => renderCite(cite))}
-            <Unsaid plan={plans.find((plan) => plan.segmentId === turn.segmentId)} said={turn.text} />{' '}
+            <UnsaidPlan plan={plans.find((plan) => plan.segmentId === turn.segmentId)} said={turn.text} />{' '}
           </span>
         ))}
       </p>
@@ -114,9 +114,9 @@ function TurnBlock({ group, plans, renderCite }: TurnBlockProps) {
 }
 
 /** Words that are still to come, or that were cut off. */
-function Unsaid({ plan, said }: { plan: AnswerPlanned | undefined; said: string }) {
+function UnsaidPlan({ plan, said }: { plan: AnswerPlanned | undefined; said: string }) {
   if (plan === undefined) return null;
-  const rest = restOf(plan.text, said);
+  const rest = unsaidRest(plan.text, said);
   if (!plan.cut) {
     return (
       <span className="tocome" aria-hidden="true">
@@ -134,11 +134,11 @@ function Unsaid({ plan, said }: { plan: AnswerPlanned | undefined; said: string 
   );
 }
 
-function Forming({ turn }: { turn: Turn }) {
+function FormingTurn({ turn }: { turn: Turn }) {
   return (
     <div className="turn me">
       <p className="by">
-        <b>{nameOf(turn)}</b>
+        <b>{speakerName(turn)}</b>
         <span className="meta">{texts.talk.speaking}</span>
       </p>
       <p>
@@ -148,7 +148,7 @@ function Forming({ turn }: { turn: Turn }) {
   );
 }
 
-export function nameOf(turn: Turn): string {
+export function speakerName(turn: Turn): string {
   switch (turn.who) {
     case 'me':
       return texts.talk.you;

@@ -20,23 +20,23 @@ export function VoiceLine({ state, microphone, voice }: VoiceLineProps) {
   const [word, hint] = texts.agent[state];
   return (
     <div className="agent">
-      <Wave state={state} track={trackOf(state, microphone, voice)} />
+      <VoiceWave state={state} track={shownTrack(state, microphone, voice)} />
       <div className="say" aria-hidden="true">
         <b>{word}</b>
         <span>{hint}</span>
       </div>
-      <Spoken state={state} />
+      <SpokenState state={state} />
     </div>
   );
 }
 
-function trackOf(state: VoiceState, microphone: AudioTrack | null, voice: AudioTrack | null) {
+function shownTrack(state: VoiceState, microphone: AudioTrack | null, voice: AudioTrack | null) {
   if (state === 'listening') return microphone;
   return state === 'speaking' ? voice : null;
 }
 
 /** The state for screen readers, announced less often than it changes. */
-function Spoken({ state }: { state: VoiceState }) {
+function SpokenState({ state }: { state: VoiceState }) {
   const [said, setSaid] = useState(state);
   const last = useRef(0);
   useEffect(() => {
@@ -56,7 +56,7 @@ function Spoken({ state }: { state: VoiceState }) {
   );
 }
 
-function Wave({ state, track }: { state: VoiceState; track: AudioTrack | null }) {
+function VoiceWave({ state, track }: { state: VoiceState; track: AudioTrack | null }) {
   const line = useRef<HTMLDivElement>(null);
   useLevel(track, (level) => {
     line.current?.style.setProperty('--loud', Math.min(1, level * 1.8).toFixed(2));
@@ -64,7 +64,7 @@ function Wave({ state, track }: { state: VoiceState; track: AudioTrack | null })
   const quiet = state === 'connecting' || state === 'comingTyped' ? 'coming' : state;
   return (
     <div className="wave" data-s={quiet} aria-hidden="true" ref={line}>
-      {profiles[quiet].map((height, index) => (
+      {waveOfState[quiet].map((height, index) => (
         <i
           key={index}
           className={quiet === 'thinking' && index > 17 && index < 26 ? 'on' : undefined}
@@ -75,16 +75,16 @@ function Wave({ state, track }: { state: VoiceState; track: AudioTrack | null })
   );
 }
 
-function profile(height: (index: number) => number): number[] {
+function waveHeights(height: (index: number) => number): number[] {
   return Array.from({ length: BARS }, (_, index) => Math.round(height(index) * 10) / 10);
 }
 
-const flat = profile(() => 3);
-const profiles: Record<AgentState, number[]> = {
-  coming: flat,
-  thinking: flat,
-  listening: profile((k) => (k > 27 ? 3 : 3 + 15 * Math.abs(Math.sin(k * 0.7) * Math.sin(k * 0.23 + 0.2)))),
-  speaking: profile((k) => {
+const flatWave = waveHeights(() => 3);
+const waveOfState: Record<AgentState, number[]> = {
+  coming: flatWave,
+  thinking: flatWave,
+  listening: waveHeights((k) => (k > 27 ? 3 : 3 + 15 * Math.abs(Math.sin(k * 0.7) * Math.sin(k * 0.23 + 0.2)))),
+  speaking: waveHeights((k) => {
     const hull = Math.sin((Math.PI * (k + 0.5)) / BARS) ** 0.7;
     return 4 + 26 * hull * (0.25 + 0.75 * Math.abs(Math.sin(k * 1.9) * Math.cos(k * 0.61 + 1)));
   }),

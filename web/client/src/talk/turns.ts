@@ -40,37 +40,37 @@ export type TalkEvent =
 export function talkReducer(talk: Talk, event: TalkEvent): Talk {
   switch (event.type) {
     case 'said':
-      return said(talk, event.turn);
+      return addSaid(talk, event.turn);
     case 'ended':
-      return { ...talk, turns: talk.turns.map((turn) => (turn.key === event.key ? close(turn) : turn)) };
+      return { ...talk, turns: talk.turns.map((turn) => (turn.key === event.key ? closeTurn(turn) : turn)) };
     case 'unsaid':
       return { ...talk, turns: talk.turns.filter((turn) => turn.key !== event.key) };
     case 'cited':
-      return cited(talk, event.citation);
+      return addCitation(talk, event.citation);
     case 'planned':
-      return { ...talk, plans: [...cutsOf(talk, event.plan.segmentId), event.plan] };
+      return { ...talk, plans: [...cutPlans(talk, event.plan.segmentId), event.plan] };
     case 'tutorLeft':
-      return { ...talk, plans: cutsOf(talk) };
+      return { ...talk, plans: cutPlans(talk) };
   }
 }
 
-function cutsOf({ plans }: Talk, except?: string): AnswerPlanned[] {
+function cutPlans({ plans }: Talk, except?: string): AnswerPlanned[] {
   return plans.filter((plan) => plan.cut && plan.segmentId !== except);
 }
 
 /** The part of the plan that is not yet spoken; empty if something else was said. */
-export function restOf(plan: string, said: string): string {
-  const [all, part] = [flat(plan), flat(said)];
+export function unsaidRest(plan: string, said: string): string {
+  const [all, part] = [collapseSpaces(plan), collapseSpaces(said)];
   return all.startsWith(part) ? all.slice(part.length) : '';
 }
 
-const flat = (text: string) => text.trim().replace(/\s+/g, ' ');
+const collapseSpaces = (text: string) => text.trim().replace(/\s+/g, ' ');
 
-function close(turn: Turn): Turn {
+function closeTurn(turn: Turn): Turn {
   return { ...turn, final: true };
 }
 
-function said(talk: Talk, turn: Omit<Turn, 'cites'>): Talk {
+function addSaid(talk: Talk, turn: Omit<Turn, 'cites'>): Talk {
   const known = talk.turns.findIndex((other) => other.key === turn.key);
   if (known >= 0) {
     const turns = [...talk.turns];
@@ -85,21 +85,21 @@ function said(talk: Talk, turn: Omit<Turn, 'cites'>): Talk {
   return { ...talk, early, turns: [...talk.turns, { ...turn, cites }] };
 }
 
-function cited(talk: Talk, citation: AnswerCited): Talk {
+function addCitation(talk: Talk, citation: AnswerCited): Talk {
   const { segmentId } = citation;
   const before = talk.cited?.segmentId === segmentId ? talk.cited.cites : [];
-  const newest = { segmentId, cites: merge(before, toCites(citation)) };
+  const newest = { segmentId, cites: mergeCites(before, toCites(citation)) };
   const target = talk.turns.findIndex((turn) => turn.who === 'bodh' && turn.segmentId === segmentId);
   if (target < 0) {
     return { ...talk, cited: newest, early: [...talk.early, citation].slice(-EARLY_LIMIT) };
   }
   const turns = [...talk.turns];
   const turn = turns[target]!;
-  turns[target] = { ...turn, cites: merge(turn.cites, toCites(citation)) };
+  turns[target] = { ...turn, cites: mergeCites(turn.cites, toCites(citation)) };
   return { ...talk, turns, cited: newest };
 }
 
-function merge(before: Cite[], more: Cite[]): Cite[] {
+function mergeCites(before: Cite[], more: Cite[]): Cite[] {
   const isNew = (cite: Cite) => !before.some((other) => other.passageId === cite.passageId);
   return [...before, ...more.filter(isNew)];
 }

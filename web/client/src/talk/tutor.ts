@@ -8,7 +8,7 @@ import {
   type ModelNames,
   type NotesState,
 } from '../protocol';
-import { call } from '../rtc/data';
+import { callAgent } from '../rtc/data';
 import { readModels } from '../rtc/payloads';
 
 export type AgentState = 'coming' | 'listening' | 'thinking' | 'speaking';
@@ -48,13 +48,13 @@ export function useTutor(room: Room): Tutor {
   const attributes = participant?.attributes;
   return {
     participant,
-    state: participant ? toState(attributes?.[ATTRIBUTE_AGENT_STATE]) : 'coming',
+    state: participant ? toAgentState(attributes?.[ATTRIBUTE_AGENT_STATE]) : 'coming',
     models: participant ? readModels(attributes?.[ATTRIBUTE_MODELS]) : null,
     keepsNotes: attributes?.[ATTRIBUTE_NOTES] !== FAILING,
   };
 }
 
-function toState(state: string | undefined): AgentState {
+function toAgentState(state: string | undefined): AgentState {
   switch (state) {
     case 'listening':
     case 'thinking':
@@ -72,11 +72,11 @@ export function waitForTutor(room: Room, ended: AbortSignal): Promise<void> {
   const ready = () => {
     const tutor = newestTutor(room.remoteParticipants.values());
     const connected = room.state === ConnectionState.Connected;
-    return connected && tutor !== null && toState(tutor.attributes[ATTRIBUTE_AGENT_STATE]) !== 'coming';
+    return connected && tutor !== null && toAgentState(tutor.attributes[ATTRIBUTE_AGENT_STATE]) !== 'coming';
   };
   return new Promise((resolve, reject) => {
     const stop = () => {
-      for (const event of CHANGES) room.off(event, look);
+      for (const event of TUTOR_EVENTS) room.off(event, look);
       ended.removeEventListener('abort', look);
     };
     const look = () => {
@@ -85,14 +85,14 @@ export function waitForTutor(room: Room, ended: AbortSignal): Promise<void> {
       if (ended.aborted) reject(new Error('the talk has ended'));
       else resolve();
     };
-    for (const event of CHANGES) room.on(event, look);
+    for (const event of TUTOR_EVENTS) room.on(event, look);
     ended.addEventListener('abort', look);
     look();
   });
 }
 
 /** events after which a tutor may be ready */
-const CHANGES = [
+const TUTOR_EVENTS = [
   RoomEvent.ConnectionStateChanged,
   RoomEvent.ParticipantConnected,
   RoomEvent.ParticipantAttributesChanged,
@@ -101,5 +101,5 @@ const CHANGES = [
 /** Calls an RPC method of the tutor. False if there is no tutor or the call failed. */
 export async function callTutor(room: Room, method: string, payload: object): Promise<boolean> {
   const tutor = newestTutor(room.remoteParticipants.values());
-  return tutor !== null && (await call(room, tutor.identity, method, payload));
+  return tutor !== null && (await callAgent(room, tutor.identity, method, payload));
 }

@@ -2,8 +2,8 @@ import { useRef } from 'react';
 import type { LessonText } from '../api';
 import type { Cite } from '../lesson/cite';
 import { passageAnchor } from '../lesson/Passage';
-import type { Place } from '../lesson/places';
-import type { Loaded } from '../load';
+import type { LessonPlace } from '../lesson/places';
+import type { Loaded } from '../useLoaded';
 import { navigate } from '../router';
 import { texts } from '../texts';
 import type { RenderCite } from './Transcript';
@@ -11,7 +11,7 @@ import type { RenderCite } from './Transcript';
 interface CitesOptions {
   lesson: Loaded<LessonText>;
   lessonId: string | null;
-  places: readonly Place[];
+  places: readonly LessonPlace[];
   pathOf: (lessonId: string) => string;
   /** before a passage is scrolled into view */
   onShow: () => void;

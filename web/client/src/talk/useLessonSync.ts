@@ -2,7 +2,7 @@
 import { RoomEvent, type Room } from 'livekit-client';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { api, type ModulePage } from '../api';
-import { explain } from '../failures';
+import { explainFailure } from '../failures';
 import { RPC_LESSON_CHANGE, type LessonChange } from '../protocol';
 import { navigate } from '../router';
 import { texts } from '../texts';
@@ -53,7 +53,7 @@ export function useLessonSync({ page, controls, lessonId, pathOf }: LessonOption
         void callTutor(RPC_LESSON_CHANGE, { type: RPC_LESSON_CHANGE, ...changed } satisfies LessonChange);
       }
     } catch (error) {
-      setTrouble(`${texts.notes.lessonFailed} ${explain(error)}`);
+      setTrouble(`${texts.notes.lessonFailed} ${explainFailure(error)}`);
       const before = agreed.current.lessonId;
       if (before !== null) navigate(pathOf(before), { replace: true });
     } finally {

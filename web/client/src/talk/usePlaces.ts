@@ -1,22 +1,22 @@
 import { useCallback, useMemo } from 'react';
 import type { ModuleEntry, ModulePage } from '../api';
-import { findPlace, moduleOf, toPlaces, type Place } from '../lesson/places';
+import { findLessonPlace, findModuleOfLesson, listLessonPlaces, type LessonPlace } from '../lesson/places';
 import { modulePath, useAddress } from '../router';
 
 interface Places {
-  places: readonly Place[];
+  places: readonly LessonPlace[];
   /** of the open lesson; null in an empty module */
-  place: Place | null;
+  place: LessonPlace | null;
   pathOf: (lessonId: string) => string;
 }
 
 /** The lessons of the course, and which one the address opens. */
 export function usePlaces(courseId: string, page: ModulePage, modules: readonly ModuleEntry[]): Places {
   const asked = useAddress().searchParams.get('lesson');
-  const places = useMemo(() => toPlaces(modules), [modules]);
+  const places = useMemo(() => listLessonPlaces(modules), [modules]);
   const pathOf = useCallback(
-    (lessonId: string) => modulePath(courseId, moduleOf(places, lessonId) ?? page.module.id, lessonId),
+    (lessonId: string) => modulePath(courseId, findModuleOfLesson(places, lessonId) ?? page.module.id, lessonId),
     [courseId, page, places],
   );
-  return { places, place: findPlace(places, page, asked), pathOf };
+  return { places, place: findLessonPlace(places, page, asked), pathOf };
 }

@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import { accountSettings } from '../account/accountSettings';
+import { currentAccountSettings } from '../account/accountSettings';
 
 interface RoomKeys {
   onMute: () => void;
@@ -22,7 +22,7 @@ export function useRoomKeys(keys: RoomKeys): void {
       if (command && letter === 'd') current.current.onMute();
       else if (event.ctrlKey && event.shiftKey && letter === 'd') current.current.onDebug();
       else if (event.ctrlKey && event.key === '.') current.current.onStop();
-      else if (event.key === '/' && !command && accountSettings().singleKeys && !inField(event.target)) current.current.onWrite();
+      else if (event.key === '/' && !command && currentAccountSettings().singleKeys && !isInTextField(event.target)) current.current.onWrite();
       else if (event.key === 'Escape') return current.current.onEscape();
       else return;
       event.preventDefault();
@@ -32,6 +32,6 @@ export function useRoomKeys(keys: RoomKeys): void {
   }, []);
 }
 
-function inField(target: EventTarget | null): boolean {
+function isInTextField(target: EventTarget | null): boolean {
   return target instanceof HTMLElement && target.matches('input, textarea, select, [contenteditable]');
 }

@@ -15,7 +15,7 @@ export function useSay(connection: Connection, dispatch: Dispatch<TalkEvent>): (
       const turn = { key, segmentId: key, who: 'me', name: '', text, final: true, at: new Date() } as const;
       dispatch({ type: 'said', turn });
       const { room, ended } = connection;
-      const sent = queue.current.then(() => send(room, text, ended));
+      const sent = queue.current.then(() => sendTypedTurn(room, text, ended));
       queue.current = sent.catch(() => undefined);
       try {
         await sent;
@@ -30,7 +30,7 @@ export function useSay(connection: Connection, dispatch: Dispatch<TalkEvent>): (
 }
 
 /** Sends once the tutor is ready. Throws if the conversation ends first. */
-async function send(room: Room, text: string, ended: AbortSignal): Promise<void> {
+async function sendTypedTurn(room: Room, text: string, ended: AbortSignal): Promise<void> {
   for (;;) {
     await waitForTutor(room, ended);
     try {

@@ -2,15 +2,15 @@
 import type { Room } from 'livekit-client';
 import { useCallback, useEffect, useReducer } from 'react';
 import { api, type ModulePage } from '../api';
-import { storingSettled } from '../account/accountSettings';
-import type { StartOptions, Visit } from '../rtc/Connection';
+import { storeWordsSettled } from '../account/accountSettings';
+import type { StartOptions, ConnectionStatus } from '../rtc/Connection';
 import { useConnection } from '../rtc/useConnection';
-import { listen } from './listen';
+import { followConversation } from './followConversation';
 import { callTutor } from './tutor';
 import { emptyTalk, talkReducer, type Talk } from './turns';
 import { useSay } from './useSay';
 
-export interface TalkControls extends Visit {
+export interface TalkControls extends ConnectionStatus {
   room: Room;
   talk: Talk;
   start: (options: StartOptions) => Promise<void>;
@@ -29,12 +29,12 @@ export interface TalkControls extends Visit {
 /** `lessonId` is the lesson to open at the next start or rejoin. */
 export function useTalk(page: ModulePage, lessonId: string | null): TalkControls {
   const [connection, visit] = useConnection(async () => {
-    await storingSettled();
+    await storeWordsSettled();
     return api.joinTicket(page.course.id, page.module.id, lessonId);
   });
   const { room, start, leave, retry, setMicrophone } = connection;
   const [talk, dispatch] = useReducer(talkReducer, emptyTalk);
-  useEffect(() => listen(room, page, dispatch), [room, page]);
+  useEffect(() => followConversation(room, page, dispatch), [room, page]);
   const say = useSay(connection, dispatch);
   const call = useCallback((method: string, payload: object) => callTutor(room, method, payload), [room]);
   return { ...visit, room, talk, start, leave, retry, setMicrophone, say, callTutor: call };

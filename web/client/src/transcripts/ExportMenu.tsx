@@ -1,13 +1,13 @@
 import { useState } from 'react';
 import { api, transcriptPath, type TranscriptForm } from '../api';
-import { explain } from '../failures';
+import { explainFailure } from '../failures';
 import { Dialog } from '../parts/Dialog';
 import { Icon } from '../parts/Icon';
-import { Menu } from '../parts/Menu';
+import { MenuButton } from '../parts/Menu';
 import { texts } from '../texts';
 
-const forms: readonly TranscriptForm[] = ['vtt', 'txt', 'json', 'feed'];
-const endings: Record<TranscriptForm, string> = { vtt: 'vtt', txt: 'txt', json: 'json', feed: 'braille.txt' };
+const exportForms: readonly TranscriptForm[] = ['vtt', 'txt', 'json', 'feed'];
+const fileEndings: Record<TranscriptForm, string> = { vtt: 'vtt', txt: 'txt', json: 'json', feed: 'braille.txt' };
 
 interface ExportMenuProps {
   sessionId: string;
@@ -21,7 +21,7 @@ export function ExportMenu({ sessionId, fileName, onErased }: ExportMenuProps) {
   const [asking, setAsking] = useState(false);
   return (
     <>
-      <Menu
+      <MenuButton
         label={texts.transcripts.export}
         button={
           <>
@@ -30,14 +30,14 @@ export function ExportMenu({ sessionId, fileName, onErased }: ExportMenuProps) {
           </>
         }
       >
-        {forms.map((form) => (
+        {exportForms.map((form) => (
           <a
             key={form}
             role="menuitem"
             tabIndex={-1}
             className={form === 'feed' ? 'sep' : undefined}
             href={transcriptPath(sessionId, form)}
-            download={`${fileName}.${endings[form]}`}
+            download={`${fileName}.${fileEndings[form]}`}
           >
             {texts.transcripts.forms[form][0]}
             <span className="meta">{texts.transcripts.forms[form][1]}</span>
@@ -46,19 +46,19 @@ export function ExportMenu({ sessionId, fileName, onErased }: ExportMenuProps) {
         <button type="button" role="menuitem" tabIndex={-1} className="sep bad" onClick={() => setAsking(true)}>
           {texts.transcripts.erase}
         </button>
-      </Menu>
-      {asking ? <Erase sessionId={sessionId} onClose={() => setAsking(false)} onErased={onErased} /> : null}
+      </MenuButton>
+      {asking ? <EraseDialog sessionId={sessionId} onClose={() => setAsking(false)} onErased={onErased} /> : null}
     </>
   );
 }
 
-interface EraseProps {
+interface EraseDialogProps {
   sessionId: string;
   onClose: () => void;
   onErased: () => void;
 }
 
-function Erase({ sessionId, onClose, onErased }: EraseProps) {
+function EraseDialog({ sessionId, onClose, onErased }: EraseDialogProps) {
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState('');
   const erase = async () => {
@@ -68,7 +68,7 @@ function Erase({ sessionId, onClose, onErased }: EraseProps) {
       onClose();
       onErased();
     } catch (error) {
-      setTrouble(explain(error));
+      setTrouble(explainFailure(error));
       setBusy(false);
     }
   };

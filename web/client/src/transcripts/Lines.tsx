@@ -1,8 +1,8 @@
 import type { Highlight, TranscriptSegment } from '../api';
-import { timeOf } from '../dates';
+import { formatDuration } from '../dates';
 import { segmentAnchor } from '../router';
 import { texts } from '../texts';
-import { Marked } from './Marked';
+import { MarkedText } from './Marked';
 import { speakerOf } from './speaker';
 
 export interface Chapter {
@@ -10,7 +10,7 @@ export interface Chapter {
   segments: TranscriptSegment[];
 }
 
-interface LinesProps {
+interface ChapterLinesProps {
   chapter: Chapter;
   /** segment id to its search hits */
   marks: ReadonlyMap<string, readonly Highlight[]>;
@@ -21,17 +21,17 @@ interface LinesProps {
 }
 
 /** One chapter of a transcript. */
-export function Lines({ chapter, marks, currentHit, linked }: LinesProps) {
+export function ChapterLines({ chapter, marks, currentHit, linked }: ChapterLinesProps) {
   const { segments } = chapter;
   return (
     <section>
       <h2 className="chap num">
         <span>{chapter.title}</span>
-        <span className="meta">{timeOf(segments[0]!.startS)}</span>
+        <span className="meta">{formatDuration(segments[0]!.startS)}</span>
       </h2>
       <ol className="lines">
         {segments.map((segment, index) => (
-          <Line
+          <SegmentLine
             key={segment.id}
             segment={segment}
             before={segments[index - 1] ?? null}
@@ -45,7 +45,7 @@ export function Lines({ chapter, marks, currentHit, linked }: LinesProps) {
   );
 }
 
-interface LineProps {
+interface SegmentLineProps {
   segment: TranscriptSegment;
   before: TranscriptSegment | null;
   highlights: readonly Highlight[];
@@ -53,10 +53,10 @@ interface LineProps {
   isLinked: boolean;
 }
 
-function Line({ segment, before, highlights, isCurrentHit, isLinked }: LineProps) {
+function SegmentLine({ segment, before, highlights, isCurrentHit, isLinked }: SegmentLineProps) {
   const speaker = speakerOf(segment);
   const goesOn = before !== null && !isLinked && speakerOf(before) === speaker;
-  const time = timeOf(segment.startS);
+  const time = formatDuration(segment.startS);
   const classes = [isLinked && 'on', goesOn && 'more'].filter(Boolean).join(' ');
   return (
     <li id={segmentAnchor(segment.id)} className={classes || undefined} aria-current={isLinked || undefined}>
@@ -66,7 +66,7 @@ function Line({ segment, before, highlights, isCurrentHit, isLinked }: LineProps
       <div>
         <b className={goesOn ? 'vh' : segment.role === 'tutor' ? 'bodh' : 'me'}>{speaker}</b>
         <p>
-          <Marked text={segment.text} highlights={highlights} current={isCurrentHit} />
+          <MarkedText text={segment.text} highlights={highlights} current={isCurrentHit} />
           {segment.interrupted ? <span className="meta"> {texts.transcripts.cutOff}</span> : null}
         </p>
       </div>

@@ -1,14 +1,14 @@
 import { Fragment } from 'react';
 import type { Highlight } from '../api';
 
-interface MarkedProps {
+interface MarkedTextProps {
   text: string;
   highlights: readonly Highlight[];
   current?: boolean;
 }
 
 /** A text with the search hits highlighted. */
-export function Marked({ text, highlights, current = false }: MarkedProps) {
+export function MarkedText({ text, highlights, current = false }: MarkedTextProps) {
   const ends = [0, ...highlights.map(({ end }) => end)];
   return (
     <>

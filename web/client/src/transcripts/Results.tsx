@@ -1,11 +1,11 @@
 import type { HeardSegment } from '../api';
-import { dayOf } from '../dates';
+import { formatDay } from '../dates';
 import { followLink, transcriptPagePath } from '../router';
 import { texts } from '../texts';
-import { Marked } from './Marked';
+import { MarkedText } from './Marked';
 import { speakerOf } from './speaker';
 
-interface ResultsProps {
+interface SearchResultsProps {
   title: string;
   hits: readonly HeardSegment[];
   /** the search text, also marked on the linked page */
@@ -13,20 +13,20 @@ interface ResultsProps {
 }
 
 /** Search results, each a link to its place in a transcript. */
-export function Results({ title, hits, text }: ResultsProps) {
+export function SearchResults({ title, hits, text }: SearchResultsProps) {
   return (
     <section className="results">
       <h2 className="chap">{title}</h2>
       <ol>
         {hits.map((hit) => (
           <li key={`${hit.sessionId} ${hit.segmentId}`}>
-            <a href={pathOf(hit, text)} onClick={followLink}>
+            <a href={hitPath(hit, text)} onClick={followLink}>
               <span className="meta num">
-                {hit.lessonTitle ?? texts.transcripts.noLesson}, {dayOf(new Date(hit.startedAt))}
+                {hit.lessonTitle ?? texts.transcripts.noLesson}, {formatDay(new Date(hit.startedAt))}
               </span>
               <span>
                 <b className={hit.role === 'tutor' ? 'bodh' : 'me'}>{speakerOf(hit)}:</b>{' '}
-                <Marked text={hit.text} highlights={hit.highlights} />
+                <MarkedText text={hit.text} highlights={hit.highlights} />
               </span>
             </a>
           </li>
@@ -36,7 +36,7 @@ export function Results({ title, hits, text }: ResultsProps) {
   );
 }
 
-function pathOf(hit: HeardSegment, text: string): string {
+function hitPath(hit: HeardSegment, text: string): string {
   const url = new URL(transcriptPagePath(hit.sessionId, hit.lessonId, hit.segmentId), window.location.origin);
   url.searchParams.set('q', text.trim());
   return url.pathname + url.search + url.hash;

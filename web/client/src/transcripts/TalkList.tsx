@@ -1,17 +1,17 @@
 import type { HeardTalk } from '../api';
-import { dayOf } from '../dates';
+import { formatDay } from '../dates';
 import { minutesOf } from '../parts/minutes';
 import { followLink, transcriptPagePath } from '../router';
 import { texts } from '../texts';
 
-interface TalkListProps {
+interface ConversationListProps {
   talks: readonly HeardTalk[];
   current?: HeardTalk | null;
 }
 
 /** Conversations by module, each with lesson, date and length. */
-export function TalkList({ talks, current = null }: TalkListProps) {
-  return modulesOf(talks).map(([module, group]) => (
+export function ConversationList({ talks, current = null }: ConversationListProps) {
+  return groupByModule(talks).map(([module, group]) => (
     <div key={module}>
       <p className="lab">{module}</p>
       <ul>
@@ -23,7 +23,7 @@ export function TalkList({ talks, current = null }: TalkListProps) {
               aria-current={talk === current ? 'page' : undefined}
             >
               {talk.lessonTitle ?? texts.transcripts.noLesson}
-              <span className="meta num">{factsOf(talk)}</span>
+              <span className="meta num">{conversationFacts(talk)}</span>
             </a>
           </li>
         ))}
@@ -32,7 +32,7 @@ export function TalkList({ talks, current = null }: TalkListProps) {
   ));
 }
 
-function modulesOf(talks: readonly HeardTalk[]): [string, HeardTalk[]][] {
+function groupByModule(talks: readonly HeardTalk[]): [string, HeardTalk[]][] {
   const found = new Map<string, HeardTalk[]>();
   for (const talk of talks) {
     const module = talk.moduleTitle ?? texts.transcripts.noModule;
@@ -41,7 +41,7 @@ function modulesOf(talks: readonly HeardTalk[]): [string, HeardTalk[]][] {
   return [...found];
 }
 
-function factsOf({ startedAt, endedAt }: HeardTalk): string {
+function conversationFacts({ startedAt, endedAt }: HeardTalk): string {
   const seconds = (Date.parse(endedAt) - Date.parse(startedAt)) / 1000;
-  return texts.transcripts.talk(dayOf(new Date(startedAt)), minutesOf(seconds) ?? 1);
+  return texts.transcripts.talk(formatDay(new Date(startedAt)), minutesOf(seconds) ?? 1);
 }

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 import { api, type HeardQuery, type HeardSegment } from '../api';
-import { useLoaded, type Loaded } from '../load';
+import { useLoaded, type Loaded } from '../useLoaded';
 
 const PAUSE_MS = 250; // one request per word, not per letter
 

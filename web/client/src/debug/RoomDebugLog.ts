@@ -9,7 +9,7 @@ export interface LoggedEvent {
   text: string;
 }
 
-const MOST = 200; // events, and as many turns
+const MOST_EVENTS = 200; // events, and as many turns
 
 export interface DebugLog {
   events: readonly LoggedEvent[];
@@ -31,49 +31,49 @@ export class RoomDebugLog {
   /** Records the room's events. Call the result to stop. */
   attach(room: Room): () => void {
     const handlers: [RoomEvent, (...args: never[]) => void][] = [
-      [RoomEvent.ConnectionStateChanged, (state: string) => this.write(`connection ${state}`)],
-      [RoomEvent.Disconnected, (reason?: number) => this.write(`disconnected ${reason ?? ''}`)],
-      [RoomEvent.ParticipantConnected, (one: Participant) => this.write(`participant.joined ${one.identity}`)],
-      [RoomEvent.ParticipantDisconnected, (one: Participant) => this.write(`participant.left ${one.identity}`)],
+      [RoomEvent.ConnectionStateChanged, (state: string) => this.addEvents(`connection ${state}`)],
+      [RoomEvent.Disconnected, (reason?: number) => this.addEvents(`disconnected ${reason ?? ''}`)],
+      [RoomEvent.ParticipantConnected, (one: Participant) => this.addEvents(`participant.joined ${one.identity}`)],
+      [RoomEvent.ParticipantDisconnected, (one: Participant) => this.addEvents(`participant.left ${one.identity}`)],
       [
         RoomEvent.ConnectionQualityChanged,
-        (quality: string, one: Participant) => this.write(`quality ${quality} ${one.identity}`),
+        (quality: string, one: Participant) => this.addEvents(`quality ${quality} ${one.identity}`),
       ],
       [
         RoomEvent.ParticipantAttributesChanged,
         (changed: Record<string, string>, one: Participant) =>
-          this.write(...Object.entries(changed).map(([name, value]) => `${name} ${value} ${one.identity}`)),
+          this.addEvents(...Object.entries(changed).map(([name, value]) => `${name} ${value} ${one.identity}`)),
       ],
-      [RoomEvent.RoomMetadataChanged, () => this.write('room.metadata')],
-      [RoomEvent.LocalTrackPublished, (track: TrackPublication) => this.write(`track.published ${track.trackSid}`)],
-      [RoomEvent.TrackSubscribed, (_: unknown, track: TrackPublication) => this.write(`track.heard ${track.trackSid}`)],
-      [RoomEvent.TrackMuted, (track: TrackPublication) => this.write(`track.muted ${track.trackSid}`)],
-      [RoomEvent.TrackUnmuted, (track: TrackPublication) => this.write(`track.unmuted ${track.trackSid}`)],
+      [RoomEvent.RoomMetadataChanged, () => this.addEvents('room.metadata')],
+      [RoomEvent.LocalTrackPublished, (track: TrackPublication) => this.addEvents(`track.published ${track.trackSid}`)],
+      [RoomEvent.TrackSubscribed, (_: unknown, track: TrackPublication) => this.addEvents(`track.heard ${track.trackSid}`)],
+      [RoomEvent.TrackMuted, (track: TrackPublication) => this.addEvents(`track.muted ${track.trackSid}`)],
+      [RoomEvent.TrackUnmuted, (track: TrackPublication) => this.addEvents(`track.unmuted ${track.trackSid}`)],
       [
         RoomEvent.DataReceived,
         (payload: Uint8Array, _sender?: Participant, _kind?: unknown, topic?: string) =>
-          this.write(`data ${topic ?? ''} ${payload.byteLength} bytes`),
+          this.addEvents(`data ${topic ?? ''} ${payload.byteLength} bytes`),
       ],
     ];
     for (const [event, handler] of handlers) room.on(event, handler as () => void);
-    const unfollow = followAgentData(room, { [TOPIC_TURN_LATENCY]: (payload) => this.measure(payload) });
+    const unfollow = followAgentData(room, { [TOPIC_TURN_LATENCY]: (payload) => this.addLatency(payload) });
     return () => {
       unfollow();
       for (const [event, handler] of handlers) room.off(event, handler as () => void);
     };
   }
 
-  private measure(payload: Uint8Array): void {
+  private addLatency(payload: Uint8Array): void {
     const latency = readLatency(payload);
-    if (latency) this.keep({ ...this.held, turns: [...this.held.turns, latency].slice(-MOST) });
+    if (latency) this.showLog({ ...this.held, turns: [...this.held.turns, latency].slice(-MOST_EVENTS) });
   }
 
-  private write(...texts: string[]): void {
+  private addEvents(...texts: string[]): void {
     const fresh = texts.map((text) => ({ at: new Date(), text: text.trim() }));
-    this.keep({ ...this.held, events: [...this.held.events, ...fresh].slice(-MOST) });
+    this.showLog({ ...this.held, events: [...this.held.events, ...fresh].slice(-MOST_EVENTS) });
   }
 
-  private keep(log: DebugLog): void {
+  private showLog(log: DebugLog): void {
     this.held = log;
     for (const listener of this.listeners) listener();
   }

@@ -10,25 +10,25 @@ import type { TalkEvent, Turn } from './turns';
 type Dispatch = (event: TalkEvent) => void;
 
 /** Call the result to stop. */
-export function listen(room: Room, page: ModulePage, dispatch: Dispatch): () => void {
+export function followConversation(room: Room, page: ModulePage, dispatch: Dispatch): () => void {
   const say = (caption: Caption) => dispatch({ type: 'said', turn: toTurn(caption, page.userName) });
   const stops = [
     followCaptions(room, {
       onText: say,
       onEnd: (caption) => {
-        if (caption.sender.isAgent || caption.final) dispatch({ type: 'ended', key: keyOf(caption) });
+        if (caption.sender.isAgent || caption.final) dispatch({ type: 'ended', key: turnKey(caption) });
       },
     }),
     followTyped(room, (typed) => {
       if (!typed.sender.isLocal && !typed.sender.isAgent) say({ ...typed, final: true });
     }),
-    listenForAnswers(room, dispatch),
-    listenForLeaving(room, dispatch),
+    followAnswers(room, dispatch),
+    followLeaving(room, dispatch),
   ];
   return () => stops.forEach((stop) => stop());
 }
 
-function listenForAnswers(room: Room, dispatch: Dispatch): () => void {
+function followAnswers(room: Room, dispatch: Dispatch): () => void {
   return followAgentData(room, {
     [TOPIC_ANSWER_CITED]: (payload) => {
       const citation = readCited(payload);
@@ -41,17 +41,17 @@ function listenForAnswers(room: Room, dispatch: Dispatch): () => void {
   });
 }
 
-function listenForLeaving(room: Room, dispatch: Dispatch): () => void {
+function followLeaving(room: Room, dispatch: Dispatch): () => void {
   const left = ({ isAgent }: RemoteParticipant) => isAgent && dispatch({ type: 'tutorLeft' });
   room.on(RoomEvent.ParticipantDisconnected, left);
   return () => room.off(RoomEvent.ParticipantDisconnected, left);
 }
 
-const keyOf = ({ sender, segmentId }: Caption) => `${sender.identity} ${segmentId}`;
+const turnKey = ({ sender, segmentId }: Caption) => `${sender.identity} ${segmentId}`;
 
 function toTurn(caption: Caption, userName: string): Omit<Turn, 'cites'> {
   const { sender, segmentId, text, final } = caption;
-  return { key: keyOf(caption), segmentId, text, final, at: new Date(), ...speakerOf(sender, userName) };
+  return { key: turnKey(caption), segmentId, text, final, at: new Date(), ...speakerOf(sender, userName) };
 }
 
 function speakerOf(sender: Participant, userName: string): Pick<Turn, 'who' | 'name'> {

@@ -2,7 +2,7 @@ import { useId, type ReactNode } from 'react';
 import { Icon } from '../parts/Icon';
 import { texts } from '../texts';
 
-interface FindProps {
+interface SearchFieldProps {
   text: string;
   onText: (text: string) => void;
   /** number of results, or empty */
@@ -12,7 +12,7 @@ interface FindProps {
 }
 
 /** The search field. Enter jumps to the next result. */
-export function Find({ text, onText, status, onNext }: FindProps) {
+export function SearchField({ text, onText, status, onNext }: SearchFieldProps) {
   const field = useId();
   return (
     <form
@@ -50,7 +50,7 @@ export function Find({ text, onText, status, onNext }: FindProps) {
 }
 
 /** Chips that choose where to search. */
-export function Scope({ children }: { children: ReactNode }) {
+export function SearchScope({ children }: { children: ReactNode }) {
   return (
     <div className="scope" role="group" aria-label={texts.transcripts.scope}>
       {children}
@@ -58,13 +58,13 @@ export function Scope({ children }: { children: ReactNode }) {
   );
 }
 
-interface ChipProps {
+interface ScopeChipProps {
   on: boolean;
   onPress: () => void;
   children: ReactNode;
 }
 
-export function Chip({ on, onPress, children }: ChipProps) {
+export function ScopeChip({ on, onPress, children }: ScopeChipProps) {
   return (
     <button type="button" className="chip" aria-pressed={on} onClick={onPress}>
       {children}
