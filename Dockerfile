@@ -26,14 +26,15 @@ RUN python -m scripts.setup page
 # Downloads the model at build time; nothing is downloaded at run time.
 FROM agent-packages AS model
 ARG WHISPER_MODEL=base.en
-COPY settings.py ./
+COPY settings settings
 COPY speech speech
 # if the download fails there is no folder to move, and the build fails
 RUN BODH_HOME=/opt/bodh python -m speech choose && mv /opt/bodh/models/*/ /opt/model
 
 FROM base AS token-server
 COPY --from=web-packages /opt/venv /opt/venv
-COPY token_server.py settings.py errors.py ./
+COPY token_server.py errors.py ./
+COPY settings settings
 COPY protocol protocol
 COPY prompts prompts
 COPY telemetry telemetry
@@ -57,7 +58,8 @@ CMD ["python", "token_server.py"]
 FROM base AS agent
 COPY --from=agent-packages /opt/venv /opt/venv
 COPY --from=model /opt/model /opt/model
-COPY settings.py errors.py ./
+COPY errors.py ./
+COPY settings settings
 COPY protocol protocol
 COPY agent agent
 COPY tools tools

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import uvicorn
 
 import telemetry
+from db.role_rights import refuse_powerful_role
 from db.roles import ROLE_NAMES
 from settings import Settings, SettingsError, prepare_settings
 from web.app import create_app
@@ -29,6 +30,7 @@ def main() -> None:
     args = parser.parse_args()
     try:
         settings = prepare_settings()
+        refuse_powerful_role(settings, "DATABASE_URL")
     except SettingsError as error:
         sys.exit(str(error))
     if args.command == "login":

@@ -6,6 +6,7 @@ import sys
 import telemetry
 from agent.worker.deadline import forget_deadline
 from agent.worker.forkserver import set_job_environment, start_forkserver
+from db.role_rights import refuse_powerful_role
 from settings import SettingsError, prepare_settings
 
 
@@ -14,6 +15,9 @@ def main() -> int:
     arguments = sys.argv[1:]
     try:
         settings = prepare_settings()
+        refuse_powerful_role(
+            settings, "DATABASE_DRAIN_URL" if arguments[:1] == ["drain"] else "DATABASE_URL"
+        )
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1

@@ -15,6 +15,7 @@ from db.backup import BackupError, back_up, restore
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve_postgres
 from db.importing import import_course
 from db.pictures import store_pictures
+from db.role_rights import refuse_powerful_role
 from db.storage import StorageUnavailable, open_storage
 from db.tenants import DEFAULT, ensure_tenant
 from db.verify import verify_logs
@@ -113,6 +114,7 @@ async def serve_embedded(settings: Settings) -> None:
 async def migrate_database(settings: Settings) -> None:
     from db.migrate import MigrationError, migrate
 
+    await asyncio.to_thread(refuse_powerful_role, settings, "DATABASE_OWNER_URL")
     if settings.embedded_postgres:
         await ensure_database(cluster_of(settings))
     try:

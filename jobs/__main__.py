@@ -10,6 +10,7 @@ import asyncpg
 import telemetry
 from db import AWAY, CONNECT_S, FROZEN_S, Pool, acquire, create_pool, tenant_tx
 from db.queue import retry_failed_jobs
+from db.role_rights import refuse_powerful_role
 from db.storage import open_storage
 from db.tenants import list_tenants
 from jobs.runner import JobRunner
@@ -26,6 +27,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         settings = prepare_settings()
+        refuse_powerful_role(settings, "DATABASE_JOBS_URL")
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1

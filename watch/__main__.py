@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 import rooms
 import telemetry
 from db import create_pool
+from db.role_rights import refuse_powerful_role
 from settings import Settings, SettingsError, prepare_settings
 from telemetry.process import metrics_dir
 from telemetry.restarting import run_restarting, run_until_stopped
@@ -36,6 +37,7 @@ async def run_watch(settings: Settings) -> None:
 def main() -> int:
     try:
         settings = prepare_settings()
+        refuse_powerful_role(settings, "DATABASE_WATCH_URL")
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1

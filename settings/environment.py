@@ -1,9 +1,9 @@
-"""Settings from the environment: read once at an entry point and passed down."""
+"""The settings, as read from the environment and `.env`."""
 
 import hashlib
 import os
 import re
-import secrets
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -17,10 +17,8 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-PLACEHOLDERS = ("changeme", "placeholder", "example", "devkey", "secret", "bodh-dev")
-MIN_SECRET_BYTES = 32  # PyJWT and livekit-server warn about shorter ones on every token
 
 
 def _read_bare_seconds(value: Any) -> Any:
@@ -34,6 +32,14 @@ def _read_bare_seconds(value: Any) -> Any:
 
 
 Duration = Annotated[timedelta, BeforeValidator(_read_bare_seconds)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+PortOrNone = Annotated[int, Field(ge=0, le=65535)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
+SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
+
+
+class SettingsError(Exception):
+    """A setting is not valid; the message says what to set."""
 
 
 class Settings(BaseSettings):
@@ -44,17 +50,17 @@ class Settings(BaseSettings):
     bodh_env: Literal["development", "production"] = "development"
     bodh_home: Path = Path(".bodh")
     host: str = "127.0.0.1"
-    port: int = 8080
+    port: Port = 8080
     allow_public_bind: bool = False
     public_url: str = ""
-    metrics_port: int = 0
+    metrics_port: PortOrNone = 0
 
     # media
     livekit_url: str = Field("", validation_alias=AliasChoices("LIVEKIT_URL", "LIVEKIT_WS_URL"))
     livekit_public_url: str = Field(
         "", validation_alias=AliasChoices("LIVEKIT_PUBLIC_URL", "NEXT_PUBLIC_LIVEKIT_WS_URL")
     )
-    livekit_port: int = 7880
+    livekit_port: Annotated[int, Field(ge=1, le=65533)] = 7880  # media uses this port + 2
     livekit_media_host: str = "127.0.0.1"
     livekit_api_key: str = ""
     livekit_api_secret: SecretStr = SecretStr("")
@@ -66,7 +72,7 @@ class Settings(BaseSettings):
     database_drain_url: str = ""
     database_watch_url: str = ""
     database_jobs_url: str = ""
-    database_pool_size: int = 10
+    database_pool_size: Count = 10
 
     # stored objects
     storage_url: str = ""
@@ -84,27 +90,30 @@ class Settings(BaseSettings):
 
     # rooms and tokens
     room_scope: Literal["module", "learner"] = "module"
-    token_ttl: Duration = timedelta(hours=24)
-    rate_token_per_minute: int = 30
-    empty_timeout: Duration = timedelta(seconds=600)
-    departure_timeout: Duration = timedelta(seconds=600)
-    greeting_pause: Duration = timedelta(minutes=10)
+    token_ttl: Duration = Field(timedelta(hours=24), ge=MINUTE, le=timedelta(days=7))
+    rate_token_per_minute: Count = 30
+    empty_timeout: Duration = Field(timedelta(seconds=600), ge=SECOND, le=DAY)
+    departure_timeout: Duration = Field(timedelta(seconds=600), ge=SECOND, le=DAY)
+    greeting_pause: Duration = Field(timedelta(minutes=10), ge=timedelta(0), le=DAY)
     lease_heartbeat: Duration = Field(
-        timedelta(seconds=0.5), validation_alias=AliasChoices("LEASE_HEARTBEAT", "LEASE_BEAT")
+        timedelta(seconds=0.5),
+        ge=timedelta(seconds=0.05),
+        le=timedelta(seconds=10),
+        validation_alias=AliasChoices("LEASE_HEARTBEAT", "LEASE_BEAT"),
     )
-    lease_stale: Duration = timedelta(seconds=2.5)
+    lease_stale: Duration = Field(timedelta(seconds=2.5), le=MINUTE)
 
     # the worker
     agent_name: str = "bodh-agent"
-    agent_port: int = 0
-    agent_max_jobs: int = 8
-    agent_idle_processes: int = 2
-    agent_memory_limit_mb: int = 1000
-    drain_timeout: Duration = timedelta(seconds=600)
+    agent_port: PortOrNone = 0
+    agent_max_jobs: Count = 8
+    agent_idle_processes: Annotated[int, Field(ge=0, le=100)] = 2
+    agent_memory_limit_mb: Annotated[int, Field(ge=200)] = 1000
+    drain_timeout: Duration = Field(timedelta(seconds=600), ge=timedelta(0), le=DAY)
 
     # models: local ones unless a provider is set
     whisper_model: str = "base.en"
-    whisper_threads: int = 1
+    whisper_threads: Annotated[int, Field(ge=1, le=64)] = 1
     speech_socket: str = ""
     stt_base_url: str = ""
     stt_model: str = ""
@@ -118,7 +127,7 @@ class Settings(BaseSettings):
     tts_voice: str = ""
     tts_api_key: SecretStr = SecretStr("")
     espeak_voice: str = "en-us"
-    espeak_rate: int = 165
+    espeak_rate: Annotated[int, Field(ge=80, le=450)] = 165
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -222,100 +231,37 @@ class Settings(BaseSettings):
         )
 
 
-def prepare_settings() -> Settings:
-    """Reads and checks the settings; in development, creates missing secrets in BODH_HOME.
-
-    Raises SettingsError.
-    """
-    settings = read_settings_without_secrets()
-    if settings.bodh_env == "production":
-        check_production(settings)
-        settings.dev_login = False
-        return settings
-    if not settings.allow_public_bind and settings.host not in ("127.0.0.1", "localhost", "::1"):
-        raise SettingsError(
-            f"HOST={settings.host} is open to other machines in development: "
-            "set ALLOW_PUBLIC_BIND=true to allow it, or BODH_ENV=production"
-        )
-    return ensure_development_secrets(settings)
-
-
 def read_settings_without_secrets() -> Settings:
     """Reads the environment and `.env`; creates nothing and ignores BODH_HOME/secrets.
 
-    Raises SettingsError for the first value that is not valid.
+    Raises SettingsError with a line for each value that is not valid.
     """
     try:
         settings = Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]).upper() if first["loc"] else "a setting"
-        raise SettingsError(f"{name} is not valid: {first['msg']}") from error
+        raise SettingsError("\n".join(_explain(one) for one in error.errors())) from error
+    if problems := list(_incomplete(settings)):
+        raise SettingsError("\n".join(problems))
+    return settings
+
+
+def _explain(error: ErrorDetails) -> str:
+    name = str(error["loc"][0]).upper() if error["loc"] else "a setting"
+    return f"{name} is not valid: {error['msg']}"
+
+
+def _incomplete(settings: Settings) -> Iterator[str]:
+    """Yields a line for each setting that needs another one."""
     if settings.storage_url and not re.fullmatch(r"s3://[^/]+(/.*)?", settings.storage_url):
-        raise SettingsError("STORAGE_URL is not valid: write s3://BUCKET or s3://BUCKET/FOLDER")
+        yield "STORAGE_URL is not valid: write s3://BUCKET or s3://BUCKET/FOLDER"
     if settings.storage_url and not settings.storage_key_id:
-        raise SettingsError("STORAGE_URL is set: set STORAGE_KEY_ID and STORAGE_SECRET as well")
+        yield "STORAGE_URL is set: set STORAGE_KEY_ID and STORAGE_SECRET as well"
     for kind, base_url, model in (
         ("LLM", settings.llm_base_url, settings.llm_model),
         ("STT", settings.stt_base_url, settings.stt_model),
         ("TTS", settings.tts_base_url, settings.tts_model),
     ):
         if base_url and not model:
-            raise SettingsError(f"{kind}_BASE_URL is set: set {kind}_MODEL to a model it serves")
-    return settings
-
-
-class SettingsError(Exception):
-    pass
-
-
-def check_production(settings: Settings) -> None:
-    """Raises SettingsError if a required setting is missing, a placeholder or too short."""
-    needed = {
-        "LIVEKIT_URL": settings.livekit_url,
-        "LIVEKIT_API_KEY": settings.livekit_api_key,
-        "LIVEKIT_API_SECRET": settings.livekit_api_secret.get_secret_value(),
-        "DATABASE_URL": settings.database_url,
-    }
-    if not settings.oidc_jwks_url:
-        needed["AUTH_SECRET"] = settings.auth_secret.get_secret_value()
-    for name, value in needed.items():
-        if not value:
-            raise SettingsError(f"{name} is not set: BODH_ENV=production needs it")
-        if name.endswith(("SECRET", "KEY")) and any(p in value.lower() for p in PLACEHOLDERS):
-            raise SettingsError(f"{name} is a placeholder: set the real one")
-        if name.endswith("SECRET") and len(value.encode()) < MIN_SECRET_BYTES:
-            raise SettingsError(
-                f"{name} is shorter than {MIN_SECRET_BYTES} bytes: set a longer one"
-            )
-
-
-def ensure_development_secrets(settings: Settings) -> Settings:
-    """Fills in missing secrets from BODH_HOME/secrets; creates the files at the first start."""
-    folder = settings.bodh_home / "secrets"
-    if not settings.livekit_api_key:
-        settings.livekit_api_key = "bodhdev"
-    if not settings.livekit_api_secret.get_secret_value():
-        settings.livekit_api_secret = SecretStr(ensure_secret(folder / "livekit"))
-    if not settings.auth_secret.get_secret_value():
-        settings.auth_secret = SecretStr(ensure_secret(folder / "auth"))
-    return settings
-
-
-def ensure_secret(path: Path) -> str:
-    """The secret in a file of mode 0600, created if missing.
-
-    Safe to call from several processes at once.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    if not path.exists():
-        draft.write_text(secrets.token_urlsafe(36))
-        draft.chmod(0o600)
-        try:
-            os.link(draft, path)  # atomic, and never replaces the file of a faster process
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
-    return path.read_text().strip()
+            yield f"{kind}_BASE_URL is set: set {kind}_MODEL to a model it serves"
+    if settings.lease_stale < 2 * settings.lease_heartbeat:
+        yield "LEASE_STALE is shorter than two heartbeats: set at least twice LEASE_HEARTBEAT"

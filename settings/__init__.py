@@ -1,0 +1,26 @@
+"""Settings from the environment: read once at an entry point and passed down."""
+
+from settings.development import ensure_development_secrets as ensure_development_secrets
+from settings.environment import Settings as Settings
+from settings.environment import SettingsError as SettingsError
+from settings.environment import read_settings_without_secrets as read_settings_without_secrets
+from settings.production import list_problems as list_problems
+
+
+def prepare_settings() -> Settings:
+    """Reads and checks the settings; in development, creates missing secrets in BODH_HOME.
+
+    Raises SettingsError.
+    """
+    settings = read_settings_without_secrets()
+    if settings.bodh_env == "production":
+        if problems := list_problems(settings):
+            raise SettingsError("\n".join(problems))
+        settings.dev_login = False
+        return settings
+    if not settings.allow_public_bind and settings.host not in ("127.0.0.1", "localhost", "::1"):
+        raise SettingsError(
+            f"HOST={settings.host} is open to other machines in development: "
+            "set ALLOW_PUBLIC_BIND=true to allow it, or BODH_ENV=production"
+        )
+    return ensure_development_secrets(settings)
