@@ -85,8 +85,8 @@ from telemetry import alarms, gather, metrics
 base = Path(sys.argv[1])
 folder, ballast = base / "drain", base / "ballast"
 folder.mkdir()
-metrics.begin(folder)
-alarms.begin(folder)
+metrics.begin_metrics(folder)
+alarms.begin_alarms(folder)
 metrics.SPOOL_FAILURES.inc()
 with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
     while True:
