@@ -78,10 +78,10 @@ class _CourseReader:
     errors: list[CourseFileError] = field(default_factory=list)
     pictures: dict[str, Picture] = field(default_factory=dict)  # by name
 
-    def file(self, path: Path) -> MarkdownFile:
+    def read_file(self, path: Path) -> MarkdownFile:
         return read_markdown_file(path, str(path.relative_to(self.folder)), self.errors)
 
-    def error(self, path: Path, line: int, message: str) -> None:
+    def add_error(self, path: Path, line: int, message: str) -> None:
         self.errors.append(CourseFileError(str(path.relative_to(self.folder)), line, message))
 
 
@@ -90,23 +90,23 @@ def read_course(folder: Path) -> CourseFile:
     if not (folder / "course.md").is_file():
         raise CourseFolderError([CourseFileError("course.md", 1, f"missing in {folder}")])
     reader = _CourseReader(folder)
-    file = reader.file(folder / "course.md")
+    file = reader.read_file(folder / "course.md")
     modules = tuple(_read_module(reader, path) for path in _list_module_folders(folder))
     _check_unique_keys(reader, folder / "course.md", [module.key for module in modules])
     if not modules:
-        reader.error(folder / "course.md", 1, "the course has no folder with a module")
+        reader.add_error(folder / "course.md", 1, "the course has no folder with a module")
     course = CourseFile(
-        course_id=file.text("courseId") or None,
-        slug=file.required("slug"),
-        title=file.required("title"),
+        course_id=file.read_text("courseId") or None,
+        slug=file.read_required_text("slug"),
+        title=file.read_required_text("title"),
         description=file.body.strip(),
-        objectives=file.texts("objectives"),
+        objectives=file.read_texts("objectives"),
         modules=modules,
         pictures=tuple(reader.pictures.values()),
     )
     if course.slug and not SLUG.fullmatch(course.slug):
-        file.error("slug", "slug must be lower-case letters, digits and hyphens")
-    file.finish()
+        file.add_error("slug", "slug must be lower-case letters, digits and hyphens")
+    file.report_unread_fields()
     if reader.errors:
         raise CourseFolderError(reader.errors)
     return course
@@ -115,52 +115,52 @@ def read_course(folder: Path) -> CourseFile:
 def _read_module(reader: _CourseReader, folder: Path) -> ModuleFile:
     key = _without_order_number(folder.name)
     if not (folder / "module.md").is_file():
-        reader.error(folder / "module.md", 1, "missing")
+        reader.add_error(folder / "module.md", 1, "missing")
         return ModuleFile(key, "", "", True, ())
-    file = reader.file(folder / "module.md")
+    file = reader.read_file(folder / "module.md")
     paths = sorted(path for path in folder.glob("*.md") if path.name != "module.md")
     lessons = tuple(_read_lesson(reader, path, key) for path in paths)
     _check_unique_keys(reader, folder / "module.md", [lesson.key for lesson in lessons])
     for captions in sorted(folder.glob("*.vtt")):
         if not captions.with_suffix(".md").exists():
-            reader.error(captions, 1, f"there is no lesson {captions.stem}.md")
+            reader.add_error(captions, 1, f"there is no lesson {captions.stem}.md")
     module = ModuleFile(
         key=key,
-        title=file.required("title"),
+        title=file.read_required_text("title"),
         description=file.body.strip(),
-        is_published=file.flag("published", default=True),
+        is_published=file.read_flag("published", default=True),
         lessons=lessons,
     )
-    file.finish()
+    file.report_unread_fields()
     return module
 
 
 def _read_lesson(reader: _CourseReader, path: Path, module_key: str) -> LessonFile:
-    file = reader.file(path)
+    file = reader.read_file(path)
     passages = tuple(_collect_pictures(reader, path, file, one) for one in _read_passages(file))
     lesson = LessonFile(
         key=f"{module_key}/{_without_order_number(path.stem)}",
-        title=file.required("title"),
-        description=file.text("description"),
-        objectives=file.texts("objectives"),
-        is_published=file.flag("published", default=True),
-        duration_s=file.number("duration"),
-        kpoint_video_id=file.text("kpointVideoId") or None,
-        youtube_video_id=file.text("youtubeVideoId") or None,
+        title=file.read_required_text("title"),
+        description=file.read_text("description"),
+        objectives=file.read_texts("objectives"),
+        is_published=file.read_flag("published", default=True),
+        duration_s=file.read_number("duration"),
+        kpoint_video_id=file.read_text("kpointVideoId") or None,
+        youtube_video_id=file.read_text("youtubeVideoId") or None,
         captions_vtt=_read_captions(reader, path.with_suffix(".vtt")),
         passages=passages,
         quiz=tuple(_read_questions(file, len(passages))),
     )
-    file.finish()
+    file.report_unread_fields()
     return lesson
 
 
 def _read_passages(file: MarkdownFile) -> Iterator[PassageText]:
     found = split_passages(file.body)
     for line, message in found.errors:
-        file.error_at(file.body_line + line, message)
+        file.add_error_at(file.body_line + line, message)
     if not found.passages and not found.errors and file.readable:
-        file.error_at(file.body_line, "the lesson has no text")
+        file.add_error_at(file.body_line, "the lesson has no text")
     yield from found.passages
 
 
@@ -171,23 +171,23 @@ def _collect_pictures(
     if not passage.pictures:
         return passage
 
-    def error(found: re.Match[str], message: str) -> str:
+    def report(found: re.Match[str], message: str) -> str:
         line = passage.line + passage.body[: found.start()].count("\n")
-        file.error_at(file.body_line + line, message)
+        file.add_error_at(file.body_line + line, message)
         return found[0]
 
     def name_picture(found: re.Match[str]) -> str:
         if not found[1].strip():
-            return error(found, "a picture needs words for what it shows: ![words](file)")
+            return report(found, "a picture needs words for what it shows: ![words](file)")
         try:
             picture = read_picture(path, found[2], reader.folder)
         except PictureError as problem:
-            return error(found, str(problem))
+            return report(found, str(problem))
         reader.pictures[picture.name] = picture
         return f"![{found[1]}]({SCHEME}{picture.name})"
 
     if tuple(unquote(source) for _, source in PICTURE.findall(passage.body)) != passage.pictures:
-        file.error_at(
+        file.add_error_at(
             file.body_line + passage.line,
             "write a picture as ![words](file): on one line, without a title, spaces as %20",
         )
@@ -196,44 +196,44 @@ def _collect_pictures(
 
 
 def _read_questions(file: MarkdownFile, passages: int) -> Iterator[QuestionFile]:
-    for item in file.items("quiz"):
-        options = item.texts("options")
+    for item in file.read_items("quiz"):
+        options = item.read_texts("options")
         if not 2 <= len(options) <= 8:
-            item.error("options", "a question needs 2 to 8 options")
-        letter = item.required("answer").upper()
+            item.add_error("options", "a question needs 2 to 8 options")
+        letter = item.read_required_text("answer").upper()
         answer = ord(letter) - ord("A") if len(letter) == 1 else -1
         if letter and not 0 <= answer < len(options):
-            item.error("answer", "answer must be the letter of an option, A for the first")
-        number = item.number("passage")
+            item.add_error("answer", "answer must be the letter of an option, A for the first")
+        number = item.read_number("passage")
         if number is not None and not 1 <= number <= passages:
-            item.error("passage", f"the lesson has passages 1 to {passages}")
+            item.add_error("passage", f"the lesson has passages 1 to {passages}")
         yield QuestionFile(
-            prompt=item.required("question"),
+            prompt=item.read_required_text("question"),
             options=options,
             answer=answer,
-            why=item.text("why"),
-            hint=item.text("hint"),
+            why=item.read_text("why"),
+            hint=item.read_text("hint"),
             passage_number=number,
         )
-        item.finish()
+        item.report_unread_fields()
 
 
 def _read_captions(reader: _CourseReader, path: Path) -> str | None:
     if not path.exists():
         return None
-    file = reader.file(path)
+    file = reader.read_file(path)
     lines = file.body.split("\n")
     if not lines[0].startswith("WEBVTT") and file.readable:
-        file.error_at(1, "captions must begin with WEBVTT")
+        file.add_error_at(1, "captions must begin with WEBVTT")
     last = 0.0
     for number, line in enumerate(lines, start=1):
         if "-->" not in line:
             continue
         match = CUE.fullmatch(line.strip())
         if match is None:
-            file.error_at(number, "a cue's times must look like 00:01.000 --> 00:04.500")
+            file.add_error_at(number, "a cue's times must look like 00:01.000 --> 00:04.500")
         elif not last <= _parse_cue_time(match[1]) < _parse_cue_time(match[2]):
-            file.error_at(
+            file.add_error_at(
                 number, "a cue must end after it starts and must not overlap the one before"
             )
         else:
@@ -258,7 +258,7 @@ def _list_module_folders(folder: Path) -> list[Path]:
 
 def _check_unique_keys(reader: _CourseReader, path: Path, keys: list[str]) -> None:
     for key in {key for key in keys if keys.count(key) > 1}:
-        reader.error(path, 1, f"two entries have the name {key}")
+        reader.add_error(path, 1, f"two entries have the name {key}")
 
 
 def _without_order_number(name: str) -> str:

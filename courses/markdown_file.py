@@ -19,7 +19,7 @@ class CourseFileError:
 
 @dataclass
 class FrontMatter:
-    """A mapping in the front matter. Reading a field checks it; `finish` reports unread fields.
+    """A mapping in the front matter. Reading a field checks it.
 
     Scalars are text as written: `options: [4, yes]` gives "4" and "yes".
     """
@@ -32,47 +32,49 @@ class FrontMatter:
     offset: int = 2  # the line of the file where the YAML text begins
     read: set[str] = field(default_factory=set)
 
-    def text(self, name: str) -> str:
+    def read_text(self, name: str) -> str:
         node = self._take_node(name)
         if node is None:
             return ""
         if not isinstance(node, yaml.ScalarNode):
-            self.error(name, f"{name} must be text")
+            self.add_error(name, f"{name} must be text")
             return ""
         return str(node.value).strip()
 
-    def required(self, name: str) -> str:
-        value = self.text(name)
+    def read_required_text(self, name: str) -> str:
+        value = self.read_text(name)
         if not value and isinstance(self._take_node(name), yaml.ScalarNode | None):
-            self.error(name, f"{name} is missing")
+            self.add_error(name, f"{name} is missing")
         return value
 
-    def texts(self, name: str) -> tuple[str, ...]:
+    def read_texts(self, name: str) -> tuple[str, ...]:
         node = self._take_node(name)
         if node is None:
             return ()
         values = node.value if isinstance(node, yaml.SequenceNode) else [node]
         is_list = isinstance(node, yaml.SequenceNode)
         if not is_list or not all(isinstance(v, yaml.ScalarNode) and v.value for v in values):
-            self.error(name, f"{name} must be a list of texts (quote a text that contains ': ')")
+            self.add_error(
+                name, f"{name} must be a list of texts (quote a text that contains ': ')"
+            )
             return ()
         return tuple(str(value.value).strip() for value in values)
 
-    def flag(self, name: str, *, default: bool) -> bool:
-        value = self.text(name).lower()
+    def read_flag(self, name: str, *, default: bool) -> bool:
+        value = self.read_text(name).lower()
         if value not in ("", "true", "false"):
-            self.error(name, f"{name} must be true or false")
+            self.add_error(name, f"{name} must be true or false")
         return default if value == "" else value == "true"
 
-    def number(self, name: str) -> int | None:
+    def read_number(self, name: str) -> int | None:
         """A whole number of at least 1; None if the field is missing."""
-        value = self.text(name)
+        value = self.read_text(name)
         if value and not (value.isascii() and value.isdigit() and 0 < int(value) < 2**31):
-            self.error(name, f"{name} must be a whole number of at least 1")
+            self.add_error(name, f"{name} must be a whole number of at least 1")
             return None
         return int(value) if value else None
 
-    def items(self, name: str) -> Iterator["FrontMatter"]:
+    def read_items(self, name: str) -> Iterator["FrontMatter"]:
         node = self._take_node(name)
         if node is None:
             return
@@ -80,18 +82,18 @@ class FrontMatter:
             if isinstance(item, yaml.MappingNode):
                 yield _read_mapping(self.path, item, self.offset, self.errors)
             else:
-                self.error(name, f"{name} must be a list of mappings")
+                self.add_error(name, f"{name} must be a list of mappings")
 
-    def error(self, name: str, message: str) -> None:
-        self.error_at(self.lines.get(name, self.line), message)
+    def add_error(self, name: str, message: str) -> None:
+        self.add_error_at(self.lines.get(name, self.line), message)
 
-    def error_at(self, line: int, message: str) -> None:
+    def add_error_at(self, line: int, message: str) -> None:
         self.errors.append(CourseFileError(self.path, line, message))
 
-    def finish(self) -> None:
+    def report_unread_fields(self) -> None:
         """Reports fields that the format does not have, usually misspelled ones."""
         for name in self.nodes.keys() - self.read:
-            self.error(name, f"unknown field {name}")
+            self.add_error(name, f"unknown field {name}")
 
     def _take_node(self, name: str) -> yaml.Node | None:
         self.read.add(name)
@@ -112,11 +114,11 @@ def read_markdown_file(path: Path, name: str, errors: list[CourseFileError]) -> 
     try:
         text = raw.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        file.error_at(raw[: error.start].count(b"\n") + 1, "not UTF-8 text")
+        file.add_error_at(raw[: error.start].count(b"\n") + 1, "not UTF-8 text")
         file.readable = False
         return file
     if "\0" in text:
-        file.error_at(text[: text.index("\0")].count("\n") + 1, "a NUL character")
+        file.add_error_at(text[: text.index("\0")].count("\n") + 1, "a NUL character")
     if path.suffix != ".md":
         file.body = text
         return file
@@ -127,7 +129,7 @@ def _split_front_matter(file: MarkdownFile, text: str) -> MarkdownFile:
     lines = text.split("\n")
     ends = [n for n, line in enumerate(lines) if n > 0 and line.rstrip() == "---"]
     if lines[0].rstrip() != "---" or not ends:
-        file.error_at(1, "the file must begin with front matter between two lines of ---")
+        file.add_error_at(1, "the file must begin with front matter between two lines of ---")
         file.readable = False
         return file
     file.body_line = ends[0] + 2
@@ -136,11 +138,11 @@ def _split_front_matter(file: MarkdownFile, text: str) -> MarkdownFile:
         node = yaml.compose("\n".join(lines[1 : ends[0]]), Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        file.error_at(file.offset + (mark.line if mark else 0), f"not YAML: {error.problem}")
+        file.add_error_at(file.offset + (mark.line if mark else 0), f"not YAML: {error.problem}")
         file.nodes, file.readable = {}, False
         return file
     if not isinstance(node, yaml.MappingNode):
-        file.error_at(2, "the front matter must be lines of `name: value`")
+        file.add_error_at(2, "the front matter must be lines of `name: value`")
         file.readable = False
         return file
     fields = _read_mapping(file.path, node, file.offset, file.errors)

@@ -27,7 +27,7 @@ from courses.quiz import (
     advance_run,
     check_option,
     hint_text,
-    passed,
+    is_quiz_passed,
 )
 from courses.tree import CourseTree, build_tree
 from errors import Conflict, NotFound
@@ -114,7 +114,7 @@ class MemoryLibrary:
         later = (q for q in await self.questions(lesson_id) if q.number > run.pending.number)
         run = advance_run(run, right, next(later, None))
         self._runs[account_id, lesson_id] = run
-        if passed(run):
+        if is_quiz_passed(run):
             self._status[account_id, lesson_id] = ("completed", now)
         return GradedAnswer(right, key.why if right else "", run)
 

@@ -62,7 +62,7 @@ def advance_run(run: QuizRun, right: bool, following: Question | None) -> QuizRu
     )
 
 
-def passed(run: QuizRun) -> bool:
+def is_quiz_passed(run: QuizRun) -> bool:
     """Whether all questions are answered, at least 60 percent of them right on the first try."""
     done = run.pending is None and run.answered >= run.total > 0
     return done and run.correct * 100 >= run.total * PASS_PERCENT

@@ -34,7 +34,7 @@ def split_sentences(text: str) -> list[str]:
     return [*found, text[start:]] if start < len(text) or not found else found
 
 
-def sentence_end(text: str) -> int:
+def whole_sentences_length(text: str) -> int:
     """The length of the whole sentences at the start of a growing text.
 
     A full stop counts only once something follows it.

@@ -15,7 +15,7 @@ from courses.quiz import (
     advance_run,
     check_option,
     hint_text,
-    passed,
+    is_quiz_passed,
 )
 from db import Conflict, Connection, NotFound, fetch_one
 from db.progress import update_progress
@@ -107,7 +107,7 @@ async def grade_answer(
     following = next((q for q in questions if q.number > run.pending.number), None)
     run = advance_run(run, right, following)
     await _store_quiz_run(db, tenant_id, account_id, lesson_id, run)
-    if passed(run):
+    if is_quiz_passed(run):
         await update_progress(db, tenant_id, account_id, lesson_id, completed=True, now=now)
     return GradedAnswer(right, key["why"] if right else "", run)
 

@@ -46,17 +46,17 @@ def strongest_role(names: Iterable[object]) -> Role:
     return next((role for role in ROLE_NAMES.values() if role in held), "learner")
 
 
-def may(account: Account, permission: Permission) -> bool:
+def has_permission(account: Account, permission: Permission) -> bool:
     return permission in PERMISSIONS[account.role]
 
 
 def require_permission(account: Account, permission: Permission) -> None:
-    if not may(account, permission):
+    if not has_permission(account, permission):
         raise Forbidden("Your role does not allow this. Ask an admin.")
 
 
 def may_see_lesson(account: Account, lesson: Lesson) -> bool:
-    return lesson.is_published or may(account, "see_unpublished")
+    return lesson.is_published or has_permission(account, "see_unpublished")
 
 
 async def select_visible_session(
@@ -66,7 +66,7 @@ async def select_visible_session(
     session = await find_session(db, tenant_id, session_id)
     if session is None:
         raise NotFound("session")
-    if not may(account, "see_any_session") and not await find_room_learner(
+    if not has_permission(account, "see_any_session") and not await find_room_learner(
         db, tenant_id, session.room_id, account.id
     ):
         raise NotFound("session")

@@ -14,7 +14,7 @@ from db.role_rights import refuse_powerful_role
 from db.storage import open_storage
 from db.tenants import list_tenants
 from jobs.runner import JobRunner
-from jobs.work import Parts
+from jobs.work import JobResources
 from settings import Settings, SettingsError, prepare_settings
 from telemetry.restarting import run_restarting, run_until_stopped
 
@@ -40,14 +40,14 @@ def main() -> int:
 
 async def run_jobs(settings: Settings) -> None:
     pool = await create_pool(settings.jobs_dsn, max_size=settings.database_pool_size)
-    parts = Parts(pool, open_storage(settings), utc_now)
+    parts = JobResources(pool, open_storage(settings), utc_now)
     try:
         await run_restarting("queue", lambda: run_on_connection(settings, parts))
     finally:
         pool.terminate()
 
 
-async def run_on_connection(settings: Settings, parts: Parts) -> None:
+async def run_on_connection(settings: Settings, parts: JobResources) -> None:
     """Runs jobs on one connection. Raises database errors when it is lost."""
     db = await asyncpg.connect(settings.jobs_dsn, timeout=CONNECT_S, command_timeout=FROZEN_S)
     try:

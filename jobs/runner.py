@@ -24,7 +24,7 @@ from db.queue import (
 )
 from db.tenants import list_tenants
 from jobs.kinds import KINDS, PRUNE_AT, queue_prune_jobs
-from jobs.work import JobFunction, Parts, Work
+from jobs.work import JobFunction, JobResources, Work
 from telemetry import metrics
 
 HEARTBEAT = timedelta(seconds=6)  # a job without a heartbeat for this long is started again
@@ -42,7 +42,7 @@ class JobRunner:
     """Runs jobs on one connection, which the caller closes after `run` returns."""
 
     def __init__(
-        self, db: Connection, parts: Parts, kinds: Mapping[JobKind, JobFunction] = KINDS
+        self, db: Connection, parts: JobResources, kinds: Mapping[JobKind, JobFunction] = KINDS
     ) -> None:
         self._parts = parts
         self._working: set[asyncio.Task[None]] = set()  # of the jobs that run now

@@ -13,7 +13,7 @@ from db.storage import Storage
 
 
 @dataclass(frozen=True)
-class Parts:
+class JobResources:
     pool: Pool
     storage: Storage
     clock: Callable[[], datetime]
@@ -21,7 +21,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Work:
-    parts: Parts
+    parts: JobResources
     tenant_id: UUID
     job: BackgroundJob
 

@@ -13,7 +13,7 @@ from db import rooms as stored
 from db.accounts import Account
 from db.courses import find_course, find_module, list_lessons
 from db.enrollments import ensure_enrollment
-from db.roles import may
+from db.roles import has_permission
 from db.rooms import Room
 from protocol import room_name
 from rooms.lessons import move_learner
@@ -51,7 +51,7 @@ async def admit(
     course = await find_course(db, tenant_id, course_key)
     if course is None:
         raise NotFound("course")
-    unpublished = may(account, "see_unpublished")
+    unpublished = has_permission(account, "see_unpublished")
     module = await find_module(db, tenant_id, course.id, module_id, unpublished=unpublished)
     if module is None:
         raise NotFound("module")

@@ -9,7 +9,7 @@ from db.account_settings import select_settings
 from db.accounts import Account
 from db.courses import find_course, find_lesson, find_module
 from db.progress import select_visit_facts
-from db.roles import may
+from db.roles import has_permission
 from db.rooms import Room
 from protocol import RoomMetadata
 
@@ -26,7 +26,11 @@ async def learner_metadata(
         raise NotFound("this room belongs to no module")
     course = await find_course(db, tenant_id, str(room.course_id))
     module = await find_module(
-        db, tenant_id, room.course_id, room.module_id, unpublished=may(account, "see_unpublished")
+        db,
+        tenant_id,
+        room.course_id,
+        room.module_id,
+        unpublished=has_permission(account, "see_unpublished"),
     )
     if course is None or module is None:
         raise NotFound("the module of this room")

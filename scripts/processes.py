@@ -54,29 +54,31 @@ class Processes:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        if not wait_until(lambda: self.answers() or supervisor.poll() is not None, 10.0):
+        if not wait_until(
+            lambda: self.supervisor_responds() or supervisor.poll() is not None, 10.0
+        ):
             raise ProcessError("The process manager does not respond.")
         if supervisor.poll() is not None:
             raise ProcessError(f"The process manager did not start. Try `{shlex.join(command)}`.")
 
-    def answers(self) -> bool:
+    def supervisor_responds(self) -> bool:
         try:
             self._supervisor_rpc.getState()
         except (OSError, Fault):
             return False
         return True
 
-    def start(self, name: str) -> None:
+    def start_process(self, name: str) -> None:
         self._supervisor_rpc.startProcess(name, False)
 
-    def check(self, name: str, *, since_s: float) -> None:
+    def check_process(self, name: str, *, since_s: float) -> None:
         """Raises ProcessError if a process keeps failing. `since_s`: seconds since its start."""
         state = self._process_state(name)
         if state == ProcessStates.FATAL or (state == ProcessStates.BACKOFF and since_s > 5):
             log = self._settings.bodh_home / "log" / f"{name}.log"
             raise ProcessError(f"{name} does not start. See the end of {log}.")
 
-    def stop(self, hurry: Callable[[], bool] = lambda: False) -> None:
+    def stop_everything(self, hurry: Callable[[], bool] = lambda: False) -> None:
         """Stops everything within STOP_S, the worker first so the tutor can say goodbye.
 
         The watcher stops with it, or it would replace the agents. `hurry` is polled; once it is
@@ -178,7 +180,7 @@ def up_pid_file(settings: Settings) -> Path:
 def stop_leftovers(settings: Settings) -> int:
     left = len(list_marked_processes(settings))
     if left:
-        Processes(settings).stop()
+        Processes(settings).stop_everything()
     return left
 
 

@@ -43,19 +43,19 @@ class Step:
     run: Callable[[], None]
 
     @property
-    def stamp(self) -> Path:
+    def stamp_file(self) -> Path:
         return STAMPS / self.name
 
     @property
-    def done(self) -> bool:
-        if not (self.product.exists() and self.stamp.exists()):
+    def is_done(self) -> bool:
+        if not (self.product.exists() and self.stamp_file.exists()):
             return False
-        return self.stamp.read_text() == self.inputs
+        return self.stamp_file.read_text() == self.inputs
 
 
 def run_steps(steps: Sequence[Step]) -> None:
     """Runs the steps that are not done yet, in order. Raises SetupError."""
-    todo = [step for step in steps if not step.done]
+    todo = [step for step in steps if not step.is_done]
     if not todo:
         return
     check_disk_space(sum(step.disk_mb for step in todo), shutil.disk_usage(ROOT).free)
@@ -64,7 +64,7 @@ def run_steps(steps: Sequence[Step]) -> None:
         print_progress(f"set-up {number}/{len(todo)}: {step.what}")
         began = time.monotonic()
         step.run()
-        step.stamp.write_text(step.inputs)
+        step.stamp_file.write_text(step.inputs)
         print_progress(f"set-up {number}/{len(todo)}: done in {time.monotonic() - began:.0f} s")
 
 

@@ -54,11 +54,11 @@ class StopSignals:
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
         self.count += 1
 
-    def check(self) -> None:
+    def raise_if_stopped(self) -> None:
         if self.count:
             raise StopRequested
 
-    def hurry(self) -> bool:
+    def must_hurry(self) -> bool:
         return self.count > 1
 
 
@@ -85,7 +85,7 @@ def main() -> int:
         echo(str(error))
         status = 1
     finally:
-        processes.stop(stop.hurry)
+        processes.stop_everything(stop.must_hurry)
         if console:
             console.close()
         up_pid_file(settings).unlink(missing_ok=True)
@@ -135,20 +135,20 @@ def start_processes(settings: Settings, processes: Processes, stop: StopSignals)
     """Starts each process once those it needs respond. Raises ProcessError, StopRequested."""
     if settings.embedded_livekit:
         write_livekit_config(settings, settings.run_dir / "livekit.json")
-        processes.start("livekit")
-    processes.start("speech")
+        processes.start_process("livekit")
+    processes.start_process("speech")
     agent_log = settings.bodh_home / "log" / "agent.log"
     seen = agent_log.stat().st_size if agent_log.exists() else 0
-    processes.start("agent")  # it starts slowest, and needs no database until a room opens
+    processes.start_process("agent")  # it starts slowest, and needs no database until a room opens
     if settings.embedded_postgres:
-        processes.start("postgres")
+        processes.start_process("postgres")
         cluster = cluster_of(settings)
         wait_for_process("postgres", lambda: asyncio.run(server_answers(cluster)), processes, stop)
     elif not database_answers(settings):
         raise ProcessError("No database responds at DATABASE_URL. Start it or correct the URL.")
     prepare_database(settings, stop)
     for name in ("web", "drain", "watch", "jobs"):
-        processes.start(name)
+        processes.start_process(name)
     if settings.embedded_livekit:
         livekit = f"http://127.0.0.1:{settings.livekit_port}/"
         wait_for_process("livekit", lambda: http_answers(livekit), processes, stop)
@@ -164,9 +164,9 @@ def wait_for_process(
     """Returns once a process responds. Raises ProcessError, or StopRequested on a signal."""
     began = reported = time.monotonic()
     while not answers():
-        stop.check()
+        stop.raise_if_stopped()
         now = time.monotonic()
-        processes.check(name, since_s=now - began)
+        processes.check_process(name, since_s=now - began)
         if now - began > PATIENCE_S:
             raise ProcessError(
                 f"{name} did not respond within {PATIENCE_S:.0f} s. See its log lines above."
@@ -175,14 +175,14 @@ def wait_for_process(
             echo(f"waiting for {name}, {now - began:.0f} s")
             reported = now
         time.sleep(0.1)
-    stop.check()
+    stop.raise_if_stopped()
 
 
 def prepare_database(settings: Settings, stop: StopSignals) -> None:
     """Runs migrations and imports the sample course. Both are idempotent."""
     log = settings.bodh_home / "log" / "database.log"
     for command in ("migrate", "seed"):
-        stop.check()
+        stop.raise_if_stopped()
         with log.open("ab") as sink:
             done = subprocess.run(
                 [sys.executable, "-m", "db", command],
@@ -232,8 +232,10 @@ def worker_registered(log: Path, offset: int) -> bool:
 def watch_supervisor(processes: Processes, stop: StopSignals) -> None:
     """Never returns. Raises StopRequested on a signal, ProcessError if supervisor dies."""
     while True:
-        stop.check()
-        if not processes.answers() and not wait_until(processes.answers, 3.0):
+        stop.raise_if_stopped()
+        if not processes.supervisor_responds() and not wait_until(
+            processes.supervisor_responds, 3.0
+        ):
             raise ProcessError("The process manager died. Stopping everything else.")
         time.sleep(0.5)
 

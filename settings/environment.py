@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     espeak_rate: Annotated[int, Field(ge=80, le=450)] = 165
 
     @model_validator(mode="after")
-    def _complete(self) -> Self:
+    def _fill_in_urls_and_paths(self) -> Self:
         self.bodh_home = self.bodh_home.expanduser().absolute()
         self.public_url = self.public_url or f"http://127.0.0.1:{self.port}"
         return self

@@ -6,14 +6,14 @@ from pydantic import Field
 import rooms
 from db import account_settings, tenant_tx
 from db.account_settings import CaptionSize, Theme
-from web.camel import Camel
+from web.camel import CamelModel
 from web.dependencies import Caller, Running
 from web.error_responses import PROBLEMS
 
 router = APIRouter(prefix="/api/me", tags=["account"], responses=PROBLEMS)
 
 
-class AccountSettings(Camel):
+class AccountSettings(CamelModel):
     """The account's settings. `speechRate` is a multiple of the tutor's normal speed."""
 
     store_words: bool
@@ -25,7 +25,7 @@ class AccountSettings(Camel):
     theme: Theme
 
 
-class SettingsChange(Camel):
+class SettingsChange(CamelModel):
     """The settings to change; omitted ones keep their value."""
 
     store_words: bool | None = None

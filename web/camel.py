@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
 
-class Camel(BaseModel):
+class CamelModel(BaseModel):
     """`model_validate` also accepts a row of db/ that has the same field names."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, from_attributes=True)

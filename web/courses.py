@@ -22,7 +22,7 @@ from db.courses import (
 from db.pictures import picture_object
 from db.progress import list_marked_modules, update_progress
 from db.quizzes import list_questions
-from db.roles import may, may_see_lesson
+from db.roles import has_permission, may_see_lesson
 from web.courses_models import (
     CourseLine,
     CourseList,
@@ -63,7 +63,7 @@ async def get_course(course_id: str, running: Running, caller: Caller) -> Course
         course = await find_course(db, tenant_id, course_id)
         if course is None:
             raise NotFound("course")
-        unpublished = may(account, "see_unpublished")
+        unpublished = has_permission(account, "see_unpublished")
         modules = await list_marked_modules(
             db, tenant_id, account.id, course.id, unpublished=unpublished
         )

@@ -7,20 +7,20 @@ from uuid import UUID
 from pydantic import Field
 
 from courses.progress import ProgressStatus
-from web.camel import Camel
+from web.camel import CamelModel
 
 
-class CourseLine(Camel):
+class CourseLine(CamelModel):
     id: UUID
     slug: str
     title: str
 
 
-class CourseList(Camel):
+class CourseList(CamelModel):
     courses: list[CourseLine]
 
 
-class LessonLine(Camel):
+class LessonLine(CamelModel):
     """A lesson in a course's tree, with the caller's status. `duration` is in seconds."""
 
     id: UUID
@@ -30,13 +30,13 @@ class LessonLine(Camel):
     status: ProgressStatus
 
 
-class ModuleLine(Camel):
+class ModuleLine(CamelModel):
     id: UUID
     title: str
     lessons: list[LessonLine]
 
 
-class CourseProgress(Camel):
+class CourseProgress(CamelModel):
     """The caller's progress in the published lessons of a course."""
 
     completed_lessons: int
@@ -44,7 +44,7 @@ class CourseProgress(Camel):
     last_lesson_title: str | None
 
 
-class LastLesson(Camel):
+class LastLesson(CamelModel):
     """The lesson the caller opened last. `lastPosition` is in seconds of its video."""
 
     lesson_id: UUID
@@ -62,7 +62,7 @@ class CourseTree(CourseLine):
     last: LastLesson | None
 
 
-class QuizQuestion(Camel):
+class QuizQuestion(CamelModel):
     id: UUID
     number: int
     prompt: str
@@ -70,7 +70,7 @@ class QuizQuestion(Camel):
     passage_number: int | None
 
 
-class LessonProgress(Camel):
+class LessonProgress(CamelModel):
     """The caller's progress in a lesson. `lastPosition` is in seconds of its video."""
 
     completion_percentage: int = Field(ge=0, le=100)
@@ -78,7 +78,7 @@ class LessonProgress(Camel):
     status: ProgressStatus
 
 
-class LessonPassage(Camel):
+class LessonPassage(CamelModel):
     """A passage of a lesson in Markdown, with links to its pictures; a formula also as MathML."""
 
     id: UUID
@@ -91,7 +91,7 @@ class LessonPassage(Camel):
     )
 
 
-class LessonText(Camel):
+class LessonText(CamelModel):
     """A lesson. `number` counts through the course; null if the lesson is unpublished."""
 
     id: UUID
@@ -106,7 +106,7 @@ class LessonText(Camel):
     quiz: list[QuizQuestion]
 
 
-class ProgressChange(Camel):
+class ProgressChange(CamelModel):
     """Omitted fields keep their value. `lastPosition` is in seconds of the video."""
 
     percentage: int | None = Field(None, ge=0, le=100)

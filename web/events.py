@@ -10,14 +10,14 @@ from db import NotFound, tenant_tx
 from db.events import list_events
 from db.roles import require_permission
 from db.sessions import find_session
-from web.camel import Camel
+from web.camel import CamelModel
 from web.dependencies import Caller, Running
 from web.error_responses import PROBLEMS
 
 router = APIRouter(prefix="/api", tags=["sessions"], responses=PROBLEMS)
 
 
-class LoggedEvent(Camel):
+class LoggedEvent(CamelModel):
     """One event of a session. The payload has ids and numbers, in snake_case as it was hashed."""
 
     seq: int
@@ -28,7 +28,7 @@ class LoggedEvent(Camel):
     hash: str = Field(description="SHA-256 of this event and the hash before it, hexadecimal")
 
 
-class EventLog(Camel):
+class EventLog(CamelModel):
     """All events of a session in order; `seq` counts from 1 without gaps."""
 
     session_id: UUID

@@ -10,14 +10,14 @@ from pydantic import Field
 from db import tenant_tx
 from db.notices import list_notices
 from db.roles import require_permission
-from web.camel import Camel
+from web.camel import CamelModel
 from web.dependencies import Caller, Running
 from web.error_responses import PROBLEMS
 
 router = APIRouter(prefix="/api", tags=["operations"], responses=PROBLEMS)
 
 
-class NoticeLine(Camel):
+class NoticeLine(CamelModel):
     """An alarm of one host. `clearedAt` is null while it is on; `facts` are ids and counts."""
 
     id: UUID
@@ -32,7 +32,7 @@ class NoticeLine(Camel):
     facts: dict[str, float | int | str | bool | None]
 
 
-class Notices(Camel):
+class Notices(CamelModel):
     """Alarms that are on, then cleared ones, newest first."""
 
     notices: list[NoticeLine]

@@ -10,7 +10,7 @@ from db import tenant_tx
 from db.erasing import erase_words
 from db.heard_transcripts import SegmentHit, list_conversations, search_heard_segments
 from db.roles import select_visible_session
-from web.camel import Camel
+from web.camel import CamelModel
 from web.dependencies import Caller, Running
 from web.error_responses import PROBLEMS
 from web.transcripts import seconds_of
@@ -23,7 +23,7 @@ Words = Annotated[str, Query(max_length=200, description="Words to find, as in a
 Mine = Annotated[bool, Query(description="Only what the caller said")]
 
 
-class HeardTalk(Camel):
+class HeardTalk(CamelModel):
     """What the caller heard in one session about one lesson. `firstId` is its first segment."""
 
     session_id: UUID
@@ -38,14 +38,14 @@ class HeardTalk(Camel):
     segments: int
 
 
-class Highlight(Camel):
+class Highlight(CamelModel):
     """Where a found word starts and ends in the text, in UTF-16 units as in JavaScript."""
 
     start: int
     end: int
 
 
-class HeardSegment(Camel):
+class HeardSegment(CamelModel):
     """A segment that the search found. `startS` is in seconds since the session started."""
 
     session_id: UUID
@@ -62,14 +62,14 @@ class HeardSegment(Camel):
     highlights: list[Highlight]
 
 
-class OwnTranscripts(Camel):
+class OwnTranscripts(CamelModel):
     """The caller's conversations, newest first, or the segments a search found, oldest first."""
 
     talks: list[HeardTalk]
     hits: list[HeardSegment]
 
 
-class WordsErased(Camel):
+class WordsErased(CamelModel):
     """How many of the caller's segments were erased."""
 
     erased: int

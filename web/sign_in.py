@@ -17,7 +17,7 @@ from web.auth import (
     set_sign_in_cookie,
     token_of,
 )
-from web.camel import Camel
+from web.camel import CamelModel
 from web.dependencies import Caller, Running
 from web.error_responses import PROBLEMS
 
@@ -52,7 +52,7 @@ class SignedIn(BaseModel):
     token: str
 
 
-class Me(Camel):
+class Me(CamelModel):
     """The signed-in account. `tenant` is a slug."""
 
     id: UUID

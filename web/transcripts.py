@@ -7,9 +7,9 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from db import tenant_tx
-from db.roles import may, select_visible_session
+from db.roles import has_permission, select_visible_session
 from db.transcripts import Segment, list_heard_segments, list_segments
-from web.camel import Camel
+from web.camel import CamelModel
 from web.dependencies import Caller, Running
 from web.error_responses import PROBLEMS
 
@@ -20,7 +20,7 @@ _TEXT = {"schema": {"type": "string"}}
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\n": " ", "\r": " "})
 
 
-class TranscriptSegment(Camel):
+class TranscriptSegment(CamelModel):
     """One utterance. Times are in seconds since the session started."""
 
     id: str
@@ -38,7 +38,7 @@ class TranscriptSegment(Camel):
     mine: bool
 
 
-class Transcript(Camel):
+class Transcript(CamelModel):
     """What was said in a session, in order of speaking."""
 
     session_id: UUID
@@ -58,7 +58,7 @@ async def get_transcript(
     account = caller.account
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         session = await select_visible_session(db, caller.tenant_id, account, session_id)
-        if may(account, "see_any_session"):
+        if has_permission(account, "see_any_session"):
             stored = await list_segments(db, caller.tenant_id, session_id)
         else:
             stored = await list_heard_segments(db, caller.tenant_id, session_id, account.id)

@@ -5,18 +5,18 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from protocol import MAX_ROOM_NAME, SessionType
-from web.camel import Camel
+from web.camel import CamelModel
 from web.courses_models import CourseProgress, LessonProgress, QuizQuestion
 
 
-class PageCourse(Camel):
+class PageCourse(CamelModel):
     id: UUID
     title: str
     description: str
     learning_objectives: list[str]
 
 
-class PageLesson(Camel):
+class PageLesson(CamelModel):
     """A lesson of a module page. `duration` is in seconds."""
 
     id: UUID
@@ -29,13 +29,13 @@ class PageLesson(Camel):
     quiz: list[QuizQuestion]
 
 
-class PageModule(Camel):
+class PageModule(CamelModel):
     id: UUID
     title: str
     lessons: list[PageLesson]
 
 
-class SessionTypeResult(Camel):
+class SessionTypeResult(CamelModel):
     """Which greeting the tutor gives, and why. `lessonNumber` is null in a preview."""
 
     session_type: SessionType
@@ -48,7 +48,7 @@ class SessionTypeResult(Camel):
     lesson_progress: LessonProgress | None
 
 
-class ModulePage(Camel):
+class ModulePage(CamelModel):
     course: PageCourse
     module: PageModule
     user_id: UUID
@@ -79,11 +79,11 @@ class JoinToken(BaseModel):
     session_id: UUID
 
 
-class LessonChoice(Camel):
+class LessonChoice(CamelModel):
     lesson_id: UUID
 
 
-class LessonChanged(Camel):
+class LessonChanged(CamelModel):
     """The learner's current lesson, and the revision of the change."""
 
     lesson_id: UUID

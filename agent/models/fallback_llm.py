@@ -20,7 +20,7 @@ from pydantic import ValidationError
 import prompts
 from agent.models.provider import Provider
 from agent.offline.tutor import OfflineTutor
-from courses.sentences import is_unfinished, sentence_end, split_sentences
+from courses.sentences import is_unfinished, split_sentences, whole_sentences_length
 
 TIMEOUT_S = 4.0  # to the first words, over all attempts; then between any two chunks
 MAX_RETRY_AFTER_S = 2.0  # if the provider asks for more, the offline tutor answers
@@ -180,7 +180,7 @@ class FallbackStream(llm.LLMStream):
             self._event_ch.send_nowait(llm.ChatChunk(id=self._request_id, usage=usage))
 
     def _say_complete_sentences(self, text: str) -> str:
-        end = sentence_end(text)
+        end = whole_sentences_length(text)
         self._send_text(text[:end])
         return text[end:]
 

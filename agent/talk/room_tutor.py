@@ -15,7 +15,7 @@ from agent.talk.floor import Floor
 from agent.talk.tutor import Tutor
 from agent.text.lines import Line
 from agent.text.speakable import speakable
-from courses.sentences import sentence_end, split_sentences
+from courses.sentences import split_sentences, whole_sentences_length
 
 logger = logging.getLogger("bodh.tutor")
 
@@ -136,7 +136,7 @@ async def _whole_sentences(text: AsyncIterable[str]) -> AsyncIterator[str]:
     async for delta in text:
         held += delta
         *complete, held = split_sentences(held)
-        if sentence_end(f"{held} ") >= len(held.rstrip()):
+        if whole_sentences_length(f"{held} ") >= len(held.rstrip()):
             complete, held = [*complete, held], ""
         for sentence in complete:
             yield sentence

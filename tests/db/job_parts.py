@@ -14,7 +14,7 @@ from db.queue import JobKind
 from db.storage import Storage
 from jobs.kinds import KINDS
 from jobs.runner import JobRunner
-from jobs.work import JobFunction, Parts, Work
+from jobs.work import JobFunction, JobResources, Work
 from tests.conftest import Database
 
 NOWHERE = Storage(MemoryStore())  # for jobs that store nothing
@@ -33,7 +33,7 @@ async def running(
 ) -> AsyncIterator[None]:
     """Runs queued jobs until the end of the block."""
     db = await asyncpg.connect(database.dsn("bodh_jobs"))
-    runner = asyncio.create_task(JobRunner(db, Parts(pool, storage, utc_now), kinds).run())
+    runner = asyncio.create_task(JobRunner(db, JobResources(pool, storage, utc_now), kinds).run())
     try:
         yield
     finally:

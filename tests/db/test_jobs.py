@@ -20,7 +20,7 @@ from db.queue import (
     start_job,
 )
 from db.tenants import ensure_tenant
-from jobs.work import JobFunction, Parts, Work
+from jobs.work import JobFunction, JobResources, Work
 from tests.conftest import Database
 from tests.db.job_parts import (
     NOWHERE,
@@ -170,9 +170,9 @@ async def test_job_that_was_taken_over_has_no_effect(pool: Pool, tenant_id: UUID
     assert first is not None
     assert second is not None
     with pytest.raises(Conflict):
-        await leave_mark(Work(Parts(pool, NOWHERE, utc_now), tenant_id, first))
+        await leave_mark(Work(JobResources(pool, NOWHERE, utc_now), tenant_id, first))
     assert await marks(pool, tenant_id) == []
-    await leave_mark(Work(Parts(pool, NOWHERE, utc_now), tenant_id, second))
+    await leave_mark(Work(JobResources(pool, NOWHERE, utc_now), tenant_id, second))
     assert await marks(pool, tenant_id) == [job_id]
     async with tenant_tx(pool, tenant_id) as db:
         assert await start_job(db, tenant_id, job_id) is None

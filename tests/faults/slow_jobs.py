@@ -12,7 +12,7 @@ import asyncpg
 
 from db import create_pool
 from jobs.runner import JobRunner
-from jobs.work import Parts, Work
+from jobs.work import JobResources, Work
 from tests.db.job_parts import NOWHERE, leave_mark, utc_now
 
 
@@ -25,7 +25,7 @@ async def run(dsn: str, gate: Path) -> None:
 
     pool = await create_pool(dsn)
     db = await asyncpg.connect(dsn)
-    await JobRunner(db, Parts(pool, NOWHERE, utc_now), {"prune": wait_then_mark}).run()
+    await JobRunner(db, JobResources(pool, NOWHERE, utc_now), {"prune": wait_then_mark}).run()
 
 
 if __name__ == "__main__":

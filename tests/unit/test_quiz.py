@@ -2,7 +2,7 @@
 
 import pytest
 
-from courses.quiz import QuizRun, hint_text, passed
+from courses.quiz import QuizRun, hint_text, is_quiz_passed
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from courses.quiz import QuizRun, hint_text, passed
 def test_sixty_percent_right_on_the_first_try_passes(
     correct: int, total: int, expected: bool
 ) -> None:
-    assert passed(QuizRun(None, 0, 0, total, correct, total)) is expected
+    assert is_quiz_passed(QuizRun(None, 0, 0, total, correct, total)) is expected
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from courses.course import Lesson
 from db import Forbidden
 from db.accounts import Account, mint_identity
-from db.roles import Permission, may, may_see_lesson, require_permission, strongest_role
+from db.roles import Permission, has_permission, may_see_lesson, require_permission, strongest_role
 from protocol import Role
 
 ALLOWED: list[tuple[Role, Permission, bool]] = [
@@ -34,7 +34,7 @@ def account(role: Role) -> Account:
 
 @pytest.mark.parametrize(("role", "permission", "allowed"), ALLOWED)
 def test_role_allows(role: Role, permission: Permission, allowed: bool) -> None:
-    assert may(account(role), permission) is allowed
+    assert has_permission(account(role), permission) is allowed
 
 
 def test_what_a_role_does_not_allow_is_forbidden() -> None:

@@ -2,7 +2,12 @@
 
 import pytest
 
-from courses.sentences import is_unfinished, passage_sentences, sentence_end, split_sentences
+from courses.sentences import (
+    is_unfinished,
+    passage_sentences,
+    split_sentences,
+    whole_sentences_length,
+)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +37,7 @@ from courses.sentences import is_unfinished, passage_sentences, sentence_end, sp
     ],
 )
 def test_only_whole_sentences_count(text: str, whole: str) -> None:
-    assert text[: sentence_end(text)] == whole
+    assert text[: whole_sentences_length(text)] == whole
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 /** The design's line icons, 24 by 24. Always used with a word or a label. */
-const paths = {
+const iconPaths = {
   check: <path d="M5 12.5l4.5 4.5L19 7.5" />,
   close: <path d="M6 6l12 12M18 6L6 18" />,
   down: <path d="M5 9l7 7 7-7" />,
@@ -51,12 +51,12 @@ const paths = {
   warn: <path d="M12 4l9 16H3zM12 10v4.5M12 17.2v.1" />,
 } as const;
 
-export type IconName = keyof typeof paths;
+export type IconName = keyof typeof iconPaths;
 
 export function Icon({ name }: { name: IconName }) {
   return (
     <svg className="icon" viewBox="0 0 24 24" aria-hidden="true">
-      {paths[name]}
+      {iconPaths[name]}
     </svg>
   );
 }

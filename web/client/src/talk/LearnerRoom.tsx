@@ -13,7 +13,7 @@ import { texts } from '../texts';
 import { LessonPane } from './LessonPane';
 import { RoomBar } from './RoomBar';
 import { LatestTurn } from './LatestTurn';
-import { Tab, type TabName } from './Tab';
+import { RoomTab, type TabName } from './Tab';
 import { TalkPanel } from './TalkPanel';
 import { useTutor } from './tutor';
 import { useCites } from './useCites';
@@ -80,8 +80,8 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
       />
       <main className="both" inert={drawer.shown}>
         <div className="tabs" role="tablist" aria-label={texts.room.tabs}>
-          <Tab name="lesson" tab={tab} onTab={setTab} label={texts.room.lessonTab} />
-          <Tab name="talk" tab={tab} onTab={setTab} label={texts.room.talkTab} />
+          <RoomTab name="lesson" tab={tab} onTab={setTab} label={texts.room.lessonTab} />
+          <RoomTab name="talk" tab={tab} onTab={setTab} label={texts.room.talkTab} />
         </div>
         <section className="lesson" id="lesson" tabIndex={0} aria-label={texts.lesson.label} {...panelAttributes('lesson', phone)}>
           <LessonPane

@@ -1,6 +1,6 @@
 export type TabName = 'lesson' | 'talk';
 
-interface TabProps {
+interface RoomTabProps {
   name: TabName;
   tab: TabName;
   label: string;
@@ -8,7 +8,7 @@ interface TabProps {
 }
 
 /** On a phone, lesson and conversation are tabs. Arrow keys switch. */
-export function Tab({ name, tab, label, onTab }: TabProps) {
+export function RoomTab({ name, tab, label, onTab }: RoomTabProps) {
   const other = name === 'lesson' ? 'talk' : 'lesson';
   return (
     <button
