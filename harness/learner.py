@@ -44,16 +44,16 @@ class Account:
         self._sign_in = {"name": name, "role": role} | ({"tenant": tenant} if tenant else {})
 
     async def sign_in(self) -> "Account":
-        answer_captions_so_far = await self.http.post("/auth/dev-login", json=self._sign_in)
-        answer_captions_so_far.raise_for_status()
-        self.http.headers["Authorization"] = f"Bearer {answer_captions_so_far.json()['token']}"
+        answer = await self.http.post("/auth/dev-login", json=self._sign_in)
+        answer.raise_for_status()
+        self.http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
         self.http.cookies.clear()
         return self
 
     async def get(self, path: str) -> Any:
-        answer_captions_so_far = await self.http.get(path)
-        answer_captions_so_far.raise_for_status()
-        return answer_captions_so_far.json()
+        answer = await self.http.get(path)
+        answer.raise_for_status()
+        return answer.json()
 
     async def course(self) -> dict[str, Any]:
         course: dict[str, Any] = await self.get("/api/courses/ml-intro")
@@ -63,16 +63,14 @@ class Account:
         query = {"courseId": "ml-intro", "moduleId": module_id}
         if lesson_id:
             query["lesson"] = lesson_id
-        answer_captions_so_far = await self.http.post("/api/livekit/token", params=query, json={})
-        assert answer_captions_so_far.status_code == 201, answer_captions_so_far.text
-        ticket: dict[str, Any] = answer_captions_so_far.json()
+        answer = await self.http.post("/api/livekit/token", params=query, json={})
+        assert answer.status_code == 201, answer.text
+        ticket: dict[str, Any] = answer.json()
         return ticket
 
     async def transcript(self, session_id: str) -> list[dict[str, Any]]:
-        answer_captions_so_far = await self.get(
-            f"/api/sessions/{session_id}/transcript?format=json"
-        )
-        segments: list[dict[str, Any]] = answer_captions_so_far["segments"]
+        answer = await self.get(f"/api/sessions/{session_id}/transcript?format=json")
+        segments: list[dict[str, Any]] = answer["segments"]
         return segments
 
     async def kept(self, session_id: str, count: int) -> list[dict[str, Any]]:
@@ -179,21 +177,21 @@ class Learner:
         return info.stream_id
 
     async def rpc(self, method: str, payload: dict[str, Any]) -> dict[str, Any]:
-        answer_captions_so_far = await self.room.local_participant.perform_rpc(
+        answer = await self.room.local_participant.perform_rpc(
             destination_identity=self.agents()[0], method=method, payload=json.dumps(payload)
         )
-        result: dict[str, Any] = json.loads(answer_captions_so_far)
+        result: dict[str, Any] = json.loads(answer)
         return result
 
     async def data(self, topic: str, payload: dict[str, Any]) -> None:
         await self.room.local_participant.publish_data(json.dumps(payload), topic=topic)
 
     async def change_lesson(self, lesson_id: str) -> dict[str, Any]:
-        answer_captions_so_far = await self.account.http.post(
+        answer = await self.account.http.post(
             f"/api/rooms/{self.room_name}/lesson", json={"lessonId": lesson_id}
         )
-        answer_captions_so_far.raise_for_status()
-        lesson: dict[str, Any] = answer_captions_so_far.json()
+        answer.raise_for_status()
+        lesson: dict[str, Any] = answer.json()
         return lesson
 
     def agents(self) -> list[str]:
@@ -254,13 +252,13 @@ class Learner:
         The "one moment" filler of a busy machine is not an answer.
         """
 
-        def answer_captions_so_far() -> list[Caption]:
+        def answer_captions() -> list[Caption]:
             said = self.tutor_captions(after)
             return [one for one in said if not FILLER.startswith(one.text.strip())]
 
-        await self.until(answer_captions_so_far, 20, "an answer")
+        await self.until(answer_captions, 20, "an answer")
         await self.until(
-            lambda: answer_captions_so_far()[0].final or len(self.tutor_text(after)) > 60,
+            lambda: answer_captions()[0].final or len(self.tutor_text(after)) > 60,
             15,
             "words of an answer",
         )
