@@ -12,6 +12,7 @@ import os
 import pwd
 import shutil
 import signal
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from urllib.parse import quote
 
 import asyncpg
 
-from db import AWAY
+from db import AWAY, confine
 from settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -35,10 +36,11 @@ NEEDED_MB = 200
 READY_S = 120.0  # recovery after a crash can take a while
 STOP_S = 20.0
 CAP_DAC_READ_SEARCH = 2
+RUN_MARK = "BODH_RUN"  # set by `make up`
 
 INITDB = [
     f"--username={SUPERUSER}",
-    "--auth=trust",  # the socket's folder is closed to others
+    "--auth=peer",
     "--encoding=UTF8",
     "--locale=C",
     "--locale-provider=builtin",
@@ -213,7 +215,8 @@ async def initialise_cluster(binaries: Path, cluster: Cluster) -> None:
     _give_to_server_user(draft)
     process = await spawn_unprivileged(
         [str(binaries / "initdb"), "-D", str(draft), *INITDB],
-        [binaries, draft],
+        binaries=binaries,
+        writable=[draft],
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -231,6 +234,7 @@ async def initialise_cluster(binaries: Path, cluster: Cluster) -> None:
 async def launch_server(binaries: Path, cluster: Cluster) -> asyncio.subprocess.Process:
     """Starts the server in its own session, so Ctrl-C reaches only us and we stop it in order."""
     (cluster.data / "postmaster.pid").unlink(missing_ok=True)
+    allow_own_user_only(cluster)
     options = (
         f'unix_socket_directories="{cluster.sockets}"',
         "listen_addresses=",
@@ -241,38 +245,64 @@ async def launch_server(binaries: Path, cluster: Cluster) -> asyncio.subprocess.
     )
     settings = [part for option in options for part in ("-c", option)]
     command = [str(binaries / "postgres"), "-D", str(cluster.data), *settings]
-    return await spawn_unprivileged(command, [binaries, cluster.data, cluster.sockets])
-
-
-async def spawn_unprivileged(
-    command: Sequence[str], paths: Sequence[Path], **kwargs: Any
-) -> asyncio.subprocess.Process:
-    prefix, identity = unprivileged_command(paths)
-    program, *arguments = [*prefix, *command]
-    return await asyncio.create_subprocess_exec(
-        program, *arguments, cwd="/", start_new_session=True, **identity, **kwargs
+    return await spawn_unprivileged(
+        command, binaries=binaries, writable=[cluster.data, cluster.sockets]
     )
 
 
-def unprivileged_command(paths: Sequence[Path]) -> tuple[list[str], dict[str, Any]]:
-    """A command prefix and Popen arguments with which root runs a program as SERVER_USER.
+def allow_own_user_only(cluster: Cluster) -> None:
+    """Lets our system user sign in as every role, and no one else. Takes effect at the start."""
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    (cluster.data / "pg_hba.conf").write_text("local all all peer map=bodh\n")
+    (cluster.data / "pg_ident.conf").write_text(f'bodh "{user}" all\n')
+
+
+async def spawn_unprivileged(
+    command: Sequence[str], *, binaries: Path, writable: Sequence[Path], **kwargs: Any
+) -> asyncio.subprocess.Process:
+    """Starts a program of the server without any secret in its environment."""
+    program, *arguments = [*unprivileged_prefix(binaries, writable), *command]
+    return await asyncio.create_subprocess_exec(
+        program, *arguments, cwd="/", start_new_session=True, env=bare_environment(), **kwargs
+    )
+
+
+def bare_environment() -> dict[str, str]:
+    """Without secrets. The mark lets `make down` find the server after a kill."""
+    kept = {name: os.environ[name] for name in ("PATH", RUN_MARK) if name in os.environ}
+    return {"LC_ALL": "C", **kept}
+
+
+def unprivileged_prefix(binaries: Path, writable: Sequence[Path]) -> list[str]:
+    """The words before a command with which root runs it as SERVER_USER, confined to the folders.
 
     That user cannot enter a checkout in a private folder such as /root. Instead of opening the
-    folder to everybody, we give the server the one capability to enter private folders.
+    folder to everybody, we give the server the one capability to enter private folders; `confine`
+    keeps it from using the capability elsewhere.
     """
     if os.geteuid() != 0:
-        return [], {}
-    if all(is_reachable(path) for path in paths):
-        return [], {"user": SERVER_USER, "group": _server_user().pw_gid, "extra_groups": []}
+        return []
+    confined = [sys.executable, "-I", confine.__file__]
+    confined += [f"--read-only={folder}" for folder in program_folders(binaries)]
+    confined += [f"--writable={folder}" for folder in writable]
+    if not confine.can_confine():
+        logger.warning(
+            "postgres can read files outside its folder: this kernel has no Landlock. "
+            "Run as another user than root, or set DATABASE_URL"
+        )
+    if all(is_reachable(path) for path in (binaries, *writable)):
+        return [*confined, f"--user={SERVER_USER}", "--"]
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise EmbeddedError(
-            f"root may not run Postgres, and user {SERVER_USER} cannot reach {paths[0]}: "
+            f"root may not run Postgres, and user {SERVER_USER} cannot reach {writable[0]}: "
             "run as another user, move the checkout to an open folder, or set DATABASE_URL"
         )
     right = "dac_read_search" if _has_capability(CAP_DAC_READ_SEARCH) else "dac_override"
     # no_setuid_fixup: makes access(2), with which Postgres finds its files, honour the capability
     return [
+        *confined,
+        "--",
         setpriv,
         f"--reuid={SERVER_USER}",
         f"--regid={_server_user().pw_gid}",
@@ -280,7 +310,13 @@ def unprivileged_command(paths: Sequence[Path]) -> tuple[list[str], dict[str, An
         "--securebits=+no_setuid_fixup",
         f"--inh-caps=-all,+{right}",
         f"--ambient-caps=-all,+{right}",
-    ], {}
+    ]
+
+
+def program_folders(binaries: Path) -> list[Path]:
+    """The wheel's package, and its shared libraries beside it."""
+    package = binaries.parents[1]
+    return [package, package.with_name(f"{PACKAGE}.libs")]
 
 
 def is_reachable(path: Path) -> bool:

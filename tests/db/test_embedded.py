@@ -1,13 +1,18 @@
 """The embedded server: one per folder, reused after a kill, nothing left behind."""
 
 import asyncio
+import multiprocessing
 import os
+import pwd
 import shutil
 import signal
+import socket
+import struct
 import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -97,6 +102,61 @@ async def test_no_disk_space_is_one_clear_error(
     monkeypatch.setattr(embedded, "NEEDED_MB", 2**40)
     with pytest.raises(EmbeddedError, match=r"no disk space: \d+ MB are free at /"):
         await embedded.start_server(cluster)
+
+
+async def test_server_has_no_secret_and_as_root_reads_nothing_outside_its_folder(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = tmp_path / "outside.txt"
+    outside.write_text("a secret of the host")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-planted")
+    child = await embedded.start_server(cluster)
+    assert child is not None
+    environment = Path(f"/proc/{child.pid}/environ")
+    assert b"sk-planted" not in await asyncio.to_thread(environment.read_bytes)
+    db = await asyncpg.connect(cluster.dsn("postgres", "postgres"))
+    try:
+        assert await db.fetchval("select pg_read_file('PG_VERSION')") == "18\n"
+        if os.geteuid() == 0:
+            for path in (outside, "/etc/shadow", "/etc/hostname"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await db.fetchval("select pg_read_file($1)", str(path))
+    finally:
+        await db.close()
+
+
+async def test_no_other_user_of_the_host_can_sign_in(cluster: Cluster) -> None:
+    await embedded.start_server(cluster)
+    for folder in (cluster.sockets.parent, cluster.sockets):
+        folder.chmod(0o711)  # even if the folder were open
+    address = str(cluster.sockets / ".s.PGSQL.5432")
+    assert await asyncio.to_thread(sign_in_as, os.geteuid(), address) == b"R"
+    if os.geteuid() == 0:
+        assert await asyncio.to_thread(sign_in_as, pwd.getpwnam("nobody").pw_uid, address) == b"E"
+
+
+def sign_in_as(user: int, address: str) -> bytes:
+    """The first byte of the server's answer to a process of the user: R to go on, E for an error.
+
+    The socket itself admits everyone: only the server can refuse.
+    """
+    ours, theirs = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(
+        target=_sign_in_as, args=(user, address, theirs)
+    )
+    process.start()
+    process.join(10)
+    return bytes(ours.recv()) if ours.poll(0) else b""
+
+
+def _sign_in_as(user: int, address: str, answer: Any) -> None:
+    os.setuid(user)
+    startup = struct.pack("!I", 196608) + b"user\0postgres\0database\0postgres\0\0"
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(address)
+        connection.sendall(struct.pack("!I", len(startup) + 4) + startup)
+        answer.send(connection.recv(1))
 
 
 async def test_pool_replaces_connections_after_a_restart(
