@@ -21,7 +21,7 @@ async def store_pictures(
     Queues the deletion of pictures that no passage shows any more. Raises StorageUnavailable.
     """
     await lock_pictures(db, tenant_id, course_id)
-    stored = set(await storage.names(tenant_id, _picture_folder(course_id)))
+    stored = set(await storage.list_names(tenant_id, _picture_folder(course_id)))
     for picture in pictures:
         name = picture_object(course_id, picture.name)
         if name not in stored:
@@ -34,7 +34,7 @@ async def delete_unused_pictures(
     db: Connection, storage: Storage, tenant_id: UUID, course_id: UUID
 ) -> None:
     await lock_pictures(db, tenant_id, course_id)
-    stored = set(await storage.names(tenant_id, _picture_folder(course_id)))
+    stored = set(await storage.list_names(tenant_id, _picture_folder(course_id)))
     used = await list_picture_objects(db, tenant_id, course_id)
     await storage.delete(tenant_id, sorted(stored - used))
 

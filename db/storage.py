@@ -66,7 +66,7 @@ class Storage:
             async for chunk in found.stream(min_chunk_size=CHUNK):
                 yield bytes(chunk)
 
-    async def names(self, tenant_id: UUID, prefix: str) -> list[str]:
+    async def list_names(self, tenant_id: UUID, prefix: str) -> list[str]:
         """Names below a folder such as `courses/5f3a`, sorted."""
         first = f"{tenant_id}/"
         found: list[str] = []

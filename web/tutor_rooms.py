@@ -69,7 +69,9 @@ async def post_token(
 
     Without `lesson` the learner stays on the lesson of their last visit to the room.
     """
-    course_key, module_key = await _course_and_module(running, caller, body, course_id, module_id)
+    course_key, module_key = await _requested_course_and_module(
+        running, caller, body, course_id, module_id
+    )
     opened = await _open_room(running, caller, course_key, module_key, lesson, stay=True)
     response.headers["Cache-Control"] = "no-store"
     return JoinToken(
@@ -98,7 +100,7 @@ async def post_lesson(
     return LessonChanged(lesson_id=body.lesson_id, revision=revision)
 
 
-async def _course_and_module(
+async def _requested_course_and_module(
     running: AppContext,
     caller: SignedInAccount,
     body: TokenRequest | None,

@@ -45,7 +45,7 @@ async def test_picture_is_stored_once_and_a_second_import_queues_nothing(
         course_id = await import_pictures(pool, storage, tenant_id, file)
     (picture,) = file.pictures
     name = picture_object(course_id, picture.name)
-    assert await storage.names(tenant_id, "courses") == [name]
+    assert await storage.list_names(tenant_id, "courses") == [name]
     assert b"".join([chunk async for chunk in storage.read(tenant_id, name)]) == PNG
     assert await jobs_queued(pool, tenant_id) == []
 
@@ -62,13 +62,13 @@ async def test_picture_that_no_passage_shows_is_deleted_by_a_job(
     lesson.write_text(lesson.read_text().replace("![b](images/b.png)", "no picture"))
     await import_pictures(pool, storage, tenant_id, read_course(folder))
     assert await jobs_queued(pool, tenant_id) == ["delete_pictures"]
-    assert await storage.names(tenant_id, "courses") == sorted([kept, gone])
+    assert await storage.list_names(tenant_id, "courses") == sorted([kept, gone])
     async with (
         await create_pool(database.dsn("bodh_jobs")) as jobs_pool,
         running(database, jobs_pool, storage=storage),
     ):
         await until_ended(pool, tenant_id, 1)
-    assert await storage.names(tenant_id, "courses") == [kept]
+    assert await storage.list_names(tenant_id, "courses") == [kept]
 
 
 async def test_picture_of_a_withdrawn_lesson_is_kept_with_its_progress(
@@ -89,7 +89,7 @@ async def test_picture_of_a_withdrawn_lesson_is_kept_with_its_progress(
     lesson.rename(lesson.with_name("01-pears.md")).write_text("---\ntitle: Pears\n---\nA pear.\n")
     await import_pictures(pool, storage, tenant_id, read_course(folder))
     assert await jobs_queued(pool, tenant_id) == []
-    assert len(await storage.names(tenant_id, f"courses/{course_id}")) == 1
+    assert len(await storage.list_names(tenant_id, f"courses/{course_id}")) == 1
 
 
 async def test_import_command_stores_pictures_and_reports_a_missing_one(
@@ -105,7 +105,7 @@ async def test_import_command_stores_pictures_and_reports_a_missing_one(
         )  # fmt: skip
 
     assert run().returncode == 0
-    names = await open_storage(settings).names(tenant_id, "courses")
+    names = await open_storage(settings).list_names(tenant_id, "courses")
     assert [Path(name).suffix for name in names] == [".png"]
     (folder / "01-start" / "images" / "a.png").unlink()
     refused = run()

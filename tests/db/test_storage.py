@@ -72,8 +72,8 @@ async def test_names_are_those_below_a_folder_of_the_tenant(storage: Storage) ->
     for name in ("courses/x/2", "courses/x/1", "courses/xy/1", "other/1"):
         await storage.put(tenant, name, b"")
     await storage.put(other, "courses/x/3", b"")
-    assert await storage.names(tenant, "courses/x") == ["courses/x/1", "courses/x/2"]
-    assert await storage.names(uuid4(), "courses") == []
+    assert await storage.list_names(tenant, "courses/x") == ["courses/x/1", "courses/x/2"]
+    assert await storage.list_names(uuid4(), "courses") == []
 
 
 async def test_deleted_object_is_gone_and_can_be_deleted_again(storage: Storage) -> None:

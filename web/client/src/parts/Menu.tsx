@@ -1,6 +1,6 @@
 import { useEffect, useId, useRef, useState, type KeyboardEvent, type ReactNode } from 'react';
 
-interface MenuProps {
+interface MenuButtonProps {
   label: string;
   button: ReactNode;
   /** links and buttons of role `menuitem` */
@@ -8,7 +8,7 @@ interface MenuProps {
 }
 
 /** A button with a menu. Arrow keys move; Esc or a choice closes it. */
-export function MenuButton({ label, button, children }: MenuProps) {
+export function MenuButton({ label, button, children }: MenuButtonProps) {
   const [open, setOpen] = useState(false);
   const wrap = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
