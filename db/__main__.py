@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import asyncpg
@@ -11,13 +12,14 @@ import telemetry
 from courses.folder import CourseFolderError, read_course
 from courses.tree import build_tree
 from db import AWAY, Conflict, acquire, create_pool, tenant_tx
+from db.account_commands import AccountError, block, give_role, make_admin, unblock
 from db.backup import BackupError, back_up, restore
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve_postgres
 from db.importing import import_course
 from db.pictures import store_pictures
 from db.role_rights import refuse_powerful_role
 from db.storage import StorageUnavailable, open_storage
-from db.tenants import DEFAULT, ensure_tenant
+from db.tenants import DEFAULT, ensure_tenant, find_tenant
 from db.verify import verify_logs
 from settings import Settings, SettingsError, prepare_settings
 
@@ -29,6 +31,7 @@ class BrokenLogError(Exception):
 
 
 PROBLEMS = (
+    AccountError,
     BackupError,
     BrokenLogError,
     EmbeddedError,
@@ -42,6 +45,13 @@ UNMIGRATED = (
     asyncpg.InvalidAuthorizationSpecificationError,  # no role
     asyncpg.UndefinedTableError,
 )
+
+ACCOUNT_COMMANDS = {
+    "admin": "make the account an admin, or invite the first one",
+    "role": "give the account a role that its sign-in does not change",
+    "block": "sign the account out and keep it out, also of rooms",
+    "unblock": "let the account in again",
+}
 
 
 def main() -> int:
@@ -73,6 +83,12 @@ def parse_arguments() -> argparse.Namespace:
     importing = commands.add_parser("import", help="import a course folder, or update it")
     importing.add_argument("folder", type=Path)
     importing.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
+    for name, text in ACCOUNT_COMMANDS.items():
+        changing = commands.add_parser(name, help=text)
+        changing.add_argument("who", metavar="EMAIL", help="or id, or `sub` of the sign-in")
+        if name == "role":
+            changing.add_argument("role", choices=("learner", "teacher", "admin", "provider"))
+        changing.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
     commands.add_parser("url", help="print the DSN of the application's role")
     commands.add_parser("verify", help="check that no event log was changed")
     for name, text in (
@@ -101,6 +117,8 @@ async def run_command(arguments: argparse.Namespace, settings: Settings) -> None
             await restore(settings, arguments.folder.absolute(), arguments.url)
         case "verify":
             await verify_database(settings)
+        case "admin" | "role" | "block" | "unblock":
+            await change_account(settings, arguments)
         case "url":
             sys.stdout.write(f"{settings.app_dsn}\n")
 
@@ -137,6 +155,29 @@ async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> N
         await pool.close()
     lessons = sum(len(module.lessons) for module in file.modules)
     sys.stdout.write(f"{course.title}: {len(file.modules)} modules, {lessons} lessons\n")
+
+
+async def change_account(settings: Settings, arguments: argparse.Namespace) -> None:
+    """Raises AccountError."""
+    pool = await create_pool(settings.app_dsn, max_size=1)
+    try:
+        async with acquire(pool) as db:
+            tenant = await find_tenant(db, arguments.tenant)
+        if tenant is None:
+            raise AccountError(f"there is no tenant {arguments.tenant}")
+        async with tenant_tx(pool, tenant.id) as db:
+            match arguments.command:
+                case "admin":
+                    await make_admin(db, tenant.id, arguments.who)
+                case "role":
+                    role = None if arguments.role == "provider" else arguments.role
+                    await give_role(db, tenant.id, arguments.who, role)
+                case "block":
+                    await block(db, tenant.id, arguments.who, datetime.now(UTC))
+                case "unblock":
+                    await unblock(db, tenant.id, arguments.who)
+    finally:
+        await pool.close()
 
 
 async def verify_database(settings: Settings) -> None:

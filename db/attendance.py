@@ -6,6 +6,7 @@ the head of a log.
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
@@ -17,6 +18,28 @@ from db.events import append_event
 from db.stays import INFERRED, MARGIN, ParticipantRow, SessionStretch, Stay, total_length
 
 CLOCKS = timedelta(seconds=2)  # the media server reports whole seconds
+
+
+@dataclass(frozen=True)
+class Present:
+    session_id: UUID
+    room_name: str
+    identity: str
+
+
+async def list_blocked_present(db: Connection, tenant_id: UUID) -> list[Present]:
+    """Blocked accounts in rooms."""
+    rows = await db.fetch(
+        """select distinct s.id as session_id, r.name as room_name, a.identity
+           from livekit_participants p
+           join accounts a on a.tenant_id = p.tenant_id and a.id = p.account_id
+           join sessions s on s.tenant_id = p.tenant_id and s.id = p.session_id
+           join livekit_rooms r on r.tenant_id = s.tenant_id and r.id = s.room_id
+           where p.tenant_id = $1 and p.left_at is null and a.blocked_at is not null
+           order by r.name, a.identity""",
+        tenant_id,
+    )
+    return [Present(**row) for row in rows]
 
 
 async def list_durations(

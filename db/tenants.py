@@ -20,6 +20,11 @@ async def find_tenant(db: Connection, slug: str) -> Tenant | None:
     return None if row is None else Tenant(**row)
 
 
+async def find_tenant_by_id(db: Connection, tenant_id: UUID) -> Tenant | None:
+    row = await db.fetchrow("select id, slug, name from tenants where id = $1", tenant_id)
+    return None if row is None else Tenant(**row)
+
+
 async def list_tenants(db: Connection) -> list[Tenant]:
     rows = await db.fetch("select id, slug, name from tenants order by slug")
     return [Tenant(**row) for row in rows]

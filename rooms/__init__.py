@@ -7,6 +7,7 @@ concurrent metadata updates, and the last one sent does not always win.
 from rooms.admission import tutor_room_name
 from rooms.agents import recreate_room, repeat_dispatch, replace_agent
 from rooms.attendance import reconcile_attendance
+from rooms.blocked import remove_blocked
 from rooms.entry import OpenedRoom, open_room
 from rooms.lessons import adopt_lesson, change_lesson, publish_settings, store_lesson
 from rooms.media import (
@@ -32,6 +33,7 @@ __all__ = [
     "publish_settings",
     "reconcile_attendance",
     "recreate_room",
+    "remove_blocked",
     "repeat_dispatch",
     "replace_agent",
     "store_lesson",

@@ -5,7 +5,7 @@ Only one watcher of all hosts is active: the one that holds an advisory lock in 
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -22,6 +22,7 @@ from watch.leases import LeaseObserver, Verdict
 LOCK = 0x626F6468  # advisory lock key
 MEDIA_PATIENCE_S = 1.0
 MISSED_S = 30.0  # a room without an agent for this long raises an alarm
+BLOCKED_S = 1.0  # between two looks for blocked accounts in rooms
 RECONCILE_S = 15.0  # the media server gives up on a webhook after five tries in about this time
 OUTSIDE = (*rooms.MEDIA_ERRORS, *AWAY)
 
@@ -139,20 +140,36 @@ async def keep_watch(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(Watcher(settings, lk, pool).run(db))
                 tasks.create_task(_keep_attendance(lk, pool))
+                tasks.create_task(_keep_blocked_out(lk, pool))
         finally:  # the next watcher, maybe on another host, reports these
             metrics.ROOMS_WITHOUT_AGENT.set(0)
             alarm("agent_missing", False)
 
 
 async def _keep_attendance(lk: api.LiveKitAPI, pool: Pool) -> None:
+    async def reconcile() -> None:
+        await rooms.reconcile_attendance(lk, pool, utc_now)
+
+    await _repeat(reconcile, RECONCILE_S, "attendance not reconciled")
+
+
+async def _keep_blocked_out(lk: api.LiveKitAPI, pool: Pool) -> None:
+    async def remove() -> None:
+        await rooms.remove_blocked(lk, pool)
+
+    await _repeat(remove, BLOCKED_S, "blocked accounts not removed")
+
+
+async def _repeat(work: Callable[[], Awaitable[None]], every_s: float, failure: str) -> None:
+    """Forever. A failure is logged with this message, and the work is tried again."""
     while True:
-        await asyncio.sleep(RECONCILE_S)
+        await asyncio.sleep(every_s)
         try:
-            await rooms.reconcile_attendance(lk, pool, utc_now)
+            await work()
         except OUTSIDE as error:
-            logger.warning("attendance not reconciled", extra={"kind": _error_kind(error)})
+            logger.warning(failure, extra={"kind": _error_kind(error)})
         except Exception:
-            logger.exception("attendance not reconciled")
+            logger.exception(failure)
 
 
 def _error_kind(error: Exception) -> str:

@@ -28,6 +28,7 @@ LANDED = {
     "0009_background_jobs.sql": "7119e49b71376b12",
     "0010_watch_webhooks.sql": "84ed8a8b643356da",
     "0011_pictures.sql": "352a72b487fa1ced",
+    "0012_sign_in.sql": "b76924ebbe344f14",
 }
 EMPTY = "t_empty"
 

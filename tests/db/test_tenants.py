@@ -16,6 +16,7 @@ from db import (
     account_settings,
     accounts,
     attendance,
+    auth_sessions,
     courses,
     create_pool,
     enrollments,
@@ -59,6 +60,7 @@ class Ids:
     identity: str
     room_names: list[str]
     identities: list[str]
+    session_key: bytes
 
 
 async def fill(pool: Pool, slug: str) -> Ids:
@@ -88,6 +90,10 @@ async def fill(pool: Pool, slug: str) -> Ids:
             db, tenant.id, [MediaEvent("EV_1", "room_started", NOW)]
         )
         await account_settings.update_settings(db, tenant.id, account.id, {})
+        provider = auth_sessions.ProviderSession("sid", "id token")
+        await auth_sessions.insert_auth_session(
+            db, tenant.id, account.id, slug.encode(), NOW, provider=provider
+        )
         await notices.upsert_notice(
             db, tenant.id, host="host", name="disk_low", since=NOW, now=NOW, facts={"free_mb": 9}
         )
@@ -110,6 +116,7 @@ async def fill(pool: Pool, slug: str) -> Ids:
         account.identity,
         [room.name],
         [account.identity],
+        slug.encode(),
     )
 
 
@@ -128,6 +135,7 @@ async def theirs(pool: Pool) -> Ids:
 READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (accounts.find_account, ("account_id",), {}),
     (accounts.find_account_by_identity, ("identity",), {}),
+    (auth_sessions.find_signed_in, ("session_key",), {"now": NOW}),
     (courses.find_lesson, ("lesson_id",), {}),
     (courses.find_module, ("course_id", "module_id"), {}),
     (courses.list_lessons, ("module_id",), {}),
@@ -217,6 +225,10 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(attendance.reconcile_stays, theirs.session_id, [], at(60))
     await refused(attendance.close_stays_of_ended_sessions)
     await refused(erasing.erase_words, theirs.session_id, theirs.account_id, NOW)
+    await refused(auth_sessions.delete_auth_session, theirs.session_key)
+    await refused(auth_sessions.delete_sessions_of, theirs.account_id)
+    await refused(accounts.update_blocked_at, theirs.account_id, NOW)
+    await refused(accounts.update_given_role, theirs.account_id, "admin")
     await refused(account_settings.update_settings, theirs.account_id, {"theme": "dark"})
     assert await dump(pool, theirs.tenant_id) == before
 

@@ -14,6 +14,7 @@ from obstore.store import MemoryStore
 import db as database_package
 from courses.tree import CourseTree
 from db import Connection, accounts, fetch_one
+from db.auth_sessions import LIFE, ProviderSession
 from db.event_kinds import AgentDispatched, SessionStarted
 from db.local_inbox import MediaEvent
 from db.notices import KEPT
@@ -84,6 +85,8 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "segments": [said], "events": [joined], "age": timedelta(days=-1),
         "host": "host", "since": NOW, "facts": {"free_mb": 8}, "active": [],
         "storage": Storage(MemoryStore()), "pictures": (),
+        "who": "dev:learner of template", "email": "new@school.example", "blocked_at": at(7),
+        "provider": ProviderSession("sid", "token"),
         "job_id": JOB, "tries": 0, "delay": timedelta(seconds=8),
     }  # fmt: skip
 
@@ -118,7 +121,17 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
     answer = replace(segment(ids.session_id, "new", 1, None), in_reply_to="e")
     letter = {"session_id": str(ids.session_id), "in_reply_to": "e"}
     return {
-        "accounts.ensure_account": [{"name": "new name"}],
+        "accounts.ensure_account": [
+            {"name": "new name"}, {"name": "new name", "issued_at": at(60)},
+            {"name": "n", "subject": "new", "email": "invited@school.example"},
+            {"name": "n", "subject": "newer", "email": "badr@school.example"},
+        ],
+        "auth_sessions.insert_auth_session": [{"key": b"new"}],
+        "auth_sessions.find_signed_in": [
+            {"key": b"template"}, {"key": b"template", "now": at(4000)},
+        ],
+        "auth_sessions.delete_auth_session": [{"key": b"template"}],
+        "auth_sessions.delete_ended_sessions": [{}, {"now": at(60) + LIFE}],
         "accounts.find_account_by_identity": [{}, {"identity": given["foreign_identity"]}],
         "attendance.reconcile_stays": [
             {"present": []}, {"present": strangers[0]}, {"present": strangers[1], "at": at(600)},

@@ -2,9 +2,9 @@
 
 from uuid import UUID
 
-from db import Connection, attendance, transcripts
+from db import Connection, accounts, attendance, transcripts
 from db.stays import ParticipantRow
-from tests.db.rows import NOW, make_learner, segment
+from tests.db.rows import NOW, segment
 from tests.db.test_tenants import Ids
 from tests.db.twins import make_twin
 
@@ -13,11 +13,20 @@ MARKS = ("CANARYONE", "CANARYTWO")
 
 async def enrich(db: Connection, ids: Ids) -> None:
     """Adds more rows that statements look for: a second person, answers, another stay."""
-    badr = await make_learner(db, ids.tenant_id, "Badr")
+    badr = await accounts.ensure_account(
+        db,
+        ids.tenant_id,
+        subject="dev:Badr",
+        name="Badr",
+        role="learner",
+        email="badr@school.example",
+    )
     stay = ParticipantRow(ids.session_id, "PA_open", badr.id, NOW, None)
     await attendance.upsert_participants(db, ids.tenant_id, [stay])
     tutor = [segment(ids.session_id, key, start, None) for key, start in (("r", 3), ("t", 50))]
     await transcripts.insert_segments(db, ids.tenant_id, tutor)
+    await accounts.update_blocked_at(db, ids.tenant_id, badr.id, NOW)
+    await accounts.insert_invited(db, ids.tenant_id, "invited@school.example", "admin")
 
 
 # rows that no function of db/ creates in this form
@@ -74,6 +83,7 @@ ONLY_FIRST = (
        where q.tenant_id = $1""",
     """update livekit_participants set left_at = joined_at + interval '13 seconds'
        where tenant_id = $1 and left_at is null""",
+    "update accounts set claims_at = '2027-01-01' where tenant_id = $1 and subject like 'dev:l%'",
 )
 ONLY_SECOND = (
     """insert into passages (tenant_id, lesson_id, number, kind, body)
