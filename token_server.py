@@ -13,7 +13,8 @@ from db.role_rights import refuse_powerful_role
 from db.roles import ROLE_NAMES
 from settings import Settings, SettingsError, prepare_settings
 from web.app import create_app
-from web.auth import DEFAULT_TENANT, Claims, make_token
+from web.auth import DEFAULT_TENANT, make_token
+from web.claims import Claims
 
 GRACE_S = 5  # for running requests to finish at shutdown
 

@@ -85,7 +85,16 @@ class Settings(BaseSettings):
     auth_secret: SecretStr = SecretStr("")
     auth_issuer: str = "bodh"
     auth_audience: str = "bodh"
+    auth_roles_claim: str = "roles"
+    auth_role_names: str = ""
+    auth_tenant_claim: str = ""
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr = SecretStr("")
+    oidc_scopes: str = "openid profile email"
+    oidc_trust_email: bool = False
     oidc_jwks_url: str = ""
+    return_origins: str = ""
     dev_login: bool = True
 
     # rooms and tokens
@@ -156,6 +165,27 @@ class Settings(BaseSettings):
         if self.livekit_url:
             return self.livekit_url
         return f"ws://{self.livekit_media_host}:{self.livekit_port}"
+
+    @property
+    def has_provider_keys(self) -> bool:
+        """True if an identity provider signs the tokens, instead of AUTH_SECRET."""
+        return bool(self.oidc_issuer or self.oidc_jwks_url)
+
+    @property
+    def provider_issuer(self) -> str:
+        """`iss` of the identity provider's tokens."""
+        return self.oidc_issuer or self.auth_issuer
+
+    @property
+    def role_names(self) -> dict[str, str]:
+        """The provider's own names of roles, in lower case, with the role that each one gives."""
+        pairs = (pair.rpartition("=") for pair in self.auth_role_names.split(",") if pair.strip())
+        return {name.strip().lower(): role.strip() for name, _, role in pairs}
+
+    @property
+    def allowed_return_origins(self) -> frozenset[str]:
+        """Other sites to which a sign-in may return, such as `https://portal.example`."""
+        return frozenset(self.return_origins.lower().replace(",", " ").split())
 
     @property
     def metrics_address_port(self) -> int:
@@ -265,3 +295,20 @@ def _incomplete(settings: Settings) -> Iterator[str]:
             yield f"{kind}_BASE_URL is set: set {kind}_MODEL to a model it serves"
     if settings.lease_stale < 2 * settings.lease_heartbeat:
         yield "LEASE_STALE is shorter than two heartbeats: set at least twice LEASE_HEARTBEAT"
+    yield from _incomplete_sign_in(settings)
+
+
+def _incomplete_sign_in(settings: Settings) -> Iterator[str]:
+    if settings.oidc_issuer and not settings.oidc_client_id:
+        yield "OIDC_ISSUER is set: set OIDC_CLIENT_ID to the id of Bodh's client"
+    if "openid" not in settings.oidc_scopes.split():
+        yield "OIDC_SCOPES is not valid: it must contain openid"
+    roles = ("learner", "teacher", "admin")
+    if any(not name or role not in roles for name, role in settings.role_names.items()):
+        yield (
+            "AUTH_ROLE_NAMES is not valid: write NAME=ROLE, separated by commas, "
+            "where ROLE is learner, teacher or admin"
+        )
+    for origin in sorted(settings.allowed_return_origins):
+        if not re.fullmatch(r"https?://[^/?#@\\]+", origin):
+            yield f"RETURN_ORIGINS is not valid: {origin} is not like https://portal.example"

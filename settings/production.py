@@ -25,7 +25,7 @@ def _list_missing(settings: Settings) -> list[str]:
         "LIVEKIT_API_SECRET": settings.livekit_api_secret.get_secret_value(),
         "DATABASE_URL": settings.database_url,
     }
-    if not settings.oidc_jwks_url:
+    if not settings.has_provider_keys:
         needed["AUTH_SECRET"] = settings.auth_secret.get_secret_value()
     return [
         f"{name} is not set: BODH_ENV=production needs it"
@@ -85,8 +85,12 @@ def _list_bad_addresses(settings: Settings) -> list[str]:
             "LIVEKIT_PUBLIC_URL is not wss: an https page may not connect to it, "
             "so set the wss address of the media server"
         )
-    if settings.oidc_jwks_url and _scheme(settings.oidc_jwks_url) != "https":
-        problems.append("OIDC_JWKS_URL is not https: anyone on the way could replace the keys")
+    for name, address in (
+        ("OIDC_ISSUER", settings.oidc_issuer),
+        ("OIDC_JWKS_URL", settings.oidc_jwks_url),
+    ):
+        if address and _scheme(address) != "https":
+            problems.append(f"{name} is not https: anyone on the way could replace the keys")
     return problems
 
 

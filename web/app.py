@@ -1,4 +1,4 @@
-"""The HTTP application. Opens and closes the pool, media client, verifier and inbox."""
+"""The HTTP application. Opens and closes the pool, media client, provider and inbox."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +20,7 @@ from web import (
     files,
     health,
     notices,
+    oidc_sign_in,
     own_transcripts,
     pages,
     sign_in,
@@ -29,7 +30,9 @@ from web import (
 )
 from web.auth import TokenVerifier
 from web.dependencies import AppContext, utc_now
+from web.keys import ProviderKeys
 from web.middleware import AccessLog, BodyLimit, SecurityHeaders, security_headers
+from web.oidc import Provider
 
 
 def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -> FastAPI:
@@ -42,12 +45,24 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             stack.push_async_callback(pool.close)
             lk = rooms.connect_media(settings)
             stack.push_async_callback(lk.aclose)
-            verifier = TokenVerifier(settings)
-            stack.push_async_callback(verifier.aclose)
+            provider = Provider(settings)
+            stack.push_async_callback(provider.aclose)
+            keys = ProviderKeys(provider.fetch_keys)
+            stack.push_async_callback(keys.aclose)
+            if settings.has_provider_keys:
+                keys.refresh()  # before the first sign-in asks for them
+            verifier = TokenVerifier(settings, keys)
             inbox = LocalInbox(settings.inbox_path)
             stack.push_async_callback(inbox.close)
             app.state.context = AppContext(
-                settings, pool, lk, verifier, inbox, open_storage(settings), clock
+                settings,
+                pool,
+                lk,
+                verifier,
+                provider,
+                inbox,
+                open_storage(settings),
+                clock,
             )
             yield
 
@@ -66,7 +81,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(SecurityHeaders, headers=security_headers(settings))
     app.add_middleware(AccessLog)
     error_responses.register_error_handlers(app)
-    accounts = (sign_in, account_settings, own_transcripts)
+    accounts = (sign_in, oidc_sign_in, account_settings, own_transcripts)
     sessions = (tutor_rooms, transcripts, events, webhooks)
     for part in (*accounts, courses, files, *sessions, notices, health, pages):
         app.include_router(part.router)

@@ -12,13 +12,18 @@ from livekit import api
 
 from db import Forbidden, Pool, acquire, tenant_tx
 from db.accounts import Account, ensure_account
+from db.auth_sessions import find_signed_in
 from db.local_inbox import LocalInbox
 from db.rate_limits import count_request
 from db.storage import Storage
-from db.tenants import Tenant, ensure_tenant, find_tenant
+from db.tenants import Tenant, ensure_tenant, find_tenant, find_tenant_by_id, list_tenants
 from settings import Settings
-from web.auth import COOKIE, Claims, TokenVerifier, token_of
-from web.errors import RateExceeded
+from web.auth import TokenVerifier
+from web.claims import Claims
+from web.cookies import SESSION, session_key_of
+from web.errors import AccountBlocked, RateExceeded, SignInRequired
+from web.oidc import Provider
+from web.origins import check_origin
 
 
 def utc_now() -> datetime:
@@ -33,6 +38,7 @@ class AppContext:
     pool: Pool
     lk: api.LiveKitAPI
     verifier: TokenVerifier
+    provider: Provider
     inbox: LocalInbox
     storage: Storage
     clock: Callable[[], datetime] = utc_now
@@ -56,9 +62,11 @@ def context_of(request: Request) -> AppContext:
 
 Running = Annotated[AppContext, Depends(context_of)]
 
-# declared only for the OpenAPI document: token_of reads the bearer token and the cookie
+# declared only for the OpenAPI document
 _bearer = HTTPBearer(auto_error=False, description="A sign-in JWT")
-_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The same JWT, set at sign-in")
+_cookie = APIKeyCookie(
+    name=SESSION, auto_error=False, description="Set at sign-in; over https: `__Host-` before it"
+)
 
 
 async def signed_in(
@@ -67,35 +75,86 @@ async def signed_in(
     _by_bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
     _by_cookie: Annotated[str | None, Depends(_cookie)],
 ) -> SignedInAccount:
-    """The account of the request, created on its first valid token.
+    """The account of the request's bearer token, or else of the session in its cookie.
 
-    Raises SignInRequired, SignInUnavailable, Forbidden.
+    Raises SignInRequired, SignInUnavailable, AccountBlocked, Forbidden.
     """
-    claims = await running.verifier.verify(token_of(request))
-    tenant = await _tenant_of_claims(running, claims)
-    async with tenant_tx(running.pool, tenant.id) as db:
-        account = await ensure_account(
-            db, tenant.id, subject=claims.subject, name=claims.name, role=claims.role
-        )
-    return SignedInAccount(account, tenant)
+    if token := bearer_token_of(request):
+        return await account_of_claims(running, await running.verifier.verify(token))
+    caller = await account_of_session(request, running)
+    check_origin(request)
+    return caller
 
 
 Caller = Annotated[SignedInAccount, Depends(signed_in)]
 
 
-async def _tenant_of_claims(running: AppContext, claims: Claims) -> Tenant:
-    """The tenant of the token, created in development if missing. Raises Forbidden."""
-    tenant = running.tenants.get(claims.tenant)
+def bearer_token_of(request: Request) -> str:
+    """Empty without one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+async def account_of_claims(running: AppContext, claims: Claims) -> SignedInAccount:
+    """The account of verified claims, created at its first sign-in.
+
+    Raises Forbidden without a tenant, AccountBlocked.
+    """
+    tenant = await _tenant_by_slug(running, claims.tenant)
+    async with tenant_tx(running.pool, tenant.id) as db:
+        account = await ensure_account(
+            db,
+            tenant.id,
+            subject=claims.subject,
+            name=claims.name,
+            role=claims.role,
+            email=claims.email,
+            issued_at=claims.issued_at,
+        )
+    if account.blocked_at is not None:
+        raise AccountBlocked
+    return SignedInAccount(account, tenant)
+
+
+async def account_of_session(request: Request, running: AppContext) -> SignedInAccount:
+    """Raises SignInRequired without a session that is still open, AccountBlocked."""
+    session = session_key_of(request)
+    if session is None:
+        raise SignInRequired
+    async with tenant_tx(running.pool, session.tenant_id) as db:
+        tenant = await find_tenant_by_id(db, session.tenant_id)
+        account = await find_signed_in(db, session.tenant_id, session.key, running.clock())
+    if tenant is None or account is None:
+        raise SignInRequired
+    if account.blocked_at is not None:
+        raise AccountBlocked
+    return SignedInAccount(account, tenant)
+
+
+async def _tenant_by_slug(running: AppContext, slug: str | None) -> Tenant:
+    """The tenant of a sign-in, created in development if missing. Raises Forbidden."""
+    if slug is None:
+        return await _only_tenant(running)
+    tenant = running.tenants.get(slug)
     if tenant is None:
         async with acquire(running.pool) as db:
             if running.settings.bodh_env == "development":
-                tenant = await ensure_tenant(db, claims.tenant, claims.tenant)
+                tenant = await ensure_tenant(db, slug, slug)
             else:
-                tenant = await find_tenant(db, claims.tenant)
+                tenant = await find_tenant(db, slug)
         if tenant is None:
             raise Forbidden("Your sign-in is for a tenant that this server does not have")
-        running.tenants[claims.tenant] = tenant
+        running.tenants[slug] = tenant
     return tenant
+
+
+async def _only_tenant(running: AppContext) -> Tenant:
+    """For a sign-in without a tenant. Raises Forbidden if there are several to choose from."""
+    async with acquire(running.pool) as db:
+        tenants = await list_tenants(db)
+    if len(tenants) != 1:
+        raise Forbidden("Your sign-in names no tenant. Ask the person who runs this server.")
+    return tenants[0]
 
 
 async def count_token_request(running: Running, caller: Caller) -> None:

@@ -15,7 +15,7 @@ import db
 from db.storage import StorageUnavailable
 from protocol import ProtocolError
 from rooms import MediaUnavailable
-from web.errors import RateExceeded, SignInRequired, SignInUnavailable
+from web.errors import AccountBlocked, RateExceeded, SignInRequired, SignInUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,9 @@ _AWAY = _ErrorAnswer(
 # "not found" and "not yours" look the same
 _ANSWERS: dict[type[Exception], _ErrorAnswer] = {
     SignInRequired: _ErrorAnswer(status=401, code="unauthorized", error="Unauthorized"),
+    AccountBlocked: _ErrorAnswer(
+        status=403, code="blocked", error="Your account is blocked. Ask your teacher."
+    ),
     db.Forbidden: _ErrorAnswer(status=403, code="forbidden"),
     db.NotFound: _ErrorAnswer(status=404, code="not_found", error="Not found"),
     db.Conflict: _ErrorAnswer(status=409, code="conflict"),
@@ -68,7 +71,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     status: {"model": Problem, "description": text}
     for status, text in {
         401: "Not signed in",
-        403: "Your role does not allow it",
+        403: "Your role does not allow it, or your account is blocked",
         404: "Not found, or not yours",
         409: "Conflicts with what is stored",
         413: "The body is larger than 256 KiB",

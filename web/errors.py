@@ -10,4 +10,8 @@ class RateExceeded(Exception):
 
 
 class SignInUnavailable(Exception):
-    pass
+    """The identity provider's keys cannot be fetched."""
+
+
+class AccountBlocked(Exception):
+    """An operator has blocked the account."""

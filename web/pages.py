@@ -5,10 +5,9 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
-from db import NotFound
-from web.auth import COOKIE
-from web.dependencies import Running
-from web.errors import SignInRequired, SignInUnavailable
+from db import AWAY, NotFound
+from web.dependencies import Running, account_of_session
+from web.errors import AccountBlocked, SignInRequired
 
 DIST = Path(__file__).parent / "client" / "dist"
 FOREVER = "public, max-age=31536000, immutable"  # their names contain a hash of the content
@@ -32,10 +31,12 @@ def get_shell() -> Response:
 async def get_module_shell(request: Request, running: Running) -> Response:
     """The same page, with status 404 for a visitor who is not signed in (document 000)."""
     try:
-        await running.verifier.verify(request.cookies.get(COOKIE, ""))
+        await account_of_session(request, running)
     except SignInRequired:
         return _shell_response(404)
-    except SignInUnavailable:
+    except AccountBlocked:
+        return _shell_response(403)
+    except AWAY:
         return _shell_response(503)
     return _shell_response(200)
 

@@ -1,25 +1,23 @@
-"""Sign-in and sign-out. Owns /auth and /api/me."""
+"""Sign-in by name or token, sign-out. Owns /auth except /auth/oidc, and /api/me."""
 
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, BaseModel, StringConstraints
 
-from db import NotFound
+from db import NotFound, tenant_tx
+from db.auth_sessions import ProviderSession, delete_auth_session, insert_auth_session
 from db.roles import ROLE_NAMES
 from protocol import Role
-from web.auth import (
-    Claims,
-    check_origin,
-    clear_sign_in_cookie,
-    make_token,
-    set_sign_in_cookie,
-    token_of,
-)
+from settings import Settings
+from web.auth import make_token
 from web.camel import CamelModel
-from web.dependencies import Caller, Running
+from web.claims import Claims
+from web.cookies import clear_session, new_session_key, session_key_of, set_session
+from web.dependencies import AppContext, Caller, Running, SignedInAccount, account_of_claims
 from web.error_responses import PROBLEMS
+from web.origins import check_origin, return_target
 
 router = APIRouter(tags=["sign-in"], responses=PROBLEMS)
 
@@ -35,6 +33,7 @@ Name = Annotated[
     StringConstraints(strip_whitespace=True, min_length=1, max_length=80),
     AfterValidator(_check_printable),
 ]
+Address = Annotated[str, Query(max_length=2000)]
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
 
@@ -47,9 +46,23 @@ class DevLogin(BaseModel):
 
 
 class SignedIn(BaseModel):
-    """A bearer token, also set as a cookie."""
+    """A bearer token, for requests without the cookie."""
 
     token: str
+
+
+class SignInOptions(CamelModel):
+    """`provider`: at the identity provider, by `/auth/oidc/start`. `by_name`: by name alone."""
+
+    provider: bool
+    by_name: bool
+    return_to: str
+
+
+class SignedOut(CamelModel):
+    """`provider_url` is where the browser signs out of the identity provider too."""
+
+    provider_url: str | None
 
 
 class Me(CamelModel):
@@ -61,37 +74,72 @@ class Me(CamelModel):
     tenant: str
 
 
+@router.get("/auth/options")
+async def get_sign_in_options(
+    request: Request,
+    response: Response,
+    running: Running,
+    return_to: Address = "",
+    callback_url: Annotated[Address, Query(alias="callbackUrl")] = "",
+) -> SignInOptions:
+    """How people sign in here, and where the page goes afterwards.
+
+    `return_to` and `callbackUrl` must be pages of ours or of RETURN_ORIGINS; others become `/`.
+    """
+    settings = running.settings
+    response.headers["Cache-Control"] = "no-store"
+    return SignInOptions(
+        provider=bool(settings.oidc_issuer),
+        by_name=has_dev_login(settings),
+        return_to=return_target(
+            settings, request.headers.get("host", ""), return_to or callback_url
+        ),
+    )
+
+
 @router.post("/auth/dev-login")
 async def dev_login(
     body: DevLogin, request: Request, response: Response, running: Running
 ) -> SignedIn:
-    """Signs in by name and sets the cookie, in development only."""
+    """Signs in by name and starts a session, in development only."""
     settings = running.settings
-    if settings.bodh_env != "development" or not settings.dev_login:
+    if not has_dev_login(settings):
         raise NotFound("development sign-in")
     check_origin(request)
+    now = running.clock()
     claims = Claims(
-        subject=body.name, name=body.name, role=ROLE_NAMES[body.role], tenant=body.tenant
+        subject=body.name,
+        name=body.name,
+        role=ROLE_NAMES[body.role],
+        tenant=body.tenant,
+        issued_at=now.replace(microsecond=0),  # like `iat` of a token
     )
-    token = make_token(settings, claims, running.clock())
-    set_sign_in_cookie(response, settings, token)
-    response.headers["Cache-Control"] = "no-store"
-    return SignedIn(token=token)
+    await start_session(
+        response, running, await account_of_claims(running, claims), ProviderSession()
+    )
+    return SignedIn(token=make_token(settings, claims, now))
 
 
 @router.post("/auth/sign-in", status_code=204)
-async def sign_in(request: Request, response: Response, running: Running, _: Caller) -> None:
-    """Sets the request's bearer token as a cookie."""
-    set_sign_in_cookie(response, running.settings, token_of(request))
-    response.headers["Cache-Control"] = "no-store"
+async def sign_in(response: Response, running: Running, caller: Caller) -> None:
+    """Starts a session for the account of the request's bearer token."""
+    await start_session(response, running, caller, ProviderSession())
 
 
-@router.post("/auth/sign-out", status_code=204)
-async def sign_out(request: Request, response: Response) -> None:
-    """Removes the cookie, if there is one."""
+@router.post("/auth/sign-out")
+async def sign_out(request: Request, response: Response, running: Running) -> SignedOut:
+    """Ends the session, if there is one, and removes the cookie."""
     check_origin(request)
-    clear_sign_in_cookie(response)
+    key = session_key_of(request)
+    ended = None
+    if key is not None:
+        async with tenant_tx(running.pool, key.tenant_id) as db:
+            ended = await delete_auth_session(db, key.tenant_id, key.key)
+    clear_session(response, running.settings)
     response.headers["Cache-Control"] = "no-store"
+    elsewhere = ended is not None and ended != ProviderSession()
+    url = await running.provider.end_session_url(ended) if ended and elsewhere else None
+    return SignedOut(provider_url=url)
 
 
 @router.get("/api/me")
@@ -99,3 +147,25 @@ async def me(caller: Caller) -> Me:
     """The signed-in account."""
     account = caller.account
     return Me(id=account.id, name=account.name, role=account.role, tenant=caller.tenant.slug)
+
+
+async def start_session(
+    response: Response, running: AppContext, caller: SignedInAccount, provider: ProviderSession
+) -> None:
+    """Stores a new session and sets its cookie. The caller's browser must not cache it."""
+    key = new_session_key(caller.tenant_id)
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        await insert_auth_session(
+            db,
+            caller.tenant_id,
+            caller.account.id,
+            key.key,
+            running.clock(),
+            provider=provider,
+        )
+    set_session(response, running.settings, key)
+    response.headers["Cache-Control"] = "no-store"
+
+
+def has_dev_login(settings: Settings) -> bool:
+    return settings.bodh_env == "development" and settings.dev_login

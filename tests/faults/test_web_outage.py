@@ -26,7 +26,8 @@ from tests.soak import SOAK
 from tests.web.webhook_parts import PATH, body_of, event_fields, headers, signature
 from watch.webhook_intake import apply_webhooks
 from web.app import create_app
-from web.auth import Claims, make_token
+from web.auth import make_token
+from web.claims import Claims
 
 AWAY_S, EVENTS = (300.0, 1_000) if SOAK else (8.0, 80)
 ASK_EVERY_S = 1.0  # for a token, during the outage

@@ -47,6 +47,10 @@ def test_complete_production_settings_are_accepted() -> None:
             {"oidc_jwks_url": "http://idp.test/keys", "auth_secret": ""},
             "OIDC_JWKS_URL is not https",
         ),
+        (
+            {"oidc_issuer": "http://idp.test", "oidc_client_id": "bodh", "auth_secret": ""},
+            "OIDC_ISSUER is not https",
+        ),
     ],
 )
 def test_production_names_the_setting_to_change(change: dict[str, str], named: str) -> None:
@@ -81,6 +85,27 @@ def test_number_out_of_range_is_refused_by_name(
     monkeypatch.chdir(tmp_path)  # there may be a .env in the checkout
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"^{name} is "):
+        read_settings_without_secrets()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("OIDC_ISSUER", "https://id.school.example", "set OIDC_CLIENT_ID"),
+        ("OIDC_SCOPES", "profile email", "must contain openid"),
+        ("AUTH_ROLE_NAMES", "staff=owner", "AUTH_ROLE_NAMES is not valid"),
+        ("AUTH_ROLE_NAMES", "=admin", "AUTH_ROLE_NAMES is not valid"),
+        ("AUTH_ROLE_NAMES", "staff", "AUTH_ROLE_NAMES is not valid"),
+        ("RETURN_ORIGINS", "https://portal.example/home", "RETURN_ORIGINS is not valid"),
+        ("RETURN_ORIGINS", "portal.example", "RETURN_ORIGINS is not valid"),
+    ],
+)
+def test_sign_in_settings_that_do_not_fit_are_refused(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError, match=said):
         read_settings_without_secrets()
 
 

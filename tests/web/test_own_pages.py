@@ -22,7 +22,6 @@ from db.stays import ParticipantRow
 from db.transcripts import insert_segments
 from tests.web.conftest import School
 from tests.web.test_transcripts import segment
-from web.auth import COOKIE
 
 SMALL_TARGETS = """[...document.querySelectorAll('button, a, select, summary, label.switch')]
   .filter(e => e.checkVisibility() && !e.matches('.skip') && !e.closest('.tr-side'))
@@ -68,7 +67,6 @@ async def browser(school: School, chromium: Browser) -> AsyncIterator[Any]:
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listening]))
     url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-    token = school.auth("Amina")["Authorization"].split()[1]
     troubles: list[str] = []
     async with AsyncExitStack() as stack:
 
@@ -80,7 +78,7 @@ async def browser(school: School, chromium: Browser) -> AsyncIterator[Any]:
                 locale="en-GB",
             )
             stack.push_async_callback(context.close)
-            await context.add_cookies([{"name": COOKIE, "value": token, "url": url}])
+            await context.request.post("/auth/sign-in", headers=school.auth("Amina"))
             page = await context.new_page()
             page.on("pageerror", lambda error: troubles.append(str(error)))
             return page

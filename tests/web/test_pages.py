@@ -2,22 +2,22 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx2
 import pytest
 
 from settings import Settings
-from tests.web.conftest import ORIGIN
+from tests.web.conftest import ORIGIN, School
 from web import pages
 from web.app import create_app
+from web.cookies import SessionKey
 from web.middleware import security_headers
 
 
 @pytest.fixture
-async def client(
-    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[httpx2.AsyncClient]:
-    """The application with a small built page. Needs no database."""
+def built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small page instead of the real one."""
     dist = tmp_path / "dist"
     (dist / "assets").mkdir(parents=True)
     (dist / "index.html").write_text("<!doctype html><title>Bodh</title>")
@@ -25,6 +25,11 @@ async def client(
     (dist / "assets" / "index-abc.js").write_text("export {}")
     (tmp_path / "secret.txt").write_text("secret")
     monkeypatch.setattr(pages, "DIST", dist)
+
+
+@pytest.fixture
+async def client(settings: Settings, built: None) -> AsyncIterator[httpx2.AsyncClient]:
+    """The application with the small page. Needs no database."""
     app = create_app(settings)
     transport = httpx2.ASGITransport(app=app)
     async with (
@@ -44,13 +49,22 @@ async def test_every_client_url_serves_the_page(client: httpx2.AsyncClient, path
     assert "<title>Bodh</title>" in answer.text
 
 
-async def test_the_module_page_is_404_until_signed_in(client: httpx2.AsyncClient) -> None:
+async def test_module_page_is_404_until_signed_in(school: School, built: None) -> None:
     path = "/v2/course/intro/module/1"
-    outside = await client.get(path)
-    await client.post("/auth/dev-login", json={"name": "Amina"})
-    inside = await client.get(path)
+    outside = await school.client.get(path)
+    await school.client.post("/auth/dev-login", json={"name": "Amina"})
+    inside = await school.client.get(path)
     assert (outside.status_code, inside.status_code) == (404, 200)
     assert outside.text == inside.text
+
+
+async def test_module_page_is_503_without_the_database(client: httpx2.AsyncClient) -> None:
+    key = SessionKey(uuid4(), bytes(32)).text()
+    answer = await client.get(
+        "/v2/course/intro/module/1", headers={"Cookie": f"bodh_session={key}"}
+    )
+    assert answer.status_code == 503
+    assert "<title>Bodh</title>" in answer.text
 
 
 async def test_files_with_a_hash_are_cached_forever(client: httpx2.AsyncClient) -> None:

@@ -4,6 +4,28 @@
  */
 
 export interface paths {
+    "/auth/options": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Sign In Options
+         * @description How people sign in here, and where the page goes afterwards.
+         *
+         *     `return_to` and `callbackUrl` must be pages of ours or of RETURN_ORIGINS; others become `/`.
+         */
+        get: operations["get_sign_in_options"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/auth/dev-login": {
         parameters: {
             query?: never;
@@ -15,7 +37,7 @@ export interface paths {
         put?: never;
         /**
          * Dev Login
-         * @description Signs in by name and sets the cookie, in development only.
+         * @description Signs in by name and starts a session, in development only.
          */
         post: operations["dev_login"];
         delete?: never;
@@ -35,7 +57,7 @@ export interface paths {
         put?: never;
         /**
          * Sign In
-         * @description Sets the request's bearer token as a cookie.
+         * @description Starts a session for the account of the request's bearer token.
          */
         post: operations["sign_in"];
         delete?: never;
@@ -55,7 +77,7 @@ export interface paths {
         put?: never;
         /**
          * Sign Out
-         * @description Removes the cookie, if there is one.
+         * @description Ends the session, if there is one, and removes the cookie.
          */
         post: operations["sign_out"];
         delete?: never;
@@ -1109,12 +1131,32 @@ export interface components {
             theme?: ("light" | "dark" | "system") | null;
         };
         /**
+         * SignInOptions
+         * @description `provider`: at the identity provider, by `/auth/oidc/start`. `by_name`: by name alone.
+         */
+        SignInOptions: {
+            /** Provider */
+            provider: boolean;
+            /** Byname */
+            byName: boolean;
+            /** Returnto */
+            returnTo: string;
+        };
+        /**
          * SignedIn
-         * @description A bearer token, also set as a cookie.
+         * @description A bearer token, for requests without the cookie.
          */
         SignedIn: {
             /** Token */
             token: string;
+        };
+        /**
+         * SignedOut
+         * @description `provider_url` is where the browser signs out of the identity provider too.
+         */
+        SignedOut: {
+            /** Providerurl */
+            providerUrl: string | null;
         };
         /**
          * TokenRequest
@@ -1199,6 +1241,101 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    get_sign_in_options: {
+        parameters: {
+            query?: {
+                return_to?: string;
+                callbackUrl?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignInOptions"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Your role does not allow it, or your account is blocked */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflicts with what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, a parameter or an id is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media server, the database or the identity provider does not respond */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     dev_login: {
         parameters: {
             query?: never;
@@ -1230,7 +1367,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1320,7 +1457,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1395,11 +1532,13 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description Successful Response */
-            204: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["SignedOut"];
+                };
             };
             /** @description Not signed in */
             401: {
@@ -1410,7 +1549,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1502,7 +1641,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1594,7 +1733,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1690,7 +1829,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1789,7 +1928,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1883,7 +2022,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1975,7 +2114,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2069,7 +2208,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2163,7 +2302,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2257,7 +2396,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2355,7 +2494,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2473,7 +2612,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2580,7 +2719,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2681,7 +2820,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2779,7 +2918,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2877,7 +3016,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2971,7 +3110,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3063,7 +3202,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3157,7 +3296,7 @@ export interface operations {
                     "application/json": components["schemas"]["Problem"];
                 };
             };
-            /** @description Your role does not allow it */
+            /** @description Your role does not allow it, or your account is blocked */
             403: {
                 headers: {
                     [name: string]: unknown;
