@@ -212,5 +212,16 @@ async def update_given_role(
     )
 
 
+async def list_identities(
+    db: Connection, tenant_id: UUID, account_ids: Collection[UUID]
+) -> dict[UUID, str]:
+    rows = await db.fetch(
+        "select id, identity from accounts where tenant_id = $1 and id = any($2)",
+        tenant_id,
+        list(account_ids),
+    )
+    return {row["id"]: row["identity"] for row in rows}
+
+
 def mint_identity(role: Role) -> str:
     return IDENTITY_PREFIXES[role] + secrets.token_urlsafe(18)

@@ -12,7 +12,7 @@ from itertools import groupby
 from uuid import UUID
 
 from db import Connection
-from db.accounts import list_account_ids
+from db.accounts import list_account_ids, list_identities
 from db.event_kinds import ParticipantJoined, ParticipantLeft
 from db.events import append_event
 from db.stays import INFERRED, MARGIN, ParticipantRow, SessionStretch, Stay, total_length
@@ -269,12 +269,14 @@ async def _log_joins_and_departures(
     db: Connection, tenant_id: UUID, rows: Iterable[ParticipantRow]
 ) -> None:
     """Logs a join before its departure, which may have been stored first."""
-    for row in sorted(rows, key=_lock_order):
-        session_id, account_id, sid = row.session_id, row.account_id, row.sid
-        joined = ParticipantJoined(account_id=account_id, sid=sid)
+    ordered = sorted(rows, key=_lock_order)
+    identities = await list_identities(db, tenant_id, {row.account_id for row in ordered})
+    for row in ordered:
+        session_id, identity, sid = row.session_id, identities[row.account_id], row.sid
+        joined = ParticipantJoined(identity=identity, sid=sid)
         await append_event(db, tenant_id, session_id, joined, row.joined_at, key=f"joined:{sid}")
         if row.left_at is not None:
-            left = ParticipantLeft(account_id=account_id, sid=sid)
+            left = ParticipantLeft(identity=identity, sid=sid)
             await append_event(db, tenant_id, session_id, left, row.left_at, key=f"left:{sid}")
 
 

@@ -1,6 +1,7 @@
 """The kinds of events in a session's log, each with a typed, versioned payload.
 
-Payloads hold ids and numbers only: words belong in tables from which they can be deleted. To change
+Payloads hold ids and numbers only: words belong in tables from which they can be deleted. People
+appear as their LiveKit identity, a pseudonym that only the row of their account resolves. To change
 a payload, add a model with the next `version` and keep the old one for existing logs.
 """
 
@@ -14,6 +15,7 @@ from protocol import SessionKind
 
 Sid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 RoomSid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{0,64}$")]
+Identity = Annotated[str, StringConstraints(pattern=r"^[a-z]_[A-Za-z0-9_-]{1,126}$")]
 SegmentId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_:.-]{1,128}$")]
 Count = Annotated[int, Field(ge=0, le=2**53)]  # every JSON parser keeps it exact
 
@@ -53,15 +55,15 @@ class ParticipantJoined(_Payload):
     """One event per connection, none per token (K22)."""
 
     type: Literal["participant.joined"] = "participant.joined"
-    version: Literal[1] = 1
-    account_id: UUID
+    version: Literal[2] = 2
+    identity: Identity
     sid: Sid
 
 
 class ParticipantLeft(_Payload):
     type: Literal["participant.left"] = "participant.left"
-    version: Literal[1] = 1
-    account_id: UUID
+    version: Literal[2] = 2
+    identity: Identity
     sid: Sid
 
 
@@ -86,21 +88,21 @@ class AgentLeft(_Payload):
 
 
 class LessonChanged(_Payload):
-    """The account's lesson changed. Also logged for the lesson with which it enters."""
+    """A learner's lesson changed. Also logged for the lesson with which they enter."""
 
     type: Literal["lesson.changed"] = "lesson.changed"
-    version: Literal[1] = 1
-    account_id: UUID
+    version: Literal[2] = 2
+    identity: Identity
     lesson_id: UUID
     revision: Count
 
 
 class ChatMessage(_Payload):
-    """A typed message; the words are in the segment. `account_id` is None for the tutor."""
+    """A typed message; the words are in the segment. `identity` is None for the tutor."""
 
     type: Literal["chat.message"] = "chat.message"
-    version: Literal[1] = 1
-    account_id: UUID | None
+    version: Literal[2] = 2
+    identity: Identity | None
     segment_id: SegmentId
 
 

@@ -35,7 +35,7 @@ from protocol import SessionKind
 class SessionView:
     """The state of a session according to its log.
 
-    `present` maps participant sids to accounts, `lessons` maps accounts to lessons. `agent_epoch`
+    `present` maps participant sids to identities, `lessons` identities to lessons. `agent_epoch`
     is 0 before the first dispatch; `agent_gone` is True if that agent was lost or left.
     """
 
@@ -46,8 +46,8 @@ class SessionView:
     status: Literal["active", "completed", "cancelled", "no_show"] = "active"
     both_present_at: datetime | None = None
     ended_at: datetime | None = None
-    present: Mapping[str, UUID] = field(default_factory=dict)
-    lessons: Mapping[UUID, UUID] = field(default_factory=dict)
+    present: Mapping[str, str] = field(default_factory=dict)
+    lessons: Mapping[str, UUID] = field(default_factory=dict)
     agent_epoch: int = 0
     agent_gone: bool = False
     chat_messages: int = 0
@@ -97,7 +97,7 @@ def _apply_life_event(view: SessionView, event: LifeEvent, at: datetime) -> Sess
 def _apply_presence_event(view: SessionView, event: PresenceEvent) -> SessionView:
     match event:
         case ParticipantJoined():
-            return replace(view, present={**view.present, event.sid: event.account_id})
+            return replace(view, present={**view.present, event.sid: event.identity})
         case ParticipantLeft():
             left = {sid: who for sid, who in view.present.items() if sid != event.sid}
             return replace(view, present=left)
@@ -119,7 +119,7 @@ def _apply_agent_event(view: SessionView, event: AgentEvent) -> SessionView:
 def _apply_stage_event(view: SessionView, event: StageEvent) -> SessionView:
     match event:
         case LessonChanged():
-            return replace(view, lessons={**view.lessons, event.account_id: event.lesson_id})
+            return replace(view, lessons={**view.lessons, event.identity: event.lesson_id})
         case ChatMessage():
             return replace(view, chat_messages=view.chat_messages + 1)
         case SceneSwitched():

@@ -9,7 +9,7 @@ from livekit import api
 
 from db import Connection, Forbidden, NotFound, Pool, tenant_tx
 from db import rooms as stored
-from db.accounts import Account
+from db.accounts import Account, list_identities
 from db.courses import find_lesson
 from db.event_kinds import LessonChanged
 from db.events import append_event
@@ -100,10 +100,10 @@ async def log_lesson_change(
 ) -> None:
     if learner.lesson_id is None:
         return
-    event = LessonChanged(
-        account_id=learner.account_id, lesson_id=learner.lesson_id, revision=learner.revision
-    )
-    key = f"lesson:{learner.account_id}:{learner.revision}"
+    identities = await list_identities(db, tenant_id, [learner.account_id])
+    identity = identities[learner.account_id]
+    event = LessonChanged(identity=identity, lesson_id=learner.lesson_id, revision=learner.revision)
+    key = f"lesson:{identity}:{learner.revision}"
     await append_event(db, tenant_id, session_id, event, now, key=key)
 
 

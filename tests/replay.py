@@ -73,17 +73,19 @@ async def _check(db: Connection, session: Any) -> int:
     return len(events)
 
 
-async def _present(db: Connection, session_id: UUID) -> dict[str, UUID]:
+async def _present(db: Connection, session_id: UUID) -> dict[str, str]:
     rows = await db.fetch(
-        """select sid, account_id from livekit_participants
-           where session_id = $1 and left_at is null""",
+        """select p.sid, a.identity from livekit_participants p join accounts a on a.id = account_id
+           where p.session_id = $1 and p.left_at is null""",
         session_id,
     )
-    return {row["sid"]: row["account_id"] for row in rows}
+    return {row["sid"]: row["identity"] for row in rows}
 
 
-async def _lessons(db: Connection, room_id: UUID) -> dict[UUID, UUID | None]:
+async def _lessons(db: Connection, room_id: UUID) -> dict[str, UUID | None]:
     rows = await db.fetch(
-        "select account_id, lesson_id from room_learners where room_id = $1", room_id
+        """select a.identity, l.lesson_id from room_learners l join accounts a on a.id = account_id
+           where l.room_id = $1""",
+        room_id,
     )
-    return {row["account_id"]: row["lesson_id"] for row in rows}
+    return {row["identity"]: row["lesson_id"] for row in rows}

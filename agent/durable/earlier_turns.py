@@ -91,7 +91,7 @@ async def load_earlier_turns(
         cut = [
             turn
             for turn in _join_unanswered_turns(segments)
-            if not await _tool_acted_since(conn, dispatch, turn.account_id, turn.started_at)
+            if not await _tool_acted_since(conn, dispatch, turn)
         ]
     return EarlierTurns(
         dispatch, segments, {turn.account_id: turn for turn in cut if turn.account_id}
@@ -119,19 +119,17 @@ def _join_unanswered_turns(segments: Iterable[Segment]) -> Iterable[Segment]:
         yield replace(mine[-1], text=text, started_at=mine[0].started_at)
 
 
-async def _tool_acted_since(
-    conn: db.Connection, dispatch: Dispatch, account_id: UUID | None, moment: datetime
-) -> bool:
+async def _tool_acted_since(conn: db.Connection, dispatch: Dispatch, turn: Segment) -> bool:
     """Whether the turn already changed the quiz or lesson, and answering it would do so again."""
-    if account_id is None:
+    if turn.account_id is None:
         return False
-    step = await find_last_quiz_step(conn, dispatch.tenant_id, account_id)
+    step = await find_last_quiz_step(conn, dispatch.tenant_id, turn.account_id)
     changes = [
         event.at
         for event in await list_events(conn, dispatch.tenant_id, dispatch.session.id)
-        if event.type == "lesson.changed" and event.payload["account_id"] == str(account_id)
+        if event.type == "lesson.changed" and event.payload["identity"] == turn.identity
     ]
-    return any(at > moment for at in [*changes, step] if at is not None)
+    return any(at > turn.started_at for at in [*changes, step] if at is not None)
 
 
 def _parse_segments(entries: Iterable[Entry]) -> list[Segment]:

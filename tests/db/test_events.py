@@ -1,6 +1,7 @@
 """The event log: without gaps, append-only, chained and typed; one event per change."""
 
 import asyncio
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import replace
@@ -27,7 +28,7 @@ from db import (
     tenant_tx,
 )
 from db import rooms as stored
-from db.accounts import Account
+from db.accounts import Account, list_identities
 from db.attendance import close_stays_of_ended_sessions, upsert_participants
 from db.courses import list_lessons
 from db.event_chain import SessionEvent, find_broken_event
@@ -263,6 +264,20 @@ async def test_replica_role_does_not_bypass_the_trigger(
     await connection.close()
 
 
+async def test_payload_with_an_account_is_refused(db: Connection, tenant_id: UUID) -> None:
+    session_id = await make_session(db, tenant_id)
+    with pytest.raises(asyncpg.CheckViolationError, match="no_accounts_in_the_log"):
+        await db.execute(
+            """insert into session_state_events
+                 (tenant_id, session_id, seq, type, version, at, payload, hash)
+               values ($1, $2, 2, 'participant.joined', 1, now(), $3, $4)""",
+            tenant_id,
+            session_id,
+            json.dumps({"account_id": str(uuid4()), "sid": "PA_1"}),
+            bytes(32),
+        )
+
+
 async def test_tables_belong_to_the_migrations_role(db: Connection) -> None:
     owners = await db.fetch(
         "select tableowner from pg_tables where tablename like any ($1)",
@@ -299,7 +314,7 @@ async def test_tampering_is_detected(
         await append_event(strong, tenant_id, session_id, AgentDispatched(epoch=epoch), NOW)
     head = await find_event_head(strong, tenant_id, session_id)
     whole = await list_events(strong, tenant_id, session_id)
-    await strong.execute("alter table session_state_events disable trigger append_only")
+    await strong.execute("alter table session_state_events disable trigger user")
     await strong.execute(change)
     events = await list_events(strong, tenant_id, session_id)
     await strong.close()
@@ -414,7 +429,7 @@ async def test_drainer_logs_joins_and_departures(
     async with tenant_tx(pool, tenant_id) as db:
         events = await list_events(db, tenant_id, session_id)
     assert [event.type for event in events[1:]] == ["participant.joined", "participant.left"]
-    assert events[1].payload == {"account_id": str(amina.id), "sid": "PA_1"}
+    assert events[1].payload == {"identity": amina.identity, "sid": "PA_1"}
 
 
 # the fold
@@ -497,22 +512,24 @@ async def live(db: Connection, tenant_id: UUID, session_id: UUID) -> dict[str, A
     session = await sessions.find_session(db, tenant_id, session_id)
     assert session is not None
     present = await db.fetch(
-        """select sid, account_id from livekit_participants
-           where session_id = $1 and left_at is null""",
+        """select p.sid, a.identity from livekit_participants p join accounts a on a.id = account_id
+           where p.session_id = $1 and p.left_at is null""",
         session_id,
     )
     changed = {
-        UUID(event.payload["account_id"])
+        event.payload["identity"]
         for event in await list_events(db, tenant_id, session_id)
         if event.type == "lesson.changed"
     }
     learners = await stored.list_room_learners(db, tenant_id, session.room_id)
+    identities = await list_identities(db, tenant_id, [one.account_id for one in learners])
+    lessons = {identities[one.account_id]: one.lesson_id for one in learners}
     names = ("status", "kind", "room_id", "room_sid", "started_at", "ended_at")
     last = await leases.select_dispatch(db, tenant_id, session_id)
     return {name: getattr(session, name) for name in names} | {
         "agent_epoch": last.epoch,
-        "present": {row["sid"]: row["account_id"] for row in present},
-        "lessons": {x.account_id: x.lesson_id for x in learners if x.account_id in changed},
+        "present": {row["sid"]: row["identity"] for row in present},
+        "lessons": {who: lesson for who, lesson in lessons.items() if who in changed},
     }
 
 

@@ -2,13 +2,17 @@
 
 import asyncio
 import hashlib
+import json
 import shutil
 import sys
+from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import pytest
 
+from db import Connection
 from db.event_chain import find_broken_event
 from db.events import find_event_head, list_events
 from db.migrate import FOLDER, MigrationError, migrate
@@ -29,6 +33,7 @@ LANDED = {
     "0010_watch_webhooks.sql": "84ed8a8b643356da",
     "0011_pictures.sql": "352a72b487fa1ced",
     "0012_sign_in.sql": "b76924ebbe344f14",
+    "0013_pseudonyms.sql": "bbeb945c2c4824d6",
 }
 EMPTY = "t_empty"
 
@@ -76,15 +81,24 @@ def test_landed_revisions_are_never_edited() -> None:
     assert found == LANDED
 
 
+async def migrate_until(
+    newest: str, dsn: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Migrates to an older revision, from a copy of the migrations in a new folder."""
+
+    def newer(_: str, names: list[str]) -> set[str]:
+        return {name for name in names if name[:4].isdigit() and name[:4] > newest}
+
+    shutil.copytree(FOLDER, folder / "migrations", ignore=newer)
+    with monkeypatch.context() as before:
+        before.setattr("db.migrate.FOLDER", folder / "migrations")
+        await migrate(dsn)
+
+
 async def test_sessions_older_than_the_log_get_a_complete_one(
     empty: str, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shutil.copytree(
-        FOLDER, tmp_path / "migrations", ignore=shutil.ignore_patterns("000[2-9]*", "00[1-9]*")
-    )
-    with monkeypatch.context() as before:
-        before.setattr("db.migrate.FOLDER", tmp_path / "migrations")
-        await migrate(empty)
+    await migrate_until("0001", empty, tmp_path, monkeypatch)
     db = await asyncpg.connect(postgres.dsn("postgres", EMPTY))
     tenant_id = await db.fetchval("select id from tenants")
     room_id = await db.fetchval(
@@ -106,6 +120,130 @@ async def test_sessions_older_than_the_log_get_a_complete_one(
         view = fold_session(events)
         assert (view.status, view.ended_at) == (session["status"], session["ended_at"])
     await db.close()
+
+
+@pytest.fixture
+async def old_log(
+    empty: str, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Connection]:
+    """A database whose event logs still name accounts: Amina's. One log was tampered with."""
+    await migrate_until("0011", empty, tmp_path, monkeypatch)
+    db = await asyncpg.connect(postgres.dsn("postgres", EMPTY))
+    tenant_id = await db.fetchval("select id from tenants")
+    await db.execute(
+        """insert into accounts (tenant_id, id, subject, name, identity)
+           values ($1, $2, 'amina', 'Amina', 'l_amina')""",
+        tenant_id,
+        AMINA,
+    )
+    for session_id in (INTACT, TAMPERED, CUT):
+        await insert_old_log(db, tenant_id, session_id)
+    await db.execute("alter table session_state_events disable trigger append_only")
+    await db.execute(
+        "update session_state_events set at = now() where session_id = $1 and seq = 3", TAMPERED
+    )
+    await db.execute("delete from session_state_events where session_id = $1 and seq = 6", CUT)
+    await db.execute("alter table session_state_events enable always trigger append_only")
+    yield db
+    await db.close()
+
+
+AMINA, INTACT, TAMPERED, CUT = (UUID(int=number) for number in range(1, 5))
+
+
+async def insert_old_log(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
+    """A session with one event of each kind that named an account."""
+    room_id = await db.fetchval(
+        "insert into livekit_rooms (tenant_id, name) values ($1, $2) returning id",
+        tenant_id,
+        str(session_id),
+    )
+    await db.execute(
+        "insert into sessions (tenant_id, id, room_id, status) values ($1, $2, $3, 'completed')",
+        tenant_id,
+        session_id,
+        room_id,
+    )
+    account, lesson = str(AMINA), str(UUID(int=9))
+    rows: list[tuple[str, dict[str, object], str | None]] = [
+        ("session.started", {"room_sid": "RM_1", "kind": "tutor", "room_id": str(room_id)}, None),
+        ("participant.joined", {"sid": "PA_1", "account_id": account}, "joined:PA_1"),
+        (
+            "lesson.changed",
+            {"account_id": account, "revision": 7, "lesson_id": lesson},
+            f"lesson:{account}:7",
+        ),
+        ("chat.message", {"segment_id": "1-1", "account_id": account}, None),
+        ("chat.message", {"segment_id": "1-2", "account_id": None}, None),
+        ("participant.left", {"sid": "PA_1", "account_id": account}, "left:PA_1"),
+    ]
+    last = bytes(32)
+    hashes = []
+    for seq, (kind, payload, _) in enumerate(rows, start=1):
+        body = json.dumps(payload, sort_keys=True, separators=(",", ":"))
+        lines = (session_id, seq, kind, 1, "2026-01-02T03:04:05.600000+00:00", body)
+        last = hashlib.sha256(last + "\n".join(map(str, lines)).encode()).digest()
+        hashes.append(last)
+    await db.execute(
+        """insert into session_event_heads (tenant_id, session_id, last_seq, last_hash)
+           values ($1, $2, $3, $4)""",
+        tenant_id,
+        session_id,
+        len(rows),
+        last,
+    )
+    await db.executemany(
+        """insert into session_state_events
+             (tenant_id, session_id, seq, type, version, at, payload, hash, idempotency_key)
+           values ($1, $2, $3, $4, 1, '2026-01-02 03:04:05.6+00', $5, $6, $7)""",
+        [
+            (tenant_id, session_id, seq, kind, json.dumps(payload), hash_, key)
+            for seq, ((kind, payload, key), hash_) in enumerate(
+                zip(rows, hashes, strict=True), start=1
+            )
+        ],
+    )
+
+
+async def test_old_logs_name_identities_instead_of_accounts(
+    old_log: Connection, empty: str
+) -> None:
+    await migrate(empty)
+    tenant_id = await old_log.fetchval("select id from tenants")
+    events = await list_events(old_log, tenant_id, INTACT)
+    assert find_broken_event(events, await find_event_head(old_log, tenant_id, INTACT)) is None
+    assert [(event.version, event.payload.get("identity", "none")) for event in events] == [
+        (1, "none"), (2, "l_amina"), (2, "l_amina"), (2, "l_amina"), (2, None), (2, "l_amina"),
+    ]  # fmt: skip
+    assert fold(events).lessons == {"l_amina": UUID(int=9)}
+    keys = await old_log.fetch(
+        "select idempotency_key from session_state_events where session_id = $1 order by seq",
+        INTACT,
+    )
+    assert [key for (key,) in keys] == [
+        None, "joined:PA_1", "lesson:l_amina:7", None, None, "left:PA_1",
+    ]  # fmt: skip
+    everywhere = await old_log.fetch("select t::text from session_state_events t")
+    assert [row for (row,) in everywhere if str(AMINA) in row] == []
+
+
+@pytest.mark.parametrize(("session_id", "broken_at"), [(TAMPERED, 3), (CUT, 6)])
+async def test_log_that_was_broken_stays_broken_at_the_same_event(
+    old_log: Connection, empty: str, session_id: UUID, broken_at: int
+) -> None:
+    await migrate(empty)
+    tenant_id = await old_log.fetchval("select id from tenants")
+    events = await list_events(old_log, tenant_id, session_id)
+    assert (
+        find_broken_event(events, await find_event_head(old_log, tenant_id, session_id))
+        == broken_at
+    )
+
+
+async def test_rewritten_logs_are_append_only_again(old_log: Connection, empty: str) -> None:
+    await migrate(empty)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+        await old_log.execute("update session_state_events set payload = '{}'")
 
 
 async def test_failed_revision_leaves_no_trace(

@@ -59,8 +59,8 @@ async def test_entering_a_room_logs_session_agent_and_lesson(school: School) -> 
         (
             3,
             "lesson.changed",
-            1,
-            {"account_id": str(amina.id), "lesson_id": page["lessonId"], "revision": 0},
+            2,
+            {"identity": amina.identity, "lesson_id": page["lessonId"], "revision": 0},
         ),
     ]
 
@@ -155,9 +155,11 @@ async def test_entries_lesson_changes_and_the_drainer_do_not_block_each_other(
     view = fold_session(rows)
     assert find_broken_event(rows) is None
     present = await school.rows("select sid from livekit_participants where left_at is null")
-    learners = await school.rows("select account_id, lesson_id from room_learners")
+    learners = await school.rows(
+        "select identity, lesson_id from room_learners join accounts on accounts.id = account_id"
+    )
     assert sorted(view.present) == sorted(row["sid"] for row in present)
-    assert view.lessons == {row["account_id"]: row["lesson_id"] for row in learners}
+    assert view.lessons == {row["identity"]: row["lesson_id"] for row in learners}
 
 
 @pytest.mark.parametrize(
