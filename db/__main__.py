@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,8 +14,9 @@ from courses.folder import CourseFolderError, read_course
 from courses.tree import build_tree
 from db import AWAY, Conflict, acquire, create_pool, tenant_tx
 from db.account_commands import AccountError, block, give_role, make_admin, unblock
-from db.backup import BackupError, back_up, restore
+from db.backup import BackupError, back_up, replay_erasures, restore
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve_postgres
+from db.erasing_commands import ErasingError, erase_account, erase_session
 from db.importing import import_course
 from db.pictures import store_pictures
 from db.role_rights import refuse_powerful_role
@@ -38,6 +40,7 @@ PROBLEMS = (
     SettingsError,
     CourseFolderError,
     Conflict,
+    ErasingError,
 )
 
 UNMIGRATED = (
@@ -58,7 +61,10 @@ def main() -> int:
     arguments = parse_arguments()
     telemetry.start_logging("postgres" if arguments.command == "serve" else "database")
     try:
-        asyncio.run(run_command(arguments, prepare_settings()))
+        asyncio.run(run_until_stopped(arguments, prepare_settings()))
+    except asyncio.CancelledError:
+        sys.stderr.write("stopped\n")
+        return 1
     except PROBLEMS as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -72,6 +78,13 @@ def main() -> int:
         sys.stderr.write(f"the database does not respond ({error}): start `python -m db serve`\n")
         return 1
     return 0
+
+
+async def run_until_stopped(arguments: argparse.Namespace, settings: Settings) -> None:
+    """Cancels the command at SIGTERM, so that it can remove what it has begun."""
+    command = asyncio.create_task(run_command(arguments, settings))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, command.cancel)
+    await command
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -98,7 +111,19 @@ def parse_arguments() -> argparse.Namespace:
         saving = commands.add_parser(name, help=text)
         saving.add_argument("folder", type=Path)
         saving.add_argument("--url", default="", help="superuser's DSN; needed with DATABASE_URL")
+    _add_erasing_commands(commands)
     return parser.parse_args()
+
+
+def _add_erasing_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    for name, key, text in (
+        ("erase-account", "account", "delete a person: an id, e-mail address or `sub` of sign-in"),
+        ("erase-session", "session", "delete a session that has ended"),
+    ):
+        erasing = commands.add_parser(name, help=text)
+        erasing.add_argument(key)
+        erasing.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
+        erasing.add_argument("--yes", action="store_true", help="do not ask")
 
 
 async def run_command(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -111,16 +136,32 @@ async def run_command(arguments: argparse.Namespace, settings: Settings) -> None
             await import_folder(settings, SAMPLE, DEFAULT)
         case "import":
             await import_folder(settings, arguments.folder, arguments.tenant)
-        case "backup":
-            await back_up(settings, arguments.folder.absolute(), arguments.url)
-        case "restore":
-            await restore(settings, arguments.folder.absolute(), arguments.url)
+        case "backup" | "restore":
+            await save_or_restore(arguments, settings)
+        case "erase-account" | "erase-session":
+            await run_erasing(arguments, settings)
         case "verify":
             await verify_database(settings)
         case "admin" | "role" | "block" | "unblock":
             await change_account(settings, arguments)
         case "url":
             sys.stdout.write(f"{settings.app_dsn}\n")
+
+
+async def save_or_restore(arguments: argparse.Namespace, settings: Settings) -> None:
+    folder = arguments.folder.absolute()
+    if arguments.command == "backup":
+        await back_up(settings, folder, arguments.url)
+    else:
+        count = await restore(settings, folder, arguments.url)
+        sys.stdout.write(f"restored; {count} later erasures repeated\n")
+
+
+async def run_erasing(arguments: argparse.Namespace, settings: Settings) -> None:
+    if arguments.command == "erase-account":
+        await erase_account(settings, arguments.tenant, arguments.account, yes=arguments.yes)
+    else:
+        await erase_session(settings, arguments.tenant, arguments.session, yes=arguments.yes)
 
 
 async def serve_embedded(settings: Settings) -> None:
@@ -139,6 +180,9 @@ async def migrate_database(settings: Settings) -> None:
         await migrate(settings.owner_dsn)
     except MigrationError as error:
         raise EmbeddedError(str(error)) from error
+    # where a server's own backup was restored
+    if count := await replay_erasures(settings, settings.owner_dsn):
+        sys.stdout.write(f"{count} erasures repeated after a restore\n")
 
 
 async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from db import Connection
 from db.accounts import list_account_ids, list_identities
+from db.erasures import find_gone
 from db.event_kinds import ParticipantJoined, ParticipantLeft
 from db.events import append_event
 from db.stays import INFERRED, MARGIN, ParticipantRow, SessionStretch, Stay, total_length
@@ -115,8 +116,14 @@ async def list_room_stretches(
 async def upsert_participants(
     db: Connection, tenant_id: UUID, rows: Iterable[ParticipantRow]
 ) -> None:
-    """Stores joins and departures, in any order and with repeats. Logs each once."""
+    """Stores joins and departures, in any order and with repeats. Logs each once.
+
+    Ignores those of erased accounts and sessions.
+    """
     rows = list(rows)
+    owners = [owner for row in rows for owner in (row.session_id, row.account_id)]
+    gone = await find_gone(db, tenant_id, owners)
+    rows = [row for row in rows if not {row.session_id, row.account_id} & gone]
     await _upsert_stays(db, tenant_id, rows)
     await _log_joins_and_departures(db, tenant_id, rows)
 

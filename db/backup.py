@@ -5,14 +5,16 @@ again changes nothing, so a backup contains everything that was said before it b
 """
 
 import asyncio
+import fcntl
 import os
 import re
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, closing
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import asyncpg
 
@@ -25,8 +27,13 @@ from db.embedded import (
     start_server,
     stop_server,
 )
+from db.erasure_notes import replay_notes
+from db.local_queue import open_queue_file
+from db.scrubbing import scrub_inbox, scrub_spool
+from db.storage import open_storage
 from settings import Settings
 
+DRAFT = ".bodh-backup-"  # unfinished backups begin with this
 DUMP = "postgres.dump"
 STORAGE = "storage"
 
@@ -39,23 +46,46 @@ async def back_up(settings: Settings, folder: Path, url: str) -> None:
     """Writes a new folder with mode 0700. Works while everything is running.
 
     With your own Postgres, `url` is the DSN of a role that bypasses row-level security. Raises
-    BackupError, EmbeddedError.
+    BackupError, EmbeddedError. Leaves nothing behind if it fails or is cancelled.
     """
-    draft = _create_draft_folder(folder)
+    with _draft_folder_for(folder) as draft:
+        try:
+            await _copy_everything(settings, draft, url)
+        except (OSError, sqlite3.Error) as error:
+            raise BackupError(f"the backup failed ({error}): nothing was kept of it") from error
+        draft.rename(folder)
+
+
+async def _copy_everything(settings: Settings, draft: Path, url: str) -> None:
     for source in _sqlite_files(settings):
         if source.exists():
-            await asyncio.to_thread(copy_sqlite, source, draft / source.name)
+            await _finish_in_thread(copy_sqlite, source, draft / source.name)
     async with open_admin_dsn(settings, url) as dsn:
         await _run_postgres_program("pg_dump", dsn, "--format=custom", f"--file={draft / DUMP}")
-    if settings.storage_dir.exists():  # last, so it has every object that a dumped row refers to
-        await asyncio.to_thread(shutil.copytree, settings.storage_dir, draft / STORAGE)
-    draft.rename(folder)
+        await _scrub(dsn, settings, draft)
+    # last, so it has every object that a dumped row refers to
+    await _copy_objects(settings.storage_dir, draft / STORAGE)
 
 
-async def restore(settings: Settings, folder: Path, url: str) -> None:
-    """Restores into an empty database and BODH_HOME. Run `python -m db migrate` afterwards.
+async def _scrub(dsn: str, settings: Settings, draft: Path) -> None:
+    """Removes from the copied queues what was erased, in case no drainer has done it yet."""
+    spool, inbox = (draft / path.name for path in _sqlite_files(settings))
+    db = await asyncpg.connect(dsn)
+    try:
+        if spool.exists():
+            with closing(open_queue_file(spool)) as copy:
+                await scrub_spool(db, copy, waiting=True)
+        if inbox.exists():
+            with closing(open_queue_file(inbox)) as copy:
+                await scrub_inbox(db, copy)
+    finally:
+        await db.close()
 
-    Raises BackupError, EmbeddedError.
+
+async def restore(settings: Settings, folder: Path, url: str) -> int:
+    """Restores into an empty database and BODH_HOME, migrates, and repeats later erasures.
+
+    Returns how many erasures it repeated. Raises BackupError, EmbeddedError.
     """
     if not (folder / DUMP).is_file():
         raise BackupError(f"{folder} is not a backup: it has no {DUMP}")
@@ -66,23 +96,78 @@ async def restore(settings: Settings, folder: Path, url: str) -> None:
     async with open_admin_dsn(settings, url) as dsn:
         await _check_database_empty(dsn)
         await _run_postgres_program("pg_restore", dsn, "--single-transaction", str(folder / DUMP))
+        await _restore_files(settings, folder)
+        await _migrate_as_owner(dsn)
+        return await replay_erasures(settings, dsn)
+
+
+async def _restore_files(settings: Settings, folder: Path) -> None:
     for target in _sqlite_files(settings):
         source = folder / target.name
         if source.exists():
             target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            await asyncio.to_thread(copy_sqlite, source, target)
-    if (folder / STORAGE).exists():
-        await asyncio.to_thread(shutil.copytree, folder / STORAGE, settings.storage_dir)
+            await _finish_in_thread(copy_sqlite, source, target)
+    await _copy_objects(folder / STORAGE, settings.storage_dir)
 
 
-def _create_draft_folder(folder: Path) -> Path:
-    """Creates the folder to write to; it is renamed when it is complete."""
+async def _migrate_as_owner(dsn: str) -> None:
+    """Brings an older backup to this code's revision, as the role that owns its tables."""
+    from db.migrate import MigrationError, migrate
+
+    db = await asyncpg.connect(dsn)
+    try:
+        owner = await db.fetchval("select tableowner from pg_tables where tablename = 'tenants'")
+    finally:
+        await db.close()
+    try:
+        await migrate(f"{dsn}{'&' if '?' in dsn else '?'}role={quote(owner)}")
+    except MigrationError as error:
+        raise BackupError(f"the backup was restored, but not migrated: {error}") from error
+
+
+async def replay_erasures(settings: Settings, dsn: str) -> int:
+    """Erases again what this host has noted as erased. Returns how many erasures it repeated."""
+    db = await asyncpg.connect(dsn)
+    try:
+        return await replay_notes(db, open_storage(settings), settings.erasures_path)
+    finally:
+        await db.close()
+
+
+@contextmanager
+def _draft_folder_for(folder: Path) -> Iterator[Path]:
+    """A new folder to write to, which is removed at the end unless it was renamed.
+
+    Also removes the drafts that killed backups have left beside it: a lock shows which are in use.
+    """
     if folder.exists():
         raise BackupError(f"{folder} already exists: choose a new folder")
-    draft = folder.with_name(f"{folder.name}.new")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(mode=0o700, parents=True)
-    return draft
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    for old in folder.parent.glob(f"{DRAFT}*"):
+        with suppress(FileNotFoundError), _locked_folder(old) as free:
+            if free:
+                shutil.rmtree(old, ignore_errors=True)
+    draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=folder.parent))  # with mode 0700
+    try:
+        with _locked_folder(draft):
+            yield draft
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def _locked_folder(folder: Path) -> Iterator[bool]:
+    """Locks a folder until the end of the block. False if another process holds the lock."""
+    file = os.open(folder, os.O_RDONLY)
+    free = True
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            free = False
+        yield free
+    finally:
+        os.close(file)
 
 
 def copy_sqlite(source: Path, target: Path) -> None:
@@ -93,6 +178,30 @@ def copy_sqlite(source: Path, target: Path) -> None:
         here.execute("pragma synchronous = full")
         there.backup(here)
     target.chmod(0o600)
+
+
+async def _copy_objects(source: Path, target: Path) -> None:
+    """Copies a folder, if there is one, file by file: a cancellation waits for one file."""
+    for folder, _, names in os.walk(source):
+        copy = target / Path(folder).relative_to(source)
+        await _finish_in_thread(_ensure_folder, copy)
+        for name in names:
+            with suppress(FileNotFoundError):  # deleted since it was listed
+                await _finish_in_thread(shutil.copy2, Path(folder, name), copy / name)
+
+
+def _ensure_folder(path: Path) -> None:
+    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+
+async def _finish_in_thread(function: Callable[..., object], *arguments: Path) -> None:
+    """Waits for the thread even if cancelled: it must not write to a folder that was removed."""
+    call = asyncio.ensure_future(asyncio.to_thread(function, *arguments))
+    try:
+        await asyncio.shield(call)
+    except asyncio.CancelledError:
+        await asyncio.wait([call])
+        raise
 
 
 @asynccontextmanager
@@ -137,13 +246,18 @@ async def _run_postgres_program(program: str, dsn: str, *arguments: str) -> None
     """Runs a Postgres program: the bundled one, else the one on the PATH."""
     url, password = split_password(dsn)
     process = await asyncio.create_subprocess_exec(
-        _find_postgres_program(program),
+        find_postgres_program(program),
         *arguments,
         f"--dbname={url}",
         stderr=asyncio.subprocess.PIPE,
         env=os.environ | {"LC_ALL": "C"} | password,
     )
-    _, stderr = await process.communicate()
+    try:
+        _, stderr = await process.communicate()
+    except asyncio.CancelledError:
+        process.kill()
+        await process.wait()
+        raise
     if process.returncode:
         last = stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise BackupError(f"{program} failed: {' '.join(last)}")
@@ -170,7 +284,8 @@ def split_password(dsn: str) -> tuple[str, dict[str, str]]:
     return url, {} if password is None else {"PGPASSWORD": unquote(password)}
 
 
-def _find_postgres_program(program: str) -> str:
+def find_postgres_program(program: str) -> str:
+    """The path of a client program of Postgres, preferably ours. Raises BackupError."""
     try:
         return str(find_postgres_binaries() / program)
     except EmbeddedError:

@@ -1,6 +1,6 @@
-"""Erasing what was said. Owns erased_words and erased_segments.
+"""Erasing what was said. Owns erased_segments.
 
-Erasures are kept: `db.transcripts` checks them before storing, because words may arrive late.
+`db.transcripts` checks the erasures before storing, because words may arrive late.
 """
 
 from collections.abc import Sequence
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from db import Connection
+from db import Connection, NotFound
+from db.erasures import Erasure, block_writers, insert_erasure, new_erasure
 
 
 @dataclass(frozen=True)
@@ -24,26 +25,52 @@ class ErasedWords:
     segment_ids: tuple[str, ...]
 
 
+async def list_erased_words(
+    db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]
+) -> list[ErasedWords]:
+    """What accounts have erased in these sessions, including accounts that were deleted.
+
+    An agent drops it from its memory, a drainer from its spool.
+    """
+    rows = await db.fetch(
+        """select session_id, account_id, max(erased_at) as erased_at, array(
+             select s.id from erased_segments s
+             where s.tenant_id = $1 and s.session_id = e.session_id order by s.id) as segment_ids
+           from erasures e
+           where tenant_id = $1 and kind = 'words' and session_id = any ($2)
+           group by session_id, account_id order by session_id, account_id""",
+        tenant_id,
+        session_ids,
+    )
+    return [ErasedWords(**{**row, "segment_ids": tuple(row["segment_ids"])}) for row in rows]
+
+
 async def erase_words(
     db: Connection, tenant_id: UUID, session_id: UUID, account_id: UUID, now: datetime
 ) -> int:
     """Deletes what the account said in a session, and the tutor's answers to it.
 
     Returns how many segments of the account it deleted. The drainers then sweep the spools.
+    Raises NotFound if the session or the account does not exist.
     """
-    await db.execute(
-        "select pg_advisory_xact_lock(hashtextextended('words ' || $1::text, 0))", str(session_id)
-    )
-    await db.execute(
-        """insert into erased_words as e (tenant_id, session_id, account_id, erased_at)
-           values ($1, $2, $3, $4)
-           on conflict (tenant_id, session_id, account_id)
-           do update set erased_at = greatest(e.erased_at, excluded.erased_at)""",
+    words = new_erasure(tenant_id, "words", now, account_id=account_id, session_id=session_id)
+    return await erase_noted_words(db, tenant_id, words)
+
+
+async def erase_noted_words(db: Connection, tenant_id: UUID, erasure: Erasure) -> int:
+    session_id, account_id = erasure.session_id, erasure.account_id
+    assert session_id is not None and account_id is not None  # noqa: S101, PT018 of this kind
+    await block_writers(db, tenant_id, session_id)
+    known = await db.fetchval(
+        """select exists (select from sessions where tenant_id = $1 and id = $2)
+              and exists (select from accounts where tenant_id = $1 and id = $3)""",
         tenant_id,
         session_id,
         account_id,
-        now,
     )
+    if not known:
+        raise NotFound("session")
+    await insert_erasure(db, tenant_id, erasure)
     count: int = await db.fetchval(
         """with gone as (
              delete from transcript_segments
@@ -82,15 +109,6 @@ async def _erase_answers(
     )
 
 
-async def block_erasing(db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]) -> None:
-    """Blocks erasing in these sessions until the transaction ends."""
-    for session_id in sorted(set(session_ids)):
-        await db.execute(
-            "select pg_advisory_xact_lock_shared(hashtextextended('words ' || $1::text, 0))",
-            str(session_id),
-        )
-
-
 async def mark_late_segments_erased(
     db: Connection,
     tenant_id: UUID,
@@ -99,15 +117,17 @@ async def mark_late_segments_erased(
     account_ids: Sequence[UUID | None],
     started_at: Sequence[datetime],
 ) -> None:
-    """Marks late segments as erased if their account has since erased what it said."""
+    """Marks late segments as erased if their account has since erased them, or was erased."""
     await db.execute(
         """insert into erased_segments (tenant_id, session_id, id)
            select $1, s.session_id, s.id
            from unnest($2::uuid[], $3::text[], $4::uuid[], $5::timestamptz[])
              as s (session_id, id, account_id, started_at)
-           join erased_words e
-             on e.tenant_id = $1 and e.session_id = s.session_id and e.account_id = s.account_id
-               and s.started_at <= e.erased_at
+           where exists (
+             select from erasures e
+             where e.tenant_id = $1 and e.account_id = s.account_id
+               and (e.kind = 'account'
+                    or e.session_id = s.session_id and s.started_at <= e.erased_at))
            on conflict do nothing""",
         tenant_id,
         session_ids,
@@ -115,17 +135,3 @@ async def mark_late_segments_erased(
         account_ids,
         started_at,
     )
-
-
-async def list_erased_words(
-    db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]
-) -> list[ErasedWords]:
-    rows = await db.fetch(
-        """select session_id, account_id, erased_at, array(
-             select s.id from erased_segments s
-             where s.tenant_id = $1 and s.session_id = e.session_id) as segment_ids
-           from erased_words e where tenant_id = $1 and session_id = any ($2)""",
-        tenant_id,
-        session_ids,
-    )
-    return [ErasedWords(**{**row, "segment_ids": tuple(row["segment_ids"])}) for row in rows]

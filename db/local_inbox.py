@@ -6,6 +6,7 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
+from db.local_erasing import People, delete_people, list_people
 from db.local_queue import LocalQueue, Row
 
 KIND = "webhook"
@@ -52,3 +53,10 @@ class LocalInbox(LocalQueue):
             WaitingWebhook(row.seq, now - row.created_at, _events.validate_json(row.payload))
             for row in await self.waiting_rows(limit)
         ]
+
+    async def list_people(self) -> People:
+        return await self._run_in_thread(list_people, self._db)
+
+    async def erase_people(self, people: People) -> bool:
+        """Deletes webhooks of erased people and sessions. Returns False to be called again."""
+        return await self._run_in_thread(delete_people, self._db, people)

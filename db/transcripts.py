@@ -11,7 +11,8 @@ from typing import Any, Literal
 from uuid import UUID
 
 from db import Connection
-from db.erasing import block_erasing, mark_late_segments_erased
+from db.erasing import mark_late_segments_erased
+from db.erasures import block_erasing, find_gone
 
 
 @dataclass(frozen=True)
@@ -19,8 +20,8 @@ class Segment:
     """Something said or typed; `id` is unique in its session.
 
     `text` is empty if the learner chose not to store their words and the answers to them.
-    `account_id` is None for the tutor, `in_reply_to` is the id of the segment that was answered,
-    `local_seq` is the order within an epoch.
+    `account_id` is None for the tutor, whose `to_account_id` is the learner it spoke to.
+    `in_reply_to` is the id of the segment that was answered, `local_seq` the order in an epoch.
     """
 
     session_id: UUID
@@ -41,6 +42,7 @@ class Segment:
     provenance: Literal["content", "live", "final"]
     epoch: int
     local_seq: int
+    to_account_id: UUID | None = None
 
 
 COLUMNS = [field.name for field in fields(Segment)]
@@ -51,23 +53,29 @@ async def insert_segments(db: Connection, tenant_id: UUID, segments: Sequence[Se
 
     Raises asyncpg.ForeignKeyViolationError if a session is missing, and stores none.
     """
+    owners = [
+        owner for one in segments for owner in (one.session_id, one.account_id, one.to_account_id)
+    ]
+    await block_erasing(db, tenant_id, owners)
+    gone = await find_gone(db, tenant_id, owners)
+    segments = [one for one in segments if not {one.session_id, one.to_account_id} & gone]
     columns = [[_without_nul(getattr(segment, name)) for segment in segments] for name in COLUMNS]
     session_ids, ids, account_ids = columns[:3]
-    await block_erasing(db, tenant_id, session_ids)
     started_at = columns[COLUMNS.index("started_at")]
     await mark_late_segments_erased(db, tenant_id, session_ids, ids, account_ids, started_at)
     status = await db.execute(
         """insert into transcript_segments
              (tenant_id, session_id, id, account_id, identity, name, role, source, text,
               started_at, ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
-              provenance, epoch, local_seq)
+              provenance, epoch, local_seq, to_account_id)
            select $1, s.* from unnest(
              $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
              $9::text[], $10::timestamptz[], $11::timestamptz[], $12::uuid[], $13::text[],
-             $14::real[], $15::bool[], $16::text[], $17::text[], $18::int[], $19::bigint[])
+             $14::real[], $15::bool[], $16::text[], $17::text[], $18::int[], $19::bigint[],
+             $20::uuid[])
              as s (session_id, id, account_id, identity, name, role, source, text, started_at,
                    ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
-                   provenance, epoch, local_seq)
+                   provenance, epoch, local_seq, to_account_id)
            where not exists (
              select from erased_segments e
              where e.tenant_id = $1 and e.session_id = s.session_id
@@ -83,7 +91,7 @@ async def list_segments(db: Connection, tenant_id: UUID, session_id: UUID) -> li
     rows = await db.fetch(
         """select session_id, id, account_id, identity, name, role, source, text, started_at,
                   ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
-                  provenance, epoch, local_seq
+                  provenance, epoch, local_seq, to_account_id
            from transcript_segments
            where tenant_id = $1 and session_id = $2 and text <> ''
            order by started_at, epoch, local_seq""",
@@ -116,7 +124,7 @@ async def list_latest_segments(
     rows = await db.fetch(
         """select session_id, id, account_id, identity, name, role, source, text, started_at,
                   ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
-                  provenance, epoch, local_seq
+                  provenance, epoch, local_seq, to_account_id
            from transcript_segments where tenant_id = $1 and session_id = $2
            order by epoch desc, local_seq desc limit $3""",
         tenant_id,
@@ -137,15 +145,18 @@ async def insert_dead_letter(
 ) -> None:
     """Stores a rejected entry, once, with the error.
 
-    Does nothing if its account has erased words in that session.
+    Does nothing if its account or session was erased, or its account has erased words in it.
     """
     await db.execute(
         """insert into dead_letters (tenant_id, kind, entry_key, payload, error)
            select $1, $2, $3, $4, $5
            where not exists (
-             select from erased_words
-             where tenant_id = $1 and session_id::text = $4::jsonb ->> 'session_id'
-               and account_id::text = $4::jsonb ->> 'account_id')
+             select from erasures
+             where tenant_id = $1 and (
+               session_id::text = $4::jsonb ->> 'session_id'
+                 and (kind = 'session' or account_id::text = $4::jsonb ->> 'account_id')
+               or kind = 'account' and account_id::text
+                 in ($4::jsonb ->> 'account_id', $4::jsonb ->> 'to_account_id')))
            and not exists (
              select from erased_segments
              where tenant_id = $1 and session_id::text = $4::jsonb ->> 'session_id'

@@ -219,6 +219,11 @@ class Settings(BaseSettings):
         return self.bodh_home / "storage"
 
     @property
+    def erasures_path(self) -> Path:
+        """This host's list of all erasures, for a restore."""
+        return self.bodh_home / "erasures" / "erasures.jsonl"
+
+    @property
     def inbox_path(self) -> Path:
         return self.bodh_home / "inbox" / "inbox.sqlite3"
 

@@ -16,6 +16,7 @@ import db
 from agent.durable.spool import Entry, Spool
 from db.attendance import upsert_participants
 from db.erasing import ErasedWords, list_erased_words
+from db.erasures import find_gone
 from db.stays import ParticipantRow
 from db.transcripts import Segment, insert_dead_letter, insert_segments
 from settings import Settings
@@ -44,6 +45,9 @@ class Drainer:
         self._failures = 0  # in a row
         # by session and account: when they erased, and the newest drained entry at the last sweep
         self._swept: dict[tuple[UUID, UUID], tuple[datetime, int]] = {}
+        # sessions and accounts in the spool, by tenant, and the newest entry seen
+        self._owners: dict[UUID, set[UUID]] = {}
+        self._seen = 0
 
     async def run(self) -> None:
         """Ends only when cancelled; while Postgres is away, entries stay in the spool."""
@@ -53,10 +57,11 @@ class Drainer:
             try:
                 moved = await self.drain_batch()
                 if clock() >= sweep_at:
-                    await self.sweep_erased_words()
+                    await self.sweep_spool()
                     sweep_at = clock() + SWEEP_EVERY_S
                 if clock() >= forget_at:
                     await self._spool.forget_drained()
+                    self._owners, self._seen = {}, 0
                     forget_at = clock() + FORGET_EVERY_S
                 self._failures = 0
             except (*db.AWAY, sqlite3.Error) as error:  # the disk of the spool may be full
@@ -76,8 +81,9 @@ class Drainer:
                 metrics.DRAINED.inc(kind=entry.kind)
         return len(entries)
 
-    async def sweep_erased_words(self) -> None:
-        """Raises db.AWAY."""
+    async def sweep_spool(self) -> None:
+        """Deletes from the spool who and what was erased. Raises db.AWAY."""
+        await self._erase_owned()
         newest = await self._spool.list_newest_drained()
         for tenant_id in {tenant for tenant, _ in newest}:
             sessions = [session for tenant, session in newest if tenant == tenant_id]
@@ -85,6 +91,18 @@ class Drainer:
                 erased = await list_erased_words(conn, tenant_id, sessions)
             for one in erased:
                 await self._erase_from_spool(one, newest[tenant_id, one.session_id])
+
+    async def _erase_owned(self) -> None:
+        """Deletes the entries of erased sessions and accounts, also those that still wait."""
+        new, self._seen = await self._spool.list_owners(self._seen)
+        for tenant_id, owners in new.items():
+            self._owners.setdefault(tenant_id, set()).update(owners)
+        for tenant_id, owners in self._owners.items():
+            async with db.tenant_tx(self._pool, tenant_id) as conn:
+                gone = await find_gone(conn, tenant_id, owners)
+            if gone and await self._spool.erase_owned(tenant_id, gone):
+                owners -= gone
+                logger.info("erased from the spool", extra={"count": len(gone)})
 
     async def _erase_from_spool(self, erased: ErasedWords, newest: int) -> None:
         key, state = (erased.session_id, erased.account_id), (erased.erased_at, newest)
@@ -192,6 +210,6 @@ async def _drain_before_exit(drainer: Drainer) -> None:
     try:
         while await drainer.drain_batch():
             pass
-        await drainer.sweep_erased_words()
+        await drainer.sweep_spool()
     except (*db.AWAY, sqlite3.Error):
         logger.warning("entries wait in the spool for the next start")

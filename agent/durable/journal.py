@@ -84,6 +84,7 @@ class Journal:
             language="en",
             interrupted=sentence.interrupted,
             in_reply_to=sentence.line.in_reply_to,
+            to_account_id=None if to is None else to.account_id,
         )
 
     async def record_join(self, learner: Learner, connection: Connection) -> None:

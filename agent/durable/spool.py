@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from uuid import UUID
 
+from db.local_erasing import delete_owned, delete_words, list_owners
 from db.local_queue import LocalQueue, Row, open_queue_file
 
 Kind = Literal["segment", "participant"]
@@ -61,15 +62,18 @@ class Spool(LocalQueue):
     async def erase_words(
         self, session_id: UUID, account_id: UUID, until: datetime, answered: Iterable[str]
     ) -> bool:
-        """Deletes what the account said in a session up to `until`, and the answers to it.
-
-        `answered` are ids of erased segments whose entries may be gone. Waiting entries stay:
-        Postgres refuses them and remembers their ids. Returns True if no byte is left on disk,
-        False if a reader held the log: call it again.
-        """
+        """Deletes words that are drained: see `delete_words`. Returns False to be called again."""
         return await self._run_in_thread(
-            _delete_words, self._db, session_id, account_id, until, answered
+            delete_words, self._db, session_id, account_id, until, answered
         )
+
+    async def list_owners(self, after: int) -> tuple[dict[UUID, set[UUID]], int]:
+        """Sessions and accounts of each tenant in entries after a seq, and the newest seq."""
+        return await self._run_in_thread(list_owners, self._db, after)
+
+    async def erase_owned(self, tenant_id: UUID, owners: Iterable[UUID]) -> bool:
+        """Deletes erased sessions and accounts. Returns False to be called again."""
+        return await self._run_in_thread(delete_owned, self._db, tenant_id, owners)
 
 
 def check_spool(path: Path) -> None:
@@ -111,38 +115,3 @@ def _select_newest_drained(db: sqlite3.Connection) -> dict[tuple[UUID, UUID], in
         " group by tenant_id, session_id"
     )
     return {(UUID(tenant), UUID(session)): seq for tenant, session, seq in rows}
-
-
-def _delete_words(
-    db: sqlite3.Connection,
-    session_id: UUID,
-    account_id: UUID,
-    until: datetime,
-    answered: Iterable[str],
-) -> bool:
-    rows = db.execute(
-        "select seq, payload from entries"
-        " where session_id = ? and kind = 'segment' and drained_at is not null",
-        (str(session_id),),
-    )
-    said = [(seq, json.loads(payload)) for seq, payload in rows]
-    own = {seq for seq, payload in said if _was_said_by(payload, account_id, until)}
-    ids = {*answered, *(payload.get("id") for seq, payload in said if seq in own)} - {None}
-    gone = own | {
-        seq for seq, payload in said if {payload.get("id"), payload.get("in_reply_to")} & ids
-    }
-    with db:
-        db.execute("begin immediate")
-        db.executemany("delete from entries where seq = ?", [(seq,) for seq in gone])
-    # the WAL still holds the old pages until it is truncated
-    (busy, _, _) = db.execute("pragma wal_checkpoint(truncate)").fetchone()
-    return not busy
-
-
-def _was_said_by(payload: dict[str, Any], account_id: UUID, until: datetime) -> bool:
-    if payload.get("account_id") != str(account_id):
-        return False
-    try:
-        return datetime.fromisoformat(payload["started_at"]) <= until
-    except (KeyError, TypeError, ValueError):
-        return True  # an entry that became a dead letter may have no start

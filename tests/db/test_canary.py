@@ -24,7 +24,15 @@ from tests.db.twins import COLUMNS, Call, Outcome, Recorder, dump, mutants, run_
 
 MUTANTS = 100  # a lower bound: with fewer, PREDICATE no longer fits the statements
 STATEMENT = re.compile(r"\s*(select|insert|update|delete|with)\b")
-NOT_ASKED_BY_TENANT = ("__init__", "migrate", "backup", "embedded", "local_queue", "__main__")
+NOT_ASKED_BY_TENANT = (
+    "__init__",
+    "migrate",
+    "backup",
+    "embedded",
+    "local_queue",
+    "local_erasing",
+    "__main__",
+)
 
 
 @dataclass
@@ -94,7 +102,7 @@ def role_of(call: Call) -> str:
     """The role that makes this call in a running Bodh."""
     if call.name == "transcripts.insert_dead_letter":
         return "bodh_drain"
-    return "bodh_jobs" if call.name.startswith("queue.") else "bodh_app"
+    return "bodh_jobs" if call.name.startswith(("queue.", "deleting.")) else "bodh_app"
 
 
 def leaks(twins: Twins, tenant_id: UUID, outcome: Outcome) -> list[str]:

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from agent.durable.drain import Drainer
 from agent.durable.spool import Entry, Spool
-from db import Pool, create_pool, tenant_tx
+from db import NotFound, Pool, create_pool, tenant_tx
 from db.accounts import Account
 from db.erasing import erase_words
 from db.transcripts import Segment, insert_dead_letter, insert_segments, list_segments
@@ -47,7 +47,7 @@ class Talk:
         """Drains everything, then sweeps the spool."""
         while await self.drainer.drain_batch():
             pass
-        await self.drainer.sweep_erased_words()
+        await self.drainer.sweep_spool()
 
     async def erase(self, who: Account, second: float) -> int:
         async with tenant_tx(self.pool, self.tenant_id) as db:
@@ -168,7 +168,7 @@ async def test_another_tenant_cannot_erase(talk: Talk, database: Database) -> No
     db = await asyncpg.connect(database.dsn("postgres"))
     other = await db.fetchval("insert into tenants (slug, name) values ('o', 'o') returning id")
     await db.close()
-    with pytest.raises(asyncpg.ForeignKeyViolationError):
+    with pytest.raises(NotFound):
         async with tenant_tx(talk.pool, other) as held:
             await erase_words(held, other, talk.session_id, talk.amina.id, at(10))
     assert await talk.stored() == ["a1"]

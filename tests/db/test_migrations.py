@@ -34,6 +34,7 @@ LANDED = {
     "0011_pictures.sql": "352a72b487fa1ced",
     "0012_sign_in.sql": "b76924ebbe344f14",
     "0013_pseudonyms.sql": "bbeb945c2c4824d6",
+    "0014_erasures.sql": "a76ba100d007e4ce",
 }
 EMPTY = "t_empty"
 
@@ -215,7 +216,7 @@ async def test_old_logs_name_identities_instead_of_accounts(
     assert [(event.version, event.payload.get("identity", "none")) for event in events] == [
         (1, "none"), (2, "l_amina"), (2, "l_amina"), (2, "l_amina"), (2, None), (2, "l_amina"),
     ]  # fmt: skip
-    assert fold(events).lessons == {"l_amina": UUID(int=9)}
+    assert fold_session(events).lessons == {"l_amina": UUID(int=9)}
     keys = await old_log.fetch(
         "select idempotency_key from session_state_events where session_id = $1 order by seq",
         INTACT,

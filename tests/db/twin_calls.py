@@ -15,6 +15,7 @@ import db as database_package
 from courses.tree import CourseTree
 from db import Connection, accounts, fetch_one
 from db.auth_sessions import LIFE, ProviderSession
+from db.erasures import Erasure, Kind
 from db.event_kinds import AgentDispatched, SessionStarted
 from db.local_inbox import MediaEvent
 from db.notices import KEPT
@@ -26,6 +27,10 @@ from tests.db.twins import Call, PerTenant, parameters
 
 Arguments = dict[str, Any]
 JOB = UUID("00000000-0000-4000-8000-000000000007")
+# see twin_states
+ERASURE, GONE_ACCOUNT, GONE_SESSION, CLEO, DINA, OWN_SESSION = (
+    UUID(f"00000000-0000-4000-8000-0000000000{end}") for end in ("e1", "a1", "a2", "b1", "b2", "d1")
+)
 
 
 def functions() -> Iterator[Any]:
@@ -87,6 +92,8 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "storage": Storage(MemoryStore()), "pictures": (),
         "who": "dev:learner of template", "email": "new@school.example", "blocked_at": at(7),
         "provider": ProviderSession("sid", "token"),
+        "ids": [ids.account_id, GONE_ACCOUNT, GONE_SESSION], "one": ids.session_id,
+        "erasure": erasure_of(ids, session_id=ids.session_id, account_id=ids.account_id),
         "job_id": JOB, "tries": 0, "delay": timedelta(seconds=8),
     }  # fmt: skip
 
@@ -137,6 +144,20 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
             {"present": []}, {"present": strangers[0]}, {"present": strangers[1], "at": at(600)},
         ],
         "courses.find_course": [{"key": tree.course.slug}, {"key": str(ids.course_id)}],
+        "deleting.delete_account": [
+            {"erasure": erasure_of(ids, account_id=one)} for one in (ids.account_id, CLEO, DINA)
+        ],
+        "deleting.delete_session": [
+            {"erasure": erasure_of(ids, session_id=one)} for one in (ids.session_id, OWN_SESSION)
+        ],
+        "erasing.erase_noted_words": [
+            {"erasure": erasure_of(ids, session_id=session_id, account_id=account_id)}
+            for session_id, account_id in (
+                (ids.session_id, ids.account_id), (OWN_SESSION, ids.account_id),
+                (ids.session_id, DINA),
+            )
+        ],
+        "erasures.list_known_erasures": [{"ids": [ERASURE]}],
         "events.append_event": [{}, {"key": "joined:PA_1"}, {"key": "new"}, {"event": begun}],
         "importing.import_course": [{}, {"tree": smaller(tree)}],
         "leases.end_leased_session": [{}, {"epoch": 2}],
@@ -161,6 +182,15 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "transcripts.insert_segments": [{}, {"segments": [answer]}],
         "webhooks.apply_room_end": [{"event": MediaEvent("EV_4", FINISHED, at(9), "room", "RM_1")}],
     }  # fmt: skip
+
+
+def erasure_of(
+    ids: Ids, *, account_id: UUID | None = None, session_id: UUID | None = None
+) -> Erasure:
+    kind: Kind = "words"
+    if account_id is None or session_id is None:
+        kind = "session" if account_id is None else "account"
+    return Erasure(ids.tenant_id, uuid4(), kind, account_id, session_id, at(5))
 
 
 def smaller(tree: CourseTree) -> CourseTree:

@@ -32,6 +32,17 @@ async def enrich(db: Connection, ids: Ids) -> None:
 # rows that no function of db/ creates in this form
 SAID = """
 update transcript_segments set in_reply_to = 'e' where id = 'r';
+update transcript_segments set text = 'Hello learner of template' where id = 't';
+insert into erasures (tenant_id, id, kind, account_id, session_id, erased_at)
+select t.tenant_id, ('00000000-0000-4000-8000-0000000000' || one)::uuid, gone.kind,
+       gone.account_id::uuid, gone.session_id::uuid, now()
+from transcript_segments t, (values
+  ('e1', 'account', '00000000-0000-4000-8000-0000000000a1', null),
+  ('e2', 'session', null, '00000000-0000-4000-8000-0000000000a2')
+) gone(one, kind, account_id, session_id) where t.id = 's';
+insert into accounts (tenant_id, id, subject, name, identity)
+select tenant_id, '00000000-0000-4000-8000-0000000000b1', 'cleo', 'Cleo', 'l_cleo'
+from transcript_segments where id = 's';
 update transcript_segments set lesson_id = (select id from lessons where title = 'Apples');
 update quiz_runs set hint_level = 2;
 insert into courses (tenant_id, id, slug, title)
@@ -81,6 +92,27 @@ ONLY_FIRST = (
        select q.tenant_id, q.account_id, l.id from quiz_runs q join lessons l
        on l.tenant_id = q.tenant_id and l.title like 'A draft%'
        where q.tenant_id = $1""",
+    """insert into accounts (tenant_id, id, subject, name, identity)
+       values ($1, '00000000-0000-4000-8000-0000000000b2', 'dina', 'Dina', 'l_dina')""",
+    """insert into livekit_rooms (tenant_id, id, name)
+       values ($1, '00000000-0000-4000-8000-0000000000c1', 'own')""",
+    """insert into sessions (tenant_id, id, room_id, status)
+       select $1, ('00000000-0000-4000-8000-0000000000d' || n)::uuid,
+              '00000000-0000-4000-8000-0000000000c1', 'completed' from generate_series(1, 3) n""",
+    """insert into sessions (tenant_id, id, room_id, status)
+       select $1, '00000000-0000-4000-8000-0000000000d4', room_id, 'completed' from room_learners
+       where tenant_id = $1""",
+    """insert into room_learners (tenant_id, room_id, account_id)
+       values ($1, '00000000-0000-4000-8000-0000000000c1',
+               '00000000-0000-4000-8000-0000000000b1')""",
+    """insert into livekit_participants (tenant_id, session_id, sid, account_id, joined_at, left_at)
+       values ($1, '00000000-0000-4000-8000-0000000000d2', 'PA_c',
+               '00000000-0000-4000-8000-0000000000b1', now(), now())""",
+    """insert into transcript_segments (tenant_id, session_id, id, account_id, identity, name, role,
+         source, text, started_at, ended_at, epoch, local_seq)
+       values ($1, '00000000-0000-4000-8000-0000000000d3', 'c',
+               '00000000-0000-4000-8000-0000000000b1', 'l_cleo', 'Cleo', 'learner', 'text', 'c',
+               now(), now(), 1, 1)""",
     """update livekit_participants set left_at = joined_at + interval '13 seconds'
        where tenant_id = $1 and left_at is null""",
     "update accounts set claims_at = '2027-01-01' where tenant_id = $1 and subject like 'dev:l%'",
@@ -95,7 +127,7 @@ ONLY_SECOND = (
        select tenant_id, session_id, 99, 'agent.left', version, at, payload, hash, 'gone:0'
        from session_state_events where tenant_id = $1 and seq = 1""",
     "delete from erased_segments where tenant_id = $1",
-    "delete from erased_words where tenant_id = $1",
+    "delete from erasures where tenant_id = $1",
     """update livekit_participants set left_at = joined_at + interval '33 seconds'
        where tenant_id = $1 and sid = 'PA_1'""",
     """update sessions set status = 'completed', ended_at = started_at + interval '23 seconds'

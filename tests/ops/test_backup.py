@@ -231,7 +231,7 @@ async def blocked_by(url: str, statement: str) -> AsyncIterator[None]:
         await db.close()
 
 
-async def arguments_of(program: str, running: "asyncio.Task[None]") -> str:
+async def arguments_of(program: str, running: "asyncio.Task[Any]") -> str:
     """The arguments of our child that runs this program, as other users see them."""
     while not running.done():
         for line in arguments_of_children():

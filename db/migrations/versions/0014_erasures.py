@@ -1,0 +1,13 @@
+"""People and sessions can be deleted."""
+
+from pathlib import Path
+
+from db.migrate import run_script
+
+revision = "0014"
+down_revision = "0013"
+
+
+def upgrade() -> None:
+    """Runs the file of the same name."""
+    run_script(Path(__file__).with_suffix(".sql"))
