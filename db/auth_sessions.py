@@ -15,7 +15,10 @@ SEEN_EVERY = timedelta(minutes=5)  # how exactly the last request is recorded
 
 @dataclass(frozen=True)
 class ProviderSession:
-    """What the identity provider needs to end its own session; empty after other sign-ins."""
+    """What the identity provider needs to end its own session; empty after other sign-ins.
+
+    `sid` is the id of that session, or else of the person.
+    """
 
     sid: str | None = None
     id_token: str | None = None

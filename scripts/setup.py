@@ -36,6 +36,7 @@ PYTHON = VENV / "bin" / "python"
 LIVEKIT = TOOLS / "bin" / "livekit-server"
 LIVEKIT_VERSION = (1, 13, 5)
 CLIENT = ROOT / "web" / "client"
+OIDC = ROOT / "tests" / "oidc"
 
 
 def main(arguments: list[str]) -> int:
@@ -59,7 +60,7 @@ def steps_for(arguments: list[str]) -> list[Step]:
         return [packages_step(), test_packages_step()]
     common = [packages_step(), livekit_step(), client_step()]
     if arguments == ["tests"]:  # tests have their own speech model
-        return [*common, states_step(), test_packages_step(), chromium_step(PYTHON)]
+        return [*common, states_step(), *test_steps()]
     return [*common, model_step()]
 
 
@@ -92,6 +93,26 @@ def test_packages_step() -> Step:
         disk_mb=500,
         run=lambda: pip_install(VENV, "requirements-test.lock"),
     )
+
+
+def test_steps() -> list[Step]:
+    return [test_packages_step(), chromium_step(PYTHON), oidc_step()]
+
+
+def oidc_step() -> Step:
+    return Step(
+        name="oidc",
+        what="an identity provider for the tests, installed with npm (4 MB)",
+        product=OIDC / "node_modules" / "oidc-provider",
+        inputs=fingerprint([OIDC / "package.json", OIDC / "package-lock.json"]),
+        disk_mb=20,
+        run=install_oidc,
+    )
+
+
+def install_oidc() -> None:
+    command = ["npm", "ci", "--no-audit", "--no-fund"]
+    run_logged("npm-ci-oidc", command, env=npm_environment(), cwd=OIDC)
 
 
 def livekit_step() -> Step:

@@ -139,9 +139,10 @@ class Provider:
             raise SignInRequired from error
         except (httpx2.HTTPError, TimeoutError, ValueError) as error:
             raise SignInUnavailable from error
-        hint = id_token if len(id_token) <= MAX_HINT else None
-        sid = payload.get("sid")
-        session = ProviderSession(sid if isinstance(sid, str) else None, hint)
+        session = ProviderSession(
+            sid=str(payload.get("sid") or payload["sub"]),
+            id_token=id_token if len(id_token) <= MAX_HINT else None,
+        )
         return read_claims(self._settings, {**more, **payload}), session
 
     async def _check_id_token(

@@ -137,7 +137,10 @@ def test_set_up_imports_only_the_standard_library() -> None:
     [
         ([], ["packages", "livekit", "client", "model"]),
         (["quick"], ["packages", "test-packages"]),
-        (["tests"], ["packages", "livekit", "client", "states", "test-packages", "chromium"]),
+        (
+            ["tests"],
+            ["packages", "livekit", "client", "states", "test-packages", "chromium", "oidc"],
+        ),
     ],
 )
 def test_steps_of_each_command(asked: list[str], names: list[str]) -> None:
