@@ -51,6 +51,9 @@ async def send_no_name(page: Page) -> None:
 
 ENTRIES = (
     "sign-in",
+    "sign-in-provider",
+    "sign-in-blocked",
+    "sign-in-none",
     "courses",
     "courses-none",
     "courses-failed",

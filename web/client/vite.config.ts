@@ -10,6 +10,11 @@ export default defineConfig({
   build: { assetsInlineLimit: 0, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 900 },
   server: {
     host: '127.0.0.1',
-    proxy: { '/api': tokenServer, '/auth/dev-login': tokenServer, '/auth/sign-out': tokenServer },
+    proxy: {
+      '/api': tokenServer,
+      '/auth/dev-login': tokenServer,
+      '/auth/options': tokenServer,
+      '/auth/sign-out': tokenServer,
+    },
   },
 });

@@ -27,10 +27,15 @@ export function App() {
     case '/':
       return <CoursesPage courseId={address.searchParams.get('course')} />;
     case '/auth/signin':
-      return <SignInPage returnTo={address.searchParams.get('return_to')} />;
+      return <SignInPage wanted={returnAddress(address)} trouble={address.searchParams.get('trouble') ?? ''} />;
     case '/error':
       return <ErrorPage reason={address.searchParams.get('reason') ?? 'unknown'} />;
     default:
       return <ErrorPage reason="not_found" />;
   }
+}
+
+/** Where the sign-in page goes afterwards; other sites link to it with `callbackUrl`. */
+function returnAddress(address: URL): string {
+  return address.searchParams.get('return_to') ?? address.searchParams.get('callbackUrl') ?? '';
 }

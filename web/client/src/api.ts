@@ -1,11 +1,12 @@
 /** All requests to the token server, with types from its OpenAPI document. */
 import type { components, operations } from './openapi';
 import type { Role } from './protocol';
-import { navigate, signInPath } from './router';
+import { navigate, signInPath, troublePath } from './router';
 
 type Schemas = components['schemas'];
 
 export type Me = Schemas['Me'];
+export type SignInOptions = Schemas['SignInOptions'];
 export type CourseEntry = Schemas['CourseLine'];
 export type CourseTree = Schemas['CourseTree'];
 export type CourseProgress = Schemas['CourseProgress'];
@@ -44,7 +45,7 @@ export class ApiError extends Error {
   }
 }
 
-/** The response's JSON. Throws ApiError; on 401 it also opens the sign-in page. */
+/** The response's JSON. Throws ApiError; on 401 or for a blocked account it opens the sign-in page. */
 async function requestJson<T>(path: string, init: RequestInit = {}): Promise<T> {
   let response: Response;
   try {
@@ -55,8 +56,10 @@ async function requestJson<T>(path: string, init: RequestInit = {}): Promise<T> 
   }
   const body: unknown = await response.json().catch(() => null);
   if (response.status === 401 && path.startsWith('/api/')) navigate(signInPath(), { replace: true });
-  if (!response.ok) throw toApiError(response.status, body);
-  return body as T;
+  if (response.ok) return body as T;
+  const error = toApiError(response.status, body);
+  if (error.code === 'blocked' && path.startsWith('/api/')) navigate(troublePath('blocked'), { replace: true });
+  throw error;
 }
 
 function toApiError(status: number, body: unknown): ApiError {
@@ -81,7 +84,9 @@ const encodeSegment = encodeURIComponent;
 
 export const api = {
   signIn: (name: string, role: Role) => postJson<Schemas['SignedIn']>('/auth/dev-login', { name, role }),
-  signOut: () => postJson<null>('/auth/sign-out', {}),
+  signOut: () => postJson<Schemas['SignedOut']>('/auth/sign-out', {}),
+  signInOptions: (wanted: string, signal?: AbortSignal) =>
+    getJson<SignInOptions>(`/auth/options?return_to=${encodeSegment(wanted)}`, signal),
   me: (signal?: AbortSignal) => getJson<Me>('/api/me', signal),
   courses: (signal?: AbortSignal) => getJson<Schemas['CourseList']>('/api/courses', signal),
   course: (id: string, signal?: AbortSignal) =>

@@ -63,14 +63,13 @@ export function transcriptPagePath(sessionId: string, lesson?: string | null, se
 
 export const segmentAnchor = (id: string) => `segment-${encodeURIComponent(id)}`;
 
-/** Where to go after sign-in. Anything but a known page of ours becomes the start page. */
-export function safeReturnPath(wanted: string | null): string {
-  if (!wanted?.startsWith('/') || wanted.startsWith('//') || wanted.includes('\\')) return '/';
-  const url = new URL(wanted, window.location.origin);
-  const known =
-    url.pathname === '/' || matchModule(url.pathname) !== null || matchTranscript(url.pathname) !== null;
-  return url.origin === window.location.origin && known ? url.pathname + url.search + url.hash : '/';
+/** Opens an address of the server's choice: a page of ours, or one at another site. */
+export function openPage(address: string): void {
+  if (address.startsWith('/')) navigate(address, { replace: true });
+  else window.location.assign(address);
 }
+
+export const troublePath = (trouble: string) => `/auth/signin?trouble=${trouble}`;
 
 export function signInPath(): string {
   const here = window.location.pathname + window.location.search + window.location.hash;

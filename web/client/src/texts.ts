@@ -28,6 +28,16 @@ export const texts = {
     note: 'Development sign-in, for this computer only. No password needed.',
     nameMissing: 'Enter your name.',
     refused: 'Development sign-in is turned off on this server.',
+    atProvider: 'Sign in with your school account',
+    noWay: 'Nobody can sign in here yet. The person who runs this server has to set up sign-in.',
+    troubles: {
+      denied: 'You cancelled the sign-in.',
+      expired: 'That sign-in took too long. Try again.',
+      failed: 'The sign-in didn’t work. Try again.',
+      no_access: 'Your account has no access to this server. Ask the person who runs it.',
+      blocked: 'Your account is blocked. Ask your teacher.',
+      unavailable: 'Your school’s sign-in isn’t responding. Try again in a moment.',
+    },
   },
   courses: {
     title: 'Your courses',

@@ -7,6 +7,7 @@ import type {
   LessonText,
   Me,
   ModulePage,
+  SignInOptions,
   Transcript,
   TranscriptSegment,
 } from '../src/api';
@@ -202,7 +203,10 @@ const settings: AccountSettings = {
 
 const me: Me = { id: modulePage.userId, name: 'Amina', role: 'learner', tenant: 'default' };
 
+const signInOptions: SignInOptions = { provider: false, byName: true, returnTo: '/' };
+
 const knownAnswers: Record<string, (url: URL) => unknown> = {
+  '/auth/options': () => signInOptions,
   '/api/me': () => me,
   '/api/me/settings': () => settings,
   '/api/me/transcripts': (url) => ({ talks: heardTalks, hits: url.searchParams.get('q') ? searchHits : [] }),

@@ -73,8 +73,13 @@ const liveTalk = (tutor: AgentState, more: Partial<TalkState> = {}): PageState =
 });
 const talkPage = `/transcripts/${sessionId}?lesson=${lessonId}`;
 
+const atProvider = { provider: true, byName: false, returnTo: '/' };
+
 export const states = {
   'sign-in': { path: '/auth/signin' },
+  'sign-in-provider': { path: '/auth/signin', answers: { '/auth/options': atProvider } },
+  'sign-in-blocked': { path: '/auth/signin?trouble=blocked', answers: { '/auth/options': atProvider } },
+  'sign-in-none': { path: '/auth/signin', answers: { '/auth/options': { ...atProvider, provider: false } } },
   courses: { path: '/' },
   'courses-none': { path: '/', answers: { '/api/courses': { courses: [] } } },
   'courses-failed': { path: '/', answers: { '/api/courses': 0 } },

@@ -2,7 +2,7 @@ import { useState } from 'react';
 import { api, type AccountSettings } from '../api';
 import { explainFailure } from '../failures';
 import { Dialog } from '../parts/Dialog';
-import { navigate } from '../router';
+import { openPage } from '../router';
 import { texts } from '../texts';
 import { StoreSwitch } from './StoreSwitch';
 import { changeAccountSettings, forgetAccountSettings, useAccountSettings } from './accountSettings';
@@ -18,6 +18,10 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
   const choose = (changes: Partial<AccountSettings>) => {
     setTrouble('');
     changeAccountSettings(changes).catch((error: unknown) => setTrouble(explainFailure(error)));
+  };
+  const leave = () => {
+    setTrouble('');
+    signOut(onClose).catch((error: unknown) => setTrouble(explainFailure(error)));
   };
   const { settings } = texts;
   return (
@@ -69,7 +73,7 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
         {trouble}
       </p>
       <section>
-        <button type="button" className="btn" onClick={() => void signOut(onClose)}>
+        <button type="button" className="btn" onClick={leave}>
           {texts.signOut}
         </button>
       </section>
@@ -77,11 +81,12 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
   );
 }
 
+/** Ends the session here and, if there is one, at the identity provider. */
 async function signOut(onClose: () => void) {
-  await api.signOut().catch(() => undefined);
+  const { providerUrl } = await api.signOut();
   forgetAccountSettings();
   onClose();
-  navigate('/auth/signin');
+  openPage(providerUrl ?? '/auth/signin');
 }
 
 interface SettingSwitchProps {

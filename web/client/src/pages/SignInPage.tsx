@@ -1,37 +1,21 @@
-import { useState, type FormEvent } from 'react';
-import { api, ApiError } from '../api';
-import { explainFailure } from '../failures';
+import { api, type SignInOptions } from '../api';
 import { BrandMark, ThemeButton } from '../account/TopBar';
+import { LoadTrouble } from '../parts/Trouble';
 import { useTitle } from '../parts/useTitle';
-import type { Role } from '../protocol';
-import { navigate, safeReturnPath } from '../router';
 import { texts } from '../texts';
+import { useLoaded } from '../useLoaded';
+import { NameForm } from './NameForm';
 
-const roles: readonly Role[] = ['learner', 'teacher', 'admin'];
-const NAME_LIMIT = 80;
+interface SignInPageProps {
+  /** where to go afterwards, as in the address: the server decides whether that is allowed */
+  wanted: string;
+  /** why the last sign-in failed; empty if it did not */
+  trouble: string;
+}
 
-export function SignInPage({ returnTo }: { returnTo: string | null }) {
-  const [name, setName] = useState('');
-  const [role, setRole] = useState<Role>('learner');
-  const [trouble, setTrouble] = useState('');
-  const [busy, setBusy] = useState(false);
+export function SignInPage({ wanted, trouble }: SignInPageProps) {
+  const [options] = useLoaded(wanted, (signal) => api.signInOptions(wanted, signal));
   useTitle(texts.titles.signIn);
-
-  const submit = async (event: FormEvent) => {
-    event.preventDefault();
-    if (!name.trim()) return setTrouble(texts.signIn.nameMissing);
-    setBusy(true);
-    setTrouble('');
-    try {
-      await api.signIn(name.trim(), role);
-      navigate(safeReturnPath(returnTo), { replace: true });
-    } catch (error) {
-      const refused = error instanceof ApiError && [401, 403, 404].includes(error.status);
-      setTrouble(refused ? texts.signIn.refused : explainFailure(error));
-      setBusy(false);
-    }
-  };
-
   return (
     <div className="gate">
       <header>
@@ -44,51 +28,39 @@ export function SignInPage({ returnTo }: { returnTo: string | null }) {
       <main>
         <h1>{texts.signIn.title}</h1>
         <p className="quiet lead">{texts.signIn.lead}</p>
-        <form className="gate-form" onSubmit={submit} noValidate>
-          <div>
-            <label className="lab" htmlFor="name">
-              {texts.signIn.name}
-            </label>
-            <input
-              className="input"
-              id="name"
-              autoComplete="name"
-              maxLength={NAME_LIMIT}
-              value={name}
-              aria-invalid={trouble === texts.signIn.nameMissing}
-              aria-describedby="sign-in-trouble"
-              onChange={(event) => setName(event.target.value)}
-            />
-          </div>
-          <fieldset>
-            <legend className="lab">{texts.signIn.role}</legend>
-            <div className="seg">
-              {roles.map((option) => (
-                <label key={option}>
-                  <input
-                    type="radio"
-                    name="role"
-                    value={option}
-                    checked={role === option}
-                    onChange={() => setRole(option)}
-                  />
-                  <span>{texts.signIn.roles[option]}</span>
-                </label>
-              ))}
-            </div>
-          </fieldset>
-          <p className="trouble" id="sign-in-trouble" role="alert">
-            {trouble}
+        {trouble ? (
+          <p className="trouble" role="alert">
+            {explainTrouble(trouble)}
           </p>
-          <button type="submit" className="btn main big wide" disabled={busy}>
-            {texts.signIn.submit}
-          </button>
-          <p className="meta">{texts.signIn.note}</p>
-        </form>
+        ) : null}
+        <LoadTrouble loaded={options} />
+        {options.state === 'ready' ? <SignInWays options={options.value} /> : null}
       </main>
       <HillPicture />
     </div>
   );
+}
+
+function SignInWays({ options }: { options: SignInOptions }) {
+  const start = `/auth/oidc/start?return_to=${encodeURIComponent(options.returnTo)}`;
+  return (
+    <>
+      {options.provider ? (
+        <p className="gate-form">
+          <a className="btn main big wide" href={start}>
+            {texts.signIn.atProvider}
+          </a>
+        </p>
+      ) : null}
+      {options.byName ? <NameForm returnTo={options.returnTo} /> : null}
+      {options.provider || options.byName ? null : <p>{texts.signIn.noWay}</p>}
+    </>
+  );
+}
+
+function explainTrouble(trouble: string): string {
+  const known: Record<string, string> = texts.signIn.troubles;
+  return known[trouble] ?? texts.signIn.troubles.failed;
 }
 
 function HillPicture() {
