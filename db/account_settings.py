@@ -15,6 +15,7 @@ class AccountSettings:
     """Defaults to those of a new account; `speech_rate` is a multiple of normal speed."""
 
     store_words: bool = True
+    store_words_revision: int = 0  # counts the changes of store_words
     speech_rate: float = 1.0
     voice: bool = True
     caption_size: CaptionSize = "normal"
@@ -37,7 +38,8 @@ class SettingsChanges(TypedDict, total=False):
 
 async def select_settings(db: Connection, tenant_id: UUID, account_id: UUID) -> AccountSettings:
     row = await db.fetchrow(
-        """select store_words, speech_rate, voice, caption_size, read_tutor, single_keys, theme
+        """select store_words, store_words_revision, speech_rate, voice, caption_size, read_tutor,
+                  single_keys, theme
            from account_settings where tenant_id = $1 and account_id = $2""",
         tenant_id,
         account_id,
@@ -57,13 +59,15 @@ async def update_settings(
     row = await fetch_one(
         db,
         """update account_settings
-           set store_words = coalesce($3, store_words), speech_rate = coalesce($4, speech_rate),
+           set store_words = coalesce($3, store_words),
+               store_words_revision = store_words_revision + coalesce(($3 <> store_words)::int, 0),
+               speech_rate = coalesce($4, speech_rate),
                voice = coalesce($5, voice), caption_size = coalesce($6, caption_size),
                read_tutor = coalesce($7, read_tutor), single_keys = coalesce($8, single_keys),
                theme = coalesce($9, theme)
            where tenant_id = $1 and account_id = $2
-           returning store_words, speech_rate, voice, caption_size, read_tutor, single_keys,
-                     theme""",
+           returning store_words, store_words_revision, speech_rate, voice, caption_size,
+                     read_tutor, single_keys, theme""",
         tenant_id,
         account_id,
         changes.get("store_words"),

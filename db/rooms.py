@@ -141,29 +141,19 @@ async def find_room_learner(
     return None if row is None else RoomLearner(**row)
 
 
-async def list_running_rooms(db: Connection, tenant_id: UUID, account_id: UUID) -> list[Room]:
-    rows = await db.fetch(
-        """select r.id, r.tenant_id, r.name, r.kind, r.course_id, r.module_id,
-                  r.opener_account_id, r.revision
-           from room_learners l
-           join livekit_rooms r on r.tenant_id = l.tenant_id and r.id = l.room_id
-           join sessions s on s.tenant_id = r.tenant_id and s.room_id = r.id
-           where l.tenant_id = $1 and l.account_id = $2 and s.status = 'active'""",
-        tenant_id,
-        account_id,
-    )
-    return [Room(**row) for row in rows]
-
-
-async def list_room_learners(db: Connection, tenant_id: UUID, room_id: UUID) -> list[RoomLearner]:
-    """Everybody who ever got a token for the room, latest first."""
-    rows = await db.fetch(
-        """select room_id, account_id, lesson_id, revision, greeted_at from room_learners
-           where tenant_id = $1 and room_id = $2 order by token_at desc, account_id""",
+async def has_other_learners(
+    db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID
+) -> bool:
+    """Whether anybody else ever got a token for the room."""
+    found: bool = await db.fetchval(
+        """select exists (
+             select from room_learners
+             where tenant_id = $1 and room_id = $2 and account_id <> $3)""",
         tenant_id,
         room_id,
+        account_id,
     )
-    return [RoomLearner(**row) for row in rows]
+    return found
 
 
 async def update_lesson(

@@ -8,7 +8,9 @@ ATTRIBUTE_AGENT_STATE = "lk.agent.state"  # LiveKit's: listening, thinking, spea
 ATTRIBUTE_MODELS = "bodh.models"  # ModelNames as JSON
 ATTRIBUTE_NOTES = "bodh.notes"  # NotesState
 
-NotesState = Literal["ok", "failing"]  # failing: speech cannot be stored at the moment
+# failing: speech cannot be stored at the moment; held: it waits in the agent's memory until it is
+# known whether its speaker wants it stored
+NotesState = Literal["ok", "failing", "held"]
 
 
 class ModelNames(Wire):

@@ -9,7 +9,7 @@ from rooms.agents import recreate_room, repeat_dispatch, replace_agent
 from rooms.attendance import reconcile_attendance
 from rooms.blocked import remove_blocked
 from rooms.entry import OpenedRoom, open_room
-from rooms.lessons import adopt_lesson, change_lesson, publish_settings, store_lesson
+from rooms.lessons import adopt_lesson, change_lesson, store_lesson
 from rooms.media import (
     MEDIA_ERRORS,
     MediaUnavailable,
@@ -30,7 +30,6 @@ __all__ = [
     "connect_media",
     "list_room_sids",
     "open_room",
-    "publish_settings",
     "reconcile_attendance",
     "recreate_room",
     "remove_blocked",

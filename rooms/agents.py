@@ -11,21 +11,14 @@ from uuid import UUID
 
 from livekit import api
 
-from db import Connection, NotFound, Pool, tenant_tx
+from db import Connection, Pool, tenant_tx
 from db import rooms as stored
-from db.accounts import find_account
 from db.leases import Lease, select_dispatch, update_epoch
 from db.rooms import Room
 from db.sessions import Session, find_active_session, update_room_sid
-from protocol import (
-    MAX_ROOM_METADATA_BYTES,
-    DispatchMetadata,
-    agent_identity,
-    dump,
-    dump_metadata,
-)
+from protocol import DispatchMetadata, agent_identity, dump
 from rooms.media import create_room, remove_participant, update_room
-from rooms.metadata import learner_metadata
+from rooms.metadata import opener_metadata
 from settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -117,7 +110,7 @@ async def recreate_room(
         session = await find_active_session(db, lease.tenant_id, lease.room_id)
         if room is None or session is None or session.room_sid != lease.room_sid:
             return False
-        text = await _room_metadata(db, room)
+        text = await opener_metadata(db, room)
         live = await create_room(lk, settings, room.name, text)
         if live.metadata != text:
             await update_room(lk, room.name, text)
@@ -126,27 +119,6 @@ async def recreate_room(
     logger.warning("room recreated", extra={"session_id": str(session.id), "epoch": epoch})
     await dispatch_agent(settings, lk, room.name, _dispatch_metadata(session, epoch))
     return True
-
-
-async def _room_metadata(db: Connection, room: Room) -> str:
-    """The metadata of the room's opener, with their current lesson.
-
-    Empty if the opener or the lesson no longer exists; the agent then reads the database.
-    """
-    opener_id = room.opener_account_id
-    if opener_id is None:
-        return ""
-    account = await find_account(db, room.tenant_id, opener_id)
-    learner = await stored.find_room_learner(db, room.tenant_id, room.id, opener_id)
-    if account is None or learner is None:
-        return ""
-    try:
-        metadata = await learner_metadata(
-            db, room.tenant_id, room, account, learner.lesson_id, learner.revision
-        )
-    except NotFound:
-        return ""
-    return dump_metadata(metadata, MAX_ROOM_METADATA_BYTES)
 
 
 async def remove_agent(lk: api.LiveKitAPI, room_name: str, session_id: UUID, epoch: int) -> None:

@@ -11,12 +11,12 @@ from db import Connection, Pool, tenant_tx
 from db import rooms as stored
 from db.accounts import Account
 from db.sessions import Session
-from protocol import MAX_ROOM_METADATA_BYTES, MAX_TOKEN_METADATA_BYTES, dump_metadata
+from protocol import RoomMetadata
 from rooms.admission import Admission, admit
 from rooms.lessons import log_lesson_change
 from rooms.live_room import ensure_live_room
 from rooms.media import MEDIA_ERRORS, MediaUnavailable
-from rooms.metadata import learner_metadata
+from rooms.metadata import learner_metadata, room_metadata, token_metadata
 from rooms.tokens import join_token
 from settings import Settings
 
@@ -28,6 +28,7 @@ class OpenedRoom:
     admission: Admission
     session: Session
     token: str
+    metadata: RoomMetadata  # the learner's own
 
 
 async def open_room(
@@ -75,19 +76,18 @@ async def _enter_room(
     tenant_id = account.tenant_id
     room = await stored.find_room_by_id(db, tenant_id, admission.room.id) or admission.room
     learner = await stored.lock_room_learner(db, tenant_id, room.id, account.id)
-    metadata = await learner_metadata(
-        db, tenant_id, room, account, learner.lesson_id, learner.revision
-    )
-    own_metadata = dump_metadata(metadata, MAX_TOKEN_METADATA_BYTES)
+    own = await learner_metadata(db, tenant_id, room, account, learner.lesson_id, learner.revision)
+    own_metadata = token_metadata(own, account)
     session = await ensure_live_room(
         settings,
         lk,
         db,
         account,
         room,
-        room_metadata=dump_metadata(metadata, MAX_ROOM_METADATA_BYTES),
+        room_metadata=await room_metadata(db, room, account, own),
         own_metadata=own_metadata,
         now=now,
     )
     await log_lesson_change(db, tenant_id, session.id, learner, now)
-    return OpenedRoom(admission, session, join_token(settings, account, room.name, own_metadata))
+    token = join_token(settings, account, room.name, own_metadata)
+    return OpenedRoom(admission, session, token, own)

@@ -16,9 +16,8 @@ from db.events import append_event
 from db.roles import may_see_lesson
 from db.rooms import Room, RoomLearner
 from db.sessions import find_active_session
-from protocol import MAX_ROOM_METADATA_BYTES, MAX_TOKEN_METADATA_BYTES, dump_metadata
 from rooms.media import MEDIA_ERRORS, update_participant, update_room
-from rooms.metadata import learner_metadata
+from rooms.metadata import learner_metadata, room_metadata, token_metadata
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +107,7 @@ async def log_lesson_change(
 
 
 async def publish_learner(lk: api.LiveKitAPI, pool: Pool, room: Room, account: Account) -> None:
-    """Publishes a learner's lesson and settings in the metadata of the running room.
+    """Publishes a learner's lesson in the metadata of the running room.
 
     Call it after the commit. If the media server fails, logs it and returns: agents read the
     database themselves every few seconds.
@@ -136,22 +135,10 @@ async def _update_metadata(
     lk: api.LiveKitAPI, db: Connection, room: Room, account: Account, learner: RoomLearner
 ) -> None:
     """The room's metadata is the opener's; everyone else has participant metadata."""
-    metadata = await learner_metadata(
+    own = await learner_metadata(
         db, room.tenant_id, room, account, learner.lesson_id, learner.revision
     )
     if room.opener_account_id == account.id:
-        await update_room(lk, room.name, dump_metadata(metadata, MAX_ROOM_METADATA_BYTES))
+        await update_room(lk, room.name, await room_metadata(db, room, account, own))
     else:
-        text = dump_metadata(metadata, MAX_TOKEN_METADATA_BYTES)
-        await update_participant(lk, room.name, account.identity, text)
-
-
-async def publish_settings(lk: api.LiveKitAPI, pool: Pool, account: Account) -> None:
-    """Publishes the account's settings to the agents of the rooms it is active in.
-
-    Call it after the commit. An agent that misses them reads them at the next join.
-    """
-    async with tenant_tx(pool, account.tenant_id) as db:
-        running = await stored.list_running_rooms(db, account.tenant_id, account.id)
-    for room in running:
-        await publish_learner(lk, pool, room, account)
+        await update_participant(lk, room.name, account.identity, token_metadata(own, account))

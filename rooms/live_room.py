@@ -20,6 +20,7 @@ from db.sessions import (
 )
 from rooms.agents import dispatch_first
 from rooms.media import create_room, list_learners, update_participant, update_room
+from rooms.metadata import opener_metadata
 from settings import Settings
 
 AGENT_SILENT = timedelta(seconds=60)  # after this, the session does not continue in a new room
@@ -51,8 +52,12 @@ async def ensure_live_room(
             await stored.update_opener(db, room.tenant_id, room.id, account.id)
             if live.metadata != room_metadata:
                 await update_room(lk, room.name, room_metadata)
-        elif account.identity in present and present[account.identity].metadata != own_metadata:
-            await update_participant(lk, room.name, account.identity, own_metadata)
+        else:
+            # the account joins the opener, whose private facts must be gone before it has a token
+            if live.metadata != (metadata := await opener_metadata(db, room)):
+                await update_room(lk, room.name, metadata)
+            if account.identity in present and present[account.identity].metadata != own_metadata:
+                await update_participant(lk, room.name, account.identity, own_metadata)
         session = await _ensure_session_in_room(db, room, live.sid, before, now)
         await dispatch_first(settings, lk, db, room, session, now)
         return session

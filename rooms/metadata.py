@@ -1,17 +1,25 @@
-"""The metadata of a room or of a learner in it, read from the database."""
+"""The metadata of a room or of a learner in it, read from the database.
+
+Everyone in a room can read it, so it holds a learner's private facts only while nobody else can
+enter the room (decision 7).
+"""
 
 from uuid import UUID
 
 from courses.course import Course, Lesson, Module
 from courses.progress import Visit, classify_visit
 from db import Connection, NotFound
-from db.account_settings import select_settings
-from db.accounts import Account
+from db.accounts import Account, find_account
 from db.courses import find_course, find_lesson, find_module
 from db.progress import select_visit_facts
 from db.roles import has_permission
-from db.rooms import Room
-from protocol import RoomMetadata
+from db.rooms import Room, find_room_learner, has_other_learners
+from protocol import (
+    MAX_ROOM_METADATA_BYTES,
+    MAX_TOKEN_METADATA_BYTES,
+    RoomMetadata,
+    dump_metadata,
+)
 
 
 async def learner_metadata(
@@ -22,6 +30,7 @@ async def learner_metadata(
     lesson_id: UUID | None,
     revision: int,
 ) -> RoomMetadata:
+    """The learner's own metadata, with private facts. Raises NotFound without the course."""
     if room.course_id is None or room.module_id is None:
         raise NotFound("this room belongs to no module")
     course = await find_course(db, tenant_id, str(room.course_id))
@@ -36,9 +45,42 @@ async def learner_metadata(
         raise NotFound("the module of this room")
     lesson = await find_lesson(db, tenant_id, lesson_id) if lesson_id else None
     seen = await select_visit(db, tenant_id, account, course.id, lesson)
-    chosen = await select_settings(db, tenant_id, account.id)
-    metadata = _build_metadata(course, module, lesson, seen, account, revision)
-    return metadata.model_copy(update={"store_words": chosen.store_words})
+    return _build_metadata(course, module, lesson, seen, account, revision)
+
+
+def token_metadata(own: RoomMetadata, account: Account) -> str:
+    """What a learner's token carries, and so everyone in the room reads."""
+    return dump_metadata(own.public(account.identity), MAX_TOKEN_METADATA_BYTES)
+
+
+async def room_metadata(db: Connection, room: Room, opener: Account, own: RoomMetadata) -> str:
+    """What the room carries: the opener's own metadata, or the public part in a shared room.
+
+    The caller holds the room's lock.
+    """
+    shared = await has_other_learners(db, room.tenant_id, room.id, opener.id)
+    return dump_metadata(own.public(opener.identity) if shared else own, MAX_ROOM_METADATA_BYTES)
+
+
+async def opener_metadata(db: Connection, room: Room) -> str:
+    """What the room carries for its present opener, with their current lesson.
+
+    Empty if the opener or the lesson no longer exists; the agent then reads the database.
+    """
+    opener_id = room.opener_account_id
+    if opener_id is None:
+        return ""
+    account = await find_account(db, room.tenant_id, opener_id)
+    learner = await find_room_learner(db, room.tenant_id, room.id, opener_id)
+    if account is None or learner is None:
+        return ""
+    try:
+        own = await learner_metadata(
+            db, room.tenant_id, room, account, learner.lesson_id, learner.revision
+        )
+    except NotFound:
+        return ""
+    return await room_metadata(db, room, account, own)
 
 
 async def select_visit(

@@ -111,6 +111,9 @@ SPOOL_FAILURES = Counter("bodh_spool_failures_total", "Failed writes to the spoo
 SPOOL_LOST = Counter(
     "bodh_spool_lost_total", "Entries given up after failed writes to the spool", ("kind",)
 )
+HELD_LOST = Counter(
+    "bodh_held_lost_total", "Segments lost because their learner could not be read in time"
+)
 DRAINED = Counter(
     "bodh_drained_entries_total", "Entries stored in Postgres by the drainer", ("kind",)
 )

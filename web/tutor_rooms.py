@@ -79,6 +79,7 @@ async def post_token(
         participant_token=opened.token,
         room_name=opened.admission.room.name,
         session_id=opened.session.id,
+        metadata=opened.metadata,
     )
 
 

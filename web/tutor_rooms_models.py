@@ -4,7 +4,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from protocol import MAX_ROOM_NAME, SessionType
+from protocol import MAX_ROOM_NAME, RoomMetadata, SessionType
 from web.camel import CamelModel
 from web.courses_models import CourseProgress, LessonProgress, QuizQuestion
 
@@ -71,12 +71,16 @@ class TokenRequest(BaseModel):
 
 
 class JoinToken(BaseModel):
-    """LiveKit's standard token response, plus the session."""
+    """LiveKit's standard token response, plus the session and the learner's own metadata.
+
+    The metadata in the token has no private facts, because everyone in the room can read it.
+    """
 
     server_url: str
     participant_token: str
     room_name: str
     session_id: UUID
+    metadata: RoomMetadata
 
 
 class LessonChoice(CamelModel):

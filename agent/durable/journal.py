@@ -1,6 +1,10 @@
 """The session's record: segments and presence go to the spool before anything depends on them."""
 
-from dataclasses import dataclass
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Literal
@@ -11,15 +15,18 @@ import protocol
 from agent.durable.spool import Entry, Kind, Spool
 from agent.durable.spool_writer import SpoolWriter
 from agent.room.dispatch import Dispatch
-from agent.room.learner import Connection, Learner, Roster
+from agent.room.learner import UNKNOWN, Connection, Learner, Roster
 from agent.text.lines import Sentence
 from db.stays import ParticipantRow
 from db.transcripts import Segment
+from telemetry import metrics
 
 TUTOR_NAME = "Bodh"
 NOT_HEARD = "[not heard]"  # a gap in the transcript
-WITHOUT_WORDS = {"text": "", "name": "", "language": None, "confidence": None}
+WITHOUT_WORDS: dict[str, Any] = {"text": "", "name": "", "language": None, "confidence": None}
+MAX_HELD = 1000  # segments: more than half an hour of conversation
 
+logger = logging.getLogger(__name__)
 _segments = TypeAdapter(Segment)
 _presences = TypeAdapter(ParticipantRow)
 
@@ -38,21 +45,27 @@ class Utterance:
 
 
 class Journal:
-    """Writes a session's entries; without the words of learners who opted out of storage."""
+    """Writes a session's entries; without the words of learners who opted out of storage.
+
+    Words wait in memory while their learner is unknown, because the database is away.
+    `held_changes` receives True when words begin to wait, and False when none wait any more.
+    """
 
     def __init__(self, spool: Spool, dispatch: Dispatch, roster: Roster) -> None:
         self.writer = SpoolWriter(spool)
+        self.held_changes: asyncio.Queue[bool] = asyncio.Queue()
         self._dispatch = dispatch
         self.roster = roster
         self._ids = count(1)
         self._order = count(1)
+        self._held: deque[_Held] = deque()
+        self._reported = False  # the last value of `held_changes`
 
     def next_segment_id(self) -> str:
         return f"{self._dispatch.epoch}-{next(self._ids)}"
 
     async def record_utterance(self, learner: Learner, said: Utterance) -> None:
-        await self._write_segment(
-            words=learner.store_words is not False,
+        segment = self._new_segment(
             id=said.segment_id,
             account_id=learner.account_id,
             identity=learner.identity,
@@ -66,11 +79,11 @@ class Journal:
             language=said.language,
             confidence=said.confidence,
         )
+        await self._store_or_hold(segment, [learner])
 
     async def record_sentence(self, sentence: Sentence) -> None:
         dispatch, to = self._dispatch, self.roster.get(sentence.line.identity)
-        await self._write_segment(
-            words=to is None or to.store_words is not False,
+        segment = self._new_segment(
             id=sentence.id,
             account_id=None,
             identity=protocol.agent_identity(dispatch.session.id, dispatch.epoch),
@@ -86,28 +99,76 @@ class Journal:
             in_reply_to=sentence.line.in_reply_to,
             to_account_id=None if to is None else to.account_id,
         )
+        # a sentence to nobody in particular may contain anybody's words
+        await self._store_or_hold(segment, [to] if to else list(self.roster))
+
+    async def store_held(self) -> None:
+        """Stores or drops what waited for learners who are known by now."""
+        for _ in range(len(self._held)):
+            held = self._held.popleft()
+            await self._store_or_hold(held.segment, held.learners)
+        self._report_held()
+
+    async def close(self) -> None:
+        """What still waits is lost. Closes the spool writer."""
+        while self._held:
+            self._lose_segment(self._held.popleft())
+        await self.writer.close()
 
     async def record_join(self, learner: Learner, connection: Connection) -> None:
+        """Call it once the learner is known."""
         await self._write_presence(learner, connection, left_at=None)
 
     async def record_leave(self, learner: Learner, connection: Connection) -> None:
         await self._write_presence(learner, connection, left_at=datetime.now(UTC))
 
-    async def _write_segment(self, *, words: bool, **columns: Any) -> None:
-        if not words:
-            columns |= WITHOUT_WORDS
+    def _new_segment(self, **columns: Any) -> Segment:
         defaults = {
             "confidence": None,
             "interrupted": False,
             "in_reply_to": None,
             "provenance": "live",
         }
-        segment = Segment(
+        return Segment(
             session_id=self._dispatch.session.id,
             epoch=self._dispatch.epoch,
             local_seq=next(self._order),
             **(defaults | columns),
         )
+
+    async def _store_or_hold(self, segment: Segment, learners: Sequence[Learner]) -> None:
+        """Stores a segment by the choice of these learners, or holds it until that is known."""
+        choices = {learner.store_words for learner in learners}
+        if None in choices:
+            self._hold_segment(_Held(segment, learners))
+            return
+        if UNKNOWN in (segment.account_id, segment.to_account_id):
+            (learner,) = learners
+            if not learner.known:  # they turned out to be no learner of this room
+                return
+            segment = _name_learner(segment, learner)
+        await self._store_segment(
+            replace(segment, **WITHOUT_WORDS) if False in choices else segment
+        )
+
+    def _hold_segment(self, held: "_Held") -> None:
+        self._held.append(held)
+        self._report_held()
+        if len(self._held) > MAX_HELD:
+            self._lose_segment(self._held.popleft())
+
+    def _report_held(self) -> None:
+        if bool(self._held) != self._reported:
+            self._reported = bool(self._held)
+            self.held_changes.put_nowait(self._reported)
+
+    def _lose_segment(self, held: "_Held") -> None:
+        metrics.HELD_LOST.inc()
+        segment = held.segment
+        facts = {"session_id": str(segment.session_id), "segment_id": segment.id}
+        logger.error("words are lost: their learner could not be read in time", extra=facts)
+
+    async def _store_segment(self, segment: Segment) -> None:
         await self._write_entry("segment", segment.id, _segments.dump_python(segment, mode="json"))
 
     async def _write_presence(
@@ -128,6 +189,26 @@ class Journal:
         await self.writer.write_entry(
             Entry(dispatch.tenant_id, dispatch.session.id, kind, key, payload)
         )
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A segment that waits until all these learners are known."""
+
+    segment: Segment
+    learners: Sequence[Learner]
+
+
+def _name_learner(segment: Segment, learner: Learner) -> Segment:
+    """Fills in what was not known when the segment was made."""
+    if segment.role == "tutor":
+        return replace(segment, to_account_id=learner.account_id)
+    return replace(
+        segment,
+        account_id=learner.account_id,
+        name=learner.name,
+        lesson_id=learner.lesson_id,
+    )
 
 
 def _utc_from_epoch(epoch_s: float) -> datetime:

@@ -87,7 +87,7 @@ class RoomJob(ABC):
             at_end.callback(heartbeat.cancel)
             await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
             at_end.push_async_callback(self._end_session_of_closed_room)
-            at_end.push_async_callback(self.journal.writer.close)
+            at_end.push_async_callback(self.journal.close)
             at_end.push_async_callback(self.close)
             at_end.callback(heartbeat.cancel)  # so the next agent does not wait for `close`
             loop_lag = asyncio.create_task(metrics.measure_loop_lag())

@@ -26,11 +26,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Joined:
-    """A learner connected. `sid` identifies the connection."""
+    """Somebody connected. `sid` identifies the connection."""
 
     identity: str
     sid: str
-    news: News
 
 
 @dataclass(frozen=True)
@@ -148,13 +147,13 @@ class RoomEvents:
 
     def _on_joined(self, participant: rtc.RemoteParticipant) -> None:
         identity, sid = participant.identity, participant.sid
-        news = _news_of_participant(participant)
-        if news is None or self._present.get(identity) == sid:
+        if not _is_person(participant) or self._present.get(identity) == sid:
             return
         if identity in self._present:  # back before the server noticed that they had gone
             self._queue_left(identity)
         self._present[identity] = sid
-        self._queue.put_nowait(Joined(identity, sid, news))
+        self._queue.put_nowait(Joined(identity, sid))
+        self._on_participant_metadata(participant)
 
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
         if self._present.get(participant.identity) == participant.sid:
@@ -164,12 +163,14 @@ class RoomEvents:
         self._queue.put_nowait(Left(identity, self._present.pop(identity)))
 
     def _on_metadata(self, text: str) -> None:
-        metadata = protocol.parse_metadata(text)
-        if metadata is not None and (news := news_from_metadata("", metadata)) is not None:
-            self._queue.put_nowait(news)
+        if metadata := protocol.parse_metadata(text):
+            self._queue.put_nowait(news_from_metadata(metadata.user_id, metadata))
 
-    def _on_participant_metadata(self, participant: rtc.Participant, _old: str, _new: str) -> None:
-        if (news := _news_of_participant(participant)) is not None:
+    def _on_participant_metadata(self, participant: rtc.Participant, *_: str) -> None:
+        metadata = protocol.parse_metadata(participant.metadata)
+        if metadata and _is_person(participant):
+            # a token without a revision predates all lesson changes and requests none
+            news = replace(news_from_metadata(participant.identity, metadata), revised=True)
             self._queue.put_nowait(news)
 
     def _on_data(self, packet: rtc.DataPacket) -> None:
@@ -241,13 +242,8 @@ class RoomEvents:
         local.register_rpc_method(protocol.RPC_SPEECH_SET, set_speech)
 
 
-def _news_of_participant(participant: rtc.Participant) -> News | None:
-    if participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD:
-        return None
-    metadata = protocol.parse_metadata(participant.metadata)
-    news = metadata and news_from_metadata(participant.name, metadata)
-    # a token without a revision predates all lesson changes and requests none
-    return replace(news, revised=True) if news else None
+def _is_person(participant: rtc.Participant) -> bool:
+    return participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
 
 
 def _refuse_agent_caller(call: rtc.RpcInvocationData) -> None:

@@ -8,19 +8,21 @@ from uuid import UUID
 
 from livekit.agents.voice import SpeechHandle
 
+from db.members import Member
 from protocol import RoomMetadata
 from tools.desk import Asker
+
+UNKNOWN = UUID(int=0)  # the account of a learner who could not be read yet
 
 
 @dataclass(frozen=True)
 class News:
     """What metadata says about a learner. Only servers with the API key can write it."""
 
-    account_id: UUID
-    name: str
+    user_id: str  # their identity; other programs may write their account id
     lesson_id: UUID | None
     revision: int
-    store_words: bool | None  # None if not included
+    declines: bool = False  # their words must not be stored
     revised: bool = True  # False: sent by a server without revisions, as a request
 
 
@@ -36,7 +38,9 @@ class Learner(Asker):
 
     identity: str
     revision: int = 0  # of the lesson; the higher one wins
-    store_words: bool | None = None  # False: their words and the answers to them are not stored
+    choice: bool | None = None  # about storing, as the database has it; None until it is read
+    choice_revision: int = -1
+    declined: bool = False  # metadata said that their words must not be stored
     connection: Connection | None = None  # None while they are not in the room
     met: bool = False  # this agent has greeted them
     announced_lesson_id: UUID | None = None  # the lesson last announced to them
@@ -44,14 +48,20 @@ class Learner(Asker):
     announcement: asyncio.Task[None] | None = None  # waits to announce their lesson
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # the tutor changes their lesson
 
-    def take_news(self, news: News) -> None:
-        self.name = news.name or self.name
-        self.take_storage_choice(news)
-        self.move_to_lesson(news.lesson_id, news.revision)
+    @property
+    def known(self) -> bool:
+        """False until their account is read: the database was away when they appeared."""
+        return self.account_id != UNKNOWN
 
-    def take_storage_choice(self, news: News) -> None:
-        if news.store_words is not None:
-            self.store_words = news.store_words
+    @property
+    def store_words(self) -> bool | None:
+        """Whether their words and the answers to them are stored; None if not known yet."""
+        return False if self.declined else self.choice
+
+    def take_storage_choice(self, member: Member) -> None:
+        """Takes the choice that was read. Reads may arrive in any order: the newest choice wins."""
+        if member.store_words_revision > self.choice_revision:
+            self.choice, self.choice_revision = member.store_words, member.store_words_revision
 
     def move_to_lesson(self, lesson_id: UUID | None, revision: int) -> bool:
         """Moves to a lesson unless the revision is known or older. True if anything changed."""
@@ -64,6 +74,7 @@ class Learner(Asker):
 class Roster:
     def __init__(self) -> None:
         self._learners: dict[str, Learner] = {}
+        self._declined: set[str] = set()  # user ids whose words must not be stored
 
     def __iter__(self) -> Iterator[Learner]:
         return iter(self._learners.values())
@@ -74,37 +85,48 @@ class Roster:
     def find_by_account(self, account_id: UUID) -> Learner | None:
         return next((one for one in self if one.account_id == account_id), None)
 
+    def find_by_user_id(self, user_id: str) -> Learner | None:
+        """The learner with this identity or account id."""
+        account_id = _parse_uuid(user_id)
+        return self.get(user_id) or (self.find_by_account(account_id) if account_id else None)
+
     def list_present(self) -> list[Learner]:
         return [one for one in self if one.connection is not None]
 
-    def add(self, identity: str, news: News) -> Learner:
-        learner = self.get(identity)
-        if learner is None:
-            learner = self._learners[identity] = Learner(
-                identity=identity,
-                account_id=news.account_id,
-                name=news.name,
-                lesson_id=news.lesson_id,
-                revision=news.revision,
-            )
-        learner.take_news(news)
+    def add(self, member: Member) -> Learner:
+        """Adds a learner of the room, or updates them to a newer row."""
+        learner = self.get(member.identity) or self.add_unknown(member.identity)
+        if not learner.known:
+            learner.account_id = member.account_id
+            learner.lesson_id, learner.revision = member.lesson_id, member.revision
+        learner.name = member.name
+        learner.declined = not self._declined.isdisjoint({member.identity, str(member.account_id)})
+        learner.take_storage_choice(member)
         return learner
 
+    def add_unknown(self, identity: str) -> Learner:
+        """Adds somebody who cannot be read because the database is away."""
+        learner = Learner(identity=identity, account_id=UNKNOWN, name="", lesson_id=None)
+        self._learners[identity] = learner
+        return learner
 
-def news_from_metadata(name: str, metadata: RoomMetadata) -> News | None:
-    """Parses metadata of our server. Returns None if it names no account."""
-    account_id = _parse_uuid(metadata.user_id)
-    if account_id is None:
-        return None
-    told = metadata.model_fields_set
+    def remove(self, learner: Learner) -> None:
+        self._learners.pop(learner.identity, None)
+
+    def decline(self, user_id: str) -> None:
+        """Switches storing off for a learner, also if they join later."""
+        self._declined.add(user_id)
+        if learner := self.find_by_user_id(user_id):
+            learner.declined = True
+
+
+def news_from_metadata(user_id: str, metadata: RoomMetadata) -> News:
     return News(
-        account_id=account_id,
-        name=name or metadata.user_name,
+        user_id=user_id,
         lesson_id=_parse_uuid(metadata.lesson_id),
         revision=metadata.revision,
-        # a server that does not send the choice must not reset it
-        store_words=metadata.store_words if "store_words" in told else None,
-        revised="revision" in told,
+        declines=metadata.store_words is False,
+        revised="revision" in metadata.model_fields_set,
     )
 
 

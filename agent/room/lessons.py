@@ -1,8 +1,12 @@
-"""The lesson of each learner in a room. The database decides; notifications only speed it up."""
+"""Each learner's lesson, and their choice about storing words.
+
+The database decides; notifications only speed it up.
+"""
 
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -13,10 +17,12 @@ import protocol
 import rooms
 from agent.room.dispatch import Dispatch
 from agent.room.learner import Learner, News, Roster
-from db.accounts import find_account, find_account_by_identity
-from db.rooms import RoomLearner, find_room_learner, list_room_learners
+from db.accounts import find_account
+from db.members import Member, find_member, list_members, update_choice_read
+from db.rooms import RoomLearner, find_room_learner
 
-REREAD_EVERY_S = 2.0  # finds a change within this if its notification is lost
+REREAD_EVERY_S = 1.0  # finds a change within this if its notification is lost
+READ_S = 1.0  # joins wait no longer for a database that does not answer
 
 logger = logging.getLogger(__name__)
 
@@ -26,34 +32,54 @@ class RefusedError(Exception):
 
 
 class Lessons:
-    """Keeps the roster's lessons in sync with the database.
+    """Keeps the roster in sync with the database.
 
-    `moves` receives each learner whose lesson has changed.
+    `moves` receives each learner whose lesson has changed. `choices_read` is set whenever choices
+    about storing were read.
     """
 
     def __init__(
         self, dispatch: Dispatch, pool: db.Pool, livekit: api.LiveKitAPI, roster: Roster
     ) -> None:
         self.moves: asyncio.Queue[Learner] = asyncio.Queue()
+        self.choices_read = asyncio.Event()
         self._dispatch = dispatch
         self._pool = pool
         self._livekit = livekit
         self._roster = roster
+        self._members: dict[str, Member] = {}  # by identity, as read last
+        self._rereading = asyncio.Lock()  # an older read must not replace a newer one
 
     async def find_sender(self, identity: str) -> Learner:
         """The sender of a message, even if not announced by LiveKit yet. Raises RefusedError."""
-        if (learner := self._roster.get(identity)) is not None:
-            return learner
+        return self._roster.get(identity) or await self.read_learner(identity)
+
+    async def read_learner(self, identity: str) -> Learner:
+        """Reads a learner who joins. While the database is away, what was read last holds.
+
+        Who was never read is unknown until the database is back. Raises RefusedError if they are
+        no learner of this room.
+        """
+        try:
+            async with asyncio.timeout(READ_S):
+                member = await self._read_member(identity)
+        except db.AWAY:
+            if (learner := self._roster.get(identity)) is not None:
+                return learner
+            if identity not in self._members:
+                return self._roster.add_unknown(identity)
+            member = self._members[identity]
+        if member is None:
+            raise RefusedError("you are not in this room")
+        learner = self._roster.add(member)
+        learner.move_to_lesson(member.lesson_id, member.revision)
+        self.choices_read.set()
+        return learner
+
+    async def _read_member(self, identity: str) -> Member | None:
         dispatch = self._dispatch
         async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
-            account = await find_account_by_identity(conn, dispatch.tenant_id, identity)
-            if account is None:
-                raise RefusedError("you are not in this room")
-            row = await find_room_learner(conn, dispatch.tenant_id, dispatch.room.id, account.id)
-        if row is None:
-            raise RefusedError("you are not in this room")
-        news = News(account.id, account.name, row.lesson_id, row.revision, store_words=None)
-        return self._roster.add(identity, news)
+            return await find_member(conn, dispatch.tenant_id, dispatch.room.id, identity)
 
     async def reread_lesson(self, learner: Learner) -> None:
         dispatch = self._dispatch
@@ -65,11 +91,11 @@ class Lessons:
             self._move_learner(learner, row.lesson_id, row.revision)
 
     async def apply_news(self, news: News) -> None:
-        learner = self._roster.find_by_account(news.account_id)
-        if learner is None:
-            return
-        learner.take_storage_choice(news)
-        if news.lesson_id is None:
+        if news.declines:  # metadata may switch storing off, never on
+            self._roster.decline(news.user_id)
+            self.choices_read.set()
+        learner = self._roster.find_by_user_id(news.user_id)
+        if learner is None or news.lesson_id is None:
             return
         if not news.revised:
             if news.lesson_id != learner.lesson_id:
@@ -133,22 +159,54 @@ class Lessons:
         return revision
 
     async def reread_all(self) -> None:
-        """Reads everyone's lesson. Changes nothing if the database is away."""
+        """Reads everyone's lesson and choice. Changes nothing if the database is away."""
+        async with self._rereading:
+            try:
+                members = await self._read_members()
+                await self._identify_unknown()
+                self._take_members(members)
+                await self._confirm_choices(members)
+            except db.AWAY:
+                logger.warning("lessons not read: the database is away")
+
+    async def _read_members(self) -> list[Member]:
         dispatch = self._dispatch
-        try:
-            async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
-                rows = await list_room_learners(conn, dispatch.tenant_id, dispatch.room.id)
-        except db.AWAY:
-            logger.warning("lessons not read: the database is away")
+        async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
+            return await list_members(conn, dispatch.tenant_id, dispatch.room.id)
+
+    async def _identify_unknown(self) -> None:
+        for learner in [one for one in self._roster if not one.known]:
+            member = await self._read_member(learner.identity)
+            if member is not None:
+                self._roster.add(member)
+            else:
+                learner.declined = True
+                self._roster.remove(learner)
+
+    def _take_members(self, members: Sequence[Member]) -> None:
+        self._members = {member.identity: member for member in members}
+        for member in members:
+            if learner := self._roster.get(member.identity):
+                learner.take_storage_choice(member)
+                self._move_learner(learner, member.lesson_id, member.revision)
+        self.choices_read.set()
+
+    async def _confirm_choices(self, members: Sequence[Member]) -> None:
+        """Tells the token server which changed choices this agent follows from now on."""
+        new = [one for one in members if one.store_words_read < one.store_words_revision]
+        if not new:
             return
-        for row in rows:
-            if learner := self._roster.find_by_account(row.account_id):
-                self._move_learner(learner, row.lesson_id, row.revision)
+        tenant_id, room_id = self._dispatch.tenant_id, self._dispatch.room.id
+        async with db.tenant_tx(self._pool, tenant_id) as conn:
+            for one in new:
+                await update_choice_read(
+                    conn, tenant_id, room_id, one.account_id, one.store_words_revision
+                )
 
     async def reread_all_forever(self) -> None:
         while True:
-            await asyncio.sleep(REREAD_EVERY_S)
             await self.reread_all()
+            await asyncio.sleep(REREAD_EVERY_S)
 
     def _move_learner(self, learner: Learner, lesson_id: UUID | None, revision: int) -> None:
         before = learner.lesson_id

@@ -1,6 +1,7 @@
 """The lesson in one room: builds its parts, and handles joins and leaves."""
 
 import asyncio
+import contextlib
 from datetime import UTC, datetime
 
 from livekit import api, rtc
@@ -15,8 +16,8 @@ from agent.room.captions import Captions, TutorCaptions
 from agent.room.citations import Citations
 from agent.room.dispatch import Dispatch
 from agent.room.events import Joined, Left, Receivers, RoomEvents
-from agent.room.learner import Connection
-from agent.room.lessons import Lessons
+from agent.room.learner import Connection, Learner
+from agent.room.lessons import Lessons, RefusedError
 from agent.room.tasks import Tasks
 from agent.talk.announcements import Announcements
 from agent.talk.room_talk import RoomTalk
@@ -27,6 +28,7 @@ from db.library import PostgresLibrary
 from settings import Settings
 from tools.desk import Desk
 
+HELD_SHOWN_AFTER_S = 1.0
 ON_ITS_WAY_S = 0.4  # for the last word to pass the network and the listeners' buffers
 
 
@@ -50,6 +52,8 @@ class Classroom:
         self._room = room
         self._roster = roster = journal.roster
         self._journal = journal
+        self._failing = self._held = False  # whether storing fails, and whether words wait
+        self._unknown: set[Learner] = set()  # joined while the database was away
         self._tasks = Tasks("classroom")
         self._events = RoomEvents(room)
         self._lessons = Lessons(dispatch, pool, livekit, roster)
@@ -89,6 +93,8 @@ class Classroom:
                 tasks.create_task(self._lessons.reread_all_forever())
                 tasks.create_task(self._announcements.announce_moves())
                 tasks.create_task(self._report_storing_changes())
+                tasks.create_task(self._report_held_words())
+                tasks.create_task(self._settle_held_words())
         finally:
             await self._tasks.close()
 
@@ -100,9 +106,18 @@ class Classroom:
             await asyncio.sleep(ON_ITS_WAY_S)
 
     async def learner_joined(self, joined: Joined) -> None:
-        learner = self._roster.add(joined.identity, joined.news)
+        try:
+            learner = await self._lessons.read_learner(joined.identity)
+        except RefusedError:
+            return
         connection = Connection(joined.sid, datetime.now(UTC))
         learner.connection = connection
+        if learner.known:
+            await self._receive_learner(learner, connection)
+        else:
+            self._unknown.add(learner)
+
+    async def _receive_learner(self, learner: Learner, connection: Connection) -> None:
         await self._journal.record_join(learner, connection)
         self._tasks.spawn(self._welcome.welcome_learner(learner))
 
@@ -111,19 +126,55 @@ class Classroom:
         if learner is None or learner.connection is None or learner.connection.sid != left.sid:
             return
         connection, learner.connection = learner.connection, None
-        await self._journal.record_leave(learner, connection)
+        if learner.known:
+            await self._journal.record_leave(learner, connection)
         if not self._roster.list_present():
             await self.tutor_speech.stop_speaking()  # nobody is listening
+
+    async def _settle_held_words(self) -> None:
+        """Stores or drops held words, and greets unknown learners, once they can be read."""
+        choices_read = self._lessons.choices_read
+        while True:
+            await choices_read.wait()
+            choices_read.clear()
+            await self._journal.store_held()
+            for learner in [one for one in self._unknown if one.known]:
+                self._unknown.remove(learner)
+                if learner.connection is not None:
+                    await self._receive_learner(learner, learner.connection)
 
     async def _report_storing_changes(self) -> None:
         while True:
             failing = await self._journal.writer.failing_changes.get()
+            self._failing = failing
             self._tasks.spawn(self._report_storing(failing))
 
     async def _report_storing(self, failing: bool) -> None:
         """Reports to the page and the learners whether the conversation can be stored."""
-        state: protocol.NotesState = "failing" if failing else "ok"
-        await publish.set_attribute(self._room, protocol.ATTRIBUTE_NOTES, state)
+        await self._publish_notes()
         if present := self._roster.list_present():
             line = prompts.render("notes_failing" if failing else "notes_again")
             await self.tutor_speech.say(line, present[0])
+
+    async def _report_held_words(self) -> None:
+        """Tells the page when words wait in memory, unless they wait only for a moment."""
+        changes = self._journal.held_changes
+        while True:
+            if not await changes.get():
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changes.get(), HELD_SHOWN_AFTER_S)
+                continue
+            self._held = True
+            await self._publish_notes()
+            await changes.get()
+            self._held = False
+            await self._publish_notes()
+
+    async def _publish_notes(self) -> None:
+        state: protocol.NotesState = "ok"
+        if self._failing:
+            state = "failing"
+        elif self._held:
+            state = "held"
+        await publish.set_attribute(self._room, protocol.ATTRIBUTE_NOTES, state)

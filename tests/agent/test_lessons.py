@@ -11,7 +11,7 @@ from livekit import api
 import protocol
 import rooms
 from agent.room.dispatch import Dispatch
-from agent.room.learner import Learner, News, Roster
+from agent.room.learner import Learner, News, Roster, news_from_metadata
 from agent.room.lessons import Lessons, RefusedError
 from courses.course import Course, Lesson
 from db import Pool, create_pool, tenant_tx
@@ -20,6 +20,7 @@ from db.courses import list_outline
 from db.events import list_events
 from db.rooms import ensure_room, ensure_room_learner, find_room_learner
 from db.sessions import insert_session
+from protocol import RoomMetadata
 from tests.conftest import Database
 from tests.db.rows import NOW, at, make_learner
 
@@ -53,13 +54,13 @@ class Scene:
         return [one.payload["revision"] for one in events if one.type == "lesson.changed"]
 
     def news(self, lesson: Lesson, revision: int) -> News:
-        return News(self.account.id, "Amina", lesson.id, revision, None)
+        return News(self.account.identity, lesson.id, revision)
 
 
 @pytest.fixture
 async def scene(database: Database, sample: Course, tenant_id: UUID) -> AsyncIterator[Scene]:
     pool = await create_pool(database.dsn("bodh_app"), max_size=1)
-    livekit = api.LiveKitAPI("http://127.0.0.1:9", "key", "secret")  # these tests never reach it
+    livekit = api.LiveKitAPI("http://127.0.0.1:9", "key", "s" * 32)  # nobody answers
     async with tenant_tx(pool, tenant_id) as db:
         outline = await list_outline(db, tenant_id, sample.id)
         module_id = outline[0].module_id
@@ -79,8 +80,9 @@ async def scene(database: Database, sample: Course, tenant_id: UUID) -> AsyncIte
     async with pool.acquire() as connection:
         connection.add_query_logger(note)
     dispatch, roster = Dispatch(tenant_id, room, session, 1), Roster()
-    amina = roster.add(account.identity, News(account.id, "Amina", mine[0].id, 0, None))
     lessons = Lessons(dispatch, pool, livekit, roster)
+    amina = await lessons.read_learner(account.identity)
+    statements.clear()
     yield Scene(pool, dispatch, account, amina, lessons, mine, outline[-1], statements)
     await livekit.aclose()
     await pool.close()
@@ -136,6 +138,15 @@ async def test_database_that_is_away_changes_nothing(
     await scene.lessons.reread_all()
     assert [one.message for one in caplog.records] == ["lessons not read: the database is away"]
     assert scene.amina.lesson_id == scene.mine[0].id
+
+
+async def test_program_that_writes_the_account_id_and_no_revision_asks_for_the_lesson(
+    scene: Scene,
+) -> None:
+    metadata = RoomMetadata(user_id=str(scene.account.id), lesson_id=str(scene.mine[1].id))
+    await scene.lessons.apply_news(news_from_metadata(metadata.user_id, metadata))
+    assert await scene.row() == (scene.mine[1].id, 1)
+    assert scene.amina.lesson_id == scene.mine[1].id
 
 
 async def test_request_for_a_lesson_of_another_module_is_refused(scene: Scene) -> None:

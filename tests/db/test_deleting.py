@@ -15,7 +15,8 @@ from db.erasing import list_erased_words
 from db.erasures import Erasure, new_erasure
 from db.event_chain import find_broken_event
 from db.events import find_event_head, list_events
-from db.rooms import find_room_by_id, list_room_learners, update_opener
+from db.members import list_members
+from db.rooms import find_room_by_id, update_opener
 from db.sessions import end_session, find_session
 from db.stays import ParticipantRow
 from db.transcripts import Segment, insert_dead_letter, insert_segments, list_segments
@@ -273,7 +274,7 @@ async def test_running_session_still_exists_after_its_learner_was_deleted(
         session = await find_session(db, ids.tenant_id, ids.session_id)
         assert session is not None
         assert session.status == "active"
-        assert await list_room_learners(db, ids.tenant_id, ids.room_id) == []
+        assert await list_members(db, ids.tenant_id, ids.room_id) == []
 
 
 async def test_statistics_of_the_server_contain_no_words(deletion: Deletion) -> None:

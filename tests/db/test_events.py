@@ -28,7 +28,7 @@ from db import (
     tenant_tx,
 )
 from db import rooms as stored
-from db.accounts import Account, list_identities
+from db.accounts import Account
 from db.attendance import close_stays_of_ended_sessions, upsert_participants
 from db.courses import list_lessons
 from db.event_chain import SessionEvent, find_broken_event
@@ -41,6 +41,7 @@ from db.event_kinds import (
     parse_event,
 )
 from db.events import append_event, find_event_head, list_events
+from db.members import list_members
 from db.rooms import Room
 from db.session_view import fold_session
 from db.stays import ParticipantRow
@@ -521,9 +522,8 @@ async def live(db: Connection, tenant_id: UUID, session_id: UUID) -> dict[str, A
         for event in await list_events(db, tenant_id, session_id)
         if event.type == "lesson.changed"
     }
-    learners = await stored.list_room_learners(db, tenant_id, session.room_id)
-    identities = await list_identities(db, tenant_id, [one.account_id for one in learners])
-    lessons = {identities[one.account_id]: one.lesson_id for one in learners}
+    members = await list_members(db, tenant_id, session.room_id)
+    lessons = {one.identity: one.lesson_id for one in members}
     names = ("status", "kind", "room_id", "room_sid", "started_at", "ended_at")
     last = await leases.select_dispatch(db, tenant_id, session_id)
     return {name: getattr(session, name) for name in names} | {

@@ -35,6 +35,7 @@ LANDED = {
     "0012_sign_in.sql": "b76924ebbe344f14",
     "0013_pseudonyms.sql": "bbeb945c2c4824d6",
     "0014_erasures.sql": "a76ba100d007e4ce",
+    "0015_storing_choice.sql": "d79d3be7af16b796",
 }
 EMPTY = "t_empty"
 

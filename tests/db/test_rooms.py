@@ -7,6 +7,7 @@ import pytest
 
 from db import Conflict, Connection, NotFound, accounts, leases, rate_limits, rooms, sessions
 from db.courses import list_lessons
+from db.members import list_members
 from tests.db.rows import NOW, make_learner, make_room
 
 
@@ -79,7 +80,8 @@ async def test_joining_again_keeps_the_lesson_and_the_greeting(
     await rooms.record_greeting(db, tenant_id, room.id, amina.id, NOW)
     again = await rooms.ensure_room_learner(db, tenant_id, room.id, amina.id, second.id)
     assert again == rooms.RoomLearner(room.id, amina.id, first.id, 0, NOW)
-    assert await rooms.list_room_learners(db, tenant_id, room.id) == [again]
+    (member,) = await list_members(db, tenant_id, room.id)
+    assert (member.account_id, member.lesson_id) == (amina.id, first.id)
 
 
 async def test_account_outside_the_room_cannot_change_its_lesson(

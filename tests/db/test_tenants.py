@@ -24,6 +24,7 @@ from db import (
     events,
     heard_transcripts,
     leases,
+    members,
     notices,
     progress,
     queue,
@@ -147,7 +148,8 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (rooms.find_room, ("room_name",), {}),
     (rooms.find_room_by_id, ("room_id",), {}),
     (rooms.find_room_learner, ("room_id", "account_id"), {}),
-    (rooms.list_room_learners, ("room_id",), {}),
+    (members.find_member, ("room_id", "identity"), {}),
+    (members.list_members, ("room_id",), {}),
     (sessions.find_active_session, ("room_id",), {}),
     (sessions.find_session, ("session_id",), {}),
     (events.list_events, ("session_id",), {}),
@@ -160,7 +162,7 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (transcripts.list_heard_segments, ("session_id", "account_id"), {}),
     (heard_transcripts.list_conversations, ("account_id",), {}),
     (heard_transcripts.search_heard_segments, ("account_id",), {"query": "words"}),
-    (rooms.list_running_rooms, ("account_id",), {}),
+    (members.count_unread_choices, ("account_id",), {"revision": 1}),
     (progress.list_marked_modules, ("account_id", "course_id"), {}),
 ]
 

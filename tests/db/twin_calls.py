@@ -106,6 +106,7 @@ async def unshared(db: Connection, pair: tuple[UUID, UUID]) -> Arguments:
         rooms[one] = row["name"]
         query = "select id from accounts where tenant_id = $1 and subject like '%template'"
         people[one] = await accounts.find_account(db, one, (await fetch_one(db, query, one))["id"])
+    chen = await fetch_one(db, "select id from accounts where subject like 'dev:Chen%' limit 1")
     first, second = pair
     identities = {one: account.identity for one, account in people.items() if account}
     return {
@@ -117,6 +118,7 @@ async def unshared(db: Connection, pair: tuple[UUID, UUID]) -> Arguments:
         "identities": list(identities.values()),
         "account": PerTenant(people),
         "subject": "dev:learner of template",
+        "chen_id": chen["id"],
     }
 
 
@@ -162,6 +164,8 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "importing.import_course": [{}, {"tree": smaller(tree)}],
         "leases.end_leased_session": [{}, {"epoch": 2}],
         "leases.take_dispatch": [{}, {"epoch": 2}],
+        "members.count_unread_choices": [{}, {"account_id": given["chen_id"]}],
+        "members.find_member": [{}, {"identity": given["foreign_identity"]}],
         "notices.delete_old_notices": [{}, {"now": at(60) + KEPT}],
         "notices.upsert_notice": [{"name": "disk_low"}, {"name": "clock_skew"}],
         "progress.select_visit_facts": [{}, {"lesson_id": tree.lessons[-1].id}],

@@ -1,10 +1,11 @@
 """The rows that twins begin with, and the changes that put them in different states."""
 
+from dataclasses import replace
 from uuid import UUID
 
-from db import Connection, accounts, attendance, transcripts
+from db import Connection, accounts, attendance, rooms, transcripts
 from db.stays import ParticipantRow
-from tests.db.rows import NOW, segment
+from tests.db.rows import NOW, at, make_learner, segment
 from tests.db.test_tenants import Ids
 from tests.db.twins import make_twin
 
@@ -12,7 +13,7 @@ MARKS = ("CANARYONE", "CANARYTWO")
 
 
 async def enrich(db: Connection, ids: Ids) -> None:
-    """Adds more rows that statements look for: a second person, answers, another stay."""
+    """Adds more rows that statements look for: more people, answers, more stays."""
     badr = await accounts.ensure_account(
         db,
         ids.tenant_id,
@@ -22,7 +23,10 @@ async def enrich(db: Connection, ids: Ids) -> None:
         email="badr@school.example",
     )
     stay = ParticipantRow(ids.session_id, "PA_open", badr.id, NOW, None)
-    await attendance.upsert_participants(db, ids.tenant_id, [stay])
+    chen = await make_learner(db, ids.tenant_id, "Chen")
+    await rooms.ensure_room_learner(db, ids.tenant_id, ids.room_id, chen.id, None)
+    more = replace(stay, sid="PA_chen", account_id=chen.id, left_at=at(1))
+    await attendance.upsert_participants(db, ids.tenant_id, [stay, more])
     tutor = [segment(ids.session_id, key, start, None) for key, start in (("r", 3), ("t", 50))]
     await transcripts.insert_segments(db, ids.tenant_id, tutor)
     await accounts.update_blocked_at(db, ids.tenant_id, badr.id, NOW)
@@ -76,6 +80,7 @@ select tenant_id, host, 'media_away', first_at, last_at, last_at from admin_noti
 """
 # puts the twins in different states, which reveals a check that ignores the tenant
 ONLY_FIRST = (
+    "delete from livekit_participants where tenant_id = $1 and sid = 'PA_chen'",
     """insert into passages (tenant_id, lesson_id, number, kind, body)
        select tenant_id, id, 77, 'text', '![a](picture:first.png)'
        from lessons where tenant_id = $1 and title like 'Apples%'""",
@@ -100,8 +105,8 @@ ONLY_FIRST = (
        select $1, ('00000000-0000-4000-8000-0000000000d' || n)::uuid,
               '00000000-0000-4000-8000-0000000000c1', 'completed' from generate_series(1, 3) n""",
     """insert into sessions (tenant_id, id, room_id, status)
-       select $1, '00000000-0000-4000-8000-0000000000d4', room_id, 'completed' from room_learners
-       where tenant_id = $1""",
+       select distinct $1::uuid, '00000000-0000-4000-8000-0000000000d4'::uuid, room_id, 'completed'
+       from room_learners where tenant_id = $1""",
     """insert into room_learners (tenant_id, room_id, account_id)
        values ($1, '00000000-0000-4000-8000-0000000000c1',
                '00000000-0000-4000-8000-0000000000b1')""",
@@ -118,6 +123,8 @@ ONLY_FIRST = (
     "update accounts set claims_at = '2027-01-01' where tenant_id = $1 and subject like 'dev:l%'",
 )
 ONLY_SECOND = (
+    """delete from room_learners l using accounts a
+       where l.tenant_id = $1 and a.id = l.account_id and a.subject like 'dev:Chen%'""",
     """insert into passages (tenant_id, lesson_id, number, kind, body)
        select tenant_id, id, 77, 'text', '![a](picture:second.png)'
        from lessons where tenant_id = $1 and title like 'Apples%'""",

@@ -72,6 +72,7 @@ ENTRIES = (
     "room-speaking",
     "room-cut-off",
     "room-not-kept",
+    "room-held",
     "room-offline",
     "room-lost",
     "room-back",

@@ -1,9 +1,14 @@
 """Lesson changes that arrive in any order lead to the same lesson."""
 
 import itertools
+from dataclasses import replace
+from typing import Any
 from uuid import UUID, uuid4
 
+import pytest
+
 from agent.room.learner import Learner, News, Roster, news_from_metadata
+from db.members import Member
 from protocol import RoomMetadata
 
 LESSONS = [uuid4() for _ in range(3)]
@@ -32,31 +37,60 @@ def test_older_or_empty_news_changes_nothing() -> None:
     assert (amina.lesson_id, amina.revision) == (LESSONS[0], 1)
 
 
-def test_only_metadata_with_store_words_changes_whether_words_are_stored() -> None:
-    told = news_from_metadata("", RoomMetadata(user_id=str(ACCOUNT), store_words=False))
-    silent = news_from_metadata("", RoomMetadata(user_id=str(ACCOUNT)))
-    assert told is not None
-    assert silent is not None
+def test_choice_about_storing_is_unknown_until_it_is_read_and_the_newest_read_wins() -> None:
     roster = Roster()
-    assert roster.add("l_one", silent).store_words is None
-    assert roster.add("l_one", told).store_words is False
-    assert roster.add("l_one", silent).store_words is False
+    found = [roster.add_unknown("l_one").store_words]
+    for choice, revision in ((True, 0), (False, 3), (True, 2), (True, 4)):  # one arrives late
+        read = member(store_words=choice, store_words_revision=revision)
+        found.append(roster.add(read).store_words)
+    assert found == [None, True, False, False, True]
 
 
-def test_metadata_without_an_account_is_ignored() -> None:
-    assert news_from_metadata("Amina", RoomMetadata(user_id="not a uuid")) is None
-
-
-def test_metadata_names_the_learner_and_survives_a_broken_lesson() -> None:
-    news = news_from_metadata("", RoomMetadata(user_id=str(ACCOUNT), lesson_id="x"))
-    assert news == News(ACCOUNT, "User", None, 0, None, revised=False)
-
-
-def test_learner_who_returns_with_an_old_token_keeps_lesson_and_last_answer() -> None:
+@pytest.mark.parametrize("user_id", ["l_one", str(ACCOUNT)])
+@pytest.mark.parametrize("announced_first", [True, False])
+def test_metadata_switches_storing_off_and_never_on(user_id: str, announced_first: bool) -> None:
     roster = Roster()
-    first = roster.add("l_one", News(ACCOUNT, "Amina", LESSONS[1], 5, None))
+    if announced_first:
+        assert roster.add(member()).store_words is True
+    assert news_from_metadata(user_id, RoomMetadata(store_words=False)).declines
+    roster.decline(user_id)
+    for store_words in (True, None):
+        assert not news_from_metadata(user_id, RoomMetadata(store_words=store_words)).declines
+    assert roster.add(member(store_words_revision=9)).store_words is False
+
+
+def test_metadata_survives_a_broken_lesson() -> None:
+    assert news_from_metadata("l_one", RoomMetadata(lesson_id="x")) == News(
+        "l_one", None, 0, revised=False
+    )
+
+
+def test_metadata_names_a_learner_by_identity_or_account() -> None:
+    roster = Roster()
+    amina = roster.add(member())
+    assert [roster.find_by_user_id(name) for name in ("l_one", str(ACCOUNT))] == [amina, amina]
+    assert [roster.find_by_user_id(name) for name in ("", "l_two", str(UUID(int=8)))] == [None] * 3
+
+
+def test_learner_who_returns_keeps_lesson_and_last_answer() -> None:
+    roster = Roster()
+    first = roster.add(member(lesson_id=LESSONS[1], revision=5))
     first.last_answer = "Gradient descent is a method."
-    again = roster.add("l_one", News(ACCOUNT, "Amina B.", LESSONS[0], 3, None))
+    again = roster.add(member(name="Amina B.", lesson_id=LESSONS[0], revision=3))
     assert again is first is roster.find_by_account(ACCOUNT)
     assert (again.name, again.lesson_id, again.revision) == ("Amina B.", LESSONS[1], 5)
     assert again.last_answer == "Gradient descent is a method."
+
+
+def member(**columns: Any) -> Member:
+    usual = Member(
+        account_id=ACCOUNT,
+        identity="l_one",
+        name="Amina",
+        lesson_id=LESSONS[0],
+        revision=1,
+        store_words=True,
+        store_words_revision=0,
+        store_words_read=0,
+    )
+    return replace(usual, **columns)

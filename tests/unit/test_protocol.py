@@ -95,12 +95,44 @@ def test_metadata_round_trip_keeps_known_and_unknown_keys() -> None:
             "moduleTitle": "M", "lessonId": "l", "lessonTitle": "L", "lessonNumber": 2,
             "videoIds": ["v"], "learningObjectives": ["o"], "userId": "u", "userName": "U",
             "sessionType": "lesson_welcome", "isFirstCourseVisit": False, "isIntroLesson": False,
-            "prevLessonTitle": "P", "revision": 3, "storeWords": False, "unknown": {"kept": True},
+            "prevLessonTitle": "P", "revision": 3, "unknown": {"kept": True},
         }
     )  # fmt: skip
     metadata = protocol.parse_metadata(text)
     assert metadata is not None
     assert json.loads(protocol.dump(metadata)) == json.loads(text)
+
+
+def test_storing_choice_is_read_from_metadata_and_never_written() -> None:
+    metadata = protocol.parse_metadata('{"storeWords": false}')
+    assert metadata is not None
+    assert metadata.store_words is False
+    assert "storeWords" not in protocol.dump(metadata)
+
+
+def test_public_metadata_has_the_identity_and_no_private_facts() -> None:
+    own = RoomMetadata(
+        user_id=str(uuid4()),
+        user_name="Amina",
+        lesson_id="l",
+        revision=3,
+        session_type="lesson_welcome_back",
+        is_first_course_visit=False,
+        store_words=False,
+        youtubeVideoId="y",
+    )
+    public = json.loads(protocol.dump(own.public("l_one")))
+    assert json.loads(protocol.dump(own)).keys() - public.keys() == {
+        "sessionType",
+        "isFirstCourseVisit",
+    }
+    assert {name: public[name] for name in ("userId", "userName", "lessonId", "revision")} == {
+        "userId": "l_one",
+        "userName": "Amina",
+        "lessonId": "l",
+        "revision": 3,
+    }
+    assert public["youtubeVideoId"] == "y"
 
 
 @pytest.mark.parametrize("limit", [protocol.MAX_ROOM_METADATA_BYTES, 4096])

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 import rooms
 from db import tenant_tx
+from db.accounts import Account
 from db.attendance import upsert_participants
 from db.leases import update_heartbeat
 from db.stays import ParticipantRow
@@ -150,10 +151,45 @@ async def test_metadata_has_exactly_the_documented_keys(school: School) -> None:
         "isIntroLesson": False,
         "prevLessonTitle": school.lessons[1][0].title,
         "revision": 0,
-        "storeWords": True,
     }
+    answer = await ask_token(school, "Amina", {"room_name": page["roomName"]})
     assert json.loads((await school.live_room(1)).metadata) == expected
-    assert json.loads(decoded(school, page["liveKitToken"])["metadata"]) == expected
+    assert answer.json()["metadata"] == expected
+    assert json.loads(decoded(school, page["liveKitToken"])["metadata"]) == public(
+        expected, account
+    )
+
+
+def public(own: dict[str, Any], account: Account) -> dict[str, Any]:
+    """What classmates may read of an account's own metadata."""
+    private = ("sessionType", "isFirstCourseVisit")
+    kept = {name: value for name, value in own.items() if name not in private}
+    return kept | {"userId": account.identity}
+
+
+async def test_classmates_cannot_read_private_facts_in_a_shared_room(
+    school: School, joined: Any
+) -> None:
+    amina = await joined(await school.open("Amina"))
+    alone = json.loads((await school.live_room()).metadata)
+    assert alone["userId"] == str((await school.account("Amina")).id)
+    page = await school.open("Bilal")
+    shared = (await school.live_room()).metadata  # as it is before Bilal can have joined
+    bilal = await joined(page)
+    await change(school, "Amina", school.lessons[0][1].id)
+    await change(school, "Bilal", school.lessons[0][2].id)
+    await school.open("Amina")
+    seen = [shared, amina.metadata, bilal.metadata, (await school.live_room()).metadata]
+    for room in (amina, bilal):
+        seen += [one.metadata for one in room.remote_participants.values()]
+        seen.append(room.local_participant.metadata)
+    assert json.loads(shared) == public(alone, await school.account("Amina"))
+    assert len(seen) == 8
+    accounts = [str((await school.account(name)).id) for name in ("Amina", "Bilal")]
+    for text in seen:
+        assert json.loads(text)["userName"] in ("Amina", "Bilal")
+        assert not any(word in text for word in ("sessionType", "FirstCourseVisit", "storeWords"))
+        assert not any(account_id in text for account_id in accounts)
 
 
 async def test_the_videos_of_a_lesson_are_in_the_metadata(school: School) -> None:
@@ -242,7 +278,13 @@ async def test_a_token_by_room_name_or_by_course_and_module_is_the_same(school: 
         school, "Amina", courseId=school.course.slug, moduleId=str(school.modules[0].id)
     )
     assert (by_name.status_code, by_ids.status_code) == (201, 201)
-    assert set(by_name.json()) == {"server_url", "participant_token", "room_name", "session_id"}
+    assert set(by_name.json()) == {
+        "server_url",
+        "participant_token",
+        "room_name",
+        "session_id",
+        "metadata",
+    }
     for answer in (by_name.json(), by_ids.json()):
         assert answer["server_url"] == page["wsUrl"]
         assert answer["room_name"] == page["roomName"]
@@ -360,10 +402,11 @@ async def test_without_the_media_server_there_is_no_token(school: School, broken
 
 async def test_second_learner_leaves_the_openers_metadata(school: School, joined: Any) -> None:
     await joined(await school.open("Amina"))
-    before = (await school.live_room()).metadata
+    before = json.loads((await school.live_room()).metadata)
     second = await school.open("Bilal", 0, school.lessons[0][1])
     metadata = parse_metadata(decoded(school, second["liveKitToken"])["metadata"])
-    assert (await school.live_room()).metadata == before
+    after = json.loads((await school.live_room()).metadata)
+    assert after == public(before, await school.account("Amina"))
     assert metadata is not None
     assert (metadata.user_name, metadata.lesson_id) == ("Bilal", str(school.lessons[0][1].id))
 

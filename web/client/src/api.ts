@@ -25,6 +25,7 @@ export type HeardTalk = Schemas['HeardTalk'];
 export type HeardSegment = Schemas['HeardSegment'];
 export type Highlight = Schemas['Highlight'];
 export type AccountSettings = Schemas['AccountSettings'];
+export type SavedSettings = Schemas['SavedSettings'];
 
 type QueryOf<Operation extends keyof operations> = operations[Operation]['parameters'] extends {
   query?: infer Query;
@@ -112,7 +113,7 @@ export const api = {
     requestJson<Schemas['WordsErased']>(`/api/me/words?sessionId=${encodeSegment(sessionId)}`, { method: 'DELETE' }),
   settings: (signal?: AbortSignal) => getJson<AccountSettings>('/api/me/settings', signal),
   changeSettings: (changes: Schemas['SettingsChange']) =>
-    sendJson<AccountSettings>('PATCH', '/api/me/settings', changes),
+    sendJson<SavedSettings>('PATCH', '/api/me/settings', changes),
   changeLesson: (room: string, lessonId: string) =>
     postJson<Schemas['LessonChanged']>(`/api/rooms/${encodeSegment(room)}/lesson`, { lessonId }),
 };

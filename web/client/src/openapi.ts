@@ -127,7 +127,8 @@ export interface paths {
          * Patch Settings
          * @description Changes some of the caller's settings.
          *
-         *     `storeWords` takes effect at once, also in a running conversation.
+         *     A new `storeWords` applies to running conversations too. The response waits up to 2 s until
+         *     their tutors follow it.
          */
         patch: operations["patch_settings"];
         trace?: never;
@@ -691,7 +692,9 @@ export interface components {
         };
         /**
          * JoinToken
-         * @description LiveKit's standard token response, plus the session.
+         * @description LiveKit's standard token response, plus the session and the learner's own metadata.
+         *
+         *     The metadata in the token has no private facts, because everyone in the room can read it.
          */
         JoinToken: {
             /** Server Url */
@@ -705,6 +708,7 @@ export interface components {
              * Format: uuid
              */
             session_id: string;
+            metadata: components["schemas"]["RoomMetadata"];
         };
         /**
          * LastLesson
@@ -1086,6 +1090,123 @@ export interface components {
              * @enum {string}
              */
             status: "ok" | "repeated";
+        };
+        /**
+         * RoomMetadata
+         * @description A learner's own metadata: all keys of document 000, plus `revision`.
+         */
+        RoomMetadata: {
+            /**
+             * Agent Type
+             * @default bodh-agent
+             */
+            agent_type: string;
+            /**
+             * Courseid
+             * @default
+             */
+            courseId: string;
+            /**
+             * Coursetitle
+             * @default
+             */
+            courseTitle: string;
+            /**
+             * Moduleid
+             * @default
+             */
+            moduleId: string;
+            /**
+             * Moduletitle
+             * @default
+             */
+            moduleTitle: string;
+            /** Lessonid */
+            lessonId: string | null;
+            /** Lessontitle */
+            lessonTitle: string | null;
+            /**
+             * Lessonnumber
+             * @description Position in the course, from 1.
+             * @default 1
+             */
+            lessonNumber: number | null;
+            /** Videoids */
+            videoIds: string[];
+            /** Learningobjectives */
+            learningObjectives: string[];
+            /**
+             * Userid
+             * @description The learner's LiveKit identity; in the learner's own metadata, their account id.
+             * @default
+             */
+            userId: string;
+            /**
+             * Username
+             * @default User
+             */
+            userName: string;
+            /**
+             * Isintrolesson
+             * @default false
+             */
+            isIntroLesson: boolean;
+            /** Prevlessontitle */
+            prevLessonTitle: string | null;
+            /**
+             * Revision
+             * @description Grows with every lesson change; the larger of two wins.
+             * @default 0
+             */
+            revision: number;
+            /**
+             * Sessiontype
+             * @default course_welcome
+             * @enum {string}
+             */
+            sessionType: "course_welcome" | "course_welcome_back" | "lesson_welcome" | "lesson_welcome_back";
+            /**
+             * Isfirstcoursevisit
+             * @default true
+             */
+            isFirstCourseVisit: boolean;
+        } & {
+            [key: string]: unknown;
+        };
+        /**
+         * SavedSettings
+         * @description The settings after a change, and from when the tutor follows `storeWords`.
+         *
+         *     `now`: no running conversation follows an earlier choice. `later`: the tutor of a running
+         *     conversation has not confirmed the choice. It follows the earlier one until it can read the
+         *     database again.
+         */
+        SavedSettings: {
+            /** Storewords */
+            storeWords: boolean;
+            /** Speechrate */
+            speechRate: number;
+            /** Voice */
+            voice: boolean;
+            /**
+             * Captionsize
+             * @enum {string}
+             */
+            captionSize: "small" | "normal" | "large" | "largest";
+            /** Readtutor */
+            readTutor: boolean;
+            /** Singlekeys */
+            singleKeys: boolean;
+            /**
+             * Theme
+             * @enum {string}
+             */
+            theme: "light" | "dark" | "system";
+            /**
+             * Storewordsfrom
+             * @enum {string}
+             */
+            storeWordsFrom: "now" | "later";
         };
         /**
          * SessionTypeResult
@@ -1817,7 +1938,7 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/json": components["schemas"]["AccountSettings"];
+                    "application/json": components["schemas"]["SavedSettings"];
                 };
             };
             /** @description Not signed in */

@@ -78,11 +78,37 @@ export interface ModelNames {
   tts: string;
 }
 
-export type NotesState = 'ok' | 'failing';
+export type NotesState = 'ok' | 'failing' | 'held';
+
+/**
+ * What everyone in a room may know about a learner: document 000's keys without private facts.
+ *
+ * Room metadata and participant metadata are sent to everyone in the room.
+ */
+export interface PublicMetadata {
+  agent_type: string;
+  courseId: string;
+  courseTitle: string;
+  moduleId: string;
+  moduleTitle: string;
+  lessonId: string | null;
+  lessonTitle: string | null;
+  /** Position in the course, from 1. */
+  lessonNumber: number | null;
+  videoIds: string[];
+  learningObjectives: string[];
+  /** The learner's LiveKit identity; in the learner's own metadata, their account id. */
+  userId: string;
+  userName: string;
+  isIntroLesson: boolean;
+  prevLessonTitle: string | null;
+  /** Grows with every lesson change; the larger of two wins. */
+  revision: number;
+}
 
 export type Role = 'learner' | 'teacher' | 'admin';
 
-/** The keys of document 000, plus `revision` and `storeWords`. */
+/** A learner's own metadata: all keys of document 000, plus `revision`. */
 export interface RoomMetadata {
   agent_type: string;
   courseId: string;
@@ -95,16 +121,15 @@ export interface RoomMetadata {
   lessonNumber: number | null;
   videoIds: string[];
   learningObjectives: string[];
+  /** The learner's LiveKit identity; in the learner's own metadata, their account id. */
   userId: string;
   userName: string;
-  sessionType: 'course_welcome' | 'course_welcome_back' | 'lesson_welcome' | 'lesson_welcome_back';
-  isFirstCourseVisit: boolean;
   isIntroLesson: boolean;
   prevLessonTitle: string | null;
   /** Grows with every lesson change; the larger of two wins. */
   revision: number;
-  /** False: nothing this learner says may be stored. */
-  storeWords: boolean;
+  sessionType: 'course_welcome' | 'course_welcome_back' | 'lesson_welcome' | 'lesson_welcome_back';
+  isFirstCourseVisit: boolean;
 }
 
 export type SessionKind = 'tutor' | 'mentoring' | 'class';

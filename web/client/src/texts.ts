@@ -109,6 +109,8 @@ export const texts = {
     voice: 'Voice on',
     rate: 'Speaking speed',
     rates: (rate: number) => (rate === 1 ? 'Normal' : `${rate}×`),
+    storeLater:
+      'Saved, but the tutor in your running conversation can’t read it yet. Until it can, it follows your earlier choice.',
     reading: 'Reading and typing',
     captions: 'Text size in conversations',
     sizes: { small: 'Small', normal: 'Normal', large: 'Large', largest: 'Largest' },
@@ -234,7 +236,8 @@ export const texts = {
     testModel: 'A small test model is listening. It knows only a few English words. Typing always works.',
     waiting: (passage: number, topic: string) =>
       `While you wait: read passage ${passage}, or say what you remember about ${topic}.`,
-    notKept: 'What you say can’t be stored right now. You can keep talking.',
+    failing: 'What you say can’t be stored right now. You can keep talking.',
+    held: 'What you say isn’t stored yet, because the database can’t be reached. It is lost if Bodh stops before then.',
     silent: 'Your browser is blocking the sound.',
     hear: 'Turn on sound',
     typedLost: 'Not sent. Your text is still in the box.',

@@ -1,7 +1,7 @@
 /** Every page and state by name. */
 import { MediaDeviceFailure } from 'livekit-client';
 import { courseId, lessonId, moduleId, passageId, sessionId, type Answers } from './answers';
-import type { AnswerPlanned, ModelNames, TurnLatency } from '../src/protocol';
+import type { AnswerPlanned, ModelNames, NotesState, TurnLatency } from '../src/protocol';
 import type { Cite } from '../src/lesson/cite';
 import type { Phase } from '../src/rtc/Connection';
 import type { AgentState } from '../src/talk/tutor';
@@ -14,7 +14,7 @@ export interface TalkState {
   turns?: Turn[];
   cited?: Cite[];
   plans?: AnswerPlanned[];
-  keepsNotes?: boolean;
+  notes?: NotesState;
   back?: boolean;
   /** of past turns, for the debug drawer */
   latencies?: TurnLatency[];
@@ -100,7 +100,8 @@ export const states = {
   'room-thinking': liveTalk('thinking'),
   'room-speaking': liveTalk('speaking', { turns: answeredTurns.slice(0, 3), cited: [cite], plans: [makePlan(false)] }),
   'room-cut-off': liveTalk('listening', { turns: answeredTurns, cited: [cite], plans: [makePlan(true)] }),
-  'room-not-kept': liveTalk('listening', { keepsNotes: false }),
+  'room-not-kept': liveTalk('listening', { notes: 'failing' }),
+  'room-held': liveTalk('listening', { notes: 'held' }),
   'room-offline': liveTalk('listening', { models: makeModels('test', 'offline') }),
   'room-lost': { path: roomPath, talk: { phase: 'lost', turns: answeredTurns, tutor: 'listening' } },
   'room-back': liveTalk('listening', { turns: answeredTurns, back: true }),

@@ -5,6 +5,6 @@ import { chosenState } from './states';
 export * from '../src/talk/tutor';
 
 export function useTutor(): Tutor {
-  const { tutor = 'coming', models = null, keepsNotes = true } = chosenState?.talk ?? {};
-  return { participant: null, state: tutor, models, keepsNotes };
+  const { tutor = 'coming', models = null, notes = 'ok' } = chosenState?.talk ?? {};
+  return { participant: null, state: tutor, models, notes };
 }

@@ -9,7 +9,10 @@ export function StoreSwitch() {
   const [trouble, setTrouble] = useState('');
   const turn = (on: boolean) => {
     setTrouble('');
-    changeAccountSettings({ storeWords: on }).catch((error: unknown) => setTrouble(explainFailure(error)));
+    changeAccountSettings({ storeWords: on }).then(
+      (from) => setTrouble(from === 'now' ? '' : texts.settings.storeLater),
+      (error: unknown) => setTrouble(explainFailure(error)),
+    );
   };
   return (
     <>

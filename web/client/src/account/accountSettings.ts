@@ -1,6 +1,6 @@
 /** The settings of the signed-in account: stored by the server, shared by the whole page. */
 import { useSyncExternalStore } from 'react';
-import { api, type AccountSettings } from '../api';
+import { api, type AccountSettings, type SavedSettings } from '../api';
 import { applyTheme } from '../theme';
 
 const defaultSettings: AccountSettings = {
@@ -52,15 +52,19 @@ export function forgetAccountSettings(): void {
   showSettings();
 }
 
-/** Applies a choice at once and stores it. Reverts it and throws if it can't be stored. */
-export function changeAccountSettings(changes: Partial<AccountSettings>): Promise<void> {
+/**
+ * Applies a choice at once and stores it. Reverts it and throws if it can't be stored.
+ * Resolves to from when the tutor follows a choice about storing.
+ */
+export function changeAccountSettings(changes: Partial<AccountSettings>): Promise<SavedSettings['storeWordsFrom']> {
   pendingChanges = [...pendingChanges, changes];
   showSettings();
   if (changes.theme) applyTheme(changes.theme);
   const saved = Promise.allSettled([settingsLoad, lastSave])
     .then(() => api.changeSettings(changes))
-    .then((answer) => {
-      storedSettings = answer;
+    .then(({ storeWordsFrom, ...settings }) => {
+      storedSettings = settings;
+      return storeWordsFrom;
     })
     .finally(() => {
       pendingChanges = pendingChanges.filter((one) => one !== changes);

@@ -1,9 +1,9 @@
 /** The room and its attributes, for the debug drawer. No tokens and no names of people. */
 import type { RemoteParticipant, Room } from 'livekit-client';
-import type { RoomMetadata } from '../protocol';
+import type { PublicMetadata } from '../protocol';
 import { readObject } from '../rtc/payloads';
 
-const OWN: readonly (keyof RoomMetadata)[] = ['sessionType', 'lessonNumber', 'lessonId', 'revision', 'storeWords'];
+const OWN: readonly (keyof PublicMetadata)[] = ['lessonNumber', 'lessonId', 'revision'];
 
 export function listRoomAttributes(
   room: Room,

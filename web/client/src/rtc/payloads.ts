@@ -1,5 +1,5 @@
 /** Parses what agents send. Null if malformed, because other participants can't be trusted. */
-import type { AnswerCited, AnswerPlanned, ModelNames, RoomMetadata, TurnLatency } from '../protocol';
+import type { AnswerCited, AnswerPlanned, ModelNames, PublicMetadata, TurnLatency } from '../protocol';
 
 type Json = Record<string, unknown>;
 
@@ -32,7 +32,7 @@ export function readLatency(payload: Uint8Array): TurnLatency | null {
   };
 }
 
-export type LessonMetadata = Pick<RoomMetadata, 'revision' | 'userId'> & { lessonId: string };
+export type LessonMetadata = Pick<PublicMetadata, 'revision' | 'userId'> & { lessonId: string };
 
 /** Of a room or a participant. */
 export function readMetadata(text: string | undefined): LessonMetadata | null {

@@ -33,7 +33,7 @@ export function Conversation(props: ConversationProps) {
     <>
       <ConversationState controls={controls} tutor={tutor} microphone={microphone} />
       <div className="not-kept" role="status">
-        {tutor.keepsNotes ? null : <Note icon="warn">{texts.notes.notKept}</Note>}
+        {tutor.notes === 'ok' ? null : <Note icon="warn">{texts.notes[tutor.notes]}</Note>}
       </div>
       <Transcript
         turns={talk.turns}

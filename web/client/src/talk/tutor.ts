@@ -13,8 +13,6 @@ import { readModels } from '../rtc/payloads';
 
 export type AgentState = 'coming' | 'listening' | 'thinking' | 'speaking';
 
-const FAILING: NotesState = 'failing';
-
 /** The agent of the newest dispatch: a dead one may stay listed for a while. */
 export function newestTutor(participants: Iterable<RemoteParticipant>): RemoteParticipant | null {
   let newest: RemoteParticipant | null = null;
@@ -35,8 +33,8 @@ export interface Tutor {
   participant: RemoteParticipant | null;
   state: AgentState;
   models: ModelNames | null;
-  /** false while what is said can't be stored */
-  keepsNotes: boolean;
+  /** whether what is said can be stored */
+  notes: NotesState;
 }
 
 export function useTutor(room: Room): Tutor {
@@ -50,8 +48,12 @@ export function useTutor(room: Room): Tutor {
     participant,
     state: participant ? toAgentState(attributes?.[ATTRIBUTE_AGENT_STATE]) : 'coming',
     models: participant ? readModels(attributes?.[ATTRIBUTE_MODELS]) : null,
-    keepsNotes: attributes?.[ATTRIBUTE_NOTES] !== FAILING,
+    notes: toNotes(attributes?.[ATTRIBUTE_NOTES]),
   };
+}
+
+function toNotes(notes: string | undefined): NotesState {
+  return notes === 'failing' || notes === 'held' ? notes : 'ok';
 }
 
 function toAgentState(state: string | undefined): AgentState {

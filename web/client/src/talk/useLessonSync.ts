@@ -79,9 +79,12 @@ export function useLessonSync({ page, controls, lessonId, pathOf }: LessonOption
 }
 
 /** The learner's own metadata or the room's, whichever has the larger revision. */
-function newestMetadata(room: Room, userId: string): LessonMetadata | null {
+function newestMetadata(room: Room, accountId: string): LessonMetadata | null {
   const ofRoom = readMetadata(room.metadata);
-  const own = readMetadata(room.localParticipant.metadata);
-  const known = [ofRoom?.userId === userId ? ofRoom : null, own].filter((found) => found !== null);
+  const { identity, metadata } = room.localParticipant;
+  const own = readMetadata(metadata);
+  // a shared room names its opener by identity, a room of one learner by account
+  const isMine = ofRoom !== null && [identity, accountId].includes(ofRoom.userId);
+  const known = [isMine ? ofRoom : null, own].filter((found) => found !== null);
   return known.sort((a, b) => b.revision - a.revision)[0] ?? null;
 }

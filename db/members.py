@@ -1,0 +1,94 @@
+"""The learners of a room as its agent knows them. Reads room_learners, accounts, account_settings.
+
+Owns `room_learners.store_words_read`: which choice about storing words the room's agent follows.
+"""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from db import Connection
+
+MOST_MEMBERS = 1000
+
+
+@dataclass(frozen=True)
+class Member:
+    """A learner of a room. `store_words_revision` counts the changes of their choice."""
+
+    account_id: UUID
+    identity: str
+    name: str
+    lesson_id: UUID | None
+    revision: int
+    store_words: bool
+    store_words_revision: int
+    store_words_read: int
+
+
+async def find_member(
+    db: Connection, tenant_id: UUID, room_id: UUID, identity: str
+) -> Member | None:
+    row = await db.fetchrow(
+        """select a.id as account_id, a.identity, a.name, l.lesson_id, l.revision,
+                  coalesce(s.store_words, true) as store_words,
+                  coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read
+           from room_learners l
+           join accounts a on a.tenant_id = l.tenant_id and a.id = l.account_id
+           left join account_settings s on s.tenant_id = a.tenant_id and s.account_id = a.id
+           where l.tenant_id = $1 and l.room_id = $2 and a.identity = $3""",
+        tenant_id,
+        room_id,
+        identity,
+    )
+    return None if row is None else Member(**row)
+
+
+async def list_members(db: Connection, tenant_id: UUID, room_id: UUID) -> list[Member]:
+    """Everybody who ever got a token for the room, latest first; at most MOST_MEMBERS."""
+    rows = await db.fetch(
+        """select a.id as account_id, a.identity, a.name, l.lesson_id, l.revision,
+                  coalesce(s.store_words, true) as store_words,
+                  coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read
+           from room_learners l
+           join accounts a on a.tenant_id = l.tenant_id and a.id = l.account_id
+           left join account_settings s on s.tenant_id = a.tenant_id and s.account_id = a.id
+           where l.tenant_id = $1 and l.room_id = $2
+           order by l.token_at desc, l.account_id limit $3""",
+        tenant_id,
+        room_id,
+        MOST_MEMBERS,
+    )
+    return [Member(**row) for row in rows]
+
+
+async def update_choice_read(
+    db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, revision: int
+) -> None:
+    """Records that the room's agent follows the learner's choice of that revision."""
+    await db.execute(
+        """update room_learners set store_words_read = $4
+           where tenant_id = $1 and room_id = $2 and account_id = $3 and store_words_read < $4""",
+        tenant_id,
+        room_id,
+        account_id,
+        revision,
+    )
+
+
+async def count_unread_choices(
+    db: Connection, tenant_id: UUID, account_id: UUID, revision: int
+) -> int:
+    """In how many of the account's running sessions the agent has not read that choice yet."""
+    count: int = await db.fetchval(
+        """select count(*) from room_learners l
+           join sessions s on s.tenant_id = l.tenant_id and s.room_id = l.room_id
+           where l.tenant_id = $1 and l.account_id = $2 and s.status = 'active'
+             and l.store_words_read < $3
+             and exists (
+               select from livekit_participants p
+               where p.tenant_id = $1 and p.session_id = s.id and p.account_id = $2)""",
+        tenant_id,
+        account_id,
+        revision,
+    )
+    return count
