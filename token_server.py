@@ -30,7 +30,7 @@ def main() -> None:
     login.add_argument("--tenant", default=DEFAULT_TENANT)
     args = parser.parse_args()
     try:
-        settings = prepare_settings()
+        settings = prepare_settings("web")
         refuse_powerful_role(settings, "DATABASE_URL")
     except SettingsError as error:
         sys.exit(str(error))

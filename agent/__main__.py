@@ -14,10 +14,12 @@ def main() -> int:
     """Our own commands are `drain` and `console --text`; the others are LiveKit's."""
     arguments = sys.argv[1:]
     try:
-        settings = prepare_settings()
-        refuse_powerful_role(
-            settings, "DATABASE_DRAIN_URL" if arguments[:1] == ["drain"] else "DATABASE_URL"
-        )
+        if arguments[:1] == ["drain"]:
+            settings = prepare_settings("drain")
+            refuse_powerful_role(settings, "DATABASE_DRAIN_URL")
+        else:
+            settings = prepare_settings("agent")
+            refuse_powerful_role(settings, "DATABASE_URL")
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 1

@@ -61,7 +61,7 @@ def main() -> int:
     arguments = parse_arguments()
     telemetry.start_logging("postgres" if arguments.command == "serve" else "database")
     try:
-        asyncio.run(run_until_stopped(arguments, prepare_settings()))
+        asyncio.run(run_until_stopped(arguments, prepare_settings("db")))
     except asyncio.CancelledError:
         sys.stderr.write("stopped\n")
         return 1

@@ -36,7 +36,7 @@ NEEDED_MB = 200
 READY_S = 120.0  # recovery after a crash can take a while
 STOP_S = 20.0
 CAP_DAC_READ_SEARCH = 2
-RUN_MARK = "BODH_RUN"  # set by `make up`
+MARKS = ("BODH_RUN", "BODH_HOME")  # by which a killed run's processes are found
 
 INITDB = [
     f"--username={SUPERUSER}",
@@ -268,8 +268,7 @@ async def spawn_unprivileged(
 
 
 def bare_environment() -> dict[str, str]:
-    """Without secrets. The mark lets `make down` find the server after a kill."""
-    kept = {name: os.environ[name] for name in ("PATH", RUN_MARK) if name in os.environ}
+    kept = {name: os.environ[name] for name in ("PATH", *MARKS) if name in os.environ}
     return {"LC_ALL": "C", **kept}
 
 

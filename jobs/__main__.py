@@ -26,7 +26,7 @@ def main() -> int:
     commands.add_parser("retry", help="queue the failed jobs of all tenants again")
     arguments = parser.parse_args()
     try:
-        settings = prepare_settings()
+        settings = prepare_settings("jobs")
         refuse_powerful_role(settings, "DATABASE_JOBS_URL")
     except SettingsError as error:
         print(error, file=sys.stderr)

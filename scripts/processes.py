@@ -14,10 +14,12 @@ from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 import psutil
+from dotenv import dotenv_values
 from supervisor.states import ProcessStates
 from supervisor.xmlrpc import SupervisorTransport
 
 from settings import Settings
+from settings.needs import PROCESSES, ROLE_URLS, Process, unneeded_secrets
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "processes.conf"
@@ -124,7 +126,14 @@ class Processes:
 
 
 def supervisor_environment(settings: Settings) -> dict[str, str]:
+    """What `processes.conf` refers to, and what the processes inherit.
+
+    `.env` is read here: a process that read it would see the secrets of the others.
+    """
     ours = {
+        **{name: value for name, value in dotenv_values(".env").items() if value is not None},
+        **os.environ,
+        **{f"BODH_FOR_{name.upper()}": _without_secrets(name) for name in PROCESSES},
         MARK: str(settings.bodh_home),
         "BODH_HOME": str(settings.bodh_home),
         "BODH_RUN_DIR": str(settings.run_dir),
@@ -134,7 +143,17 @@ def supervisor_environment(settings: Settings) -> dict[str, str]:
     }
     if settings.bodh_env == "development" and "DRAIN_TIMEOUT" not in os.environ:
         ours["DRAIN_TIMEOUT"] = "8"
-    return os.environ | ours
+    if settings.database_url:
+        for name in ROLE_URLS:
+            ours[name] = ours.get(name) or settings.database_url
+    return ours
+
+
+def _without_secrets(process: Process) -> str:
+    """The words before a command that hide the secrets of other processes from it."""
+    return shlex.join(
+        ["env", *(word for name in unneeded_secrets(process) for word in ("-u", name))]
+    )
 
 
 def list_marked_processes(settings: Settings) -> list[psutil.Process]:

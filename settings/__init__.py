@@ -4,17 +4,19 @@ from settings.development import ensure_development_secrets as ensure_developmen
 from settings.environment import Settings as Settings
 from settings.environment import SettingsError as SettingsError
 from settings.environment import read_settings_without_secrets as read_settings_without_secrets
+from settings.needs import Process as Process
 from settings.production import list_problems as list_problems
 
 
-def prepare_settings() -> Settings:
+def prepare_settings(process: Process | None = None) -> Settings:
     """Reads and checks the settings; in development, creates missing secrets in BODH_HOME.
 
+    Production demands only what the process needs; without a process, what all of them need.
     Raises SettingsError.
     """
     settings = read_settings_without_secrets()
     if settings.bodh_env == "production":
-        if problems := list_problems(settings):
+        if problems := list_problems(settings, process):
             raise SettingsError("\n".join(problems))
         settings.dev_login = False
         return settings

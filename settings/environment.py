@@ -272,7 +272,8 @@ def read_settings_without_secrets() -> Settings:
     Raises SettingsError with a line for each value that is not valid.
     """
     try:
-        settings = Settings()
+        # `make up` has read the file, and gives each process only what it needs
+        settings = Settings(_env_file=None) if "BODH_RUN" in os.environ else Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(one) for one in error.errors())) from error
     if problems := list(_incomplete(settings)):

@@ -4,34 +4,51 @@ from itertools import combinations
 from urllib.parse import urlsplit
 
 from settings.environment import Settings
+from settings.needs import SECRETS, Process
 
 PLACEHOLDERS = ("changeme", "placeholder", "example", "devkey", "secret", "bodh-dev")
 MIN_SECRET_BYTES = 32  # PyJWT and livekit-server warn about shorter ones on every token
 MIN_DIFFERENT = 10  # characters in a secret; random ones of 32 have more
 
 
-def list_problems(settings: Settings) -> list[str]:
-    return [
-        *_list_missing(settings),
-        *_list_bad_secrets(settings),
-        *_list_bad_addresses(settings),
-    ]
+def list_problems(settings: Settings, process: Process | None = None) -> list[str]:
+    """What the process would refuse, or any process."""
+    problems = [*_list_missing(settings, process), *_list_bad_secrets(settings)]
+    return problems + (_list_bad_addresses(settings) if process in (None, "web") else [])
 
 
-def _list_missing(settings: Settings) -> list[str]:
-    needed = {
+def _list_missing(settings: Settings, process: Process | None) -> list[str]:
+    given = {
         "LIVEKIT_URL": settings.livekit_url,
         "LIVEKIT_API_KEY": settings.livekit_api_key,
         "LIVEKIT_API_SECRET": settings.livekit_api_secret.get_secret_value(),
+        "AUTH_SECRET": settings.auth_secret.get_secret_value() or settings.has_provider_keys,
         "DATABASE_URL": settings.database_url,
+        "DATABASE_OWNER_URL": settings.database_owner_url or settings.database_url,
+        "DATABASE_DRAIN_URL": settings.database_drain_url or settings.database_url,
+        "DATABASE_WATCH_URL": settings.database_watch_url or settings.database_url,
+        "DATABASE_JOBS_URL": settings.database_jobs_url or settings.database_url,
     }
-    if not settings.has_provider_keys:
-        needed["AUTH_SECRET"] = settings.auth_secret.get_secret_value()
     return [
         f"{name} is not set: BODH_ENV=production needs it"
-        for name, value in needed.items()
-        if not value
+        for name in _needed(process)
+        if not given.get(name, True)
     ]
+
+
+def _needed(process: Process | None) -> list[str]:
+    if process is None:
+        return [
+            "LIVEKIT_URL",
+            "LIVEKIT_API_KEY",
+            "LIVEKIT_API_SECRET",
+            "DATABASE_URL",
+            "AUTH_SECRET",
+        ]
+    secrets = sorted(SECRETS[process])
+    return (
+        ["LIVEKIT_URL", "LIVEKIT_API_KEY", *secrets] if "LIVEKIT_API_SECRET" in secrets else secrets
+    )
 
 
 def _list_bad_secrets(settings: Settings) -> list[str]:

@@ -5,15 +5,15 @@ import os
 import sys
 
 import telemetry
-from settings import Settings
+from settings import Settings, SettingsError, read_settings_without_secrets
 from speech.models import ModelChoice, NoModel, choose_model, chosen_model
 
 USAGE = "usage: python -m speech [choose]"
 
 
 def main(arguments: list[str]) -> int:
-    settings = Settings()
     try:
+        settings = read_settings_without_secrets()
         match arguments:
             case []:
                 telemetry.start("speech", settings)
@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
             case _:
                 print(USAGE, file=sys.stderr)
                 return 2
-    except NoModel as error:
+    except (NoModel, SettingsError) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -38,7 +38,7 @@ async def run_watch(settings: Settings) -> None:
 
 def main() -> int:
     try:
-        settings = prepare_settings()
+        settings = prepare_settings("watch")
         refuse_powerful_role(settings, "DATABASE_WATCH_URL")
     except SettingsError as error:
         print(error, file=sys.stderr)

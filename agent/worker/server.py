@@ -51,7 +51,7 @@ def share_of_rooms_in_use(server: AgentServer, max_jobs: int) -> float:
 
 def prewarm_job_process(process: JobProcess) -> None:
     trust_bundled_certificates()
-    process.userdata["settings"] = settings = prepare_settings()
+    process.userdata["settings"] = settings = prepare_settings("agent")
     telemetry.start_job(settings)
 
 

@@ -18,6 +18,17 @@ from settings import Settings
 
 READY_S = 30.0  # alone it takes 7 s; another test runs beside it
 ENDED_S = 15.0
+PLANTED = dict.fromkeys(("TTS_API_KEY", "LIVEKIT_WEBHOOK_SECRET", "STORAGE_SECRET"), "planted")
+OWN_SECRETS = {
+    "token_server.py": {"LIVEKIT_WEBHOOK_SECRET", "STORAGE_SECRET"},
+    "-m agent start": {"TTS_API_KEY"},
+    "-m agent drain": set(),
+    "-m watch": set(),
+    "-m jobs": {"STORAGE_SECRET"},
+    "-m speech": set(),
+    "livekit-server": set(),
+    "bin/postgres": set(),
+}
 
 
 @pytest.fixture
@@ -47,14 +58,24 @@ def test_bodh_starts_again_at_once_and_leaves_nothing_behind(home: Path) -> None
         processes = family(stack)
         assert_ends(stack, processes)
     began = time.monotonic()
-    with running_stack(BODH_HOME=str(home)) as stack:
+    with running_stack(BODH_HOME=str(home), **PLANTED) as stack:
         assert time.monotonic() - began < READY_S
+        assert_only_needed_secrets(stack)
         assert_restarts(stack, "token_server.py")
         processes = family(stack)
         stack.process.kill()
         stack.process.wait()
         down(stack)
         assert alive(processes) == []
+
+
+def assert_only_needed_secrets(stack: Stack) -> None:
+    for command, needed in OWN_SECRETS.items():
+        pids = stack.pids(command)
+        assert pids, command
+        for pid in pids:
+            environment = psutil.Process(pid).environ()
+            assert {name for name in PLANTED if name in environment} == needed, command
 
 
 def assert_ends(stack: Stack, processes: list[psutil.Process]) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from settings import Settings, SettingsError, list_problems, read_settings_without_secrets
+from settings.needs import SECRETS, secret_names
 
 GOOD = {
     "bodh_env": "production",
@@ -115,3 +116,15 @@ def test_every_invalid_number_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("AGENT_MAX_JOBS", "0")
     with pytest.raises(SettingsError, match=r"PORT is .*\nAGENT_MAX_JOBS is "):
         read_settings_without_secrets()
+
+
+def test_every_secret_has_a_process_that_needs_it() -> None:
+    assert frozenset().union(*SECRETS.values()) == secret_names()
+
+
+def test_process_needs_only_its_own_settings_in_production() -> None:
+    drain = Settings(_env_file=None, bodh_env="production", database_drain_url=GOOD["database_url"])
+    assert list_problems(drain, "drain") == []
+    assert [line.split()[0] for line in list_problems(drain, "watch")] == [
+        "LIVEKIT_URL", "LIVEKIT_API_KEY", "DATABASE_WATCH_URL", "LIVEKIT_API_SECRET"
+    ]  # fmt: skip
