@@ -1,12 +1,15 @@
 """Accounts: whose role counts, invitations, blocking, and the sessions of signed-in people."""
 
+import asyncio
+import os
+import sys
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from db import Connection
+from db import Connection, Pool, tenant_tx
 from db.account_commands import AccountError, block, give_role, make_admin, unblock
 from db.accounts import Account, ensure_account, find_account, list_accounts_of
 from db.attendance import list_blocked_present, upsert_participants
@@ -21,6 +24,7 @@ from db.auth_sessions import (
 )
 from db.stays import ParticipantRow
 from protocol import Role
+from tests.conftest import ROOT, Database
 from tests.db.rows import NOW, at, make_learner, make_session
 
 KEY, EMAIL = b"random key", "amina@school.example"
@@ -177,3 +181,32 @@ async def test_sessions_go_with_the_account(db: Connection, tenant_id: UUID) -> 
     )
     assert rule == b"c"
     assert await find_account(db, tenant_id, account.id) == account
+
+
+async def run_command(database: Database, *arguments: str) -> tuple[int, str]:
+    """The exit code and the output of `python -m db`."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "db", *arguments),
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": database.dsn()},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    told, _ = await process.communicate()
+    return process.returncode or 0, told.decode()
+
+
+async def test_commands_change_accounts_and_explain_mistakes_in_one_line(
+    database: Database, pool: Pool, tenant_id: UUID
+) -> None:
+    code, told = await run_command(database, "admin", EMAIL)
+    assert (code, told) == (0, f"{EMAIL} will be admin after signing in for the first time\n")
+    assert await run_command(database, "role", EMAIL, "teacher") == (0, f"{EMAIL} is teacher\n")
+    assert await run_command(database, "block", EMAIL) == (0, f"{EMAIL} is blocked\n")
+    async with tenant_tx(pool, tenant_id) as db:
+        (account,) = await list_accounts_of(db, tenant_id, EMAIL)
+    assert account.role == "teacher"
+    assert account.blocked_at is not None
+    for arguments in (("block", "nobody"), ("unblock", EMAIL, "--tenant", "nowhere")):
+        code, told = await run_command(database, *arguments)
+        assert (code, told.count("\n")) == (1, 1)

@@ -17,6 +17,7 @@ from livekit import api, rtc
 import rooms
 import watch.watcher
 from db import Connection, NotFound, Pool, advisory_lock, create_pool, tenant_tx
+from db.account_commands import block
 from db.event_kinds import AgentLeft
 from db.events import append_event
 from db.leases import Lease, list_leases, take_dispatch, update_heartbeat
@@ -103,6 +104,26 @@ async def test_silent_agent_is_removed_and_replaced(
     assert not await live_agent(school, lease, 1)
     assert await live_agent(school, lease, 2)
     assert (await kinds(school))[-2:] == ["agent.lost", "agent.dispatched"]
+
+
+async def test_blocked_learner_is_removed_from_the_room_and_again_after_coming_back(
+    school: School, watch_pool: Pool, joined: Any
+) -> None:
+    """The join token stays valid, so it works again, but not for long."""
+    page = await school.open("Amina")
+    other = await joined(await school.open("Badr"))
+    for round_number in range(2):
+        room = await joined(page)
+        gone = asyncio.Event()
+        room.on("disconnected", lambda _reason, gone=gone: gone.set())
+        await rooms.reconcile_attendance(school.lk, watch_pool, school.clock)
+        if round_number == 0:
+            async with tenant_tx(school.pool, school.tenant.id) as db:
+                await block(db, school.tenant.id, "Amina", school.clock.now)
+        await rooms.remove_blocked(school.lk, watch_pool)
+        await asyncio.wait_for(gone.wait(), 5)
+        school.clock.pass_(seconds=60)
+    assert other.isconnected()
 
 
 async def test_agent_that_said_goodbye_is_logged_as_left(
