@@ -34,6 +34,8 @@ from db.storage import open_storage
 from settings import Settings
 
 DRAFT = ".bodh-backup-"  # unfinished backups begin with this
+# without sessions: a restore must not bring back one that was ended since
+DUMP_OPTIONS = ("--format=custom", "--exclude-table-data=auth_sessions")
 DUMP = "postgres.dump"
 STORAGE = "storage"
 
@@ -61,7 +63,7 @@ async def _copy_everything(settings: Settings, draft: Path, url: str) -> None:
         if source.exists():
             await _finish_in_thread(copy_sqlite, source, draft / source.name)
     async with open_admin_dsn(settings, url) as dsn:
-        await _run_postgres_program("pg_dump", dsn, "--format=custom", f"--file={draft / DUMP}")
+        await _run_postgres_program("pg_dump", dsn, *DUMP_OPTIONS, f"--file={draft / DUMP}")
         await _scrub(dsn, settings, draft)
     # last, so it has every object that a dumped row refers to
     await _copy_objects(settings.storage_dir, draft / STORAGE)

@@ -24,6 +24,7 @@ from web.errors import SignInRequired, SignInUnavailable
 CALLBACK = "/auth/oidc/callback"
 TIMEOUT_S = 5.0
 METADATA_AGE_S = 3600.0
+RETRY_S = 5.0  # after a failure
 MAX_HINT = 3000  # characters of an ID token that still fit into an address
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,8 @@ class Provider:
         self._transport = httpx2.AsyncHTTPTransport()
         self._http = httpx2.AsyncClient(timeout=TIMEOUT_S, transport=self._transport)
         self._metadata: Metadata | None = None
-        self._fetched_at = 0.0
+        self._fresh_until = 0.0  # monotonic time, also of a failure
+        self._fetching = asyncio.Lock()
 
     async def aclose(self) -> None:
         await self._http.aclose()
@@ -78,15 +80,22 @@ class Provider:
 
     async def metadata(self) -> Metadata:
         """Raises SignInUnavailable if the provider does not publish it as it must."""
-        if self._metadata is None or time.monotonic() - self._fetched_at > METADATA_AGE_S:
-            try:
-                self._metadata = await self._fetch_metadata()
-                self._fetched_at = time.monotonic()
-            except (httpx2.HTTPError, TimeoutError, ValueError) as error:
-                logger.warning("provider not read", extra={"kind": type(error).__name__})
-                if self._metadata is None:
-                    raise SignInUnavailable from error
+        async with self._fetching:
+            if time.monotonic() >= self._fresh_until:
+                await self._refresh_metadata()
+        if self._metadata is None:
+            raise SignInUnavailable
         return self._metadata
+
+    async def _refresh_metadata(self) -> None:
+        """Keeps the old one if the provider does not respond."""
+        try:
+            self._metadata = await self._fetch_metadata()
+        except (httpx2.HTTPError, TimeoutError, ValueError) as error:
+            logger.warning("provider not read", extra={"kind": type(error).__name__})
+            self._fresh_until = time.monotonic() + RETRY_S
+        else:
+            self._fresh_until = time.monotonic() + METADATA_AGE_S
 
     async def _fetch_metadata(self) -> Metadata:
         """Raises ValueError for the document of another issuer or with insecure addresses."""

@@ -80,7 +80,7 @@ async def _sign_in(
         caller = await account_of_claims(running, claims)
         host = request.headers.get("host", "")
         response = _redirect(return_target(running.settings, host, attempt.return_to))
-        await start_session(response, running, caller, session)
+        await start_session(request, response, running, caller, session)
     except (SignInRequired, SignInUnavailable, AccountBlocked, Forbidden, *AWAY) as failure:
         logger.info("sign-in not finished", extra={"kind": type(failure).__name__})
         return _explain(_trouble(failure), attempt.return_to)

@@ -114,32 +114,27 @@ async def dev_login(
         tenant=body.tenant,
         issued_at=now.replace(microsecond=0),  # like `iat` of a token
     )
-    await start_session(
-        response, running, await account_of_claims(running, claims), ProviderSession()
-    )
+    caller = await account_of_claims(running, claims)
+    await start_session(request, response, running, caller, ProviderSession())
     return SignedIn(token=make_token(settings, claims, now))
 
 
 @router.post("/auth/sign-in", status_code=204)
-async def sign_in(response: Response, running: Running, caller: Caller) -> None:
+async def sign_in(request: Request, response: Response, running: Running, caller: Caller) -> None:
     """Starts a session for the account of the request's bearer token."""
-    await start_session(response, running, caller, ProviderSession())
+    await start_session(request, response, running, caller, ProviderSession())
 
 
 @router.post("/auth/sign-out")
 async def sign_out(request: Request, response: Response, running: Running) -> SignedOut:
     """Ends the session, if there is one, and removes the cookie."""
     check_origin(request)
-    key = session_key_of(request)
-    ended = None
-    if key is not None:
-        async with tenant_tx(running.pool, key.tenant_id) as db:
-            ended = await delete_auth_session(db, key.tenant_id, key.key)
+    ended = await _end_session(request, running)
     clear_session(response, running.settings)
     response.headers["Cache-Control"] = "no-store"
-    elsewhere = ended is not None and ended != ProviderSession()
-    url = await running.provider.end_session_url(ended) if ended and elsewhere else None
-    return SignedOut(provider_url=url)
+    if ended is None or ended == ProviderSession():
+        return SignedOut(provider_url=None)
+    return SignedOut(provider_url=await running.provider.end_session_url(ended))
 
 
 @router.get("/api/me")
@@ -150,9 +145,14 @@ async def me(caller: Caller) -> Me:
 
 
 async def start_session(
-    response: Response, running: AppContext, caller: SignedInAccount, provider: ProviderSession
+    request: Request,
+    response: Response,
+    running: AppContext,
+    caller: SignedInAccount,
+    provider: ProviderSession,
 ) -> None:
-    """Stores a new session and sets its cookie. The caller's browser must not cache it."""
+    """Stores a new session and sets its cookie. Ends the browser's earlier session, if any."""
+    await _end_session(request, running)
     key = new_session_key(caller.tenant_id)
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         await insert_auth_session(
@@ -165,6 +165,14 @@ async def start_session(
         )
     set_session(response, running.settings, key)
     response.headers["Cache-Control"] = "no-store"
+
+
+async def _end_session(request: Request, running: AppContext) -> ProviderSession | None:
+    key = session_key_of(request)
+    if key is None:
+        return None
+    async with tenant_tx(running.pool, key.tenant_id) as db:
+        return await delete_auth_session(db, key.tenant_id, key.key)
 
 
 def has_dev_login(settings: Settings) -> bool:

@@ -21,6 +21,8 @@ from pydantic import TypeAdapter
 from agent.durable.drain import Drainer
 from agent.durable.spool import Entry, Spool
 from db import Pool, create_pool, embedded, tenant_tx
+from db.accounts import find_account
+from db.auth_sessions import ProviderSession, find_signed_in, insert_auth_session
 from db.backup import back_up, restore, split_password
 from db.event_chain import find_broken_event
 from db.events import list_events
@@ -29,7 +31,7 @@ from db.storage import open_storage
 from db.transcripts import Segment, insert_segments, list_segments
 from harness.stack import ROOT
 from settings import Settings
-from tests.db.rows import make_session, segment
+from tests.db.rows import NOW, make_learner, make_session, segment
 
 _segments = TypeAdapter(Segment)
 
@@ -104,6 +106,10 @@ async def test_backup_is_restored_after_everything_is_wiped(home: Path) -> None:
             session_id = await make_session(db, tenant_id)
             kept = [segment(session_id, f"SG_{n}", float(n), None) for n in range(5)]
             await insert_segments(db, tenant_id, kept)
+            amina = await make_learner(db, tenant_id)
+            await insert_auth_session(
+                db, tenant_id, amina.id, b"key", NOW, provider=ProviderSession()
+            )
         await put_waiting(settings, tenant_id, segment(session_id, "SG_9", 9.0, None))
         before, log = await read(pool, tenant_id, session_id)
         assert len(before) == 5
@@ -117,6 +123,9 @@ async def test_backup_is_restored_after_everything_is_wiped(home: Path) -> None:
         assert same_tenant == tenant_id
         assert await read(pool, tenant_id, session_id) == (before, log)
         assert find_broken_event(log) is None
+        async with tenant_tx(pool, tenant_id) as db:
+            assert await find_account(db, tenant_id, amina.id) == amina
+            assert await find_signed_in(db, tenant_id, b"key", NOW) is None  # may have ended since
         assert await drain(settings) == 1
         after, _ = await read(pool, tenant_id, session_id)
         assert [one.id for one in after] == [*(one.id for one in kept), "SG_9"]

@@ -59,6 +59,15 @@ async def test_sign_out_ends_the_session_on_the_server(school: School) -> None:
     assert (await school.client.get("/api/me")).status_code == 401
 
 
+async def test_new_sign_in_ends_the_earlier_session_of_the_browser(school: School) -> None:
+    await school.client.post("/auth/dev-login", json={"name": "Amina"})
+    earlier = {"Cookie": f"bodh_session={school.client.cookies['bodh_session']}"}
+    await school.client.post("/auth/dev-login", json={"name": "Badr"})
+    assert (await school.client.get("/api/me")).json()["name"] == "Badr"
+    school.client.cookies.clear()
+    assert (await school.client.get("/api/me", headers=earlier)).status_code == 401
+
+
 async def test_sign_out_without_a_session_succeeds(school: School) -> None:
     assert (await school.client.post("/auth/sign-out")).status_code == 200
 
