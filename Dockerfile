@@ -1,7 +1,7 @@
 # Two images: `docker build --target token-server .` and `docker build --target agent .`
 # Neither contains a compiler, the embedded Postgres or the process manager.
 
-FROM python:3.13-slim-bookworm AS base
+FROM python:3.13.14-slim-bookworm@sha256:67a1e1f215ccda113cfc024e8639049257e88f273898f595b61476d128d387e8 AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH
 RUN useradd --uid 10001 --no-create-home --home-dir /data bodh \
     && install -d -o 10001 -g 10001 /data

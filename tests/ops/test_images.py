@@ -13,12 +13,25 @@ import yaml
 
 from scripts.venv import without_packages
 from settings import Settings
+from settings.needs import SECRETS, Process, secret_names
 
 ROOT = Path(__file__).parents[2]
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", " ")
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SETTINGS = {name.upper() for name in Settings.model_fields}
-OF_OTHER_IMAGES = {"POSTGRES_USER", "POSTGRES_DB", "POSTGRES_PASSWORD", "LIVEKIT_CONFIG"}
+OF_OTHER_IMAGES = {"POSTGRES_PASSWORD", "LIVEKIT_CONFIG"}
+PASSWORDS = {f"DATABASE_{role}_PASSWORD" for role in ("OWNER", "APP", "DRAIN", "WATCH", "JOBS")}
+# of this host, or in the image: not for an operator of containers to set
+OWN_IN_CONTAINERS = {"METRICS_PORT", "SPEECH_SOCKET", "AGENT_PORT"}
+PROCESS_OF: dict[str, Process] = {
+    "migrate": "db",
+    "token-server": "web",
+    "speech": "speech",
+    "drain": "drain",
+    "watch": "watch",
+    "jobs": "jobs",
+    "agent": "agent",
+}
 TARGETS = ("token-server", "agent")
 
 # Imports with all installed files hidden, except those of a lock file's packages.
@@ -153,7 +166,42 @@ def test_compose_sets_settings_only() -> None:
         name for service in COMPOSE["services"].values() for name in service.get("environment", {})
     }
     asked = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
-    assert set_here | asked <= SETTINGS | OF_OTHER_IMAGES
+    assert set_here | asked <= SETTINGS | OF_OTHER_IMAGES | PASSWORDS
+    assert set_here | asked >= SETTINGS - OWN_IN_CONTAINERS
+
+
+@pytest.mark.parametrize(("service", "process"), PROCESS_OF.items())
+def test_service_gets_the_secrets_it_needs_and_no_others(service: str, process: Process) -> None:
+    environment = COMPOSE["services"][service]["environment"]
+    # migrations need no stored objects
+    needed = SECRETS[process] - ({"STORAGE_SECRET"} if process == "db" else set())
+    assert set(environment) & secret_names() == needed
+    assert environment["BODH_ENV"] == "${BODH_ENV:-production}"
+    assert "env_file" not in COMPOSE["services"][service]
+
+
+def test_each_database_role_has_a_password_of_its_own_and_none_is_a_superuser() -> None:
+    roles = COMPOSE["configs"]["roles"]["content"]
+    made = re.findall(r"create role bodh_(\w+) login password '\$\{(\w+)\}'", roles)
+    assert made == [(name, f"DATABASE_{name.upper()}_PASSWORD") for name, _ in made]
+    assert {password for _, password in made} == PASSWORDS
+    assert "superuser" not in roles
+    used = {
+        match
+        for service in COMPOSE["services"].values()
+        for value in service["environment"].values()
+        for match in re.findall(r"//bodh_(\w+):\$\{DATABASE_(\w+)_PASSWORD", str(value))
+    }
+    assert used == {(name, name.upper()) for name, _ in made}
+
+
+def test_images_are_pinned_by_digest() -> None:
+    images = [s["image"] for s in COMPOSE["services"].values() if "build" not in s]
+    images += [line.split()[1] for line in DOCKERFILE.splitlines() if re.match(r"FROM .*:", line)]
+    assert len(images) == 3
+    assert [
+        image for image in images if not re.search(r":[\w.-]+@sha256:[0-9a-f]{64}$", image)
+    ] == []
 
 
 def test_images_contain_the_modules_that_compose_runs() -> None:
