@@ -78,7 +78,8 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     )
     app.state.settings = settings
     app.add_middleware(BodyLimit)
-    app.add_middleware(SecurityHeaders, headers=security_headers(settings))
+    app.state.security_headers = security_headers(settings)
+    app.add_middleware(SecurityHeaders, headers=app.state.security_headers)
     app.add_middleware(AccessLog)
     error_responses.register_error_handlers(app)
     accounts = (sign_in, oidc_sign_in, account_settings, own_transcripts)

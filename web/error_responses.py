@@ -122,10 +122,14 @@ async def _answer_http_error(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _answer_unexpected_error(request: Request, error: Exception) -> JSONResponse:
-    """An unexpected exception. Logs the traceback and keeps it out of the response."""
+    """An unexpected exception. Logs the traceback and keeps it out of the response.
+
+    Starlette sends this response around our middleware, so it sets their headers itself.
+    """
     logger.error(
         "request failed",
         exc_info=error,
         extra={"route": getattr(request.scope.get("route"), "path", "")},
     )
-    return problem_response(500, "internal", "Something went wrong on our side")
+    headers = request.app.state.security_headers
+    return problem_response(500, "internal", "Something went wrong on our side", headers)

@@ -16,6 +16,8 @@ MAX_BODY_BYTES = 256 * 1024
 TOO_LARGE = "The request body is larger than 256 KiB"
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 UNLOGGED = ("/healthz", "/readyz")  # counted, but not logged
+HSTS = "max-age=31536000"  # a year, by which browsers refuse to come without https
+PRIVATE = ("/api/", "/auth/")  # responses that no cache may keep, unless the route says so
 
 logger = logging.getLogger("web.access")
 
@@ -66,7 +68,9 @@ def security_headers(settings: Settings) -> dict[str, str]:
         "form-action": "'self'",
         "frame-ancestors": "'none'",
     }
+    production = settings.bodh_env == "production"
     return {
+        **({"Strict-Transport-Security": HSTS} if production else {}),
         "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
         "Referrer-Policy": "strict-origin-when-cross-origin",
         "X-Content-Type-Options": "nosniff",
@@ -77,6 +81,8 @@ def security_headers(settings: Settings) -> dict[str, str]:
 
 
 class SecurityHeaders:
+    """Adds the headers to every response, and `no-store` to those that are private."""
+
     def __init__(self, app: ASGIApp, headers: dict[str, str]) -> None:
         self._app = app
         self._headers = headers
@@ -87,6 +93,8 @@ class SecurityHeaders:
                 headers = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     headers.setdefault(name, value)
+                if scope["path"].startswith(PRIVATE):
+                    headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

@@ -118,3 +118,46 @@ async def test_missing_build_says_what_to_do(
     monkeypatch.setattr(pages, "DIST", tmp_path / "nowhere")
     answer = await client.get("/")
     assert (answer.status_code, answer.text) == (503, pages.NOT_BUILT)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/courses", 401),
+        ("/api/nothing", 404),
+        ("/api/openapi.json", 200),
+        ("/auth/nothing", 404),
+        ("/api/fails", 500),
+    ],
+)
+async def test_no_cache_keeps_a_response_of_the_api(
+    library: School, path: str, status: int
+) -> None:
+    async def fail() -> None:
+        raise RuntimeError
+
+    library.app.add_api_route("/api/fails", fail)
+    library.app.router.routes.insert(0, library.app.router.routes.pop())
+    answer = await library.client.get(path)
+    del library.app.router.routes[0]
+    assert (answer.status_code, answer.headers["cache-control"]) == (status, "no-store")
+    expected = security_headers(library.settings)
+    assert {name: answer.headers.get(name) for name in expected} == expected
+
+
+async def test_a_signed_in_response_of_the_api_is_not_kept(library: School) -> None:
+    answers = [
+        await library.client.get(path, headers=library.auth("Amina"))
+        for path in ("/api/courses", "/api/me", f"/api/courses/{library.course.id}")
+    ]
+    assert [(a.status_code, a.headers["cache-control"]) for a in answers] == [(200, "no-store")] * 3
+
+
+@pytest.mark.parametrize(
+    ("env", "expected"), [("production", "max-age=31536000"), ("development", None)]
+)
+def test_production_pages_are_only_reached_over_https(
+    settings: Settings, env: str, expected: str | None
+) -> None:
+    settings = settings.model_copy(update={"bodh_env": env})
+    assert security_headers(settings).get("Strict-Transport-Security") == expected
