@@ -15,6 +15,12 @@ from settings import Settings, SettingsError, prepare_settings
 from web.app import create_app
 from web.auth import DEFAULT_TENANT, make_token
 from web.claims import Claims
+from web.connections import (
+    BACKLOG,
+    connection_capacity,
+    limited_connections,
+    raise_file_limit,
+)
 
 GRACE_S = 5  # for running requests to finish at shutdown
 
@@ -51,12 +57,16 @@ def login_token(settings: Settings, name: str, role: str, tenant: str) -> str:
 def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then exits with status 0."""
     telemetry.start("web", settings)
+    capacity = connection_capacity(raise_file_limit())
     listening = listen(settings.host, settings.port)
     # uvicorn raises the signal again after shutdown; without a handler it kills the process
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     config = uvicorn.Config(
         create_app(settings),
+        http=limited_connections(capacity),
+        ws="none",
+        backlog=BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,
@@ -70,7 +80,7 @@ def listen(host: str, port: int) -> socket.socket:
     """The bound socket. Exits with a message if the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except OSError as error:
         sys.exit(
             f"cannot listen on {host}:{port} ({error.strerror}): stop the program that holds "

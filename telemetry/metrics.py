@@ -189,6 +189,9 @@ HTTP_REQUESTS = Counter(
     "bodh_http_requests_total", "Requests, by route template", ("method", "route", "status")
 )
 HTTP_SECONDS = Histogram("bodh_http_seconds", "Duration of requests", ("route",))
+HTTP_DROPPED = Counter(
+    "bodh_http_dropped_total", "Connections closed because the client was too slow", ("reason",)
+)
 
 METRICS = [value for value in list(globals().values()) if isinstance(value, Metric)]
 
