@@ -8,7 +8,7 @@ LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --
 	--no-annotate --no-emit-index-url --no-emit-find-links
 
 .DEFAULT_GOAL := help
-.PHONY: help up down page console test quick soak shots bench check fix types lock clean reset
+.PHONY: help up down page console test quick soak shots bench check fix types audit lock clean reset
 
 help: ## lists the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -54,11 +54,15 @@ fix: ## formats, and fixes what the linter can
 types: ## generates the page's types from the HTTP API and from protocol/
 	$(PY) -m scripts.client_types
 
+audit: ## asks the advisory sources about every pinned package of Python and of the page
+	@$(SETUP) packages && $(PY) -m scripts.audit
+
 lock: ## regenerates the lock files from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml --group embedded --group voice --group up -o requirements.lock
 	$(LOCK) --group pyproject.toml:test -c requirements.lock -o requirements-test.lock
 	$(LOCK) --group pyproject.toml:web -c requirements.lock -o requirements-web.lock
 	$(LOCK) --group pyproject.toml:tools -o requirements-tools.lock
+	$(LOCK) --group pyproject.toml:audit -o requirements-audit.lock
 
 clean: ## removes everything installed and built, keeps all data
 	rm -rf .venv .tools web/client/node_modules web/client/dist .*_cache .hypothesis
