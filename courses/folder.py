@@ -11,7 +11,7 @@ from courses.markdown_file import CourseFileError, MarkdownFile, read_markdown_f
 from courses.pictures import PICTURE, SCHEME, Picture, PictureError, read_picture
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-CUE = re.compile(r"((?:\d+:)?\d\d:\d\d\.\d{3}) +--> +((?:\d+:)?\d\d:\d\d\.\d{3})( .*)?")
+CUE = re.compile(r"((?:\d{1,4}:)?\d\d:\d\d\.\d{3}) +--> +((?:\d{1,4}:)?\d\d:\d\d\.\d{3})( .*)?")
 ORDER_PREFIX = re.compile(r"^\d+[-_ ]+")
 
 

@@ -21,7 +21,7 @@ ATTRIBUTES = {
     *("minsize", "maxsize", "symmetric", "linethickness", "width", "height", "depth", "voffset"),
     *("linebreak", "columnalign", "columnspacing", "rowspacing", "columnlines", "rowlines"),
 }
-ENVIRONMENT = re.compile(r"\\begin\s*\{([^}]*)\}")
+ENVIRONMENT = re.compile(r"\\begin\s*\{([^{}]*)\}")
 ESCAPED = re.compile(r"\\.", re.DOTALL)
 
 ElementTree.register_namespace("", NAMESPACE.strip("{}"))

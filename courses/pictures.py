@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 MAX_BYTES = 5 * 2**20
 SCHEME = "picture:"
-PICTURE = re.compile(r"!\[([^\]\n]*)\]\(([^()\s]+)\)")
+PICTURE = re.compile(r"!\[([^\[\]\n]*)\]\(([^()\s]+)\)")
 SIGNATURES = {  # no SVG: it can contain scripts and load other files
     ".png": re.compile(rb"\x89PNG\r\n\x1a\n"),
     ".jpg": re.compile(rb"\xff\xd8\xff"),

@@ -3,35 +3,48 @@
 import re
 from collections.abc import Iterator
 
+MAX_SENTENCE = 4000  # characters
+
+# All patterns take linear time, because a learner may have written the text: see the note in
+# agent/text/speakable.py.
 _CLOSERS = "\"'\u201d\u2019)\\]"
 # the escapes are full stops of Chinese, Hindi and Arabic; in a table, newlines end no sentence
-_STOP = re.compile(
-    rf"[.!?\u2026]+[{_CLOSERS}]*(?=\s)|[\u3002\uff01\uff1f\u0964\u061f][{_CLOSERS}]*|(?<!\|)\n"
+_STOP = (
+    rf"(?<![.!?\u2026])[.!?\u2026]++[{_CLOSERS}]*+(?=\s)"
+    rf"|[\u3002\uff01\uff1f\u0964\u061f][{_CLOSERS}]*+|(?<!\|)\n"
 )
+# code and formulas; an open `$` lasts to the end of its line, but `$5` alone opens nothing
+_FORMULA = (
+    r"```.*?(?:```|\Z)|\$\$.*?(?:\$\$|\Z)|\$(?=\S)[^$\n]+?(?<=\S)\$(?!\d)"
+    r"|\$(?=[^\s\d]|\d[\d.,]*+[^\s\d.,])[^\n]*\n?"
+)
+_FORMULA_OR_STOP = re.compile(rf"(?P<formula>{_FORMULA})|(?P<stop>{_STOP})", re.DOTALL)
+_NEXT = re.compile(r"\S")
 _LAST_STOP = re.compile(rf"[.!?\u2026\u3002\uff01\uff1f\u0964\u061f][{_CLOSERS}]*$")
 _ABBREVIATION = re.compile(
-    r"\b(?:(?:[^\W\d]\.)+[^\W\d]|vs|cf|approx|dr|mr|mrs|ms|prof|st)$", re.IGNORECASE
+    r"(?:(?<![^\W\d]\.)\b(?:[^\W\d]\.)++[^\W\d]|\b(?:vs|cf|approx|dr|mr|mrs|ms|prof|st))$",
+    re.IGNORECASE,
 )
 _NUMBERED = re.compile(r"\b(?:no|fig|eq|sec|ch|p)$", re.IGNORECASE)  # if a number follows
-_ITEM_NUMBER = re.compile(r"(?:^|\n)\s*\d+$")
+_ITEM_NUMBER = re.compile(r"(?:^|\n)[ \t]*\d+$")
 _MAY_GO_ON = re.compile(r"\d$|\b(?:\w|etc)$", re.IGNORECASE)  # 3.14, U.S., etc. and more
-_CLOSED = re.compile(r"```.*?```|\$\$.+?\$\$|\$(?=\S)[^$\n]+?(?<=\S)\$(?!\d)", re.DOTALL)
-_OPEN = re.compile(r"```|\$\$|\$(?=[^\s\d]|\d[\d.,]*[^\s\d.,])[^\n]*\Z")  # but not $5 alone
 _MARK = re.compile(r"\[\[[\d.]+\]\]")
-_LIST_ITEM = re.compile(r"^\s*(?:[-*+]|\d+[.)])\s+", re.MULTILINE)
+_LIST_ITEM = re.compile(r"^[ \t]*(?:[-*+]|\d+[.)])[ \t]+", re.MULTILINE)
 
 
 def split_sentences(text: str) -> list[str]:
     """Splits text into sentences that join up to it again; the last one may be unfinished.
 
-    White space belongs to the sentence after it.
+    White space belongs to the sentence after it. Text of more than MAX_SENTENCE characters without
+    an end is cut between two words.
     """
-    found, start = [], 0
+    found, start, read, blank = [], 0, 0, True
     for end in _find_sentence_ends(text):
-        if text[start:end].strip():
-            found.append(text[start:end])
-            start = end
-    return [*found, text[start:]] if start < len(text) or not found else found
+        blank, read = blank and text[read:end].isspace(), end
+        if not blank:
+            found += _cut_long_sentence(text[start:end])
+            start, blank = end, True
+    return [*found, *_cut_long_sentence(text[start:])] if start < len(text) or not found else found
 
 
 def whole_sentences_length(text: str) -> int:
@@ -60,27 +73,41 @@ def passage_sentences(markdown: str) -> list[str]:
 
 
 def strip_markdown(markdown: str) -> str:
-    text = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", markdown)
+    text = re.sub(r"!?\[([^\[\]]*)\]\((?:[^()]|\([^()]*\))*\)", r"\1", markdown)
     text = re.sub(r"(\*\*|__|`)", "", text)
-    text = re.sub(r"(?<!\w)[*_](\S(?:.*?\S)?)[*_](?!\w)", r"\1", text)
+    text = re.sub(r"(?<!\w)([*_])(?=\S)((?:(?!\1).)+?)(?<=\S)\1(?!\w)", r"\2", text)
     return " ".join(text.split())
 
 
 def _find_sentence_ends(text: str) -> Iterator[int]:
     """Where sentences certainly end; never inside a formula or a code block."""
-    for stop in _STOP.finditer(text):
-        before, after = text[: stop.start()], text[stop.end() :].lstrip()
-        if _OPEN.search(_CLOSED.sub("", before)):
-            continue
-        if stop[0][0] in ".!?\u2026" and after[:1].islower():
-            continue
-        if stop[0][0] == "." and _is_abbreviation_or_number(before[-20:], after):
-            continue
-        yield stop.end()
+    for found in _FORMULA_OR_STOP.finditer(text):
+        stop = found["stop"] or ""
+        if stop[:1] in (".", "!", "?", "\u2026"):
+            following = _NEXT.search(text, found.end())
+            after = following[0] if following else ""
+            before = text[max(0, found.start() - 20) : found.start()]
+            if after.islower() or (stop[0] == "." and _is_abbreviation_or_number(before, after)):
+                continue
+        if stop:
+            yield found.end()
+
+
+def _cut_long_sentence(sentence: str) -> Iterator[str]:
+    """Parts of at most MAX_SENTENCE characters, cut before white space if there is any."""
+    while len(sentence) > MAX_SENTENCE:
+        at = max(sentence.rfind(" ", 1, MAX_SENTENCE), sentence.rfind("\n", 1, MAX_SENTENCE))
+        at = at if at > 0 and sentence[:at].strip() else MAX_SENTENCE
+        yield sentence[:at]
+        sentence = sentence[at:]
+    yield sentence
 
 
 def _is_abbreviation_or_number(before: str, after: str) -> bool:
-    """Whether the full stop between the two belongs to an abbreviation or a number."""
+    """Whether the full stop between the two belongs to an abbreviation or a number.
+
+    `after` is the next character that is no white space.
+    """
     if _ABBREVIATION.search(before) or _ITEM_NUMBER.search(before):
         return True
     if not after:

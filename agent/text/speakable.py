@@ -66,8 +66,8 @@ def speakable(text: str) -> str:
     lead, body, tail = split_white_space(text)
     for pattern, replacement in ALL_RULES:
         body = pattern.sub(replacement, body)
-    body = re.sub(r"\s*\n\s*", "\n", body).strip()
-    body = tidy_punctuation(body)
+    lines = (line.strip() for line in body.split("\n"))
+    body = tidy_punctuation("\n".join(line for line in lines if line))
     return lead + (body if text.rstrip()[-1:] in ",;:" else body.rstrip(",;: ")) + tail
 
 
@@ -175,6 +175,18 @@ def spoken_inline_formula(match: Match[str]) -> str:
     return spoken_formula(body) + end
 
 
+def spoken_heading(match: Match[str]) -> str:
+    return end_with_stop(match[1].rstrip("# \t"))
+
+
+def spoken_item(match: Match[str]) -> str:
+    return end_with_stop(match[1])
+
+
+def spoken_numbered_item(match: Match[str]) -> str:
+    return f"{match[1]}: {end_with_stop(match[2])}"
+
+
 def rule(
     pattern: str, replacement: str | Callable[[Match[str]], str], flags: re.RegexFlag = re.NOFLAG
 ) -> Rule:
@@ -186,34 +198,52 @@ def abbreviation_rules(table: dict[str, str], behind: str) -> list[Rule]:
 
 
 UNIT_NAMES = "|".join(sorted(map(re.escape, UNITS), key=len, reverse=True))
-NUMBER_PATTERN = r"-?\d+(?:[.,]\d+)*"
-SIGNS_WITH_OWN_RULES = {",", ";", ":", "'", "''", "!", "…", "...", "-", "/", "*", "~"}
+NUMBER_PATTERN = r"-?\d++(?:[.,]\d++)*+"
+SIGNS_WITH_OWN_RULES = {
+    ",",
+    ";",
+    ":",
+    "'",
+    "''",
+    "!",
+    "…",
+    "...",
+    "-",
+    "/",
+    "*",
+    "~",
+}
 SIGNS_ALONE = {sign: said for sign, said in SYMBOLS.items() if sign not in SIGNS_WITH_OWN_RULES}
 
 GREEK_SIGNS = dict(zip("αβγδεζηθικλμνξπρστυφχψω", GREEK_LETTERS.split(), strict=True))
 GREEK_SIGNS |= {"Δ": "delta", "Σ": "sigma", "Ω": "omega", "Θ": "theta", "Φ": "phi", "Π": "pi"}
 
+# Every rule takes linear time: it runs on the event loop, on text that a learner chose. So a part
+# between two signs contains neither of them, a run of signs or spaces is matched from its start
+# only, and nothing but a line break crosses lines. tests/unit/test_linear_time.py checks it.
+BRACED = r"\{(?:[^{}\n]|\{[^{}\n]*\})*\}"  # with one level of braces inside
+
 BLOCK_RULES: list[Rule] = [
     rule(r"```(?P<language>[^\n`]*)\n(?P<code>.*?)(?:```|\Z)", spoken_block, re.DOTALL),
     rule(r"\$\$(.+?)\$\$", spoken_delimited_formula, re.DOTALL),
-    rule(r"\\\[(.+?)\\\]", spoken_delimited_formula, re.DOTALL),
-    rule(r"\\\((.+?)\\\)", spoken_delimited_formula, re.DOTALL),
+    rule(r"\\\[((?:(?!\\\[).)+?)\\\]", spoken_delimited_formula, re.DOTALL),
+    rule(r"\\\(((?:(?!\\\().)+?)\\\)", spoken_delimited_formula, re.DOTALL),
     rule(r"\$(?=\S)([^$\n]+?)(?<=\S)\$(?!\d)", spoken_delimited_formula),
     rule(r"`([^`\n]+)`", lambda m: spoken_code(m[1])),
 ]
 MARKDOWN_RULES: list[Rule] = [
     rule(r"\[\[\d+(?:\.\d+)?\]\]", ""),
-    rule(r"<!--.*?-->", "", re.DOTALL),
-    rule(r"!?\[([^\]\n]*)\]\([^)\s]*(?:\s\"[^\"]*\")?\)", r"\1"),
-    rule(r"^\s*(?:\|.*\|\s*(?:\n|$))+", spoken_table, re.MULTILINE),
-    rule(r"^\s{0,3}(?:[-*_]\s*){3,}$", "", re.MULTILINE),
-    rule(r"^\s{0,3}#{1,6}\s+(.*?)\s*#*$", lambda m: end_with_stop(m[1]), re.MULTILINE),
-    rule(r"^\s{0,3}>\s?", "", re.MULTILINE),
-    rule(r"^\s*[-*+•]\s+(?:\[[ xX]\]\s+)?(.*)$", lambda m: end_with_stop(m[1]), re.MULTILINE),
-    rule(r"^\s*(\d{1,2})[.)]\s+(.*)$", lambda m: f"{m[1]}: {end_with_stop(m[2])}", re.MULTILINE),
+    rule(r"<!--(?:(?!<!--).)*?-->", "", re.DOTALL),
+    rule(r"!?\[([^\[\]\n]*)\]\((?:[^()\s]|\([^()\s]*\))*(?:\s\"[^\"\n]*\")?\)", r"\1"),
+    rule(r"^[ \t]*\|.*\|[ \t]*$(?:\n[ \t]*\|.*\|[ \t]*$)*", spoken_table, re.MULTILINE),
+    rule(r"^[ \t]{0,3}(?:[-*_][ \t]*){3,}$", "", re.MULTILINE),
+    rule(r"^[ \t]{0,3}#{1,6}[ \t]+(.*)$", spoken_heading, re.MULTILINE),
+    rule(r"^[ \t]{0,3}>\s?", "", re.MULTILINE),
+    rule(r"^[ \t]*[-*+•][ \t]+(?:\[[ xX]\][ \t]+)?(.*)$", spoken_item, re.MULTILINE),
+    rule(r"^[ \t]*(\d{1,2})[.)][ \t]+(.*)$", spoken_numbered_item, re.MULTILINE),
     rule(r"(?:^|(?<=\s))\(?([A-H])\)\s+(?=\S)", r"option \1: ", re.MULTILINE),
     rule(r"^([A-H])[.:]\s+(?=\S)", r"option \1: ", re.MULTILINE),
-    rule(r"(\*\*|__|~~)(?=\S)(.+?)(?<=\S)\1", r"\2"),
+    rule(r"(\*\*|__|~~)(?=\S)((?:(?!\1).)+?)(?<=\S)\1", r"\2"),
     rule(r"(?<![\w*])\*(?=[^\s*])([^*\n]+?)(?<=\S)\*(?!\w)", r"\1"),
     rule(r"(?<!\w)_(?=\S)([^_\n]+?)(?<=\S)_(?!\w)", r"\1"),
     rule(r"</?[a-zA-Z][^<>\n]*>", " "),
@@ -223,7 +253,7 @@ MARKDOWN_RULES: list[Rule] = [
 ADDRESS_RULES: list[Rule] = [
     rule(r"(?:https?|wss?|ftp)://(?P<host>[\w.:-]*\w)(?:/[^\s)>\]]*[\w/])?", spoken_url),
     rule(r"\b(?P<host>www\.[\w.-]*\w)(?:/[^\s)>\]]*[\w/])?", spoken_url),
-    rule(r"\b([\w.+-]+)@([\w-]+(?:\.[\w-]+)+)\b",
+    rule(r"(?<![\w.+-])([\w.+-]+)@([\w-]+(?:\.[\w-]+)+)\b",
          lambda m: f"{m[1].replace('.', ' dot ')} at {m[2].replace('.', ' dot ')}"),
 ]  # fmt: skip
 WORD_RULES: list[Rule] = [
@@ -239,7 +269,7 @@ WORD_RULES: list[Rule] = [
     rule(r"\b(?:[A-Z]\.){2,}", lambda m: " ".join(m[0].replace(".", ""))),
     rule(r"\band/or\b", "and or"),
     rule(r"(?<!\w)#(?=\d)", "number "),
-    rule(r"§+\s*(?=\d)", "section "),
+    rule(r"(?<!§)§+\s*(?=\d)", "section "),
 ]
 NUMBER_RULES: list[Rule] = [
     rule(r"(?P<sign>[$€£₹¥])\s?(?P<whole>\d[\d,]*)(?:\.(?P<cents>\d+))?"
@@ -254,18 +284,20 @@ NUMBER_RULES: list[Rule] = [
     rule(r"(?<=[\d%])\s?[\u2013]\s?(?=\d)", " to "),
     rule(r"(?<!\d)(\d{1,2}):([0-5]\d)(?!\d)", r"\1 \2"),
     rule(r"(?<!\d)(\d+):(\d+)(?!\d)", r"\1 to \2"),
-    rule(rf"(?P<number>{NUMBER_PATTERN})\s?(?P<unit>{UNIT_NAMES})(?![\w/²³])", spoken_unit),
+    rule(rf"(?<!\d)(?<!\d[.,])(?P<number>{NUMBER_PATTERN})\s?(?P<unit>{UNIT_NAMES})(?![\w/²³])",
+         spoken_unit),
     rule(r"(?<=\d)\s?%", " percent"),
     rule(r"[~≈]\s?(?=\d)", "about "),
     rule(r"(?<![\w/.])(\d{1,3})/(\d{1,3})(?![\w/]|\.\d)", spoken_fraction),
     rule(r"½", "one half"), rule(r"¼", "one quarter"), rule(r"¾", "three quarters"),
 ]  # fmt: skip
 FORMULA_RULES: list[Rule] = [
-    rule(r"(?<![\w\\])[A-Za-z0-9()]*\b[A-Za-z0-9)]+\^[\w{}()+-]+[.,;:?!]?", spoken_inline_formula),
-    rule(r"(?<!\w)[A-Za-z]_(?:\w+|\{[^}\s]*\})(?:\([\w, ]*\))?", lambda m: spoken_formula(m[0])),
+    rule(r"(?<![\w\\()])(?=[()]*[A-Za-z0-9])[A-Za-z0-9()]++(?<!\()\^[\w{}()+-]+[.,;:?!]?",
+         spoken_inline_formula),
+    rule(rf"(?<!\w)[A-Za-z]_(?:\w+|{BRACED})(?:\([\w, ]*\))?", lambda m: spoken_formula(m[0])),
     rule(r"(?<![\w'])([fghFGPpO]'?\([A-Za-z0-9](?:\s?[,|+*-]\s?[A-Za-z0-9])*\))",
          lambda m: spoken_formula(m[1].replace("|", r"\mid "))),
-    rule(r"\\[a-zA-Z]+(?:\{[^}\n]*\}|_\w|\^\w)*", lambda m: spoken_formula(m[0])),
+    rule(rf"\\[a-zA-Z]+(?:{BRACED}|_\w|\^\w)*", lambda m: spoken_formula(m[0])),
     rule(r"\b([A-Za-z_]\w*)\(([\w, ]*)\)", lambda m: spoken_code(m[0])),
     rule(r"\b\w+_\w+\b", lambda m: spoken_code_name(m[0])),
     rule(r"(?<=\w)²", " squared"), rule(r"(?<=\w)³", " cubed"),
@@ -274,11 +306,11 @@ SIGN_RULES: list[Rule] = [
     rule(r"(?<=\d)\s*[-−]\s+(?=[\d(])|(?<=\b[A-Za-z])\s+[-−]\s+(?=[A-Za-z\d](?!\w\w))",  # noqa: RUF001
          " minus "),
     rule(r"(?<![\w-])[-−](?=\d)", "minus "),  # noqa: RUF001
-    rule(r"\s+[-\u2013\u2014]+\s+|\u2014", ", "),
+    rule(r"(?<!\s)\s+[-\u2013\u2014]+\s+|\u2014", ", "),
     rule(r"(?<![\d.])(\d+)\.(\d+)(?!\.?\d)", spoken_decimal),
     rule(r"(?<=\d)\.(?=\d)", " point "),
     rule(r"(?<=\w)\.(?=[a-z]{2,4}\b)", " dot "),
-    rule(r"\s*&\s*", " and "),
+    rule(r"&", " and "),
     rule(r"(?<=[A-Za-z\d])\s*([+*=<>]|==|<=|>=|!=|->|=>)\s*(?=[A-Za-z\d(-])",
          lambda m: f" {SYMBOLS[m[1]]} "),
     rule("|".join(sorted(map(re.escape, SIGNS_ALONE), key=len, reverse=True)),

@@ -1,7 +1,8 @@
 r"""Formulas in words: `\frac{1}{n} \sum_{i=1}^{n} x_i^2` as a lecturer reads it aloud."""
 
+import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 TOKEN_PATTERN = re.compile(
     r"\\[a-zA-Z]+\*?|\\.|\d+(?:[.,]\d+)*|\*\*|<=|>=|!=|==|->|=>|\+-|[A-Za-z]+|'+|\.\.\.|\S",
@@ -77,6 +78,8 @@ SKIPPED_TOKENS = {
     r"\displaystyle", r"\limits", r"\big", r"\Big", r"\bigl", r"\bigr", "&", "$", "}",
     ")", "]", r"\}", "^", "_",
 }  # fmt: skip
+CALLEE_WORDS = 3  # before a bracket: `f`, and up to two primes
+MAX_DEPTH = 100  # of nested parts: some thirty brackets in brackets, more than anyone can follow
 LETTER_NAMES = {"a": "ay", "A": "ay"}  # else a voice reads the article
 
 
@@ -85,11 +88,10 @@ def spoken_formula(formula: str) -> str:
     reader = FormulaReader(TOKEN_PATTERN.findall(split_numbers_from_letters(formula)))
     try:
         words = " ".join(reader.read_until(None))
-    except RecursionError:  # a thousand nested brackets
+    except TooDeepError:
         return "the formula on your page"
-    words = re.sub(r"\s*,(?:\s*,)*\s*", ", ", words)
-    words = words.replace("equals,", "equals")
-    return re.sub(r"\s+", " ", words).strip(" ,")
+    words = re.sub(r" ?,(?: ?,)* ?", ", ", " ".join(words.split()))
+    return words.replace("equals,", "equals").strip(" ,")
 
 
 def split_numbers_from_letters(formula: str) -> str:
@@ -99,14 +101,20 @@ def split_numbers_from_letters(formula: str) -> str:
     return re.sub(r"\b([A-Za-z])(\d+)\b", r"\1 \2", formula)
 
 
+class TooDeepError(Exception):
+    """The formula has more than MAX_DEPTH nested parts."""
+
+
 class FormulaReader:
     """Reads tokens from left to right; an unclosed bracket ends with the formula."""
 
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._at = 0
+        self._depth = 0
 
     def read_until(self, closing: str | None) -> list[str]:
+        """The words up to the closing sign, which is consumed. Raises TooDeepError."""
         words: list[str] = []
         while (sign := self._peek_token()) is not None:
             if sign == closing:
@@ -127,17 +135,29 @@ class FormulaReader:
         sign = self._peek_token() or ""
         grouped = sign in ("(", "[")
         name = sign[1:] if sign.startswith("\\") else ""
-        if name in BIG_OPERATORS:
-            return self._read_big_operator(name)
-        words = self._read_atom(before)
-        while (mark := self._peek_token()) in ("^", "_", "**") and mark is not None:
-            self._at += 1
-            script = " ".join(self._read_argument())
-            if mark == "_":
-                words += self._say_index(script, words)
-            else:
-                words += say_power(script, all_of=grouped and len(words) > 1)
+        with self._deeper():
+            if name in BIG_OPERATORS:
+                return self._read_big_operator(name)
+            words = self._read_atom(before)
+            while (mark := self._peek_token()) in ("^", "_", "**") and mark is not None:
+                self._at += 1
+                script = " ".join(self._read_argument())
+                if mark == "_":
+                    words += self._say_index(script, words)
+                else:
+                    words += say_power(script, all_of=grouped and len(words) > 1)
         return words
+
+    @contextlib.contextmanager
+    def _deeper(self) -> Iterator[None]:
+        """Counts nested parts, each of which copies the words inside it. Raises TooDeepError."""
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise TooDeepError
+        try:
+            yield
+        finally:
+            self._depth -= 1
 
     def _say_index(self, script: str, words: list[str]) -> list[str]:
         if words in (["the maximum"], ["the minimum"], ["arg max"], ["arg min"]):
@@ -167,16 +187,16 @@ class FormulaReader:
 
     def _read_argument(self) -> list[str]:
         sign = self._peek_token()
-        if sign == "{":
-            self._at += 1
-            return self.read_until("}")
-        if sign in ("-", "+"):
-            self._at += 1
-            return [SYMBOLS[sign], *self._read_atom([])]
-        if sign == "(":
-            self._at += 1
-            return self.read_until(")")
-        return self._read_atom([]) if sign is not None else []
+        if sign is None:
+            return []
+        with self._deeper():
+            if sign in ("{", "("):
+                self._at += 1
+                return self.read_until(CLOSING_BRACKETS[sign])
+            if sign in ("-", "+"):
+                self._at += 1
+                return [SYMBOLS[sign], *self._read_atom([])]
+            return self._read_atom([])
 
     def _read_atom(self, before: list[str]) -> list[str]:
         sign = self._next_token()
@@ -202,7 +222,8 @@ class FormulaReader:
             return ["the norm of", *inner]
         if opening == r"\{":
             return ["the set of", *inner]
-        callee = next((word for word in reversed(before) if "prime" not in word), "")
+        nearest = reversed(before[-CALLEE_WORDS:])
+        callee = next((word for word in nearest if "prime" not in word), "")
         if callee in FUNCTION_NAMES and inner:
             return ["of", *inner, *("," for _ in inner[1:2])]
         if len(inner) == 1 or not before:
