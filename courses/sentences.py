@@ -38,7 +38,8 @@ def split_sentences(text: str) -> list[str]:
     White space belongs to the sentence after it. Text of more than MAX_SENTENCE characters without
     an end is cut between two words.
     """
-    found, start, read, blank = [], 0, 0, True
+    found: list[str] = []
+    start, read, blank = 0, 0, True
     for end in _find_sentence_ends(text):
         blank, read = blank and text[read:end].isspace(), end
         if not blank:

@@ -33,3 +33,10 @@ def join_with_and(items: list[str]) -> str:
 
 def capitalise_first(text: str) -> str:
     return text[:1].upper() + text[1:]
+
+
+def first_words(text: str, max_chars: int) -> str:
+    """The text, or as many of its first words as fit."""
+    if len(text) <= max_chars:
+        return text
+    return text[:max_chars].rsplit(None, 1)[0]

@@ -37,10 +37,11 @@ from db import NotFound
 from tools.desk import Desk
 from tools.grounding import find_passages
 from tools.lessons import spoken_lesson_name
-from tools.phrasing import capitalise_first, number_word
+from tools.phrasing import capitalise_first, first_words, number_word
 from tools.quiz import is_position, match_option
 
 CANDIDATE_PASSAGES = 24
+MAX_REPEATED_CHARS = 200  # of what a learner said
 VOCABULARY_LIFE = timedelta(minutes=5)  # an import may change the course while rooms are open
 _QUESTION_OR_REQUEST = re.compile(
     r"(what|why|how|who|when|where|which|explain|tell me|describe|define|can|could|does|are"
@@ -192,7 +193,9 @@ class OfflineReply:
         ]
         if len(texts) < 2:
             return prompts.render("nothing_asked_yet")
-        return prompts.render("you_said", words=texts[-2])
+        said = " ".join(texts[-2].split())
+        begin = first_words(said, MAX_REPEATED_CHARS)
+        return prompts.render("you_said" if begin == said else "you_said_more", words=begin)
 
     async def _tell_duration(self) -> str:
         found = await self._desk.find_lesson()

@@ -124,6 +124,14 @@ async def test_what_is_my_question_repeats_the_question() -> None:
         assert await ask(session, "what is my question") == "You said: what is a vector"
 
 
+async def test_only_the_begin_of_a_long_text_is_repeated() -> None:
+    async with talk(await open_desk()) as session:
+        await ask(session, ")a " * 1300)
+        repeated = await ask(session, "what did i just say")
+        assert repeated.startswith("You said a lot. It began: )a )a")
+        assert len(repeated) < 250
+
+
 async def test_marks_are_not_spoken() -> None:
     async with talk(await open_desk()) as session:
         assert "[" not in await ask(session, "what is a vector")

@@ -3,7 +3,7 @@
 import pytest
 
 from courses.lexemes import lexemes, normalise
-from tools.phrasing import find_number, join_with_and, number_word
+from tools.phrasing import find_number, first_words, join_with_and, number_word
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,11 @@ def test_numbers_and_lists_are_spoken() -> None:
 def test_word_of_more_than_40_letters_is_its_own_stem() -> None:
     word = "a" * 500 + "ing"
     assert lexemes(word) == [word]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("one two three", "one two three"), ("one two three!", "one two"), ("a" * 20, "a" * 13)],
+)
+def test_first_words_are_whole_if_there_are_any(text: str, expected: str) -> None:
+    assert first_words(text, 13) == expected
