@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from livekit import rtc
-    from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
 
 # what LiveKit's worker preloads in its forkserver; keep the last one last
 PRELOADED_MODULES = ["livekit.agents.ipc._preload", "livekit.agents.ipc._preload_freeze"]
@@ -33,15 +32,6 @@ def trust_bundled_certificates() -> None:
     from livekit.agents.utils import http_context
 
     http_context._set_default_cert_env()
-
-
-def collect_early_audio(room: "rtc.Room", *, timeout_s: float) -> "PreConnectAudioHandler":
-    """Collects what LiveKit's clients record before the agent joins. Close it with `aclose`."""
-    from livekit.agents.voice.room_io._pre_connect_audio import PreConnectAudioHandler
-
-    handler = PreConnectAudioHandler(room=room, timeout=timeout_s)
-    handler.register()
-    return handler
 
 
 def has_early_audio(publication: Any) -> bool:

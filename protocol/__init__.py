@@ -40,6 +40,7 @@ from protocol.metadata import (
     parse_metadata,
 )
 from protocol.names import AGENT_PREFIX, MAX_ROOM_NAME, Role, agent_identity, room_name
+from protocol.refusals import TOPIC_REFUSED, Refused, RefusedKind
 from protocol.speech import RPC_SPEECH_SET, RPC_SPEECH_STOP, SpeechSet, parse_speech_set
 from protocol.text_streams import (
     ATTRIBUTE_FINAL,
@@ -69,6 +70,7 @@ __all__ = [
     "TOPIC_ANSWER_PLANNED",
     "TOPIC_CAPTIONS",
     "TOPIC_LESSON_CHANGE",
+    "TOPIC_REFUSED",
     "TOPIC_TURN_LATENCY",
     "TOPIC_TYPED",
     "AnswerCited",
@@ -82,6 +84,8 @@ __all__ = [
     "NotesState",
     "ProtocolError",
     "PublicMetadata",
+    "Refused",
+    "RefusedKind",
     "Request",
     "Role",
     "RoomMetadata",

@@ -7,6 +7,8 @@ from agent.durable.earlier_turns import EarlierTurns, load_earlier_turns
 from agent.job.agent_session import RoomAgentSession
 from agent.job.job import JobParts, RoomJob
 from agent.models.choice import build_models
+from agent.room.events import RoomEvents
+from agent.room.limits import Limits
 from agent.room.microphones import Microphones
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
@@ -28,14 +30,19 @@ class TutorJob(RoomJob):
         self._engine = parts.engine
         self._earlier = earlier
         models = build_models(settings, parts.engine)
-        self._floor = Floor()
+        self._limits = Limits(self.room)
+        self._floor = Floor(self._set_aside)
         self._microphones = Microphones(
-            self.room, models.recogniser, self._floor, next_segment_id=self.journal.next_segment_id
+            self.room,
+            models.recogniser,
+            self._floor,
+            next_segment_id=self.journal.next_segment_id,
+            limits=self._limits,
         )
         self._classroom = classroom = Classroom(
             settings,
             parts.dispatch,
-            room=self.room,
+            events=RoomEvents(self.room, self._limits, self._floor),
             pool=parts.pool,
             livekit=ctx.api,
             journal=self.journal,
@@ -71,11 +78,17 @@ class TutorJob(RoomJob):
     async def close(self) -> None:
         """Waits for the last words, then closes microphones, models and captions, in this order."""
         async with contextlib.AsyncExitStack() as at_end:
+            at_end.push_async_callback(self._limits.close)
             at_end.push_async_callback(self._classroom.captions.close)
             at_end.push_async_callback(self._classroom.tutor_captions.wait_until_recorded)
             at_end.push_async_callback(self._agent_session.aclose)
             at_end.push_async_callback(self._microphones.aclose)
             at_end.push_async_callback(self._hear_last_words)
+
+    def _set_aside(self, identity: str) -> None:
+        """Somebody spoke for long while others waited: what follows is not answered."""
+        self._microphones.split_utterance(identity)
+        self._limits.refuse(identity, "floor")
 
     async def _hear_last_words(self) -> None:
         """Waits until what was said just before the end is in the journal."""

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol, assert_never
-from uuid import NAMESPACE_OID, uuid5
 
 from livekit import rtc
 from livekit.agents.types import TOPIC_CHAT
@@ -15,11 +14,10 @@ import protocol
 from agent.room import publish
 from agent.room.learner import News, news_from_metadata
 from agent.room.lessons import Lessons, RefusedError
+from agent.room.limits import Limits
 from agent.room.tasks import Tasks
-
-MAX_TYPED_CHARS = 4000  # longer turns are cut
-MAX_TYPED_BYTES = 64 * 1024  # anything beyond is read and dropped
-IN_ORDER_S = 2.0  # how long a typed turn waits for one that its sender started before
+from agent.room.typed_turns import Typed, TypedTurns
+from agent.room.wishes import ReplacedError, Wishes
 
 logger = logging.getLogger(__name__)
 
@@ -38,22 +36,7 @@ class Left:
     sid: str
 
 
-@dataclass(frozen=True)
-class LessonAsked:
-    identity: str
-    change: protocol.LessonChange
-
-
-@dataclass(frozen=True)
-class Typed:
-    """A typed turn. Copies of one turn have the same `id`."""
-
-    id: str
-    identity: str
-    text: str
-
-
-Event = Joined | Left | News | LessonAsked | Typed
+Event = Joined | Left | News | Typed
 
 
 class JoinReceiver(Protocol):
@@ -66,8 +49,15 @@ class TypedTurnReceiver(Protocol):
     async def answer_typed_turn(self, typed: Typed) -> None: ...
 
 
+class WaitingList(Protocol):
+    def note_waiting(self, identity: str) -> None:
+        """Somebody waits for an answer to what they typed."""
+
+    def forget_learner(self, identity: str) -> None: ...
+
+
 class SpeechControl(Protocol):
-    async def stop_speaking(self) -> None: ...
+    def stop_speech_to(self, identity: str) -> None: ...
 
     def adjust_rate(self, wanted: protocol.SpeechSet) -> None: ...
 
@@ -85,13 +75,15 @@ class Receivers:
 class RoomEvents:
     """Create it before the room connects, so that no event is missed."""
 
-    def __init__(self, room: rtc.Room) -> None:
-        self._room = room
+    def __init__(self, room: rtc.Room, limits: Limits, waiting: WaitingList) -> None:
+        self.room = room
+        self._waiting = waiting
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._present: dict[str, str] = {}  # identity -> sid, as queued so far
-        self._seen: set[str] = set()  # ids of typed turns
-        self._reading: dict[str, asyncio.Task[None]] = {}  # identity -> the turn started last
+        self._limits = limits
         self._tasks = Tasks("room_events")
+        self._typed_turns = TypedTurns(limits, self._tasks, self._queue.put_nowait)
+        self._wishes = Wishes(room, limits, self._tasks)
         room.on("participant_connected", self._on_joined)
         room.on("participant_disconnected", self._on_left)
         room.on("room_metadata_changed", lambda _old, new: self._on_metadata(new))
@@ -99,10 +91,11 @@ class RoomEvents:
         room.on("reconnected", self._on_reconnected)
         room.on("participant_metadata_changed", self._on_participant_metadata)
         room.on("data_received", self._on_data)
-        room.register_text_stream_handler(TOPIC_CHAT, self._on_typed_turn)
+        room.register_text_stream_handler(TOPIC_CHAT, self._typed_turns.on_stream)
 
     async def run(self, to: Receivers) -> None:
-        """Delivers the joins of everyone in the room first."""
+        """Delivers joins of everyone in the room, then every event, until cancelled."""
+        self._wishes.start_granting(to.lessons)
         self._register_rpc_methods(to)
         self._on_reconnected()
         try:
@@ -120,30 +113,22 @@ class RoomEvents:
             case Joined():
                 await to.people.learner_joined(event)
             case Left():
+                self._waiting.forget_learner(event.identity)
                 await to.people.learner_left(event)
             case News():
                 await to.lessons.apply_news(event)
-            case LessonAsked():
-                await self._change_lesson(event, to.lessons)
             case Typed():
+                self._waiting.note_waiting(event.identity)
                 await to.turns.answer_typed_turn(event)
             case _:
                 assert_never(event)
 
-    async def _change_lesson(self, asked: LessonAsked, lessons: Lessons) -> None:
-        try:
-            await lessons.handle_lesson_change(asked.identity, asked.change)
-        except RefusedError as error:
-            refused = protocol.LessonRefused(lesson_id=asked.change.lesson_id, error=str(error))
-            topic = protocol.TOPIC_LESSON_CHANGE
-            await publish.send_message(self._room, topic, refused, to=[asked.identity])
-
     def _on_reconnected(self) -> None:
-        for identity in set(self._present) - set(self._room.remote_participants):
+        for identity in set(self._present) - set(self.room.remote_participants):
             self._queue_left(identity)
-        for participant in self._room.remote_participants.values():
+        for participant in self.room.remote_participants.values():
             self._on_joined(participant)
-        self._on_metadata(self._room.metadata)
+        self._on_metadata(self.room.metadata)
 
     def _on_joined(self, participant: rtc.RemoteParticipant) -> None:
         identity, sid = participant.identity, participant.sid
@@ -158,6 +143,7 @@ class RoomEvents:
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
         if self._present.get(participant.identity) == participant.sid:
             self._queue_left(participant.identity)
+            self._typed_turns.drop_unfinished(participant.identity)
 
     def _queue_left(self, identity: str) -> None:
         self._queue.put_nowait(Left(identity, self._present.pop(identity)))
@@ -176,62 +162,36 @@ class RoomEvents:
     def _on_data(self, packet: rtc.DataPacket) -> None:
         if packet.topic != protocol.TOPIC_LESSON_CHANGE:
             return
-        try:
-            change = protocol.parse_lesson_change(packet.data)
-        except protocol.ProtocolError:
-            logger.info("lesson change not understood", extra={"count": len(packet.data)})
-            return
         if packet.participant is None:
             # the server has not announced the sender yet: ask everyone to send it again
-            again = publish.send_message(
-                self._room, protocol.TOPIC_LESSON_CHANGE, protocol.LessonAgain()
-            )
-            self._tasks.spawn(again)
+            if self._limits.rates.allow("", "again"):
+                again = publish.send_message(
+                    self.room, protocol.TOPIC_LESSON_CHANGE, protocol.LessonAgain()
+                )
+                self._tasks.spawn(again)
             return
-        self._queue.put_nowait(LessonAsked(packet.participant.identity, change))
-
-    def _on_typed_turn(self, reader: rtc.TextStreamReader, identity: str) -> None:
-        before = self._reading.get(identity)
-        self._reading[identity] = self._tasks.spawn(self._read_typed_turn(reader, identity, before))
-
-    async def _read_typed_turn(
-        self, reader: rtc.TextStreamReader, identity: str, before: asyncio.Task[None] | None
-    ) -> None:
-        """Queues a typed turn, after the one its sender started before it."""
-        text, size = "", 0
-        async for chunk in reader:
-            size += len(chunk)
-            if size <= MAX_TYPED_BYTES:
-                text += chunk
-        if before is not None:  # streams are read at the same time, and may end in another order
-            await asyncio.wait({before}, timeout=IN_ORDER_S)
-        # senders choose the stream id: adding their identity keeps it apart from others' segments
-        segment_id = f"t-{uuid5(NAMESPACE_OID, f'{identity}/{reader.info.stream_id}')}"
-        typed = Typed(segment_id, identity, text.strip()[:MAX_TYPED_CHARS])
-        if typed.text and typed.id not in self._seen:
-            self._seen.add(typed.id)
-            self._queue.put_nowait(typed)
+        self._wishes.take_message(packet.participant.identity, packet.data)
 
     def _register_rpc_methods(self, to: Receivers) -> None:
-        local = self._room.local_participant
+        local = self.room.local_participant
 
         async def change_lesson(call: rtc.RpcInvocationData) -> str:
-            with _protocol_error_as_rpc_error():
-                change = protocol.parse_lesson_change(call.payload)
             try:
-                revision = await to.lessons.handle_lesson_change(call.caller_identity, change)
+                with _protocol_error_as_rpc_error():
+                    held = await self._wishes.ask_and_wait(call.caller_identity, call.payload)
             except RefusedError as error:
                 raise rtc.RpcError(403, str(error)) from error
-            held = protocol.LessonHeld(lesson_id=change.lesson_id, revision=revision)
+            except ReplacedError as error:
+                raise rtc.RpcError(409, str(error)) from error
             return protocol.dump(held)
 
         async def stop_speech(call: rtc.RpcInvocationData) -> str:
-            _refuse_agent_caller(call)
-            await to.voice.stop_speaking()
+            self._refuse_agents_and_floods(call)
+            to.voice.stop_speech_to(call.caller_identity)
             return "{}"
 
         async def set_speech(call: rtc.RpcInvocationData) -> str:
-            _refuse_agent_caller(call)
+            self._refuse_agents_and_floods(call)
             with _protocol_error_as_rpc_error():
                 wanted = protocol.parse_speech_set(call.payload)
             to.voice.adjust_rate(wanted)
@@ -241,15 +201,17 @@ class RoomEvents:
         local.register_rpc_method(protocol.RPC_SPEECH_STOP, stop_speech)
         local.register_rpc_method(protocol.RPC_SPEECH_SET, set_speech)
 
+    def _refuse_agents_and_floods(self, call: rtc.RpcInvocationData) -> None:
+        """Raises RpcError for agents, and for people who call too often."""
+        # by prefix: a caller without a microphone may be announced up to 3 s after the call
+        if call.caller_identity.startswith(protocol.AGENT_PREFIX):
+            raise rtc.RpcError(403, "only a person in this room may do that")
+        if not self._limits.rates.allow(call.caller_identity, "speech"):
+            raise rtc.RpcError(429, "you did that too often: wait a moment, then try again")
+
 
 def _is_person(participant: rtc.Participant) -> bool:
     return participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
-
-
-def _refuse_agent_caller(call: rtc.RpcInvocationData) -> None:
-    # by prefix: a caller without a microphone may be announced up to 3 s after the call
-    if call.caller_identity.startswith(protocol.AGENT_PREFIX):
-        raise rtc.RpcError(403, "only a person in this room may do that")
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,13 +12,15 @@ import numpy as np
 from livekit import rtc
 from livekit.agents import utils
 
-from agent.livekit_private import collect_early_audio, has_early_audio
+from agent.livekit_private import has_early_audio
 from agent.models.recogniser import Recogniser
+from agent.room.early_audio import EarlyAudio
+from agent.room.limits import Limits
 from agent.room.participant_voice import ParticipantVoice, VoiceListener
 from speech.wire import RATE
 
 FRAME_MS = 50
-EARLY_TIMEOUT_S = 3.0
+FRAMES_AT_ONCE = 20  # of early audio, before others get a turn
 MICROPHONE_SOURCES = (rtc.TrackSource.SOURCE_MICROPHONE, rtc.TrackSource.SOURCE_UNKNOWN)
 
 logger = logging.getLogger(__name__)
@@ -26,12 +28,14 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class _Microphone:
-    track_sid: str
+    publication: Any
     listening: asyncio.Task[None]
 
 
 class Microphones:
-    """Gives each participant a voice, which is kept when they replace their microphone.
+    """Gives each participant a voice, which is kept until they leave.
+
+    Hears one microphone of each, the newest; nothing else is received.
 
     Create it before the room connects.
     """
@@ -43,19 +47,23 @@ class Microphones:
         listener: VoiceListener,
         *,
         next_segment_id: Callable[[], str],
+        limits: Limits,
     ) -> None:
         self._room = room
+        self._limits = limits
         self._recogniser = recogniser
         self._listener = listener
         self._next_segment_id = next_segment_id
         self._voices: dict[str, ParticipantVoice] = {}
+        self._leaving: set[ParticipantVoice] = set()  # whose last words are being recognised
         self._microphones: dict[str, _Microphone] = {}
         self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._early = collect_early_audio(room, timeout_s=EARLY_TIMEOUT_S)
+        self._early = EarlyAudio(room)
         room.on("track_subscribed", self._on_track_subscribed)
         room.on("track_unsubscribed", self._on_track_unsubscribed)
         room.on("track_muted", self._on_muted)
+        room.on("participant_disconnected", self._on_participant_left)
 
     def end_listening(self) -> None:
         """Stops listening and ends current utterances, which are still recognised."""
@@ -63,25 +71,36 @@ class Microphones:
         for voice in self._voices.values():
             voice.end_speech()
 
+    def split_utterance(self, identity: str) -> None:
+        """Ends the utterance of somebody who is speaking; what they go on to say is another one."""
+        if voice := self._voices.get(identity):
+            voice.split_utterance()
+
     async def wait_until_recognised(self) -> None:
-        await asyncio.gather(*(voice.wait_until_recognised() for voice in self._voices.values()))
+        voices = [*self._voices.values(), *self._leaving]
+        await asyncio.gather(*(voice.wait_until_recognised() for voice in voices))
 
     async def aclose(self) -> None:
         self._room.off("track_subscribed", self._on_track_subscribed)
         self._room.off("track_unsubscribed", self._on_track_unsubscribed)
         self._room.off("track_muted", self._on_muted)
+        self._room.off("participant_disconnected", self._on_participant_left)
         await utils.aio.cancel_and_wait(*self._tasks)
         await self._early.aclose()
         await asyncio.gather(*(voice.aclose() for voice in self._voices.values()))
 
     def _on_track_subscribed(self, track: rtc.Track, publication: Any, participant: Any) -> None:
-        if (
-            track.kind != rtc.TrackKind.KIND_AUDIO
-            or publication.source not in MICROPHONE_SOURCES
-            or participant.kind != rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
-        ):
-            return
         identity = participant.identity
+        if not _is_microphone(track, publication, participant):
+            publication.set_subscribed(False)  # receiving sound costs time even if nobody listens
+            return
+        if not self._limits.rates.allow(identity, "microphone"):
+            publication.set_subscribed(False)
+            self._limits.refuse(identity, "microphone")
+            return
+        before = self._microphones.get(identity)
+        if before is not None and before.publication.sid != publication.sid:
+            before.publication.set_subscribed(False)
         self._stop_listening(identity)
         voice = self._voices.get(identity)
         if voice is None:
@@ -89,13 +108,34 @@ class Microphones:
                 identity, self._recogniser, self._listener, next_segment_id=self._next_segment_id
             )
             self._voices[identity] = voice
-        listening = asyncio.create_task(
-            self._listen_to_track(voice, track, early=has_early_audio(publication)),
-            name="microphone",
+        early = has_early_audio(publication)
+        listening = self._spawn_task(
+            self._listen_to_track(voice, track, owner=identity, early=early)
         )
-        self._microphones[identity] = _Microphone(track.sid, listening)
-        self._tasks.add(listening)
+        self._microphones[identity] = _Microphone(publication, listening)
         listening.add_done_callback(partial(self._on_listening_done, voice))
+
+    def _spawn_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name="microphone")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _on_participant_left(self, participant: rtc.RemoteParticipant) -> None:
+        identity = participant.identity
+        self._stop_listening(identity)
+        self._early.drop_audio_of(identity)
+        if voice := self._voices.pop(identity, None):
+            self._leaving.add(voice)
+            self._spawn_task(self._close_voice(voice))
+
+    async def _close_voice(self, voice: ParticipantVoice) -> None:
+        """Waits for the last words of somebody who has left."""
+        try:
+            await voice.wait_until_recognised()
+        finally:
+            self._leaving.discard(voice)
+            await voice.aclose()
 
     def _stop_listening(self, identity: str) -> None:
         if microphone := self._microphones.pop(identity, None):
@@ -103,7 +143,6 @@ class Microphones:
             self._voices[identity].end_speech()
 
     def _on_listening_done(self, voice: ParticipantVoice, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
         if task.cancelled():
             return
         voice.end_speech()  # else the tutor would wait for the end of speech forever
@@ -120,10 +159,10 @@ class Microphones:
 
     def _is_heard(self, identity: str, track_sid: str) -> bool:
         microphone = self._microphones.get(identity)
-        return microphone is not None and microphone.track_sid == track_sid
+        return microphone is not None and microphone.publication.sid == track_sid
 
     async def _listen_to_track(
-        self, voice: ParticipantVoice, track: rtc.Track, *, early: bool
+        self, voice: ParticipantVoice, track: rtc.Track, owner: str, *, early: bool
     ) -> None:
         """Runs until cancelled or the track ends. A lost connection sounds like silence."""
         # opened first, to buffer speech until the early audio arrives
@@ -132,29 +171,43 @@ class Microphones:
         )
         try:
             if early:
-                self._push_early_audio(voice, await self._wait_for_early_audio(track.sid))
+                await self._push_early_audio(
+                    voice, await self._wait_for_early_audio(owner, track.sid)
+                )
             async for event in stream:
                 self._push_frame(voice, event.frame, time.time() - event.frame.duration)
         finally:
             await stream.aclose()
 
-    async def _wait_for_early_audio(self, track_sid: str) -> list[rtc.AudioFrame]:
+    async def _wait_for_early_audio(self, owner: str, track_sid: str) -> list[rtc.AudioFrame]:
         """Audio from before the agent joined; empty if it does not arrive in time."""
         try:
-            return _mono_frames(await self._early.wait_for_data(track_sid))
+            return _mono_frames(await self._early.wait_for_frames(owner, track_sid))
         except Exception as error:  # noqa: BLE001 decodes bytes from a client
             logger.warning("no early audio", extra={"why": type(error).__name__})
             return []
 
-    def _push_early_audio(self, voice: ParticipantVoice, frames: list[rtc.AudioFrame]) -> None:
+    async def _push_early_audio(
+        self, voice: ParticipantVoice, frames: list[rtc.AudioFrame]
+    ) -> None:
         at = time.time() - sum(frame.duration for frame in frames)
-        for frame in frames:
+        for number, frame in enumerate(frames):
+            if number % FRAMES_AT_ONCE == 0:
+                await asyncio.sleep(0)
             self._push_frame(voice, frame, at)
             at += frame.duration
 
     def _push_frame(self, voice: ParticipantVoice, frame: rtc.AudioFrame, spoken_at: float) -> None:
         if not self._ended:
             voice.push_frame(frame, spoken_at)
+
+
+def _is_microphone(track: rtc.Track, publication: Any, participant: Any) -> bool:
+    return (
+        track.kind == rtc.TrackKind.KIND_AUDIO
+        and publication.source in MICROPHONE_SOURCES
+        and participant.kind == rtc.ParticipantKind.PARTICIPANT_KIND_STANDARD
+    )
 
 
 def _mono_frames(frames: list[rtc.AudioFrame]) -> list[rtc.AudioFrame]:

@@ -21,6 +21,7 @@ TIMEOUT_S = 10.0
 LATE_S = 2.0  # after this, the tutor asks the learner to wait
 NO_WORDS = Recognition("", language="", confidence=0.0, audio_s=0.0, decode_s=0.0)
 HeardKind = Literal["interim", "late", "final", "missed"]
+Place = Literal["floor", "queue", "aside"]
 
 logger = logging.getLogger("bodh.speech")
 
@@ -33,6 +34,11 @@ class HeardUtterance:
     late      it has ended; its recognition is slow
     final     recognised; the text is empty if there was noise but no words
     missed    could not be recognised
+
+    place: where it was said
+    floor   the tutor was listening to this learner, alone or first
+    queue   they lost the floor at its end, because others waited: answered after them
+    aside   they did not have the floor, because they had had it for long: not answered
 
     Each utterance gets one `final` or `missed`. Speech of more than 29 s is cut into several
     utterances; all but the last one have `continues` set.
@@ -47,6 +53,7 @@ class HeardUtterance:
     language: str | None = None
     confidence: float | None = None
     continues: bool = False
+    place: Place = "floor"
 
 
 class VoiceListener(Protocol):
@@ -88,6 +95,13 @@ class ParticipantVoice:
     def end_speech(self) -> None:
         for event in self._activity.end_speech():
             self._handle_vad_event(event)
+
+    def split_utterance(self) -> None:
+        """Ends the current utterance here; what follows without a pause is another one."""
+        if self._sound is not None:
+            before, self._sound = self._sound, self._sound.cut_at_quietest(self._next_segment_id())
+            before.continues = False
+            self._ended.put_nowait(before)
 
     async def wait_until_recognised(self) -> None:
         """Returns when the listener has received every utterance that has ended."""

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from datetime import UTC, datetime
 
-from livekit import api, rtc
+from livekit import api
 
 import db
 import prompts
@@ -38,7 +38,7 @@ class Classroom:
         settings: Settings,
         dispatch: Dispatch,
         *,
-        room: rtc.Room,
+        events: RoomEvents,
         pool: db.Pool,
         livekit: api.LiveKitAPI,
         journal: Journal,
@@ -49,13 +49,13 @@ class Classroom:
         """Raises NotFound for a room that belongs to no course."""
         if dispatch.room.course_id is None:
             raise db.NotFound("the course of this room")
-        self._room = room
+        self._room = room = events.room
         self._roster = roster = journal.roster
         self._journal = journal
         self._failing = self._held = False  # whether storing fails, and whether words wait
         self._unknown: set[Learner] = set()  # joined while the database was away
         self._tasks = Tasks("classroom")
-        self._events = RoomEvents(room)
+        self._events = events
         self._lessons = Lessons(dispatch, pool, livekit, roster)
         library, course_id = PostgresLibrary(pool, dispatch.tenant_id), dispatch.room.course_id
         self.captions = Captions(room)

@@ -1,58 +1,163 @@
 """The floor: presents several voices as the single user that an agent session expects."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field, replace
 
 from livekit import rtc
 from livekit.agents import utils, vad
 
 from agent.models.voice_activity import WINDOW_S
-from agent.room.participant_voice import HeardUtterance
+from agent.room.participant_voice import HeardUtterance, Place
+
+HOLD_S = 6.0  # on the floor while others wait: 8 s without a pause, or more with pauses
+LEAK = 0.25  # seconds on the floor that are forgotten with each second that passes
+WAIT_S = 10.0  # a learner waits for the tutor until this long after they spoke or typed
+ASIDE_S = 10.0  # how long one who had the floor for too long must leave it; doubled each time
+MAX_ASIDE_S = 60.0
+FORGIVEN_S = 120.0  # after which it starts again at ASIDE_S
+
+
+@dataclass
+class _Speaker:
+    had_s: float = 0.0  # seconds on the floor, less what has leaked by `counted_at`
+    counted_at: float = 0.0
+    waits_since: float = float("-inf")  # when they last spoke or typed
+    aside_until: float = float("-inf")
+    aside_s: float = 0.0  # how long they last had to leave the floor
+    is_aside: bool = False  # they are speaking, and may not have the floor
+    open: deque[Place] = field(default_factory=deque)  # of their utterances without a final
+
+    def count_time(self, now: float, more_s: float = 0.0) -> float:
+        """Adds to the time on the floor, and returns it."""
+        self.had_s = max(0.0, self.had_s - LEAK * (now - self.counted_at)) + more_s
+        self.counted_at = now
+        return self.had_s
 
 
 class Floor(vad.VAD):
     """Listens to all voices, and is the agent session's VAD.
 
     For the session, speech lasts from the first voice's start to the last voice's end. The learner
-    who started first has the floor; it passes to the next one when they stop.
+    who started first has the floor; it passes to the next one when they stop, or after HOLD_S if
+    others wait. Then they are set aside: their words are recognised, but not answered, and do not
+    interrupt the tutor.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, on_set_aside: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`on_set_aside` must end the learner's utterance; what follows is another one."""
         super().__init__(capabilities=vad.VADCapabilities(update_interval=WINDOW_S))
+        self._on_set_aside = on_set_aside
+        self._clock = clock
         self._stream = _FloorStream()
         self._utterances: asyncio.Queue[HeardUtterance] = asyncio.Queue()
-        self._speaking: list[str] = []  # identities, the holder of the floor first
-        self._open = 0  # utterances that started and have no final yet
+        self._speaking: list[str] = []  # identities on the floor, its holder first
+        self._speakers: dict[str, _Speaker] = {}
         self._closed = False
 
     @property
     def is_quiet(self) -> bool:
-        """True if nobody is speaking and all speech is recognised and taken."""
-        return self._open == 0 and self._utterances.empty()
+        """True if nobody has the floor and all speech on it is recognised and taken."""
+        waiting = any("floor" in speaker.open for speaker in self._speakers.values())
+        return not waiting and self._utterances.empty()
 
     def stream(self) -> vad.VADStream:
         return self._stream
 
+    def note_waiting(self, identity: str) -> None:
+        """Notes that a learner waits for an answer to what they typed."""
+        self._speaker_of(identity).waits_since = self._clock()
+
+    def forget_learner(self, identity: str) -> None:
+        """Forgets a learner who has left the room, and others who are no longer of interest."""
+        now = self._clock()
+        self._speaker_of(identity).waits_since = float("-inf")
+        self._speakers = {
+            one: speaker
+            for one, speaker in self._speakers.items()
+            if speaker.open or speaker.aside_until > now or now - speaker.waits_since < WAIT_S
+        }
+
     def on_speech(self, identity: str, event: vad.VADEvent) -> None:
+        speaker = self._speaker_of(identity)
+        speaker.waits_since = self._clock()
         match event.type:
             case vad.VADEventType.START_OF_SPEECH:
-                self._open += 1
-                self._speaking.append(identity)
-                passes = len(self._speaking) == 1
+                self._start_speech(identity, speaker, event)
             case vad.VADEventType.END_OF_SPEECH:
-                self._speaking.remove(identity)
-                passes = not self._speaking
+                self._end_speech(identity, speaker, event)
             case _:
-                passes = self._speaking[0] == identity
-        if passes:
+                self._continue_speech(identity, speaker, event)
+
+    def _start_speech(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
+        now = self._clock()
+        if speaker.count_time(now) > HOLD_S and self._others_wait(identity):
+            self._keep_off_floor(speaker)
+        speaker.is_aside = now < speaker.aside_until
+        speaker.open.append("aside" if speaker.is_aside else "floor")
+        if speaker.is_aside:
+            return
+        self._speaking.append(identity)
+        if len(self._speaking) == 1:
             self._stream.send_event(event)
+
+    def _end_speech(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
+        if speaker.is_aside:
+            speaker.is_aside = False
+            return
+        self._speaking.remove(identity)
+        if not self._speaking:
+            self._stream.send_event(event)
+
+    def _continue_speech(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
+        if speaker.is_aside:
+            return
+        had_s = speaker.count_time(self._clock(), WINDOW_S)
+        if had_s > HOLD_S and self._others_wait(identity):
+            self._set_aside(identity, speaker, event)
+        elif self._speaking[0] == identity:
+            self._stream.send_event(event)
+
+    def _others_wait(self, identity: str) -> bool:
+        since = self._clock() - WAIT_S
+        return any(
+            speaker.waits_since > since and not speaker.is_aside
+            for other, speaker in self._speakers.items()
+            if other != identity
+        )
+
+    def _keep_off_floor(self, speaker: _Speaker) -> None:
+        now = self._clock()
+        forgiven = now - speaker.aside_until > FORGIVEN_S
+        speaker.aside_s = ASIDE_S if forgiven else min(2 * speaker.aside_s, MAX_ASIDE_S)
+        speaker.aside_until = now + speaker.aside_s
+
+    def _set_aside(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
+        """Passes the floor on in the middle of an utterance, which is split here."""
+        self._keep_off_floor(speaker)
+        speaker.is_aside = True
+        if speaker.open:
+            speaker.open[-1] = "queue"
+        speaker.open.append("aside")
+        self._speaking.remove(identity)
+        if not self._speaking:
+            end = vad.VADEventType.END_OF_SPEECH
+            self._stream.send_event(replace(event, type=end, speaking=False))
+        self._on_set_aside(identity)
 
     def on_utterance(self, heard: HeardUtterance) -> None:
         if heard.kind == "late" and (self._closed or self._speaking):
             return  # no need to ask the learner to wait
-        if heard.kind in ("final", "missed") and not heard.continues:
-            self._open -= 1
-        self._utterances.put_nowait(heard)
+        speaker = self._speaker_of(heard.identity)
+        place = speaker.open[0] if speaker.open else "floor"
+        if heard.kind in ("final", "missed") and not heard.continues and speaker.open:
+            speaker.open.popleft()
+        if heard.kind != "late" or place == "floor":
+            self._utterances.put_nowait(replace(heard, place=place))
 
     async def utterances(self) -> AsyncGenerator[HeardUtterance, None]:
         """Yields utterances as they arrive. Each counts as taken when the next is requested."""
@@ -69,6 +174,9 @@ class Floor(vad.VAD):
 
     async def wait_until_taken(self) -> None:
         await self._utterances.join()
+
+    def _speaker_of(self, identity: str) -> _Speaker:
+        return self._speakers.setdefault(identity, _Speaker())
 
 
 class _FloorStream(vad.VADStream):

@@ -1,5 +1,6 @@
 """The tutor in a room: its input from the learners' voices, and its own voice."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any, assert_never
@@ -76,14 +77,28 @@ class RoomTutor(Tutor):
                 )
             case "late":
                 await turns.ask_to_wait(identity)
+            case "missed" if heard.place == "aside":
+                await turns.record_unanswered(identity, _journal_utterance(heard, NOT_HEARD))
             case "missed":
                 await turns.record_gap(identity, _journal_utterance(heard, NOT_HEARD))
             case "final":
-                return bool(heard.text) and await turns.record_final(
-                    identity, _journal_utterance(heard, heard.text)
-                )
+                return bool(heard.text) and await self._record_final(heard)
             case _:
                 assert_never(heard.kind)
+        return False
+
+    async def _record_final(self, heard: HeardUtterance) -> bool:
+        """Returns whether the agent session must answer it."""
+        turns, said = self._classroom.turns, _journal_utterance(heard, heard.text)
+        match heard.place:
+            case "floor":
+                return await turns.record_final(heard.identity, said)
+            case "queue":
+                await turns.answer_later(heard.identity, said)
+            case "aside":
+                await turns.record_unanswered(heard.identity, said)
+            case _:
+                assert_never(heard.place)
         return False
 
 
@@ -124,7 +139,7 @@ async def speak_sentences(
     one more word, so the first sentence of a slow model would be heard when the second is written.
     """
     async for sentence in _whole_sentences(text):
-        if words := speakable(sentence).strip():
+        if words := (await asyncio.to_thread(speakable, sentence)).strip():
             async with voice.synthesize(words) as stream:
                 async for sound in stream:
                     yield sound.frame

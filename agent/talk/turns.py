@@ -10,10 +10,10 @@ from livekit.agents import llm
 import prompts
 from agent.durable.journal import Journal, Utterance
 from agent.room.captions import Captions
-from agent.room.events import Typed
 from agent.room.learner import Learner
 from agent.room.lessons import Lessons, RefusedError
 from agent.room.tasks import Tasks
+from agent.room.typed_turns import Typed
 from agent.talk.tutor_speech import TutorSpeech
 from agent.text.lines import SPEECH, Speech
 
@@ -48,6 +48,16 @@ class Turns:
             return False
         self._unanswered.append(_UnansweredTurn(learner, said.segment_id, said.text))
         return True
+
+    async def record_unanswered(self, identity: str, said: Utterance) -> None:
+        """Stores and shows what was said while others had the floor. It gets no answer."""
+        await self._store_and_show(identity, said)
+
+    async def answer_later(self, identity: str, said: Utterance) -> None:
+        """Stores and shows a final, and answers it after the turns that are being answered."""
+        learner = await self._store_and_show(identity, said)
+        if learner is not None:
+            self._tutor_speech.reply_to_turn(learner, said.segment_id, said.text)
 
     async def record_gap(self, identity: str, gap: Utterance) -> None:
         learner = await self._store_and_show(identity, gap)

@@ -61,6 +61,12 @@ class TutorSpeech:
         if learner.newest_speech is not None and not learner.newest_speech.done():
             learner.newest_speech.interrupt()
 
+    def stop_speech_to(self, identity: str) -> None:
+        """Stops what is said to this learner, and to nobody else."""
+        learner = self._roster.get(identity)
+        if learner and learner.newest_speech and not learner.newest_speech.done():
+            learner.newest_speech.interrupt(force=True)
+
     async def stop_speaking(self) -> None:
         await self._agent_session.interrupt(force=True)
 

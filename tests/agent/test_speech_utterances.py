@@ -231,7 +231,7 @@ async def test_voices_at_once_are_recognised_each_under_its_own_identity(
 
 
 async def test_floor_follows_the_first_speaker_until_the_last_one_stops() -> None:
-    floor = Floor()
+    floor = Floor(lambda _identity: None)
     stream = floor.stream()
     for identity, kind in (
         ("amina", Speech.START_OF_SPEECH),
@@ -257,7 +257,7 @@ def heard(identity: str, kind: str = "final") -> HeardUtterance:
 
 
 async def test_floor_is_quiet_when_all_speech_is_recognised_and_taken() -> None:
-    floor = Floor()
+    floor = Floor(lambda _identity: None)
     utterances = floor.utterances()
     for identity in ("amina", "tomas"):
         floor.on_speech(identity, vad.VADEvent(Speech.START_OF_SPEECH, 0, 0.0, 0.0, 0.0))
@@ -278,7 +278,7 @@ async def test_floor_is_quiet_when_all_speech_is_recognised_and_taken() -> None:
 
 
 async def test_nobody_is_asked_to_wait_while_another_speaks_or_after_the_goodbye() -> None:
-    floor = Floor()
+    floor = Floor(lambda _identity: None)
     floor.on_speech("tomas", vad.VADEvent(Speech.START_OF_SPEECH, 0, 0.0, 0.0, 0.0))
     floor.on_utterance(heard("amina", "late"))
     floor.on_speech("tomas", vad.VADEvent(Speech.END_OF_SPEECH, 0, 0.0, 0.0, 0.0))
