@@ -10,7 +10,7 @@ from db import AWAY, account_settings, tenant_tx
 from db.account_settings import CaptionSize, Theme
 from db.members import count_unread_choices
 from web.camel import CamelModel
-from web.dependencies import Caller, Running, SignedInAccount
+from web.dependencies import Caller, Running, SignedInAccount, limited
 from web.error_responses import PROBLEMS
 
 CONFIRM_S = 2.0  # the agent of a running conversation reads a new choice within 1 s
@@ -63,7 +63,7 @@ async def get_settings(running: Running, caller: Caller, response: Response) -> 
     return AccountSettings.model_validate(stored)
 
 
-@router.patch("/settings")
+@router.patch("/settings", dependencies=[limited("settings")])
 async def patch_settings(body: SettingsChange, running: Running, caller: Caller) -> SavedSettings:
     """Changes some of the caller's settings.
 

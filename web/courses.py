@@ -37,7 +37,7 @@ from web.courses_models import (
     ProgressChange,
     QuizQuestion,
 )
-from web.dependencies import AppContext, Caller, Running
+from web.dependencies import AppContext, Caller, Running, limited
 from web.error_responses import PROBLEMS
 from web.files import file_link
 
@@ -119,7 +119,7 @@ async def get_captions(lesson_id: UUID, running: Running, caller: Caller) -> Res
     return Response(captions, media_type="text/vtt")
 
 
-@router.put("/lessons/{lesson_id}/progress")
+@router.put("/lessons/{lesson_id}/progress", dependencies=[limited("progress")])
 async def put_progress(
     lesson_id: UUID, body: ProgressChange, running: Running, caller: Caller
 ) -> LessonProgress:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
@@ -88,6 +88,18 @@ async def signed_in(
 
 Caller = Annotated[SignedInAccount, Depends(signed_in)]
 
+# requests per minute and account, for routes that write or search; a person needs a few of them
+LIMITS = {"lesson": 60, "settings": 120, "erase": 20, "transcripts": 120, "progress": 120}
+
+
+def limited(name: str) -> Any:
+    """A dependency that counts a request against LIMITS. It raises RateExceeded."""
+
+    async def count_limited_request(running: Running, caller: Caller) -> None:
+        await _count_request(running, caller, name, LIMITS[name])
+
+    return Depends(count_limited_request)
+
 
 def bearer_token_of(request: Request) -> str:
     """Empty without one."""
@@ -159,10 +171,15 @@ async def _only_tenant(running: AppContext) -> Tenant:
 
 async def count_token_request(running: Running, caller: Caller) -> None:
     """Counts one join token against the account's rate. Raises RateExceeded."""
-    limit = running.settings.rate_token_per_minute
+    await _count_request(running, caller, "token", running.settings.rate_token_per_minute)
+
+
+async def _count_request(
+    running: AppContext, caller: SignedInAccount, name: str, limit: int
+) -> None:
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         granted = await count_request(
-            db, caller.tenant_id, caller.account.id, "token", limit, running.clock()
+            db, caller.tenant_id, caller.account.id, name, limit, running.clock()
         )
     if not granted:
         raise RateExceeded

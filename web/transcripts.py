@@ -10,7 +10,7 @@ from db import tenant_tx
 from db.roles import has_permission, select_visible_session
 from db.transcripts import Segment, list_heard_segments, list_segments
 from web.camel import CamelModel
-from web.dependencies import Caller, Running
+from web.dependencies import Caller, Running, limited
 from web.error_responses import PROBLEMS
 
 router = APIRouter(prefix="/api", tags=["transcripts"], responses=PROBLEMS)
@@ -49,6 +49,7 @@ class Transcript(CamelModel):
 @router.get(
     "/sessions/{session_id}/transcript",
     response_model=Transcript,
+    dependencies=[limited("transcripts")],
     responses={200: {"content": {"text/plain": _TEXT, "text/vtt": _TEXT}}},
 )
 async def get_transcript(

@@ -13,7 +13,14 @@ from db.quizzes import list_questions
 from db.rooms import find_room
 from protocol import ProtocolError
 from web.courses_models import QuizQuestion
-from web.dependencies import AppContext, Caller, Running, SignedInAccount, count_token_request
+from web.dependencies import (
+    AppContext,
+    Caller,
+    Running,
+    SignedInAccount,
+    count_token_request,
+    limited,
+)
 from web.error_responses import PROBLEMS
 from web.tutor_rooms_models import (
     JoinToken,
@@ -83,7 +90,7 @@ async def post_token(
     )
 
 
-@router.post("/rooms/{room}/lesson")
+@router.post("/rooms/{room}/lesson", dependencies=[limited("lesson")])
 async def post_lesson(
     room: str, body: LessonChoice, running: Running, caller: Caller
 ) -> LessonChanged:

@@ -70,6 +70,7 @@ ENTRIES = (
     "room-measured",
     "room-thinking",
     "room-speaking",
+    "room-sent-too-much",
     "room-cut-off",
     "room-not-kept",
     "room-held",

@@ -21,6 +21,7 @@ export const TOPIC_ANSWER_CITED = 'answer.cited';
 export const TOPIC_ANSWER_PLANNED = 'answer.planned';
 export const TOPIC_CAPTIONS = 'lk.transcription';
 export const TOPIC_LESSON_CHANGE = 'lesson.change';
+export const TOPIC_REFUSED = 'refused';
 export const TOPIC_TURN_LATENCY = 'turn.latency';
 export const TOPIC_TYPED = 'lk.chat';
 
@@ -105,6 +106,24 @@ export interface PublicMetadata {
   /** Grows with every lesson change; the larger of two wins. */
   revision: number;
 }
+
+/**
+ * `refused`, agent to the sender.
+ *
+ * turn        a typed turn that was too long, or one of too many
+ * floor       they spoke for long while somebody else waited: what they say until they pause is
+ *             in the transcript, but the tutor does not answer it
+ * microphone  a microphone was published too often, and is not heard
+ */
+export interface Refused {
+  kind: 'turn' | 'floor' | 'microphone';
+  /** A sentence to show. */
+  error: string;
+  /** Of the refused typed turn. */
+  streamId: string;
+}
+
+export type RefusedKind = 'turn' | 'floor' | 'microphone';
 
 export type Role = 'learner' | 'teacher' | 'admin';
 

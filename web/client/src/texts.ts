@@ -242,6 +242,11 @@ export const texts = {
     hear: 'Turn on sound',
     typedLost: 'Not sent. Your text is still in the box.',
     lessonFailed: 'The lesson couldn’t be changed.',
+    refused: {
+      turn: 'Your message was too long, or you sent too many at once. Wait a moment, then send it again.',
+      floor: 'Somebody else is waiting for Bodh. Pause for a moment, then ask again.',
+      microphone: 'Your microphone has changed too often, so it is off. Reload the page.',
+    },
   },
   talk: {
     label: 'Talk with Bodh',

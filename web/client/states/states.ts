@@ -1,7 +1,7 @@
 /** Every page and state by name. */
 import { MediaDeviceFailure } from 'livekit-client';
 import { courseId, lessonId, moduleId, passageId, sessionId, type Answers } from './answers';
-import type { AnswerPlanned, ModelNames, NotesState, TurnLatency } from '../src/protocol';
+import type { AnswerPlanned, ModelNames, NotesState, Refused, TurnLatency } from '../src/protocol';
 import type { Cite } from '../src/lesson/cite';
 import type { Phase } from '../src/rtc/Connection';
 import type { AgentState } from '../src/talk/tutor';
@@ -15,6 +15,7 @@ export interface TalkState {
   cited?: Cite[];
   plans?: AnswerPlanned[];
   notes?: NotesState;
+  refused?: Refused['kind'];
   back?: boolean;
   /** of past turns, for the debug drawer */
   latencies?: TurnLatency[];
@@ -99,6 +100,7 @@ export const states = {
   'room-measured': liveTalk('listening', { turns: answeredTurns, latencies: [makeLatency(1), makeLatency(2), makeLatency(3)] }),
   'room-thinking': liveTalk('thinking'),
   'room-speaking': liveTalk('speaking', { turns: answeredTurns.slice(0, 3), cited: [cite], plans: [makePlan(false)] }),
+  'room-sent-too-much': liveTalk('listening', { turns: answeredTurns, refused: 'turn' }),
   'room-cut-off': liveTalk('listening', { turns: answeredTurns, cited: [cite], plans: [makePlan(true)] }),
   'room-not-kept': liveTalk('listening', { notes: 'failing' }),
   'room-held': liveTalk('listening', { notes: 'held' }),

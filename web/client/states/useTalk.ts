@@ -12,14 +12,14 @@ export function useTalk(): TalkControls {
     const timer = window.setTimeout(() => sendLatencies(room));
     return () => window.clearTimeout(timer);
   }, [room]);
-  const { phase = 'before', back = false, trouble = '', failure = null, turns = [], plans = [], cited = [] } = chosenState?.talk ?? {};
+  const { phase = 'before', back = false, trouble = '', failure = null, turns = [], plans = [], cited = [], refused = null } = chosenState?.talk ?? {};
   return {
     room,
     phase,
     back,
     trouble,
     failure,
-    talk: { turns, plans, early: [], cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null },
+    talk: { turns, plans, early: [], cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null, refused },
     start: doNothing,
     leave: doNothing,
     retry: () => undefined,

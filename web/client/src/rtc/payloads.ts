@@ -1,5 +1,5 @@
 /** Parses what agents send. Null if malformed, because other participants can't be trusted. */
-import type { AnswerCited, AnswerPlanned, ModelNames, PublicMetadata, TurnLatency } from '../protocol';
+import type { AnswerCited, AnswerPlanned, ModelNames, PublicMetadata, Refused, TurnLatency } from '../protocol';
 
 type Json = Record<string, unknown>;
 
@@ -15,6 +15,14 @@ export function readPlanned(payload: Uint8Array): AnswerPlanned | null {
   const data = readObject(decodeText(payload));
   if (typeof data?.segmentId !== 'string' || typeof data.text !== 'string') return null;
   return { segmentId: data.segmentId, text: data.text, cut: data.cut === true };
+}
+
+const refusedKinds: readonly Refused['kind'][] = ['turn', 'floor', 'microphone'];
+
+export function readRefused(payload: Uint8Array): Refused | null {
+  const data = readObject(decodeText(payload));
+  const kind = refusedKinds.find((known) => known === data?.kind);
+  return kind === undefined ? null : { kind, error: textOrEmpty(data?.error), streamId: textOrEmpty(data?.streamId) };
 }
 
 export function readLatency(payload: Uint8Array): TurnLatency | null {

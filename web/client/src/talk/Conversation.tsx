@@ -28,6 +28,7 @@ export function Conversation(props: ConversationProps) {
   const { controls, tutor, microphone, box, draft, onDraft, renderCite, lessonTrouble, topic } = props;
   const { room, phase, talk, trouble, leave, say } = controls;
   const [voice, toggleVoice] = useVoice(controls, tutor);
+  const refusal = talk.refused === null ? '' : texts.notes.refused[talk.refused];
   const button = useFocusOnArrival(phase === 'live');
   return (
     <>
@@ -39,7 +40,7 @@ export function Conversation(props: ConversationProps) {
         turns={talk.turns}
         plans={talk.plans}
         renderCite={renderCite}
-        notes={<ConversationNotes controls={controls} tutor={tutor} topic={topic} troubles={[trouble, lessonTrouble]} />}
+        notes={<ConversationNotes controls={controls} tutor={tutor} topic={topic} troubles={[trouble, lessonTrouble, refusal]} />}
       />
       <Composer
         box={box}

@@ -1,9 +1,9 @@
 /** Turns a room's events into events of the conversation. */
 import { RoomEvent, type Participant, type RemoteParticipant, type Room } from 'livekit-client';
 import type { ModulePage } from '../api';
-import { TOPIC_ANSWER_CITED, TOPIC_ANSWER_PLANNED } from '../protocol';
+import { TOPIC_ANSWER_CITED, TOPIC_ANSWER_PLANNED, TOPIC_REFUSED } from '../protocol';
 import { followAgentData } from '../rtc/data';
-import { readCited, readPlanned } from '../rtc/payloads';
+import { readCited, readPlanned, readRefused } from '../rtc/payloads';
 import { followCaptions, followTyped, type Caption } from '../rtc/streams';
 import type { TalkEvent, Turn } from './turns';
 
@@ -37,6 +37,10 @@ function followAnswers(room: Room, dispatch: Dispatch): () => void {
     [TOPIC_ANSWER_PLANNED]: (payload) => {
       const plan = readPlanned(payload);
       if (plan) dispatch({ type: 'planned', plan });
+    },
+    [TOPIC_REFUSED]: (payload) => {
+      const refusal = readRefused(payload);
+      if (refusal) dispatch({ type: 'refused', refusal });
     },
   });
 }

@@ -1,6 +1,6 @@
 /** The conversation as data: everybody's turns, built from events. */
 import type { Cite } from '../lesson/cite';
-import type { AnswerCited, AnswerPlanned } from '../protocol';
+import type { AnswerCited, AnswerPlanned, Refused } from '../protocol';
 
 export interface Turn {
   /** speaker and segment id: somebody else could send the same segment id */
@@ -12,6 +12,8 @@ export interface Turn {
   final: boolean;
   at: Date;
   cites: Cite[];
+  /** of a typed turn, once it is sent */
+  streamId?: string;
 }
 
 export interface Talk {
@@ -22,17 +24,21 @@ export interface Talk {
   early: readonly AnswerCited[];
   /** the newest citations, highlighted in the lesson */
   cited: { segmentId: string; cites: Cite[] } | null;
+  /** what the tutor did not do for this learner, until they say something else */
+  refused: Refused['kind'] | null;
 }
 
 // citations whose sentence never arrives must not pile up
 const EARLY_LIMIT = 8;
 
-export const emptyTalk: Talk = { turns: [], plans: [], early: [], cited: null };
+export const emptyTalk: Talk = { turns: [], plans: [], early: [], cited: null, refused: null };
 
 export type TalkEvent =
   | { type: 'said'; turn: Omit<Turn, 'cites'> }
   | { type: 'ended'; key: string }
+  | { type: 'sent'; key: string; streamId: string }
   | { type: 'unsaid'; key: string }
+  | { type: 'refused'; refusal: Refused }
   | { type: 'cited'; citation: AnswerCited }
   | { type: 'planned'; plan: AnswerPlanned }
   | { type: 'tutorLeft' };
@@ -43,6 +49,10 @@ export function talkReducer(talk: Talk, event: TalkEvent): Talk {
       return addSaid(talk, event.turn);
     case 'ended':
       return { ...talk, turns: talk.turns.map((turn) => (turn.key === event.key ? closeTurn(turn) : turn)) };
+    case 'sent':
+      return { ...talk, turns: talk.turns.map((turn) => (turn.key === event.key ? { ...turn, streamId: event.streamId } : turn)) };
+    case 'refused':
+      return refuse(talk, event.refusal);
     case 'unsaid':
       return { ...talk, turns: talk.turns.filter((turn) => turn.key !== event.key) };
     case 'cited':
@@ -52,6 +62,12 @@ export function talkReducer(talk: Talk, event: TalkEvent): Talk {
     case 'tutorLeft':
       return { ...talk, plans: cutPlans(talk) };
   }
+}
+
+/** Takes a refused typed turn back: nobody else has seen it. */
+function refuse(talk: Talk, { kind, streamId }: Refused): Talk {
+  const turns = talk.turns.filter((turn) => streamId === '' || turn.streamId !== streamId);
+  return { ...talk, turns, refused: kind };
 }
 
 function cutPlans({ plans }: Talk, except?: string): AnswerPlanned[] {
@@ -82,7 +98,8 @@ function addSaid(talk: Talk, turn: Omit<Turn, 'cites'>): Talk {
   const isMine = (citation: AnswerCited) => turn.who === 'bodh' && citation.segmentId === turn.segmentId;
   const cites = talk.early.filter(isMine).flatMap(toCites);
   const early = talk.early.filter((citation) => !isMine(citation));
-  return { ...talk, early, turns: [...talk.turns, { ...turn, cites }] };
+  const refused = turn.who === 'me' ? null : talk.refused;
+  return { ...talk, early, refused, turns: [...talk.turns, { ...turn, cites }] };
 }
 
 function addCitation(talk: Talk, citation: AnswerCited): Talk {

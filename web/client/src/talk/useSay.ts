@@ -8,7 +8,7 @@ import type { TalkEvent } from './turns';
 /** Shows a typed turn at once and sends it in order; takes it back if it can't be sent. */
 export function useSay(connection: Connection, dispatch: Dispatch<TalkEvent>): (text: string) => Promise<boolean> {
   const count = useRef(0);
-  const queue = useRef(Promise.resolve());
+  const queue = useRef(Promise.resolve(''));
   return useCallback(
     async (text: string) => {
       const key = `typed ${(count.current += 1)}`;
@@ -16,9 +16,9 @@ export function useSay(connection: Connection, dispatch: Dispatch<TalkEvent>): (
       dispatch({ type: 'said', turn });
       const { room, ended } = connection;
       const sent = queue.current.then(() => sendTypedTurn(room, text, ended));
-      queue.current = sent.catch(() => undefined);
+      queue.current = sent.catch(() => '');
       try {
-        await sent;
+        dispatch({ type: 'sent', key, streamId: await sent });
         return true;
       } catch {
         dispatch({ type: 'unsaid', key });
@@ -29,13 +29,12 @@ export function useSay(connection: Connection, dispatch: Dispatch<TalkEvent>): (
   );
 }
 
-/** Sends once the tutor is ready. Throws if the conversation ends first. */
-async function sendTypedTurn(room: Room, text: string, ended: AbortSignal): Promise<void> {
+/** Sends once the tutor is ready. Returns the id of the stream. Throws if the conversation ends first. */
+async function sendTypedTurn(room: Room, text: string, ended: AbortSignal): Promise<string> {
   for (;;) {
     await waitForTutor(room, ended);
     try {
-      await room.localParticipant.sendText(text, { topic: TOPIC_TYPED });
-      return;
+      return (await room.localParticipant.sendText(text, { topic: TOPIC_TYPED })).id;
     } catch (error) {
       if (room.state === ConnectionState.Connected) throw error;
       // lost while sending: send again once the connection is back
