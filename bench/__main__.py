@@ -1,10 +1,10 @@
-"""`python -m bench lesson|first-words|page|faults`: starts its own Bodh and prints results."""
+"""`python -m bench lesson|first-words|page|hostile|faults`: starts its own Bodh and prints results."""
 
 import argparse
 import asyncio
 import secrets
 
-from bench import first_words, lesson, page
+from bench import first_words, hostile, lesson, page
 from bench.faults.catalogue import CATALOGUE
 from bench.faults.run import run_benchmark as run_faults
 from harness.run import begin_run, keep_temporary_files
@@ -33,11 +33,17 @@ def main() -> None:
         "page", help="time until the page is readable, and to the first sound"
     )
     opened.add_argument("--runs", type=int, default=10)
+    attacked = commands.add_parser(
+        "hostile", help="answer times of a learner beside a participant who attacks"
+    )
+    attacked.add_argument("--seconds", type=float, default=60.0)
     arguments = parser.parse_args()
     if arguments.command == "lesson":
         asyncio.run(lesson.run_benchmark(arguments.changes))
     elif arguments.command == "page":
         asyncio.run(page.run_benchmark(arguments.runs))
+    elif arguments.command == "hostile":
+        asyncio.run(hostile.run(arguments.seconds))
     elif arguments.command == "faults":
         kinds = arguments.kind or list(CATALOGUE)
         asyncio.run(run_faults(arguments.kills, arguments.minutes, arguments.seed, kinds))
