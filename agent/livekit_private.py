@@ -8,6 +8,7 @@ Imports are inside functions, because the forkserver reads PRELOADED_MODULES bef
 loads.
 """
 
+import logging
 import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,15 @@ def has_early_audio(publication: Any) -> bool:
     from livekit.rtc._proto.track_pb2 import AudioTrackFeature
 
     return AudioTrackFeature.TF_PRECONNECT_BUFFER in publication.audio_features
+
+
+def ignore_unknown_streams_quietly() -> None:
+    """Drops the log line that the SDK writes for every stream on a topic that nobody reads."""
+
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return not str(record.msg).startswith(("ignoring text stream", "ignoring byte stream"))
+
+    logging.getLogger().addFilter(is_wanted)  # the SDK logs to the root logger
 
 
 def limit_stream_size(room: "rtc.Room", max_bytes: int) -> None:

@@ -1,4 +1,4 @@
-"""`python -m bench lesson|first-words|page|hostile|faults`: starts its own Bodh and prints results."""
+"""`python -m bench NAME`: starts its own Bodh and prints results."""
 
 import argparse
 import asyncio

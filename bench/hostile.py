@@ -1,6 +1,8 @@
 """What a hostile participant costs the other learner in the room."""
 
-from bench.figures import row
+from pathlib import Path
+
+from bench.figures import format_row
 from harness.hostile_room import HostileRoom, hostile_room
 from harness.stack import running_stack
 
@@ -15,17 +17,25 @@ async def run(seconds: float) -> None:
             await room.ask_during("harmless", PHASE_S)  # warm
             room.answers.clear()
             room.memory_mb = room.memory_mb[-1:]
-            before = await room.count_events()
+            log = stack.home / "log" / "agent.log"
+            before, lines_before = await room.count_events(), _count_lines(log)
             for number in range(1, round(seconds / PHASE_S) + 1):
                 await room.ask_during("hostile", PHASE_S)
                 await room.ask_during("harmless", PHASE_S)
                 print(f"phase {number}: {_last(room, 'hostile')}, {_last(room, 'harmless')}")
             rows = await room.count_events() - before
+            lines = _count_lines(log) - lines_before
     for mode, answers in room.answers.items():
-        print(row(f"question -> first words of the answer, {mode}", answers))
+        print(format_row(f"question -> first words of the answer, {mode}", answers))
     print(f"ratio of the medians      {room.ratio():8.2f}    wanted <= {MOST_RATIO}")
     print(f"memory of the agent job   {room.memory_growth_mb():+8.1f} MB wanted <= {MOST_MB:.0f}")
     print(f"rows in the event log     {rows:8}    wanted <= {MOST_ROWS}")
+    print(f"lines in the agent's log  {lines:8}")
+
+
+def _count_lines(log: Path) -> int:
+    with log.open("rb") as file:
+        return sum(1 for _ in file)
 
 
 def _last(room: HostileRoom, mode: str) -> str:

@@ -1,7 +1,7 @@
 """A participant who does everything a token allows, in a process of its own.
 
 `python -m harness.attacker` reads a join ticket as JSON, then a word per line: `hostile`,
-`harmless` or `quiet`. If harmless, it sends as much sound and data, but nothing that the tutor reads.
+`harmless` or `quiet`. If harmless, it sends as much sound and data, but none that the tutor reads.
 The process takes at most half of a core.
 """
 

@@ -15,7 +15,7 @@ import db
 from agent.durable.journal import Journal
 from agent.durable.spool import Spool
 from agent.job.lease import Lease
-from agent.livekit_private import limit_stream_size
+from agent.livekit_private import ignore_unknown_streams_quietly, limit_stream_size
 from agent.room.dispatch import Dispatch
 from agent.room.learner import Roster
 from settings import Settings
@@ -80,6 +80,7 @@ class RoomJob(ABC):
     async def run(self) -> None:
         """Returns when the room has ended, the worker stops, or a newer agent took over."""
         self.room.on("disconnected", self._on_disconnected)
+        ignore_unknown_streams_quietly()
         limit_stream_size(self.room, MAX_STREAM_BYTES)
         async with contextlib.AsyncExitStack() as at_end:
             # before joining, which is slow when many jobs start at once
