@@ -9,6 +9,7 @@ from livekit.agents import AgentSession, SpeechCreatedEvent
 
 import protocol
 from agent.room.learner import Learner, Roster
+from agent.talk.turn_taking import TurnTaking
 from agent.text.lines import SPEECH, Speech
 
 
@@ -21,6 +22,7 @@ class TutorSpeech:
         self.rate = 1.0  # factor of the normal speed
         self._roster = roster
         self._pace = pace
+        self._turn_taking = TurnTaking()
         self._speaking = asyncio.Lock()  # one authored line at a time
         self._agent_session: AgentSession[None]
 
@@ -54,8 +56,14 @@ class TutorSpeech:
 
     def reply_to_turn(self, learner: Learner, segment_id: str, text: str) -> None:
         """Starts the reply to a typed turn, or to one said while another learner was answered."""
+        self._make_way_for(learner)
         with _speech_context(Speech(learner.identity, in_reply_to=segment_id)):
             learner.newest_speech = self._agent_session.generate_reply(user_input=text)
+
+    def _make_way_for(self, learner: Learner) -> None:
+        for other in self._roster:
+            if self._turn_taking.gives_way(other.identity, to=learner.identity):
+                self.interrupt_speech_to(other)
 
     def interrupt_speech_to(self, learner: Learner) -> None:
         if learner.newest_speech is not None and not learner.newest_speech.done():
@@ -81,6 +89,8 @@ class TutorSpeech:
     def _remember_reply(self, event: SpeechCreatedEvent) -> None:
         """Remembers the reply to a spoken turn, so that its learner can cut it by typing."""
         speech = SPEECH.get()
+        if speech and speech.identity:
+            self._turn_taking.note_speech_to(speech.identity)
         if speech and (learner := self._roster.get(speech.identity)):
             learner.newest_speech = event.speech_handle
 
