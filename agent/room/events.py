@@ -59,7 +59,7 @@ class WaitingList(Protocol):
 class SpeechControl(Protocol):
     def stop_speech_to(self, identity: str) -> None: ...
 
-    def adjust_rate(self, wanted: protocol.SpeechSet) -> None: ...
+    def adjust_rate(self, identity: str, wanted: protocol.SpeechSet) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -194,7 +194,7 @@ class RoomEvents:
             self._refuse_agents_and_floods(call)
             with _protocol_error_as_rpc_error():
                 wanted = protocol.parse_speech_set(call.payload)
-            to.voice.adjust_rate(wanted)
+            to.voice.adjust_rate(call.caller_identity, wanted)
             return "{}"
 
         local.register_rpc_method(protocol.RPC_LESSON_CHANGE, change_lesson)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 from typing import Any, assert_never
 
 from livekit import rtc
@@ -57,7 +57,8 @@ class RoomTutor(Tutor):
         voice = self.session.tts
         if voice is None:
             raise RuntimeError("the agent session has no voice")
-        async for frame in speak_sentences(voice, text):
+        prepare = self._classroom.tutor_speech.apply_rate
+        async for frame in speak_sentences(voice, text, prepare):
             yield frame
 
     async def _needs_answer(self, heard: HeardUtterance) -> bool:
@@ -131,15 +132,18 @@ def _merge_finals(said: list[HeardUtterance]) -> stt.SpeechEvent:
 
 
 async def speak_sentences(
-    voice: tts.TTS[Any], text: AsyncIterable[str]
+    voice: tts.TTS[Any], text: AsyncIterable[str], prepare: Callable[[], None]
 ) -> AsyncIterator[rtc.AudioFrame]:
     """The sound of a text that is still being written, sentence by sentence.
+
+    `prepare` is called before each.
 
     LiveKit's default waits for the next sentence before it speaks one, and its text filters for
     one more word, so the first sentence of a slow model would be heard when the second is written.
     """
     async for sentence in _whole_sentences(text):
         if words := (await asyncio.to_thread(speakable, sentence)).strip():
+            prepare()
             async with voice.synthesize(words) as stream:
                 async for sound in stream:
                     yield sound.frame

@@ -19,7 +19,7 @@ class Pace(Protocol):
 
 class TutorSpeech:
     def __init__(self, roster: Roster, pace: Pace) -> None:
-        self.rate = 1.0  # factor of the normal speed
+        self._rates: dict[str, float] = {}  # identity -> factor of the normal speed
         self._roster = roster
         self._pace = pace
         self._turn_taking = TurnTaking()
@@ -78,13 +78,22 @@ class TutorSpeech:
     async def stop_speaking(self) -> None:
         await self._agent_session.interrupt(force=True)
 
-    def adjust_rate(self, wanted: protocol.SpeechSet) -> None:
+    def adjust_rate(self, identity: str, wanted: protocol.SpeechSet) -> None:
+        """Sets the speed at which this learner is spoken to; others keep theirs."""
         if wanted.rate is not None:
-            self.set_rate(wanted.rate)
+            self._rates[identity] = wanted.rate
+
+    @property
+    def rate(self) -> float:
+        """The speed for the learner of the running speech, as a factor of the normal one."""
+        return self._rates.get(_identity_spoken_to(), 1.0)
 
     def set_rate(self, factor: float) -> None:
-        self.rate = factor
-        self._pace.set_rate(factor)
+        self._rates[_identity_spoken_to()] = factor
+
+    def apply_rate(self) -> None:
+        """Sets the voice to the running speech's learner. Call it before each sentence."""
+        self._pace.set_rate(self.rate)
 
     def _remember_reply(self, event: SpeechCreatedEvent) -> None:
         """Remembers the reply to a spoken turn, so that its learner can cut it by typing."""
@@ -93,6 +102,11 @@ class TutorSpeech:
             self._turn_taking.note_speech_to(speech.identity)
         if speech and (learner := self._roster.get(speech.identity)):
             learner.newest_speech = event.speech_handle
+
+
+def _identity_spoken_to() -> str:
+    speech = SPEECH.get()
+    return (speech and speech.identity) or ""
 
 
 @contextlib.contextmanager

@@ -152,7 +152,7 @@ async def test_first_sentence_is_spoken_before_the_second_is_written(voice: Fall
             await heard.wait()
         yield "The loss is a number."
 
-    async for _ in speak_sentences(voice, written()):
+    async for _ in speak_sentences(voice, written(), lambda: None):
         heard.set()
 
 

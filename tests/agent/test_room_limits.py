@@ -56,7 +56,7 @@ class Recorded:
     def stop_speech_to(self, identity: str) -> None:
         self.stopped.append(identity)
 
-    def adjust_rate(self, wanted: protocol.SpeechSet) -> None: ...
+    def adjust_rate(self, identity: str, wanted: protocol.SpeechSet) -> None: ...
 
     def note_waiting(self, identity: str) -> None:
         self.waiting.append(identity)
