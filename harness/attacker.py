@@ -94,7 +94,11 @@ class Attacker:
             ("unknown", "x" * 1000),
         ]
         for topic, payload in payloads:
-            await local.publish_data(payload, topic=topic if self._hostile else "noise")
+            await local.publish_data(
+                payload,
+                topic=topic if self._hostile else "noise",
+                destination_identities=self._agents(),
+            )
 
     async def _send_streams(self) -> None:
         """Streams that never end, on every topic; and one that claims to be somebody's sound."""

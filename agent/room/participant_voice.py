@@ -101,6 +101,7 @@ class ParticipantVoice:
         if self._sound is not None:
             before, self._sound = self._sound, self._sound.cut_at_quietest(self._next_segment_id())
             before.continues = False
+            self._sound.next_interim_at = float("inf")  # nobody waits for it
             self._ended.put_nowait(before)
 
     async def wait_until_recognised(self) -> None:

@@ -16,17 +16,12 @@ from livekit import rtc
 from agent.models.espeak import RATE as VOICE_RATE
 from agent.room.open_streams import AT_ONCE, TIMEOUT_S
 from agent.room.rates import RATES
-from harness.hostile_room import PATIENCE_S, hostile_room
 from harness.learner import Learner
-from harness.stack import Stack
 from harness.voices import resampled, spoken
 from tests.room.conftest import Course
-from tests.soak import runs
 
 EARLY_TOPIC = "lk.agent.pre-connect-audio-buffer"
 RATE = 16_000
-MORE_MB = 20.0
-ATTACK_S = runs(10, 60)
 EVENTS = "select count(*) from session_state_events where session_id = $1::uuid"
 
 
@@ -179,19 +174,3 @@ async def test_normal_use_is_never_refused(pair: tuple[Learner, Learner], course
         await mallory.rpc("speech.set", {"rate": rate})
         await mallory.rpc("speech.stop", {})
     assert [one for topic, one in mallory.messages if topic == "refused"] == []
-
-
-async def test_beside_an_attacker_a_learner_is_answered(
-    stack: Stack, course: Course, fresh_room: Callable[..., Any]
-) -> None:
-    """All topics, calls, streams, tracks, metadata and typed turns at once; see `bench hostile`."""
-    await fresh_room(course.modules[0])
-    async with hostile_room(stack) as room:
-        await room.ask_during("harmless", 5)
-        events = await room.count_events()
-        await room.ask_during("hostile", ATTACK_S)
-        logged = await room.count_events() - events
-    print("answers", room.answers, "memory", room.memory_mb, "rows", logged)
-    assert room.memory_growth_mb() <= MORE_MB
-    assert logged <= 200
-    assert max(room.answers["hostile"]) < PATIENCE_S
