@@ -32,11 +32,15 @@ class OperatedHost:
         }
         self.settings = Settings(_env_file=None, bodh_home=home, database_url=database.dsn())
 
+    @property
+    def process_env(self) -> dict[str, str]:
+        return os.environ | self.env
+
     async def start_command(self, *arguments: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "db", *arguments),
             cwd=ROOT,
-            env=os.environ | self.env,
+            env=self.process_env,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
