@@ -19,6 +19,7 @@ from db.embedded import EmbeddedError, cluster_of, ensure_database, serve_postgr
 from db.erasing_commands import ErasingError, erase_account, erase_session
 from db.importing import import_course
 from db.pictures import store_pictures
+from db.retention_commands import RetentionError, retention
 from db.role_rights import refuse_powerful_role
 from db.storage import StorageUnavailable, open_storage
 from db.tenants import DEFAULT, ensure_tenant, find_tenant
@@ -41,6 +42,7 @@ PROBLEMS = (
     CourseFolderError,
     Conflict,
     ErasingError,
+    RetentionError,
 )
 
 UNMIGRATED = (
@@ -124,6 +126,15 @@ def _add_erasing_commands(commands: "argparse._SubParsersAction[argparse.Argumen
         erasing.add_argument(key)
         erasing.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
         erasing.add_argument("--yes", action="store_true", help="do not ask")
+    keeping = commands.add_parser("retention", help="show or change how long things are kept")
+    keeping.add_argument("--tenant", help="slug of the tenant; without it, all are shown")
+    keeping.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KIND=DAYS",
+        help="a rule of this tenant; 0 keeps it forever, `default` removes it",
+    )
 
 
 async def run_command(arguments: argparse.Namespace, settings: Settings) -> None:
@@ -138,7 +149,7 @@ async def run_command(arguments: argparse.Namespace, settings: Settings) -> None
             await import_folder(settings, arguments.folder, arguments.tenant)
         case "backup" | "restore":
             await save_or_restore(arguments, settings)
-        case "erase-account" | "erase-session":
+        case "erase-account" | "erase-session" | "retention":
             await run_erasing(arguments, settings)
         case "verify":
             await verify_database(settings)
@@ -160,8 +171,10 @@ async def save_or_restore(arguments: argparse.Namespace, settings: Settings) -> 
 async def run_erasing(arguments: argparse.Namespace, settings: Settings) -> None:
     if arguments.command == "erase-account":
         await erase_account(settings, arguments.tenant, arguments.account, yes=arguments.yes)
-    else:
+    elif arguments.command == "erase-session":
         await erase_session(settings, arguments.tenant, arguments.session, yes=arguments.yes)
+    else:
+        await retention(settings, arguments.tenant, arguments.set)
 
 
 async def serve_embedded(settings: Settings) -> None:

@@ -20,7 +20,7 @@ from pgqueuer.domain.settings import DBSettings
 
 from db import Conflict, Connection, fetch_one
 
-JobKind = Literal["prune", "delete_pictures"]
+JobKind = Literal["prune", "retention", "delete_pictures"]
 LOST_AFTER = timedelta(minutes=1)
 
 _NAMES = DBSettings(db_schema="pgqueuer")

@@ -23,7 +23,13 @@ from db.queue import (
     start_job,
 )
 from db.tenants import list_tenants
-from jobs.kinds import KINDS, PRUNE_AT, queue_prune_jobs
+from jobs.kinds import (
+    KINDS,
+    PRUNE_AT,
+    RETENTION_AT,
+    queue_for_every_tenant,
+    queue_prune_jobs,
+)
 from jobs.work import JobFunction, JobResources, Work
 from telemetry import metrics
 
@@ -51,6 +57,9 @@ class JobRunner:
         for kind, run in kinds.items():
             self._queue.entrypoint(kind, accepts_context=False)(partial(self._run_entry, run))
         self._queue.schedule("prune", PRUNE_AT, accepts_context=False)(self._queue_prune_jobs)
+        self._queue.schedule("retention", RETENTION_AT, accepts_context=False)(
+            self._queue_retention_jobs
+        )
 
     async def run(self) -> None:
         """Runs until cancelled, then gives running jobs GRACE_S to finish and releases the rest.
@@ -83,6 +92,9 @@ class JobRunner:
 
     async def _queue_prune_jobs(self, _: Schedule) -> None:
         await queue_prune_jobs(self._parts.pool)
+
+    async def _queue_retention_jobs(self, _: Schedule) -> None:
+        await queue_for_every_tenant(self._parts.pool, "retention")
 
     async def _requeue_lost_jobs(self) -> None:
         while True:

@@ -1,14 +1,15 @@
 """A started job, as passed to the function that runs it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeAlias
 from uuid import UUID
 
 from db import Connection, Pool, tenant_tx
 from db.queue import BackgroundJob, complete_job
+from db.retention import RetentionKind
 from db.storage import Storage
 
 
@@ -17,6 +18,7 @@ class JobResources:
     pool: Pool
     storage: Storage
     clock: Callable[[], datetime]
+    retention: Mapping[RetentionKind, int] = field(default_factory=dict)  # days, without a rule
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,12 @@ class Settings(BaseSettings):
     database_jobs_url: str = ""
     database_pool_size: Count = 10
 
+    # how long things are kept, in days; 0 keeps them forever
+    retention_transcripts_days: int = Field(395, ge=0)
+    retention_sessions_days: int = Field(730, ge=0)
+    retention_accounts_days: int = Field(1095, ge=0)
+    retention_dead_letters_days: int = Field(30, ge=0)
+
     # stored objects
     storage_url: str = ""
     storage_endpoint: str = ""

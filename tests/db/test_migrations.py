@@ -36,6 +36,7 @@ LANDED = {
     "0013_pseudonyms.sql": "bbeb945c2c4824d6",
     "0014_erasures.sql": "a76ba100d007e4ce",
     "0015_storing_choice.sql": "d79d3be7af16b796",
+    "0016_retention.sql": "135c66f572e14749",
 }
 EMPTY = "t_empty"
 

@@ -5,7 +5,7 @@ import inspect
 import pkgutil
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +19,7 @@ from db.erasures import Erasure, Kind
 from db.event_kinds import AgentDispatched, SessionStarted
 from db.local_inbox import MediaEvent
 from db.notices import KEPT
+from db.retention import KINDS, Removal
 from db.stays import FINISHED, JOINED, ParticipantRow, Stay
 from db.storage import Storage
 from tests.db.rows import NOW, at, segment
@@ -94,6 +95,8 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "provider": ProviderSession("sid", "token"),
         "ids": [ids.account_id, GONE_ACCOUNT, GONE_SESSION], "one": ids.session_id,
         "erasure": erasure_of(ids, session_id=ids.session_id, account_id=ids.account_id),
+        "before": at(10**9), "days": 5, "defaults": {"sessions": 4},
+        "removal": Removal("accounts", date(2026, 1, 2), at(1), 8),
         "job_id": JOB, "tries": 0, "delay": timedelta(seconds=8),
     }  # fmt: skip
 
@@ -181,6 +184,9 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "rooms.ensure_room": [{}, {"name": given["foreign_name"]}, {"name": "new"}],
         "rooms.find_room": [{}, {"name": given["foreign_name"]}],
         "rooms.update_lesson": [{"lesson_id": lesson.id} for lesson in tree.lessons],
+        "retention.count_due": [{"kind": kind} for kind in KINDS],
+        "retention.delete_days": [{"kind": "accounts"}],
+        "retention.update_days": [{"kind": "accounts"}, {"kind": "sessions"}],
         "sessions.update_room_sid": [{"room_sid": "RM_5"}],
         "transcripts.insert_dead_letter": [{}, {"payload": letter}],
         "transcripts.insert_segments": [{}, {"segments": [answer]}],

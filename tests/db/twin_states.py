@@ -44,6 +44,14 @@ from transcript_segments t, (values
   ('e1', 'account', '00000000-0000-4000-8000-0000000000a1', null),
   ('e2', 'session', null, '00000000-0000-4000-8000-0000000000a2')
 ) gone(one, kind, account_id, session_id) where t.id = 's';
+insert into retention_rules (tenant_id, kind, days)
+select tenant_id, 'accounts', 9 from transcript_segments where id = 's';
+insert into retention_removals (tenant_id, kind, day, older_than, removed)
+select tenant_id, 'accounts', '2026-01-02', '2026-01-01', 3
+from transcript_segments where id = 's';
+insert into sessions (tenant_id, id, room_id, status)
+select tenant_id, '00000000-0000-4000-8000-0000000000d5', room_id, 'completed' from sessions
+where agent_epoch >= 0 limit 1;
 insert into accounts (tenant_id, id, subject, name, identity)
 select tenant_id, '00000000-0000-4000-8000-0000000000b1', 'cleo', 'Cleo', 'l_cleo'
 from transcript_segments where id = 's';
@@ -117,6 +125,10 @@ ONLY_FIRST = (
          source, text, started_at, ended_at, epoch, local_seq)
        values ($1, '00000000-0000-4000-8000-0000000000d3', 'c',
                '00000000-0000-4000-8000-0000000000b1', 'l_cleo', 'Cleo', 'learner', 'text', 'c',
+               now(), now(), 1, 1)""",
+    """insert into transcript_segments (tenant_id, session_id, id, identity, name, role,
+         source, text, started_at, ended_at, epoch, local_seq)
+       values ($1, '00000000-0000-4000-8000-0000000000d5', 'x', 'a_1', 'Bodh', 'tutor', 'text', 'x',
                now(), now(), 1, 1)""",
     """update livekit_participants set left_at = joined_at + interval '13 seconds'
        where tenant_id = $1 and left_at is null""",
