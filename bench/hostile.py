@@ -31,6 +31,7 @@ async def run(seconds: float) -> None:
     print(f"memory of the agent job   {room.memory_growth_mb():+8.1f} MB wanted <= {MOST_MB:.0f}")
     print(f"rows in the event log     {rows:8}    wanted <= {MOST_ROWS}")
     print(f"lines in the agent's log  {lines:8}")
+    print(f"agents that served        {len(room.agents):8}    wanted 1")
 
 
 def _count_lines(log: Path) -> int:

@@ -26,11 +26,12 @@ EVENTS = "select count(*) from session_state_events where session_id = $1::uuid"
 @dataclass
 class HostileRoom:
     amina: Learner
-    job: psutil.Process
+    job: psutil.Process  # of the agent
     rows: asyncpg.Connection
     attacker: asyncio.subprocess.Process
     answers: dict[Mode, list[float]] = field(default_factory=dict)  # seconds; PATIENCE_S for none
     memory_mb: list[float] = field(default_factory=list)
+    agents: set[str] = field(default_factory=set)  # identities; more than one if one was replaced
 
     async def change_mode(self, mode: Mode) -> None:
         assert self.attacker.stdin is not None
@@ -44,7 +45,9 @@ class HostileRoom:
         await asyncio.sleep(1.0)
         while time.monotonic() < until:
             self.answers.setdefault(mode, []).append(await self._time_answer())
-            self.memory_mb.append(self.job.memory_info().rss / 1e6)
+            self.agents.update(self.amina.agents())
+            with contextlib.suppress(psutil.NoSuchProcess):
+                self.memory_mb.append(self.job.memory_info().rss / 1e6)
             await asyncio.sleep(PAUSE_S)
         await self.change_mode("quiet")
 
