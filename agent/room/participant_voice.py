@@ -57,12 +57,15 @@ class HeardUtterance:
 
 
 class VoiceListener(Protocol):
-    """Receives the events of all voices in a room. Both methods must return at once."""
+    """Receives the events of all voices in a room. All methods must return at once."""
 
     def on_speech(self, identity: str, event: vad.VADEvent) -> None:
         """Speech starts, continues (every 32 ms) or ends."""
 
     def on_utterance(self, heard: HeardUtterance) -> None: ...
+
+    def wants_interims(self, identity: str) -> bool:
+        """Whether to spend time of the recogniser on what is not yet said to the end."""
 
 
 class ParticipantVoice:
@@ -101,7 +104,6 @@ class ParticipantVoice:
         if self._sound is not None:
             before, self._sound = self._sound, self._sound.cut_at_quietest(self._next_segment_id())
             before.continues = False
-            self._sound.next_interim_at = float("inf")  # nobody waits for it
             self._ended.put_nowait(before)
 
     async def wait_until_recognised(self) -> None:
@@ -142,7 +144,8 @@ class ParticipantVoice:
             self._ended.put_nowait(sound)
         elif sound.last_at >= sound.next_interim_at and event.raw_accumulated_silence < PAUSE_S:
             sound.next_interim_at = sound.last_at + INTERIM_EVERY_S
-            if self._interim is None or self._interim.done():
+            is_free = self._interim is None or self._interim.done()
+            if is_free and self._listener.wants_interims(self._identity):
                 self._interim = asyncio.create_task(self._recognise_interim(sound), name="interim")
         self._listener.on_speech(self._identity, event)
 

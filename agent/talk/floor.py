@@ -149,6 +149,9 @@ class Floor(vad.VAD):
             self._stream.send_event(replace(event, type=end, speaking=False))
         self._on_set_aside(identity)
 
+    def wants_interims(self, identity: str) -> bool:
+        return not self._speaker_of(identity).is_aside
+
     def on_utterance(self, heard: HeardUtterance) -> None:
         if heard.kind == "late" and (self._closed or self._speaking):
             return  # no need to ask the learner to wait

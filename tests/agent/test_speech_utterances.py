@@ -48,6 +48,9 @@ class Recording:
     def on_utterance(self, heard: HeardUtterance) -> None:
         self.utterances.put_nowait(heard)
 
+    def wants_interims(self, identity: str) -> bool:
+        return True
+
     def all(self, *kinds: str) -> list[HeardUtterance]:
         """The utterances of some kinds; `late` appears by chance on a busy machine."""
         utterances = [self.utterances.get_nowait() for _ in range(self.utterances.qsize())]

@@ -64,6 +64,7 @@ async def test_noise_that_never_stops_loses_the_floor_to_one_who_waits(room: Roo
     room.stop("amina")
     room.recognise("amina")
     assert room.set_aside == ["noise"]
+    assert not room.floor.wants_interims("noise")
     assert await room.places(1) == ["floor"]
     assert room.floor.is_quiet  # so the tutor answers
     room.speak(60, "noise")
