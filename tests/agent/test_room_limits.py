@@ -18,11 +18,15 @@ from agent.room.events import Joined, Left, Receivers, RoomEvents
 from agent.room.learner import News
 from agent.room.lessons import Lessons, RefusedError
 from agent.room.limits import Limits
+from agent.room.microphones import Microphones
 from agent.room.open_streams import AT_ONCE
+from agent.room.participant_voice import NO_WORDS
 from agent.room.rates import RATES
 from agent.room.typed_turns import MAX_TYPED_BYTES, Typed
+from agent.talk.floor import Floor
 from harness.livekit import MediaServer, running_livekit
 from settings import Settings, ensure_development_secrets
+from speech.wire import Recognition
 
 AGENT, AMINA, MALLORY = "a_1", "l_amina", "l_mallory"
 RATE = 16_000
@@ -71,6 +75,7 @@ class Classroom:
     agent: rtc.Room
     amina: rtc.Room
     mallory: rtc.Room
+    limits: Limits
     early: EarlyAudio
     events: RoomEvents
     recorded: Recorded
@@ -81,6 +86,16 @@ class Classroom:
 
     def open_streams(self) -> int:
         return sum(map(len, self.events._typed_turns._streams._open.values()))
+
+    async def publish_sound(self, source: Any) -> rtc.LocalTrackPublication:
+        track = rtc.LocalAudioTrack.create_audio_track("sound", rtc.AudioSource(RATE, 1))
+        options = rtc.TrackPublishOptions(source=source)
+        return await self.mallory.local_participant.publish_track(track, options)
+
+    def received(self) -> list[str]:
+        """The tracks of Mallory that the agent receives."""
+        mallory = self.agent.remote_participants[MALLORY]
+        return [sid for sid, one in mallory.track_publications.items() if one.subscribed]
 
     async def type(self, text: str) -> str:
         sent = await self.mallory.local_participant.send_text(text, topic="lk.chat")
@@ -133,7 +148,7 @@ async def classroom(media: MediaServer) -> AsyncIterator[Classroom]:
     agent, amina, mallory = rtc.Room(), rtc.Room(), rtc.Room()
     name, recorded, limits = uuid4().hex, Recorded(), Limits(agent)
     events, early = RoomEvents(agent, limits, recorded), EarlyAudio(agent)
-    room = Classroom(agent, amina, mallory, early, events, recorded)
+    room = Classroom(agent, amina, mallory, limits, early, events, recorded)
     mallory.on("data_received", lambda packet: room.messages.append(json.loads(packet.data)))
     url = f"http://127.0.0.1:{media.port}"
     async with api.LiveKitAPI(url, media.api_key, media.api_secret) as livekit:
@@ -280,3 +295,52 @@ async def test_remote_calls_are_limited_and_stop_only_their_callers_speech(
     codes = {one.code for one in answers if isinstance(one, rtc.RpcError)}
     assert codes == {429}
     assert set(classroom.recorded.stopped) == {MALLORY}
+
+
+class Deaf:
+    """A recogniser that never finds words."""
+
+    async def recognise(self, pcm: bytes, **_: Any) -> Recognition:
+        return NO_WORDS
+
+
+@pytest.fixture
+async def microphones(classroom: Classroom) -> AsyncIterator[Microphones]:
+    await classroom.early.aclose()  # each microphone set has its own
+    floor = Floor(lambda _identity: None)
+    microphones = Microphones(
+        classroom.agent, Deaf(), floor, next_segment_id=lambda: "1", limits=classroom.limits
+    )
+    yield microphones
+    await microphones.aclose()
+
+
+async def test_only_the_newest_microphone_of_a_participant_is_received(
+    classroom: Classroom, microphones: Microphones
+) -> None:
+    first = await classroom.publish_sound(rtc.TrackSource.SOURCE_MICROPHONE)
+    await until(lambda: classroom.received() == [first.sid], "the first microphone")
+    await classroom.publish_sound(rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO)
+    second = await classroom.publish_sound(rtc.TrackSource.SOURCE_MICROPHONE)
+    await until(lambda: classroom.received() == [second.sid], "only the second microphone")
+
+
+async def test_too_many_microphones_are_not_received(
+    classroom: Classroom, microphones: Microphones
+) -> None:
+    for _ in range(RATES["microphone"].burst + 1):
+        last = await classroom.publish_sound(rtc.TrackSource.SOURCE_MICROPHONE)
+    await until(lambda: classroom.refused(), "a refusal")
+    await until(lambda: last.sid not in classroom.received(), "the last one is not received")
+    assert classroom.refused()[0]["kind"] == "microphone"
+
+
+async def test_the_voice_of_one_who_has_left_is_freed(
+    classroom: Classroom, microphones: Microphones
+) -> None:
+    await classroom.publish_sound(rtc.TrackSource.SOURCE_MICROPHONE)
+    await until(lambda: MALLORY in microphones._voices, "a voice")
+    await classroom.mallory.disconnect()
+    await until(lambda: not microphones._voices, "no voice")
+    await until(lambda: not microphones._leaving, "a closed voice")
+    assert not microphones._microphones
