@@ -8,7 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import asyncpg
+from livekit import api
 
+from harness.learner import Learner
 from harness.stack import Stack
 from tests.room.conftest import Course
 
@@ -60,3 +62,101 @@ async def test_words_of_a_learner_who_opted_out_are_answered_and_stored_nowhere(
     assert said == [me["id"], me["id"]]
     assert [row["role"] for row in stored if row["answer"]].count("tutor") >= 2
     assert (await account.get("/api/me/transcripts"))["talks"] == []
+
+
+async def test_switching_storing_off_applies_at_once_and_holds_for_an_older_token(
+    stack: Stack,
+    person: Callable[..., Any],
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    account = await person("Changing")
+    ticket = await account.token(module.id)
+    one = await learner(account)
+    joined = time.monotonic()
+    await one.join_with_ticket(ticket, microphone=False)
+    await one.settled(joined)
+    await one.type("What is a first sentence?")
+    await account.kept(one.session_id, 1)
+    switched = time.monotonic()
+    saved = await account.http.patch("/api/me/settings", json={"storeWords": False})
+    assert saved.json()["storeWordsFrom"] == "now"
+    assert time.monotonic() - switched < 2
+    await one.type("What is a hidden sentence?")
+    await one.answered(switched)
+    await one.leave()
+    again = await learner(account)
+    joined = time.monotonic()
+    await again.join_with_ticket(ticket, microphone=False)
+    await again.settled(joined)
+    asked = time.monotonic()
+    await again.type("What is a hidden word?")
+    await again.answered(asked)
+    await again.leave()
+    said = [one["text"] for one in await account.kept(again.session_id, 1)]
+    assert said == ["What is a first sentence?"]
+    spool = b"".join(path.read_bytes() for path in (stack.home / "spool").iterdir())
+    assert b"a first sentence" in spool
+    assert b"hidden" not in spool
+
+
+async def test_words_of_a_learner_who_cannot_be_read_wait_until_the_database_is_back(
+    stack: Stack,
+    person: Callable[..., Any],
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    rows: asyncpg.Connection,
+) -> None:
+    module = course.modules[0]
+    await fresh_room(module)
+    amina = await (await learner()).join_and_settle(module.id, microphone=False)
+    account = await person("Unknown")
+    me = await account.get("/api/me")
+    room_name = amina.room_name
+    async with rows.transaction():
+        # the agent cannot read who is in the room
+        await rows.execute("lock table room_learners in access exclusive mode")
+        await rows.execute(ADMITTED, room_name, me["id"])
+        identity = await rows.fetchval("select identity from accounts where id = $1", me["id"])
+        unknown = await learner(account)
+        await unknown.join_with_ticket(
+            {
+                "session_id": amina.session_id,
+                "room_name": room_name,
+                "server_url": stack.settings.livekit_client_url,
+                "participant_token": token_of(stack, identity, room_name),
+            },
+            microphone=False,
+        )
+        await unknown.until(unknown.agents, 10, "an agent")
+        await unknown.type("What is a waiting sentence?")
+        await unknown.until(lambda: notes_of(unknown) == "held", 15, "a note on the page")
+    back = time.monotonic()
+    await unknown.until(lambda: notes_of(unknown) == "ok", 10, "the end of the note")
+    (said,) = await account.kept(amina.session_id, 1)
+    assert (said["text"], said["name"]) == ("What is a waiting sentence?", account.name)
+    await unknown.until(lambda: account.name in unknown.tutor_text(back), 20, "a greeting")
+
+
+ADMITTED = """insert into room_learners (tenant_id, room_id, account_id, lesson_id, revision)
+              select tenant_id, room_id, $2, lesson_id, revision from room_learners
+              where room_id = (select id from livekit_rooms where name = $1) limit 1"""
+
+
+def token_of(stack: Stack, identity: str, room_name: str) -> str:
+    settings = stack.settings
+    token = api.AccessToken(
+        settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()
+    )
+    grants = api.VideoGrants(room_join=True, room=room_name)
+    return token.with_identity(identity).with_grants(grants).to_jwt()
+
+
+def notes_of(learner: Learner) -> str:
+    """What the page reads to tell the learner whether their words are stored."""
+    agent = learner.room.remote_participants[learner.agents()[0]]
+    return str(agent.attributes.get("bodh.notes", ""))

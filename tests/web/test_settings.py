@@ -6,6 +6,7 @@ from typing import Any
 
 import jwt
 import pytest
+from livekit import api
 
 from agent.room.dispatch import Dispatch
 from agent.room.learner import Roster
@@ -15,6 +16,7 @@ from db.attendance import upsert_participants
 from db.rooms import find_room
 from db.sessions import find_active_session
 from db.stays import ParticipantRow
+from harness.stack import free_port
 from tests.web.conftest import School
 
 DEFAULTS = {
@@ -109,6 +111,9 @@ async def test_choice_applies_at_once_where_no_conversation_follows_an_earlier_o
 async def test_choice_applies_to_a_running_conversation_within_2_s(school: School) -> None:
     """The agent reads the database, so it does not matter that no media server answers."""
     lessons = await talking(school, "Amina")
+    away = api.LiveKitAPI(f"http://127.0.0.1:{free_port()}", "key", "s" * 32)
+    context = school.app.state.context
+    working, context.lk = context.lk, away
     rereading = asyncio.create_task(lessons.reread_all_forever())
     learner = await lessons.find_sender((await school.account("Amina")).identity)
     began = time.monotonic()
@@ -116,6 +121,8 @@ async def test_choice_applies_to_a_running_conversation_within_2_s(school: Schoo
         saved = await save(school, "Amina", storeWords=choice)
         assert (saved["storeWordsFrom"], learner.store_words) == ("now", choice)
     rereading.cancel()
+    context.lk = working
+    await away.aclose()
     assert time.monotonic() - began < 3 * 2
 
 
