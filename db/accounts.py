@@ -152,18 +152,6 @@ async def find_account(db: Connection, tenant_id: UUID, account_id: UUID) -> Acc
     return None if row is None else Account(**row)
 
 
-async def find_account_by_identity(
-    db: Connection, tenant_id: UUID, identity: str
-) -> Account | None:
-    row = await db.fetchrow(
-        """select id, tenant_id, subject, name, role, identity, blocked_at
-           from accounts where tenant_id = $1 and identity = $2""",
-        tenant_id,
-        identity,
-    )
-    return None if row is None else Account(**row)
-
-
 async def list_accounts_of(db: Connection, tenant_id: UUID, who: str) -> list[Account]:
     """The accounts of a person, by e-mail address, account id or `sub` of the sign-in."""
     rows = await db.fetch(

@@ -3,6 +3,7 @@
 Owns `room_learners.store_words_read`: which choice about storing words the room's agent follows.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -43,8 +44,13 @@ async def find_member(
     return None if row is None else Member(**row)
 
 
-async def list_members(db: Connection, tenant_id: UUID, room_id: UUID) -> list[Member]:
-    """Everybody who ever got a token for the room, latest first; at most MOST_MEMBERS."""
+async def list_members(
+    db: Connection, tenant_id: UUID, room_id: UUID, identities: Collection[str] = ()
+) -> list[Member]:
+    """Who got a token for the room: these identities first, then the latest.
+
+    Returns at most MOST_MEMBERS.
+    """
     rows = await db.fetch(
         """select a.id as account_id, a.identity, a.name, l.lesson_id, l.revision,
                   coalesce(s.store_words, true) as store_words,
@@ -53,9 +59,10 @@ async def list_members(db: Connection, tenant_id: UUID, room_id: UUID) -> list[M
            join accounts a on a.tenant_id = l.tenant_id and a.id = l.account_id
            left join account_settings s on s.tenant_id = a.tenant_id and s.account_id = a.id
            where l.tenant_id = $1 and l.room_id = $2
-           order by l.token_at desc, l.account_id limit $3""",
+           order by a.identity = any($3) desc, l.token_at desc, l.account_id limit $4""",
         tenant_id,
         room_id,
+        list(identities),
         MOST_MEMBERS,
     )
     return [Member(**row) for row in rows]

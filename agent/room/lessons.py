@@ -170,9 +170,9 @@ class Lessons:
                 logger.warning("lessons not read: the database is away")
 
     async def _read_members(self) -> list[Member]:
-        dispatch = self._dispatch
+        dispatch, here = self._dispatch, [one.identity for one in self._roster]
         async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
-            return await list_members(conn, dispatch.tenant_id, dispatch.room.id)
+            return await list_members(conn, dispatch.tenant_id, dispatch.room.id, here)
 
     async def _identify_unknown(self) -> None:
         for learner in [one for one in self._roster if not one.known]:

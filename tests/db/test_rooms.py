@@ -22,7 +22,7 @@ async def test_an_account_keeps_its_identity_when_name_and_role_change(
     assert len(first.identity) >= 24
     assert (again.id, again.identity) == (first.id, first.identity)
     assert (again.name, again.role) == ("Amina K", "teacher")
-    assert await accounts.find_account_by_identity(db, tenant_id, first.identity) == again
+    assert await accounts.find_account(db, tenant_id, first.id) == again
 
 
 async def test_room_is_created_once_per_name(db: Connection, tenant_id: UUID) -> None:

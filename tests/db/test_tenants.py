@@ -135,7 +135,6 @@ async def theirs(pool: Pool) -> Ids:
 
 READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (accounts.find_account, ("account_id",), {}),
-    (accounts.find_account_by_identity, ("identity",), {}),
     (auth_sessions.find_signed_in, ("session_key",), {"now": NOW}),
     (courses.find_lesson, ("lesson_id",), {}),
     (courses.find_module, ("course_id", "module_id"), {}),
@@ -149,7 +148,7 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (rooms.find_room_by_id, ("room_id",), {}),
     (rooms.find_room_learner, ("room_id", "account_id"), {}),
     (members.find_member, ("room_id", "identity"), {}),
-    (members.list_members, ("room_id",), {}),
+    (members.list_members, ("room_id", "identities"), {}),
     (sessions.find_active_session, ("room_id",), {}),
     (sessions.find_session, ("session_id",), {}),
     (events.list_events, ("session_id",), {}),

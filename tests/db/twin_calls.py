@@ -144,7 +144,6 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         ],
         "auth_sessions.delete_auth_session": [{"key": b"template"}],
         "auth_sessions.delete_ended_sessions": [{}, {"now": at(60) + LIFE}],
-        "accounts.find_account_by_identity": [{}, {"identity": given["foreign_identity"]}],
         "attendance.reconcile_stays": [
             {"present": []}, {"present": strangers[0]}, {"present": strangers[1], "at": at(600)},
         ],
@@ -168,6 +167,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "leases.end_leased_session": [{}, {"epoch": 2}],
         "leases.take_dispatch": [{}, {"epoch": 2}],
         "members.count_unread_choices": [{}, {"account_id": given["chen_id"]}],
+        "members.list_members": [{}, {"identities": []}],
         "members.find_member": [{}, {"identity": given["foreign_identity"]}],
         "notices.delete_old_notices": [{}, {"now": at(60) + KEPT}],
         "notices.upsert_notice": [{"name": "disk_low"}, {"name": "clock_skew"}],

@@ -13,7 +13,8 @@ import asyncpg
 import pytest
 
 import db
-from db.accounts import find_account_by_identity
+from db.accounts import find_account
+from db.members import find_member
 from db.rooms import find_room
 from harness.learner import Learner
 from harness.stack import Stack
@@ -95,8 +96,10 @@ async def change_untold(pool: db.Pool, tenant_id: UUID, amina: Learner, lesson_i
     """Commits a change as the token server does, but publishes no metadata."""
     async with db.tenant_tx(pool, tenant_id) as conn:
         room = await find_room(conn, tenant_id, amina.room_name)
-        account = await find_account_by_identity(conn, tenant_id, amina.identity)
         assert room is not None
+        member = await find_member(conn, tenant_id, room.id, amina.identity)
+        assert member is not None
+        account = await find_account(conn, tenant_id, member.account_id)
         assert account is not None
         now = datetime.now(UTC)
         revision, _ = await store_lesson(conn, room, account, lesson_id, now=now)

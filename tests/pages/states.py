@@ -23,6 +23,12 @@ async def open_settings(page: Page) -> None:
     await page.get_by_role("button", name="Settings").click()
 
 
+async def switch_storing_off(page: Page) -> None:
+    await open_settings(page)
+    await page.get_by_role("switch", name="Store what I say").click()
+    await page.get_by_text("can’t read it yet").wait_for()  # noqa: RUF001 as on the page
+
+
 async def open_export(page: Page) -> None:
     await page.get_by_role("button", name="Export").click()
 
@@ -90,6 +96,7 @@ STATES = (
     *(State(name, name) for name in ENTRIES),
     State("sign-in-no-name", "sign-in", send_no_name),
     State("settings", "course", open_settings),
+    State("settings-later", "course-store-later", switch_storing_off),
     State("room-settings", "room-listening", open_settings),
     State("room-lesson-tab", "room-listening", turn_to_lesson, PHONE),
     State("room-drawer", "room-listening", open_lessons, DRAWER),

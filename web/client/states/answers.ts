@@ -7,6 +7,7 @@ import type {
   LessonText,
   Me,
   ModulePage,
+  SavedSettings,
   SignInOptions,
   Transcript,
   TranscriptSegment,
@@ -201,6 +202,9 @@ const settings: AccountSettings = {
   theme: 'system',
 };
 
+/** of a change; a read has the same fields and one less */
+export const savedSettings: SavedSettings = { ...settings, storeWordsFrom: 'now' };
+
 const me: Me = { id: modulePage.userId, name: 'Amina', role: 'learner', tenant: 'default' };
 
 const signInOptions: SignInOptions = { provider: false, byName: true, returnTo: '/' };
@@ -208,7 +212,7 @@ const signInOptions: SignInOptions = { provider: false, byName: true, returnTo: 
 const knownAnswers: Record<string, (url: URL) => unknown> = {
   '/auth/options': () => signInOptions,
   '/api/me': () => me,
-  '/api/me/settings': () => settings,
+  '/api/me/settings': () => savedSettings,
   '/api/me/transcripts': (url) => ({ talks: heardTalks, hits: url.searchParams.get('q') ? searchHits : [] }),
   '/api/courses': () => ({ courses: [course, { ...course, id: 'other', title: 'Statistics, gently' }] }),
   [`/api/courses/${courseId}`]: () => course,

@@ -1,6 +1,6 @@
 /** Every page and state by name. */
 import { MediaDeviceFailure } from 'livekit-client';
-import { courseId, lessonId, moduleId, passageId, sessionId, type Answers } from './answers';
+import { courseId, lessonId, moduleId, passageId, savedSettings, sessionId, type Answers } from './answers';
 import type { AnswerPlanned, ModelNames, NotesState, Refused, TurnLatency } from '../src/protocol';
 import type { Cite } from '../src/lesson/cite';
 import type { Phase } from '../src/rtc/Connection';
@@ -85,6 +85,10 @@ export const states = {
   'courses-none': { path: '/', answers: { '/api/courses': { courses: [] } } },
   'courses-failed': { path: '/', answers: { '/api/courses': 0 } },
   course: { path: `/?course=${courseId}` },
+  'course-store-later': {
+    path: `/?course=${courseId}`,
+    answers: { '/api/me/settings': { ...savedSettings, storeWordsFrom: 'later' } },
+  },
   'room-before': { path: roomPath, talk: { phase: 'before' } },
   'room-before-failed': { path: roomPath, talk: { phase: 'before', trouble: 'The talk has ended. You can start it again.' } },
   'room-refused': { path: roomPath, talk: { phase: 'refused', failure: MediaDeviceFailure.PermissionDenied } },
