@@ -15,6 +15,7 @@ from courses.tree import build_tree
 from db import AWAY, Conflict, acquire, create_pool, tenant_tx
 from db.account_commands import AccountError, block, give_role, make_admin, unblock
 from db.backup import BackupError, back_up, replay_erasures, restore
+from db.course_staff_commands import CourseError, change_staff
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve_postgres
 from db.erasing_commands import ErasingError, erase_account, erase_session
 from db.importing import import_course
@@ -41,6 +42,7 @@ PROBLEMS = (
     SettingsError,
     CourseFolderError,
     Conflict,
+    CourseError,
     ErasingError,
     RetentionError,
 )
@@ -114,6 +116,7 @@ def parse_arguments() -> argparse.Namespace:
         saving.add_argument("folder", type=Path)
         saving.add_argument("--url", default="", help="superuser's DSN; needed with DATABASE_URL")
     _add_erasing_commands(commands)
+    _add_staff_command(commands)
     return parser.parse_args()
 
 
@@ -137,6 +140,15 @@ def _add_erasing_commands(commands: "argparse._SubParsersAction[argparse.Argumen
     )
 
 
+def _add_staff_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    staff = commands.add_parser("staff", help="show or change who teaches a course")
+    staff.add_argument("course", help="slug or id of the course")
+    staff.add_argument("who", metavar="EMAIL", nargs="?", help="or id, or `sub` of the sign-in")
+    staff.add_argument("--role", choices=("teacher", "mentor"), default="teacher")
+    staff.add_argument("--remove", action="store_true", help="take the person off the course")
+    staff.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
+
+
 async def run_command(arguments: argparse.Namespace, settings: Settings) -> None:
     match arguments.command:
         case "serve":
@@ -153,7 +165,7 @@ async def run_command(arguments: argparse.Namespace, settings: Settings) -> None
             await run_erasing(arguments, settings)
         case "verify":
             await verify_database(settings)
-        case "admin" | "role" | "block" | "unblock":
+        case "admin" | "role" | "block" | "unblock" | "staff":
             await change_account(settings, arguments)
         case "url":
             sys.stdout.write(f"{settings.app_dsn}\n")
@@ -215,7 +227,7 @@ async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> N
 
 
 async def change_account(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Raises AccountError."""
+    """Raises AccountError, CourseError."""
     pool = await create_pool(settings.app_dsn, max_size=1)
     try:
         async with acquire(pool) as db:
@@ -233,6 +245,9 @@ async def change_account(settings: Settings, arguments: argparse.Namespace) -> N
                     await block(db, tenant.id, arguments.who, datetime.now(UTC))
                 case "unblock":
                     await unblock(db, tenant.id, arguments.who)
+                case "staff":
+                    role = None if arguments.remove else arguments.role
+                    await change_staff(db, tenant.id, arguments.course, arguments.who, role)
     finally:
         await pool.close()
 

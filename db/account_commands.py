@@ -25,11 +25,8 @@ async def give_role(db: Connection, tenant_id: UUID, who: str, role: Role | None
 
     Raises AccountError unless `who` is exactly one account.
     """
-    accounts = await _list_accounts(db, tenant_id, who)
-    if len(accounts) > 1:
-        ids = ", ".join(str(account.id) for account in accounts)
-        raise AccountError(f"several accounts are called {who}: name one by its id ({ids})")
-    await update_given_role(db, tenant_id, accounts[0].id, role)
+    account = await select_one_account(db, tenant_id, who)
+    await update_given_role(db, tenant_id, account.id, role)
     say(f"{who} is {role}" if role else f"the sign-in of {who} decides the role again")
 
 
@@ -58,6 +55,15 @@ async def unblock(db: Connection, tenant_id: UUID, who: str) -> None:
     for account in await _list_accounts(db, tenant_id, who):
         await update_blocked_at(db, tenant_id, account.id, None)
     say(f"{who} is not blocked any more")
+
+
+async def select_one_account(db: Connection, tenant_id: UUID, who: str) -> Account:
+    """Raises AccountError unless `who` is exactly one account."""
+    accounts = await _list_accounts(db, tenant_id, who)
+    if len(accounts) > 1:
+        ids = ", ".join(str(account.id) for account in accounts)
+        raise AccountError(f"several accounts are called {who}: name one by its id ({ids})")
+    return accounts[0]
 
 
 async def _list_accounts(db: Connection, tenant_id: UUID, who: str) -> list[Account]:

@@ -7,19 +7,22 @@ from courses.course import Course, Lesson, Module, Passage
 from db import Connection
 
 
-async def find_course(db: Connection, tenant_id: UUID, key: str) -> Course | None:
-    """The published course with this course_id, else id, else slug. The key may be any text."""
+async def find_course(
+    db: Connection, tenant_id: UUID, key: str, *, unpublished: bool = False
+) -> Course | None:
+    """The course with this course_id, else id, else slug. The key may be any text."""
     if not is_storable(key):
         return None
     row = await db.fetchrow(
         """select id, course_id, slug, title, description, learning_objectives
            from courses
-           where tenant_id = $1 and coalesce(is_published, true)
+           where tenant_id = $1 and ($3 or coalesce(is_published, true))
              and (course_id = $2 or id::text = lower($2) or slug = $2)
            order by course_id = $2 desc nulls last, id::text = lower($2) desc
            limit 1""",
         tenant_id,
         key,
+        unpublished,
     )
     return None if row is None else _course_of_row(row)
 

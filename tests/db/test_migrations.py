@@ -37,6 +37,8 @@ LANDED = {
     "0014_erasures.sql": "a76ba100d007e4ce",
     "0015_storing_choice.sql": "d79d3be7af16b796",
     "0016_retention.sql": "135c66f572e14749",
+    "0017_course_staff.sql": "09f3d46ac0abb1b2",
+    "0018_access_log.sql": "9c07c1abd33dada7",
 }
 EMPTY = "t_empty"
 

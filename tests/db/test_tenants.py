@@ -13,10 +13,12 @@ import db as database_package
 from db import (
     Connection,
     Pool,
+    access_log,
     account_settings,
     accounts,
     attendance,
     auth_sessions,
+    course_staff,
     courses,
     create_pool,
     enrollments,
@@ -82,6 +84,9 @@ async def fill(pool: Pool, slug: str) -> Ids:
         account = await make_learner(db, tenant.id, f"learner of {slug}")
         await rooms.ensure_room_learner(db, tenant.id, room.id, account.id, lesson.id)
         await enrollments.ensure_enrollment(db, tenant.id, account.id, course.id)
+        await course_staff.ensure_staff(db, tenant.id, course.id, account.id, "teacher")
+        read = [access_log.WordsRead(session_id, account.id)]
+        await access_log.record_reads(db, tenant.id, None, "export", read, NOW)
         await progress.record_visit(db, tenant.id, account.id, lesson.id, NOW)
         await quizzes.start_quiz(db, tenant.id, account.id, lesson.id)
         await rate_limits.count_request(db, tenant.id, account.id, "token", 1, NOW)
@@ -134,8 +139,10 @@ async def theirs(pool: Pool) -> Ids:
 
 
 READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
+    (access_log.list_reads, ("account_id",), {"limit": 5}),
     (accounts.find_account, ("account_id",), {}),
     (auth_sessions.find_signed_in, ("session_key",), {"now": NOW}),
+    (course_staff.list_staff, ("course_id",), {}),
     (courses.find_lesson, ("lesson_id",), {}),
     (courses.find_module, ("course_id", "module_id"), {}),
     (courses.list_lessons, ("module_id",), {}),
@@ -217,6 +224,10 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(rooms.record_greeting, theirs.room_id, theirs.account_id, NOW)
     await refused(rooms.ensure_room_learner, theirs.room_id, ours.account_id, None)
     await refused(enrollments.ensure_enrollment, theirs.account_id, theirs.course_id)
+    read = access_log.WordsRead(theirs.session_id, theirs.account_id)
+    await refused(access_log.record_reads, None, "export", [read], NOW)
+    await refused(course_staff.ensure_staff, theirs.course_id, ours.account_id, "teacher")
+    await refused(course_staff.delete_staff, theirs.course_id, theirs.account_id)
     await refused(progress.record_visit, *foreign, NOW)
     await refused(progress.update_progress, *foreign, completed=True, now=NOW)
     said = segment(theirs.session_id, "foreign", 0, None)
@@ -265,7 +276,9 @@ async def test_without_a_tenant_no_row_is_visible(database: Database, ours: Ids)
 
 def test_every_function_of_a_table_takes_connection_and_tenant_first() -> None:
     modules = (
+        access_log,
         accounts,
+        course_staff,
         courses,
         enrollments,
         progress,

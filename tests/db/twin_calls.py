@@ -14,12 +14,14 @@ from obstore.store import MemoryStore
 import db as database_package
 from courses.tree import CourseTree
 from db import Connection, accounts, fetch_one
+from db.access_log import WordsRead
 from db.auth_sessions import LIFE, ProviderSession
 from db.erasures import Erasure, Kind
 from db.event_kinds import AgentDispatched, SessionStarted
 from db.local_inbox import MediaEvent
 from db.notices import KEPT
 from db.retention import KINDS, Removal
+from db.sessions import Session
 from db.stays import FINISHED, JOINED, ParticipantRow, Stay
 from db.storage import Storage
 from tests.db.rows import NOW, at, segment
@@ -29,8 +31,9 @@ from tests.db.twins import Call, PerTenant, parameters
 Arguments = dict[str, Any]
 JOB = UUID("00000000-0000-4000-8000-000000000007")
 # see twin_states
-ERASURE, GONE_ACCOUNT, GONE_SESSION, CLEO, DINA, OWN_SESSION = (
-    UUID(f"00000000-0000-4000-8000-0000000000{end}") for end in ("e1", "a1", "a2", "b1", "b2", "d1")
+ERASURE, GONE_ACCOUNT, GONE_SESSION, CLEO, DINA, OWN_SESSION, OTHER_COURSE = (
+    UUID(f"00000000-0000-4000-8000-0000000000{end}")
+    for end in ("e1", "a1", "a2", "b1", "b2", "d1", "02")
 )
 
 
@@ -83,6 +86,10 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "session_ids": [ids.session_id], "room_sid": "RM_1", "room_sids": ["RM_1"],
         "now": at(60), "at": at(60), "ended_at": at(60), "changes": {"theme": "dark"},
         "role": "learner", "key": ids.course_id.hex, "listener_id": ids.account_id, "limit": 5,
+        "course_key": "tiny-course", "words": [WordsRead(ids.session_id, CLEO)],
+        "session": Session(
+            ids.session_id, ids.tenant_id, ids.room_id, "tutor", "active", NOW, None, ""
+        ),
         "rows": [stay, replace(stay, sid="PA_2", left_at=None)], "margin": timedelta(seconds=5),
         "segment_ids": ["late"], "account_ids": [ids.account_id], "started_at": [at(-9)],
         "event": AgentDispatched(epoch=7), "query": "words or apple", "tree": tree, "option": 0,
@@ -132,7 +139,12 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
     begun = SessionStarted(kind="tutor", room_id=ids.room_id, room_sid="RM_1")
     answer = replace(segment(ids.session_id, "new", 1, None), in_reply_to="e")
     letter = {"session_id": str(ids.session_id), "in_reply_to": "e"}
+    known = {"words": [WordsRead(ids.session_id, ids.account_id)], "now": NOW}
     return {
+        "access_log.record_reads": [
+            {"reader": None, "route": "search"}, {"reader": None, "route": "export", **known},
+            {"reader": given["account"], "route": "transcript"},
+        ],
         "accounts.ensure_account": [
             {"name": "new name"}, {"name": "new name", "issued_at": at(60)},
             {"name": "n", "subject": "new", "email": "invited@school.example"},
@@ -146,6 +158,14 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "auth_sessions.delete_ended_sessions": [{}, {"now": at(60) + LIFE}],
         "attendance.reconcile_stays": [
             {"present": []}, {"present": strangers[0]}, {"present": strangers[1], "at": at(600)},
+        ],
+        "course_staff.ensure_staff": [
+            {"role": "mentor"}, {"role": "mentor", "account_id": CLEO},
+            {"role": "mentor", "course_id": OTHER_COURSE},
+        ],
+        "course_staff.may_teach": [{}, {"course_id": OTHER_COURSE}],
+        "course_staff_commands.change_staff": [
+            {"role": "mentor"}, {"role": None}, {"who": "badr@school.example"},
         ],
         "courses.find_course": [{"key": tree.course.slug}, {"key": str(ids.course_id)}],
         "deleting.delete_account": [

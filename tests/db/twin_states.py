@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from db import Connection, accounts, attendance, rooms, transcripts
+from db import Connection, access_log, accounts, attendance, rooms, transcripts
 from db.stays import ParticipantRow
 from tests.db.rows import NOW, at, make_learner, segment
 from tests.db.test_tenants import Ids
@@ -29,6 +29,8 @@ async def enrich(db: Connection, ids: Ids) -> None:
     await attendance.upsert_participants(db, ids.tenant_id, [stay, more])
     tutor = [segment(ids.session_id, key, start, None) for key, start in (("r", 3), ("t", 50))]
     await transcripts.insert_segments(db, ids.tenant_id, tutor)
+    read = access_log.WordsRead(ids.session_id, ids.account_id)
+    await access_log.record_reads(db, ids.tenant_id, badr, "transcript", [read], NOW)
     await accounts.update_blocked_at(db, ids.tenant_id, badr.id, NOW)
     await accounts.insert_invited(db, ids.tenant_id, "invited@school.example", "admin")
 
@@ -60,6 +62,8 @@ update quiz_runs set hint_level = 2;
 insert into courses (tenant_id, id, slug, title)
 select tenant_id, '00000000-0000-4000-8000-000000000002', 'other', 'Other' from courses
 where slug = 'tiny-course';
+insert into course_staff (tenant_id, course_id, account_id, role)
+select tenant_id, course_id, null, 'mentor' from course_staff;
 insert into modules (tenant_id, id, course_id, title, order_index)
 select tenant_id, '00000000-0000-4000-8000-000000000003', '00000000-0000-4000-8000-000000000002',
        'Elsewhere', 0 from courses where slug = 'other';
@@ -132,6 +136,9 @@ ONLY_FIRST = (
                now(), now(), 1, 1)""",
     """update livekit_participants set left_at = joined_at + interval '13 seconds'
        where tenant_id = $1 and left_at is null""",
+    """insert into course_staff (tenant_id, course_id, account_id, role)
+       values ($1, '00000000-0000-4000-8000-000000000002',
+               '00000000-0000-4000-8000-0000000000b1', 'mentor')""",
     "update accounts set claims_at = '2027-01-01' where tenant_id = $1 and subject like 'dev:l%'",
 )
 ONLY_SECOND = (
@@ -146,6 +153,7 @@ ONLY_SECOND = (
        select tenant_id, session_id, 99, 'agent.left', version, at, payload, hash, 'gone:0'
        from session_state_events where tenant_id = $1 and seq = 1""",
     "delete from erased_segments where tenant_id = $1",
+    "delete from course_staff where tenant_id = $1 and account_id is not null",
     "delete from erasures where tenant_id = $1",
     """update livekit_participants set left_at = joined_at + interval '33 seconds'
        where tenant_id = $1 and sid = 'PA_1'""",

@@ -1,0 +1,13 @@
+"""Every read of another person's words is recorded."""
+
+from pathlib import Path
+
+from db.migrate import run_script
+
+revision = "0018"
+down_revision = "0017"
+
+
+def upgrade() -> None:
+    """Runs the file of the same name."""
+    run_script(Path(__file__).with_suffix(".sql"))
