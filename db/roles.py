@@ -1,7 +1,7 @@
 """Roles: who may do what. The only module that checks a role by name.
 
 An account has one role in its tenant, set by its sign-in. `PERMISSIONS` lists what that role allows
-everywhere in the tenant. Rules that depend on a lesson or a session are functions below.
+everywhere in the tenant. Rules that depend on a lesson, a course or a session are functions below.
 """
 
 from collections.abc import Iterable, Mapping
@@ -11,19 +11,21 @@ from uuid import UUID
 from courses.course import Lesson
 from db import Connection, Forbidden, NotFound
 from db.accounts import Account
-from db.rooms import find_room_learner
+from db.course_staff import may_teach
+from db.rooms import find_room_by_id, find_room_learner
 from db.sessions import Session, find_session
 from protocol import Role
 
 Permission = Literal[
     "see_unpublished",  # lessons and modules
+    "teach",  # see what learners say, in courses of one's own and in courses without staff
     "see_any_session",  # and all that was said in it
     "read_event_logs",
     "read_notices",
 ]
 
-STAFF: frozenset[Permission] = frozenset({"see_unpublished", "see_any_session"})
-ADMIN: frozenset[Permission] = STAFF | {"read_event_logs", "read_notices"}
+STAFF: frozenset[Permission] = frozenset({"see_unpublished", "teach"})
+ADMIN: frozenset[Permission] = STAFF | {"see_any_session", "read_event_logs", "read_notices"}
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "learner": frozenset(),
     "teacher": STAFF,
@@ -62,12 +64,34 @@ def may_see_lesson(account: Account, lesson: Lesson) -> bool:
 async def select_visible_session(
     db: Connection, tenant_id: UUID, account: Account, session_id: UUID
 ) -> Session:
-    """Raises NotFound unless the account was in the room or may see any session."""
+    """Raises NotFound unless the account was in the room or may see what its learners say."""
     session = await find_session(db, tenant_id, session_id)
     if session is None:
         raise NotFound("session")
-    if not has_permission(account, "see_any_session") and not await find_room_learner(
-        db, tenant_id, session.room_id, account.id
-    ):
+    if await find_room_learner(db, tenant_id, session.room_id, account.id):
+        return session
+    if not await sees_whole_session(db, tenant_id, account, session):
         raise NotFound("session")
     return session
+
+
+async def sees_whole_session(
+    db: Connection, tenant_id: UUID, account: Account, session: Session
+) -> bool:
+    """Whether the account sees all that was said, not only what it heard itself."""
+    room = await find_room_by_id(db, tenant_id, session.room_id)
+    return await sees_learners_of(db, tenant_id, account, room.course_id if room else None)
+
+
+async def sees_learners_of(
+    db: Connection, tenant_id: UUID, account: Account, course_id: UUID | None
+) -> bool:
+    """Whether the account sees what the learners of a course say and do.
+
+    Without a course, such as in a room of its own, only admins do.
+    """
+    if has_permission(account, "see_any_session"):
+        return True
+    if course_id is None or not has_permission(account, "teach"):
+        return False
+    return await may_teach(db, tenant_id, course_id, account.id)

@@ -13,6 +13,7 @@ from db.local_inbox import LocalInbox
 from db.storage import open_storage
 from settings import Settings
 from web import (
+    access_log,
     account_settings,
     courses,
     error_responses,
@@ -82,7 +83,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(SecurityHeaders, headers=app.state.security_headers)
     app.add_middleware(AccessLog)
     error_responses.register_error_handlers(app)
-    accounts = (sign_in, oidc_sign_in, account_settings, own_transcripts)
+    accounts = (sign_in, oidc_sign_in, account_settings, own_transcripts, access_log)
     sessions = (tutor_rooms, transcripts, events, webhooks)
     for part in (*accounts, courses, files, *sessions, notices, health, pages):
         app.include_router(part.router)

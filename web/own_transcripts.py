@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from db import tenant_tx
+from db.access_log import WordsRead, record_reads
 from db.erasing import erase_words
 from db.heard_transcripts import SegmentHit, list_conversations, search_heard_segments
 from db.roles import select_visible_session
@@ -95,6 +96,10 @@ async def get_own_transcripts(
         if q.strip():
             hits = await search_heard_segments(
                 *whose, q, lesson_id=lesson_id, module_id=module_id, mine=mine
+            )
+            read = [WordsRead(hit.session_id, hit.account_id) for hit in hits if hit.account_id]
+            await record_reads(
+                db, caller.tenant_id, caller.account, "search", read, running.clock()
             )
             return OwnTranscripts(
                 talks=[], hits=[_heard_segment(hit, caller.account.id) for hit in hits]

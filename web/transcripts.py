@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from db import tenant_tx
-from db.roles import has_permission, select_visible_session
+from db.access_log import WordsRead, record_reads
+from db.roles import sees_whole_session, select_visible_session
 from db.transcripts import Segment, list_heard_segments, list_segments
 from web.camel import CamelModel
 from web.dependencies import Caller, Running, limited
@@ -55,14 +56,18 @@ class Transcript(CamelModel):
 async def get_transcript(
     session_id: UUID, running: Running, caller: Caller, form: Format = "json"
 ) -> Response:
-    """The transcript of a session: all of it for staff, what they could hear for a learner."""
+    """The transcript of a session: all of it for its teachers, for others what they heard."""
     account = caller.account
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         session = await select_visible_session(db, caller.tenant_id, account, session_id)
-        if has_permission(account, "see_any_session"):
+        if await sees_whole_session(db, caller.tenant_id, account, session):
             stored = await list_segments(db, caller.tenant_id, session_id)
         else:
             stored = await list_heard_segments(db, caller.tenant_id, session_id, account.id)
+        # an answer repeats what the learner it was said to has asked
+        owners = [s.account_id or s.to_account_id for s in stored]
+        read = [WordsRead(session_id, owner) for owner in owners if owner is not None]
+        await record_reads(db, caller.tenant_id, account, "transcript", read, running.clock())
     segments = [_transcript_segment(segment, session.started_at, account.id) for segment in stored]
     headers = {"Cache-Control": "no-store"}
     if form == "txt":

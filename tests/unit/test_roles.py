@@ -13,14 +13,17 @@ from protocol import Role
 
 ALLOWED: list[tuple[Role, Permission, bool]] = [
     ("learner", "see_unpublished", False),
+    ("learner", "teach", False),
     ("learner", "see_any_session", False),
     ("learner", "read_event_logs", False),
     ("learner", "read_notices", False),
     ("teacher", "see_unpublished", True),
-    ("teacher", "see_any_session", True),
+    ("teacher", "teach", True),
+    ("teacher", "see_any_session", False),
     ("teacher", "read_event_logs", False),
     ("teacher", "read_notices", False),
     ("admin", "see_unpublished", True),
+    ("admin", "teach", True),
     ("admin", "see_any_session", True),
     ("admin", "read_event_logs", True),
     ("admin", "read_notices", True),

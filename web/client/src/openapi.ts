@@ -178,6 +178,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/me/reads": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Own Reads
+         * @description Who has read the caller's words: teachers, admins, classmates in the room, operators.
+         */
+        get: operations["get_own_reads"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/courses": {
         parameters: {
             query?: never;
@@ -373,7 +393,7 @@ export interface paths {
         };
         /**
          * Get Transcript
-         * @description The transcript of a session: all of it for staff, what they could hear for a learner.
+         * @description The transcript of a session: all of it for its teachers, for others what they heard.
          */
         get: operations["get_transcript"];
         put?: never;
@@ -1353,6 +1373,50 @@ export interface components {
             /** Erased */
             erased: number;
         };
+        /**
+         * WordsReadEntry
+         * @description Somebody has read what the caller said in a session.
+         */
+        WordsReadEntry: {
+            /**
+             * At
+             * Format: date-time
+             * @description The minute. Reads of the same words within it are one entry
+             */
+            at: string;
+            /**
+             * Readerrole
+             * @enum {string}
+             */
+            readerRole: "operator" | "admin" | "teacher" | "learner";
+            /**
+             * Readername
+             * @description Null for an operator or a deleted account
+             */
+            readerName: string | null;
+            /**
+             * Route
+             * @enum {string}
+             */
+            route: "transcript" | "search" | "export";
+            /**
+             * Sessionid
+             * @description Null if the session was deleted
+             */
+            sessionId: string | null;
+            /** Sessionstartedat */
+            sessionStartedAt: string | null;
+            /** Moduletitle */
+            moduleTitle: string | null;
+        };
+        /**
+         * WordsReads
+         * @description The newest 200 entries, newest first. An export contains all.
+         */
+        WordsReads: {
+            /** Reads */
+            reads: components["schemas"]["WordsReadEntry"][];
+        };
     };
     responses: never;
     parameters: never;
@@ -2132,6 +2196,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["WordsErased"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Your role does not allow it, or your account is blocked */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflicts with what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, a parameter or an id is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media server, the database or the identity provider does not respond */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_own_reads: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WordsReads"];
                 };
             };
             /** @description Not signed in */
