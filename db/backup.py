@@ -129,6 +129,8 @@ async def _migrate_as_owner(dsn: str) -> None:
 
 async def replay_erasures(settings: Settings, dsn: str) -> int:
     """Erases again what this host has noted as erased. Returns how many erasures it repeated."""
+    if not settings.erasures_path.exists():  # opening the storage would create its folder
+        return 0
     db = await asyncpg.connect(dsn)
     try:
         return await replay_notes(db, open_storage(settings), settings.erasures_path)

@@ -247,22 +247,16 @@ async def test_migration_repeats_erasures_that_a_server_restored_by_itself(
     assert "repeated" not in output
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
+async def test_command_that_erases_nothing_says_why(planted: Planted) -> None:
+    for arguments, message in (
         (("erase-account", "nobody", "--yes"), "no account has"),
         (("erase-account", f"{NAME}@school"), "pass --yes"),
         (("erase-account", f"{NAME}@school", "--tenant", "none", "--yes"), "no tenant none"),
         (("erase-session", "nothing", "--yes"), "is not the id of a session"),
         (("erase-session", "00000000-0000-4000-8000-000000000001", "--yes"), "no session"),
-    ],
-)
-async def test_command_that_erases_nothing_says_why(
-    planted: Planted, arguments: tuple[str, ...], message: str
-) -> None:
-    code, output = await planted.host.run_command(*arguments)
-    assert code == 1
-    assert message in output
+    ):
+        code, output = await planted.host.run_command(*arguments)
+        assert (code, message in output) == (1, True), arguments
     assert "public.accounts" in await tables_with(planted.host.database, NAME)
 
 
@@ -271,6 +265,20 @@ async def test_running_session_is_not_erased(planted: Planted) -> None:
         await db.execute("update sessions set status = 'active', ended_at = null")
     code, output = await planted.host.run_command("erase-session", str(planted.session_id), "--yes")
     assert (code, "is running" in output) == (1, True)
+
+
+async def test_watcher_removes_an_erased_person_from_its_inbox(planted: Planted) -> None:
+    """The command ran on another host, which has its own inbox."""
+    host, other = planted.host, OperatedHost(planted.host.database, planted.host.home / "other")
+    await other.run_command("erase-account", str(planted.person.id), "--yes")
+    assert files_with(host.home / "inbox", planted.person.identity) != set()
+    inbox = LocalInbox(host.settings.inbox_path)
+    watch = ErasureWatch(planted.pool, inbox, host.settings.erasures_path)
+    await watch.note_new()
+    await watch.sweep_inbox()
+    await inbox.close()
+    assert files_with(host.home / "inbox", planted.person.identity) == set()
+    assert files_with(host.home / "erasures", str(planted.person.id)) == {"erasures.jsonl"}
 
 
 async def test_account_is_found_by_its_subject(planted: Planted) -> None:
