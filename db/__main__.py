@@ -26,6 +26,7 @@ from db.storage import StorageUnavailable, open_storage
 from db.tenants import DEFAULT, ensure_tenant, find_tenant
 from db.verify import verify_logs
 from settings import Settings, SettingsError, prepare_settings
+from settings.needs import Process
 
 SAMPLE = Path(__file__).parent / "sample"
 
@@ -65,7 +66,7 @@ def main() -> int:
     arguments = parse_arguments()
     telemetry.start_logging("postgres" if arguments.command == "serve" else "database")
     try:
-        asyncio.run(run_until_stopped(arguments, prepare_settings("db")))
+        asyncio.run(run_until_stopped(arguments, prepare_settings(needs_of(arguments.command))))
     except asyncio.CancelledError:
         sys.stderr.write("stopped\n")
         return 1
@@ -82,6 +83,11 @@ def main() -> int:
         sys.stderr.write(f"the database does not respond ({error}): start `python -m db serve`\n")
         return 1
     return 0
+
+
+def needs_of(command: str) -> Process:
+    """Deleting is a right of the role that runs the background jobs."""
+    return "jobs" if command in ("erase-account", "erase-session", "retention") else "db"
 
 
 async def run_until_stopped(arguments: argparse.Namespace, settings: Settings) -> None:

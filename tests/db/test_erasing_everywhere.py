@@ -281,7 +281,12 @@ async def test_watcher_removes_an_erased_person_from_its_inbox(planted: Planted)
     assert files_with(host.home / "erasures", str(planted.person.id)) == {"erasures.jsonl"}
 
 
-async def test_account_is_found_by_its_subject(planted: Planted) -> None:
+async def test_account_is_erased_by_its_subject_with_the_secrets_of_the_jobs_alone(
+    planted: Planted,
+) -> None:
+    host = planted.host
+    del host.env["DATABASE_OWNER_URL"]
+    host.env |= {"BODH_ENV": "production", "DATABASE_URL": "", "STORAGE_SECRET": "s"}
     code, output = await planted.host.run_command("erase-account", f"{NAME}@school", "--yes")
     assert code == 0, output
     assert await tables_with(planted.host.database, NAME) == set()
