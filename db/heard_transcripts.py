@@ -58,6 +58,19 @@ class SegmentHit:
         return found
 
 
+async def list_listeners(
+    db: Connection, tenant_id: UUID, session_id: UUID
+) -> dict[str, frozenset[UUID]]:
+    """The accounts that heard each segment of a session, by the segment's id."""
+    rows = await db.fetch(
+        """select id, array_agg(listener_id) as listeners from heard_segments
+           where tenant_id = $1 and session_id = $2 group by id""",
+        tenant_id,
+        session_id,
+    )
+    return {row["id"]: frozenset(row["listeners"]) for row in rows}
+
+
 async def list_conversations(
     db: Connection,
     tenant_id: UUID,

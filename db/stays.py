@@ -18,6 +18,7 @@ FINISHED = "room_finished"
 # who reported left_at; a higher one overrules a lower one
 INFERRED, AGENT, SERVER = 0, 1, 2
 
+HEARD_AFTER = timedelta(seconds=1)  # of presence before the end of what was said
 MARGIN = timedelta(seconds=5)  # for clocks that differ, and for events in transit
 
 

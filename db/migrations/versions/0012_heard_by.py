@@ -1,0 +1,13 @@
+"""Shows a segment only to those who were present for a second when it ended."""
+
+from pathlib import Path
+
+from db.migrate import run_script
+
+revision = "0012"
+down_revision = "0011"
+
+
+def upgrade() -> None:
+    """Runs the file of the same name."""
+    run_script(Path(__file__).with_suffix(".sql"))
