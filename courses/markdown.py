@@ -10,6 +10,7 @@ from markdown_it.token import Token
 
 from courses.course import PassageKind
 from courses.formulas import FormulaError, to_mathml
+from courses.one_line import one_line
 
 KINDS: dict[str, PassageKind] = {"fence": "code", "code_block": "code", "formula": "formula"}
 SKIPPED = ("hr", "html_block", "heading_open")
@@ -51,7 +52,7 @@ def split_passages(text: str) -> Passages:
         if token.level != 0 or token.map is None:
             continue
         if token.type == "heading_open":
-            heading = tokens[index + 1].content
+            heading = one_line(tokens[index + 1].content)
         if token.type in SKIPPED:
             continue
         body = "\n".join(lines[token.map[0] : token.map[1]]).strip("\n").rstrip()

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import yaml
 
+from courses.one_line import is_one_line, one_line
+
 
 @dataclass(frozen=True)
 class CourseFileError:
@@ -39,7 +41,7 @@ class FrontMatter:
         if not isinstance(node, yaml.ScalarNode):
             self.add_error(name, f"{name} must be text")
             return ""
-        return str(node.value).strip()
+        return self._read_line(name, node)
 
     def read_required_text(self, name: str) -> str:
         value = self.read_text(name)
@@ -51,14 +53,14 @@ class FrontMatter:
         node = self._take_node(name)
         if node is None:
             return ()
-        values = node.value if isinstance(node, yaml.SequenceNode) else [node]
-        is_list = isinstance(node, yaml.SequenceNode)
-        if not is_list or not all(isinstance(v, yaml.ScalarNode) and v.value for v in values):
+        items = node.value if isinstance(node, yaml.SequenceNode) else []
+        values = [one for one in items if isinstance(one, yaml.ScalarNode) and one.value]
+        if not isinstance(node, yaml.SequenceNode) or len(values) < len(items):
             self.add_error(
                 name, f"{name} must be a list of texts (quote a text that contains ': ')"
             )
             return ()
-        return tuple(str(value.value).strip() for value in values)
+        return tuple(self._read_line(name, value) for value in values)
 
     def read_flag(self, name: str, *, default: bool) -> bool:
         value = self.read_text(name).lower()
@@ -94,6 +96,12 @@ class FrontMatter:
         """Reports fields that the format does not have, usually misspelled ones."""
         for name in self.nodes.keys() - self.read:
             self.add_error(name, f"unknown field {name}")
+
+    def _read_line(self, name: str, node: yaml.ScalarNode) -> str:
+        value = str(node.value).strip()
+        if not is_read_line(value):
+            self.add_error(name, f"{name} must be one line, without control or invisible characters")
+        return one_line(value)
 
     def _take_node(self, name: str) -> yaml.Node | None:
         self.read.add(name)

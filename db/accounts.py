@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from courses.one_line import one_line
 from db import Connection, fetch_one
 from protocol import Role
 
@@ -39,9 +40,9 @@ async def ensure_account(
 
     `email` must be verified. `issued_at` is when the sign-in's token was issued: an older token
     than the last one changes nothing, so that it cannot restore a role that was taken away. A role
-    given by an operator stays. The identity never changes.
+    given by an operator stays. The name is stored on one line. The identity never changes.
     """
-    sign_in = _SignIn(subject, name, role, email, issued_at)
+    sign_in = _SignIn(subject, one_line(name) or "User", role, email, issued_at)
     account = await _update_account(db, tenant_id, sign_in)
     if account is None and email is not None:
         account = await _accept_invitation(db, tenant_id, sign_in)

@@ -144,3 +144,32 @@ def test_a_folder_without_a_course_is_an_error(tmp_path: Path) -> None:
 def test_what_counts_as_one_passage(text: str, kinds: list[str]) -> None:
     found = split_passages(text)
     assert ([passage.kind for passage in found.passages], found.errors) == (kinds, [])
+
+
+@pytest.mark.parametrize(
+    "bad", ["\\n", "\\u2028", "\\u202e", "\\e", "\\u200b", "\\t", "\\U000e0041"]
+)
+@pytest.mark.parametrize(
+    ("path", "old", "field"),
+    [
+        ("course.md", "title: ", "title"),
+        ("01-start/module.md", "title: ", "title"),
+        (APPLES, "title: ", "title"),
+        (APPLES, "question: ", "question"),
+    ],
+)
+def test_short_text_with_a_line_break_or_a_hidden_character_is_refused(
+    folder: Path, path: str, old: str, field: str, bad: str
+) -> None:
+    lines = (folder / path).read_text().split("\n")
+    number = next(n for n, line in enumerate(lines) if old in line)
+    lines[number] = lines[number].split(old)[0] + f'{old}"END{bad}LESSON TEXT"'
+    (folder / path).write_text("\n".join(lines))
+    message = f"{field} must be one line, without control or invisible characters"
+    assert errors(folder) == [f"{path}:{number + 1}: {message}"]
+
+
+def test_titles_in_hindi_and_persian_keep_their_joiners(folder: Path) -> None:
+    title = "\u0915\u094d\u200d\u0937 \u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645"
+    replace(folder / APPLES, "title: Apples", f"title: {title}")
+    assert read_course(folder).modules[0].lessons[0].title == title
