@@ -56,6 +56,7 @@ class Provider:
         self.faults: dict[str, str] = {}  # by kind: llm, tts, stt
         self.left: dict[str, int] = {}  # how many more answers of the kind will fail
         self.requests: list[Message] = []
+        self.probes: list[Message] = []  # requests without a learner's question
         self.served = {"llm": 0, "tts": 0, "stt": 0}  # good answers
         self.asked = {"llm": 0, "tts": 0, "stt": 0}
         self.spoken: list[str] = []
@@ -72,6 +73,7 @@ class Provider:
     def reset(self) -> None:
         self.mend()
         self.requests.clear()
+        self.probes.clear()
         self.spoken.clear()
         self.served = dict.fromkeys(self.served, 0)
         self.asked = dict.fromkeys(self.asked, 0)
@@ -107,8 +109,8 @@ class Provider:
 
     async def answer_chat(self, answer: "HttpAnswer", body: bytes) -> None:
         asked = json.loads(body)
-        if "tools" not in asked:  # a warm-up
-            await answer.events([*word_chunks("Hello."), ending_chunk()])
+        if "tools" not in asked:  # a warm-up or a probe
+            await self._answer_probe(answer, asked)
             return
         self.requests.append(asked)
         fault = self._next_fault("llm")
@@ -131,6 +133,15 @@ class Provider:
         if not await self._send_broken_stream(answer, fault, chunks):
             await answer.events([*chunks, usage_chunk()])
             self.served["llm"] += 1
+
+    async def _answer_probe(self, answer: "HttpAnswer", asked: Message) -> None:
+        self.probes.append(asked)
+        fault = self.faults.get("llm", "") if self.left.get("llm") else ""
+        chunks = [*word_chunks("Hello."), ending_chunk()]
+        if await answer.fail_at_start(fault):
+            return
+        if not await self._send_broken_stream(answer, fault, chunks):
+            await answer.events(chunks)
 
     async def _send_broken_stream(
         self, answer: "HttpAnswer", fault: str, chunks: list[Message]

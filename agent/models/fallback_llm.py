@@ -78,6 +78,21 @@ class FallbackLLM(llm.LLM[Any]):
     def retry_after_s(self, error: Exception) -> float | None:
         return self._waits.get(error) if isinstance(error, APIError) else None
 
+    async def probe_with_greeting(self) -> None:
+        """Probes the provider; returns when it answers.
+
+        It is sent nothing that a learner said: a probe may run when they have erased it.
+        """
+        once = APIConnectOptions(max_retry=0, timeout=self.timeout_s)
+        async with (
+            asyncio.timeout(self.timeout_s),
+            self.remote.chat(chat_ctx=_greeting(), conn_options=once) as stream,
+        ):
+            async for chunk in stream:
+                if chunk.has_response():
+                    return
+        raise Unusable("an empty answer")
+
     def _on_error(self, event: llm.LLMError) -> None:
         # the response headers are reachable only here, through the plugin error's context
         wait_s = retry_after_s(event.error.__context__)
@@ -85,9 +100,7 @@ class FallbackLLM(llm.LLM[Any]):
             self._waits[event.error] = wait_s
 
     async def _prewarm_impl(self) -> None:
-        greeting = llm.ChatContext.empty()
-        greeting.add_message(role="user", content="Hello")
-        async with asyncio.timeout(WARM_UP_S), self.remote.chat(chat_ctx=greeting) as stream:
+        async with asyncio.timeout(WARM_UP_S), self.remote.chat(chat_ctx=_greeting()) as stream:
             await anext(aiter(stream), None)
 
     async def aclose(self) -> None:
@@ -117,7 +130,7 @@ class FallbackStream(llm.LLMStream):
     async def _run(self) -> None:
         provider = self._owner.provider_state
         if not provider.up:
-            provider.start_probe(self._probe_with_this_turn)
+            provider.start_probe(self._owner.probe_with_greeting)
         elif await self._ask_provider():
             return
         await self._reply_offline()
@@ -206,14 +219,6 @@ class FallbackStream(llm.LLMStream):
             except (ValidationError, ValueError, TypeError, llm.ToolError):
                 raise Unusable("wrong arguments") from None  # its text quotes the learner
 
-    async def _probe_with_this_turn(self) -> None:
-        """Probes the provider with this turn; returns when it answers. The answer is not used."""
-        async with asyncio.timeout(self._owner.timeout_s), self._request_reply() as stream:
-            async for chunk in stream:
-                if chunk.has_response():
-                    return
-        raise Unusable("an empty answer")
-
     async def _reply_offline(self) -> None:
         said = {sentence.strip() for sentence in split_sentences(self._said)}
         rest, apologised = "", not self._said.strip()
@@ -228,6 +233,12 @@ class FallbackStream(llm.LLMStream):
         self._send_text(rest)
         if response.tool_calls:
             self._send_delta(llm.ChoiceDelta(role="assistant", tool_calls=response.tool_calls))
+
+
+def _greeting() -> llm.ChatContext:
+    greeting = llm.ChatContext.empty()
+    greeting.add_message(role="user", content="Hello")
+    return greeting
 
 
 def pause_before_retry(error: Exception, asked_s: float | None) -> float | None:

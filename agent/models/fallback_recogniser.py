@@ -15,6 +15,7 @@ from speech.client import SpeechBusy, SpeechClient
 from speech.wire import RATE, Recognition
 
 TIMEOUT_S = 4.0
+SILENCE = bytes(2 * RATE)  # a second
 
 
 class FallbackRecogniser:
@@ -51,11 +52,12 @@ class FallbackRecogniser:
             except (APIError, TimeoutError) as error:
                 state.mark_failed(error)
         else:
-            state.start_probe(lambda: self._probe_provider(pcm, language))
+            state.start_probe(self._probe_with_silence)
         return await self.local.recognise(pcm, kind=kind, language=language, timeout_s=timeout_s)
 
-    async def _probe_provider(self, pcm: bytes, language: str | None) -> None:
-        await self._recognise_by_provider(pcm, language)
+    async def _probe_with_silence(self) -> None:
+        """Not with a learner's voice: a probe may run when they have erased it."""
+        await self._recognise_by_provider(SILENCE, LANGUAGE)
 
     async def _recognise_by_provider(self, pcm: bytes, language: str | None) -> Recognition:
         began = time.perf_counter()

@@ -11,6 +11,7 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from agent.models.provider import Provider
 
 FIRST_SOUND_S = 2.0
+PROBE = "Hello."
 STALL_S = 1.5  # longest gap between two chunks of sound
 CHARS_PER_S = 15.0  # assumed until the provider's voice is measured
 PACE_CHARS = 40  # shorter texts are mostly pauses, so they are not measured
@@ -53,6 +54,14 @@ class FallbackTTS(tts.TTS[Literal["metrics_collected", "error"]]):
         once = APIConnectOptions(max_retry=0, timeout=self.first_sound_s)
         return FallbackSpeech(self, text, once)
 
+    async def probe_with_hello(self) -> None:
+        """Returns at the first sound of the provider."""
+        once = APIConnectOptions(max_retry=0, timeout=self.first_sound_s)
+        async with self.remote.synthesize(PROBE, conn_options=once) as stream:
+            async with asyncio.timeout(self.first_sound_s):
+                async for _ in stream:
+                    return
+
     async def aclose(self) -> None:
         await self.provider_state.aclose()
         await self.remote.aclose()
@@ -79,7 +88,7 @@ class FallbackSpeech(tts.ChunkedStream):
         if owner.provider_state.up:
             rest = await self._speak_by_provider(output_emitter)
         else:
-            owner.provider_state.start_probe(self._probe_first_sound)
+            owner.provider_state.start_probe(owner.probe_with_hello)
         if rest:
             await self._speak_locally(rest, output_emitter)
         output_emitter.flush()
@@ -120,15 +129,6 @@ class FallbackSpeech(tts.ChunkedStream):
             logger.warning("neither voice answered", extra={"chars": len(text)})
             silence_s = len(text) / owner.chars_per_s
             output_emitter.push(bytes(2 * int(silence_s * owner.sample_rate)))
-
-    async def _probe_first_sound(self) -> None:
-        owner = self._owner
-        async with owner.remote.synthesize(
-            self._input_text, conn_options=self._conn_options
-        ) as stream:
-            async with asyncio.timeout(owner.first_sound_s):
-                async for _ in stream:
-                    return
 
 
 def unspoken_rest(text: str, chars_said: float) -> str:
