@@ -79,6 +79,7 @@ class ConsoleTalk:
     def __init__(self, asker: Asker, library: MemoryLibrary, pace: Pace) -> None:
         self.asker = asker
         self.rate = 1.0
+        self.overheard: tuple[tuple[str, str], ...] = ()  # nobody else is here
         self._library = library
         self._pace = pace
 

@@ -99,8 +99,10 @@ class FrontMatter:
 
     def _read_line(self, name: str, node: yaml.ScalarNode) -> str:
         value = str(node.value).strip()
-        if not is_read_line(value):
-            self.add_error(name, f"{name} must be one line, without control or invisible characters")
+        if not is_one_line(value):
+            self.add_error(
+                name, f"{name} must be one line, without control or invisible characters"
+            )
         return one_line(value)
 
     def _take_node(self, name: str) -> yaml.Node | None:

@@ -87,6 +87,15 @@ class AgentLeft(_Payload):
     epoch: Count
 
 
+class TurnRetried(_Payload):
+    """The agent of that epoch answers a turn again, during which the agent before it was lost."""
+
+    type: Literal["turn.retried"] = "turn.retried"
+    version: Literal[1] = 1
+    epoch: Count
+    segment_id: SegmentId
+
+
 class LessonChanged(_Payload):
     """A learner's lesson changed. Also logged for the lesson with which they enter."""
 
@@ -123,7 +132,7 @@ class SlideAdvanced(_Payload):
 
 LifeEvent: TypeAlias = SessionStarted | BothPresent | SessionResumed | SessionEnded
 PresenceEvent: TypeAlias = ParticipantJoined | ParticipantLeft
-AgentEvent: TypeAlias = AgentDispatched | AgentLost | AgentLeft
+AgentEvent: TypeAlias = AgentDispatched | AgentLost | AgentLeft | TurnRetried
 StageEvent: TypeAlias = LessonChanged | ChatMessage | SceneSwitched | SlideAdvanced
 Event: TypeAlias = LifeEvent | PresenceEvent | AgentEvent | StageEvent
 

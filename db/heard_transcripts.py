@@ -60,11 +60,13 @@ class SegmentHit:
 
 async def list_listeners(
     db: Connection, tenant_id: UUID, session_id: UUID
-) -> dict[str, frozenset[UUID]]:
-    """The accounts that heard each segment of a session, by the segment's id."""
+) -> dict[str, frozenset[str]]:
+    """The identities that heard each segment of a session, by the segment's id."""
     rows = await db.fetch(
-        """select id, array_agg(listener_id) as listeners from heard_segments
-           where tenant_id = $1 and session_id = $2 group by id""",
+        """select s.id, array_agg(a.identity) as listeners
+           from heard_segments s
+           join accounts a on a.tenant_id = s.tenant_id and a.id = s.listener_id
+           where s.tenant_id = $1 and s.session_id = $2 group by s.id""",
         tenant_id,
         session_id,
     )

@@ -26,6 +26,7 @@ from db.event_kinds import (
     SessionStarted,
     SlideAdvanced,
     StageEvent,
+    TurnRetried,
     parse_event,
 )
 from protocol import SessionKind
@@ -112,6 +113,8 @@ def _apply_agent_event(view: SessionView, event: AgentEvent) -> SessionView:
         case AgentLost() | AgentLeft():
             gone = view.agent_gone or event.epoch == view.agent_epoch
             return replace(view, agent_gone=gone)
+        case TurnRetried():
+            return view
         case _:
             assert_never(event)
 

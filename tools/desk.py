@@ -1,6 +1,6 @@
 """The desk: what the tutor and its tools work with, and the learner who asks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -38,6 +38,10 @@ class Talk(Protocol):
 
     @property
     def rate(self) -> float: ...
+
+    @property
+    def overheard(self) -> Sequence[tuple[str, str]]:
+        """Who said what to others in the asker's presence, as name and words, oldest first."""
 
     async def change_lesson(self, lesson_id: UUID) -> None:
         """Moves the asker. Raises NotFound or Forbidden with a message that can be spoken."""

@@ -3,12 +3,13 @@
 import prompts
 from courses.lexemes import content_words
 from courses.library import PassageHit
+from courses.one_line import one_line
 from courses.pictures import describe_pictures
+from prompts.fence import defuse_fences, new_fence_code
 from tools.desk import Desk
 from tools.phrasing import join_with_and
 
 QUERY_CHARS = 400
-_LESSON_TEXT_FENCES = ("BEGIN LESSON TEXT", "END LESSON TEXT")
 
 
 async def find_passages(desk: Desk, question: str, limit: int) -> list[PassageHit]:
@@ -19,34 +20,40 @@ async def find_passages(desk: Desk, question: str, limit: int) -> list[PassageHi
 
 
 async def grounding_text(desk: Desk, hits: list[PassageHit]) -> str:
-    """The message before a question: the learner, their lesson and the marked passages."""
+    """The message before a question: the learner, their lesson and the marked passages.
+
+    Everything that people wrote is inside the fence, each short text on one line.
+    """
     found = await desk.find_lesson()
     number, lesson = found or (None, None)
     question = None
     if desk.lesson_id is not None:
         run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
         question = run.pending.prompt if run.pending else None
+    objectives = list(lesson.objectives) if lesson else []
     return prompts.render(
         "grounding",
-        learner=" ".join(_defuse_fences(desk.learner_name).split()),
+        code=new_fence_code(),
+        learner=_one_safe_line(desk.learner_name),
         number=number,
-        lesson=lesson.title if lesson else None,
-        objectives=join_with_and(list(lesson.objectives)) if lesson and lesson.objectives else None,
-        question=question,
+        lesson=_one_safe_line(lesson.title) if lesson else None,
+        objectives=_one_safe_line(join_with_and(objectives)) if objectives else None,
+        question=_one_safe_line(question) if question else None,
+        overheard="\n".join(_remark_line(*one) for one in desk.talk.overheard) or None,
         passages="\n\n".join(_passage_text(hit) for hit in hits) or prompts.render("no_passages"),
     )
 
 
 def _passage_text(hit: PassageHit) -> str:
     mark = f"[[{hit.lesson_number}.{hit.passage.number}]]"
-    heading = f" {hit.passage.heading}:" if hit.passage.heading else ""
-    return _defuse_fences(
-        f"{mark} ({hit.lesson_title}){heading}\n{describe_pictures(hit.passage.body)}"
-    )
+    heading = f" {_one_safe_line(hit.passage.heading)}:" if hit.passage.heading else ""
+    body = defuse_fences(describe_pictures(hit.passage.body))
+    return f"{mark} ({_one_safe_line(hit.lesson_title)}){heading}\n{body}"
 
 
-def _defuse_fences(text: str) -> str:
-    """Lower-cases fence lines, so that the text cannot end the lesson text around it."""
-    for fence in _LESSON_TEXT_FENCES:
-        text = text.replace(fence, fence.lower())
-    return text
+def _remark_line(name: str, words: str) -> str:
+    return f"{_one_safe_line(name)}: {_one_safe_line(words)}"
+
+
+def _one_safe_line(text: str) -> str:
+    return defuse_fences(one_line(text))

@@ -90,6 +90,11 @@ class RoomAgentSession:
         self.inner.output.audio = self._in_time.audio_output
         self.inner.output.transcription = self._in_time.text_output
 
+    async def wait_for_captions(self) -> None:
+        """Returns when all words of the speeches before have reached the captions."""
+        if self._in_time is not None:
+            await self._in_time.barrier()
+
     async def publish_models(self, engine: SpeechClient) -> None:
         """Sets the attribute `bodh.models`. The test model is shown as `test`."""
         names = dict(self._names)

@@ -54,12 +54,12 @@ class TutorJob(RoomJob):
             settings, self.room, models, self._floor, classroom.desk
         )
         self._agent_session.inner.on("close", lambda _event: self.leave_room())
-        self._tutor = RoomTutor(classroom, self._floor)
+        self._tutor = RoomTutor(
+            classroom, self._floor, wait_for_captions=self._agent_session.wait_for_captions
+        )
         classroom.tutor_speech.attach_session(self._agent_session.inner)
 
     async def start(self) -> None:
-        if self._earlier is not None:
-            await self._tutor.update_chat_ctx(self._earlier.chat_context())
         captions = self._classroom.tutor_captions
         await self._agent_session.start(self._tutor, captions)
 

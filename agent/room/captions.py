@@ -3,6 +3,8 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Protocol
 
 from livekit import rtc
@@ -30,17 +32,21 @@ class Captions:
 
     def __init__(self, room: rtc.Room) -> None:
         self._room = room
-        self._waiting: deque[tuple[str, str, str, bool]] = deque()
+        self._waiting: deque[_Caption] = deque()
         self._sender: asyncio.Task[None] | None = None
         self._sending = Tasks("captions")
         self._planning = Tasks("plans")
 
-    def show_utterance(self, identity: str, segment_id: str, text: str, *, final: bool) -> None:
+    def show_utterance(
+        self, identity: str, segment_id: str, text: str, *, final: bool, to: Iterable[str]
+    ) -> None:
         """Shows the text of a learner's utterance so far, under their own identity.
 
-        Returns at once. Captions are sent in order, in the background.
+        `to` are the identities that heard it; the learner sees it in any case. Returns at once.
+        Captions are sent in order, in the background.
         """
-        self._waiting.append((identity, segment_id, text, final))
+        seen_by = sorted({identity, *to})  # never empty, which would mean everybody
+        self._waiting.append(_Caption(identity, segment_id, text, final, seen_by))
         if self._sender is None or self._sender.done():
             self._sender = self._sending.spawn(self._send_waiting_captions())
 
@@ -59,16 +65,21 @@ class Captions:
 
     async def _send_waiting_captions(self) -> None:
         while self._waiting:
-            identity, segment_id, text, final = self._waiting.popleft()
-            with publish.guard_message("caption", segment=segment_id):
-                writer = await self.open_stream(segment_id, identity, final=final)
-                await writer.write(text)
+            one = self._waiting.popleft()
+            with publish.guard_message("caption", segment=one.segment_id):
+                writer = await self.open_stream(
+                    one.segment_id, one.identity, final=one.final, seen_by=one.seen_by
+                )
+                await writer.write(one.text)
                 await writer.aclose()
 
     async def open_stream(
-        self, segment_id: str, identity: str, *, final: bool
+        self, segment_id: str, identity: str, *, final: bool, seen_by: list[str] | None = None
     ) -> rtc.TextStreamWriter:
-        """Opens a caption stream under this identity. The caller closes it and handles errors."""
+        """Opens a caption stream under this identity. The caller closes it and handles errors.
+
+        Without `seen_by`, everybody who is in the room now sees it.
+        """
         attributes = {
             ATTRIBUTE_TRANSCRIPTION_SEGMENT_ID: segment_id,
             ATTRIBUTE_TRANSCRIPTION_FINAL: "true" if final else "false",
@@ -76,7 +87,10 @@ class Captions:
         if track := self._microphone_track_of(identity):
             attributes[ATTRIBUTE_TRANSCRIPTION_TRACK_ID] = track
         return await self._room.local_participant.stream_text(
-            topic=TOPIC_TRANSCRIPTION, sender_identity=identity, attributes=attributes
+            topic=TOPIC_TRANSCRIPTION,
+            sender_identity=identity,
+            attributes=attributes,
+            destination_identities=seen_by,
         )
 
     def _microphone_track_of(self, identity: str) -> str | None:
@@ -88,6 +102,15 @@ class Captions:
             if publication.source == rtc.TrackSource.SOURCE_MICROPHONE:
                 return publication.sid
         return None
+
+
+@dataclass(frozen=True)
+class _Caption:
+    identity: str
+    segment_id: str
+    text: str
+    final: bool
+    seen_by: list[str]
 
 
 class SentenceRecord(Protocol):
@@ -111,17 +134,22 @@ class TutorCaptions(io.TextOutput):
         self._room = room
         self._record = record
         self._citations = citations
-        self._lines: deque[Line] = deque()
+        self._line = Line()
         self._spoken: _SpokenLine | None = None
         self._tasks = Tasks("tutor_captions")
 
-    def expect_line(self, line: Line) -> None:
-        """Announces the next line. It never arrives if it is cut before its first word."""
-        self._lines.append(line)
+    def begin_line(self, line: Line) -> None:
+        """Starts a line: the words that arrive from now on are its own.
+
+        Call it when all words of the line before have arrived. A line that is cut before its
+        first word leaves nothing behind.
+        """
+        self.flush()
+        self._line = line
 
     async def capture_text(self, text: str) -> None:
         if self._spoken is None:
-            self._spoken = _SpokenLine(self._match_line(text))
+            self._spoken = _SpokenLine(self._line)
         spoken = self._spoken
         spoken.text += text
         sentences = split_sentences(spoken.text[spoken.done :])
@@ -136,14 +164,6 @@ class TutorCaptions(io.TextOutput):
             if cut and spoken.last_id:
                 self._send_plan(spoken, cut=True)
             self._tasks.spawn(self._end_last_sentence(spoken, cut=cut))
-
-    def _match_line(self, first_words: str) -> Line:
-        """The expected line that starts with these words; lines before it were never heard."""
-        while self._lines:
-            line = self._lines.popleft()
-            if line.text.strip().startswith(first_words.strip()):
-                return line
-        return Line(text=first_words)
 
     async def wait_until_recorded(self) -> None:
         """Returns when every flushed sentence is in the record. Sends no citations after that."""

@@ -15,15 +15,18 @@ from agent.room import publish
 from agent.room.captions import Captions, TutorCaptions
 from agent.room.citations import Citations
 from agent.room.dispatch import Dispatch
+from agent.room.erasures import Erasures
 from agent.room.events import Joined, Left, Receivers, RoomEvents
 from agent.room.learner import Connection, Learner
 from agent.room.lessons import Lessons, RefusedError
 from agent.room.tasks import Tasks
 from agent.talk.announcements import Announcements
+from agent.talk.conversations import Conversations
 from agent.talk.room_talk import RoomTalk
 from agent.talk.turns import Turns
 from agent.talk.tutor_speech import Pace, TutorSpeech
 from agent.talk.welcome import LeaseHolder, Welcome
+from db.erasing import ErasedWords
 from db.library import PostgresLibrary
 from settings import Settings
 from tools.desk import Desk
@@ -50,26 +53,39 @@ class Classroom:
         if dispatch.room.course_id is None:
             raise db.NotFound("the course of this room")
         self._room = room = events.room
-        self._roster = roster = journal.roster
+        self.roster = roster = journal.roster
         self._journal = journal
         self._failing = self._held = False  # whether storing fails, and whether words wait
         self._unknown: set[Learner] = set()  # joined while the database was away
+        self.conversations = Conversations(journal)
+        if earlier is not None:
+            self.conversations.take_over(earlier)
         self._tasks = Tasks("classroom")
         self._events = events
         self._lessons = Lessons(dispatch, pool, livekit, roster)
+        self.erasures = Erasures(dispatch, pool, self._forget_erased)
         library, course_id = PostgresLibrary(pool, dispatch.tenant_id), dispatch.room.course_id
         self.captions = Captions(room)
         self.tutor_captions = TutorCaptions(
-            self.captions, room, record=journal, citations=Citations(room, library, course_id)
+            self.captions,
+            room,
+            record=self.conversations,
+            citations=Citations(room, library, course_id),
         )
-        self.tutor_speech = TutorSpeech(roster, pace)
+        self.tutor_speech = TutorSpeech(roster, self.conversations, pace, tasks=self._tasks)
         self.turns = Turns(
-            self._lessons, journal, self.captions, self.tutor_speech, tasks=self._tasks
+            self._lessons, self.conversations, self.captions, self.tutor_speech, tasks=self._tasks
         )
         self._announcements = Announcements(
             library, course_id, self._lessons, self.tutor_speech, tasks=self._tasks
         )
-        talk = RoomTalk(roster, self._lessons, self._announcements, self.tutor_speech)
+        talk = RoomTalk(
+            roster,
+            self.conversations,
+            self._lessons,
+            self._announcements,
+            tutor_speech=self.tutor_speech,
+        )
         self.desk = Desk(library, course_id, talk, now=lambda: datetime.now(UTC))
         self._welcome = Welcome(
             dispatch,
@@ -91,6 +107,7 @@ class Classroom:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._events.run(receivers))
                 tasks.create_task(self._lessons.reread_all_forever())
+                tasks.create_task(self.erasures.reread_forever())
                 tasks.create_task(self._announcements.announce_moves())
                 tasks.create_task(self._report_storing_changes())
                 tasks.create_task(self._report_held_words())
@@ -99,7 +116,7 @@ class Classroom:
             await self._tasks.close()
 
     async def say_goodbye(self) -> None:
-        if present := self._roster.list_present():
+        if present := self.roster.list_present():
             await self._tasks.close()
             await self.tutor_speech.stop_speaking()
             await self.tutor_speech.say(prompts.render("goodbye"), present[0], may_be_cut=False)
@@ -112,6 +129,7 @@ class Classroom:
             return
         connection = Connection(joined.sid, datetime.now(UTC))
         learner.connection = connection
+        self.conversations.restore_last_answer(learner)
         if learner.known:
             await self._receive_learner(learner, connection)
         else:
@@ -122,13 +140,13 @@ class Classroom:
         self._tasks.spawn(self._welcome.welcome_learner(learner))
 
     async def learner_left(self, left: Left) -> None:
-        learner = self._roster.get(left.identity)
+        learner = self.roster.get(left.identity)
         if learner is None or learner.connection is None or learner.connection.sid != left.sid:
             return
         connection, learner.connection = learner.connection, None
         if learner.known:
             await self._journal.record_leave(learner, connection)
-        if not self._roster.list_present():
+        if not self.roster.list_present():
             await self.tutor_speech.stop_speaking()  # nobody is listening
 
     async def _settle_held_words(self) -> None:
@@ -143,6 +161,10 @@ class Classroom:
                 if learner.connection is not None:
                     await self._receive_learner(learner, learner.connection)
 
+    def _forget_erased(self, erased: ErasedWords) -> None:
+        self.conversations.forget_erased(erased)
+        self.tutor_speech.stop_replies_to_erased()
+
     async def _report_storing_changes(self) -> None:
         while True:
             failing = await self._journal.writer.failing_changes.get()
@@ -152,7 +174,7 @@ class Classroom:
     async def _report_storing(self, failing: bool) -> None:
         """Reports to the page and the learners whether the conversation can be stored."""
         await self._publish_notes()
-        if present := self._roster.list_present():
+        if present := self.roster.list_present():
             line = prompts.render("notes_failing" if failing else "notes_again")
             await self.tutor_speech.say(line, present[0])
 

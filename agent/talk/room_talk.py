@@ -6,6 +6,7 @@ import db
 from agent.room.learner import Learner, Roster
 from agent.room.lessons import Lessons, RefusedError
 from agent.talk.announcements import Announcements
+from agent.talk.conversations import Conversations
 from agent.talk.tutor_speech import TutorSpeech
 from agent.text.lines import SPEECH
 from tools.desk import Asker
@@ -17,11 +18,14 @@ class RoomTalk:
     def __init__(
         self,
         roster: Roster,
+        conversations: Conversations,
         lessons: Lessons,
         announcements: Announcements,
+        *,
         tutor_speech: TutorSpeech,
     ) -> None:
         self._roster = roster
+        self._conversations = conversations
         self._lessons = lessons
         self._announcements = announcements
         self._tutor_speech = tutor_speech
@@ -33,6 +37,11 @@ class RoomTalk:
     @property
     def rate(self) -> float:
         return self._tutor_speech.rate
+
+    @property
+    def overheard(self) -> list[tuple[str, str]]:
+        learner = self._asking_learner()
+        return self._conversations.overheard(learner) if learner else []
 
     def set_rate(self, factor: float) -> None:
         self._tutor_speech.set_rate(factor)

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any, assert_never
 
 from livekit import rtc
@@ -13,8 +13,9 @@ from agent.durable.journal import NOT_HEARD, Utterance
 from agent.room.participant_voice import HeardUtterance
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
+from agent.talk.turns import Turn
 from agent.talk.tutor import Tutor
-from agent.text.lines import Line
+from agent.text.lines import SPEECH, Line
 from agent.text.speakable import speakable
 from courses.sentences import split_sentences, whole_sentences_length
 
@@ -22,10 +23,18 @@ logger = logging.getLogger("bodh.tutor")
 
 
 class RoomTutor(Tutor):
-    def __init__(self, classroom: Classroom, floor: Floor) -> None:
+    def __init__(
+        self,
+        classroom: Classroom,
+        floor: Floor,
+        *,
+        wait_for_captions: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`wait_for_captions` returns when all words said before have reached the captions."""
         super().__init__(classroom.desk)
         self._classroom = classroom
         self._floor = floor
+        self._wait_for_captions = wait_for_captions
 
     async def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
@@ -35,12 +44,13 @@ class RoomTutor(Tutor):
         `audio` is empty: every learner has their own voice. Finals that arrive while somebody
         still speaks are merged with theirs, so that one answer does not cut off another.
         """
-        said: list[HeardUtterance] = []
+        said: list[tuple[HeardUtterance, Turn]] = []
         async for heard in self._floor.utterances():
-            if await self._needs_answer(heard):
-                said.append(heard)
+            if turn := await self._record_turn(heard):
+                said.append((heard, turn))
             if said and self._floor.is_quiet:
-                yield _merge_finals(said)
+                self._classroom.turns.queue_turns(turn for _, turn in said)
+                yield _merge_finals([heard for heard, _ in said])
                 said = []
 
     async def on_user_turn_completed(
@@ -48,12 +58,22 @@ class RoomTutor(Tutor):
     ) -> None:
         self._classroom.turns.bind_reply(new_message)
 
-    def on_line_begun(self, line: Line) -> None:
-        self._classroom.tutor_captions.expect_line(line)
+    async def on_line_begun(self, line: Line) -> None:
+        await self._wait_for_captions()
+        self._classroom.tutor_captions.begin_line(line)
+
+    def own_chat_context(self, chat_ctx: llm.ChatContext) -> llm.ChatContext:
+        return self._classroom.conversations.chat_context(SPEECH.get(), chat_ctx)
+
+    def remember_answer(self, answer: str) -> None:
+        speech = SPEECH.get()
+        if speech and (learner := self._classroom.roster.get(speech.identity)):
+            self._classroom.conversations.remember_answer(learner, answer, speech.in_reply_to)
 
     async def tts_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncIterator[rtc.AudioFrame]:
+        """Speaks formulas, code and units as words; captions show them as written."""
         voice = self.session.tts
         if voice is None:
             raise RuntimeError("the agent session has no voice")
@@ -61,20 +81,20 @@ class RoomTutor(Tutor):
         async for frame in speak_sentences(voice, text, prepare):
             yield frame
 
-    async def _needs_answer(self, heard: HeardUtterance) -> bool:
-        """Shows and stores an utterance. Returns whether it needs an answer."""
+    async def _record_turn(self, heard: HeardUtterance) -> Turn | None:
+        """Shows and stores an utterance. Returns its turn if it needs an answer."""
         try:
             return await self._show_and_store(heard)
         except Exception:  # else the agent session would not hear anything again
             logger.exception("an utterance was lost", extra={"kind": heard.kind})
-            return False
+            return None
 
-    async def _show_and_store(self, heard: HeardUtterance) -> bool:
+    async def _show_and_store(self, heard: HeardUtterance) -> Turn | None:
         turns, identity = self._classroom.turns, heard.identity
         match heard.kind:
             case "interim":
-                self._classroom.captions.show_utterance(
-                    identity, heard.segment_id, heard.text, final=False
+                turns.show_utterance(
+                    identity, heard.segment_id, heard.text, heard.ended_at, final=False
                 )
             case "late":
                 await turns.ask_to_wait(identity)
@@ -83,13 +103,13 @@ class RoomTutor(Tutor):
             case "missed":
                 await turns.record_gap(identity, _journal_utterance(heard, NOT_HEARD))
             case "final":
-                return bool(heard.text) and await self._record_final(heard)
+                return await self._record_final(heard) if heard.text else None
             case _:
                 assert_never(heard.kind)
-        return False
+        return None
 
-    async def _record_final(self, heard: HeardUtterance) -> bool:
-        """Returns whether the agent session must answer it."""
+    async def _record_final(self, heard: HeardUtterance) -> Turn | None:
+        """Returns the turn if the agent session must answer it."""
         turns, said = self._classroom.turns, _journal_utterance(heard, heard.text)
         match heard.place:
             case "floor":
@@ -100,7 +120,7 @@ class RoomTutor(Tutor):
                 await turns.record_unanswered(heard.identity, said)
             case _:
                 assert_never(heard.place)
-        return False
+        return None
 
 
 def _journal_utterance(heard: HeardUtterance, text: str) -> Utterance:

@@ -2,23 +2,25 @@
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from livekit.agents import llm
+from livekit.agents import StopResponse, llm
 
 import prompts
-from agent.durable.journal import Journal, Utterance
+from agent.durable.journal import Utterance
 from agent.room.captions import Captions
 from agent.room.learner import Learner
 from agent.room.lessons import Lessons, RefusedError
 from agent.room.tasks import Tasks
 from agent.room.typed_turns import Typed
+from agent.talk.conversations import Conversations
 from agent.talk.tutor_speech import TutorSpeech
 from agent.text.lines import SPEECH, Speech
 
 
-class _UnansweredTurn(NamedTuple):
+class Turn(NamedTuple):
     learner: Learner
     segment_id: str
     text: str
@@ -28,26 +30,23 @@ class Turns:
     def __init__(
         self,
         lessons: Lessons,
-        journal: Journal,
+        conversations: Conversations,
         captions: Captions,
         tutor_speech: TutorSpeech,
         *,
         tasks: Tasks,
     ) -> None:
         self._lessons = lessons
-        self._journal = journal
+        self._conversations = conversations
         self._captions = captions
         self._tutor_speech = tutor_speech
         self._tasks = tasks
-        self._unanswered: list[_UnansweredTurn] = []
+        self._unanswered: list[Turn] = []
 
-    async def record_final(self, identity: str, said: Utterance) -> bool:
-        """Stores and shows a final. Returns False if the speaker is not in the room."""
+    async def record_final(self, identity: str, said: Utterance) -> Turn | None:
+        """Stores and shows a final. Returns None if it must not be answered."""
         learner = await self._store_and_show(identity, said)
-        if learner is None:
-            return False
-        self._unanswered.append(_UnansweredTurn(learner, said.segment_id, said.text))
-        return True
+        return Turn(learner, said.segment_id, said.text) if learner else None
 
     async def record_unanswered(self, identity: str, said: Utterance) -> None:
         """Stores and shows what was said while others had the floor. It gets no answer."""
@@ -57,9 +56,10 @@ class Turns:
         """Stores and shows a final, and answers it after the turns that are being answered."""
         learner = await self._store_and_show(identity, said)
         if learner is not None:
-            self._tutor_speech.reply_to_turn(learner, said.segment_id, said.text)
+            self._tutor_speech.reply_to_turn(learner, [said.segment_id], said.text)
 
     async def record_gap(self, identity: str, gap: Utterance) -> None:
+        """Stores a gap for speech that could not be recognised, and says so."""
         learner = await self._store_and_show(identity, gap)
         if learner is not None:
             line = prompts.render("not_heard")
@@ -72,37 +72,68 @@ class Turns:
             self._tasks.spawn(self._tutor_speech.say(line, learner, part_of_talk=False))
 
     async def answer_typed_turn(self, typed: Typed) -> None:
+        """Interrupts what this learner hears, and answers."""
         try:
             learner = await self._lessons.find_sender(typed.identity)
         except RefusedError:
             return
         now = datetime.now(UTC).timestamp()
-        await self._journal.record_utterance(
-            learner, Utterance(typed.id, typed.text, "text", now, now)
-        )
-        self._tutor_speech.interrupt_speech_to(learner)
-        self._tutor_speech.reply_to_turn(learner, typed.id, typed.text)
+        said = Utterance(typed.id, typed.text, "text", now, now)
+        if await self._conversations.record_utterance(learner, said):
+            self._tutor_speech.interrupt_speech_to(learner)
+            self._tutor_speech.reply_to_turn(learner, [typed.id], typed.text)
+
+    def queue_turns(self, turns: Iterable[Turn]) -> None:
+        """Queues turns for `bind_reply`. Their text is on its way to the agent session."""
+        self._unanswered += turns
 
     def bind_reply(self, message: llm.ChatMessage) -> None:
-        """Binds the next reply to the first speaker; queues the answers to the others."""
-        turns, self._unanswered = self._unanswered, []
+        """Binds the next reply to the first speaker; queues the answers to the others.
+
+        Raises StopResponse if everything that was said has been erased since.
+        """
+        waiting, self._unanswered = self._unanswered, []
+        turns = [one for one in waiting if not self._conversations.is_erased([one.segment_id])]
         if not turns:
-            return
-        first = turns[0].learner
-        own = [turn for turn in turns if turn.learner is first]
-        SPEECH.set(Speech(first.identity, in_reply_to=own[-1].segment_id))
-        if len(own) < len(turns):
-            message.content = [" ".join(turn.text for turn in own)]
-        for turn in turns:
-            if turn.learner is not first:
-                asyncio.get_running_loop().call_soon(self._tutor_speech.reply_to_turn, *turn)
+            raise StopResponse
+        first, *others = _group_by_learner(turns)
+        message.content = [_join_text(first)]
+        SPEECH.set(Speech(first[0].learner.identity, _segment_ids(first), message_id=message.id))
+        for own in others:
+            asyncio.get_running_loop().call_soon(
+                self._tutor_speech.reply_to_turn, own[0].learner, _segment_ids(own), _join_text(own)
+            )
 
     async def _store_and_show(self, identity: str, said: Utterance) -> Learner | None:
-        """Stores what was said, then shows it. None if the speaker is not in this room."""
+        """Stores what was said, then shows it. None if the speaker is not here or has erased it."""
         try:
             learner = await self._lessons.find_sender(identity)
         except RefusedError:
             return None
-        await self._journal.record_utterance(learner, said)
-        self._captions.show_utterance(identity, said.segment_id, said.text, final=True)
+        if not await self._conversations.record_utterance(learner, said):
+            return None
+        self.show_utterance(identity, said.segment_id, said.text, said.ended_at, final=True)
         return learner
+
+    def show_utterance(
+        self, identity: str, segment_id: str, text: str, ended_at: float, *, final: bool
+    ) -> None:
+        """Shows an utterance to those who heard it."""
+        to = [learner.identity for learner in self._conversations.list_listeners(ended_at)]
+        self._captions.show_utterance(identity, segment_id, text, final=final, to=to)
+
+
+def _group_by_learner(turns: Iterable[Turn]) -> list[list[Turn]]:
+    """One list per learner, in the order in which they first spoke."""
+    found: dict[str, list[Turn]] = {}
+    for turn in turns:
+        found.setdefault(turn.learner.identity, []).append(turn)
+    return list(found.values())
+
+
+def _join_text(turns: list[Turn]) -> str:
+    return " ".join(turn.text for turn in turns)
+
+
+def _segment_ids(turns: list[Turn]) -> list[str]:
+    return [turn.segment_id for turn in turns]

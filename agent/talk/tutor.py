@@ -13,6 +13,7 @@ from agent.offline.tutor import OfflineTutor
 from agent.talk.filler import with_filler, without_filler
 from agent.text.lines import SPEECH, Line, Speech
 from agent.text.marks import MarkFilter
+from prompts.fence import defuse_fences
 from tools.desk import Desk
 from tools.grounding import find_passages, grounding_text
 
@@ -31,9 +32,11 @@ class Tutor(Agent):
     async def llm_node(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncIterator[llm.ChatChunk | str]:
+        """Adds the asker's lesson, and streams the reply without its marks."""
         speech = SPEECH.get() or Speech()
         line = Line(speech.identity, self.desk.lesson_id, speech.in_reply_to)
-        replies = with_filler(self._model_replies(chat_ctx, tools, model_settings), speech)
+        own = self.own_chat_context(chat_ctx)
+        replies = with_filler(self._model_replies(own, tools, model_settings), speech)
         marks, begun = MarkFilter(marks=line.marks), False
         async for chunk in _strip_marks(replies, marks):
             if marks.text and not begun:  # a tool call alone is never spoken
@@ -41,7 +44,7 @@ class Tutor(Agent):
                 begun = speech.begun = True
             yield chunk
         if answer := marks.text.removeprefix(prompts.render("one_moment")).strip():
-            self.desk.asker.last_answer = answer
+            self.remember_answer(answer)
 
     async def _model_replies(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
@@ -61,18 +64,27 @@ class Tutor(Agent):
     async def transcription_node(
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncIterator[str]:
-        """Passes the text on, and announces its line before the first word is heard."""
+        """Passes the text on, and begins its line before the first word is heard."""
         speech = SPEECH.get() or Speech()
         line: Line | None = None
         async for delta in text:
             if line is None:
                 authored = Line(speech.identity, speech.lesson_id, speech.in_reply_to)
                 line = speech.generated.popleft() if speech.generated else authored
-                self.on_line_begun(line)
+                await self.on_line_begun(line)
             line.text += delta
             yield delta
 
-    def on_line_begun(self, line: Line) -> None: ...
+    async def on_line_begun(self, line: Line) -> None:
+        """Called when a line begins; its text grows later."""
+
+    def own_chat_context(self, chat_ctx: llm.ChatContext) -> llm.ChatContext:
+        """What the asker may be answered from. Here everybody shares one conversation."""
+        return chat_ctx
+
+    def remember_answer(self, answer: str) -> None:
+        """Called when an answer is generated, even if it is never spoken in full."""
+        self.desk.asker.last_answer = answer
 
     async def _add_grounding(self, chat_ctx: llm.ChatContext) -> llm.ChatContext:
         """A copy of the context with a message about the lesson after the first one.
@@ -84,7 +96,7 @@ class Tutor(Agent):
         hits = await find_passages(self.desk, _last_question(chat_ctx), 6)
         message = llm.ChatMessage(role="system", content=[await grounding_text(self.desk, hits)])
         copy = chat_ctx.copy().truncate(max_items=MAX_CONTEXT_ITEMS)
-        copy.items = [without_filler(item) for item in copy.items]
+        copy.items = [_defuse_tool_result(without_filler(item)) for item in copy.items]
         copy.items.insert(min(1, len(copy.items)), message)
         return copy
 
@@ -97,6 +109,13 @@ def _last_question(chat_ctx: llm.ChatContext) -> str:
         if item.type == "message" and item.role == "user":
             return item.text_content or ""
     return ""
+
+
+def _defuse_tool_result(item: llm.ChatItem) -> llm.ChatItem:
+    """A tool's result with the titles of lessons in it, which must not look like a fence."""
+    if item.type != "function_call_output":
+        return item
+    return item.model_copy(update={"output": defuse_fences(item.output)})
 
 
 async def _strip_marks(

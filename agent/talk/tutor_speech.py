@@ -2,13 +2,16 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from livekit.agents import AgentSession, SpeechCreatedEvent
+from livekit.agents import AgentSession, SpeechCreatedEvent, llm
+from livekit.agents.voice import SpeechHandle
 
 import protocol
 from agent.room.learner import Learner, Roster
+from agent.room.tasks import Tasks
+from agent.talk.conversations import Conversations
 from agent.talk.turn_taking import TurnTaking
 from agent.text.lines import SPEECH, Speech
 
@@ -18,18 +21,23 @@ class Pace(Protocol):
 
 
 class TutorSpeech:
-    def __init__(self, roster: Roster, pace: Pace) -> None:
+    def __init__(
+        self, roster: Roster, conversations: Conversations, pace: Pace, *, tasks: Tasks
+    ) -> None:
         self._rates: dict[str, float] = {}  # identity -> factor of the normal speed
         self._roster = roster
+        self._conversations = conversations
         self._pace = pace
         self._turn_taking = TurnTaking()
+        self._tasks = tasks
+        self._open_speeches: dict[SpeechHandle, Speech] = {}  # speaking, or waiting to speak
         self._speaking = asyncio.Lock()  # one authored line at a time
         self._agent_session: AgentSession[None]
 
     def attach_session(self, agent_session: AgentSession[None]) -> None:
         """Sets the agent session that speaks here. Call it once, before anything is said."""
         self._agent_session = agent_session
-        agent_session.on("speech_created", self._remember_reply)
+        agent_session.on("speech_created", self._remember_speech)
 
     async def say(
         self,
@@ -47,18 +55,32 @@ class TutorSpeech:
         """
         async with self._speaking:
             if part_of_talk:
-                learner.last_answer = text
-            with _speech_context(Speech(learner.identity, in_reply_to, learner.lesson_id)):
+                self._conversations.remember_answer(learner, text, in_reply_to)
+            turn = [in_reply_to] if in_reply_to else []
+            with _speech_context(Speech(learner.identity, turn, learner.lesson_id)):
                 learner.newest_speech = self._agent_session.say(
                     text, allow_interruptions=may_be_cut, add_to_chat_ctx=part_of_talk
                 )
             await learner.newest_speech.wait_for_playout()
 
-    def reply_to_turn(self, learner: Learner, segment_id: str, text: str) -> None:
-        """Starts the reply to a typed turn, or to one said while another learner was answered."""
+    def reply_to_turn(self, learner: Learner, turn: Sequence[str], text: str) -> None:
+        """Starts the reply to a typed turn, or to one said while another learner was answered.
+
+        `turn` are the ids of its segments. Does nothing if one of them is erased.
+        """
+        if self._conversations.is_erased(turn):
+            return
         self._make_way_for(learner)
-        with _speech_context(Speech(learner.identity, in_reply_to=segment_id)):
-            learner.newest_speech = self._agent_session.generate_reply(user_input=text)
+        message = llm.ChatMessage(role="user", content=[text])
+        with _speech_context(Speech(learner.identity, turn, message_id=message.id)):
+            learner.newest_speech = self._agent_session.generate_reply(user_input=message)
+
+    def stop_replies_to_erased(self) -> None:
+        """Stops replies to erased turns, even those that have not begun."""
+        for handle, speech in self._open_speeches.items():
+            if self._conversations.is_erased(speech.turn):
+                handle.interrupt(force=True)
+        self._tasks.spawn(self._empty_session_contexts())
 
     def _make_way_for(self, learner: Learner) -> None:
         for other in self._roster:
@@ -66,6 +88,7 @@ class TutorSpeech:
                 self.interrupt_speech_to(other)
 
     def interrupt_speech_to(self, learner: Learner) -> None:
+        """Interrupts what is being said to this learner, and to nobody else."""
         if learner.newest_speech is not None and not learner.newest_speech.done():
             learner.newest_speech.interrupt()
 
@@ -95,13 +118,27 @@ class TutorSpeech:
         """Sets the voice to the running speech's learner. Call it before each sentence."""
         self._pace.set_rate(self.rate)
 
-    def _remember_reply(self, event: SpeechCreatedEvent) -> None:
+    def _remember_speech(self, event: SpeechCreatedEvent) -> None:
         """Remembers the reply to a spoken turn, so that its learner can cut it by typing."""
-        speech = SPEECH.get()
-        if speech and speech.identity:
+        speech, handle = SPEECH.get(), event.speech_handle
+        if speech is None:
+            return
+        if speech.identity:
             self._turn_taking.note_speech_to(speech.identity)
-        if speech and (learner := self._roster.get(speech.identity)):
-            learner.newest_speech = event.speech_handle
+        speech.items = handle.chat_items
+        self._open_speeches[handle] = speech
+        handle.add_done_callback(self._on_speech_done)
+        if learner := self._roster.get(speech.identity):
+            learner.newest_speech = handle
+
+    def _on_speech_done(self, handle: SpeechHandle) -> None:
+        self._open_speeches.pop(handle, None)
+        self._tasks.spawn(self._empty_session_contexts())
+
+    async def _empty_session_contexts(self) -> None:
+        """Empties livekit-agents' own contexts, which hold what all learners said together."""
+        self._agent_session.history.items.clear()
+        await self._agent_session.current_agent.update_chat_ctx(llm.ChatContext.empty())
 
 
 def _identity_spoken_to() -> str:

@@ -6,7 +6,8 @@ from typing import Protocol
 from uuid import UUID
 
 import db
-from agent.durable.earlier_turns import EarlierTurns
+import prompts
+from agent.durable.earlier_turns import CutTurn, EarlierTurns
 from agent.room.dispatch import Dispatch
 from agent.room.learner import Learner
 from agent.room.lessons import Lessons
@@ -81,7 +82,18 @@ class Welcome:
                 await self._back_again_text(learner, learner.lesson_id), learner
             )
         if cut is not None:
-            self._tutor_speech.reply_to_turn(learner, cut.id, cut.text)
+            await self._finish_cut_turn(earlier, learner, cut)
+
+    async def _finish_cut_turn(self, earlier: EarlierTurns, learner: Learner, cut: CutTurn) -> None:
+        """Answers a cut turn once more, but no part of it during which two agents were lost."""
+        if cut.fatal:
+            line = prompts.render("other_words")
+            await self._tutor_speech.say(line, learner, in_reply_to=cut.fatal[-1].id)
+        if cut.segments:
+            await earlier.log_retry(self._pool, cut, datetime.now(UTC))
+            turn = [segment.id for segment in cut.segments]
+            text = " ".join(segment.text for segment in cut.segments)
+            self._tutor_speech.reply_to_turn(learner, turn, text)
 
     async def _apology_text(self, learner: Learner, *, ask_again: bool) -> str:
         lesson_id = learner.lesson_id if ask_again else None

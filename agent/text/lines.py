@@ -1,9 +1,12 @@
 """The tutor's text on its way to the voice: who it is for, and what it answers."""
 
 from collections import deque
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from uuid import UUID
+
+from livekit.agents.llm import ChatItem
 
 from agent.text.marks import Mark
 
@@ -34,12 +37,20 @@ class Sentence:
 
 @dataclass
 class Speech:
+    """What the tutor says at one time to one learner: authored text, or the reply to a turn."""
+
     identity: str | None = None
-    in_reply_to: str | None = None
+    turn: Sequence[str] = ()  # ids of the segments that it answers
     lesson_id: UUID | None = None  # of authored text; a reply uses the learner's current one
+    message_id: str = ""  # of the learner's message, in livekit-agents' chat context
+    items: Sequence[ChatItem] = ()  # its calls, their outputs and its texts, in that context
     generated: deque[Line] = field(default_factory=deque)  # not spoken yet
     asked_at: float = 0.0  # loop time of its first model request
     begun: bool = False  # some of its words are generated
+
+    @property
+    def in_reply_to(self) -> str | None:
+        return self.turn[-1] if self.turn else None
 
 
 # The speech that the running task belongs to: livekit-agents copies the context into the tasks

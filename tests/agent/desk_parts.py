@@ -37,6 +37,7 @@ class Seat:
     asker: Asker
     closed: frozenset[UUID] = frozenset()  # lessons that are refused
     rate: float = 1.0
+    overheard: tuple[tuple[str, str], ...] = ()
 
     async def change_lesson(self, lesson_id: UUID) -> None:
         if lesson_id in self.closed:

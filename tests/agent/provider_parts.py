@@ -24,7 +24,7 @@ class ListedTutor(Tutor):
         super().__init__(desk)
         self.lines: list[Line] = []
 
-    def on_line_begun(self, line: Line) -> None:
+    async def on_line_begun(self, line: Line) -> None:
         self.lines.append(line)
 
 

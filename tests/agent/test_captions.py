@@ -102,7 +102,7 @@ async def captioned(room: Room, library: object) -> tuple[TutorCaptions, Record]
     place, record = cast("rtc.Room", room), Record()
     citations = Citations(place, cast("Library", library), sample_tree().course.id)
     captions = TutorCaptions(Captions(place), place, record=record, citations=citations)
-    captions.expect_line(Line(text=TEXT, marks=[Mark(len(TEXT), 1, 1)]))
+    captions.begin_line(Line(text=TEXT, marks=[Mark(len(TEXT), 1, 1)]))
     await captions.capture_text(TEXT)
     captions.flush()
     await asyncio.wait_for(room.writers[0].closed.wait(), 5)

@@ -17,6 +17,7 @@ from db import Pool, tenant_tx
 from db.accounts import Account
 from db.attendance import upsert_participants
 from db.courses import list_lessons
+from db.erasing import erase_words
 from db.leases import update_epoch
 from db.quizzes import start_quiz
 from db.rooms import ensure_room_learner, record_greeting
@@ -101,15 +102,8 @@ async def test_talk_joins_postgres_and_spool_in_order_without_duplicates(
         payload: Any = _segments.dump_python(one, mode="json")
         await spool.write_entry(Entry(dispatch.tenant_id, session_id, "segment", one.id, payload))
     earlier = await loaded(pool, spool, dispatch)
-    said = [
-        (item.role, item.text_content, item.interrupted)
-        for item in earlier.chat_context().items
-        if item.type == "message"
-    ]
-    assert said == [
-        ("user", "words 1-1", False),
-        ("assistant", "words 1-2 words 1-3", True),
-    ]
+    assert [one.id for one in earlier.known_segments()] == ["1-1", "1-2", "1-3"]
+    assert [earlier.owner_of(one) for one in earlier.segments] == [amina.identity] * 3
     assert earlier.recent_cut_turn(amina.id, at(20)) is None
 
 
@@ -129,9 +123,8 @@ async def test_unanswered_turn_is_answered_while_it_is_recent(
     earlier = await loaded(pool, spool, dispatch)
     turn = earlier.recent_cut_turn(amina.id, at(60))
     assert turn is not None
-    assert (turn.id, turn.text) == ("1-4", "words 1-3 words 1-4")
+    assert ([one.id for one in turn.segments], turn.fatal) == (["1-3", "1-4"], [])
     assert earlier.recent_cut_turn(amina.id, at(90)) is None
-    assert len(earlier.chat_context().items) == 2
 
 
 async def test_turn_that_moved_the_quiz_is_not_answered_twice(
@@ -145,7 +138,52 @@ async def test_turn_that_moved_the_quiz_is_not_answered_twice(
         await db.execute("update quiz_runs set updated_at = $1", at(51))
     earlier = await loaded(pool, spool, dispatch)
     assert earlier.recent_cut_turn(amina.id, at(60)) is None
-    assert len(earlier.chat_context().items) == 1
+    assert [one.id for one in earlier.known_segments()] == ["1-1"]
+
+
+async def test_turn_during_which_two_agents_were_lost_is_not_answered_again(
+    pool: Pool, spool: Spool, dispatch: Dispatch, amina: Account
+) -> None:
+    session_id = dispatch.session.id
+    await store(pool, dispatch, segment(session_id, "1-1", 50, amina))
+    earlier = await loaded(pool, spool, dispatch)
+    turn = earlier.recent_cut_turn(amina.id, at(60))
+    assert turn is not None
+    await earlier.log_retry(pool, turn, at(60))
+    async with tenant_tx(pool, dispatch.tenant_id) as db:
+        third = replace(
+            dispatch, epoch=await update_epoch(db, dispatch.tenant_id, session_id, at(62))
+        )
+    earlier = await loaded(pool, spool, third)
+    turn = earlier.recent_cut_turn(amina.id, at(64))
+    assert turn is not None
+    assert ([one.id for one in turn.fatal], list(turn.segments)) == (["1-1"], [])
+    assert earlier.known_segments() == []
+    await store(pool, dispatch, replace(segment(session_id, "2-1", 65, amina), epoch=2))
+    turn = (await loaded(pool, spool, third)).recent_cut_turn(amina.id, at(70))
+    assert turn is not None
+    assert [[one.id for one in part] for part in (turn.fatal, turn.segments)] == [["1-1"], ["2-1"]]
+    sorry = replace(segment(session_id, "3-1", 71, None), in_reply_to="1-1", epoch=3)
+    again = replace(segment(session_id, "3-2", 73, None), in_reply_to="2-1", epoch=3)
+    await store(pool, dispatch, sorry, again)
+    assert (await loaded(pool, spool, third)).recent_cut_turn(amina.id, at(75)) is None
+
+
+async def test_erased_words_that_a_spool_still_holds_are_not_read(
+    pool: Pool, spool: Spool, dispatch: Dispatch, amina: Account
+) -> None:
+    session_id = dispatch.session.id
+    asked = segment(session_id, "1-1", 50, amina)
+    answer = replace(segment(session_id, "1-2", 52, None), in_reply_to="1-1")
+    for one in (asked, answer):
+        payload: Any = _segments.dump_python(one, mode="json")
+        await spool.write_entry(Entry(dispatch.tenant_id, session_id, "segment", one.id, payload))
+    assert len((await loaded(pool, spool, dispatch)).segments) == 2
+    async with tenant_tx(pool, dispatch.tenant_id) as db:
+        await erase_words(db, dispatch.tenant_id, session_id, amina.id, at(55))
+    earlier = await loaded(pool, spool, dispatch)
+    assert list(earlier.segments) == []
+    assert earlier.recent_cut_turn(amina.id, at(56)) is None
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,9 @@ async def test_segment_is_shown_to_who_was_there_for_a_second_when_it_ended(
     said = segment(session_id, "a", 20, None if by_tutor else amina)
     await transcripts.insert_segments(db, tenant_id, [said])
     rows = [
-        ParticipantRow(session_id, f"PA_{n}", badr.id, at(joined), None if left is None else at(left))
+        ParticipantRow(
+            session_id, f"PA_{n}", badr.id, at(joined), None if left is None else at(left)
+        )
         for n, (joined, left) in enumerate(stays)
     ]
     await attendance.upsert_participants(db, tenant_id, rows)
@@ -109,7 +111,7 @@ async def test_segment_is_shown_to_who_was_there_for_a_second_when_it_ended(
     talks = await list_conversations(db, tenant_id, badr.id)
     listeners = await list_listeners(db, tenant_id, session_id)
     assert [len(found), len(hits), sum(talk.segments for talk in talks)] == [int(heard)] * 3
-    assert listeners == ({"a": {badr.id}} if heard else {})
+    assert listeners == ({"a": {badr.identity}} if heard else {})
 
 
 async def test_answer_to_a_learner_who_has_left_is_still_theirs(

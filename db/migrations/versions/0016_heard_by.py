@@ -4,8 +4,8 @@ from pathlib import Path
 
 from db.migrate import run_script
 
-revision = "0012"
-down_revision = "0011"
+revision = "0016"
+down_revision = "0015"
 
 
 def upgrade() -> None:

@@ -1,0 +1,236 @@
+"""A classroom with a real database and spool, and learners who type; nothing is sent or heard."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+from uuid import UUID
+
+from livekit import rtc
+from livekit.agents import NOT_GIVEN, AgentSession, llm, tts
+from livekit.agents.voice import io
+from livekit.agents.voice.transcription import TranscriptSynchronizer
+
+from agent.durable.drain import Drainer
+from agent.durable.earlier_turns import load_earlier_turns
+from agent.durable.journal import Journal
+from agent.durable.spool import Spool
+from agent.room.dispatch import Dispatch
+from agent.room.events import RoomEvents
+from agent.room.learner import Connection, Learner, Roster
+from agent.room.limits import Limits
+from agent.room.typed_turns import Typed
+from agent.talk.classroom import Classroom
+from agent.talk.floor import Floor
+from agent.talk.room_tutor import RoomTutor
+from courses.folder import read_course
+from courses.tree import build_tree
+from db import Pool, tenant_tx
+from db.account_settings import update_settings
+from db.courses import list_lessons
+from db.erasing import erase_words
+from db.importing import import_course
+from db.leases import update_epoch
+from db.members import find_member
+from db.rooms import ensure_room, ensure_room_learner
+from db.sessions import find_session, insert_session
+from harness.provider import text_of
+from settings import Settings
+from tests.agent.desk_parts import SAMPLE
+from tests.db.rows import make_learner
+
+LONG_AGO = timedelta(minutes=5)
+
+
+class NullWriter:
+    async def write(self, text: str) -> None: ...
+
+    async def aclose(self, **_: object) -> None: ...
+
+
+class Room:
+    """A room that takes everything and reports nothing. `captions` are who was shown what."""
+
+    identity = "a_one"
+
+    def __init__(self) -> None:
+        self.local_participant = self
+        self.remote_participants: dict[str, Any] = {}
+        self.track_publications: dict[str, Any] = {}
+        self.captions: list[tuple[str, list[str] | None]] = []
+
+    def on(self, *_: object) -> None: ...
+
+    def register_text_stream_handler(self, *_: object) -> None: ...
+
+    async def stream_text(
+        self, *, sender_identity: str, destination_identities: list[str] | None, **_: object
+    ) -> NullWriter:
+        self.captions.append((sender_identity, destination_identities))
+        return NullWriter()
+
+    async def publish_data(self, *_: object, **__: object) -> None: ...
+
+
+class Lasting:
+    """A lease that is never lost, and a voice whose rate nobody hears."""
+
+    async def send_heartbeat(self) -> bool:
+        return True
+
+    def set_rate(self, _factor: float) -> None: ...
+
+
+@dataclass
+class School:
+    """A session on the sample course, with one classroom at a time."""
+
+    pool: Pool
+    spool: Spool
+    drainer: Drainer
+    dispatch: Dispatch
+    settings: Settings
+    room: Room = field(default_factory=Room)
+    classroom: Classroom = field(init=False)
+    session: AgentSession[None] = field(init=False)
+    journal: Journal = field(init=False)
+
+    @asynccontextmanager
+    async def agent(
+        self,
+        build_llm: Callable[[Classroom], llm.LLM[Any]],
+        *,
+        voice: tts.TTS[Any] | None = None,
+        speaker: io.AudioOutput | None = None,
+    ) -> AsyncIterator[Classroom]:
+        """An agent for this dispatch, which takes over from those before it.
+
+        Without a speaker, everything is said as soon as it is written.
+        """
+        earlier = await load_earlier_turns(self.pool, self.spool, self.dispatch)
+        self.journal = Journal(self.spool, self.dispatch, Roster())
+        room, floor = cast("rtc.Room", self.room), Floor(lambda _identity: None)
+        self.classroom = classroom = Classroom(
+            self.settings,
+            self.dispatch,
+            events=RoomEvents(room, Limits(room), floor),
+            pool=self.pool,
+            livekit=cast("Any", None),
+            journal=self.journal,
+            pace=Lasting(),
+            lease=Lasting(),
+            earlier=earlier,
+        )
+        model = build_llm(classroom)
+        self.session = AgentSession(llm=model, tts=voice or NOT_GIVEN)
+        classroom.tutor_speech.attach_session(self.session)
+        in_time = speaker and TranscriptSynchronizer(
+            next_in_chain_audio=speaker, next_in_chain_text=classroom.tutor_captions
+        )
+        tutor = RoomTutor(
+            classroom, floor, wait_for_captions=in_time.barrier if in_time else _at_once
+        )
+        await self.session.start(tutor, record=False)
+        self.session.output.audio = in_time.audio_output if in_time else None
+        captions = in_time.text_output if in_time else classroom.tutor_captions
+        self.session.output.transcription = captions
+        try:
+            yield classroom
+        finally:
+            await self.session.aclose()
+            if in_time:
+                await in_time.aclose()
+            await classroom.tutor_captions.wait_until_recorded()
+            await classroom.captions.close()
+            await model.aclose()
+
+    async def arrives(
+        self, name: str, *, stores: bool = True, ago: timedelta = LONG_AGO
+    ) -> Learner:
+        """A learner in the first lesson who has been here for a while."""
+        dispatch = self.dispatch
+        async with tenant_tx(self.pool, dispatch.tenant_id) as conn:
+            account = await make_learner(conn, dispatch.tenant_id, name)
+            assert dispatch.room.module_id is not None
+            (lesson, *_) = await list_lessons(conn, dispatch.tenant_id, dispatch.room.module_id)
+            await ensure_room_learner(
+                conn, dispatch.tenant_id, dispatch.room.id, account.id, lesson.id
+            )
+            await update_settings(conn, dispatch.tenant_id, account.id, {"store_words": stores})
+            member = await find_member(conn, dispatch.tenant_id, dispatch.room.id, account.identity)
+        assert member is not None
+        learner = self.classroom.roster.add(member)
+        learner.connection = Connection(f"PA_{name}", datetime.now(UTC) - ago)
+        self.classroom.conversations.restore_last_answer(learner)
+        return learner
+
+    async def note_joined(self, learner: Learner) -> None:
+        """Stores the learner's presence, so that a successor knows of it."""
+        assert learner.connection is not None
+        await self.journal.record_join(learner, learner.connection)
+
+    async def ask(self, learner: Learner, text: str, key: str = "") -> str:
+        """Types a question, and returns the answer once it is said."""
+        key = key or f"t-{learner.name}-{text}"
+        await self.classroom.turns.answer_typed_turn(Typed(key, learner.identity, text))
+        assert learner.newest_speech is not None
+        await asyncio.wait_for(learner.newest_speech.wait_for_playout(), 20)
+        await self.classroom.tutor_captions.wait_until_recorded()
+        return self.answer(learner)
+
+    def answer(self, learner: Learner) -> str:
+        assert learner.newest_speech is not None
+        said = [one for one in learner.newest_speech.chat_items if one.type == "message"]
+        return " ".join(one.text_content or "" for one in said)
+
+    async def erase(self, learner: Learner) -> None:
+        """Erases as the web route does. The agent has not noticed yet."""
+        dispatch = self.dispatch
+        async with tenant_tx(self.pool, dispatch.tenant_id) as conn:
+            await erase_words(
+                conn, dispatch.tenant_id, dispatch.session.id, learner.account_id, datetime.now(UTC)
+            )
+
+    async def next_epoch(self) -> None:
+        """Stores everything, and makes the next agent the successor."""
+        while await self.drainer.drain_batch():
+            pass
+        dispatch = self.dispatch
+        async with tenant_tx(self.pool, dispatch.tenant_id) as conn:
+            epoch = await update_epoch(
+                conn, dispatch.tenant_id, dispatch.session.id, datetime.now(UTC)
+            )
+        self.dispatch = Dispatch(dispatch.tenant_id, dispatch.room, dispatch.session, epoch)
+
+
+async def _at_once() -> None: ...
+
+
+async def open_school(pool: Pool, tenant_id: UUID, path: Path, settings: Settings) -> School:
+    """Close its spool at the end."""
+    tree = build_tree(read_course(SAMPLE), tenant_id)
+    now = datetime.now(UTC) - LONG_AGO
+    async with tenant_tx(pool, tenant_id) as conn:
+        course = await import_course(conn, tenant_id, tree)
+        room = await ensure_room(
+            conn,
+            tenant_id,
+            name=f"{course.id}-{tree.modules[0].id}",
+            course_id=course.id,
+            module_id=tree.modules[0].id,
+        )
+        session = await insert_session(conn, tenant_id, room.id, "RM_1", now)
+        epoch = await update_epoch(conn, tenant_id, session.id, now)
+        found = await find_session(conn, tenant_id, session.id)
+    assert found is not None
+    spool = Spool(path / "spool.sqlite3")
+    dispatch = Dispatch(tenant_id, room, found, epoch)
+    return School(pool, spool, Drainer(spool, pool), dispatch, settings)
+
+
+def prompt_of(request: dict[str, Any]) -> str:
+    """The words of a request to a provider, with the role before each message."""
+    return "\n".join(f"<{one['role']}> {text_of(one)}" for one in request["messages"])
