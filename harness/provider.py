@@ -199,8 +199,8 @@ class Provider:
                 await answer.hang_until_disconnect()
                 return
             await answer.send(piece)
+        self.served["tts"] += 1  # before the end, which a test may be waiting for
         await answer.end()
-        self.served["tts"] += 1
 
     async def answer_transcription(self, answer: "HttpAnswer", body: bytes) -> None:
         if await answer.fail_at_start(self._next_fault("stt")):
@@ -214,8 +214,8 @@ class Provider:
         if self._engine is None:
             self._engine = await asyncio.to_thread(Engine, TEST_MODEL_FOLDER)
         found = await asyncio.to_thread(self._engine.recognise, pcm.tobytes(), DecodeOptions())
-        await answer.json({"text": found.text})
         self.served["stt"] += 1
+        await answer.json({"text": found.text})
 
 
 ROUTES: dict[tuple[str, str], Callable[[Provider, "HttpAnswer", bytes], Awaitable[None]]] = {

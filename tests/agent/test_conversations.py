@@ -15,6 +15,7 @@ from agent.durable.journal import Utterance
 from agent.models.choice import build_llm
 from agent.offline.tutor import OfflineTutor
 from agent.talk.classroom import Classroom
+from agent.text.lines import Speech
 from db import Pool
 from harness.provider import MODEL, Provider, running_provider
 from settings import Settings
@@ -98,6 +99,20 @@ async def test_own_talk_is_history_and_that_of_classmates_is_data(
     assert roles == ["system", "system", "user", "assistant", "user"]
     assert "<user> what is a label" in prompt
     assert prompt.endswith("<user> what is a matrix")
+
+
+async def test_items_of_other_speeches_are_left_out_of_a_context(school: School) -> None:
+    async with school.agent(offline) as classroom:
+        amina = await school.arrives("Amina")
+        shared = llm.ChatContext.empty()
+        shared.add_message(role="system", content="instructions")
+        foreign = shared.add_message(role="user", content=PLANTED)
+        own = shared.add_message(role="user", content="what is a vector")
+        speech = Speech(amina.identity, ["t-1"], message_id=own.id)
+        context = classroom.conversations.chat_context(speech, shared)
+        assert [item.id for item in context.items] == [shared.items[0].id, own.id]
+        assert foreign in shared.items
+        assert len(classroom.conversations.chat_context(None, shared).items) == 1
 
 
 async def test_words_that_are_not_stored_never_reach_a_classmate(

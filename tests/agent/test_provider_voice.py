@@ -203,7 +203,8 @@ async def test_provider_that_is_back_is_used_again(
     provider.mend()
     await recogniser.recognise(recorded(PHRASE))
     async with asyncio.timeout(5):
-        while not recogniser.provider_state.up:  # noqa: ASYNC110 set by a task of the recogniser
+        # the provider counts the probe a moment after its answer
+        while not (recogniser.provider_state.up and provider.served["stt"]):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     served = provider.served["stt"]
     await recogniser.recognise(recorded(PHRASE))

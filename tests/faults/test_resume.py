@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+import prompts
 from harness.processes import job_pids, kill
 from harness.stack import Stack
 from tests.faults.agents import GREETINGS, PATIENCE_S, SORRY
@@ -89,3 +90,43 @@ async def test_cut_answer_is_given_again_and_all_hear_one_apology(
     assert "overfitting" in said.removeprefix(SORRY).lower()
     assert said.count(SORRY) == 1
     assert not any(word in said for word in GREETINGS)
+
+
+async def test_question_that_ended_two_agents_is_not_answered_again(
+    stack: Stack,
+    learner: Callable[..., Any],
+    course: Course,
+    fresh_room: Callable[..., Any],
+    rows: asyncpg.Connection,
+) -> None:
+    module = course.modules[1]
+    await fresh_room(module)
+    others = job_pids(stack)
+    amina = await (await learner()).join_and_settle(module.id, module.lessons[1]["id"])
+    asked = time.monotonic()
+    await amina.type("what is overfitting")
+    await amina.until(lambda: has_begun(amina, asked), 20, "an answer")
+    for retry in range(2):
+        gone, killed = amina.agents()[0], kill_job(stack, others)
+        await replaced(amina, gone)
+        await amina.until(lambda at=killed: SORRY in amina.tutor_text(at), PATIENCE_S, "an apology")
+        if retry == 0:
+            await amina.until(
+                lambda at=killed: has_begun(amina, at), PATIENCE_S, "the answer again"
+            )
+    said = await amina.tutor_done(killed)
+    assert said == f"{SORRY} {prompts.render('other_words')}"
+    kinds = await rows.fetch(
+        "select type from session_state_events where session_id = $1::uuid order by seq",
+        amina.session_id,
+    )
+    assert [row["type"] for row in kinds].count("turn.retried") == 1
+    asked = time.monotonic()
+    await amina.type("what is a label")
+    assert "label" in await amina.answered(asked)
+
+
+def has_begun(learner: Any, since: float) -> bool:
+    """Whether the tutor's first sentence about the question is being spoken, and not yet stored."""
+    said = learner.tutor_captions(since)
+    return any("overfit" in one.text.lower() and not one.final for one in said)

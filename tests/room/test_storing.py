@@ -1,5 +1,6 @@
 """Learners who opt out of storage get answers, and none of their words are stored."""
 
+import asyncio
 import contextlib
 import json
 import sqlite3
@@ -10,6 +11,7 @@ from typing import Any
 import asyncpg
 from livekit import api
 
+import prompts
 from harness.learner import Learner
 from harness.stack import Stack
 from tests.room.conftest import Course
@@ -62,6 +64,31 @@ async def test_words_of_a_learner_who_opted_out_are_answered_and_stored_nowhere(
     assert said == [me["id"], me["id"]]
     assert [row["role"] for row in stored if row["answer"]].count("tutor") >= 2
     assert (await account.get("/api/me/transcripts"))["talks"] == []
+
+
+async def test_erased_words_leave_the_running_conversation_within_two_seconds(
+    arrived: Callable[..., Any], course: Course
+) -> None:
+    amina = await arrived(course.modules[0])
+    for question in ("What is a planted label?", "What is a vector?"):
+        asked = time.monotonic()
+        await amina.type(question)
+        await amina.answered(asked)
+    await amina.account.kept(amina.session_id, 2)
+    erased = await amina.account.http.delete(
+        "/api/me/words", params={"sessionId": amina.session_id}
+    )
+    assert erased.json()["erased"] == 2
+    await asyncio.sleep(2)  # the promise under test
+    said = []
+    for question in ("what did I just say", "repeat that"):
+        asked = time.monotonic()
+        await amina.type(question)
+        said.append(await amina.tutor_done(asked))
+    assert said[0].endswith(prompts.render("nothing_asked_yet"))
+    assert said[1].endswith(prompts.render("nothing_asked_yet"))  # the answer before it
+    kept = await amina.account.kept(amina.session_id, 2)
+    assert [one["text"] for one in kept] == ["what did I just say", "repeat that"]
 
 
 async def test_switching_storing_off_applies_at_once_and_holds_for_an_older_token(

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from db.migrate import run_script
 
-revision = "0016"
-down_revision = "0015"
+revision = "0019"
+down_revision = "0018"
 
 
 def upgrade() -> None:
