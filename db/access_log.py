@@ -77,6 +77,13 @@ async def record_reads(
     )
 
 
+async def delete_old_reads(db: Connection, tenant_id: UUID, before: datetime) -> int:
+    status = await db.execute(
+        "delete from access_log where tenant_id = $1 and at < $2", tenant_id, before
+    )
+    return int(status.split()[-1])
+
+
 async def list_reads(
     db: Connection, tenant_id: UUID, account_id: UUID, limit: int
 ) -> list[AccessEntry]:

@@ -6,14 +6,14 @@ The nightly job in `jobs/retention.py` removes what is older, and records how mu
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal, assert_never
+from typing import Literal, assert_never, get_args
 from uuid import UUID
 
 from db import Connection
 from settings import Settings
 
-RetentionKind = Literal["transcripts", "sessions", "accounts", "dead_letters"]
-KINDS: tuple[RetentionKind, ...] = ("transcripts", "sessions", "accounts", "dead_letters")
+RetentionKind = Literal["transcripts", "sessions", "accounts", "dead_letters", "access_log"]
+KINDS: tuple[RetentionKind, ...] = get_args(RetentionKind)
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ def default_days(settings: Settings) -> dict[RetentionKind, int]:
         "sessions": settings.retention_sessions_days,
         "accounts": settings.retention_accounts_days,
         "dead_letters": settings.retention_dead_letters_days,
+        "access_log": settings.retention_access_log_days,
     }
 
 
@@ -77,6 +78,8 @@ async def count_due(db: Connection, tenant_id: UUID, kind: RetentionKind, before
                        where tenant_id = $1 and role = 'learner' and active_at < $2"""
         case "dead_letters":
             query = "select count(*) from dead_letters where tenant_id = $1 and created_at < $2"
+        case "access_log":
+            query = "select count(*) from access_log where tenant_id = $1 and at < $2"
         case _:
             assert_never(kind)
     count: int = await db.fetchval(query, tenant_id, before)

@@ -6,6 +6,7 @@ from typing import assert_never
 from uuid import UUID
 
 from db import Connection, tenant_tx
+from db.access_log import delete_old_reads
 from db.deleting import delete_account, delete_objects, delete_session
 from db.erasures import Erasure, new_erasure
 from db.retention import (
@@ -69,6 +70,8 @@ async def _remove_batch(
             return await _erase_all(work, db, [_account(tenant_id, one, now) for one in people])
         case "dead_letters":
             return await delete_old_dead_letters(db, tenant_id, before)
+        case "access_log":
+            return await delete_old_reads(db, tenant_id, before)
         case _:
             assert_never(kind)
 

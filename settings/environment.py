@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     retention_sessions_days: int = Field(730, ge=0)
     retention_accounts_days: int = Field(1095, ge=0)
     retention_dead_letters_days: int = Field(30, ge=0)
+    retention_access_log_days: int = Field(395, ge=0)
 
     # stored objects
     storage_url: str = ""

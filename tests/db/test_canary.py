@@ -102,9 +102,8 @@ def role_of(call: Call) -> str:
     """The role that makes this call in a running Bodh."""
     if call.name == "transcripts.insert_dead_letter":
         return "bodh_drain"
-    return (
-        "bodh_jobs" if call.name.startswith(("queue.", "deleting.", "retention.")) else "bodh_app"
-    )
+    of_jobs = ("queue.", "deleting.", "retention.", "access_log.delete_old_reads")
+    return "bodh_jobs" if call.name.startswith(of_jobs) else "bodh_app"
 
 
 def leaks(twins: Twins, tenant_id: UUID, outcome: Outcome) -> list[str]:

@@ -40,6 +40,7 @@ LANDED = {
     "0017_course_staff.sql": "09f3d46ac0abb1b2",
     "0018_access_log.sql": "9c07c1abd33dada7",
     "0019_heard_by.sql": "89f9cdef9e861270",
+    "0020_access_retention.sql": "dc6cdb4ba7c6bbab",
 }
 EMPTY = "t_empty"
 

@@ -27,7 +27,7 @@ from tests.db.job_parts import running, until_ended
 from tests.db.rows import make_learner, make_session, segment
 
 DAYS: dict[RetentionKind, int] = {
-    "transcripts": 10, "sessions": 20, "accounts": 30, "dead_letters": 5,
+    "transcripts": 10, "sessions": 20, "accounts": 30, "dead_letters": 5, "access_log": 3,
 }  # fmt: skip
 NIGHT = datetime(2027, 3, 4, 3, 23, tzinfo=UTC)
 
@@ -77,6 +77,14 @@ class School:
                values ($1, 'segment', $2, '{"text": "words"}', 'x', $3)""",
             self.tenant_id,
             f"{days}",
+            NIGHT - timedelta(days=days),
+        )
+
+    async def add_read(self, days: float) -> None:
+        await self.superuser.execute(
+            """insert into access_log (tenant_id, account_id, reader_role, route, at)
+               select $1, id, 'operator', 'export', $2 from accounts where name = 'Reader'""",
+            self.tenant_id,
             NIGHT - timedelta(days=days),
         )
 
@@ -155,12 +163,15 @@ async def test_what_was_removed_is_recorded_for_each_kind_and_day(school: School
     await school.add_account("Old", 31)
     for days in (4, 6):
         await school.add_dead_letter(days)
+    await school.add_account("Reader", 1, role="teacher")
+    for days in (2, 4):
+        await school.add_read(days)
     await school.run_job()
     await school.add_dead_letter(7)
     await school.run_job()
     found = {one.kind: one for one in await school.removals()}
     assert {kind: one.removed for kind, one in found.items()} == {
-        "transcripts": 6, "sessions": 2, "accounts": 1, "dead_letters": 2,
+        "transcripts": 6, "sessions": 2, "accounts": 1, "dead_letters": 2, "access_log": 1,
     }  # fmt: skip
     assert found["sessions"].older_than == NIGHT - timedelta(days=20)
     assert {one.day for one in found.values()} == {NIGHT.date()}
