@@ -2,13 +2,11 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from db import Conflict, Connection, NotFound
 from protocol import SessionKind
-
-LOCK_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -35,13 +33,37 @@ class RoomLearner:
 
 
 async def lock_room(db: Connection, name: str) -> None:
-    """Makes this transaction the only writer of the room until it ends.
+    """Makes this transaction the only one that moves the room's session until it ends.
 
-    Waits up to LOCK_S, longer than for other locks: the holder may be calling the media server.
+    The holder must not call the media server: see `rooms.room_lock` for that.
     """
-    await db.execute("select set_config('statement_timeout', $1, true)", f"{LOCK_S:.0f}s")
-    query = "select pg_advisory_xact_lock(hashtextextended($1, 0))"
-    await db.execute(query, name, timeout=LOCK_S + 1)
+    await db.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", name)
+
+
+async def take_room_lock(
+    db: Connection, tenant_id: UUID, room_id: UUID, holder: UUID, length: timedelta
+) -> bool:
+    """Takes the room's lock for this long. Returns False if another holder has it."""
+    status = await db.execute(
+        """update livekit_rooms set locked_by = $3, locked_until = now() + $4::interval
+           where tenant_id = $1 and id = $2
+             and (locked_until is null or locked_until < now())""",
+        tenant_id,
+        room_id,
+        holder,
+        length,
+    )
+    return status == "UPDATE 1"
+
+
+async def release_room_lock(db: Connection, tenant_id: UUID, room_id: UUID, holder: UUID) -> None:
+    await db.execute(
+        """update livekit_rooms set locked_by = null, locked_until = null
+           where tenant_id = $1 and id = $2 and locked_by = $3""",
+        tenant_id,
+        room_id,
+        holder,
+    )
 
 
 async def ensure_room(

@@ -21,6 +21,7 @@ START_S = 20.0
 
 @dataclass(frozen=True)
 class MediaServer:
+    pid: int
     port: int
     api_key: str
     api_secret: str
@@ -50,6 +51,7 @@ def running_livekit(settings: Settings) -> Iterator[MediaServer]:
             try:
                 _wait_until_listening(process, settings.livekit_port, log)
                 yield MediaServer(
+                    process.pid,
                     settings.livekit_port,
                     settings.livekit_api_key,
                     settings.livekit_api_secret.get_secret_value(),

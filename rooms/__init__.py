@@ -1,7 +1,7 @@
 """Rooms in LiveKit: entry, metadata, join tokens, dispatch, attendance, lesson changes.
 
-Hold `db.rooms.lock_room` while reading and then writing a LiveKit room. The media server merges
-concurrent metadata updates, and the last one sent does not always win.
+Hold a room (`rooms.room_lock.hold_room`) from reading what to publish until it is published. Never
+call the media server inside a transaction: while it hangs, no connection would be left.
 """
 
 from rooms.admission import tutor_room_name

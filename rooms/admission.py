@@ -58,7 +58,6 @@ async def admit(
     lessons = await list_lessons(db, tenant_id, module.id, unpublished=unpublished)
     await ensure_enrollment(db, tenant_id, account.id, course.id)
     name = tutor_room_name(settings, account, course.id, module.id)
-    await stored.lock_room(db, name)
     room = await stored.ensure_room(
         db, tenant_id, name=name, course_id=course.id, module_id=module.id
     )

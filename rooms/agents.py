@@ -6,6 +6,7 @@ worker accepted as open. An epoch is committed before its dispatch, so that the 
 """
 
 import logging
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from db.sessions import Session, find_active_session, update_room_sid
 from protocol import DispatchMetadata, agent_identity, dump
 from rooms.media import create_room, remove_participant, update_room
 from rooms.metadata import opener_metadata
+from rooms.room_lock import hold_room
 from settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -40,25 +42,35 @@ async def dispatch_agent(
     logger.info("agent dispatched", extra={"room_id": str(dispatch.room_id), **facts})
 
 
-async def dispatch_first(
-    settings: Settings,
-    lk: api.LiveKitAPI,
-    db: Connection,
-    room: Room,
-    session: Session,
-    now: datetime,
-) -> None:
-    """Dispatches the first agent of a session; the watcher dispatches later ones.
+@dataclass(frozen=True)
+class FirstDispatch:
+    """`replaced` is the epoch of an agent that may still be in the room; 0 for none."""
 
-    The caller holds the room's lock. Raises the media server's errors.
+    metadata: DispatchMetadata
+    replaced: int
+
+
+async def begin_first_dispatch(
+    db: Connection, session: Session, now: datetime
+) -> FirstDispatch | None:
+    """Starts the first epoch of a session; the watcher starts later ones. None if it has begun.
+
+    Commit before `dispatch_first`. If that fails, the watcher repeats the dispatch.
     """
     last = await select_dispatch(db, session.tenant_id, session.id)
     if last.dispatched_at is not None:
-        return
-    if last.epoch:
-        await remove_agent(lk, room.name, session.id, last.epoch)
+        return None
     epoch = await update_epoch(db, session.tenant_id, session.id, now)
-    await dispatch_agent(settings, lk, room.name, _dispatch_metadata(session, epoch))
+    return FirstDispatch(_dispatch_metadata(session, epoch), last.epoch)
+
+
+async def dispatch_first(
+    settings: Settings, lk: api.LiveKitAPI, room: Room, first: FirstDispatch
+) -> None:
+    """Raises the media server's errors."""
+    if first.replaced:
+        await remove_agent(lk, room.name, first.metadata.session_id, first.replaced)
+    await dispatch_agent(settings, lk, room.name, first.metadata)
 
 
 async def repeat_dispatch(settings: Settings, lk: api.LiveKitAPI, lease: Lease) -> None:
@@ -104,21 +116,30 @@ async def recreate_room(
 
     Returns False if that is already done. Raises the errors of the database and the media server.
     """
-    async with tenant_tx(pool, lease.tenant_id) as db:
-        await stored.lock_room(db, lease.room_name)
-        room = await stored.find_room_by_id(db, lease.tenant_id, lease.room_id)
-        session = await find_active_session(db, lease.tenant_id, lease.room_id)
-        if room is None or session is None or session.room_sid != lease.room_sid:
-            return False
-        text = await opener_metadata(db, room)
+    async with hold_room(pool, lease.tenant_id, lease.room_id):
+        async with tenant_tx(pool, lease.tenant_id) as db:
+            room = await stored.find_room_by_id(db, lease.tenant_id, lease.room_id)
+            if room is None or await _find_lost_session(db, lease) is None:
+                return False
+            text = await opener_metadata(db, room)
         live = await create_room(lk, settings, room.name, text)
         if live.metadata != text:
             await update_room(lk, room.name, text)
-        await update_room_sid(db, lease.tenant_id, session.id, live.sid, now)
-        epoch = await update_epoch(db, lease.tenant_id, session.id, now)
+        async with tenant_tx(pool, lease.tenant_id) as db:
+            await stored.lock_room(db, lease.room_name)
+            if (session := await _find_lost_session(db, lease)) is None:
+                return False
+            await update_room_sid(db, lease.tenant_id, session.id, live.sid, now)
+            epoch = await update_epoch(db, lease.tenant_id, session.id, now)
     logger.warning("room recreated", extra={"session_id": str(session.id), "epoch": epoch})
     await dispatch_agent(settings, lk, room.name, _dispatch_metadata(session, epoch))
     return True
+
+
+async def _find_lost_session(db: Connection, lease: Lease) -> Session | None:
+    """The room's session, unless it has moved to a new LiveKit room already."""
+    session = await find_active_session(db, lease.tenant_id, lease.room_id)
+    return session if session is not None and session.room_sid == lease.room_sid else None
 
 
 async def remove_agent(lk: api.LiveKitAPI, room_name: str, session_id: UUID, epoch: int) -> None:

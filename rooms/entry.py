@@ -7,16 +7,16 @@ from uuid import UUID
 
 from livekit import api
 
-from db import Connection, Pool, tenant_tx
+from db import Pool, tenant_tx
 from db import rooms as stored
 from db.accounts import Account
 from db.sessions import Session
 from protocol import RoomMetadata
 from rooms.admission import Admission, admit
-from rooms.lessons import log_lesson_change
 from rooms.live_room import ensure_live_room
 from rooms.media import MEDIA_ERRORS, MediaUnavailable
 from rooms.metadata import learner_metadata, room_metadata, token_metadata
+from rooms.room_lock import hold_room
 from rooms.tokens import join_token
 from settings import Settings
 
@@ -53,9 +53,8 @@ async def open_room(
             settings, db, account, course_key, module_id, lesson_id=lesson_id, stay=stay, now=now
         )
     try:
-        async with tenant_tx(pool, account.tenant_id) as db:
-            await stored.lock_room(db, admission.room.name)
-            return await _enter_room(settings, lk, db, account, admission, now)
+        async with hold_room(pool, account.tenant_id, admission.room.id):
+            return await _enter_room(settings, lk, pool, account, admission, now)
     except MEDIA_ERRORS as error:
         logger.warning(
             "room not opened",
@@ -67,27 +66,30 @@ async def open_room(
 async def _enter_room(
     settings: Settings,
     lk: api.LiveKitAPI,
-    db: Connection,
+    pool: Pool,
     account: Account,
     admission: Admission,
     now: datetime,
 ) -> OpenedRoom:
-    """The caller holds the room's lock. Reads the room again: it may have changed before."""
+    """The caller holds the room. Reads the room again: it may have changed before."""
     tenant_id = account.tenant_id
-    room = await stored.find_room_by_id(db, tenant_id, admission.room.id) or admission.room
-    learner = await stored.lock_room_learner(db, tenant_id, room.id, account.id)
-    own = await learner_metadata(db, tenant_id, room, account, learner.lesson_id, learner.revision)
+    async with tenant_tx(pool, tenant_id) as db:
+        room = await stored.find_room_by_id(db, tenant_id, admission.room.id) or admission.room
+        learner = await stored.lock_room_learner(db, tenant_id, room.id, account.id)
+        own = await learner_metadata(
+            db, tenant_id, room, account, learner.lesson_id, learner.revision
+        )
+        text = await room_metadata(db, room, account, own)
     own_metadata = token_metadata(own, account)
     session = await ensure_live_room(
         settings,
         lk,
-        db,
+        pool,
         account,
         room,
-        room_metadata=await room_metadata(db, room, account, own),
+        room_metadata=text,
         own_metadata=own_metadata,
         now=now,
     )
-    await log_lesson_change(db, tenant_id, session.id, learner, now)
     token = join_token(settings, account, room.name, own_metadata)
     return OpenedRoom(admission, session, token, own)

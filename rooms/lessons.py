@@ -18,6 +18,7 @@ from db.rooms import Room, RoomLearner
 from db.sessions import find_active_session
 from rooms.media import MEDIA_ERRORS, update_participant, update_room
 from rooms.metadata import learner_metadata, room_metadata, token_metadata
+from rooms.room_lock import hold_room
 
 logger = logging.getLogger(__name__)
 
@@ -112,33 +113,38 @@ async def publish_learner(lk: api.LiveKitAPI, pool: Pool, room: Room, account: A
     Call it after the commit. If the media server fails, logs it and returns: agents read the
     database themselves every few seconds.
     """
-    async with tenant_tx(pool, room.tenant_id) as db:
-        await stored.lock_room(db, room.name)
-        room = await stored.find_room_by_id(db, room.tenant_id, room.id) or room
-        learner = await stored.find_room_learner(db, room.tenant_id, room.id, account.id)
+    facts = {"room_id": str(room.id)}
+    try:
+        async with hold_room(pool, room.tenant_id, room.id):
+            learner = await _publish_metadata(lk, pool, room, account)
+    except (*MEDIA_ERRORS, NotFound) as error:
+        logger.warning("lesson not published", extra={**facts, "kind": type(error).__name__})
+        return
+    if learner is not None:
+        changed = {"lesson_id": str(learner.lesson_id), "revision": learner.revision}
+        logger.info("lesson published", extra={**facts, **changed})
+
+
+async def _publish_metadata(
+    lk: api.LiveKitAPI, pool: Pool, room: Room, account: Account
+) -> RoomLearner | None:
+    """The room's metadata is the opener's; everyone else has participant metadata.
+
+    The caller holds the room. Returns the learner as published, or None without a lesson.
+    """
+    tenant_id = room.tenant_id
+    async with tenant_tx(pool, tenant_id) as db:
+        room = await stored.find_room_by_id(db, tenant_id, room.id) or room
+        learner = await stored.find_room_learner(db, tenant_id, room.id, account.id)
         if learner is None or learner.lesson_id is None:
-            return
-        facts = {
-            "room_id": str(room.id),
-            "lesson_id": str(learner.lesson_id),
-            "revision": learner.revision,
-        }
-        try:
-            await _update_metadata(lk, db, room, account, learner)
-        except (*MEDIA_ERRORS, NotFound) as error:
-            logger.warning("lesson not published", extra={**facts, "kind": type(error).__name__})
-        else:
-            logger.info("lesson published", extra=facts)
-
-
-async def _update_metadata(
-    lk: api.LiveKitAPI, db: Connection, room: Room, account: Account, learner: RoomLearner
-) -> None:
-    """The room's metadata is the opener's; everyone else has participant metadata."""
-    own = await learner_metadata(
-        db, room.tenant_id, room, account, learner.lesson_id, learner.revision
-    )
-    if room.opener_account_id == account.id:
-        await update_room(lk, room.name, await room_metadata(db, room, account, own))
+            return None
+        own = await learner_metadata(
+            db, tenant_id, room, account, learner.lesson_id, learner.revision
+        )
+        opens = room.opener_account_id == account.id
+        text = await room_metadata(db, room, account, own) if opens else ""
+    if opens:
+        await update_room(lk, room.name, text)
     else:
         await update_participant(lk, room.name, account.identity, token_metadata(own, account))
+    return learner

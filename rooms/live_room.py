@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from livekit import api
 
-from db import Connection, NotFound
+from db import Connection, NotFound, Pool, tenant_tx
 from db import rooms as stored
 from db.accounts import Account
 from db.attendance import is_occupied
@@ -18,7 +18,8 @@ from db.sessions import (
     insert_session,
     update_room_sid,
 )
-from rooms.agents import dispatch_first
+from rooms.agents import begin_first_dispatch, dispatch_first
+from rooms.lessons import log_lesson_change
 from rooms.media import create_room, list_learners, update_participant, update_room
 from rooms.metadata import opener_metadata
 from settings import Settings
@@ -29,7 +30,7 @@ AGENT_SILENT = timedelta(seconds=60)  # after this, the session does not continu
 async def ensure_live_room(
     settings: Settings,
     lk: api.LiveKitAPI,
-    db: Connection,
+    pool: Pool,
     account: Account,
     room: Room,
     *,
@@ -40,26 +41,22 @@ async def ensure_live_room(
     """Prepares LiveKit for the account and returns the running session of the room.
 
     The room carries the metadata of the account that opened it; other learners carry
-    their own. The caller holds the room's lock. Raises the errors of the media server.
+    their own. The caller holds the room. Raises the errors of the media server.
     """
 
     async def prepare_once() -> Session:
         live = await create_room(lk, settings, room.name, room_metadata)
-        before = await find_active_session(db, room.tenant_id, room.id)
-        is_new = before is None or before.room_sid != live.sid
-        present = {} if is_new else await list_learners(lk, room.name)
-        if room.opener_account_id == account.id or not present.keys() - {account.identity}:
-            await stored.update_opener(db, room.tenant_id, room.id, account.id)
-            if live.metadata != room_metadata:
-                await update_room(lk, room.name, room_metadata)
-        else:
-            # the account joins the opener, whose private facts must be gone before it has a token
-            if live.metadata != (metadata := await opener_metadata(db, room)):
-                await update_room(lk, room.name, metadata)
-            if account.identity in present and present[account.identity].metadata != own_metadata:
-                await update_participant(lk, room.name, account.identity, own_metadata)
-        session = await _ensure_session_in_room(db, room, live.sid, before, now)
-        await dispatch_first(settings, lk, db, room, session, now)
+        await _publish_entry(
+            lk, pool, account, room, live, room_metadata=room_metadata, own_metadata=own_metadata
+        )
+        async with tenant_tx(pool, room.tenant_id) as db:
+            await stored.lock_room(db, room.name)
+            learner = await stored.lock_room_learner(db, room.tenant_id, room.id, account.id)
+            session = await _ensure_session_in_room(db, room, live.sid, now)
+            dispatch = await begin_first_dispatch(db, session, now)
+            await log_lesson_change(db, room.tenant_id, session.id, learner, now)
+        if dispatch is not None:
+            await dispatch_first(settings, lk, room, dispatch)
         return session
 
     try:
@@ -71,8 +68,36 @@ async def ensure_live_room(
         return await prepare_once()
 
 
+async def _publish_entry(
+    lk: api.LiveKitAPI,
+    pool: Pool,
+    account: Account,
+    room: Room,
+    live: api.Room,
+    *,
+    room_metadata: str,
+    own_metadata: str,
+) -> None:
+    """Brings the metadata on the media server up to date with who enters."""
+    async with tenant_tx(pool, room.tenant_id) as db:
+        session = await find_active_session(db, room.tenant_id, room.id)
+    is_new = session is None or session.room_sid != live.sid
+    present = {} if is_new else await list_learners(lk, room.name)
+    opens = room.opener_account_id == account.id or not present.keys() - {account.identity}
+    async with tenant_tx(pool, room.tenant_id) as db:
+        if opens:
+            await stored.update_opener(db, room.tenant_id, room.id, account.id)
+        # who joins the opener gets no token before the opener's private facts are gone
+        text = room_metadata if opens else await opener_metadata(db, room)
+    if live.metadata != text:
+        await update_room(lk, room.name, text)
+    before = None if opens else present.get(account.identity)
+    if before is not None and before.metadata != own_metadata:
+        await update_participant(lk, room.name, account.identity, own_metadata)
+
+
 async def _ensure_session_in_room(
-    db: Connection, room: Room, room_sid: str, running: Session | None, now: datetime
+    db: Connection, room: Room, room_sid: str, now: datetime
 ) -> Session:
     """The session in the LiveKit room of that sid: the running one, or a new one.
 
@@ -80,6 +105,7 @@ async def _ensure_session_in_room(
     was there until recently: then the media server lost the room. Otherwise it has ended.
     """
     tenant_id = room.tenant_id
+    running = await find_active_session(db, tenant_id, room.id)
     if running is None:
         return await insert_session(db, tenant_id, room.id, room_sid, now)
     if running.room_sid == room_sid:

@@ -56,7 +56,7 @@ def token_metadata(own: RoomMetadata, account: Account) -> str:
 async def room_metadata(db: Connection, room: Room, opener: Account, own: RoomMetadata) -> str:
     """What the room carries: the opener's own metadata, or the public part in a shared room.
 
-    The caller holds the room's lock.
+    The caller holds the room.
     """
     shared = await has_other_learners(db, room.tenant_id, room.id, opener.id)
     return dump_metadata(own.public(opener.identity) if shared else own, MAX_ROOM_METADATA_BYTES)

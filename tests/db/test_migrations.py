@@ -41,6 +41,7 @@ LANDED = {
     "0018_access_log.sql": "9c07c1abd33dada7",
     "0019_heard_by.sql": "89f9cdef9e861270",
     "0020_access_retention.sql": "dc6cdb4ba7c6bbab",
+    "0021_room_lock.sql": "4cb55663458c70c9",
 }
 EMPTY = "t_empty"
 

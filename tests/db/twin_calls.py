@@ -30,6 +30,7 @@ from tests.db.twins import Call, PerTenant, parameters
 
 Arguments = dict[str, Any]
 JOB = UUID("00000000-0000-4000-8000-000000000007")
+HOLDER = UUID("00000000-0000-4000-8000-0000000000c9")
 # see twin_states
 ERASURE, GONE_ACCOUNT, GONE_SESSION, CLEO, DINA, OWN_SESSION, OTHER_COURSE = (
     UUID(f"00000000-0000-4000-8000-0000000000{end}")
@@ -105,6 +106,7 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "before": at(10**9), "days": 5, "defaults": {"sessions": 4},
         "removal": Removal("accounts", date(2026, 1, 2), at(1), 8),
         "job_id": JOB, "tries": 0, "delay": timedelta(seconds=8),
+        "holder": HOLDER, "length": timedelta(seconds=9),
     }  # fmt: skip
 
 

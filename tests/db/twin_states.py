@@ -59,6 +59,8 @@ select tenant_id, '00000000-0000-4000-8000-0000000000b1', 'cleo', 'Cleo', 'l_cle
 from transcript_segments where id = 's';
 update transcript_segments set lesson_id = (select id from lessons where title = 'Apples');
 update quiz_runs set hint_level = 2;
+update livekit_rooms set locked_by = '00000000-0000-4000-8000-0000000000c9',
+       locked_until = '2026-11-21 11:00+00';
 insert into courses (tenant_id, id, slug, title)
 select tenant_id, '00000000-0000-4000-8000-000000000002', 'other', 'Other' from courses
 where slug = 'tiny-course';
