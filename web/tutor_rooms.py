@@ -40,10 +40,10 @@ LessonQuery = Annotated[str | None, Query(max_length=200, description="The id of
 Key = Annotated[str | None, Query(max_length=200)]
 
 
-@router.get(
+@router.post(
     "/v2/course/{course_id}/module/{module_id}", dependencies=[Depends(count_token_request)]
 )
-async def get_module_page(
+async def post_module_page(
     course_id: str,
     module_id: str,
     response: Response,
@@ -51,7 +51,11 @@ async def get_module_page(
     caller: Caller,
     lesson: LessonQuery = None,
 ) -> ModulePage:
-    """Everything that a module page needs: texts, room, session type and join token."""
+    """Everything that a module page needs: texts, room, session type and join token.
+
+    Enrols the caller, moves them to the lesson and opens the room. So it is no GET, which a link on
+    another site could make a browser send.
+    """
     opened = await _open_room(running, caller, course_id, module_id, lesson, stay=False)
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         quizzes = {

@@ -142,7 +142,8 @@ async def test_the_other_tenant_sees_its_own_words(neighbours: Neighbours) -> No
         "/api/v2/course/{course_id}/module/{module_id}",
     ):
         header = school.auth("Badr", "admin", tenant=MARK)
-        answer = await school.client.get(path.format(**theirs), headers=header)
+        method = "POST" if "/v2/" in path else "GET"
+        answer = await school.client.request(method, path.format(**theirs), headers=header)
         if MARK in answer.text:
             seen.add(path)
     assert len(seen) >= 5, seen

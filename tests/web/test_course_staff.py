@@ -69,7 +69,7 @@ async def test_teacher_of_another_course_reads_what_they_heard_in_the_room(
     school: School, session_id: str
 ) -> None:
     pia = await school.account("Pia", "teacher")
-    answer = await school.client.get(school.page(), headers=school.auth("Pia", "teacher"))
+    answer = await school.client.post(school.page(), headers=school.auth("Pia", "teacher"))
     assert answer.status_code == 200
     came = school.clock.now + timedelta(seconds=30)
     async with tenant_tx(school.pool, school.tenant.id) as db:

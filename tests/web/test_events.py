@@ -130,7 +130,7 @@ async def test_entries_lesson_changes_and_the_drainer_do_not_block_each_other(
     async def enter(name: str, number: int) -> int:
         if number == 3:  # the room is lost once on the way
             await close_room(school.lk, page["roomName"])
-        return (await school.client.get(school.page(), headers=school.auth(name))).status_code
+        return (await school.client.post(school.page(), headers=school.auth(name))).status_code
 
     async def drain(number: int) -> int:
         at = school.clock.now

@@ -185,8 +185,8 @@ async def test_courses_lessons_and_rooms_of_another_tenant_are_not_found(school:
         for method, path, body in (
             ("GET", f"/api/courses/{school.course.id}", None),
             ("GET", f"/api/courses/{school.course.slug}", None),
-            ("GET", school.page(), None),
-            ("GET", f"/api/v2/course/{school.course.id}/module/{school.modules[0].id}", None),
+            ("POST", school.page(), None),
+            ("POST", f"/api/v2/course/{school.course.id}/module/{school.modules[0].id}", None),
             ("POST", "/api/livekit/token", {"room_name": room}),
             (
                 "POST",

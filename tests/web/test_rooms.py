@@ -212,7 +212,7 @@ async def test_room_has_the_timeouts_of_the_settings(school: School) -> None:
 async def test_a_lesson_that_is_not_in_the_module_opens_the_first(
     school: School, lesson: str
 ) -> None:
-    page = await school.get(f"{school.page()}?lesson={lesson}", "Amina")
+    page = await school.enter(f"{school.page()}?lesson={lesson}", "Amina")
     assert page["lessonId"] == str(school.lessons[0][0].id)
 
 
@@ -224,7 +224,7 @@ async def test_a_lesson_of_another_module_opens_the_first(school: School) -> Non
 async def test_an_unpublished_lesson_opens_for_staff_without_a_number(school: School) -> None:
     hidden = school.lessons[0][-1]
     learner = await school.open("Amina", 0, hidden)
-    staff = await school.get(school.page(), "Otto", "teacher", params={"lesson": str(hidden.id)})
+    staff = await school.enter(school.page(), "Otto", "teacher", params={"lesson": str(hidden.id)})
     assert learner["lessonId"] == str(school.lessons[0][0].id)
     assert staff["lessonId"] == str(hidden.id)
     assert staff["sessionType"]["lessonNumber"] is None
@@ -245,7 +245,7 @@ async def test_unknown_or_malformed_id_in_the_page_call_is_not_found(
         course, module = library.course.slug, str(library.modules[0].id)
         path = f"/api/v2/course/{odd if key == 'course' else course}/module/"
         path += odd if key == "module" else module
-        answer = await library.client.get(path, headers=library.auth("Amina"))
+        answer = await library.client.post(path, headers=library.auth("Amina"))
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
@@ -254,7 +254,7 @@ async def test_a_module_of_another_course_is_not_found(school: School) -> None:
         "insert into courses (tenant_id, slug, title) values ($1, 'other', 'Other')",
         school.tenant.id,
     )
-    answer = await school.client.get(
+    answer = await school.client.post(
         f"/api/v2/course/other/module/{school.modules[0].id}", headers=school.auth("Amina")
     )
     assert answer.status_code == 404
@@ -336,7 +336,7 @@ async def test_token_without_a_lesson_keeps_the_last_one(school: School) -> None
 
 
 async def test_tokens_are_never_cached(school: School) -> None:
-    page = await school.client.get(school.page(), headers=school.auth("Amina"))
+    page = await school.client.post(school.page(), headers=school.auth("Amina"))
     token = await ask_token(school, "Amina", {"room_name": school.room()})
     assert {page.headers["cache-control"], token.headers["cache-control"]} == {"no-store"}
 
@@ -345,7 +345,7 @@ async def test_rate_limit_is_per_account(school: School) -> None:
     school.settings.rate_token_per_minute = 2
     school.clock.now = school.clock.now.replace(second=10)
     codes = [
-        (await school.client.get(school.page(), headers=school.auth("Amina"))).status_code,
+        (await school.client.post(school.page(), headers=school.auth("Amina"))).status_code,
         (await ask_token(school, "Amina", {"room_name": school.room()})).status_code,
         (await ask_token(school, "Amina", {"room_name": school.room()})).status_code,
         (await ask_token(school, "Bilal", {"room_name": school.room()})).status_code,
@@ -385,7 +385,7 @@ async def test_without_the_media_server_there_is_no_token(school: School, broken
     context = school.app.state.context
     working, context.lk = context.lk, rooms.connect_media(school.settings)
     try:
-        page = await school.client.get(school.page(), headers=school.auth("Amina"))
+        page = await school.client.post(school.page(), headers=school.auth("Amina"))
         token = await ask_token(
             school, "Amina", courseId=school.course.slug, moduleId=str(school.modules[0].id)
         )

@@ -143,7 +143,7 @@ async def test_blocked_account_is_refused_by_token_and_by_session(school: School
     by_session = await school.client.get("/api/me")
     by_token = await school.client.get("/api/me", headers=school.auth("Amina"))
     again = await school.client.post("/auth/dev-login", json={"name": "Amina"})
-    room = await school.client.get(school.page(), headers=school.auth("Amina"))
+    room = await school.client.post(school.page(), headers=school.auth("Amina"))
     assert by_session.status_code == 401  # the session has ended
     for answer in (by_token, again, room):
         assert (answer.status_code, answer.json()["code"]) == (403, "blocked")
@@ -249,7 +249,7 @@ async def test_every_route_is_401_without_a_valid_sign_in(
             ("GET", "/api/me", None),
             ("GET", "/api/courses", None),
             ("GET", f"/api/courses/{library.course.slug}", None),
-            ("GET", library.page(), None),
+            ("POST", library.page(), None),
             ("POST", "/api/livekit/token", {"room_name": library.room()}),
             ("POST", f"/api/rooms/{library.room()}/lesson", {"lessonId": str(library.course.id)}),
             ("GET", f"/api/lessons/{library.lessons[0][0].id}", None),

@@ -72,13 +72,13 @@ function toApiError(status: number, body: unknown): ApiError {
   );
 }
 
-function sendJson<T>(method: 'POST' | 'PATCH', path: string, body: unknown): Promise<T> {
+function sendJson<T>(method: 'POST' | 'PATCH', path: string, body: unknown, signal?: AbortSignal): Promise<T> {
   const headers = { 'Content-Type': 'application/json' };
-  return requestJson(path, { method, headers, body: JSON.stringify(body) });
+  return requestJson(path, { method, headers, body: JSON.stringify(body), ...(signal ? { signal } : {}) });
 }
 
-function postJson<T>(path: string, body: unknown): Promise<T> {
-  return sendJson('POST', path, body);
+function postJson<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  return sendJson('POST', path, body, signal);
 }
 
 const encodeSegment = encodeURIComponent;
@@ -93,9 +93,10 @@ export const api = {
   course: (id: string, signal?: AbortSignal) =>
     getJson<CourseTree>(`/api/courses/${encodeSegment(id)}`, signal),
   modulePage: (courseId: string, moduleId: string, lesson: string | null, signal?: AbortSignal) =>
-    getJson<ModulePage>(
+    postJson<ModulePage>(
       `/api/v2/course/${encodeSegment(courseId)}/module/${encodeSegment(moduleId)}` +
         (lesson ? `?lesson=${encodeSegment(lesson)}` : ''),
+      {},
       signal,
     ),
   lesson: (id: string, signal?: AbortSignal) => getJson<LessonText>(`/api/lessons/${encodeSegment(id)}`, signal),

@@ -327,13 +327,16 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /**
-         * Get Module Page
-         * @description Everything that a module page needs: texts, room, session type and join token.
-         */
-        get: operations["get_module_page"];
+        get?: never;
         put?: never;
-        post?: never;
+        /**
+         * Post Module Page
+         * @description Everything that a module page needs: texts, room, session type and join token.
+         *
+         *     Enrols the caller, moves them to the lesson and opens the room. So it is no GET, which a link on
+         *     another site could make a browser send.
+         */
+        post: operations["post_module_page"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2963,7 +2966,7 @@ export interface operations {
             };
         };
     };
-    get_module_page: {
+    post_module_page: {
         parameters: {
             query?: {
                 /** @description The id of a lesson */
