@@ -13,11 +13,12 @@ from agent.models.voice_activity import WINDOW_S
 from agent.room.participant_voice import HeardUtterance, Place
 
 HOLD_S = 6.0  # on the floor while others wait: 8 s without a pause, or more with pauses
+HOLD_AGAIN_S = 2.0  # for one who had to leave the floor of late: enough for a short question
 LEAK = 0.25  # seconds on the floor that are forgotten with each second that passes
 WAIT_S = 10.0  # a learner waits for the tutor until this long after they spoke or typed
 ASIDE_S = 10.0  # how long one who had the floor for too long must leave it; doubled each time
 MAX_ASIDE_S = 60.0
-FORGIVEN_S = 120.0  # after which it starts again at ASIDE_S
+FORGIVEN_S = 60.0  # after which HOLD_S and ASIDE_S count again
 
 
 @dataclass
@@ -95,7 +96,7 @@ class Floor(vad.VAD):
 
     def _start_speech(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
         now = self._clock()
-        if speaker.count_time(now) > HOLD_S and self._others_wait(identity):
+        if speaker.count_time(now) > self._hold_s(speaker) and self._others_wait(identity):
             self._keep_off_floor(speaker)
         speaker.is_aside = now < speaker.aside_until
         speaker.open.append("aside" if speaker.is_aside else "floor")
@@ -117,7 +118,7 @@ class Floor(vad.VAD):
         if speaker.is_aside:
             return
         had_s = speaker.count_time(self._clock(), WINDOW_S)
-        if had_s > HOLD_S and self._others_wait(identity):
+        if had_s > self._hold_s(speaker) and self._others_wait(identity):
             self._set_aside(identity, speaker, event)
         elif self._speaking[0] == identity:
             self._stream.send_event(event)
@@ -130,11 +131,17 @@ class Floor(vad.VAD):
             if other != identity
         )
 
+    def _hold_s(self, speaker: _Speaker) -> float:
+        return HOLD_S if self._is_forgiven(speaker) else HOLD_AGAIN_S
+
+    def _is_forgiven(self, speaker: _Speaker) -> bool:
+        return self._clock() - speaker.aside_until > FORGIVEN_S
+
     def _keep_off_floor(self, speaker: _Speaker) -> None:
-        now = self._clock()
-        forgiven = now - speaker.aside_until > FORGIVEN_S
-        speaker.aside_s = ASIDE_S if forgiven else min(2 * speaker.aside_s, MAX_ASIDE_S)
-        speaker.aside_until = now + speaker.aside_s
+        again = not self._is_forgiven(speaker)
+        speaker.aside_s = min(2 * speaker.aside_s, MAX_ASIDE_S) if again else ASIDE_S
+        speaker.aside_until = self._clock() + speaker.aside_s
+        speaker.had_s = 0.0
 
     def _set_aside(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
         """Passes the floor on in the middle of an utterance, which is split here."""
