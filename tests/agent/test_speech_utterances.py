@@ -185,6 +185,22 @@ async def test_endless_speech_is_cut_before_the_window_is_full(
     assert sum(event.type is Speech.END_OF_SPEECH for _, event in recording.speech) == 1
 
 
+async def test_a_split_utterance_is_recognised_in_two_parts(
+    voice: ParticipantVoice, recording: Recording
+) -> None:
+    spoken = frames(silence(0.5) + recorded(LONG) + recorded(LONG))
+    for number, frame in enumerate(spoken):
+        voice.push_frame(frame, BEGAN + number * FRAME_S)
+        if number == len(spoken) // 2:
+            voice.split_utterance()
+    voice.end_speech()
+    await voice.wait_until_recognised()
+    first, second = recording.all("final", "missed")
+    assert (first.continues, second.continues) == (False, False)
+    assert first.segment_id != second.segment_id
+    assert second.started_at == first.ended_at
+
+
 async def test_without_an_engine_utterances_are_late_then_missed_and_the_voice_goes_on(
     tmp_path: Path, recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
