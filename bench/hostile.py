@@ -22,7 +22,8 @@ async def run(seconds: float) -> None:
             for number in range(1, round(seconds / PHASE_S) + 1):
                 await room.ask_during("hostile", PHASE_S)
                 await room.ask_during("harmless", PHASE_S)
-                print(f"phase {number}: {_last(room, 'hostile')}, {_last(room, 'harmless')}")
+                phase = f"phase {number}: {_last(room, 'hostile')}, {_last(room, 'harmless')}"
+                print(f"{phase}, agents so far: {len(room.agents)}", flush=True)
             rows = await room.count_events() - before
             lines = _count_lines(log) - lines_before
     for mode, answers in room.answers.items():

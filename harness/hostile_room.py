@@ -18,7 +18,7 @@ from harness.processes import job_pids
 from harness.stack import ROOT, Stack
 
 QUESTION, ANSWER = "What is overfitting?", "verfitting"
-PATIENCE_S = 20.0
+PATIENCE_S = 10.0
 PAUSE_S = 0.7  # between an answer and the next question
 EVENTS = "select count(*) from session_state_events where session_id = $1::uuid"
 
