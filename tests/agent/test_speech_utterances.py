@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 from livekit import rtc
@@ -14,10 +15,10 @@ from livekit.agents import inference, stt, vad
 from agent.models.espeak import EspeakTTS
 from agent.models.recogniser import Recogniser, RecogniserSTT
 from agent.models.voice_activity import VoiceActivity
-from agent.room.participant_voice import HeardUtterance, ParticipantVoice
+from agent.room.participant_voice import NO_WORDS, HeardUtterance, ParticipantVoice
 from agent.talk.floor import Floor
 from speech.client import SpeechBusy, SpeechClient
-from speech.wire import RATE
+from speech.wire import RATE, Recognition
 from tests.agent.speech_parts import (
     FRAME_S,
     WAVS,
@@ -185,17 +186,24 @@ async def test_endless_speech_is_cut_before_the_window_is_full(
     assert sum(event.type is Speech.END_OF_SPEECH for _, event in recording.speech) == 1
 
 
-async def test_a_split_utterance_is_recognised_in_two_parts(
-    voice: ParticipantVoice, recording: Recording
+class Deaf:
+    """A recogniser that never finds words."""
+
+    async def recognise(self, pcm: bytes, **_: Any) -> Recognition:
+        return NO_WORDS
+
+
+async def test_an_utterance_that_is_split_in_mid_speech_gets_two_finals(
+    recording: Recording,
 ) -> None:
-    spoken = frames(silence(0.5) + recorded(LONG) + recorded(LONG))
-    for number, frame in enumerate(spoken):
+    voice = voice_of("l_amina", Deaf(), recording)
+    for number, frame in enumerate(frames(silence(0.5) + recorded(LONG) + silence(0.5))):
         voice.push_frame(frame, BEGAN + number * FRAME_S)
-        if number == len(spoken) // 2:
+        if number == 33:  # 1.2 s of speech, and no pause yet
             voice.split_utterance()
-    voice.end_speech()
     await voice.wait_until_recognised()
-    first, second = recording.all("final", "missed")
+    await voice.aclose()
+    first, second = recording.all("final")
     assert (first.continues, second.continues) == (False, False)
     assert first.segment_id != second.segment_id
     assert second.started_at == first.ended_at
