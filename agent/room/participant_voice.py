@@ -17,6 +17,7 @@ from speech.wire import Recognition
 
 INTERIM_EVERY_S = 0.7
 PAUSE_S = 0.1  # no interim during a pause: it may be the end, and the final would have to wait
+SPLIT_SEARCH_S = 1.0  # short: the pause before the speech is quieter than any in it
 TIMEOUT_S = 10.0
 LATE_S = 2.0  # after this, the tutor asks the learner to wait
 NO_WORDS = Recognition("", language="", confidence=0.0, audio_s=0.0, decode_s=0.0)
@@ -102,7 +103,8 @@ class ParticipantVoice:
     def split_utterance(self) -> None:
         """Ends the current utterance here; what follows without a pause is another one."""
         if self._sound is not None:
-            before, self._sound = self._sound, self._sound.cut_at_quietest(self._next_segment_id())
+            before = self._sound
+            self._sound = before.cut_at_quietest(self._next_segment_id(), SPLIT_SEARCH_S)
             before.continues = False
             self._ended.put_nowait(before)
 

@@ -32,9 +32,11 @@ class UtteranceSound:
     def too_long(self) -> bool:
         return len(self.pcm) >= MAX_UTTERANCE_S * BYTES_PER_S
 
-    def cut_at_quietest(self, next_segment_id: str) -> "UtteranceSound":
+    def cut_at_quietest(
+        self, next_segment_id: str, search_s: float = CUT_SEARCH_S
+    ) -> "UtteranceSound":
         """Returns what comes after the quietest of its last seconds."""
-        at = 2 * _quietest_sample(np.frombuffer(bytes(self.pcm), np.int16))
+        at = 2 * _quietest_sample(np.frombuffer(bytes(self.pcm), np.int16), search_s)
         rest = self.pcm[at:]
         del self.pcm[at:]
         self.ended_at, self.continues = self.last_at, True
@@ -43,9 +45,9 @@ class UtteranceSound:
         )
 
 
-def _quietest_sample(samples: np.ndarray) -> int:
-    """Index of the sample in the middle of the quietest 100 ms of the last 5 s."""
-    late = samples[-int(CUT_SEARCH_S * RATE) :].astype(np.float32)
+def _quietest_sample(samples: np.ndarray, search_s: float) -> int:
+    """Index of the sample in the middle of the quietest 100 ms of the last seconds."""
+    late = samples[-int(search_s * RATE) :].astype(np.float32)
     frames = late[: len(late) // CUT_FRAME * CUT_FRAME].reshape(-1, CUT_FRAME)
     quietest = int(np.argmin(np.square(frames).mean(axis=1)))
     return len(samples) - len(late) + quietest * CUT_FRAME + CUT_FRAME // 2
