@@ -18,6 +18,7 @@ from db.backup import BackupError, back_up, replay_erasures, restore
 from db.course_staff_commands import CourseError, change_staff
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve_postgres
 from db.erasing_commands import ErasingError, erase_account, erase_session
+from db.export_command import ExportError, export_account
 from db.importing import import_course
 from db.pictures import store_pictures
 from db.retention_commands import RetentionError, retention
@@ -45,6 +46,7 @@ PROBLEMS = (
     Conflict,
     CourseError,
     ErasingError,
+    ExportError,
     RetentionError,
 )
 
@@ -121,12 +123,16 @@ def parse_arguments() -> argparse.Namespace:
         saving = commands.add_parser(name, help=text)
         saving.add_argument("folder", type=Path)
         saving.add_argument("--url", default="", help="superuser's DSN; needed with DATABASE_URL")
-    _add_erasing_commands(commands)
+    _add_privacy_commands(commands)
     _add_staff_command(commands)
     return parser.parse_args()
 
 
-def _add_erasing_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_privacy_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    exporting = commands.add_parser("export-account", help="write all that is held about a person")
+    exporting.add_argument("who", metavar="EMAIL", help="or id, or `sub` of the sign-in")
+    exporting.add_argument("folder", type=Path, help="a new folder")
+    exporting.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
     for name, key, text in (
         ("erase-account", "account", "delete a person: an id, e-mail address or `sub` of sign-in"),
         ("erase-session", "session", "delete a session that has ended"),
@@ -167,8 +173,8 @@ async def run_command(arguments: argparse.Namespace, settings: Settings) -> None
             await import_folder(settings, arguments.folder, arguments.tenant)
         case "backup" | "restore":
             await save_or_restore(arguments, settings)
-        case "erase-account" | "erase-session" | "retention":
-            await run_erasing(arguments, settings)
+        case "export-account" | "erase-account" | "erase-session" | "retention":
+            await run_privacy_command(arguments, settings)
         case "verify":
             await verify_database(settings)
         case "admin" | "role" | "block" | "unblock" | "staff":
@@ -186,8 +192,10 @@ async def save_or_restore(arguments: argparse.Namespace, settings: Settings) -> 
         sys.stdout.write(f"restored; {count} later erasures repeated\n")
 
 
-async def run_erasing(arguments: argparse.Namespace, settings: Settings) -> None:
-    if arguments.command == "erase-account":
+async def run_privacy_command(arguments: argparse.Namespace, settings: Settings) -> None:
+    if arguments.command == "export-account":
+        await export_account(settings, arguments.tenant, arguments.who, arguments.folder)
+    elif arguments.command == "erase-account":
         await erase_account(settings, arguments.tenant, arguments.account, yes=arguments.yes)
     elif arguments.command == "erase-session":
         await erase_session(settings, arguments.tenant, arguments.session, yes=arguments.yes)

@@ -22,10 +22,16 @@ Permission = Literal[
     "see_any_session",  # and all that was said in it
     "read_event_logs",
     "read_notices",
+    "export_accounts",
 ]
 
 STAFF: frozenset[Permission] = frozenset({"see_unpublished", "teach"})
-ADMIN: frozenset[Permission] = STAFF | {"see_any_session", "read_event_logs", "read_notices"}
+ADMIN: frozenset[Permission] = STAFF | {
+    "see_any_session",
+    "read_event_logs",
+    "read_notices",
+    "export_accounts",
+}
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "learner": frozenset(),
     "teacher": STAFF,

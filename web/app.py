@@ -18,6 +18,7 @@ from web import (
     courses,
     error_responses,
     events,
+    export,
     files,
     health,
     notices,
@@ -83,7 +84,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(SecurityHeaders, headers=app.state.security_headers)
     app.add_middleware(AccessLog)
     error_responses.register_error_handlers(app)
-    accounts = (sign_in, oidc_sign_in, account_settings, own_transcripts, access_log)
+    accounts = (sign_in, oidc_sign_in, account_settings, own_transcripts, access_log, export)
     sessions = (tutor_rooms, transcripts, events, webhooks)
     for part in (*accounts, courses, files, *sessions, notices, health, pages):
         app.include_router(part.router)

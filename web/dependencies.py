@@ -89,7 +89,14 @@ async def signed_in(
 Caller = Annotated[SignedInAccount, Depends(signed_in)]
 
 # requests per minute and account, for routes that write or search; a person needs a few of them
-LIMITS = {"lesson": 60, "settings": 120, "erase": 20, "transcripts": 120, "progress": 120}
+LIMITS = {
+    "lesson": 60,
+    "settings": 120,
+    "erase": 20,
+    "transcripts": 120,
+    "progress": 120,
+    "export": 3,
+}
 
 
 def limited(name: str) -> Any:

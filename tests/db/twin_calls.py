@@ -15,6 +15,7 @@ import db as database_package
 from courses.tree import CourseTree
 from db import Connection, accounts, fetch_one
 from db.access_log import WordsRead
+from db.account_export import PARTS
 from db.auth_sessions import LIFE, ProviderSession
 from db.erasures import Erasure, Kind
 from db.event_kinds import AgentDispatched, SessionStarted
@@ -146,6 +147,10 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "access_log.record_reads": [
             {"reader": None, "route": "search"}, {"reader": None, "route": "export", **known},
             {"reader": given["account"], "route": "transcript"},
+        ],
+        "account_export.list_part": [{"part": part} for part in PARTS],
+        "account_export.list_export_sessions": [
+            {"account_id": one} for one in (ids.account_id, CLEO, GONE_ACCOUNT)
         ],
         "accounts.ensure_account": [
             {"name": "new name"}, {"name": "new name", "issued_at": at(60)},

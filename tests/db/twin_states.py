@@ -28,9 +28,12 @@ async def enrich(db: Connection, ids: Ids) -> None:
     more = replace(stay, sid="PA_chen", account_id=chen.id, left_at=at(1))
     await attendance.upsert_participants(db, ids.tenant_id, [stay, more])
     tutor = [segment(ids.session_id, key, start, None) for key, start in (("r", 3), ("t", 50))]
-    await transcripts.insert_segments(db, ids.tenant_id, tutor)
-    read = access_log.WordsRead(ids.session_id, ids.account_id)
-    await access_log.record_reads(db, ids.tenant_id, badr, "transcript", [read], NOW)
+    said = [*tutor, segment(ids.session_id, "u", 20, badr)]
+    await transcripts.insert_segments(db, ids.tenant_id, said)
+    person = await accounts.find_account(db, ids.tenant_id, ids.account_id)
+    for reader, account_id in ((badr, ids.account_id), (person, badr.id)):
+        read = access_log.WordsRead(ids.session_id, account_id)
+        await access_log.record_reads(db, ids.tenant_id, reader, "transcript", [read], NOW)
     await accounts.update_blocked_at(db, ids.tenant_id, badr.id, NOW)
     await accounts.insert_invited(db, ids.tenant_id, "invited@school.example", "admin")
 
@@ -136,6 +139,14 @@ ONLY_FIRST = (
          source, text, started_at, ended_at, epoch, local_seq)
        values ($1, '00000000-0000-4000-8000-0000000000d5', 'x', 'a_1', 'Bodh', 'tutor', 'text', 'x',
                now(), now(), 1, 1)""",
+    """insert into livekit_participants (tenant_id, session_id, sid, account_id, joined_at)
+       select tenant_id, session_id, 'PA_d', '00000000-0000-4000-8000-0000000000b1', now()
+       from transcript_segments where tenant_id = $1 and id = 's'""",
+    """insert into transcript_segments (tenant_id, session_id, id, account_id, identity, name, role,
+         source, text, started_at, ended_at, epoch, local_seq)
+       select tenant_id, session_id, 'd', '00000000-0000-4000-8000-0000000000a1', 'l_gone', 'Gone',
+         'learner', 'text', 'd', now(), now(), 1, 1
+       from transcript_segments where tenant_id = $1 and id = 's'""",
     """update livekit_participants set left_at = joined_at + interval '13 seconds'
        where tenant_id = $1 and left_at is null""",
     """insert into course_staff (tenant_id, course_id, account_id, role)

@@ -17,16 +17,19 @@ ALLOWED: list[tuple[Role, Permission, bool]] = [
     ("learner", "see_any_session", False),
     ("learner", "read_event_logs", False),
     ("learner", "read_notices", False),
+    ("learner", "export_accounts", False),
     ("teacher", "see_unpublished", True),
     ("teacher", "teach", True),
     ("teacher", "see_any_session", False),
     ("teacher", "read_event_logs", False),
     ("teacher", "read_notices", False),
+    ("teacher", "export_accounts", False),
     ("admin", "see_unpublished", True),
     ("admin", "teach", True),
     ("admin", "see_any_session", True),
     ("admin", "read_event_logs", True),
     ("admin", "read_notices", True),
+    ("admin", "export_accounts", True),
 ]
 LESSON = Lesson(uuid4(), uuid4(), uuid4(), "Title", 0, "", (), None, None, None, is_published=True)
 

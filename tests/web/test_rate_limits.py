@@ -15,6 +15,7 @@ REQUESTS = {
     "erase": ("DELETE", f"/api/me/words?sessionId={uuid4()}", None),
     "transcripts": ("GET", "/api/me/transcripts?q=loss", None),
     "progress": ("PUT", f"/api/lessons/{uuid4()}/progress", {"percentage": 50}),
+    "export": ("GET", "/api/me/export", None),
 }
 
 

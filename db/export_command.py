@@ -1,0 +1,72 @@
+"""`python -m db export-account`: everything held about a person, in a new folder."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from db import acquire, create_pool, tenant_tx
+from db.account_commands import AccountError, select_one_account
+from db.export_archive import PAGE, Export, export_files
+from db.storage import open_storage
+from db.tenants import find_tenant
+from settings import Settings
+
+
+class ExportError(Exception):
+    """Nothing was exported; the message says what to do."""
+
+
+async def export_account(settings: Settings, tenant_slug: str, who: str, folder: Path) -> None:
+    """Exports an account to a new folder. Removes the folder if that fails.
+
+    The person sees in their access log that an operator has read their words. Raises AccountError,
+    ExportError.
+    """
+    pool = await create_pool(settings.app_dsn, max_size=1)
+    try:
+        async with acquire(pool) as db:
+            tenant = await find_tenant(db, tenant_slug)
+        if tenant is None:
+            raise AccountError(f"there is no tenant {tenant_slug}")
+        async with tenant_tx(pool, tenant.id) as db:
+            account = await select_one_account(db, tenant.id, who)
+        storage = open_storage(settings)
+        export = Export(pool, storage, account, None, datetime.now(UTC))
+        with _new_folder(folder):
+            await _write_files(export, folder)
+    finally:
+        await pool.close()
+    sys.stdout.write(f"exported: open {folder / PAGE} in a browser\n")
+
+
+@contextmanager
+def _new_folder(folder: Path) -> Iterator[None]:
+    """Creates the folder. Removes it if the body raises."""
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+    except FileExistsError as error:
+        raise ExportError(f"{folder} exists already: name a new folder") from error
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder)
+        raise
+
+
+async def _write_files(export: Export, folder: Path) -> None:
+    with ExitStack() as opened:
+        name, file = "", None
+        async for piece_name, data in export_files(export):
+            if piece_name != name or file is None:
+                opened.close()
+                name, file = piece_name, opened.enter_context(_create_file(folder / piece_name))
+            file.write(data)
+
+
+def _create_file(path: Path) -> BinaryIO:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path.open("xb")

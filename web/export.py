@@ -1,0 +1,63 @@
+"""Everything held about an account, as a zip archive. Owns /api/me/export and the admins' route."""
+
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+
+from db import NotFound, tenant_tx
+from db.accounts import Account, find_account
+from db.export_archive import Export, export_zip
+from db.roles import require_permission
+from web.dependencies import AppContext, Caller, Running, limited
+from web.error_responses import PROBLEMS
+
+ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
+ANSWERS = {200: {"content": ZIP, "description": "A zip archive: JSON files and `index.html`"}}
+
+router = APIRouter(prefix="/api", tags=["account"], responses=PROBLEMS)
+
+
+@router.get(
+    "/me/export",
+    response_class=Response,
+    responses=ANSWERS,  # type: ignore[arg-type]
+    dependencies=[limited("export")],
+)
+async def get_own_export(running: Running, caller: Caller) -> Response:
+    """Everything held about the caller, and every transcript as the caller may see it."""
+    return await _export_response(running, caller.account, reader=caller.account)
+
+
+@router.get(
+    "/accounts/{account_id}/export",
+    response_class=Response,
+    responses=ANSWERS,  # type: ignore[arg-type]
+    dependencies=[limited("export")],
+)
+async def get_account_export(account_id: UUID, running: Running, caller: Caller) -> Response:
+    """The same for an account of the tenant, for admins. The person sees who exported it."""
+    require_permission(caller.account, "export_accounts")
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        account = await find_account(db, caller.tenant_id, account_id)
+    if account is None:
+        raise NotFound("account")
+    return await _export_response(running, account, reader=caller.account)
+
+
+async def _export_response(running: AppContext, account: Account, *, reader: Account) -> Response:
+    now = running.clock()
+    pieces = export_zip(Export(running.pool, running.storage, account, reader, now))
+    first = await anext(pieces)  # if the database is away, the answer is 503
+    headers = {
+        "Content-Disposition": f'attachment; filename="bodh-export-{now:%Y-%m-%d}.zip"',
+        "Cache-Control": "no-store",
+    }
+    return StreamingResponse(_chain(first, pieces), headers=headers, media_type="application/zip")
+
+
+async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield first
+    async for piece in rest:
+        yield piece
