@@ -16,6 +16,7 @@ from db.stays import ParticipantRow
 from db.transcripts import Segment, insert_segments
 from prompts import render
 from tests.web.conftest import School
+from web.dependencies import LIMITS
 
 SEEDS = (
     "<script>alert(document.cookie)</script>", "<img src=x onerror=alert(1)>",
@@ -92,8 +93,9 @@ async def test_hostile_text_is_stored_and_exported_as_text(
 
 
 async def test_hostile_search_succeeds_or_is_refused(
-    library: School, log: pytest.LogCaptureFixture
+    library: School, log: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(LIMITS, "transcripts", len(CORPUS))
     for query in CORPUS:
         answer = await library.client.get(
             "/api/me/transcripts", params={"q": query}, headers=library.auth("Amina")
