@@ -40,7 +40,7 @@ async def insert_auth_session(
            values ($1, $2, $3, $4, $4, $5, $6, $7)""",
         tenant_id,
         account_id,
-        _hash(key),
+        _hash_key(key),
         now,
         now + LIFE,
         provider.sid,
@@ -48,7 +48,7 @@ async def insert_auth_session(
     )
 
 
-async def find_signed_in(
+async def find_signed_in_account(
     db: Connection, tenant_id: UUID, key: bytes, now: datetime
 ) -> Account | None:
     """The account of a session that has not ended, also if the account is blocked."""
@@ -59,7 +59,7 @@ async def find_signed_in(
            where s.tenant_id = $1 and s.key_hash = $2 and s.expires_at > $3
              and s.last_seen_at > $4""",
         tenant_id,
-        _hash(key),
+        _hash_key(key),
         now,
         now - IDLE,
     )
@@ -69,7 +69,7 @@ async def find_signed_in(
         """update auth_sessions set last_seen_at = $3
            where tenant_id = $1 and key_hash = $2 and last_seen_at <= $4""",
         tenant_id,
-        _hash(key),
+        _hash_key(key),
         now,
         now - SEEN_EVERY,
     )
@@ -84,18 +84,18 @@ async def delete_auth_session(
         """delete from auth_sessions where tenant_id = $1 and key_hash = $2
            returning provider_sid as sid, id_token""",
         tenant_id,
-        _hash(key),
+        _hash_key(key),
     )
     return None if row is None else ProviderSession(**row)
 
 
-async def delete_sessions_of(db: Connection, tenant_id: UUID, account_id: UUID) -> None:
+async def delete_auth_sessions_of(db: Connection, tenant_id: UUID, account_id: UUID) -> None:
     await db.execute(
         "delete from auth_sessions where tenant_id = $1 and account_id = $2", tenant_id, account_id
     )
 
 
-async def delete_ended_sessions(db: Connection, tenant_id: UUID, now: datetime) -> None:
+async def delete_ended_auth_sessions(db: Connection, tenant_id: UUID, now: datetime) -> None:
     """Deletes sessions that have expired or were idle for too long."""
     await db.execute(
         """delete from auth_sessions
@@ -106,6 +106,6 @@ async def delete_ended_sessions(db: Connection, tenant_id: UUID, now: datetime) 
     )
 
 
-def _hash(key: bytes) -> bytes:
+def _hash_key(key: bytes) -> bytes:
     """A plain hash suffices: the key is random, so nobody can guess it from the hash."""
     return hashlib.sha256(key).digest()

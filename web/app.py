@@ -52,7 +52,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
             keys = ProviderKeys(provider.fetch_keys)
             stack.push_async_callback(keys.aclose)
             if settings.has_provider_keys:
-                keys.refresh()  # before the first sign-in asks for them
+                keys.start_fetch()  # before the first sign-in asks for them
             verifier = TokenVerifier(settings, keys)
             inbox = LocalInbox(settings.inbox_path)
             stack.push_async_callback(inbox.close)

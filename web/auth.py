@@ -79,20 +79,20 @@ class TokenVerifier:
     ) -> dict[str, Any]:
         if not self._settings.has_provider_keys:
             raise SignInRequired
-        payload = self._try_keys(token, header, audience)
+        payload = self._verify_with_known_keys(token, header, audience)
         if payload is None:  # signed by a key that we do not know yet, or forged
-            await self._keys.look_for(header, pause_s=pause_s)
-            payload = self._try_keys(token, header, audience)
+            await self._keys.wait_for_key(header, pause_s=pause_s)
+            payload = self._verify_with_known_keys(token, header, audience)
         if payload is None:
             raise SignInRequired
         return payload
 
-    def _try_keys(
+    def _verify_with_known_keys(
         self, token: str, header: Mapping[str, Any], audience: str
     ) -> dict[str, Any] | None:
         """The payload, or None if no cached key signed the token. Raises PyJWTError."""
         issuer = self._settings.provider_issuer
-        for key in self._keys.matching(header):
+        for key in self._keys.list_matching(header):
             try:
                 return self._decode(token, key, [header["alg"]], audience, issuer)
             except jwt.InvalidSignatureError:

@@ -30,9 +30,9 @@ class Claims:
 
 def read_claims(settings: Settings, payload: Mapping[str, Any]) -> Claims:
     """Raises SignInRequired if a claim is not valid for an account."""
-    name, tenant = _name(payload), _tenant(settings, payload)
+    name, tenant = _shown_name(payload), _tenant_slug(settings, payload)
     subject = payload["sub"]
-    if not all(_plain(text) for text in (subject, name, "-" if tenant is None else tenant)):
+    if not all(_is_storable(text) for text in (subject, name, "-" if tenant is None else tenant)):
         raise SignInRequired
     return Claims(
         subject=subject,
@@ -58,7 +58,7 @@ def find_claim(payload: Mapping[str, Any], path: str) -> Any:
     return None
 
 
-def _name(payload: Mapping[str, Any]) -> Any:
+def _shown_name(payload: Mapping[str, Any]) -> Any:
     """The name to show to others, so never a whole e-mail address."""
     given = (payload.get("given_name"), payload.get("family_name"))
     full = " ".join(part for part in given if isinstance(part, str) and part)
@@ -66,7 +66,7 @@ def _name(payload: Mapping[str, Any]) -> Any:
     return name.partition("@")[0] or name if isinstance(name, str) else name
 
 
-def _tenant(settings: Settings, payload: Mapping[str, Any]) -> Any:
+def _tenant_slug(settings: Settings, payload: Mapping[str, Any]) -> Any:
     """Raises SignInRequired if the claim that a setting names is missing."""
     wanted = settings.auth_tenant_claim
     tenant = find_claim(payload, wanted or DEFAULT_TENANT_CLAIM) or None
@@ -89,7 +89,7 @@ def _verified_email(settings: Settings, payload: Mapping[str, Any]) -> str | Non
     """None unless the provider has verified the address, or a setting trusts it."""
     email, verified = payload.get("email"), payload.get("email_verified")
     trusted = verified in (True, "true") or (verified is None and settings.oidc_trust_email)
-    if not (trusted and isinstance(email, str) and _plain(email) and "@" in email):
+    if not (trusted and isinstance(email, str) and _is_storable(email) and "@" in email):
         return None
     return email.lower()
 
@@ -99,6 +99,6 @@ def _issued_at(payload: Mapping[str, Any]) -> datetime | None:
     return datetime.fromtimestamp(at, UTC) if isinstance(at, int | float) else None
 
 
-def _plain(text: object) -> bool:
+def _is_storable(text: object) -> bool:
     """Whether it can be stored: 1 to 255 printable characters."""
     return isinstance(text, str) and 0 < len(text) <= 255 and text.isprintable()

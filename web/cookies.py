@@ -34,18 +34,21 @@ def new_session_key(tenant_id: UUID) -> SessionKey:
     return SessionKey(tenant_id, secrets.token_bytes(KEY_BYTES))
 
 
-def set_session(response: Response, settings: Settings, key: SessionKey) -> None:
+def set_session_cookie(response: Response, settings: Settings, key: SessionKey) -> None:
     response.set_cookie(
-        _name(settings, SESSION), key.text(), max_age=int(LIFE.total_seconds()), **_rules(settings)
+        _cookie_name(settings, SESSION),
+        key.text(),
+        max_age=int(LIFE.total_seconds()),
+        **_cookie_rules(settings),
     )
 
 
-def session_key_of(request: Request) -> SessionKey | None:
+def read_session_key(request: Request) -> SessionKey | None:
     """None without a cookie that we can have set."""
     settings: Settings = request.app.state.settings
     try:
         raw = base64.b64decode(
-            request.cookies.get(_name(settings, SESSION), ""), altchars=b"-_", validate=True
+            request.cookies.get(_cookie_name(settings, SESSION), ""), altchars=b"-_", validate=True
         )
     except ValueError:
         return None
@@ -54,24 +57,24 @@ def session_key_of(request: Request) -> SessionKey | None:
     return SessionKey(UUID(bytes=raw[:16]), raw[16:])
 
 
-def clear_session(response: Response, settings: Settings) -> None:
-    response.delete_cookie(_name(settings, SESSION), **_rules(settings))
+def clear_session_cookie(response: Response, settings: Settings) -> None:
+    response.delete_cookie(_cookie_name(settings, SESSION), **_cookie_rules(settings))
 
 
-def set_attempt(response: Response, settings: Settings, attempt: Attempt) -> None:
+def set_attempt_cookie(response: Response, settings: Settings, attempt: Attempt) -> None:
     text = base64.urlsafe_b64encode(attempt.model_dump_json().encode()).decode()
     response.set_cookie(
-        _attempt_name(settings, attempt.state),
+        _attempt_cookie_name(settings, attempt.state),
         text,
         max_age=int(ATTEMPT_LIFE.total_seconds()),
-        **_rules(settings),
+        **_cookie_rules(settings),
     )
 
 
-def attempt_of(request: Request, state: str) -> Attempt | None:
+def read_attempt(request: Request, state: str) -> Attempt | None:
     """The attempt that this browser began with this state."""
     settings: Settings = request.app.state.settings
-    text = request.cookies.get(_attempt_name(settings, state), "")
+    text = request.cookies.get(_attempt_cookie_name(settings, state), "")
     try:
         attempt = Attempt.model_validate_json(base64.urlsafe_b64decode(text))
     except ValueError:
@@ -79,29 +82,29 @@ def attempt_of(request: Request, state: str) -> Attempt | None:
     return attempt if secrets.compare_digest(attempt.state.encode(), state.encode()) else None
 
 
-def clear_attempt(response: Response, settings: Settings, state: str) -> None:
-    response.delete_cookie(_attempt_name(settings, state), **_rules(settings))
+def clear_attempt_cookie(response: Response, settings: Settings, state: str) -> None:
+    response.delete_cookie(_attempt_cookie_name(settings, state), **_cookie_rules(settings))
 
 
-class _Rules(TypedDict):
+class _CookieRules(TypedDict):
     path: str
     httponly: bool
     samesite: Literal["lax"]
     secure: bool
 
 
-def _rules(settings: Settings) -> _Rules:
-    return _Rules(path="/", httponly=True, samesite="lax", secure=_secure(settings))
+def _cookie_rules(settings: Settings) -> _CookieRules:
+    return _CookieRules(path="/", httponly=True, samesite="lax", secure=_is_https(settings))
 
 
-def _secure(settings: Settings) -> bool:
+def _is_https(settings: Settings) -> bool:
     return settings.public_url.startswith("https:")
 
 
-def _name(settings: Settings, name: str) -> str:
+def _cookie_name(settings: Settings, name: str) -> str:
     """With the prefix by which browsers accept it only from this host, over https."""
-    return f"__Host-{name}" if _secure(settings) else name
+    return f"__Host-{name}" if _is_https(settings) else name
 
 
-def _attempt_name(settings: Settings, state: str) -> str:
-    return _name(settings, ATTEMPT + "".join(c for c in state if c.isalnum())[:16])
+def _attempt_cookie_name(settings: Settings, state: str) -> str:
+    return _cookie_name(settings, ATTEMPT + "".join(c for c in state if c.isalnum())[:16])

@@ -12,7 +12,7 @@ from livekit import api
 
 from db import Forbidden, Pool, acquire, tenant_tx
 from db.accounts import Account, ensure_account
-from db.auth_sessions import find_signed_in
+from db.auth_sessions import find_signed_in_account
 from db.local_inbox import LocalInbox
 from db.rate_limits import count_request
 from db.storage import Storage
@@ -20,7 +20,7 @@ from db.tenants import Tenant, ensure_tenant, find_tenant, find_tenant_by_id, li
 from settings import Settings
 from web.auth import TokenVerifier
 from web.claims import Claims
-from web.cookies import SESSION, session_key_of
+from web.cookies import SESSION, read_session_key
 from web.errors import AccountBlocked, RateExceeded, SignInRequired
 from web.oidc import Provider
 from web.origins import check_origin
@@ -137,12 +137,12 @@ async def account_of_claims(running: AppContext, claims: Claims) -> SignedInAcco
 
 async def account_of_session(request: Request, running: AppContext) -> SignedInAccount:
     """Raises SignInRequired without a session that is still open, AccountBlocked."""
-    session = session_key_of(request)
+    session = read_session_key(request)
     if session is None:
         raise SignInRequired
     async with tenant_tx(running.pool, session.tenant_id) as db:
         tenant = await find_tenant_by_id(db, session.tenant_id)
-        account = await find_signed_in(db, session.tenant_id, session.key, running.clock())
+        account = await find_signed_in_account(db, session.tenant_id, session.key, running.clock())
     if tenant is None or account is None:
         raise SignInRequired
     if account.blocked_at is not None:

@@ -74,15 +74,15 @@ class ProviderKeys:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
 
-    def matching(self, header: Mapping[str, Any]) -> list[jwt.PyJWK]:
+    def list_matching(self, header: Mapping[str, Any]) -> list[jwt.PyJWK]:
         """The cached keys that may have signed a token. Starts a fetch if the cache is old."""
         if self._fetched_at is None or self._clock() - self._fetched_at > MAX_AGE_S:
-            self.refresh()
-        kid, algorithm = _named(header)
+            self.start_fetch()
+        kid, algorithm = _kid_and_algorithm(header)
         fitting = [key for key in self._keys if key.fits(kid, algorithm)]
-        return [_usable(key.jwk, algorithm) for key in fitting]
+        return [_make_pyjwk(key.jwk, algorithm) for key in fitting]
 
-    def refresh(self, *, pause_s: float = PAUSE_S) -> None:
+    def start_fetch(self, *, pause_s: float = PAUSE_S) -> None:
         """Starts a fetch, unless one is running or the last one was less than a pause ago."""
         now = self._clock()
         if self._fetching is not None or (
@@ -90,19 +90,19 @@ class ProviderKeys:
         ):
             return
         self._tried_at = now
-        self._fetching = asyncio.create_task(self._refetch())
+        self._fetching = asyncio.create_task(self._fetch_keys())
 
-    async def look_for(self, header: Mapping[str, Any], *, pause_s: float = PAUSE_S) -> None:
+    async def wait_for_key(self, header: Mapping[str, Any], *, pause_s: float = PAUSE_S) -> None:
         """Waits for a fetch that may bring the key of a token.
 
         Returns at once for a key id that was looked for recently, or if no fetch may start now.
         Raises SignInUnavailable if no fetch has ever succeeded.
         """
-        kid, _ = _named(header)
+        kid, _ = _kid_and_algorithm(header)
         if pause_s and kid is not None and self._is_unknown(kid):
             return
         asked_at = self._clock()
-        self.refresh(pause_s=pause_s)
+        self.start_fetch(pause_s=pause_s)
         if self._fetching is not None:
             await asyncio.wait({self._fetching}, timeout=WAIT_S)
         if self._fetched_at is None:
@@ -119,11 +119,11 @@ class ProviderKeys:
         if len(self._unknown) > MAX_UNKNOWN:
             del self._unknown[next(iter(self._unknown))]
 
-    async def _refetch(self) -> None:
+    async def _fetch_keys(self) -> None:
         """Replaces the cached keys, or keeps them if the provider does not respond."""
         try:
             async with asyncio.timeout(FETCH_S):
-                keys = list(read_keys(await self._fetch()))
+                keys = list(parse_keys(await self._fetch()))
         except Exception as error:  # noqa: BLE001 whatever the provider does, its old keys stay
             logger.warning("keys not fetched", extra={"kind": type(error).__name__})
         else:
@@ -132,7 +132,7 @@ class ProviderKeys:
             self._fetching = None
 
 
-def read_keys(document: Mapping[str, Any]) -> Iterable[PublicKey]:
+def parse_keys(document: Mapping[str, Any]) -> Iterable[PublicKey]:
     """The keys of a JWK set that verify signatures. Leaves out those it cannot use."""
     listed = document.get("keys")
     if not isinstance(listed, list):
@@ -141,17 +141,17 @@ def read_keys(document: Mapping[str, Any]) -> Iterable[PublicKey]:
         if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig":
             continue
         texts = tuple(sorted((k, v) for k, v in jwk.items() if isinstance(v, str)))
-        algorithms = _algorithms(dict(texts))
+        algorithms = _usable_algorithms(dict(texts))
         try:
             for algorithm in algorithms:
-                _usable(texts, algorithm)
+                _make_pyjwk(texts, algorithm)
         except jwt.PyJWTError:
             continue
         if algorithms:
             yield PublicKey(dict(texts).get("kid"), algorithms, texts)
 
 
-def _algorithms(jwk: Mapping[str, str]) -> frozenset[str]:
+def _usable_algorithms(jwk: Mapping[str, str]) -> frozenset[str]:
     """Those that fit the type of the key; only the one it names, if it names one."""
     if jwk.get("kty") == "RSA":
         weak = 6 * len(jwk.get("n", "").rstrip("=")) < MIN_RSA_BITS
@@ -166,12 +166,12 @@ def _algorithms(jwk: Mapping[str, str]) -> frozenset[str]:
 
 
 @lru_cache(maxsize=4 * MAX_KEYS)
-def _usable(jwk: tuple[tuple[str, str], ...], algorithm: str) -> jwt.PyJWK:
+def _make_pyjwk(jwk: tuple[tuple[str, str], ...], algorithm: str) -> jwt.PyJWK:
     """Raises PyJWTError for a key that is not valid."""
     return jwt.PyJWK(dict(jwk), algorithm)
 
 
-def _named(header: Mapping[str, Any]) -> tuple[str | None, str]:
+def _kid_and_algorithm(header: Mapping[str, Any]) -> tuple[str | None, str]:
     """Key id and algorithm of a token. Raises PyJWTError for values that no provider sends."""
     kid, algorithm = header.get("kid"), header.get("alg")
     if kid is not None and len(kid) > MAX_KID:

@@ -72,13 +72,13 @@ class Provider:
 
     async def fetch_keys(self) -> Mapping[str, Any]:
         """The provider's JWK set. Raises whatever the request raises."""
-        address = self._settings.oidc_jwks_url or (await self.metadata()).jwks_uri
+        address = self._settings.oidc_jwks_url or (await self.read_metadata()).jwks_uri
         answer = await self._http.get(address)
         answer.raise_for_status()
         keys: dict[str, Any] = answer.json()
         return keys
 
-    async def metadata(self) -> Metadata:
+    async def read_metadata(self) -> Metadata:
         """Raises SignInUnavailable if the provider does not publish it as it must."""
         async with self._fetching:
             if time.monotonic() >= self._fresh_until:
@@ -114,8 +114,8 @@ class Provider:
 
     async def authorization_url(self, attempt: Attempt) -> str:
         """Where the browser signs in. Raises SignInUnavailable."""
-        metadata = await self.metadata()
-        url, _ = self._client(metadata).create_authorization_url(
+        metadata = await self.read_metadata()
+        url, _ = self._make_client(metadata).create_authorization_url(
             metadata.authorization_endpoint,
             state=attempt.state,
             nonce=attempt.nonce,
@@ -123,7 +123,7 @@ class Provider:
         )
         return str(url)
 
-    async def redeem(
+    async def redeem_code(
         self, verifier: TokenVerifier, attempt: Attempt, code: str
     ) -> tuple[Claims, ProviderSession]:
         """Exchanges the code of a finished sign-in for the claims about the person.
@@ -131,10 +131,10 @@ class Provider:
         Raises SignInRequired if the provider or a check refuses it, SignInUnavailable if the
         provider does not respond.
         """
-        metadata = await self.metadata()
+        metadata = await self.read_metadata()
         try:
             async with asyncio.timeout(2 * TIMEOUT_S):
-                client = self._client(metadata)
+                client = self._make_client(metadata)
                 token = await client.fetch_token(
                     metadata.token_endpoint,
                     grant_type="authorization_code",
@@ -143,7 +143,7 @@ class Provider:
                 )
                 id_token = str(token.get("id_token", ""))
                 payload = await self._check_id_token(verifier, attempt, id_token, token)
-                more = await self._userinfo(client, metadata, payload["sub"])
+                more = await self._fetch_userinfo(client, metadata, payload["sub"])
         except (OAuthError, JoseError) as error:
             raise SignInRequired from error
         except (httpx2.HTTPError, TimeoutError, ValueError) as error:
@@ -167,7 +167,7 @@ class Provider:
         CodeIDToken(payload, header, params=expected).validate(leeway=LEEWAY.total_seconds())
         return payload
 
-    async def _userinfo(
+    async def _fetch_userinfo(
         self, client: AsyncOAuth2Client, metadata: Metadata, subject: str
     ) -> dict[str, Any]:
         """Claims that are not in the ID token. Raises SignInRequired for those of someone else."""
@@ -183,7 +183,7 @@ class Provider:
     async def end_session_url(self, session: ProviderSession) -> str | None:
         """Where the browser ends its session at the provider. None if that is not possible."""
         try:
-            endpoint = (await self.metadata()).end_session_endpoint
+            endpoint = (await self.read_metadata()).end_session_endpoint
         except SignInUnavailable:
             return None
         if endpoint is None:
@@ -199,7 +199,7 @@ class Provider:
             query["logout_hint"] = session.sid
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
-    def _client(self, metadata: Metadata) -> AsyncOAuth2Client:
+    def _make_client(self, metadata: Metadata) -> AsyncOAuth2Client:
         """A client for one sign-in; it shares our connections, so there is nothing to close."""
         settings = self._settings
         secret = settings.oidc_client_secret.get_secret_value()

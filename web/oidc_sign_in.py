@@ -9,12 +9,12 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse
 
 from db import AWAY, Forbidden, NotFound
-from web.cookies import attempt_of, clear_attempt, set_attempt
+from web.cookies import clear_attempt_cookie, read_attempt, set_attempt_cookie
 from web.dependencies import AppContext, Running, account_of_claims
 from web.errors import AccountBlocked, SignInRequired, SignInUnavailable
 from web.oidc import CALLBACK, Attempt, new_attempt
-from web.origins import return_target
-from web.sign_in import Address, start_session
+from web.origins import safe_return_target
+from web.sign_in import Address, start_auth_session
 
 Trouble = Literal["denied", "expired", "failed", "no_access", "blocked", "unavailable"]
 Answer = Annotated[str, Query(max_length=4000)]
@@ -35,13 +35,13 @@ async def start(
     if not settings.oidc_issuer:
         raise NotFound("identity provider")
     host = request.headers.get("host", "")
-    attempt = new_attempt(return_target(settings, host, return_to or callback_url))
+    attempt = new_attempt(safe_return_target(settings, host, return_to or callback_url))
     try:
         url = await running.provider.authorization_url(attempt)
     except SignInUnavailable:
-        return _explain("unavailable", attempt.return_to)
+        return _redirect_to_sign_in_page("unavailable", attempt.return_to)
     response = _redirect(url)
-    set_attempt(response, settings, attempt)
+    set_attempt_cookie(response, settings, attempt)
     return response
 
 
@@ -55,39 +55,41 @@ async def finish(
     iss: Answer = "",
 ) -> RedirectResponse:
     """The provider sends the browser back here. Starts a session, or says why not."""
-    attempt = attempt_of(request, state)
+    attempt = read_attempt(request, state)
     if attempt is None:
-        return _explain("expired", "")
-    if error or not _is_from(running, iss):
+        return _redirect_to_sign_in_page("expired", "")
+    if error or not _is_from_our_provider(running, iss):
         logger.info("sign-in not finished", extra={"kind": "denied"})
-        response = _explain("denied" if error == "access_denied" else "failed", attempt.return_to)
+        response = _redirect_to_sign_in_page(
+            "denied" if error == "access_denied" else "failed", attempt.return_to
+        )
     else:
-        response = await _sign_in(request, running, attempt, code)
-    clear_attempt(response, running.settings, state)
+        response = await _finish_sign_in(request, running, attempt, code)
+    clear_attempt_cookie(response, running.settings, state)
     return response
 
 
-def _is_from(running: AppContext, iss: str) -> bool:
+def _is_from_our_provider(running: AppContext, iss: str) -> bool:
     """Whether our provider sent the answer; not all providers say it."""
     return not iss or secrets.compare_digest(iss.encode(), running.settings.oidc_issuer.encode())
 
 
-async def _sign_in(
+async def _finish_sign_in(
     request: Request, running: AppContext, attempt: Attempt, code: str
 ) -> RedirectResponse:
     try:
-        claims, session = await running.provider.redeem(running.verifier, attempt, code)
+        claims, session = await running.provider.redeem_code(running.verifier, attempt, code)
         caller = await account_of_claims(running, claims)
         host = request.headers.get("host", "")
-        response = _redirect(return_target(running.settings, host, attempt.return_to))
-        await start_session(request, response, running, caller, session)
+        response = _redirect(safe_return_target(running.settings, host, attempt.return_to))
+        await start_auth_session(request, response, running, caller, session)
     except (SignInRequired, SignInUnavailable, AccountBlocked, Forbidden, *AWAY) as failure:
         logger.info("sign-in not finished", extra={"kind": type(failure).__name__})
-        return _explain(_trouble(failure), attempt.return_to)
+        return _redirect_to_sign_in_page(_name_trouble(failure), attempt.return_to)
     return response
 
 
-def _trouble(failure: BaseException) -> Trouble:
+def _name_trouble(failure: BaseException) -> Trouble:
     match failure:
         case AccountBlocked():
             return "blocked"
@@ -99,7 +101,7 @@ def _trouble(failure: BaseException) -> Trouble:
             return "unavailable"
 
 
-def _explain(trouble: Trouble, return_to: str) -> RedirectResponse:
+def _redirect_to_sign_in_page(trouble: Trouble, return_to: str) -> RedirectResponse:
     """Back to the sign-in page, which shows what went wrong."""
     query = {"trouble": trouble} | ({"return_to": return_to} if return_to else {})
     return _redirect(f"/auth/signin?{urlencode(query)}")

@@ -40,7 +40,7 @@ def own_origins(settings: Settings, host: str) -> set[str]:
     return origins
 
 
-def return_target(settings: Settings, host: str, wanted: str) -> str:
+def safe_return_target(settings: Settings, host: str, wanted: str) -> str:
     """Where a sign-in returns to: a page of ours or an address of RETURN_ORIGINS, else `/`."""
     if len(wanted) > MAX_ADDRESS or "\\" in wanted or not wanted.isascii():
         return HOME

@@ -14,10 +14,10 @@ from settings import Settings
 from web.auth import make_token
 from web.camel import CamelModel
 from web.claims import Claims
-from web.cookies import clear_session, new_session_key, session_key_of, set_session
+from web.cookies import clear_session_cookie, new_session_key, read_session_key, set_session_cookie
 from web.dependencies import AppContext, Caller, Running, SignedInAccount, account_of_claims
 from web.error_responses import PROBLEMS
-from web.origins import check_origin, return_target
+from web.origins import check_origin, safe_return_target
 
 router = APIRouter(tags=["sign-in"], responses=PROBLEMS)
 
@@ -91,7 +91,7 @@ async def get_sign_in_options(
     return SignInOptions(
         provider=bool(settings.oidc_issuer),
         by_name=has_dev_login(settings),
-        return_to=return_target(
+        return_to=safe_return_target(
             settings, request.headers.get("host", ""), return_to or callback_url
         ),
     )
@@ -115,22 +115,22 @@ async def dev_login(
         issued_at=now.replace(microsecond=0),  # like `iat` of a token
     )
     caller = await account_of_claims(running, claims)
-    await start_session(request, response, running, caller, ProviderSession())
+    await start_auth_session(request, response, running, caller, ProviderSession())
     return SignedIn(token=make_token(settings, claims, now))
 
 
 @router.post("/auth/sign-in", status_code=204)
 async def sign_in(request: Request, response: Response, running: Running, caller: Caller) -> None:
     """Starts a session for the account of the request's bearer token."""
-    await start_session(request, response, running, caller, ProviderSession())
+    await start_auth_session(request, response, running, caller, ProviderSession())
 
 
 @router.post("/auth/sign-out")
 async def sign_out(request: Request, response: Response, running: Running) -> SignedOut:
     """Ends the session, if there is one, and removes the cookie."""
     check_origin(request)
-    ended = await _end_session(request, running)
-    clear_session(response, running.settings)
+    ended = await _end_auth_session(request, running)
+    clear_session_cookie(response, running.settings)
     response.headers["Cache-Control"] = "no-store"
     if ended is None or ended == ProviderSession():
         return SignedOut(provider_url=None)
@@ -144,7 +144,7 @@ async def me(caller: Caller) -> Me:
     return Me(id=account.id, name=account.name, role=account.role, tenant=caller.tenant.slug)
 
 
-async def start_session(
+async def start_auth_session(
     request: Request,
     response: Response,
     running: AppContext,
@@ -152,7 +152,7 @@ async def start_session(
     provider: ProviderSession,
 ) -> None:
     """Stores a new session and sets its cookie. Ends the browser's earlier session, if any."""
-    await _end_session(request, running)
+    await _end_auth_session(request, running)
     key = new_session_key(caller.tenant_id)
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         await insert_auth_session(
@@ -163,12 +163,12 @@ async def start_session(
             running.clock(),
             provider=provider,
         )
-    set_session(response, running.settings, key)
+    set_session_cookie(response, running.settings, key)
     response.headers["Cache-Control"] = "no-store"
 
 
-async def _end_session(request: Request, running: AppContext) -> ProviderSession | None:
-    key = session_key_of(request)
+async def _end_auth_session(request: Request, running: AppContext) -> ProviderSession | None:
+    key = read_session_key(request)
     if key is None:
         return None
     async with tenant_tx(running.pool, key.tenant_id) as db:

@@ -18,8 +18,8 @@ from db.auth_sessions import (
     LIFE,
     ProviderSession,
     delete_auth_session,
-    delete_ended_sessions,
-    find_signed_in,
+    delete_ended_auth_sessions,
+    find_signed_in_account,
     insert_auth_session,
 )
 from db.stays import ParticipantRow
@@ -107,7 +107,7 @@ async def test_blocking_covers_all_accounts_of_a_person_and_ends_their_sessions(
     await sign_in(db, tenant_id, subject="second", email=EMAIL)
     await insert_auth_session(db, tenant_id, account.id, KEY, NOW, provider=NOWHERE)
     await block(db, tenant_id, EMAIL, NOW)
-    assert await find_signed_in(db, tenant_id, KEY, NOW) is None
+    assert await find_signed_in_account(db, tenant_id, KEY, NOW) is None
     assert [one.blocked_at for one in await list_accounts_of(db, tenant_id, EMAIL)] == [NOW, NOW]
     third = await sign_in(db, tenant_id, subject="third", email=EMAIL)
     assert third.blocked_at == NOW  # a new account at the provider does not help
@@ -141,11 +141,11 @@ async def test_session_is_found_by_its_key_until_it_is_deleted(
     await insert_auth_session(db, tenant_id, account.id, KEY, NOW, provider=there)
     stored = await db.fetchval("select string_agg(s::text, '') from auth_sessions s")
     assert KEY.hex() not in stored
-    assert await find_signed_in(db, tenant_id, KEY, at(1)) == account
-    assert await find_signed_in(db, tenant_id, b"other key", at(1)) is None
-    assert await find_signed_in(db, uuid4(), KEY, at(1)) is None
+    assert await find_signed_in_account(db, tenant_id, KEY, at(1)) == account
+    assert await find_signed_in_account(db, tenant_id, b"other key", at(1)) is None
+    assert await find_signed_in_account(db, uuid4(), KEY, at(1)) is None
     assert await delete_auth_session(db, tenant_id, KEY) == there
-    assert await find_signed_in(db, tenant_id, KEY, at(1)) is None
+    assert await find_signed_in_account(db, tenant_id, KEY, at(1)) is None
     assert await delete_auth_session(db, tenant_id, KEY) is None
 
 
@@ -157,9 +157,9 @@ async def test_session_ends_when_idle_and_at_the_end_of_its_life(
     now = NOW
     while now + IDLE - late < NOW + LIFE:
         now += IDLE - late
-        assert await find_signed_in(db, tenant_id, KEY, now) == account
-    assert await find_signed_in(db, tenant_id, KEY, NOW + LIFE) is None
-    assert await find_signed_in(db, tenant_id, KEY, now + IDLE + late) is None
+        assert await find_signed_in_account(db, tenant_id, KEY, now) == account
+    assert await find_signed_in_account(db, tenant_id, KEY, NOW + LIFE) is None
+    assert await find_signed_in_account(db, tenant_id, KEY, now + IDLE + late) is None
 
 
 async def test_ended_sessions_are_deleted(db: Connection, tenant_id: UUID) -> None:
@@ -167,7 +167,7 @@ async def test_ended_sessions_are_deleted(db: Connection, tenant_id: UUID) -> No
     for number in range(3):
         key, start = bytes([number]), NOW + number * timedelta(days=1)
         await insert_auth_session(db, tenant_id, account.id, key, start, provider=NOWHERE)
-    await delete_ended_sessions(db, tenant_id, NOW + IDLE + timedelta(hours=1))
+    await delete_ended_auth_sessions(db, tenant_id, NOW + IDLE + timedelta(hours=1))
     left = await db.fetchval("select count(*) from auth_sessions")
     assert left == 2
 

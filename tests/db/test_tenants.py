@@ -141,7 +141,7 @@ async def theirs(pool: Pool) -> Ids:
 READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (access_log.list_reads, ("account_id",), {"limit": 5}),
     (accounts.find_account, ("account_id",), {}),
-    (auth_sessions.find_signed_in, ("session_key",), {"now": NOW}),
+    (auth_sessions.find_signed_in_account, ("session_key",), {"now": NOW}),
     (course_staff.list_staff, ("course_id",), {}),
     (courses.find_lesson, ("lesson_id",), {}),
     (courses.find_module, ("course_id", "module_id"), {}),
@@ -238,7 +238,7 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(attendance.close_stays_of_ended_sessions)
     await refused(erasing.erase_words, theirs.session_id, theirs.account_id, NOW)
     await refused(auth_sessions.delete_auth_session, theirs.session_key)
-    await refused(auth_sessions.delete_sessions_of, theirs.account_id)
+    await refused(auth_sessions.delete_auth_sessions_of, theirs.account_id)
     await refused(accounts.update_blocked_at, theirs.account_id, NOW)
     await refused(accounts.update_given_role, theirs.account_id, "admin")
     await refused(account_settings.update_settings, theirs.account_id, {"theme": "dark"})

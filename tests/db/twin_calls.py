@@ -158,11 +158,11 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
             {"name": "n", "subject": "newer", "email": "badr@school.example"},
         ],
         "auth_sessions.insert_auth_session": [{"key": b"new"}],
-        "auth_sessions.find_signed_in": [
+        "auth_sessions.find_signed_in_account": [
             {"key": b"template"}, {"key": b"template", "now": at(4000)},
         ],
         "auth_sessions.delete_auth_session": [{"key": b"template"}],
-        "auth_sessions.delete_ended_sessions": [{}, {"now": at(60) + LIFE}],
+        "auth_sessions.delete_ended_auth_sessions": [{}, {"now": at(60) + LIFE}],
         "attendance.reconcile_stays": [
             {"present": []}, {"present": strangers[0]}, {"present": strangers[1], "at": at(600)},
         ],

@@ -7,7 +7,7 @@ from starlette.requests import Request
 
 from db import Forbidden
 from settings import Settings
-from web.origins import check_origin, return_target
+from web.origins import check_origin, safe_return_target
 
 HOST = "127.0.0.1:8080"
 
@@ -72,7 +72,7 @@ def test_sign_in_returns_to_our_pages_and_to_listed_sites(
     settings: Settings, wanted: str, target: str
 ) -> None:
     settings.return_origins = "https://other.example, https://portal.example"
-    assert return_target(settings, HOST, wanted) == target
+    assert safe_return_target(settings, HOST, wanted) == target
 
 
 @pytest.mark.parametrize(
@@ -110,4 +110,4 @@ def test_sign_in_returns_to_our_pages_and_to_listed_sites(
 )
 def test_sign_in_returns_nowhere_else(settings: Settings, wanted: str) -> None:
     settings.return_origins = "https://portal.example"
-    assert return_target(settings, HOST, wanted) == "/"
+    assert safe_return_target(settings, HOST, wanted) == "/"
