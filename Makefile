@@ -65,7 +65,7 @@ lock: ## regenerates the lock files from pyproject.toml (needs uv)
 	$(LOCK) --group pyproject.toml:audit -o requirements-audit.lock
 
 clean: ## removes everything installed and built, keeps all data
-	rm -rf .venv .tools web/client/node_modules web/client/dist .*_cache .hypothesis
+	rm -rf .venv .tools web/client/node_modules web/client/dist tests/oidc/node_modules .*_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 reset: ## asks, then deletes all data of this checkout (YES=1 skips the question)

@@ -27,7 +27,7 @@ async def give_role(db: Connection, tenant_id: UUID, who: str, role: Role | None
     """
     account = await select_one_account(db, tenant_id, who)
     await update_given_role(db, tenant_id, account.id, role)
-    _print_line(f"{who} is {role}" if role else f"the sign-in of {who} decides the role again")
+    say(f"{who} is {role}" if role else f"the sign-in of {who} decides the role again")
 
 
 async def make_admin(db: Connection, tenant_id: UUID, email: str) -> None:
@@ -38,7 +38,7 @@ async def make_admin(db: Connection, tenant_id: UUID, email: str) -> None:
     if "@" not in email:
         raise AccountError(f"no account is called {email}: write the person's e-mail address")
     await insert_invited(db, tenant_id, email.lower(), "admin")
-    _print_line(f"{email} will be admin after signing in for the first time")
+    say(f"{email} will be admin after signing in for the first time")
 
 
 async def block(db: Connection, tenant_id: UUID, who: str, now: datetime) -> None:
@@ -47,14 +47,14 @@ async def block(db: Connection, tenant_id: UUID, who: str, now: datetime) -> Non
         if account.blocked_at is None:
             await update_blocked_at(db, tenant_id, account.id, now)
         await delete_auth_sessions_of(db, tenant_id, account.id)
-    _print_line(f"{who} is blocked")
+    say(f"{who} is blocked")
 
 
 async def unblock(db: Connection, tenant_id: UUID, who: str) -> None:
     """Raises AccountError."""
     for account in await _list_accounts(db, tenant_id, who):
         await update_blocked_at(db, tenant_id, account.id, None)
-    _print_line(f"{who} is not blocked any more")
+    say(f"{who} is not blocked any more")
 
 
 async def select_one_account(db: Connection, tenant_id: UUID, who: str) -> Account:
@@ -76,5 +76,5 @@ async def _list_accounts(db: Connection, tenant_id: UUID, who: str) -> list[Acco
     return accounts
 
 
-def _print_line(line: str) -> None:
+def say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
