@@ -33,6 +33,7 @@ WITHOUT_FOREIGN_KEY = {
     ("transcript_segments", "to_account_id"),
     ("transcript_segments", "lesson_id"),  # not of a person
     ("livekit_rooms", "course_id"),
+    ("livekit_rooms", "locked_by"),  # random
     ("quiz_runs", "pending_question_id"),
 }
 LOOSE = """
