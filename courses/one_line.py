@@ -7,15 +7,18 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")  # Hindi, Persian and emoji are written with them
 
 
-def is_hidden(char: str) -> bool:
-    return char not in _JOINERS and unicodedata.category(char) in _HIDDEN
+def remove_hidden(text: str) -> str:
+    """The text without hidden characters, which include line breaks and tabs."""
+    return "".join(
+        char for char in text if char in _JOINERS or unicodedata.category(char) not in _HIDDEN
+    )
 
 
 def one_line(text: str) -> str:
     """The text on one line: white space becomes single spaces, hidden characters are removed."""
-    visible = (" " if char.isspace() else char for char in text)
-    return " ".join("".join(char for char in visible if not is_hidden(char)).split())
+    spaced = "".join(" " if char.isspace() else char for char in text)
+    return " ".join(remove_hidden(spaced).split())
 
 
 def is_one_line(text: str) -> bool:
-    return not any(is_hidden(char) for char in text)
+    return remove_hidden(text) == text

@@ -8,7 +8,7 @@ import pytest
 import prompts
 from courses.library import PassageHit
 from courses.memory import MemoryLibrary
-from courses.one_line import is_hidden
+from courses.one_line import is_one_line
 from courses.progress import Visit
 from tests.agent.desk_parts import AMINA, CLOSED, NOW, Seat, open_desk, sample_tree
 from tools import build_tools, lessons, pace, quiz
@@ -233,7 +233,7 @@ async def test_nothing_that_people_wrote_is_outside_the_fence_or_closes_it(
     assert "LESSON TEXT" not in text.removesuffix(end).replace(begin, "").upper()
     assert "instructions" not in text[: text.index(begin)]
     assert "instructions" in text
-    assert not any(is_hidden(char) for char in text if char not in "\n\t")
+    assert all(is_one_line(line) for line in lines)
     if field != "body":
         assert any("Eve" in line and "instructions" in line for line in lines)
 
