@@ -7,7 +7,7 @@ from livekit import api
 from playwright.async_api import Browser, async_playwright
 
 from bench.figures import format_row
-from harness.browser import launch_browser
+from harness.browser import agree_if_asked, launch_browser
 from harness.learner import Account
 from harness.stack import Stack, running_stack
 
@@ -68,6 +68,7 @@ async def open_and_start(browser: Browser, stack: Stack, module: str) -> dict[st
     await page.request.post("/auth/dev-login", data={"name": "Bench"})
     await page.add_init_script(MEASURE)
     await page.goto(f"/v2/course/ml-intro/module/{module}")
+    await agree_if_asked(page)
     await page.get_by_text("We can hear you").wait_for()
     await page.get_by_role("button", name="Start talking").click()
     await page.locator("html[data-heard]").wait_for()

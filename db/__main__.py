@@ -13,8 +13,17 @@ import telemetry
 from courses.folder import CourseFolderError, read_course
 from courses.tree import build_tree
 from db import AWAY, Conflict, acquire, create_pool, tenant_tx
-from db.account_commands import AccountError, block, give_role, make_admin, unblock
+from db.account_commands import (
+    AccountError,
+    block,
+    give_role,
+    make_admin,
+    record_guardian_consent,
+    unblock,
+    withdraw_guardian_consent,
+)
 from db.backup import BackupError, back_up, replay_erasures, restore
+from db.consent_texts import consent_texts
 from db.course_staff_commands import CourseError, change_staff
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve_postgres
 from db.erasing_commands import ErasingError, erase_account, erase_session
@@ -24,6 +33,7 @@ from db.pictures import store_pictures
 from db.retention_commands import RetentionError, retention
 from db.role_rights import refuse_powerful_role
 from db.storage import StorageUnavailable, open_storage
+from db.tenant_commands import TenantError, change_tenant
 from db.tenants import DEFAULT, ensure_tenant, find_tenant
 from db.verify import verify_logs
 from settings import Settings, SettingsError, prepare_settings
@@ -48,6 +58,7 @@ PROBLEMS = (
     ErasingError,
     ExportError,
     RetentionError,
+    TenantError,
 )
 
 UNMIGRATED = (
@@ -61,6 +72,7 @@ ACCOUNT_COMMANDS = {
     "role": "give the account a role that its sign-in does not change",
     "block": "sign the account out and keep it out, also of rooms",
     "unblock": "let the account in again",
+    "consent": "record that a guardian agreed that the learner talks with Bodh",
 }
 
 
@@ -104,7 +116,8 @@ def parse_arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("serve", help="run the embedded Postgres until Ctrl-C")
     commands.add_parser("migrate", help="bring the database to this code's revision")
-    commands.add_parser("seed", help="import the sample course")
+    seeding = commands.add_parser("seed", help="import the sample course")
+    seeding.set_defaults(folder=SAMPLE, tenant=DEFAULT)
     importing = commands.add_parser("import", help="import a course folder, or update it")
     importing.add_argument("folder", type=Path)
     importing.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
@@ -113,6 +126,9 @@ def parse_arguments() -> argparse.Namespace:
         changing.add_argument("who", metavar="EMAIL", help="or id, or `sub` of the sign-in")
         if name == "role":
             changing.add_argument("role", choices=("learner", "teacher", "admin", "provider"))
+        if name == "consent":
+            changing.add_argument("kind", choices=("guardian",))
+            changing.add_argument("--withdraw", action="store_true", help="the guardian disagrees")
         changing.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
     commands.add_parser("url", help="print the DSN of the application's role")
     commands.add_parser("verify", help="check that no event log was changed")
@@ -125,6 +141,7 @@ def parse_arguments() -> argparse.Namespace:
         saving.add_argument("--url", default="", help="superuser's DSN; needed with DATABASE_URL")
     _add_privacy_commands(commands)
     _add_staff_command(commands)
+    _add_tenant_command(commands)
     return parser.parse_args()
 
 
@@ -161,15 +178,20 @@ def _add_staff_command(commands: "argparse._SubParsersAction[argparse.ArgumentPa
     staff.add_argument("--tenant", default=DEFAULT, help="slug of the tenant")
 
 
+def _add_tenant_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    tenant = commands.add_parser("tenant", help="show or change the rules of a tenant")
+    tenant.add_argument("slug")
+    tenant.add_argument("--room-scope", choices=("module", "learner", "choice"))
+    tenant.add_argument("--guardian-consent", choices=("off", "required"))
+
+
 async def run_command(arguments: argparse.Namespace, settings: Settings) -> None:
     match arguments.command:
         case "serve":
             await serve_embedded(settings)
         case "migrate":
             await migrate_database(settings)
-        case "seed":
-            await import_folder(settings, SAMPLE, DEFAULT)
-        case "import":
+        case "seed" | "import":
             await import_folder(settings, arguments.folder, arguments.tenant)
         case "backup" | "restore":
             await save_or_restore(arguments, settings)
@@ -177,8 +199,12 @@ async def run_command(arguments: argparse.Namespace, settings: Settings) -> None
             await run_privacy_command(arguments, settings)
         case "verify":
             await verify_database(settings)
-        case "admin" | "role" | "block" | "unblock" | "staff":
+        case "admin" | "role" | "block" | "unblock" | "staff" | "consent":
             await change_account(settings, arguments)
+        case "tenant":
+            await change_tenant(
+                settings, arguments.slug, arguments.room_scope, arguments.guardian_consent
+            )
         case "url":
             sys.stdout.write(f"{settings.app_dsn}\n")
 
@@ -262,6 +288,13 @@ async def change_account(settings: Settings, arguments: argparse.Namespace) -> N
                 case "staff":
                     role = None if arguments.remove else arguments.role
                     await change_staff(db, tenant.id, arguments.course, arguments.who, role)
+                case "consent" if arguments.withdraw:
+                    now = datetime.now(UTC)
+                    await withdraw_guardian_consent(db, tenant.id, arguments.who, now)
+                case "consent":
+                    text = consent_texts(settings)["guardian"]
+                    now = datetime.now(UTC)
+                    await record_guardian_consent(db, tenant.id, arguments.who, text, now)
     finally:
         await pool.close()
 

@@ -13,6 +13,8 @@ from db.accounts import (
     update_given_role,
 )
 from db.auth_sessions import delete_auth_sessions_of
+from db.consent_texts import ConsentText
+from db.consents import ensure_consents, withdraw_consents
 from protocol import Role
 
 
@@ -64,6 +66,24 @@ async def select_one_account(db: Connection, tenant_id: UUID, who: str) -> Accou
         ids = ", ".join(str(account.id) for account in accounts)
         raise AccountError(f"several accounts are called {who}: name one by its id ({ids})")
     return accounts[0]
+
+
+async def record_guardian_consent(
+    db: Connection, tenant_id: UUID, who: str, text: ConsentText, now: datetime
+) -> None:
+    """Prints the text that the guardian agreed to. Raises AccountError."""
+    for account in await _list_accounts(db, tenant_id, who):
+        await ensure_consents(db, tenant_id, account.id, [text], now)
+    say(f"recorded for {who}, version {text.policy_version}:\n{text.text}")
+
+
+async def withdraw_guardian_consent(
+    db: Connection, tenant_id: UUID, who: str, now: datetime
+) -> None:
+    """Raises AccountError."""
+    for account in await _list_accounts(db, tenant_id, who):
+        await withdraw_consents(db, tenant_id, account.id, ["guardian"], now)
+    say(f"withdrawn for {who}")
 
 
 async def _list_accounts(db: Connection, tenant_id: UUID, who: str) -> list[Account]:

@@ -14,7 +14,7 @@ Theme = Literal["light", "dark", "system"]
 class AccountSettings:
     """Defaults to those of a new account; `speech_rate` is a multiple of normal speed."""
 
-    store_words: bool = True
+    store_words: bool = False  # written by db/consents.py only
     store_words_revision: int = 0  # counts the changes of store_words
     speech_rate: float = 1.0
     voice: bool = True
@@ -27,7 +27,6 @@ class AccountSettings:
 class SettingsChanges(TypedDict, total=False):
     """None leaves a setting unchanged."""
 
-    store_words: bool | None
     speech_rate: float | None
     voice: bool | None
     caption_size: CaptionSize | None
@@ -50,27 +49,18 @@ async def select_settings(db: Connection, tenant_id: UUID, account_id: UUID) -> 
 async def update_settings(
     db: Connection, tenant_id: UUID, account_id: UUID, changes: SettingsChanges
 ) -> AccountSettings:
-    await db.execute(
-        """insert into account_settings (tenant_id, account_id) values ($1, $2)
-           on conflict (tenant_id, account_id) do nothing""",
-        tenant_id,
-        account_id,
-    )
+    await _ensure_settings(db, tenant_id, account_id)
     row = await fetch_one(
         db,
         """update account_settings
-           set store_words = coalesce($3, store_words),
-               store_words_revision = store_words_revision + coalesce(($3 <> store_words)::int, 0),
-               speech_rate = coalesce($4, speech_rate),
-               voice = coalesce($5, voice), caption_size = coalesce($6, caption_size),
-               read_tutor = coalesce($7, read_tutor), single_keys = coalesce($8, single_keys),
-               theme = coalesce($9, theme)
+           set speech_rate = coalesce($3, speech_rate), voice = coalesce($4, voice),
+               caption_size = coalesce($5, caption_size), read_tutor = coalesce($6, read_tutor),
+               single_keys = coalesce($7, single_keys), theme = coalesce($8, theme)
            where tenant_id = $1 and account_id = $2
            returning store_words, store_words_revision, speech_rate, voice, caption_size,
                      read_tutor, single_keys, theme""",
         tenant_id,
         account_id,
-        changes.get("store_words"),
         changes.get("speech_rate"),
         changes.get("voice"),
         changes.get("caption_size"),
@@ -79,3 +69,27 @@ async def update_settings(
         changes.get("theme"),
     )
     return AccountSettings(**row)
+
+
+async def update_storing(
+    db: Connection, tenant_id: UUID, account_id: UUID, store_words: bool
+) -> None:
+    """Call it only together with a change of the consent to a transcript."""
+    await _ensure_settings(db, tenant_id, account_id)
+    await db.execute(
+        """update account_settings
+           set store_words = $3, store_words_revision = store_words_revision + 1
+           where tenant_id = $1 and account_id = $2 and store_words <> $3""",
+        tenant_id,
+        account_id,
+        store_words,
+    )
+
+
+async def _ensure_settings(db: Connection, tenant_id: UUID, account_id: UUID) -> None:
+    await db.execute(
+        """insert into account_settings (tenant_id, account_id) values ($1, $2)
+           on conflict (tenant_id, account_id) do nothing""",
+        tenant_id,
+        account_id,
+    )

@@ -74,6 +74,23 @@ async def is_occupied(db: Connection, tenant_id: UUID, session_id: UUID) -> bool
     return occupied
 
 
+async def list_present_names(
+    db: Connection, tenant_id: UUID, session_id: UUID, *, except_account_id: UUID
+) -> list[str]:
+    """Who is in the session now apart from one account, in the order in which they came."""
+    rows = await db.fetch(
+        """select a.name from livekit_participants p
+           join accounts a on a.tenant_id = p.tenant_id and a.id = p.account_id
+           where p.tenant_id = $1 and p.session_id = $2 and p.left_at is null
+             and p.account_id <> $3
+           group by a.id, a.name order by min(p.joined_at), a.id""",
+        tenant_id,
+        session_id,
+        except_account_id,
+    )
+    return [row["name"] for row in rows]
+
+
 async def was_present(
     db: Connection,
     tenant_id: UUID,

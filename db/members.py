@@ -31,7 +31,7 @@ async def find_member(
 ) -> Member | None:
     row = await db.fetchrow(
         """select a.id as account_id, a.identity, a.name, l.lesson_id, l.revision,
-                  coalesce(s.store_words, true) as store_words,
+                  coalesce(s.store_words, false) as store_words,
                   coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read
            from room_learners l
            join accounts a on a.tenant_id = l.tenant_id and a.id = l.account_id
@@ -53,7 +53,7 @@ async def list_members(
     """
     rows = await db.fetch(
         """select a.id as account_id, a.identity, a.name, l.lesson_id, l.revision,
-                  coalesce(s.store_words, true) as store_words,
+                  coalesce(s.store_words, false) as store_words,
                   coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read
            from room_learners l
            join accounts a on a.tenant_id = l.tenant_id and a.id = l.account_id

@@ -163,6 +163,21 @@ async def find_room_learner(
     return None if row is None else RoomLearner(**row)
 
 
+async def list_running_rooms(db: Connection, tenant_id: UUID, account_id: UUID) -> list[Room]:
+    """The rooms with an active session that the account got a token for."""
+    rows = await db.fetch(
+        """select r.id, r.tenant_id, r.name, r.kind, r.course_id, r.module_id,
+                  r.opener_account_id, r.revision
+           from room_learners l
+           join livekit_rooms r on r.tenant_id = l.tenant_id and r.id = l.room_id
+           join sessions s on s.tenant_id = r.tenant_id and s.room_id = r.id
+           where l.tenant_id = $1 and l.account_id = $2 and s.status = 'active'""",
+        tenant_id,
+        account_id,
+    )
+    return [Room(**row) for row in rows]
+
+
 async def has_other_learners(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID
 ) -> bool:

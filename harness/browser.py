@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from playwright.async_api import Browser, Playwright
+from playwright.async_api import Browser, Page, Playwright
 
 from scripts.chromium import LINK
 
@@ -19,6 +19,16 @@ BROWSER_FLAGS = (
     "--use-fake-device-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
 )
+
+
+async def agree_if_asked(page: Page) -> None:
+    """Agrees to what the page asks before the first conversation."""
+    agree = page.get_by_role("button", name="Agree, and keep a transcript")
+    start = page.get_by_role("button", name="Start talking")
+    await agree.or_(start).wait_for()
+    if await agree.is_visible():
+        await agree.click()
+        await start.wait_for()
 
 
 async def launch_browser(playwright: Playwright, flags: Iterable[str] = BROWSER_FLAGS) -> Browser:

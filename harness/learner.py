@@ -48,7 +48,25 @@ class Account:
         answer.raise_for_status()
         self.http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
         self.http.cookies.clear()
+        await self._agree()
         return self
+
+    async def _agree(self) -> None:
+        """Agrees to everything the page asks for, if it asks."""
+        asked = (await self.get("/api/me/consents"))["consents"]
+        if any(one["isNeeded"] and one["givenAt"] is None for one in asked):
+            await self.consent(*(one["kind"] for one in asked))
+
+    async def consent(self, *kinds: str) -> None:
+        """Agrees to the texts of these kinds, and to no others."""
+        asked = (await self.get("/api/me/consents"))["consents"]
+        agreed = [
+            {"kind": one["kind"], "textHash": one["textHash"]}
+            for one in asked
+            if one["kind"] in kinds
+        ]
+        answer = await self.http.put("/api/me/consents", json={"agreed": agreed})
+        answer.raise_for_status()
 
     async def get(self, path: str) -> Any:
         answer = await self.http.get(path)

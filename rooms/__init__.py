@@ -4,11 +4,19 @@ Hold a room (`rooms.room_lock.hold_room`) from reading what to publish until it 
 call the media server inside a transaction: while it hangs, no connection would be left.
 """
 
-from rooms.admission import tutor_room_name
+from rooms.admission import Admission, select_own_room
 from rooms.agents import recreate_room, repeat_dispatch, replace_agent
 from rooms.attendance import reconcile_attendance
 from rooms.blocked import remove_blocked
-from rooms.entry import OpenedRoom, open_room
+from rooms.consents import (
+    AccountConsents,
+    ConsentRequired,
+    GuardianConsentRequired,
+    remove_from_rooms,
+    remove_without_consent,
+    select_consents,
+)
+from rooms.entry import OpenedRoom, admit_learner, enter_room
 from rooms.lessons import adopt_lesson, change_lesson, store_lesson
 from rooms.media import (
     MEDIA_ERRORS,
@@ -21,20 +29,28 @@ from rooms.media import (
 
 __all__ = [
     "MEDIA_ERRORS",
+    "AccountConsents",
+    "Admission",
+    "ConsentRequired",
+    "GuardianConsentRequired",
     "MediaUnavailable",
     "OpenedRoom",
+    "admit_learner",
     "adopt_lesson",
     "change_lesson",
     "check_media",
     "close_room",
     "connect_media",
+    "enter_room",
     "list_room_sids",
-    "open_room",
     "reconcile_attendance",
     "recreate_room",
     "remove_blocked",
+    "remove_from_rooms",
+    "remove_without_consent",
     "repeat_dispatch",
     "replace_agent",
+    "select_consents",
+    "select_own_room",
     "store_lesson",
-    "tutor_room_name",
 ]

@@ -13,6 +13,7 @@ from db.accounts import Account
 from db.sessions import Session
 from protocol import RoomMetadata
 from rooms.admission import Admission, admit
+from rooms.consents import require_consents
 from rooms.live_room import ensure_live_room
 from rooms.media import MEDIA_ERRORS, MediaUnavailable
 from rooms.metadata import learner_metadata, room_metadata, token_metadata
@@ -31,9 +32,8 @@ class OpenedRoom:
     metadata: RoomMetadata  # the learner's own
 
 
-async def open_room(
+async def admit_learner(
     settings: Settings,
-    lk: api.LiveKitAPI,
     pool: Pool,
     account: Account,
     course_key: str,
@@ -41,17 +41,38 @@ async def open_room(
     *,
     lesson_id: UUID | None,
     stay: bool,
+    private: bool,
+    now: datetime,
+) -> Admission:
+    """See `admit`. Committed at once: the agent reads the database when it is notified."""
+    async with tenant_tx(pool, account.tenant_id) as db:
+        return await admit(
+            settings,
+            db,
+            account,
+            course_key,
+            module_id,
+            lesson_id=lesson_id,
+            stay=stay,
+            private=private,
+            now=now,
+        )
+
+
+async def enter_room(
+    settings: Settings,
+    lk: api.LiveKitAPI,
+    pool: Pool,
+    account: Account,
+    admission: Admission,
+    *,
     now: datetime,
 ) -> OpenedRoom:
-    """Opens the module's room for the account. See `admit` for `lesson_id` and `stay`.
+    """Opens the room that the account was admitted to.
 
-    Raises NotFound, MediaUnavailable.
+    Raises ConsentRequired, GuardianConsentRequired, MediaUnavailable.
     """
-    async with tenant_tx(pool, account.tenant_id) as db:
-        # committed before anything is published: the agent reads the database when it is notified
-        admission = await admit(
-            settings, db, account, course_key, module_id, lesson_id=lesson_id, stay=stay, now=now
-        )
+    require_consents(admission.missing_consents)
     try:
         async with hold_room(pool, account.tenant_id, admission.room.id):
             return await _enter_room(settings, lk, pool, account, admission, now)

@@ -134,6 +134,9 @@ def supervisor_environment(settings: Settings) -> dict[str, str]:
         **{name: value for name, value in dotenv_values(".env").items() if value is not None},
         **os.environ,
         **{f"BODH_FOR_{name.upper()}": _without_secrets(name) for name in PROCESSES},
+        # tells the token server, which gets no key of a model, that OPENAI_API_KEY is set
+        "LLM_BASE_URL": settings.llm_base_url,
+        "LLM_MODEL": settings.llm_model,
         MARK: str(settings.bodh_home),
         "BODH_HOME": str(settings.bodh_home),
         "BODH_RUN_DIR": str(settings.run_dir),

@@ -1,6 +1,8 @@
 """Settings from the environment: read once at an entry point and passed down."""
 
 from settings.development import ensure_development_secrets as ensure_development_secrets
+from settings.environment import ModelKind as ModelKind
+from settings.environment import RoomScope as RoomScope
 from settings.environment import Settings as Settings
 from settings.environment import SettingsError as SettingsError
 from settings.environment import read_settings_without_secrets as read_settings_without_secrets

@@ -1,13 +1,14 @@
 """The settings, as read from the environment and `.env`."""
 
 import hashlib
+import ipaddress
 import os
 import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from pydantic import (
     AliasChoices,
@@ -19,6 +20,9 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_MODEL = "gpt-4.1-mini"
 
 
 def _read_bare_seconds(value: Any) -> Any:
@@ -35,6 +39,8 @@ Duration = Annotated[timedelta, BeforeValidator(_read_bare_seconds)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
+RoomScope = Literal["module", "learner", "choice"]
+ModelKind = Literal["stt", "llm", "tts"]
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
 
 
@@ -105,7 +111,7 @@ class Settings(BaseSettings):
     dev_login: bool = True
 
     # rooms and tokens
-    room_scope: Literal["module", "learner"] = "module"
+    room_scope: RoomScope = "module"
     token_ttl: Duration = Field(timedelta(hours=24), ge=MINUTE, le=timedelta(days=7))
     rate_token_per_minute: Count = 30
     empty_timeout: Duration = Field(timedelta(seconds=600), ge=SECOND, le=DAY)
@@ -148,6 +154,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _fill_in_urls_and_paths(self) -> Self:
         self.bodh_home = self.bodh_home.expanduser().absolute()
+        if self.openai_api_key.get_secret_value() and not self.llm_base_url:
+            self.llm_base_url = OPENAI_URL
+            self.llm_model = self.llm_model or OPENAI_MODEL
         self.public_url = self.public_url or f"http://127.0.0.1:{self.port}"
         return self
 
@@ -268,9 +277,28 @@ class Settings(BaseSettings):
     @property
     def cloud_llm(self) -> bool:
         """True if a language model is configured instead of the offline tutor."""
-        return bool(self.llm_base_url and self.llm_model) or bool(
-            self.openai_api_key.get_secret_value()
-        )
+        return bool(self.llm_base_url)
+
+    @property
+    def provider_hosts(self) -> dict[ModelKind, str]:
+        """The host of each model that runs elsewhere. A server on this machine is not a provider.
+
+        An address without a host counts as elsewhere, under the whole address.
+        """
+        urls: dict[ModelKind, str] = {
+            "stt": self.stt_base_url,
+            "llm": self.llm_base_url,
+            "tts": self.tts_base_url,
+        }
+        hosts = {kind: urlsplit(url).hostname or url for kind, url in urls.items() if url}
+        return {kind: host for kind, host in hosts.items() if not _is_this_machine(host)}
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def read_settings_without_secrets() -> Settings:

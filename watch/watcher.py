@@ -140,7 +140,7 @@ async def keep_watch(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(Watcher(settings, lk, pool).run(db))
                 tasks.create_task(_keep_attendance(lk, pool))
-                tasks.create_task(_keep_blocked_out(lk, pool))
+                tasks.create_task(_keep_uninvited_out(settings, lk, pool))
         finally:  # the next watcher, maybe on another host, reports these
             metrics.ROOMS_WITHOUT_AGENT.set(0)
             alarm("agent_missing", False)
@@ -153,9 +153,10 @@ async def _keep_attendance(lk: api.LiveKitAPI, pool: Pool) -> None:
     await _repeat(reconcile, RECONCILE_S, "attendance not reconciled")
 
 
-async def _keep_blocked_out(lk: api.LiveKitAPI, pool: Pool) -> None:
+async def _keep_uninvited_out(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
     async def remove() -> None:
         await rooms.remove_blocked(lk, pool)
+        await rooms.remove_without_consent(settings, lk, pool)
 
     await _repeat(remove, BLOCKED_S, "blocked accounts not removed")
 

@@ -1,20 +1,14 @@
 """The caller's own settings. Owns /api/me/settings."""
 
-import asyncio
-from typing import Literal
-
 from fastapi import APIRouter, Response
 from pydantic import Field
 
-from db import AWAY, account_settings, tenant_tx
+from db import account_settings, tenant_tx
 from db.account_settings import CaptionSize, Theme
-from db.members import count_unread_choices
 from web.camel import CamelModel
-from web.dependencies import Caller, Running, SignedInAccount, limited
+from web.dependencies import Caller, Running, limited
 from web.error_responses import PROBLEMS
-
-CONFIRM_S = 2.0  # the agent of a running conversation reads a new choice within 1 s
-POLL_S = 0.1
+from web.storing import StoringFrom, choose_storing, wait_until_followed
 
 router = APIRouter(prefix="/api/me", tags=["account"], responses=PROBLEMS)
 
@@ -39,7 +33,7 @@ class SavedSettings(AccountSettings):
     database again.
     """
 
-    store_words_from: Literal["now", "later"]
+    store_words_from: StoringFrom
 
 
 class SettingsChange(CamelModel):
@@ -67,11 +61,10 @@ async def get_settings(running: Running, caller: Caller, response: Response) -> 
 async def patch_settings(body: SettingsChange, running: Running, caller: Caller) -> SavedSettings:
     """Changes some of the caller's settings.
 
-    A new `storeWords` applies to running conversations too. The response waits up to 2 s until
-    their tutors follow it.
+    `storeWords` is the consent to a transcript, or withdraws it. It applies to running
+    conversations too. The response waits up to 2 s until their tutors follow it.
     """
     changes = account_settings.SettingsChanges(
-        store_words=body.store_words,
         speech_rate=body.speech_rate,
         voice=body.voice,
         caption_size=body.caption_size,
@@ -80,27 +73,13 @@ async def patch_settings(body: SettingsChange, running: Running, caller: Caller)
         theme=body.theme,
     )
     async with tenant_tx(running.pool, caller.tenant_id) as db:
+        if body.store_words is not None:
+            await choose_storing(db, running, caller, body.store_words)
         stored = await account_settings.update_settings(
             db, caller.tenant_id, caller.account.id, changes
         )
-    followed = body.store_words is None or await _is_followed(
-        running, caller, stored.store_words_revision
-    )
+    choice: StoringFrom = "now"
+    if body.store_words is not None:
+        choice = await wait_until_followed(running, caller, stored.store_words_revision)
     saved = AccountSettings.model_validate(stored)
-    return SavedSettings(**saved.model_dump(), store_words_from="now" if followed else "later")
-
-
-async def _is_followed(running: Running, caller: SignedInAccount, revision: int) -> bool:
-    """Waits until all agents who serve the caller have read the choice. False after CONFIRM_S."""
-    try:
-        async with asyncio.timeout(CONFIRM_S):
-            while True:
-                async with tenant_tx(running.pool, caller.tenant_id) as db:
-                    unread = await count_unread_choices(
-                        db, caller.tenant_id, caller.account.id, revision
-                    )
-                if not unread:
-                    return True
-                await asyncio.sleep(POLL_S)
-    except AWAY:  # includes the timeout
-        return False
+    return SavedSettings(**saved.model_dump(), store_words_from=choice)

@@ -15,6 +15,7 @@ from settings import Settings
 from web import (
     access_log,
     account_settings,
+    consents,
     courses,
     error_responses,
     events,
@@ -84,7 +85,15 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(SecurityHeaders, headers=app.state.security_headers)
     app.add_middleware(AccessLog)
     error_responses.register_error_handlers(app)
-    accounts = (sign_in, oidc_sign_in, account_settings, own_transcripts, access_log, export)
+    accounts = (
+        sign_in,
+        oidc_sign_in,
+        account_settings,
+        consents,
+        own_transcripts,
+        access_log,
+        export,
+    )
     sessions = (tutor_rooms, transcripts, events, webhooks)
     for part in (*accounts, courses, files, *sessions, notices, health, pages):
         app.include_router(part.router)

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 import db
 from db.storage import StorageUnavailable
 from protocol import ProtocolError
-from rooms import MediaUnavailable
+from rooms import ConsentRequired, GuardianConsentRequired, MediaUnavailable
 from web.errors import AccountBlocked, RateExceeded, SignInRequired, SignInUnavailable
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,16 @@ _ANSWERS: dict[type[Exception], _ErrorAnswer] = {
     db.Forbidden: _ErrorAnswer(status=403, code="forbidden"),
     db.NotFound: _ErrorAnswer(status=404, code="not_found", error="Not found"),
     db.Conflict: _ErrorAnswer(status=409, code="conflict"),
+    ConsentRequired: _ErrorAnswer(
+        status=409,
+        code="consent_required",
+        error="Read what Bodh does with what you say, and agree, before you join.",
+    ),
+    GuardianConsentRequired: _ErrorAnswer(
+        status=403,
+        code="guardian_consent_required",
+        error="A parent or guardian has to agree before you join. Ask your teacher.",
+    ),
     ProtocolError: _ErrorAnswer(status=422, code="invalid"),
     asyncpg.DataError: _ErrorAnswer(status=422, code="invalid", error="A value cannot be stored"),
     RateExceeded: _ErrorAnswer(

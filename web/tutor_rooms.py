@@ -9,8 +9,10 @@ import rooms
 from courses.course import Lesson
 from courses.quiz import Question
 from db import NotFound, tenant_tx
+from db.attendance import list_present_names
 from db.quizzes import list_questions
 from db.rooms import find_room
+from db.sessions import find_active_session
 from protocol import ProtocolError
 from web.courses_models import QuizQuestion
 from web.dependencies import (
@@ -30,6 +32,7 @@ from web.tutor_rooms_models import (
     PageCourse,
     PageLesson,
     PageModule,
+    RoomPeople,
     SessionTypeResult,
     TokenRequest,
 )
@@ -56,14 +59,15 @@ async def post_module_page(
     Enrols the caller, moves them to the lesson and opens the room. So it is no GET, which a link on
     another site could make a browser send.
     """
-    opened = await _open_room(running, caller, course_id, module_id, lesson, stay=False)
+    admission = await _admit_learner(running, caller, course_id, module_id, lesson, stay=False)
+    opened = None if admission.missing_consents else await _enter_room(running, caller, admission)
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         quizzes = {
             lesson.id: await list_questions(db, caller.tenant_id, lesson.id)
-            for lesson in opened.admission.lessons
+            for lesson in admission.lessons
         }
     response.headers["Cache-Control"] = "no-store"
-    return _module_page(running, caller, opened, quizzes)
+    return _module_page(running, caller, admission, opened, quizzes)
 
 
 @router.post("/livekit/token", status_code=201, dependencies=[Depends(count_token_request)])
@@ -75,15 +79,20 @@ async def post_token(
     course_id: Annotated[Key, Query(alias="courseId")] = None,
     module_id: Annotated[Key, Query(alias="moduleId")] = None,
     lesson: LessonQuery = None,
+    private: Annotated[bool, Query(description="Join the caller's own room")] = False,
 ) -> JoinToken:
     """LiveKit's standard token endpoint, by `room_name` or by course and module.
 
     Without `lesson` the learner stays on the lesson of their last visit to the room.
     """
-    course_key, module_key = await _requested_course_and_module(
-        running, caller, body, course_id, module_id
+    if body is not None and body.room_name:
+        course_id, module_id, private = await _select_room_parts(running, caller, body.room_name)
+    elif not course_id or not module_id:
+        raise ProtocolError("Send room_name, or courseId and moduleId")
+    admission = await _admit_learner(
+        running, caller, course_id, module_id, lesson, stay=True, private=private
     )
-    opened = await _open_room(running, caller, course_key, module_key, lesson, stay=True)
+    opened = await _enter_room(running, caller, admission)
     response.headers["Cache-Control"] = "no-store"
     return JoinToken(
         server_url=running.settings.livekit_client_url,
@@ -92,6 +101,23 @@ async def post_token(
         session_id=opened.session.id,
         metadata=opened.metadata,
     )
+
+
+@router.get("/rooms/{room}/people")
+async def get_people(room: str, response: Response, running: Running, caller: Caller) -> RoomPeople:
+    """Who else is in a room that the caller may enter."""
+    response.headers["Cache-Control"] = "no-store"
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        found, private = await rooms.select_own_room(running.settings, db, caller.account, room)
+        session = await find_active_session(db, caller.tenant_id, found.id)
+        names = (
+            await list_present_names(
+                db, caller.tenant_id, session.id, except_account_id=caller.account.id
+            )
+            if session
+            else []
+        )
+    return RoomPeople(is_private=private, names=names)
 
 
 @router.post("/rooms/{room}/lesson", dependencies=[limited("lesson")])
@@ -112,30 +138,16 @@ async def post_lesson(
     return LessonChanged(lesson_id=body.lesson_id, revision=revision)
 
 
-async def _requested_course_and_module(
-    running: AppContext,
-    caller: SignedInAccount,
-    body: TokenRequest | None,
-    course_id: str | None,
-    module_id: str | None,
-) -> tuple[str, str]:
-    """The keys of course and module. Raises NotFound, or ProtocolError if the request has none."""
-    if body is None or not body.room_name:
-        if course_id and module_id:
-            return course_id, module_id
-        raise ProtocolError("Send room_name, or courseId and moduleId")
+async def _select_room_parts(
+    running: AppContext, caller: SignedInAccount, name: str
+) -> tuple[str, str, bool]:
+    """A room's course and module, and whether it is private. Raises NotFound."""
     async with tenant_tx(running.pool, caller.tenant_id) as db:
-        room = await find_room(db, caller.tenant_id, body.room_name)
-    if room is None or room.course_id is None or room.module_id is None:
-        raise NotFound("room")
-    # with ROOM_SCOPE=learner, another learner's room is not found
-    own = rooms.tutor_room_name(running.settings, caller.account, room.course_id, room.module_id)
-    if room.name != own:
-        raise NotFound("room")
-    return str(room.course_id), str(room.module_id)
+        room, private = await rooms.select_own_room(running.settings, db, caller.account, name)
+    return str(room.course_id), str(room.module_id), private
 
 
-async def _open_room(
+async def _admit_learner(
     running: AppContext,
     caller: SignedInAccount,
     course_key: str,
@@ -143,19 +155,33 @@ async def _open_room(
     lesson_key: str | None,
     *,
     stay: bool,
-) -> rooms.OpenedRoom:
+    private: bool = False,
+) -> rooms.Admission:
     module_id = _parse_uuid(module_key)
     if module_id is None:
         raise NotFound("module")
-    return await rooms.open_room(
+    return await rooms.admit_learner(
         running.settings,
-        running.lk,
         running.pool,
         caller.account,
         course_key,
         module_id,
         lesson_id=_parse_uuid(lesson_key),
         stay=stay,
+        private=private,
+        now=running.clock(),
+    )
+
+
+async def _enter_room(
+    running: AppContext, caller: SignedInAccount, admission: rooms.Admission
+) -> rooms.OpenedRoom:
+    return await rooms.enter_room(
+        running.settings,
+        running.lk,
+        running.pool,
+        caller.account,
+        admission,
         now=running.clock(),
     )
 
@@ -171,10 +197,10 @@ def _parse_uuid(text: str | None) -> UUID | None:
 def _module_page(
     running: AppContext,
     caller: SignedInAccount,
-    opened: rooms.OpenedRoom,
+    entered: rooms.Admission,
+    opened: rooms.OpenedRoom | None,
     quizzes: dict[UUID, list[Question]],
 ) -> ModulePage:
-    entered = opened.admission
     return ModulePage(
         course=PageCourse.model_validate(entered.course),
         module=PageModule(
@@ -186,10 +212,11 @@ def _module_page(
         user_name=caller.account.name,
         lesson_id=entered.lesson.id if entered.lesson else None,
         room_name=entered.room.name,
-        live_kit_token=opened.token,
+        room_scope=entered.scope,
+        live_kit_token=opened.token if opened else None,
         ws_url=running.settings.livekit_client_url,
         session_type=SessionTypeResult.model_validate(entered.visit),
-        session_id=opened.session.id,
+        session_id=opened.session.id if opened else None,
     )
 
 

@@ -5,6 +5,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from protocol import MAX_ROOM_NAME, RoomMetadata, SessionType
+from settings import RoomScope
 from web.camel import CamelModel
 from web.courses_models import CourseProgress, LessonProgress, QuizQuestion
 
@@ -49,16 +50,23 @@ class SessionTypeResult(CamelModel):
 
 
 class ModulePage(CamelModel):
+    """Until the caller has given the needed consents, there is no token and no session.
+
+    `roomScope` says whether the room is shared (`module`), private (`learner`), or the caller's
+    choice: then `roomName` is the shared one.
+    """
+
     course: PageCourse
     module: PageModule
     user_id: UUID
     user_name: str
     lesson_id: UUID | None
     room_name: str
-    live_kit_token: str
+    room_scope: RoomScope
+    live_kit_token: str | None
     ws_url: str
     session_type: SessionTypeResult
-    session_id: UUID
+    session_id: UUID | None
 
 
 class TokenRequest(BaseModel):
@@ -81,6 +89,13 @@ class JoinToken(BaseModel):
     room_name: str
     session_id: UUID
     metadata: RoomMetadata
+
+
+class RoomPeople(CamelModel):
+    """Who else is in a room, in the order in which they came. They hear and read everything."""
+
+    is_private: bool
+    names: list[str]
 
 
 class LessonChoice(CamelModel):

@@ -83,10 +83,6 @@ def build_llm(settings: Settings, desk: Desk) -> tuple[llm.LLM[Any], str]:
     offline = OfflineTutor(desk)
     if not settings.cloud_llm:
         return offline, offline.model
-    model = settings.llm_model or "gpt-4.1-mini"
-    remote = (
-        openai.LLM(model=model, base_url=settings.llm_base_url, api_key=settings.llm_key)
-        if settings.llm_base_url
-        else openai.LLM(model=model, api_key=settings.llm_key)
-    )
+    model = settings.llm_model
+    remote = openai.LLM(model=model, base_url=settings.llm_base_url, api_key=settings.llm_key)
     return FallbackLLM(remote, offline), model

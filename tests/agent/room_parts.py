@@ -29,7 +29,7 @@ from agent.talk.room_tutor import RoomTutor
 from courses.folder import read_course
 from courses.tree import build_tree
 from db import Pool, tenant_tx
-from db.account_settings import update_settings
+from db.account_settings import update_storing
 from db.courses import list_lessons
 from db.erasing import erase_words
 from db.importing import import_course
@@ -159,7 +159,7 @@ class School:
             await ensure_room_learner(
                 conn, dispatch.tenant_id, dispatch.room.id, account.id, lesson.id
             )
-            await update_settings(conn, dispatch.tenant_id, account.id, {"store_words": stores})
+            await update_storing(conn, dispatch.tenant_id, account.id, stores)
             member = await find_member(conn, dispatch.tenant_id, dispatch.room.id, account.identity)
         assert member is not None
         learner = self.classroom.roster.add(member)

@@ -18,7 +18,7 @@ from agent.room.learner import Connection, Learner, Roster
 from agent.room.lessons import Lessons
 from agent.text.lines import Line, Sentence
 from db import Pool, create_pool, tenant_tx
-from db.account_settings import update_settings
+from db.account_settings import select_settings, update_storing
 from db.accounts import Account
 from db.attendance import upsert_participants
 from db.members import count_unread_choices
@@ -44,10 +44,9 @@ class Scene:
     async def choose(self, *, store_words: bool) -> int:
         """Amina's choice on the page. Returns its revision."""
         async with tenant_tx(self.pool, self.dispatch.tenant_id) as db:
-            changed = await update_settings(
-                db, self.dispatch.tenant_id, self.amina.id, {"store_words": store_words}
-            )
-        return changed.store_words_revision
+            who = (db, self.dispatch.tenant_id, self.amina.id)
+            await update_storing(*who, store_words)
+            return (await select_settings(*who)).store_words_revision
 
     async def says(self, text: str) -> Learner:
         """Amina's words as the agent handles them, and the answer to them."""
@@ -86,6 +85,7 @@ async def scene(database: Database, tenant_id: UUID, tmp_path: Path) -> AsyncIte
         session = await insert_session(db, tenant_id, room.id, "RM_1", NOW)
         amina = await make_learner(db, tenant_id)
         await ensure_room_learner(db, tenant_id, room.id, amina.id, None)
+        await update_storing(db, tenant_id, amina.id, True)
         stay = ParticipantRow(session.id, "PA_1", amina.id, NOW, None)
         await upsert_participants(db, tenant_id, [stay])
     dispatch, roster = Dispatch(tenant_id, room, session, 1), Roster()
@@ -190,7 +190,7 @@ async def test_new_choice_takes_effect_with_the_next_read_and_is_confirmed(scene
     for number, store_words in enumerate([False, True, False], 1):
         await scene.says(f"before {number}")
         revision = await scene.choose(store_words=store_words)
-        assert revision == number
+        assert revision == number + 1  # the first one made her words stored
         await scene.confirmed(revision)
         await scene.says(f"after {number}")
     rereading.cancel()

@@ -9,10 +9,12 @@ from courses.folder import read_course
 from courses.tree import build_tree
 from db import Connection, accounts, rooms, sessions
 from db.accounts import Account
+from db.consent_texts import ConsentText
 from db.importing import import_course
 from db.transcripts import Segment
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+CONSENT = ConsentText("tutor", "1", "Bodh is a computer program.")
 TINY = Path(__file__).parent / "tiny"
 
 

@@ -42,6 +42,7 @@ LANDED = {
     "0019_heard_by.sql": "89f9cdef9e861270",
     "0020_access_retention.sql": "dc6cdb4ba7c6bbab",
     "0021_room_lock.sql": "4cb55663458c70c9",
+    "0022_consents.sql": "e294f62b9dd60fc5",
 }
 EMPTY = "t_empty"
 

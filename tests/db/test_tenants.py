@@ -4,7 +4,7 @@ import inspect
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
@@ -18,6 +18,7 @@ from db import (
     accounts,
     attendance,
     auth_sessions,
+    consents,
     course_staff,
     courses,
     create_pool,
@@ -45,7 +46,7 @@ from db.event_kinds import AgentDispatched
 from db.local_inbox import MediaEvent
 from db.stays import ParticipantRow
 from tests.conftest import Database
-from tests.db.rows import NOW, at, make_learner, make_session, segment
+from tests.db.rows import CONSENT, NOW, at, make_learner, make_session, segment
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ async def fill(pool: Pool, slug: str) -> Ids:
         await auth_sessions.insert_auth_session(
             db, tenant.id, account.id, slug.encode(), NOW, provider=provider
         )
+        await consents.ensure_consents(db, tenant.id, account.id, [CONSENT], NOW)
         await notices.upsert_notice(
             db, tenant.id, host="host", name="disk_low", since=NOW, now=NOW, facts={"free_mb": 9}
         )
@@ -169,6 +171,9 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (heard_transcripts.list_conversations, ("account_id",), {}),
     (heard_transcripts.search_heard_segments, ("account_id",), {"query": "words"}),
     (members.count_unread_choices, ("account_id",), {"revision": 1}),
+    (rooms.list_running_rooms, ("account_id",), {}),
+    (consents.list_consents, ("account_id",), {"texts": [CONSENT]}),
+    (attendance.list_present_names, ("session_id",), {"except_account_id": uuid4()}),
     (progress.list_marked_modules, ("account_id", "course_id"), {}),
 ]
 
@@ -242,6 +247,8 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(accounts.update_blocked_at, theirs.account_id, NOW)
     await refused(accounts.update_given_role, theirs.account_id, "admin")
     await refused(account_settings.update_settings, theirs.account_id, {"theme": "dark"})
+    await refused(consents.ensure_consents, theirs.account_id, [CONSENT], NOW)
+    await refused(consents.withdraw_consents, theirs.account_id, ["tutor"], NOW)
     assert await dump(pool, theirs.tenant_id) == before
 
 
@@ -291,6 +298,7 @@ def test_every_function_of_a_table_takes_connection_and_tenant_first() -> None:
     tables = (
         account_settings,
         attendance,
+        consents,
         erasing,
         events,
         heard_transcripts,

@@ -25,7 +25,7 @@ from db.retention import KINDS, Removal
 from db.sessions import Session
 from db.stays import FINISHED, JOINED, ParticipantRow, Stay
 from db.storage import Storage
-from tests.db.rows import NOW, at, segment
+from tests.db.rows import CONSENT, NOW, at, segment
 from tests.db.test_tenants import Ids
 from tests.db.twins import Call, PerTenant, parameters
 
@@ -106,6 +106,8 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "erasure": erasure_of(ids, session_id=ids.session_id, account_id=ids.account_id),
         "before": at(10**9), "days": 5, "defaults": {"sessions": 4},
         "removal": Removal("accounts", date(2026, 1, 2), at(1), 8),
+        "text": CONSENT, "texts": [CONSENT], "kinds": ["tutor", "transcript"], "store_words": True,
+        "except_account_id": UUID(int=1),
         "job_id": JOB, "tries": 0, "delay": timedelta(seconds=8),
         "holder": HOLDER, "length": timedelta(seconds=9),
     }  # fmt: skip

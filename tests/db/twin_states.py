@@ -97,6 +97,10 @@ select tenant_id, host, 'media_away', first_at, last_at, last_at from admin_noti
 """
 # puts the twins in different states, which reveals a check that ignores the tenant
 ONLY_FIRST = (
+    """insert into consents (tenant_id, account_id, kind, policy_version, text_hash, given_at)
+       select c.tenant_id, p.account_id, c.kind, c.policy_version, c.text_hash, c.given_at
+       from consents c join livekit_participants p on p.tenant_id = c.tenant_id
+       where c.tenant_id = $1 and p.sid = 'PA_open'""",
     "delete from livekit_participants where tenant_id = $1 and sid = 'PA_chen'",
     """insert into passages (tenant_id, lesson_id, number, kind, body)
        select tenant_id, id, 77, 'text', '![a](picture:first.png)'

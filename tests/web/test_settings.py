@@ -20,7 +20,7 @@ from harness.stack import free_port
 from tests.web.conftest import School
 
 DEFAULTS = {
-    "storeWords": True,
+    "storeWords": False,
     "speechRate": 1.0,
     "voice": True,
     "captionSize": "normal",
@@ -29,7 +29,7 @@ DEFAULTS = {
     "theme": "system",
 }
 OTHERS = {
-    "storeWords": False,
+    "storeWords": True,
     "speechRate": 1.5,
     "voice": False,
     "captionSize": "largest",
@@ -92,6 +92,7 @@ async def test_malformed_settings_are_422(library: School, body: Any) -> None:
 
 
 async def test_choice_is_in_no_metadata(school: School) -> None:
+    await school.agree(school.auth("Amina"), "tutor", "transcript")
     await choose(school, "Amina", storeWords=False)
     page = await school.open("Amina")
     claims = jwt.decode(page["liveKitToken"], options={"verify_signature": False})

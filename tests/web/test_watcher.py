@@ -18,6 +18,7 @@ import rooms
 import watch.watcher
 from db import Connection, NotFound, Pool, advisory_lock, create_pool, tenant_tx
 from db.account_commands import block
+from db.consents import withdraw_consents
 from db.event_kinds import AgentLeft
 from db.events import append_event
 from db.leases import Lease, list_leases, take_dispatch, update_heartbeat
@@ -124,6 +125,37 @@ async def test_blocked_learner_is_removed_from_the_room_and_again_after_coming_b
         await asyncio.wait_for(gone.wait(), 5)
         school.clock.pass_(seconds=60)
     assert other.isconnected()
+
+
+async def test_people_who_have_not_agreed_are_removed_from_running_rooms(
+    school: School, watch_pool: Pool, joined: Any
+) -> None:
+    """A join token outlives a consent, and a provider may change during a conversation."""
+    page = await school.open("Amina")
+    bilal = await joined(await school.open("Bilal"))
+    gone = []
+    for change in ("withdrawn", "new provider"):
+        amina = await joined(page)
+        left = asyncio.Event()
+        amina.on("disconnected", lambda _reason, left=left: left.set())
+        await rooms.reconcile_attendance(school.lk, watch_pool, school.clock)
+        await rooms.remove_without_consent(school.settings, school.lk, watch_pool)
+        assert amina.isconnected()
+        if change == "withdrawn":
+            async with tenant_tx(school.pool, school.tenant.id) as db:
+                account = await school.account("Amina")
+                await withdraw_consents(
+                    db, school.tenant.id, account.id, ["tutor"], school.clock.now
+                )
+        else:
+            school.settings.tts_base_url = "https://tts.example.org/v1"
+            await school.agree(school.auth("Bilal"), "tutor", "provider")
+        await rooms.remove_without_consent(school.settings, school.lk, watch_pool)
+        await asyncio.wait_for(left.wait(), 5)
+        gone.append((change, bilal.isconnected()))
+        await school.agree(school.auth("Amina"), "tutor")
+        school.clock.pass_(seconds=60)
+    assert gone == [("withdrawn", True), ("new provider", True)]
 
 
 async def test_agent_that_said_goodbye_is_logged_as_left(

@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, Playwright, expect
 
 from agent.models.espeak import RATE as VOICE_RATE
-from harness.browser import BROWSER_FLAGS, launch_browser
+from harness.browser import BROWSER_FLAGS, agree_if_asked, launch_browser
 from harness.stack import Stack
 from harness.voices import spoken
 from tests.room.conftest import Module
@@ -94,6 +94,7 @@ def sign_in(stack: Stack) -> Callable[..., Any]:
         await expect(page.get_by_role("button", name="Sign in")).to_be_hidden()
         query = f"?lesson={lesson}" if lesson else ""
         await page.goto(f"/v2/course/ml-intro/module/{module}{query}")
+        await agree_if_asked(page)
         return page
 
     return open_room
@@ -117,6 +118,7 @@ def fresh_page(
 
 async def start_typed(page: Page) -> None:
     """Starts the conversation without a microphone and waits for the greeting."""
+    await agree_if_asked(page)
     await page.get_by_role("button", name="Start without a microphone").click()
     await expect(page.locator(".turn.bodh").first).to_contain_text(" ")
 

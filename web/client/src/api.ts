@@ -26,6 +26,12 @@ export type HeardSegment = Schemas['HeardSegment'];
 export type Highlight = Schemas['Highlight'];
 export type AccountSettings = Schemas['AccountSettings'];
 export type SavedSettings = Schemas['SavedSettings'];
+export type OwnConsents = Schemas['OwnConsents'];
+export type SavedConsents = Schemas['SavedConsents'];
+export type AskedConsent = Schemas['AskedConsent'];
+export type ConsentKind = AskedConsent['kind'];
+export type ModelProvider = Schemas['ModelProvider'];
+export type RoomPeople = Schemas['RoomPeople'];
 
 type QueryOf<Operation extends keyof operations> = operations[Operation]['parameters'] extends {
   query?: infer Query;
@@ -72,7 +78,7 @@ function toApiError(status: number, body: unknown): ApiError {
   );
 }
 
-function sendJson<T>(method: 'POST' | 'PATCH', path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+function sendJson<T>(method: 'POST' | 'PATCH' | 'PUT', path: string, body: unknown, signal?: AbortSignal): Promise<T> {
   const headers = { 'Content-Type': 'application/json' };
   return requestJson(path, { method, headers, body: JSON.stringify(body), ...(signal ? { signal } : {}) });
 }
@@ -100,8 +106,10 @@ export const api = {
       signal,
     ),
   lesson: (id: string, signal?: AbortSignal) => getJson<LessonText>(`/api/lessons/${encodeSegment(id)}`, signal),
-  joinTicket: (courseId: string, moduleId: string, lesson: string | null) => {
-    const query = new URLSearchParams({ courseId, moduleId, ...(lesson ? { lesson } : {}) });
+  /** `isPrivate` asks for the caller's own room. */
+  joinTicket: (courseId: string, moduleId: string, lesson: string | null, isPrivate: boolean) => {
+    const more = { ...(lesson ? { lesson } : {}), ...(isPrivate ? { private: 'true' } : {}) };
+    const query = new URLSearchParams({ courseId, moduleId, ...more });
     return postJson<JoinToken>(`/api/livekit/token?${query}`, {});
   },
   transcript: (sessionId: string, signal?: AbortSignal) =>
@@ -115,6 +123,9 @@ export const api = {
   settings: (signal?: AbortSignal) => getJson<AccountSettings>('/api/me/settings', signal),
   changeSettings: (changes: Schemas['SettingsChange']) =>
     sendJson<SavedSettings>('PATCH', '/api/me/settings', changes),
+  consents: () => getJson<OwnConsents>('/api/me/consents'),
+  setConsents: (agreed: Schemas['Agreed'][]) => sendJson<SavedConsents>('PUT', '/api/me/consents', { agreed }),
+  people: (room: string, signal?: AbortSignal) => getJson<RoomPeople>(`/api/rooms/${encodeSegment(room)}/people`, signal),
   changeLesson: (room: string, lessonId: string) =>
     postJson<Schemas['LessonChanged']>(`/api/rooms/${encodeSegment(room)}/lesson`, { lessonId }),
 };

@@ -4,6 +4,12 @@ import { texts } from './texts';
 /** What a failed request means, in a sentence for the learner. */
 export function explainFailure(error: unknown): string {
   if (!(error instanceof ApiError)) return texts.failures.other;
+  switch (error.code) {
+    case 'consent_required':
+      return texts.failures.consent;
+    case 'guardian_consent_required':
+      return texts.failures.guardian;
+  }
   switch (error.status) {
     case 0:
       return texts.failures.network;
@@ -13,6 +19,8 @@ export function explainFailure(error: unknown): string {
       return texts.failures.forbidden;
     case 404:
       return texts.failures.notFound;
+    case 409:
+      return texts.failures.changed;
     case 429:
       return texts.failures.tooMany;
     case 503:

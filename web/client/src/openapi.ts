@@ -127,10 +127,38 @@ export interface paths {
          * Patch Settings
          * @description Changes some of the caller's settings.
          *
-         *     A new `storeWords` applies to running conversations too. The response waits up to 2 s until
-         *     their tutors follow it.
+         *     `storeWords` is the consent to a transcript, or withdraws it. It applies to running
+         *     conversations too. The response waits up to 2 s until their tutors follow it.
          */
         patch: operations["patch_settings"];
+        trace?: never;
+    };
+    "/api/me/consents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Consents
+         * @description What the caller agreed to, and can or has to agree to before joining a room.
+         */
+        get: operations["get_consents"];
+        /**
+         * Put Consents
+         * @description Sets what the caller agrees to, also in running conversations.
+         *
+         *     Storing stops with the consent to it; the response waits up to 2 s until running conversations
+         *     follow. Without a consent that is needed, the caller is removed
+         *     from every room. Answers 409 if a text has changed since it was shown.
+         */
+        put: operations["put_consents"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
         trace?: never;
     };
     "/api/me/transcripts": {
@@ -405,6 +433,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/rooms/{room}/people": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get People
+         * @description Who else is in a room that the caller may enter.
+         */
+        get: operations["get_people"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/rooms/{room}/lesson": {
         parameters: {
             query?: never;
@@ -578,6 +626,43 @@ export interface components {
              * @enum {string}
              */
             theme: "light" | "dark" | "system";
+        };
+        /** Agreed */
+        Agreed: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tutor" | "provider" | "transcript";
+            /** Texthash */
+            textHash: string;
+        };
+        /**
+         * AskedConsent
+         * @description A text to agree to, one point per line. `givenAt` is null if the caller has not agreed.
+         */
+        AskedConsent: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "tutor" | "provider" | "transcript";
+            /** Text */
+            text: string;
+            /** Texthash */
+            textHash: string;
+            /** Isneeded */
+            isNeeded: boolean;
+            /** Givenat */
+            givenAt: string | null;
+        };
+        /**
+         * ConsentChoice
+         * @description Everything that the caller agrees to. Consents to other kinds are withdrawn.
+         */
+        ConsentChoice: {
+            /** Agreed */
+            agreed: components["schemas"]["Agreed"][];
         };
         /** CourseLine */
         CourseLine: {
@@ -962,6 +1047,19 @@ export interface components {
             /** Tenant */
             tenant: string;
         };
+        /**
+         * ModelProvider
+         * @description A remote model: `stt` receives sound, `llm` words, `tts` the text of answers.
+         */
+        ModelProvider: {
+            /**
+             * Kind
+             * @enum {string}
+             */
+            kind: "stt" | "llm" | "tts";
+            /** Host */
+            host: string;
+        };
         /** ModuleLine */
         ModuleLine: {
             /**
@@ -974,7 +1072,13 @@ export interface components {
             /** Lessons */
             lessons: components["schemas"]["LessonLine"][];
         };
-        /** ModulePage */
+        /**
+         * ModulePage
+         * @description Until the caller has given the needed consents, there is no token and no session.
+         *
+         *     `roomScope` says whether the room is shared (`module`), private (`learner`), or the caller's
+         *     choice: then `roomName` is the shared one.
+         */
         ModulePage: {
             course: components["schemas"]["PageCourse"];
             module: components["schemas"]["PageModule"];
@@ -989,16 +1093,18 @@ export interface components {
             lessonId: string | null;
             /** Roomname */
             roomName: string;
+            /**
+             * Roomscope
+             * @enum {string}
+             */
+            roomScope: "module" | "learner" | "choice";
             /** Livekittoken */
-            liveKitToken: string;
+            liveKitToken: string | null;
             /** Wsurl */
             wsUrl: string;
             sessionType: components["schemas"]["SessionTypeResult"];
-            /**
-             * Sessionid
-             * Format: uuid
-             */
-            sessionId: string;
+            /** Sessionid */
+            sessionId: string | null;
         };
         /**
          * NoticeLine
@@ -1043,6 +1149,21 @@ export interface components {
         Notices: {
             /** Notices */
             notices: components["schemas"]["NoticeLine"][];
+        };
+        /**
+         * OwnConsents
+         * @description What the caller can agree to. `providers` is empty if everything stays on this server.
+         */
+        OwnConsents: {
+            /** Consents */
+            consents: components["schemas"]["AskedConsent"][];
+            /** Providers */
+            providers: components["schemas"]["ModelProvider"][];
+            /**
+             * Guardian
+             * @enum {string}
+             */
+            guardian: "not_needed" | "missing" | "given";
         };
         /**
          * OwnTranscripts
@@ -1235,6 +1356,36 @@ export interface components {
             isFirstCourseVisit: boolean;
         } & {
             [key: string]: unknown;
+        };
+        /**
+         * RoomPeople
+         * @description Who else is in a room, in the order in which they came. They hear and read everything.
+         */
+        RoomPeople: {
+            /** Isprivate */
+            isPrivate: boolean;
+            /** Names */
+            names: string[];
+        };
+        /**
+         * SavedConsents
+         * @description What the caller agrees to now, and from when the tutor follows the choice to store.
+         */
+        SavedConsents: {
+            /** Consents */
+            consents: components["schemas"]["AskedConsent"][];
+            /** Providers */
+            providers: components["schemas"]["ModelProvider"][];
+            /**
+             * Guardian
+             * @enum {string}
+             */
+            guardian: "not_needed" | "missing" | "given";
+            /**
+             * Storewordsfrom
+             * @enum {string}
+             */
+            storeWordsFrom: "now" | "later";
         };
         /**
          * SavedSettings
@@ -2046,6 +2197,194 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SavedSettings"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Your role does not allow it, or your account is blocked */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflicts with what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, a parameter or an id is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media server, the database or the identity provider does not respond */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_consents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnConsents"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Your role does not allow it, or your account is blocked */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflicts with what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, a parameter or an id is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media server, the database or the identity provider does not respond */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_consents: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConsentChoice"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SavedConsents"];
                 };
             };
             /** @description Not signed in */
@@ -3297,6 +3636,8 @@ export interface operations {
                 moduleId?: string | null;
                 /** @description The id of a lesson */
                 lesson?: string | null;
+                /** @description Join the caller's own room */
+                private?: boolean;
             };
             header?: never;
             path?: never;
@@ -3315,6 +3656,100 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JoinToken"];
+                };
+            };
+            /** @description Not signed in */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Your role does not allow it, or your account is blocked */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not found, or not yours */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflicts with what is stored */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 256 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body, a parameter or an id is malformed */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The media server, the database or the identity provider does not respond */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_people: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                room: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoomPeople"];
                 };
             };
             /** @description Not signed in */

@@ -1,3 +1,6 @@
+const listed = (names: readonly string[]) =>
+  names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`;
+
 /** Every text of the page, in one file so it can be translated. */
 export const texts = {
   brand: 'Bodh',
@@ -66,8 +69,7 @@ export const texts = {
     noLesson: 'No lesson',
     noModule: 'Other conversations',
     facts: (day: string, from: string, to: string, who: string) => `${day}, ${from} to ${to}. ${who}.`,
-    people: (names: string[]) =>
-      names.length < 2 ? names.join('') : `${names.slice(0, -1).join(', ')} and ${names.at(-1)}`,
+    people: listed,
     talk: (day: string, minutes: number) => `${day}, ${minutes} min`,
     all: 'All transcripts',
     open: 'Open lesson',
@@ -103,8 +105,9 @@ export const texts = {
     open: 'Settings',
     words: 'Privacy',
     store: 'Store what I say',
-    storeNote:
-      'Transcripts let you search what you said, and let Bodh pick up where you left off. Audio is never stored. When this is off, Bodh still listens, but nothing you say is stored.',
+    agreed: (day: string) => `You agreed to talk with Bodh on ${day}.`,
+    withdraw: 'Withdraw consent',
+    withdrawNote: 'This ends a running conversation and stops storing. You can agree again at any time.',
     voices: 'Bodh’s voice',
     voice: 'Voice on',
     rate: 'Speaking speed',
@@ -142,6 +145,9 @@ export const texts = {
     unauthorized: 'You’ve been signed out. Sign in again.',
     forbidden: 'You don’t have access to this.',
     notFound: 'This no longer exists.',
+    consent: 'Read what Bodh does with what you say, and agree, before you start.',
+    guardian: 'A parent or guardian has to agree before you can start. Ask your teacher.',
+    changed: 'This has changed in the meantime. Try again.',
     tooMany: 'Too many attempts. Wait a minute, then try again.',
     media: 'Can’t start the conversation: the media server isn’t responding. You can still read the lesson.',
     other: 'Something went wrong. Try again in a moment.',
@@ -189,10 +195,45 @@ export const texts = {
     level: 'Microphone level',
     heard: 'We can hear you',
     test: 'Test microphone',
-    consent:
-      'Bodh keeps a transcript, so you can search it and pick up where you left off. Audio is never stored.',
     talk: 'Start talking',
     type: 'Start without a microphone',
+  },
+  consent: {
+    title: 'Before you talk with Bodh',
+    lead: 'Please read this. We ask again only if something changes.',
+    titles: {
+      tutor: 'Your tutor is a program',
+      provider: 'Other companies take part',
+      transcript: 'Your choice: a transcript',
+    },
+    store: 'Agree, and keep a transcript',
+    storeNothing: 'Agree, but keep no transcript',
+  },
+  guardian: {
+    title: 'Ask a parent or guardian',
+    lead: 'Your school needs the consent of a parent or guardian before you can talk with Bodh. Please ask your teacher.',
+    again: 'Check again',
+    note: 'You can read every lesson in the meantime.',
+  },
+  providers: {
+    none: 'Everything stays on this server. Nothing you say is sent to another company.',
+    sends: {
+      stt: (host: string) => `The sound of your voice is sent to ${host}.`,
+      llm: (host: string) => `What you say and type, your name and your lesson are sent to ${host}.`,
+      tts: (host: string) => `The text of Bodh’s answers is sent to ${host}.`,
+    },
+  },
+  people: {
+    isPrivate: 'This is your own room. Only you and Bodh are in it.',
+    shared: 'Classmates in this room hear and read everything you and Bodh say.',
+    before: (names: readonly string[]) =>
+      names.length === 0
+        ? 'Nobody else is in this room. Classmates can join, and then hear and read everything.'
+        : `${listed(names)} ${names.length === 1 ? 'is' : 'are'} in this room. Everyone in it hears and reads everything you and Bodh say.`,
+    alone: 'Only you and Bodh are here. Classmates can join, and then hear and read everything.',
+    here: (names: readonly string[]) =>
+      `${listed(names)} ${names.length === 1 ? 'is' : 'are'} here. Everyone in the room hears and reads everything.`,
+    choose: 'Talk in a private room',
   },
   refused: {
     title: 'Your microphone is blocked',
@@ -232,7 +273,7 @@ export const texts = {
     backLead: 'Bodh remembers your question and picks up from there.',
   },
   notes: {
-    offline: 'Bodh is running offline. Answers are simpler, and nothing you say leaves this server.',
+    offline: 'Bodh is running offline. Answers are simpler.',
     testModel: 'A small test model is listening. It knows only a few English words. Typing always works.',
     waiting: (passage: number, topic: string) =>
       `While you wait: read passage ${passage}, or say what you remember about ${topic}.`,

@@ -7,6 +7,7 @@ import type {
   LessonText,
   Me,
   ModulePage,
+  OwnConsents,
   SavedSettings,
   SignInOptions,
   Transcript,
@@ -63,7 +64,7 @@ const course: CourseTree = {
   last: { lessonId, moduleId, lastPosition: 134, lastAccessedAt: '2026-03-05T16:20:00Z' },
 };
 
-const modulePage: ModulePage = {
+export const modulePage: ModulePage = {
   course: { id: courseId, title: course.title, description: '', learningObjectives: [] },
   module: {
     ...courseModules[1]!,
@@ -78,6 +79,7 @@ const modulePage: ModulePage = {
   userId: '00000000-0000-4000-8000-000000000501',
   userName: 'Amina',
   roomName: `${courseId}-${moduleId}`,
+  roomScope: 'module',
   liveKitToken: '',
   wsUrl: '',
   sessionId,
@@ -205,6 +207,53 @@ const settings: AccountSettings = {
 /** of a change; a read has the same fields and one less */
 export const savedSettings: SavedSettings = { ...settings, storeWordsFrom: 'now' };
 
+const transcriptText = [
+  'Bodh keeps a transcript of what you say and of its answers. Audio is never stored.',
+  'You can search the transcript, and Bodh can pick up where you left off.',
+  'Your teachers can read it, and so can classmates who were in the room.',
+  'You can turn this off, and erase what you said, at any time.',
+].join('\n');
+const tutorText = [
+  'Bodh is a computer program, not a person, and it can be wrong.',
+  'It listens while your microphone is on, and reads what you type.',
+  'It keeps your name and your progress, so that it can continue where you left off.',
+  'In a room with classmates, they hear and read everything that you and Bodh say.',
+].join('\n');
+const providerText = [
+  'Part of the work is done on servers of other companies:',
+  'speech.example.com receives the sound of your voice, and turns it into text.',
+  'models.example.org receives what you say and type, your name and your lesson, and writes Bodh’s answers.',
+  'speech.example.com receives the text of Bodh’s answers, and reads it aloud.',
+].join('\n');
+
+const makeConsent = (kind: OwnConsents['consents'][number]['kind'], text: string, givenAt: string | null) => ({
+  kind,
+  text,
+  textHash: kind.padEnd(64, '0'),
+  isNeeded: kind !== 'transcript',
+  givenAt,
+});
+
+const providers: OwnConsents['providers'] = [
+  { kind: 'stt', host: 'speech.example.com' },
+  { kind: 'llm', host: 'models.example.org' },
+  { kind: 'tts', host: 'speech.example.com' },
+];
+
+/** By whether they were given, and whether models run on other companies' servers. */
+export const consents = (given: boolean, remote: boolean): OwnConsents => ({
+  consents: [
+    makeConsent('tutor', tutorText, given ? sessionStart : null),
+    ...(remote ? [makeConsent('provider', providerText, given ? sessionStart : null)] : []),
+    makeConsent('transcript', transcriptText, given ? sessionStart : null),
+  ],
+  providers: remote ? providers : [],
+  guardian: 'not_needed',
+});
+
+export const consentsPath = '/api/me/consents';
+export const modulePagePath = `/api/v2/course/${courseId}/module/${moduleId}`;
+export const peoplePath = `/api/rooms/${modulePage.roomName}/people`;
 const me: Me = { id: modulePage.userId, name: 'Amina', role: 'learner', tenant: 'default' };
 
 const signInOptions: SignInOptions = { provider: false, byName: true, returnTo: '/' };
@@ -213,10 +262,12 @@ const knownAnswers: Record<string, (url: URL) => unknown> = {
   '/auth/options': () => signInOptions,
   '/api/me': () => me,
   '/api/me/settings': () => savedSettings,
+  [consentsPath]: () => consents(true, false),
+  [peoplePath]: () => ({ isPrivate: false, names: [] }),
   '/api/me/transcripts': (url) => ({ talks: heardTalks, hits: url.searchParams.get('q') ? searchHits : [] }),
   '/api/courses': () => ({ courses: [course, { ...course, id: 'other', title: 'Statistics, gently' }] }),
   [`/api/courses/${courseId}`]: () => course,
-  [`/api/v2/course/${courseId}/module/${moduleId}`]: () => modulePage,
+  [modulePagePath]: () => modulePage,
   [`/api/lessons/${lessonId}`]: () => lessonText,
   [`/api/sessions/${sessionId}/transcript`]: () => transcript,
   [`/api/rooms/${modulePage.roomName}/lesson`]: () => ({ lessonId, revision: 1 }),

@@ -1,6 +1,19 @@
 /** Every page and state by name. */
 import { MediaDeviceFailure } from 'livekit-client';
-import { courseId, lessonId, moduleId, passageId, savedSettings, sessionId, type Answers } from './answers';
+import {
+  consents,
+  consentsPath,
+  courseId,
+  lessonId,
+  moduleId,
+  modulePage,
+  modulePagePath,
+  passageId,
+  peoplePath,
+  savedSettings,
+  sessionId,
+  type Answers,
+} from './answers';
 import type { AnswerPlanned, ModelNames, NotesState, Refused, TurnLatency } from '../src/protocol';
 import type { Cite } from '../src/lesson/cite';
 import type { Phase } from '../src/rtc/Connection';
@@ -21,6 +34,9 @@ export interface TalkState {
   latencies?: TurnLatency[];
   microphone?: boolean;
   trouble?: string;
+  /** who else is in the room */
+  company?: string[];
+  isPrivate?: boolean;
   failure?: MediaDeviceFailure;
 }
 
@@ -72,6 +88,12 @@ const liveTalk = (tutor: AgentState, more: Partial<TalkState> = {}): PageState =
   path: roomPath,
   talk: { phase: 'live', tutor, microphone: true, turns: askedTurns, ...more },
 });
+const beforeTalk = (answers: Answers, talk: Partial<TalkState> = {}): PageState => ({
+  path: roomPath,
+  answers,
+  talk: { phase: 'before', ...talk },
+});
+const roomChoice = { [modulePagePath]: { ...modulePage, roomScope: 'choice' } };
 const talkPage = `/transcripts/${sessionId}?lesson=${lessonId}`;
 
 const atProvider = { provider: true, byName: false, returnTo: '/' };
@@ -91,6 +113,12 @@ export const states = {
   },
   'room-before': { path: roomPath, talk: { phase: 'before' } },
   'room-before-failed': { path: roomPath, talk: { phase: 'before', trouble: 'The talk has ended. You can start it again.' } },
+  'room-consent': beforeTalk({ [consentsPath]: consents(false, false) }),
+  'room-consent-providers': beforeTalk({ [consentsPath]: consents(false, true) }),
+  'room-consent-failed': beforeTalk({ [consentsPath]: 0 }),
+  'room-guardian': beforeTalk({ [consentsPath]: { ...consents(false, false), guardian: 'missing' } }),
+  'room-before-people': beforeTalk({ [peoplePath]: { isPrivate: false, names: ['Tomás', 'Ms Rao'] }, ...roomChoice }),
+  'room-before-private': beforeTalk(roomChoice, { isPrivate: true }),
   'room-refused': { path: roomPath, talk: { phase: 'refused', failure: MediaDeviceFailure.PermissionDenied } },
   'room-no-microphone': { path: roomPath, talk: { phase: 'refused', failure: MediaDeviceFailure.NotFound } },
   'room-elsewhere': { path: roomPath, talk: { phase: 'elsewhere' } },
@@ -106,6 +134,12 @@ export const states = {
   'room-speaking': liveTalk('speaking', { turns: answeredTurns.slice(0, 3), cited: [cite], plans: [makePlan(false)] }),
   'room-sent-too-much': liveTalk('listening', { turns: answeredTurns, refused: 'turn' }),
   'room-cut-off': liveTalk('listening', { turns: answeredTurns, cited: [cite], plans: [makePlan(true)] }),
+  'room-company': liveTalk('listening', { company: ['Tomás', 'Ms Rao'], turns: answeredTurns }),
+  'room-private': liveTalk('listening', { isPrivate: true }),
+  'room-providers': {
+    ...liveTalk('listening', { models: makeModels('whisper', 'large') }),
+    answers: { [consentsPath]: consents(true, true) },
+  },
   'room-not-kept': liveTalk('listening', { notes: 'failing' }),
   'room-held': liveTalk('listening', { notes: 'held' }),
   'room-offline': liveTalk('listening', { models: makeModels('test', 'offline') }),

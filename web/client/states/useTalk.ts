@@ -3,6 +3,7 @@ import { Room, RoomEvent, type RemoteParticipant } from 'livekit-client';
 import { useEffect, useState } from 'react';
 import { TOPIC_TURN_LATENCY } from '../src/protocol';
 import type { TalkControls } from '../src/talk/useTalk';
+import { modulePage } from './answers';
 import { chosenState } from './states';
 
 export function useTalk(): TalkControls {
@@ -20,6 +21,10 @@ export function useTalk(): TalkControls {
     trouble,
     failure,
     talk: { turns, plans, early: [], cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null, refused },
+    roomName: modulePage.roomName,
+    sessionId: '',
+    isPrivate: chosenState?.talk?.isPrivate ?? false,
+    setPrivate: () => undefined,
     start: doNothing,
     leave: doNothing,
     retry: () => undefined,

@@ -7,6 +7,7 @@ const here = (path: string) => new URL(path, import.meta.url).pathname;
 const replaced = new Map([
   [here('../src/talk/useTalk.ts'), here('useTalk.ts')],
   [here('../src/talk/tutor.ts'), here('tutor.ts')],
+  [here('../src/talk/company.ts'), here('company.ts')],
 ]);
 
 function replace(): Plugin {

@@ -4,8 +4,9 @@ import { explainFailure } from '../failures';
 import { Dialog } from '../parts/Dialog';
 import { openPage } from '../router';
 import { texts } from '../texts';
-import { StoreSwitch } from './StoreSwitch';
+import { PrivacySection } from './PrivacySection';
 import { changeAccountSettings, forgetAccountSettings, useAccountSettings } from './accountSettings';
+import { forgetConsents } from './consents';
 
 const speechRates = [0.75, 0.9, 1, 1.25, 1.5];
 const captionSizes = ['small', 'normal', 'large', 'largest'] as const;
@@ -26,11 +27,7 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
   const { settings } = texts;
   return (
     <Dialog title={settings.title} onClose={onClose}>
-      <section>
-        <h3>{settings.words}</h3>
-        <StoreSwitch />
-        <p className="meta">{settings.storeNote}</p>
-      </section>
+      <PrivacySection />
       <section>
         <h3>{settings.voices}</h3>
         <SettingSwitch label={settings.voice} on={chosen.voice} onTurn={(voice) => choose({ voice })} />
@@ -85,6 +82,7 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
 async function signOut(onClose: () => void) {
   const { providerUrl } = await api.signOut();
   forgetAccountSettings();
+  forgetConsents();
   onClose();
   openPage(providerUrl ?? '/auth/signin');
 }

@@ -4,7 +4,7 @@ import { api, type AccountSettings, type SavedSettings } from '../api';
 import { applyTheme } from '../theme';
 
 const defaultSettings: AccountSettings = {
-  storeWords: true,
+  storeWords: false,
   speechRate: 1,
   voice: true,
   captionSize: 'normal',
@@ -44,6 +44,13 @@ export function loadAccountSettings(): void {
       settingsLoad = null;
     },
   );
+}
+
+/** Loads what the server has now. Keeps what is shown if that fails. */
+export async function reloadAccountSettings(): Promise<void> {
+  const found = await api.settings().catch(() => storedSettings);
+  storedSettings = found;
+  showSettings();
 }
 
 export function forgetAccountSettings(): void {

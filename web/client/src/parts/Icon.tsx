@@ -10,7 +10,20 @@ const iconPaths = {
       <circle cx="9" cy="17" r="2" />
     </>
   ),
+  home: (
+    <>
+      <rect x="4" y="5" width="16" height="6" rx="1.5" />
+      <rect x="4" y="13" width="16" height="6" rx="1.5" />
+      <path d="M7.5 8h.1M7.5 16h.1" />
+    </>
+  ),
   leave: <path d="M14 4h4a1 1 0 0 1 1 1v14a1 1 0 0 1-1 1h-4M4.5 12H14M8 8l-4 4 4 4" />,
+  lock: (
+    <>
+      <rect x="5" y="11" width="14" height="9" rx="2" />
+      <path d="M8 11V8a4 4 0 0 1 8 0v3" />
+    </>
+  ),
   load: <path d="M12 4v11M7.5 11l4.5 4.5 4.5-4.5M5 20h14" />,
   menu: <path d="M4 7h16M4 12h16M4 17h10" />,
   mic: (
@@ -26,6 +39,13 @@ const iconPaths = {
   note: <path d="M6 3.5h9l4 4v13H6zM9.5 11h6M9.5 15h6" />,
   offline: (
     <path d="M4 4l16 16M8.5 15.5a5 5 0 0 1 6 -.6M5.5 12a9.5 9.5 0 0 1 3.7-2.2M18.5 12a9.5 9.5 0 0 0-5.5-2.8M12 19v.1" />
+  ),
+  out: <path d="M14 5h5v5M19 5l-9 9M17 14v4a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V8a1 1 0 0 1 1-1h4" />,
+  people: (
+    <>
+      <circle cx="9" cy="9" r="3" />
+      <path d="M3.5 19a5.5 5.5 0 0 1 11 0M15.5 6.3a3 3 0 0 1 0 5.4M17 14.2a5.5 5.5 0 0 1 3.5 4.8" />
+    </>
   ),
   search: (
     <>

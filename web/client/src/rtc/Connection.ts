@@ -26,7 +26,7 @@ export interface StartOptions {
 
 const BACK_MS = 5_000;
 const BLIP_MS = 1_000; // a connection that resumes sooner needs no banner
-const FINAL = [401, 403, 404]; // after one of these, asking for a token again won't help
+const FINAL = [401, 403, 404, 409]; // after one of these, asking for a token again won't help
 
 /** `subscribe` and `current` are made for useSyncExternalStore. */
 export class Connection {

@@ -6,6 +6,7 @@ import { ConnectionBackBanner, ConnectionLostBanner } from '../rtc/Banner';
 import type { MicrophoneProps } from '../rtc/MicrophoneButton';
 import type { AudioTrack } from '../rtc/useLevel';
 import { texts } from '../texts';
+import { Company } from './Company';
 import { Composer, type ComposerProps } from './Composer';
 import { ConversationNotes } from './Notes';
 import { Transcript, type RenderCite } from './Transcript';
@@ -33,6 +34,7 @@ export function Conversation(props: ConversationProps) {
   return (
     <>
       <ConversationState controls={controls} tutor={tutor} microphone={microphone} />
+      <Company room={room} isPrivate={controls.isPrivate} />
       <div className="not-kept" role="status">
         {tutor.notes === 'ok' ? null : <Note icon="warn">{texts.notes[tutor.notes]}</Note>}
       </div>

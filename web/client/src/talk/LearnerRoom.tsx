@@ -37,7 +37,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   const controls = useTalk(page, lessonId);
   const tutor = useTutor(controls.room);
   const microphone = useMicrophone(controls);
-  const [debug, toggleDebug] = useDebugDrawer(controls.room, tutor.participant, page.sessionId);
+  const [debug, toggleDebug] = useDebugDrawer(controls.room, tutor.participant, controls.sessionId);
   const lessonTrouble = useLessonSync({ page, controls, lessonId, pathOf });
   const [lesson, again] = useLoaded(lessonId, loadLesson(lessonId ?? ''));
   const [tab, setTab] = useState<TabName>('talk');
@@ -97,6 +97,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
         </section>
         <section className="talk" id="talk" tabIndex={-1} aria-label={texts.talk.label} {...panelAttributes('talk', phone)}>
           <TalkPanel
+            page={page}
             controls={controls}
             tutor={tutor}
             microphone={microphone}

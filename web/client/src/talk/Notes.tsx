@@ -1,4 +1,6 @@
 import { useAudioPlayback } from '@livekit/components-react';
+import { ProviderNotes } from '../account/ProviderNotes';
+import { useConsents } from '../account/consents';
 import { Note } from '../parts/Note';
 import { texts } from '../texts';
 import type { Tutor } from './tutor';
@@ -15,10 +17,12 @@ interface NotesProps {
 export function ConversationNotes({ controls, tutor, topic, troubles }: NotesProps) {
   const { room, phase, talk } = controls;
   const { canPlayAudio, startAudio } = useAudioPlayback(room);
+  const consents = useConsents();
   const live = phase === 'live';
   return (
     <>
       <ModelNotes models={tutor.models} />
+      {consents.state === 'ready' ? <ProviderNotes providers={consents.value.providers} /> : null}
       {live && tutor.state === 'coming' && talk.turns.length === 0 ? (
         <Note icon="note">{texts.notes.waiting(1, topic)}</Note>
       ) : null}

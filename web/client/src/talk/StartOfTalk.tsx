@@ -3,14 +3,23 @@ import { useId, useState } from 'react';
 import { Icon } from '../parts/Icon';
 import { Note } from '../parts/Note';
 import { StoreSwitch } from '../account/StoreSwitch';
+import type { ModulePage } from '../api';
 import type { StartOptions } from '../rtc/Connection';
 import { texts } from '../texts';
 import { LevelMeter } from '../rtc/Level';
 import { useMicrophones } from '../rtc/microphones';
+import { RoomChoice } from './RoomChoice';
+import type { TalkControls } from './useTalk';
 
 export type OnStart = (options: StartOptions) => void;
 
-export function StartOfTalk({ trouble, onStart }: { trouble: string; onStart: OnStart }) {
+interface StartProps {
+  page: ModulePage;
+  controls: TalkControls;
+  onStart: OnStart;
+}
+
+export function StartOfTalk({ page, controls, onStart }: StartProps) {
   const [deviceId, setDeviceId] = useState('');
   const { devices, preview, test } = useMicrophones(deviceId);
   const select = useId();
@@ -48,11 +57,11 @@ export function StartOfTalk({ trouble, onStart }: { trouble: string; onStart: On
         </div>
       </div>
       <div className="agree">
-        <Note icon="note">{texts.start.consent}</Note>
+        <RoomChoice page={page} controls={controls} />
         <StoreSwitch />
       </div>
       <p className="trouble" role="alert">
-        {trouble}
+        {controls.trouble}
       </p>
       <div className="stack">
         <button

@@ -1,13 +1,17 @@
 import { useRef, useState } from 'react';
+import type { ModulePage } from '../api';
 import { Conversation, type ConversationProps } from './Conversation';
-import { MicrophoneRefused, OpenedElsewhere, StartOfTalk } from './StartOfTalk';
+import { BeforeTalk } from './BeforeTalk';
+import { MicrophoneRefused, OpenedElsewhere } from './StartOfTalk';
 import type { TalkControls } from './useTalk';
 
-type TalkPanelProps = Omit<ConversationProps, 'draft' | 'onDraft'>;
+interface TalkPanelProps extends Omit<ConversationProps, 'draft' | 'onDraft'> {
+  page: ModulePage;
+}
 
 /** The conversation in each of its phases. */
-export function TalkPanel({ controls, ...rest }: TalkPanelProps) {
-  const { phase, trouble, failure, start } = controls;
+export function TalkPanel({ page, controls, ...rest }: TalkPanelProps) {
+  const { phase, failure, start } = controls;
   const withMicrophone = useRef(true);
   const [draft, setDraft] = useState(''); // held here so it survives a change of phase
   const onStart: TalkControls['start'] = (options) => {
@@ -16,7 +20,7 @@ export function TalkPanel({ controls, ...rest }: TalkPanelProps) {
   };
   switch (phase) {
     case 'before':
-      return <StartOfTalk trouble={trouble} onStart={onStart} />;
+      return <BeforeTalk page={page} controls={controls} onStart={onStart} />;
     case 'refused':
       return <MicrophoneRefused failure={failure} onStart={onStart} />;
     case 'elsewhere':

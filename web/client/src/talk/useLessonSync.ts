@@ -19,7 +19,7 @@ interface LessonOptions {
 
 /** Keeps address, server and tutor on the same lesson. Returns a sentence if that failed, or ''. */
 export function useLessonSync({ page, controls, lessonId, pathOf }: LessonOptions): string {
-  const { room, phase, callTutor } = controls;
+  const { room, phase, roomName, callTutor } = controls;
   const [trouble, setTrouble] = useState('');
   const wanted = useRef(lessonId); // the lesson in the address, or the one it is about to get
   // the newest lesson that the server has confirmed
@@ -47,7 +47,7 @@ export function useLessonSync({ page, controls, lessonId, pathOf }: LessonOption
     asking.current = true;
     try {
       while (wanted.current !== null && wanted.current !== agreed.current.lessonId) {
-        const changed = await api.changeLesson(page.roomName, wanted.current);
+        const changed = await api.changeLesson(roomName, wanted.current);
         agreed.current = changed;
         setTrouble('');
         void callTutor(RPC_LESSON_CHANGE, { type: RPC_LESSON_CHANGE, ...changed } satisfies LessonChange);
@@ -60,7 +60,7 @@ export function useLessonSync({ page, controls, lessonId, pathOf }: LessonOption
       asking.current = false;
     }
     follow();
-  }, [page, pathOf, callTutor, follow]);
+  }, [roomName, pathOf, callTutor, follow]);
 
   useEffect(() => {
     if (!live) return;

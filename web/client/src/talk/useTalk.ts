@@ -1,8 +1,9 @@
 /** A learner's conversation with the tutor: the connection, and what is said over it. */
 import type { Room } from 'livekit-client';
-import { useCallback, useEffect, useReducer } from 'react';
-import { api, type ModulePage } from '../api';
+import { useCallback, useEffect, useReducer, useState } from 'react';
+import { api, ApiError, type JoinToken, type ModulePage } from '../api';
 import { storeWordsSettled } from '../account/accountSettings';
+import { reloadConsents } from '../account/consents';
 import type { StartOptions, ConnectionStatus } from '../rtc/Connection';
 import { useConnection } from '../rtc/useConnection';
 import { followConversation } from './followConversation';
@@ -13,6 +14,13 @@ import { useSay } from './useSay';
 export interface TalkControls extends ConnectionStatus {
   room: Room;
   talk: Talk;
+  /** of the room that was joined, or else of the one that can be joined */
+  roomName: string;
+  /** empty before the first conversation */
+  sessionId: string;
+  /** the learner's own room instead of the module's */
+  isPrivate: boolean;
+  setPrivate: (isPrivate: boolean) => void;
   start: (options: StartOptions) => Promise<void>;
   leave: () => Promise<void>;
   retry: () => void;
@@ -28,14 +36,42 @@ export interface TalkControls extends ConnectionStatus {
 
 /** `lessonId` is the lesson to open at the next start or rejoin. */
 export function useTalk(page: ModulePage, lessonId: string | null): TalkControls {
+  const [isPrivate, setPrivate] = useState(page.roomScope === 'learner');
+  const [joined, setJoined] = useState<JoinToken | null>(null);
   const [connection, visit] = useConnection(async () => {
     await storeWordsSettled();
-    return api.joinTicket(page.course.id, page.module.id, lessonId);
+    const ticket = await askForTicket(page, lessonId, isPrivate && page.roomScope === 'choice');
+    setJoined(ticket);
+    return ticket;
   });
   const { room, start, leave, retry, setMicrophone } = connection;
   const [talk, dispatch] = useReducer(talkReducer, emptyTalk);
   useEffect(() => followConversation(room, page, dispatch), [room, page]);
   const say = useSay(connection, dispatch);
   const call = useCallback((method: string, payload: object) => callTutor(room, method, payload), [room]);
-  return { ...visit, room, talk, start, leave, retry, setMicrophone, say, callTutor: call };
+  return {
+    ...visit,
+    room,
+    talk,
+    roomName: joined?.room_name ?? page.roomName,
+    sessionId: joined?.session_id ?? page.sessionId ?? '',
+    isPrivate,
+    setPrivate,
+    start,
+    leave,
+    retry,
+    setMicrophone,
+    say,
+    callTutor: call,
+  };
+}
+
+async function askForTicket(page: ModulePage, lessonId: string | null, isPrivate: boolean): Promise<JoinToken> {
+  try {
+    return await api.joinTicket(page.course.id, page.module.id, lessonId, isPrivate);
+  } catch (error) {
+    // what has to be agreed to changed since the page was loaded
+    if (error instanceof ApiError && error.code.endsWith('consent_required')) reloadConsents();
+    throw error;
+  }
 }

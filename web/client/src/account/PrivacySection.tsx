@@ -1,0 +1,48 @@
+import { useState } from 'react';
+import type { OwnConsents } from '../api';
+import { formatDay } from '../dates';
+import { explainFailure } from '../failures';
+import { texts } from '../texts';
+import { ProviderNotes } from './ProviderNotes';
+import { StoreSwitch } from './StoreSwitch';
+import { isConsentMissing, setConsents, useConsents } from './consents';
+
+/** What is stored and who receives it, with the way to withdraw consent. */
+export function PrivacySection() {
+  const consents = useConsents();
+  const [trouble, setTrouble] = useState('');
+  const own = consents.state === 'ready' ? consents.value : null;
+  const transcript = own?.consents.find((one) => one.kind === 'transcript');
+  const withdraw = (from: OwnConsents) => {
+    setTrouble('');
+    setConsents(from, []).then(
+      (followed) => setTrouble(followed === 'now' ? '' : texts.settings.storeLater),
+      (error: unknown) => setTrouble(explainFailure(error)),
+    );
+  };
+  return (
+    <section>
+      <h3>{texts.settings.words}</h3>
+      <StoreSwitch />
+      {transcript ? <p className="meta">{transcript.text.replaceAll('\n', ' ')}</p> : null}
+      {own ? <ProviderNotes providers={own.providers} /> : null}
+      {own && !isConsentMissing(own) ? <Withdrawal own={own} onWithdraw={() => withdraw(own)} /> : null}
+      <p className="trouble" role="alert">
+        {trouble}
+      </p>
+    </section>
+  );
+}
+
+function Withdrawal({ own, onWithdraw }: { own: OwnConsents; onWithdraw: () => void }) {
+  const givenAt = own.consents.find((one) => one.kind === 'tutor')?.givenAt;
+  return (
+    <>
+      <p className="meta">{givenAt ? texts.settings.agreed(formatDay(new Date(givenAt))) : null}</p>
+      <button type="button" className="btn" onClick={onWithdraw}>
+        {texts.settings.withdraw}
+      </button>
+      <p className="meta">{texts.settings.withdrawNote}</p>
+    </>
+  );
+}
