@@ -53,6 +53,13 @@ PARTS: tuple[Part, ...] = (
            where s.tenant_id = $1 and s.account_id = $2""",
     ),
     Part(
+        "consents",
+        "What you agreed to",
+        "Each text that you or a guardian agreed to, by its version and hash, and when.",
+        """select to_jsonb(c) - 'tenant_id' - 'account_id' from consents c
+           where c.tenant_id = $1 and c.account_id = $2 order by c.given_at, c.id""",
+    ),
+    Part(
         "sign-ins",
         "Where you are signed in",
         "Browsers that are signed in with your account. Their keys are left out.",

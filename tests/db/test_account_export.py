@@ -30,6 +30,7 @@ EXPORTED = {
     ("access_log", "reader_account_id"): "read-by-you.json",
     ("account_settings", "account_id"): "settings.json",
     ("auth_sessions", "account_id"): "sign-ins.json",
+    ("consents", "account_id"): "consents.json",
     ("course_staff", "account_id"): "teaching.json",
     ("enrollments", "account_id"): "enrollments.json",
     ("erasures", "account_id"): "erased.json",
