@@ -24,6 +24,7 @@ class Member:
     store_words: bool
     store_words_revision: int
     store_words_read: int
+    blocked: bool
 
 
 async def find_member(
@@ -32,7 +33,8 @@ async def find_member(
     row = await db.fetchrow(
         """select a.id as account_id, a.identity, a.name, l.lesson_id, l.revision,
                   coalesce(s.store_words, false) as store_words,
-                  coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read
+                  coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read,
+                  a.blocked_at is not null as blocked
            from room_learners l
            join accounts a on a.tenant_id = l.tenant_id and a.id = l.account_id
            left join account_settings s on s.tenant_id = a.tenant_id and s.account_id = a.id
@@ -54,7 +56,8 @@ async def list_members(
     rows = await db.fetch(
         """select a.id as account_id, a.identity, a.name, l.lesson_id, l.revision,
                   coalesce(s.store_words, false) as store_words,
-                  coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read
+                  coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read,
+                  a.blocked_at is not null as blocked
            from room_learners l
            join accounts a on a.tenant_id = l.tenant_id and a.id = l.account_id
            left join account_settings s on s.tenant_id = a.tenant_id and s.account_id = a.id

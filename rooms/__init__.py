@@ -25,6 +25,7 @@ from rooms.media import (
     close_room,
     connect_media,
     list_room_sids,
+    remove_participant,
 )
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "recreate_room",
     "remove_blocked",
     "remove_from_rooms",
+    "remove_participant",
     "remove_without_consent",
     "repeat_dispatch",
     "replace_agent",

@@ -40,6 +40,7 @@ class Learner(Asker):
     revision: int = 0  # of the lesson; the higher one wins
     choice: bool | None = None  # about storing, as the database has it; None until it is read
     choice_revision: int = -1
+    blocked: bool = False  # by an operator: the tutor does not answer them
     declined: bool = False  # metadata said that their words must not be stored
     connection: Connection | None = None  # None while they are not in the room
     met: bool = False  # this agent has greeted them
@@ -99,7 +100,7 @@ class Roster:
         if not learner.known:
             learner.account_id = member.account_id
             learner.lesson_id, learner.revision = member.lesson_id, member.revision
-        learner.name = member.name
+        learner.name, learner.blocked = member.name, member.blocked
         learner.declined = not self._declined.isdisjoint({member.identity, str(member.account_id)})
         learner.take_storage_choice(member)
         return learner

@@ -52,13 +52,16 @@ class Lessons:
 
     async def find_sender(self, identity: str) -> Learner:
         """The sender of a message, even if not announced by LiveKit yet. Raises RefusedError."""
-        return self._roster.get(identity) or await self.read_learner(identity)
+        learner = self._roster.get(identity) or await self.read_learner(identity)
+        if learner.blocked:
+            raise RefusedError("your account is blocked")
+        return learner
 
     async def read_learner(self, identity: str) -> Learner:
         """Reads a learner who joins. While the database is away, what was read last holds.
 
         Who was never read is unknown until the database is back. Raises RefusedError if they are
-        no learner of this room.
+        no learner of this room, or blocked.
         """
         try:
             async with asyncio.timeout(READ_S):
@@ -72,9 +75,20 @@ class Lessons:
         if member is None:
             raise RefusedError("you are not in this room")
         learner = self._roster.add(member)
+        if learner.blocked:
+            await self._remove_from_room(learner)
+            raise RefusedError("your account is blocked")
         learner.move_to_lesson(member.lesson_id, member.revision)
         self.choices_read.set()
         return learner
+
+    async def _remove_from_room(self, learner: Learner) -> None:
+        """If the media server does not respond, the watcher tries again."""
+        try:
+            name = self._dispatch.room.name
+            await rooms.remove_participant(self._livekit, name, learner.identity)
+        except rooms.MEDIA_ERRORS as error:
+            logger.warning("blocked account not removed", extra={"kind": type(error).__name__})
 
     async def _read_member(self, identity: str) -> Member | None:
         dispatch = self._dispatch
@@ -165,6 +179,9 @@ class Lessons:
                 members = await self._read_members()
                 await self._identify_unknown()
                 self._take_members(members)
+                for learner in self._roster.list_present():
+                    if learner.blocked:
+                        await self._remove_from_room(learner)
                 await self._confirm_choices(members)
             except db.AWAY:
                 logger.warning("lessons not read: the database is away")
@@ -188,6 +205,7 @@ class Lessons:
         for member in members:
             if learner := self._roster.get(member.identity):
                 learner.take_storage_choice(member)
+                learner.blocked = member.blocked
                 self._move_learner(learner, member.lesson_id, member.revision)
         self.choices_read.set()
 

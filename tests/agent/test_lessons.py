@@ -15,7 +15,7 @@ from agent.room.learner import Learner, News, Roster, news_from_metadata
 from agent.room.lessons import Lessons, RefusedError
 from courses.course import Course, Lesson
 from db import Pool, create_pool, tenant_tx
-from db.accounts import Account
+from db.accounts import Account, update_blocked_at
 from db.courses import list_outline
 from db.events import list_events
 from db.rooms import ensure_room, ensure_room_learner, find_room_learner
@@ -158,3 +158,17 @@ async def test_request_for_a_lesson_of_another_module_is_refused(scene: Scene) -
 async def test_sender_who_is_not_in_the_room_is_refused(scene: Scene) -> None:
     with pytest.raises(RefusedError, match="not in this room"):
         await scene.lessons.find_sender("l_nobody")
+
+
+async def test_blocked_learner_is_refused_in_the_room_and_when_joining(scene: Scene) -> None:
+    tenant_id = scene.dispatch.tenant_id
+    async with tenant_tx(scene.pool, tenant_id) as db:
+        await update_blocked_at(db, tenant_id, scene.account.id, NOW)
+    await scene.lessons.reread_all()
+    for ask in (scene.lessons.find_sender, scene.lessons.read_learner):
+        with pytest.raises(RefusedError, match="blocked"):
+            await ask(scene.account.identity)
+    async with tenant_tx(scene.pool, tenant_id) as db:
+        await update_blocked_at(db, tenant_id, scene.account.id, None)
+    assert await scene.lessons.read_learner(scene.account.identity) is scene.amina
+    assert await scene.lessons.find_sender(scene.account.identity) is scene.amina

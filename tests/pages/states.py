@@ -64,6 +64,7 @@ ENTRIES = (
     "courses-none",
     "courses-failed",
     "course",
+    "course-store-later",
     "room-before",
     "room-before-failed",
     "room-consent",

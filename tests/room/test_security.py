@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import asyncpg
 from livekit import rtc
 
+from harness.stack import ROOT, Stack
 from tests.room.conftest import Course
 
 
@@ -89,6 +91,30 @@ async def test_forged_captions_and_metadata_of_a_learner_change_nothing(
     await amina.type("What is machine learning?")
     assert await amina.tutor_done(asked)
     assert amina.room.metadata == before
+
+
+async def test_blocked_learner_is_removed_and_cannot_come_back(
+    stack: Stack, arrived: Callable[..., Any], learner: Callable[..., Any], course: Course
+) -> None:
+    module = course.modules[0]
+    amina = await arrived(module)
+    ticket = await amina.account.token(module.id)  # still valid afterwards
+    account_id = (await amina.account.get("/api/me"))["id"]
+    await run_db_command(stack, "block", account_id)
+    await amina.until(lambda: not amina.room.isconnected(), 8, "the removal")
+    again = await learner(amina.account)
+    await again.join_with_ticket(ticket, microphone=False)
+    await again.until(lambda: not again.room.isconnected(), 8, "the second removal")
+    assert again.tutor_captions() == []
+    refused = await amina.account.http.get("/api/me")
+    assert (refused.status_code, refused.json()["code"]) == (403, "blocked")
+
+
+async def run_db_command(stack: Stack, *arguments: str) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "db", *arguments), cwd=ROOT, env=stack.environment
+    )
+    assert await process.wait() == 0
 
 
 def _decoded(part: str) -> bytes:

@@ -92,5 +92,6 @@ def member(**columns: Any) -> Member:
         store_words=True,
         store_words_revision=0,
         store_words_read=0,
+        blocked=False,
     )
     return replace(usual, **columns)
