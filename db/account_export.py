@@ -144,6 +144,22 @@ PARTS: tuple[Part, ...] = (
            where l.tenant_id = $1 and l.reader_account_id = $2 order by l.at, l.id""",
     ),
     Part(
+        "restrictions",
+        "When you were removed or muted",
+        "A teacher removed you from a conversation, or muted you in it, until it ended.",
+        """select to_jsonb(r) - '{tenant_id,account_id,by_account_id}'::text[]
+           from room_restrictions r
+           where r.tenant_id = $1 and r.account_id = $2 order by r.since, r.session_id""",
+    ),
+    Part(
+        "restrictions-by-you",
+        "When you removed or muted somebody",
+        "The conversations in which you did so.",
+        """select to_jsonb(r) - '{tenant_id,account_id,by_account_id}'::text[]
+           from room_restrictions r
+           where r.tenant_id = $1 and r.by_account_id = $2 order by r.since, r.session_id""",
+    ),
+    Part(
         "requests",
         "Your requests",
         "How often you did something in a minute, counted for an hour to limit it.",

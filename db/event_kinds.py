@@ -67,6 +67,25 @@ class ParticipantLeft(_Payload):
     sid: Sid
 
 
+class ParticipantRestricted(_Payload):
+    """A teacher removed somebody from the session, or muted them in it."""
+
+    type: Literal["participant.restricted"] = "participant.restricted"
+    version: Literal[1] = 1
+    identity: Identity
+    kind: Literal["removed", "muted"]
+    by: Identity
+
+
+class ParticipantReleased(_Payload):
+    """A teacher let somebody back into the session, or speak again."""
+
+    type: Literal["participant.released"] = "participant.released"
+    version: Literal[1] = 1
+    identity: Identity
+    by: Identity
+
+
 class AgentDispatched(_Payload):
     type: Literal["agent.dispatched"] = "agent.dispatched"
     version: Literal[1] = 1
@@ -131,7 +150,9 @@ class SlideAdvanced(_Payload):
 
 
 LifeEvent: TypeAlias = SessionStarted | BothPresent | SessionResumed | SessionEnded
-PresenceEvent: TypeAlias = ParticipantJoined | ParticipantLeft
+PresenceEvent: TypeAlias = (
+    ParticipantJoined | ParticipantLeft | ParticipantRestricted | ParticipantReleased
+)
 AgentEvent: TypeAlias = AgentDispatched | AgentLost | AgentLeft | TurnRetried
 StageEvent: TypeAlias = LessonChanged | ChatMessage | SceneSwitched | SlideAdvanced
 Event: TypeAlias = LifeEvent | PresenceEvent | AgentEvent | StageEvent

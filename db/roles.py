@@ -81,6 +81,16 @@ async def select_visible_session(
     return session
 
 
+async def select_taught_session(
+    db: Connection, tenant_id: UUID, account: Account, session_id: UUID
+) -> Session:
+    """Raises NotFound, or Forbidden for a session that the account only learns in."""
+    session = await select_visible_session(db, tenant_id, account, session_id)
+    if not await sees_whole_session(db, tenant_id, account, session):
+        raise Forbidden("Only a teacher of the course can do this.")
+    return session
+
+
 async def sees_whole_session(
     db: Connection, tenant_id: UUID, account: Account, session: Session
 ) -> bool:

@@ -19,6 +19,8 @@ from db.event_kinds import (
     LifeEvent,
     ParticipantJoined,
     ParticipantLeft,
+    ParticipantReleased,
+    ParticipantRestricted,
     PresenceEvent,
     SceneSwitched,
     SessionEnded,
@@ -36,8 +38,9 @@ from protocol import SessionKind
 class SessionView:
     """The state of a session according to its log.
 
-    `present` maps participant sids to identities, `lessons` identities to lessons. `agent_epoch`
-    is 0 before the first dispatch; `agent_gone` is True if that agent was lost or left.
+    `present` maps participant sids to identities, `restricted` identities to the kind of their
+    restriction, `lessons` identities to lessons. `agent_epoch` is 0 before the first dispatch;
+    `agent_gone` is True if that agent was lost or left.
     """
 
     kind: SessionKind
@@ -48,6 +51,7 @@ class SessionView:
     both_present_at: datetime | None = None
     ended_at: datetime | None = None
     present: Mapping[str, str] = field(default_factory=dict)
+    restricted: Mapping[str, str] = field(default_factory=dict)
     lessons: Mapping[str, UUID] = field(default_factory=dict)
     agent_epoch: int = 0
     agent_gone: bool = False
@@ -102,6 +106,11 @@ def _apply_presence_event(view: SessionView, event: PresenceEvent) -> SessionVie
         case ParticipantLeft():
             left = {sid: who for sid, who in view.present.items() if sid != event.sid}
             return replace(view, present=left)
+        case ParticipantRestricted():
+            return replace(view, restricted={**view.restricted, event.identity: event.kind})
+        case ParticipantReleased():
+            kept = {who: kind for who, kind in view.restricted.items() if who != event.identity}
+            return replace(view, restricted=kept)
         case _:
             assert_never(event)
 

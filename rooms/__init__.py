@@ -27,6 +27,7 @@ from rooms.media import (
     list_room_sids,
     remove_participant,
 )
+from rooms.restrictions import RemovedFromSession, enforce_restrictions, restrict_learner
 
 __all__ = [
     "MEDIA_ERRORS",
@@ -36,12 +37,14 @@ __all__ = [
     "GuardianConsentRequired",
     "MediaUnavailable",
     "OpenedRoom",
+    "RemovedFromSession",
     "admit_learner",
     "adopt_lesson",
     "change_lesson",
     "check_media",
     "close_room",
     "connect_media",
+    "enforce_restrictions",
     "enter_room",
     "list_room_sids",
     "reconcile_attendance",
@@ -52,6 +55,7 @@ __all__ = [
     "remove_without_consent",
     "repeat_dispatch",
     "replace_agent",
+    "restrict_learner",
     "select_consents",
     "select_own_room",
     "store_lesson",

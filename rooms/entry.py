@@ -10,6 +10,7 @@ from livekit import api
 from db import Pool, tenant_tx
 from db import rooms as stored
 from db.accounts import Account
+from db.restrictions import find_restriction
 from db.sessions import Session
 from protocol import RoomMetadata
 from rooms.admission import Admission, admit
@@ -17,6 +18,7 @@ from rooms.consents import require_consents
 from rooms.live_room import ensure_live_room
 from rooms.media import MEDIA_ERRORS, MediaUnavailable
 from rooms.metadata import learner_metadata, room_metadata, token_metadata
+from rooms.restrictions import RemovedFromSession
 from rooms.room_lock import hold_room
 from rooms.tokens import join_token
 from settings import Settings
@@ -70,7 +72,7 @@ async def enter_room(
 ) -> OpenedRoom:
     """Opens the room that the account was admitted to.
 
-    Raises ConsentRequired, GuardianConsentRequired, MediaUnavailable.
+    Raises ConsentRequired, GuardianConsentRequired, RemovedFromSession, MediaUnavailable.
     """
     require_consents(admission.missing_consents)
     try:
@@ -96,6 +98,9 @@ async def _enter_room(
     tenant_id = account.tenant_id
     async with tenant_tx(pool, tenant_id) as db:
         room = await stored.find_room_by_id(db, tenant_id, admission.room.id) or admission.room
+        restriction = await find_restriction(db, tenant_id, room.id, account.id)
+        if restriction == "removed":
+            raise RemovedFromSession
         learner = await stored.lock_room_learner(db, tenant_id, room.id, account.id)
         own = await learner_metadata(
             db, tenant_id, room, account, learner.lesson_id, learner.revision
@@ -112,5 +117,7 @@ async def _enter_room(
         own_metadata=own_metadata,
         now=now,
     )
-    token = join_token(settings, account, room.name, own_metadata)
+    token = join_token(
+        settings, account, room.name, own_metadata, may_publish=restriction != "muted"
+    )
     return OpenedRoom(admission, session, token, own)

@@ -115,6 +115,25 @@ async def remove_participant(lk: api.LiveKitAPI, name: str, identity: str) -> No
             raise
 
 
+async def set_publishing(lk: api.LiveKitAPI, name: str, identity: str, *, allowed: bool) -> None:
+    """Lets a participant publish tracks, or unpublishes theirs. They keep listening and typing.
+
+    Does nothing if they are not in the room.
+    """
+    permission = api.ParticipantPermission(
+        can_subscribe=True, can_publish=allowed, can_publish_data=True
+    )
+    try:
+        await _retry_call(
+            lambda: lk.room.update_participant(
+                api.UpdateParticipantRequest(room=name, identity=identity, permission=permission)
+            )
+        )
+    except api.ServerError as error:
+        if error.code != "not_found":
+            raise
+
+
 async def _retry_call(call: Callable[[], Awaitable[_T]]) -> _T:
     """Retries an idempotent call after a broken connection or a 5xx response."""
     for pause_s in PAUSES_S:

@@ -6,10 +6,19 @@ from db.accounts import Account
 from settings import Settings
 
 
-def join_token(settings: Settings, account: Account, room_name: str, metadata: str) -> str:
-    """Allows joining one room, publishing and subscribing, but not creating or managing rooms."""
+def join_token(
+    settings: Settings, account: Account, room_name: str, metadata: str, *, may_publish: bool
+) -> str:
+    """Allows joining one room and subscribing, but not creating or managing rooms.
+
+    Without `may_publish`, also no microphone; typing still works.
+    """
     grants = api.VideoGrants(
-        room_join=True, room=room_name, can_publish=True, can_subscribe=True, can_publish_data=True
+        room_join=True,
+        room=room_name,
+        can_publish=may_publish,
+        can_subscribe=True,
+        can_publish_data=True,
     )
     token = api.AccessToken(
         settings.livekit_api_key, settings.livekit_api_secret.get_secret_value()

@@ -22,7 +22,7 @@ from watch.leases import LeaseObserver, Verdict
 LOCK = 0x626F6468  # advisory lock key
 MEDIA_PATIENCE_S = 1.0
 MISSED_S = 30.0  # a room without an agent for this long raises an alarm
-BLOCKED_S = 1.0  # between two looks for blocked accounts in rooms
+BLOCKED_S = 1.0  # between two looks for people in rooms who may not be there, or not speak
 RECONCILE_S = 15.0  # the media server gives up on a webhook after five tries in about this time
 OUTSIDE = (*rooms.MEDIA_ERRORS, *AWAY)
 
@@ -141,6 +141,7 @@ async def keep_watch(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None
                 tasks.create_task(Watcher(settings, lk, pool).run(db))
                 tasks.create_task(_keep_attendance(lk, pool))
                 tasks.create_task(_keep_uninvited_out(settings, lk, pool))
+                tasks.create_task(_keep_order(lk, pool))
         finally:  # the next watcher, maybe on another host, reports these
             metrics.ROOMS_WITHOUT_AGENT.set(0)
             alarm("agent_missing", False)
@@ -159,6 +160,13 @@ async def _keep_uninvited_out(settings: Settings, lk: api.LiveKitAPI, pool: Pool
         await rooms.remove_without_consent(settings, lk, pool)
 
     await _repeat(remove, BLOCKED_S, "blocked accounts not removed")
+
+
+async def _keep_order(lk: api.LiveKitAPI, pool: Pool) -> None:
+    async def enforce() -> None:
+        await rooms.enforce_restrictions(lk, pool)
+
+    await _repeat(enforce, BLOCKED_S, "restrictions not enforced")
 
 
 async def _repeat(work: Callable[[], Awaitable[None]], every_s: float, failure: str) -> None:

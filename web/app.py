@@ -26,6 +26,7 @@ from web import (
     oidc_sign_in,
     own_transcripts,
     pages,
+    restrictions,
     sign_in,
     transcripts,
     tutor_rooms,
@@ -94,7 +95,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         access_log,
         export,
     )
-    sessions = (tutor_rooms, transcripts, events, webhooks)
+    sessions = (tutor_rooms, restrictions, transcripts, events, webhooks)
     for part in (*accounts, courses, files, *sessions, notices, health, pages):
         app.include_router(part.router)
     return app

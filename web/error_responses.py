@@ -14,7 +14,12 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 import db
 from db.storage import StorageUnavailable
 from protocol import ProtocolError
-from rooms import ConsentRequired, GuardianConsentRequired, MediaUnavailable
+from rooms import (
+    ConsentRequired,
+    GuardianConsentRequired,
+    MediaUnavailable,
+    RemovedFromSession,
+)
 from web.errors import AccountBlocked, RateExceeded, SignInRequired, SignInUnavailable
 
 logger = logging.getLogger(__name__)
@@ -41,6 +46,9 @@ _ANSWERS: dict[type[Exception], _ErrorAnswer] = {
     SignInRequired: _ErrorAnswer(status=401, code="unauthorized", error="Unauthorized"),
     AccountBlocked: _ErrorAnswer(
         status=403, code="blocked", error="Your account is blocked. Ask your teacher."
+    ),
+    RemovedFromSession: _ErrorAnswer(
+        status=403, code="removed", error="Your teacher has removed you from this session."
     ),
     db.Forbidden: _ErrorAnswer(status=403, code="forbidden"),
     db.NotFound: _ErrorAnswer(status=404, code="not_found", error="Not found"),

@@ -60,7 +60,7 @@ async def post_module_page(
     another site could make a browser send.
     """
     admission = await _admit_learner(running, caller, course_id, module_id, lesson, stay=False)
-    opened = None if admission.missing_consents else await _enter_room(running, caller, admission)
+    opened = await _enter_if_allowed(running, caller, admission)
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         quizzes = {
             lesson.id: await list_questions(db, caller.tenant_id, lesson.id)
@@ -184,6 +184,18 @@ async def _enter_room(
         admission,
         now=running.clock(),
     )
+
+
+async def _enter_if_allowed(
+    running: AppContext, caller: SignedInAccount, admission: rooms.Admission
+) -> rooms.OpenedRoom | None:
+    """None for those who may read the lesson but not join: without consent, or removed."""
+    if admission.missing_consents:
+        return None
+    try:
+        return await _enter_room(running, caller, admission)
+    except rooms.RemovedFromSession:
+        return None
 
 
 def _parse_uuid(text: str | None) -> UUID | None:

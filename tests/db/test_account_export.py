@@ -40,6 +40,8 @@ EXPORTED = {
     ("quiz_runs", "account_id"): "quizzes.json",
     ("request_rates", "account_id"): "requests.json",
     ("room_learners", "account_id"): "rooms.json",
+    ("room_restrictions", "account_id"): "restrictions.json",
+    ("room_restrictions", "by_account_id"): "restrictions-by-you.json",
     ("transcript_segments", "account_id"): "sessions/",
     ("transcript_segments", "to_account_id"): "sessions/",
 }

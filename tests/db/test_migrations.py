@@ -43,6 +43,7 @@ LANDED = {
     "0020_access_retention.sql": "dc6cdb4ba7c6bbab",
     "0021_room_lock.sql": "4cb55663458c70c9",
     "0022_consents.sql": "e294f62b9dd60fc5",
+    "0023_room_restrictions.sql": "6f7bf8d9b83cc530",
 }
 EMPTY = "t_empty"
 

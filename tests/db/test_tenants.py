@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -33,6 +34,7 @@ from db import (
     queue,
     quizzes,
     rate_limits,
+    restrictions,
     rooms,
     search,
     sessions,
@@ -93,6 +95,9 @@ async def fill(pool: Pool, slug: str) -> Ids:
         await rate_limits.count_request(db, tenant.id, account.id, "token", 1, NOW)
         stay = ParticipantRow(session_id, "PA_1", account.id, NOW, None)
         await attendance.upsert_participants(db, tenant.id, [stay])
+        await restrictions.upsert_restriction(
+            db, tenant.id, session_id, account, "muted", by=account, now=NOW
+        )
         await webhooks.insert_webhook_events(
             db, tenant.id, [MediaEvent("EV_1", "room_started", NOW)]
         )
@@ -153,6 +158,8 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (courses.find_captions, ("lesson_id",), {}),
     (search.search_passages, ("course_id",), {"query": "apple"}),
     (quizzes.list_questions, ("lesson_id",), {}),
+    (restrictions.find_restriction, ("room_id", "account_id"), {}),
+    (restrictions.list_restrictions, ("session_id",), {}),
     (rooms.find_room, ("room_name",), {}),
     (rooms.find_room_by_id, ("room_id",), {}),
     (rooms.find_room_learner, ("room_id", "account_id"), {}),
@@ -233,6 +240,7 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(access_log.record_reads, None, "export", [read], NOW)
     await refused(course_staff.ensure_staff, theirs.course_id, ours.account_id, "teacher")
     await refused(course_staff.delete_staff, theirs.course_id, theirs.account_id)
+    await refused(rooms.take_room_lock, theirs.room_id, theirs.account_id, timedelta(seconds=9))
     await refused(progress.record_visit, *foreign, NOW)
     await refused(progress.update_progress, *foreign, completed=True, now=NOW)
     said = segment(theirs.session_id, "foreign", 0, None)
@@ -291,6 +299,7 @@ def test_every_function_of_a_table_takes_connection_and_tenant_first() -> None:
         progress,
         quizzes,
         rate_limits,
+        restrictions,
         rooms,
         search,
         sessions,

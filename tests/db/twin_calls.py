@@ -132,6 +132,8 @@ async def unshared(db: Connection, pair: tuple[UUID, UUID]) -> Arguments:
         "foreign_identity": PerTenant({first: identities[second], second: identities[first]}),
         "identities": list(identities.values()),
         "account": PerTenant(people),
+        "learner": PerTenant(people),
+        "by": PerTenant(people),
         "subject": "dev:learner of template",
         "chen_id": chen["id"],
     }
@@ -209,6 +211,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "rate_limits.count_request": [
             {"name": "token", "now": NOW}, {"name": "token", "now": at(7200)}
         ],
+        "restrictions.upsert_restriction": [{"kind": "muted"}, {"kind": "removed"}],
         "rooms.adopt_lesson": lessons,
         "rooms.ensure_room": [{}, {"name": given["foreign_name"]}, {"name": "new"}],
         "rooms.find_room": [{}, {"name": given["foreign_name"]}],

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from uuid import UUID
 
-from db import Connection, access_log, accounts, attendance, rooms, transcripts
+from db import Connection, access_log, accounts, attendance, restrictions, rooms, transcripts
 from db.stays import ParticipantRow
 from tests.db.rows import NOW, at, make_learner, segment
 from tests.db.test_tenants import Ids
@@ -34,6 +34,9 @@ async def enrich(db: Connection, ids: Ids) -> None:
     for reader, account_id in ((badr, ids.account_id), (person, badr.id)):
         read = access_log.WordsRead(ids.session_id, account_id)
         await access_log.record_reads(db, ids.tenant_id, reader, "transcript", [read], NOW)
+    await restrictions.upsert_restriction(
+        db, ids.tenant_id, ids.session_id, badr, "removed", by=chen, now=NOW
+    )
     await accounts.update_blocked_at(db, ids.tenant_id, badr.id, NOW)
     await accounts.insert_invited(db, ids.tenant_id, "invited@school.example", "admin")
 
@@ -62,6 +65,18 @@ select tenant_id, '00000000-0000-4000-8000-0000000000b1', 'cleo', 'Cleo', 'l_cle
 from transcript_segments where id = 's';
 update transcript_segments set lesson_id = (select id from lessons where title = 'Apples');
 update quiz_runs set hint_level = 2;
+insert into livekit_rooms (tenant_id, id, name)
+select tenant_id, '00000000-0000-4000-8000-0000000000c2', 'noisy'
+from transcript_segments where id = 's';
+insert into sessions (tenant_id, id, room_id)
+select tenant_id, '00000000-0000-4000-8000-0000000000d6', id from livekit_rooms
+where name = 'noisy';
+insert into livekit_participants (tenant_id, session_id, sid, account_id, joined_at)
+select tenant_id, '00000000-0000-4000-8000-0000000000d6', 'PA_noisy', id, now() from accounts
+where name = 'Cleo';
+insert into room_restrictions (tenant_id, session_id, account_id, kind, since)
+select tenant_id, '00000000-0000-4000-8000-0000000000d6', id, 'removed', now() from accounts
+where name = 'Cleo';
 update livekit_rooms set locked_by = '00000000-0000-4000-8000-0000000000c9',
        locked_until = '2026-11-21 11:00+00';
 insert into courses (tenant_id, id, slug, title)
@@ -175,7 +190,7 @@ ONLY_SECOND = (
     """update livekit_participants set left_at = joined_at + interval '33 seconds'
        where tenant_id = $1 and sid = 'PA_1'""",
     """update sessions set status = 'completed', ended_at = started_at + interval '23 seconds'
-       where tenant_id = $1""",
+       where tenant_id = $1 and id <> '00000000-0000-4000-8000-0000000000d6'""",
     """update livekit_rooms r set module_id = l.module_id from lessons l
        where r.tenant_id = $1 and l.tenant_id = $1 and l.title like 'Bananas%'""",
     """update modules m set order_index = -5 from lessons l where m.tenant_id = $1

@@ -9,6 +9,8 @@ export function explainFailure(error: unknown): string {
       return texts.failures.consent;
     case 'guardian_consent_required':
       return texts.failures.guardian;
+    case 'removed':
+      return texts.failures.removed;
   }
   switch (error.status) {
     case 0:

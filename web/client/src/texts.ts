@@ -144,6 +144,7 @@ export const texts = {
     network: 'Can’t reach the server. Check your connection and try again.',
     unauthorized: 'You’ve been signed out. Sign in again.',
     forbidden: 'You don’t have access to this.',
+    removed: 'Your teacher has removed you from this session. You can still read the lesson.',
     notFound: 'This no longer exists.',
     consent: 'Read what Bodh does with what you say, and agree, before you start.',
     guardian: 'A parent or guardian has to agree before you can start. Ask your teacher.',
@@ -256,6 +257,7 @@ export const texts = {
     note: 'The other window will stop. Nothing you said is lost.',
   },
   ended: 'The conversation has ended. You can start it again.',
+  muted: 'Your teacher has muted you. You can listen and type.',
   agent: {
     connecting: ['Connecting', 'One moment.'],
     coming: ['Your tutor is joining', 'You can start speaking.'],

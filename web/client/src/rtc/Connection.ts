@@ -4,7 +4,7 @@ import { ApiError, type JoinToken } from '../api';
 import { explainFailure } from '../failures';
 import { texts } from '../texts';
 import { Backoff } from './Backoff';
-import { Microphone, MicrophoneFailed } from './Microphone';
+import { Microphone, MicrophoneFailed, MicrophoneForbidden } from './Microphone';
 import { makeRoom } from './room';
 
 export type Phase = 'before' | 'refused' | 'elsewhere' | 'connecting' | 'live' | 'lost';
@@ -60,8 +60,10 @@ export class Connection {
   readonly attach = () => {
     const { room } = this;
     room.on(RoomEvent.ConnectionStateChanged, this.changed).on(RoomEvent.Disconnected, this.disconnected);
+    room.on(RoomEvent.ParticipantPermissionsChanged, this.permissionsChanged);
     return () => {
       room.off(RoomEvent.ConnectionStateChanged, this.changed).off(RoomEvent.Disconnected, this.disconnected);
+      room.off(RoomEvent.ParticipantPermissionsChanged, this.permissionsChanged);
       this.endVisit();
       void room.disconnect();
     };
@@ -81,6 +83,7 @@ export class Connection {
       this.changeStatus({ phase: 'live' });
       await publishing;
     } catch (error) {
+      if (error instanceof MicrophoneForbidden) return this.stayMuted(joining);
       joining.catch(() => undefined);
       publishing.catch(() => undefined);
       if (!this.wanted) return;
@@ -89,6 +92,18 @@ export class Connection {
       else this.changeStatus({ trouble: explainConnectionError(error) });
     }
   };
+
+  /** Joins without a microphone, and says why. */
+  private async stayMuted(joining: Promise<void>): Promise<void> {
+    this.microphone.giveUp();
+    try {
+      await joining;
+      this.changeStatus({ phase: 'live', trouble: texts.muted });
+    } catch (error) {
+      await this.leave();
+      this.changeStatus({ trouble: explainConnectionError(error) });
+    }
+  }
 
   readonly leave = async () => {
     this.endVisit();
@@ -106,9 +121,9 @@ export class Connection {
     this.changeStatus({ trouble: '' });
     try {
       await this.microphone.turnOnOrOff(on);
-    } catch {
+    } catch (error) {
       this.microphone.giveUp();
-      this.changeStatus({ trouble: texts.refused.lead });
+      this.changeStatus({ trouble: error instanceof MicrophoneForbidden ? texts.muted : texts.refused.lead });
     }
   };
 
@@ -172,8 +187,9 @@ export class Connection {
       case DisconnectReason.DUPLICATE_IDENTITY:
         this.endVisit();
         return this.changeStatus({ phase: 'elsewhere' });
-      case DisconnectReason.ROOM_DELETED:
       case DisconnectReason.PARTICIPANT_REMOVED:
+        return void this.leave().then(() => this.explainRemoval());
+      case DisconnectReason.ROOM_DELETED:
         return void this.leave().then(() => this.changeStatus({ trouble: texts.ended }));
       case DisconnectReason.CLIENT_INITIATED:
         return;
@@ -181,6 +197,22 @@ export class Connection {
         this.showLost();
         void this.rejoin();
     }
+  };
+
+  /** Asks the token server why: a teacher removed the user, an operator blocked them, or neither. */
+  private async explainRemoval(): Promise<void> {
+    try {
+      await this.getToken();
+      this.changeStatus({ trouble: texts.ended });
+    } catch (error) {
+      this.changeStatus({ trouble: explainConnectionError(error) });
+    }
+  }
+
+  private readonly permissionsChanged = () => {
+    const muted = this.room.localParticipant.permissions?.canPublish === false;
+    if (muted) this.microphone.giveUp();
+    if (muted || this.status.trouble === texts.muted) this.changeStatus({ trouble: muted ? texts.muted : '' });
   };
 
   private showLost(): void {

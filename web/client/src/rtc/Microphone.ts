@@ -10,6 +10,9 @@ export class MicrophoneFailed extends Error {
   }
 }
 
+/** A teacher has muted the user. */
+export class MicrophoneForbidden extends Error {}
+
 /** The microphone the user chose, which outlives the connection. */
 export class Microphone {
   private wanted = false;
@@ -22,17 +25,18 @@ export class Microphone {
     this.deviceId = deviceId;
   }
 
-  /** Publishes the microphone if the user wants one. Throws MicrophoneFailed. */
+  /** Publishes the microphone if the user wants one. Throws like `turnOnOrOff`. */
   async publish(): Promise<void> {
     if (this.wanted) await this.turnOnOrOff(true);
   }
 
-  /** Mutes or unmutes. Throws MicrophoneFailed. */
+  /** Mutes or unmutes. Throws MicrophoneFailed, or MicrophoneForbidden. */
   async turnOnOrOff(on: boolean): Promise<void> {
     this.wanted = on;
     try {
       await this.room.localParticipant.setMicrophoneEnabled(on, this.deviceId ? { deviceId: this.deviceId } : {});
     } catch (error) {
+      if (this.room.localParticipant.permissions?.canPublish === false) throw new MicrophoneForbidden();
       throw new MicrophoneFailed(error);
     }
   }

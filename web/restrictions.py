@@ -1,0 +1,71 @@
+"""Order in a running session: teachers remove or mute learners. Owns .../restrictions."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Path
+
+import rooms
+from db import restrictions, tenant_tx
+from db.roles import select_taught_session
+from web.camel import CamelModel
+from web.dependencies import Caller, Running
+from web.error_responses import PROBLEMS
+
+router = APIRouter(prefix="/api/sessions", tags=["sessions"], responses=PROBLEMS)
+
+Identity = Annotated[str, Path(max_length=128, description="The participant's identity")]
+
+
+class RestrictionChange(CamelModel):
+    """`removed`: out of the room, without a new token. `muted`: no microphone; may listen and type.
+
+    `none`: let back in, or allowed to speak again.
+    """
+
+    restriction: Literal["removed", "muted", "none"]
+
+
+class Restriction(CamelModel):
+    identity: str
+    name: str
+    kind: Literal["removed", "muted"]
+    since: datetime
+
+
+class Restrictions(CamelModel):
+    """Who is removed or muted, in the order in which it happened."""
+
+    restrictions: list[Restriction]
+
+
+@router.get("/{session_id}/restrictions")
+async def get_restrictions(session_id: UUID, running: Running, caller: Caller) -> Restrictions:
+    """Who is removed from a session or muted in it. For teachers of its course."""
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        session = await select_taught_session(db, caller.tenant_id, caller.account, session_id)
+        listed = await restrictions.list_restrictions(db, caller.tenant_id, session.id)
+    return Restrictions(restrictions=[Restriction.model_validate(one) for one in listed])
+
+
+@router.put("/{session_id}/restrictions/{identity}")
+async def put_restriction(
+    session_id: UUID, identity: Identity, body: RestrictionChange, running: Running, caller: Caller
+) -> Restrictions:
+    """Removes a learner from a running session, mutes them, or lets them back.
+
+    Holds until the session ends, also for learners who come back. For teachers of its course.
+    """
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        session = await select_taught_session(db, caller.tenant_id, caller.account, session_id)
+    await rooms.restrict_learner(
+        running.lk,
+        running.pool,
+        session,
+        identity,
+        None if body.restriction == "none" else body.restriction,
+        by=caller.account,
+        now=running.clock(),
+    )
+    return await get_restrictions(session_id, running, caller)
