@@ -20,7 +20,7 @@ class CourseFileError:
 
 
 @dataclass
-class FrontMatter:
+class MappingReader:
     """A mapping in the front matter. Reading a field checks it.
 
     Scalars are text as written: `options: [4, yes]` gives "4" and "yes".
@@ -76,7 +76,7 @@ class FrontMatter:
             return None
         return int(value) if value else None
 
-    def read_items(self, name: str) -> Iterator["FrontMatter"]:
+    def read_items(self, name: str) -> Iterator["MappingReader"]:
         node = self._take_node(name)
         if node is None:
             return
@@ -111,7 +111,7 @@ class FrontMatter:
 
 
 @dataclass
-class MarkdownFile(FrontMatter):
+class MarkdownFile(MappingReader):
     body: str = ""
     body_line: int = 1
     readable: bool = True
@@ -162,7 +162,7 @@ def _split_front_matter(file: MarkdownFile, text: str) -> MarkdownFile:
 
 def _read_mapping(
     path: str, node: yaml.MappingNode, offset: int, errors: list[CourseFileError]
-) -> FrontMatter:
+) -> MappingReader:
     nodes: dict[str, yaml.Node] = {}
     lines: dict[str, int] = {}
     for key, value in node.value:
@@ -171,4 +171,4 @@ def _read_mapping(
         if name in nodes:
             errors.append(CourseFileError(path, line, f"{name} is given twice"))
         nodes[name], lines[name] = value, line
-    return FrontMatter(path, offset + node.start_mark.line, nodes, lines, errors, offset)
+    return MappingReader(path, offset + node.start_mark.line, nodes, lines, errors, offset)

@@ -26,7 +26,7 @@ from db.backup import BackupError, back_up, replay_erasures, restore
 from db.consent_texts import consent_texts
 from db.course_staff_commands import CourseError, change_staff
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve_postgres
-from db.erasing_commands import ErasingError, erase_account, erase_session
+from db.erasing_commands import ErasingError, erase_whole_account, erase_whole_session
 from db.export_command import ExportError, export_account
 from db.importing import import_course
 from db.pictures import store_pictures
@@ -222,9 +222,9 @@ async def run_privacy_command(arguments: argparse.Namespace, settings: Settings)
     if arguments.command == "export-account":
         await export_account(settings, arguments.tenant, arguments.who, arguments.folder)
     elif arguments.command == "erase-account":
-        await erase_account(settings, arguments.tenant, arguments.account, yes=arguments.yes)
+        await erase_whole_account(settings, arguments.tenant, arguments.account, yes=arguments.yes)
     elif arguments.command == "erase-session":
-        await erase_session(settings, arguments.tenant, arguments.session, yes=arguments.yes)
+        await erase_whole_session(settings, arguments.tenant, arguments.session, yes=arguments.yes)
     else:
         await retention(settings, arguments.tenant, arguments.set)
 

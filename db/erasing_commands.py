@@ -26,7 +26,7 @@ class ErasingError(Exception):
     """Nothing was erased; the message says what to do."""
 
 
-async def erase_account(settings: Settings, tenant_slug: str, key: str, *, yes: bool) -> None:
+async def erase_whole_account(settings: Settings, tenant_slug: str, key: str, *, yes: bool) -> None:
     """`key` is an id, an e-mail address or the `sub` of a sign-in. Raises ErasingError."""
     async with _connected(settings, tenant_slug) as (pool, tenant_id):
         account = await _find_account(pool, tenant_id, key)
@@ -35,7 +35,7 @@ async def erase_account(settings: Settings, tenant_slug: str, key: str, *, yes: 
         await _erase(settings, pool, erasure, delete_account)
 
 
-async def erase_session(settings: Settings, tenant_slug: str, key: str, *, yes: bool) -> None:
+async def erase_whole_session(settings: Settings, tenant_slug: str, key: str, *, yes: bool) -> None:
     """Raises ErasingError."""
     async with _connected(settings, tenant_slug) as (pool, tenant_id):
         session_id = await _find_ended_session(pool, tenant_id, key)

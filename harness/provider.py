@@ -89,13 +89,13 @@ class Provider:
         if scope["type"] == "lifespan":
             await self._run_lifespan(receive, send)
             return
-        answer = HttpAnswer(scope, receive, send)
-        body = await answer.body()
+        exchange = HttpExchange(scope, receive, send)
+        body = await exchange.read_body()
         route = ROUTES.get((scope["method"], scope["path"]))
         if route is None:
-            await answer.error(404)
+            await exchange.error(404)
         else:
-            await route(self, answer, body)
+            await route(self, exchange, body)
 
     async def _run_lifespan(self, receive: Any, send: Any) -> None:
         await receive()
@@ -104,23 +104,23 @@ class Provider:
         await self._voice.aclose()
         await send({"type": "lifespan.shutdown.complete"})
 
-    async def list_models(self, answer: "HttpAnswer", _: bytes) -> None:
-        await answer.json({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+    async def list_models(self, exchange: "HttpExchange", _: bytes) -> None:
+        await exchange.json({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
-    async def answer_chat(self, answer: "HttpAnswer", body: bytes) -> None:
+    async def answer_chat(self, exchange: "HttpExchange", body: bytes) -> None:
         asked = json.loads(body)
         if "tools" not in asked:  # a warm-up or a probe
-            await self._answer_probe(answer, asked)
+            await self._answer_probe(exchange, asked)
             return
         self.requests.append(asked)
         fault = self._next_fault("llm")
-        if await answer.fail_at_start(fault):
+        if await exchange.fail_at_start(fault):
             return
         call, text = choose_reply(asked["messages"])
         call = self.call if fault == "call" else BAD_CALLS.get(fault, call)
         if fault == "hang in a call":
-            await answer.events([tool_call_chunk("change_lesson", '{"target": ')], end=False)
-            await answer.hang_until_disconnect()
+            await exchange.events([tool_call_chunk("change_lesson", '{"target": ')], end=False)
+            await exchange.hang_until_disconnect()
             return
         chunks = (
             [tool_call_chunk(*call), ending_chunk("tool_calls")]
@@ -128,84 +128,84 @@ class Provider:
             else [*word_chunks(text), ending_chunk()]
         )
         if not asked.get("stream"):
-            await answer.json(whole_answer(call, text))
+            await exchange.json(whole_answer(call, text))
             return
-        if not await self._send_broken_stream(answer, fault, chunks):
-            await answer.events([*chunks, usage_chunk()])
+        if not await self._send_broken_stream(exchange, fault, chunks):
+            await exchange.events([*chunks, usage_chunk()])
             self.served["llm"] += 1
 
-    async def _answer_probe(self, answer: "HttpAnswer", asked: Message) -> None:
+    async def _answer_probe(self, exchange: "HttpExchange", asked: Message) -> None:
         self.probes.append(asked)
         fault = self.faults.get("llm", "") if self.left.get("llm") else ""
         chunks = [*word_chunks("Hello."), ending_chunk()]
-        if await answer.fail_at_start(fault):
+        if await exchange.fail_at_start(fault):
             return
-        if not await self._send_broken_stream(answer, fault, chunks):
-            await answer.events(chunks)
+        if not await self._send_broken_stream(exchange, fault, chunks):
+            await exchange.events(chunks)
 
     async def _send_broken_stream(
-        self, answer: "HttpAnswer", fault: str, chunks: list[Message]
+        self, exchange: "HttpExchange", fault: str, chunks: list[Message]
     ) -> bool:
         match fault:
             case "empty":
-                await answer.events(
+                await exchange.events(
                     [delta_chunk({"role": "assistant"}), ending_chunk(), usage_chunk()]
                 )
             case "refusal":
                 refused = {"role": "assistant", "refusal": "I cannot help with that."}
-                await answer.events(
+                await exchange.events(
                     [delta_chunk(refused), ending_chunk("content_filter"), usage_chunk()]
                 )
             case "hang after a token":
-                await answer.events(chunks[:1], end=False)
-                await answer.hang_until_disconnect()
+                await exchange.events(chunks[:1], end=False)
+                await exchange.hang_until_disconnect()
             case "hang after a sentence":
-                await answer.events(
+                await exchange.events(
                     [*word_chunks("Here is what I know. And"), delta_chunk({})], end=False
                 )
-                await answer.hang_until_disconnect()
+                await exchange.hang_until_disconnect()
             case "cut":
-                await answer.events([*word_chunks("The loss func")], done=False)
+                await exchange.events([*word_chunks("The loss func")], done=False)
             case "reset in mid-answer":
-                await answer.events(chunks[:3], end=False)
-                answer.reset()
+                await exchange.events(chunks[:3], end=False)
+                exchange.reset()
             case "bad bytes":
-                await answer.start("text/event-stream")
-                await answer.send(
+                await exchange.start("text/event-stream")
+                await exchange.send(
                     b'data: {"choices": [{"delta": {"content": "caf\xe9 \xff"}}]}\n\n'
                 )
-                await answer.end()
+                await exchange.end()
             case _:
                 return False
         return True
 
-    async def answer_speech(self, answer: "HttpAnswer", body: bytes) -> None:
+    async def answer_speech(self, exchange: "HttpExchange", body: bytes) -> None:
         asked = json.loads(body)
         fault = self._next_fault("tts")
         self.spoken.append(asked["input"])
-        if await answer.fail_at_start(fault):
+        if await exchange.fail_at_start(fault):
             return
         pcm = b"".join([chunk async for chunk in self._voice.speak(asked["input"])])
         sound = resampled(np.frombuffer(pcm, np.int16), VOICE_RATE, PCM_RATE)
         pieces = [
             sound[at : at + PIECE_SAMPLES].tobytes() for at in range(0, len(sound), PIECE_SAMPLES)
         ]
-        await answer.start("audio/pcm")
+        await exchange.start("audio/pcm")
         for number, piece in enumerate(pieces):
             if fault == f"dies at {number}":
-                answer.reset()
+                exchange.reset()
                 return
             if fault == f"hangs at {number}":
-                await answer.hang_until_disconnect()
+                await exchange.hang_until_disconnect()
                 return
-            await answer.send(piece)
+            await exchange.send(piece)
         self.served["tts"] += 1  # before the end, which a test may be waiting for
-        await answer.end()
+        await exchange.end()
 
-    async def answer_transcription(self, answer: "HttpAnswer", body: bytes) -> None:
-        if await answer.fail_at_start(self._next_fault("stt")):
+    async def answer_transcription(self, exchange: "HttpExchange", body: bytes) -> None:
+        if await exchange.fail_at_start(self._next_fault("stt")):
             return
-        head = b"Content-Type: " + answer.header(b"content-type") + b"\r\n\r\n"
+        head = b"Content-Type: " + exchange.request_header(b"content-type") + b"\r\n\r\n"
         form = email.message_from_bytes(head + body, policy=email.policy.default)
         (sound,) = [p for p in form.iter_parts() if p.get_filename()]
         with wave.open(io.BytesIO(sound.get_content())) as file:
@@ -215,10 +215,10 @@ class Provider:
             self._engine = await asyncio.to_thread(Engine, TEST_MODEL_FOLDER)
         found = await asyncio.to_thread(self._engine.recognise, pcm.tobytes(), DecodeOptions())
         self.served["stt"] += 1
-        await answer.json({"text": found.text})
+        await exchange.json({"text": found.text})
 
 
-ROUTES: dict[tuple[str, str], Callable[[Provider, "HttpAnswer", bytes], Awaitable[None]]] = {
+ROUTES: dict[tuple[str, str], Callable[[Provider, "HttpExchange", bytes], Awaitable[None]]] = {
     ("GET", "/v1/models"): Provider.list_models,
     ("POST", "/v1/chat/completions"): Provider.answer_chat,
     ("POST", "/v1/audio/speech"): Provider.answer_speech,
@@ -226,16 +226,16 @@ ROUTES: dict[tuple[str, str], Callable[[Provider, "HttpAnswer", bytes], Awaitabl
 }
 
 
-class HttpAnswer:
+class HttpExchange:
     def __init__(self, scope: Any, receive: Any, send: Any) -> None:
         self._headers = dict(scope["headers"])
         self._receive = receive
         self._send = send
 
-    def header(self, name: bytes) -> bytes:
+    def request_header(self, name: bytes) -> bytes:
         return bytes(self._headers.get(name, b""))
 
-    async def body(self) -> bytes:
+    async def read_body(self) -> bytes:
         body, more = b"", True
         while more:
             message = await self._receive()

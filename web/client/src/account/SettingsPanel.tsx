@@ -5,7 +5,7 @@ import { Dialog } from '../parts/Dialog';
 import { openPage } from '../router';
 import { texts } from '../texts';
 import { PrivacySection } from './PrivacySection';
-import { changeAccountSettings, forgetAccountSettings, useAccountSettings } from './accountSettings';
+import { applyAndSaveSettings, forgetAccountSettings, useAccountSettings } from './accountSettings';
 import { forgetConsents } from './consents';
 
 const speechRates = [0.75, 0.9, 1, 1.25, 1.5];
@@ -18,7 +18,7 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
   const [trouble, setTrouble] = useState('');
   const choose = (changes: Partial<AccountSettings>) => {
     setTrouble('');
-    changeAccountSettings(changes).catch((error: unknown) => setTrouble(explainFailure(error)));
+    applyAndSaveSettings(changes).catch((error: unknown) => setTrouble(explainFailure(error)));
   };
   const leave = () => {
     setTrouble('');

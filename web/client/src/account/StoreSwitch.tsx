@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { explainFailure } from '../failures';
 import { texts } from '../texts';
-import { changeAccountSettings, useAccountSettings } from './accountSettings';
+import { applyAndSaveSettings, useAccountSettings } from './accountSettings';
 
 /** Whether what the learner says is stored. */
 export function StoreSwitch() {
@@ -9,7 +9,7 @@ export function StoreSwitch() {
   const [trouble, setTrouble] = useState('');
   const turn = (on: boolean) => {
     setTrouble('');
-    changeAccountSettings({ storeWords: on }).then(
+    applyAndSaveSettings({ storeWords: on }).then(
       (from) => setTrouble(from === 'now' ? '' : texts.settings.storeLater),
       (error: unknown) => setTrouble(explainFailure(error)),
     );

@@ -4,7 +4,7 @@ import { followLink } from '../router';
 import { texts } from '../texts';
 import { applyTheme, otherTheme } from '../theme';
 import { SettingsPanel } from './SettingsPanel';
-import { changeAccountSettings, loadAccountSettings } from './accountSettings';
+import { applyAndSaveSettings, loadAccountSettings } from './accountSettings';
 
 export function BrandMark() {
   return (
@@ -20,7 +20,7 @@ export function ThemeButton({ keep = false }: { keep?: boolean }) {
   const toggle = () => {
     const theme = otherTheme();
     // if it can't be stored, it still applies in this browser
-    if (keep) changeAccountSettings({ theme }).catch(() => applyTheme(theme));
+    if (keep) applyAndSaveSettings({ theme }).catch(() => applyTheme(theme));
     else applyTheme(theme);
   };
   return (

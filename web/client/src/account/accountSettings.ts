@@ -37,7 +37,7 @@ export function loadAccountSettings(): void {
   settingsLoad ??= api.settings().then(
     (found) => {
       storedSettings = found;
-      showSettings();
+      applySettings();
       if (shownSettings.theme !== 'system') applyTheme(shownSettings.theme);
     },
     () => {
@@ -50,22 +50,22 @@ export function loadAccountSettings(): void {
 export async function reloadAccountSettings(): Promise<void> {
   const found = await api.settings().catch(() => storedSettings);
   storedSettings = found;
-  showSettings();
+  applySettings();
 }
 
 export function forgetAccountSettings(): void {
   settingsLoad = null;
   storedSettings = defaultSettings;
-  showSettings();
+  applySettings();
 }
 
 /**
  * Applies a choice at once and stores it. Reverts it and throws if it can't be stored.
  * Resolves to from when the tutor follows a choice about storing.
  */
-export function changeAccountSettings(changes: Partial<AccountSettings>): Promise<SavedSettings['storeWordsFrom']> {
+export function applyAndSaveSettings(changes: Partial<AccountSettings>): Promise<SavedSettings['storeWordsFrom']> {
   pendingChanges = [...pendingChanges, changes];
-  showSettings();
+  applySettings();
   if (changes.theme) applyTheme(changes.theme);
   const saved = Promise.allSettled([settingsLoad, lastSave])
     .then(() => api.changeSettings(changes))
@@ -75,7 +75,7 @@ export function changeAccountSettings(changes: Partial<AccountSettings>): Promis
     })
     .finally(() => {
       pendingChanges = pendingChanges.filter((one) => one !== changes);
-      showSettings();
+      applySettings();
       if (changes.theme) applyTheme(shownSettings.theme);
     });
   lastSave = saved;
@@ -94,7 +94,7 @@ export async function storeWordsSettled(): Promise<void> {
 }
 
 /** Shows the stored settings with the pending ones on top. */
-function showSettings(): void {
+function applySettings(): void {
   shownSettings = Object.assign({}, storedSettings, ...pendingChanges);
   document.documentElement.dataset.captions = shownSettings.captionSize;
   for (const listener of listeners) listener();

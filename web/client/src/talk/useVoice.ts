@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'react';
-import { changeAccountSettings, useAccountSettings } from '../account/accountSettings';
+import { applyAndSaveSettings, useAccountSettings } from '../account/accountSettings';
 import { RPC_SPEECH_SET, type SpeechSet } from '../protocol';
 import type { Tutor } from './tutor';
 import type { TalkControls } from './useTalk';
@@ -17,7 +17,7 @@ export function useVoice({ callTutor }: TalkControls, { participant }: Tutor): [
   }, [participant, voice]);
   useSpeechRate(participant, speechRate, callTutor);
   // if it can't be stored, the button reverts by itself
-  const toggle = () => void changeAccountSettings({ voice: !voice }).catch(() => undefined);
+  const toggle = () => void applyAndSaveSettings({ voice: !voice }).catch(() => undefined);
   return [voice, toggle];
 }
 
