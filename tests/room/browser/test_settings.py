@@ -1,5 +1,6 @@
 """Settings take effect in a running conversation."""
 
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,21 @@ async def test_settings_take_effect_in_the_room(
     await expect(page.get_by_role("button", name="Voice off, Bodh is silent")).to_be_visible()
     await page.keyboard.press("/")
     await expect(box).not_to_be_focused()
+
+
+async def test_learner_downloads_their_data_and_sees_who_read_their_words(
+    fresh_page: Callable[..., Any], course: Course
+) -> None:
+    page = await fresh_page("Dalia of the data", course.modules[0])
+    await page.get_by_role("button", name="Settings").click()
+    panel = page.get_by_role("dialog", name="Settings")
+    await expect(panel.get_by_text("Nobody else has read your words.")).to_be_visible()
+    async with page.expect_download() as started:
+        await panel.get_by_role("link", name="Download my data").click()
+    download = await started.value
+    archive = zipfile.ZipFile(await download.path())
+    assert archive.testzip() is None
+    assert "Dalia of the data" in archive.read("index.html").decode()
 
 
 async def test_tutor_speaks_at_the_chosen_speed(

@@ -25,6 +25,7 @@ export type HeardTalk = Schemas['HeardTalk'];
 export type HeardSegment = Schemas['HeardSegment'];
 export type Highlight = Schemas['Highlight'];
 export type AccountSettings = Schemas['AccountSettings'];
+export type WordsRead = Schemas['WordsReadEntry'];
 export type SavedSettings = Schemas['SavedSettings'];
 export type OwnConsents = Schemas['OwnConsents'];
 export type SavedConsents = Schemas['SavedConsents'];
@@ -126,11 +127,14 @@ export const api = {
   consents: () => getJson<OwnConsents>('/api/me/consents'),
   setConsents: (agreed: Schemas['Agreed'][]) => sendJson<SavedConsents>('PUT', '/api/me/consents', { agreed }),
   people: (room: string, signal?: AbortSignal) => getJson<RoomPeople>(`/api/rooms/${encodeSegment(room)}/people`, signal),
+  reads: (signal?: AbortSignal) => getJson<Schemas['WordsReads']>('/api/me/reads', signal),
   changeLesson: (room: string, lessonId: string) =>
     postJson<Schemas['LessonChanged']>(`/api/rooms/${encodeSegment(room)}/lesson`, { lessonId }),
 };
 
 const queryEntry = ([name, value]: [string, unknown]) => [name, String(value)];
+
+export const exportPath = '/api/me/export';
 
 export function transcriptPath(sessionId: string, form: TranscriptForm): string {
   return `/api/sessions/${encodeSegment(sessionId)}/transcript?format=${form}`;

@@ -122,6 +122,27 @@ export const texts = {
     theme: 'Theme',
     themes: { light: 'Light', dark: 'Dark', system: 'System' },
   },
+  ownData: {
+    title: 'Your data',
+    download: 'Download my data',
+    downloadNote:
+      'Everything Bodh holds about you, and every transcript that you may read. Open index.html in the archive to read or print it.',
+    reads: 'Who has read your words',
+    noReads: 'Nobody else has read your words.',
+    operator: 'The operator of this server',
+    deletedReader: 'Somebody whose account was deleted',
+    reader: (name: string, role: string) => `${name} (${role})`,
+    roles: { admin: 'admin', teacher: 'teacher', learner: 'learner' },
+    routes: {
+      transcript: 'read a transcript',
+      search: 'found them in a search',
+      export: 'exported them',
+    },
+    readAt: (day: string, clock: string) => `${day}, ${clock}.`,
+    session: (title: string | null, day: string) =>
+      title === null ? `Conversation of ${day}.` : `Conversation of ${day}: ${title}.`,
+    noSession: 'The conversation has been deleted.',
+  },
   error: {
     reasons: {
       livekit_token_failed: {

@@ -12,6 +12,7 @@ import type {
   SignInOptions,
   Transcript,
   TranscriptSegment,
+  WordsRead,
 } from '../src/api';
 
 export const courseId = '00000000-0000-4000-8000-000000000001';
@@ -254,6 +255,28 @@ export const consents = (given: boolean, remote: boolean): OwnConsents => ({
 export const consentsPath = '/api/me/consents';
 export const modulePagePath = `/api/v2/course/${courseId}/module/${moduleId}`;
 export const peoplePath = `/api/rooms/${modulePage.roomName}/people`;
+
+const reads: WordsRead[] = [
+  {
+    at: '2026-03-06T09:12:00Z',
+    readerRole: 'teacher',
+    readerName: 'Ms Okafor',
+    route: 'transcript',
+    sessionId,
+    sessionStartedAt: sessionStart,
+    moduleTitle: 'Learning from error',
+  },
+  {
+    at: '2026-03-06T08:40:00Z',
+    readerRole: 'operator',
+    readerName: null,
+    route: 'export',
+    sessionId: null,
+    sessionStartedAt: null,
+    moduleTitle: null,
+  },
+];
+
 const me: Me = { id: modulePage.userId, name: 'Amina', role: 'learner', tenant: 'default' };
 
 const signInOptions: SignInOptions = { provider: false, byName: true, returnTo: '/' };
@@ -264,6 +287,7 @@ const knownAnswers: Record<string, (url: URL) => unknown> = {
   '/api/me/settings': () => savedSettings,
   [consentsPath]: () => consents(true, false),
   [peoplePath]: () => ({ isPrivate: false, names: [] }),
+  '/api/me/reads': () => ({ reads }),
   '/api/me/transcripts': (url) => ({ talks: heardTalks, hits: url.searchParams.get('q') ? searchHits : [] }),
   '/api/courses': () => ({ courses: [course, { ...course, id: 'other', title: 'Statistics, gently' }] }),
   [`/api/courses/${courseId}`]: () => course,

@@ -4,6 +4,7 @@ import { explainFailure } from '../failures';
 import { Dialog } from '../parts/Dialog';
 import { openPage } from '../router';
 import { texts } from '../texts';
+import { OwnData } from './OwnData';
 import { PrivacySection } from './PrivacySection';
 import { applyAndSaveSettings, forgetAccountSettings, useAccountSettings } from './accountSettings';
 import { forgetConsents } from './consents';
@@ -66,6 +67,7 @@ export function SettingsPanel({ onClose }: { onClose: () => void }) {
           onChoose={(theme) => choose({ theme })}
         />
       </section>
+      <OwnData />
       <p className="trouble" role="alert">
         {trouble}
       </p>
