@@ -10,7 +10,7 @@ from scripts.processes import supervisor_environment
 from settings import Settings
 
 # when a text changes, change consent_version in prompts/consents.md too: everybody is asked again
-TEXTS = {"2026-11": "4ef608521ca76f0e"}
+TEXTS = {"2026-11": "2b52a8406d65bb39"}
 
 PROVIDERS = {
     "stt_base_url": "https://stt.example.org/v1",

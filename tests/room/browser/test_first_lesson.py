@@ -43,7 +43,7 @@ async def test_a_first_lesson_from_sign_in_to_transcript_export(
     await page.get_by_role("button", name="Sign in").click()
     await page.get_by_role("link", name="Start the first lesson").click()
     await expect(page.get_by_text("Everything stays on this server.")).to_be_visible()
-    await page.get_by_role("button", name="Agree, and keep a transcript").click()
+    await page.get_by_role("button", name="Agree and keep a transcript").click()
     await expect(page.get_by_text("We can hear you")).to_be_visible()
     await page.get_by_role("button", name="Start talking").click()
     await expect(page.locator(".turn.bodh").first).to_contain_text("Beatriz of the first lesson")

@@ -39,7 +39,7 @@ async def test_withdrawn_consent_ends_the_conversation_and_is_asked_for_again(
     await panel.get_by_role("button", name="Withdraw consent").click()
     await expect(panel.get_by_label("Store what I say")).not_to_be_checked()
     await page.keyboard.press("Escape")
-    nothing_stored = page.get_by_role("button", name="Agree, but keep no transcript")
+    nothing_stored = page.get_by_role("button", name="Agree without a transcript")
     await nothing_stored.click()
     await expect(page.get_by_role("button", name="Start talking")).to_be_visible()
     await expect(page.get_by_label("Store what I say")).not_to_be_checked()

@@ -107,13 +107,13 @@ export const texts = {
     store: 'Store what I say',
     agreed: (day: string) => `You agreed to talk with Bodh on ${day}.`,
     withdraw: 'Withdraw consent',
-    withdrawNote: 'This ends a running conversation and stops storing. You can agree again at any time.',
+    withdrawNote: 'Any conversation you are in ends, and nothing new is stored. You can agree again at any time.',
     voices: 'Bodh’s voice',
     voice: 'Voice on',
     rate: 'Speaking speed',
     rates: (rate: number) => (rate === 1 ? 'Normal' : `${rate}×`),
     storeLater:
-      'Saved, but the tutor in your running conversation can’t read it yet. Until it can, it follows your earlier choice.',
+      'Saved, but the conversation you are in still follows your earlier choice. It will switch as soon as it can.',
     reading: 'Reading and typing',
     captions: 'Text size in conversations',
     sizes: { small: 'Small', normal: 'Normal', large: 'Large', largest: 'Largest' },
@@ -126,7 +126,7 @@ export const texts = {
     title: 'Your data',
     download: 'Download my data',
     downloadNote:
-      'Everything Bodh holds about you, and every transcript that you may read. Open index.html in the archive to read or print it.',
+      'Everything Bodh has stored about you, and every transcript you can read. Open index.html in the downloaded ZIP file to read or print it.',
     reads: 'Who has read your words',
     noReads: 'Nobody else has read your words.',
     operator: 'The operator of this server',
@@ -135,8 +135,8 @@ export const texts = {
     roles: { admin: 'admin', teacher: 'teacher', learner: 'learner' },
     routes: {
       transcript: 'read a transcript',
-      search: 'found them in a search',
-      export: 'exported them',
+      search: 'found your words in a search',
+      export: 'exported your words',
     },
     readAt: (day: string, clock: string) => `${day}, ${clock}.`,
     session: (title: string | null, day: string) =>
@@ -167,7 +167,7 @@ export const texts = {
     forbidden: 'You don’t have access to this.',
     removed: 'Your teacher has removed you from this session. You can still read the lesson.',
     notFound: 'This no longer exists.',
-    consent: 'Read what Bodh does with what you say, and agree, before you start.',
+    consent: 'Before you start, read what happens with what you say, and choose whether to agree.',
     guardian: 'A parent or guardian has to agree before you can start. Ask your teacher.',
     changed: 'This has changed in the meantime. Try again.',
     tooMany: 'Too many attempts. Wait a minute, then try again.',
@@ -225,15 +225,15 @@ export const texts = {
     lead: 'Please read this. We ask again only if something changes.',
     titles: {
       tutor: 'Your tutor is a program',
-      provider: 'Other companies take part',
-      transcript: 'Your choice: a transcript',
+      provider: 'Other companies are involved',
+      transcript: 'Your choice: keep a transcript?',
     },
-    store: 'Agree, and keep a transcript',
-    storeNothing: 'Agree, but keep no transcript',
+    store: 'Agree and keep a transcript',
+    storeNothing: 'Agree without a transcript',
   },
   guardian: {
     title: 'Ask a parent or guardian',
-    lead: 'Your school needs the consent of a parent or guardian before you can talk with Bodh. Please ask your teacher.',
+    lead: 'A parent or guardian has to agree before you can talk with Bodh. Please ask your teacher how.',
     again: 'Check again',
     note: 'You can read every lesson in the meantime.',
   },
@@ -250,11 +250,11 @@ export const texts = {
     shared: 'Classmates in this room hear and read everything you and Bodh say.',
     before: (names: readonly string[]) =>
       names.length === 0
-        ? 'Nobody else is in this room. Classmates can join, and then hear and read everything.'
-        : `${listed(names)} ${names.length === 1 ? 'is' : 'are'} in this room. Everyone in it hears and reads everything you and Bodh say.`,
-    alone: 'Only you and Bodh are here. Classmates can join, and then hear and read everything.',
+        ? 'Nobody else is in this room. Classmates who join will hear and read everything you and Bodh say.'
+        : `${listed(names)} ${names.length === 1 ? 'is' : 'are'} in this room. Everyone in this room hears and reads everything you and Bodh say.`,
+    alone: 'Only you and Bodh are here. Classmates who join will hear and read everything you and Bodh say.',
     here: (names: readonly string[]) =>
-      `${listed(names)} ${names.length === 1 ? 'is' : 'are'} here. Everyone in the room hears and reads everything.`,
+      `${listed(names)} ${names.length === 1 ? 'is' : 'are'} here. Everyone in this room hears and reads everything you and Bodh say.`,
     choose: 'Talk in a private room',
   },
   refused: {
@@ -301,7 +301,7 @@ export const texts = {
     waiting: (passage: number, topic: string) =>
       `While you wait: read passage ${passage}, or say what you remember about ${topic}.`,
     failing: 'What you say can’t be stored right now. You can keep talking.',
-    held: 'What you say isn’t stored yet, because the database can’t be reached. It is lost if Bodh stops before then.',
+    held: 'What you say can’t be stored yet. You can keep talking: Bodh holds on to it and keeps trying. If Bodh stops first, it is lost.',
     silent: 'Your browser is blocking the sound.',
     hear: 'Turn on sound',
     typedLost: 'Not sent. Your text is still in the box.',
@@ -309,7 +309,7 @@ export const texts = {
     refused: {
       turn: 'Your message was too long, or you sent too many at once. Wait a moment, then send it again.',
       floor: 'Somebody else is waiting for Bodh. Pause for a moment, then ask again.',
-      microphone: 'Your microphone has changed too often, so it is off. Reload the page.',
+      microphone: 'Your microphone was switched too often, so Bodh can’t hear it now. Reload the page to use it again.',
     },
   },
   talk: {

@@ -209,22 +209,22 @@ const settings: AccountSettings = {
 export const savedSettings: SavedSettings = { ...settings, storeWordsFrom: 'now' };
 
 const transcriptText = [
-  'Bodh keeps a transcript of what you say and of its answers. Audio is never stored.',
-  'You can search the transcript, and Bodh can pick up where you left off.',
+  'Bodh keeps a transcript of what you say and type, and of its answers. Sound is never stored.',
+  'You can read and search the transcript, and Bodh can pick up where you left off.',
   'Your teachers can read it, and so can classmates who were in the room.',
-  'You can turn this off, and erase what you said, at any time.',
+  'You can turn this off at any time, and you can erase what you said.',
 ].join('\n');
 const tutorText = [
   'Bodh is a computer program, not a person, and it can be wrong.',
   'It listens while your microphone is on, and reads what you type.',
-  'It keeps your name and your progress, so that it can continue where you left off.',
-  'In a room with classmates, they hear and read everything that you and Bodh say.',
+  'It remembers your name and your progress, so that you can continue where you left off.',
+  'Classmates in the same room hear and read everything that you and Bodh say.',
 ].join('\n');
 const providerText = [
-  'Part of the work is done on servers of other companies:',
-  'speech.example.com receives the sound of your voice, and turns it into text.',
-  'models.example.org receives what you say and type, your name and your lesson, and writes Bodh’s answers.',
-  'speech.example.com receives the text of Bodh’s answers, and reads it aloud.',
+  'Bodh uses servers of other companies:',
+  'speech.example.com receives the sound of your voice and turns it into text.',
+  'models.example.org receives what you say and type, your name and your lesson. It writes Bodh’s answers.',
+  'speech.example.com receives the text of Bodh’s answers and reads it aloud.',
 ].join('\n');
 
 const makeConsent = (kind: OwnConsents['consents'][number]['kind'], text: string, givenAt: string | null) => ({
