@@ -10,6 +10,7 @@ import pytest
 import prompts
 from prompts import PromptError, read_texts, render
 from protocol import SessionType
+from settings import ModelKind
 
 ROOT = Path(__file__).parents[2]
 GREETINGS = ("course_welcome", "course_welcome_back", "lesson_welcome", "lesson_welcome_back")
@@ -81,12 +82,13 @@ def test_texts_of_a_file_are_read_by_their_headings(tmp_path: Path) -> None:
 
 def test_every_text_is_used_and_every_used_text_exists() -> None:
     used = {name for path in sources() for name in used_texts(ast.parse(path.read_text()))}
-    assert sorted(used | set(get_args(SessionType))) == prompts.text_names()
+    used |= {*get_args(SessionType), *(f"consent_provider_{kind}" for kind in get_args(ModelKind))}
+    assert sorted(used) == prompts.text_names()
 
 
 def sources() -> Iterator[Path]:
     """The modules that use the texts."""
-    for folder in ("agent", "tools"):
+    for folder in ("agent", "db", "tools"):
         yield from (ROOT / folder).rglob("*.py")
 
 
