@@ -1,5 +1,7 @@
 import { useState, type FormEvent } from 'react';
 import { api, ApiError } from '../api';
+import { forgetAccountSettings } from '../account/accountSettings';
+import { forgetConsents } from '../account/consents';
 import { explainFailure } from '../failures';
 import type { Role } from '../protocol';
 import { openPage } from '../router';
@@ -22,6 +24,8 @@ export function NameForm({ returnTo }: { returnTo: string }) {
     setTrouble('');
     try {
       await api.signIn(name.trim(), role);
+      forgetAccountSettings(); // somebody else may have been signed out here
+      forgetConsents();
       openPage(returnTo);
     } catch (error) {
       setTrouble(explainRefusal(error));

@@ -100,6 +100,7 @@ export class Connection {
       await joining;
       this.changeStatus({ phase: 'live', trouble: texts.muted });
     } catch (error) {
+      if (!this.wanted) return;
       await this.leave();
       this.changeStatus({ trouble: explainConnectionError(error) });
     }
@@ -201,12 +202,13 @@ export class Connection {
 
   /** Asks the token server why: a teacher removed the user, an operator blocked them, or neither. */
   private async explainRemoval(): Promise<void> {
+    let trouble: string = texts.ended;
     try {
       await this.getToken();
-      this.changeStatus({ trouble: texts.ended });
     } catch (error) {
-      this.changeStatus({ trouble: explainConnectionError(error) });
+      trouble = explainConnectionError(error);
     }
+    if (!this.wanted) this.changeStatus({ trouble }); // else the user has started again
   }
 
   private readonly permissionsChanged = () => {

@@ -1,6 +1,7 @@
 /** Who else is in the room while the learner is there. */
 import { useRemoteParticipants } from '@livekit/components-react';
 import { RoomEvent, type Room } from 'livekit-client';
+import { texts } from '../texts';
 
 /** The names of the people in the room, without the learner and the tutor. */
 export function useCompany(room: Room): string[] {
@@ -8,5 +9,5 @@ export function useCompany(room: Room): string[] {
     room,
     updateOnlyOn: [RoomEvent.ParticipantConnected, RoomEvent.ParticipantDisconnected, RoomEvent.ParticipantNameChanged],
   });
-  return participants.filter((one) => !one.isAgent).map((one) => one.name ?? '');
+  return participants.filter((one) => !one.isAgent).map((one) => one.name || texts.talk.someone);
 }
