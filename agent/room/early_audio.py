@@ -4,11 +4,13 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import partial
 
 from livekit import rtc
 from livekit.agents import utils
 
 from agent.room.open_streams import OpenStreams
+from agent.room.rates import Rates
 from agent.room.tasks import Tasks
 
 TOPIC = "lk.agent.pre-connect-audio-buffer"  # LiveKit's
@@ -37,8 +39,9 @@ class EarlyAudio:
     Create it before the room connects, and close it with `aclose`.
     """
 
-    def __init__(self, room: rtc.Room) -> None:
+    def __init__(self, room: rtc.Room, rates: Rates) -> None:
         self._room = room
+        self._rates = rates
         self._tasks = Tasks("early_audio")
         self._streams = OpenStreams(self._tasks)
         self._arrived: dict[str, _Arrived] = {}  # by sender: the newest that nobody waited for
@@ -67,7 +70,11 @@ class EarlyAudio:
         await self._tasks.close()
 
     def _on_stream(self, reader: rtc.ByteStreamReader, sender: str) -> None:
-        self._streams.start_reading(reader, sender, lambda: self._receive_audio(reader, sender))
+        if self._rates.allow(sender, "early_audio"):
+            read = partial(self._receive_audio, reader, sender)
+            self._streams.start_reading(reader, sender, read)
+        else:
+            reader.close()
 
     async def _receive_audio(self, reader: rtc.ByteStreamReader, sender: str) -> None:
         track_sid = (reader.info.attributes or {}).get("trackId", "")

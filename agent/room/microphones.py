@@ -59,7 +59,7 @@ class Microphones:
         self._microphones: dict[str, _Microphone] = {}
         self._ended = False
         self._tasks: set[asyncio.Task[None]] = set()
-        self._early = EarlyAudio(room)
+        self._early = EarlyAudio(room, limits.rates)
         room.on("track_subscribed", self._on_track_subscribed)
         room.on("track_unsubscribed", self._on_track_unsubscribed)
         room.on("track_muted", self._on_muted)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["turn", "lesson", "again", "speech", "microphone", "refusal"]
+Kind = Literal["turn", "lesson", "again", "speech", "microphone", "early_audio", "refusal"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ RATES: dict[Kind, Rate] = {
     "again": Rate(3, 2.0),
     "speech": Rate(10, 1.0),
     "microphone": Rate(6, 5.0),
+    "early_audio": Rate(6, 5.0),
     "refusal": Rate(2, 2.0),
 }
 PRUNE_ABOVE = 256  # entries
