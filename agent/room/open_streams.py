@@ -29,14 +29,22 @@ class OpenStreams:
         return next(reversed(self._open.get(sender, [])), None)
 
     def start_reading(
-        self, reader: Reader, sender: str, read: Callable[[], Awaitable[None]]
+        self,
+        reader: Reader,
+        sender: str,
+        read: Callable[[], Awaitable[None]],
+        *,
+        on_unfinished: Callable[[], None] | None = None,
     ) -> bool:
-        """Starts to read a stream. Closes it and returns False if its sender has too many open."""
+        """Starts to read a stream. Closes it and returns False if its sender has too many open.
+
+        Calls `on_unfinished` if the stream does not end in time, or is larger than the room allows.
+        """
         mine = self._open.setdefault(sender, [])
         if len(mine) >= AT_ONCE:
             reader.close()
             return False
-        reading = self._tasks.spawn(_read_in_time(reader, read))
+        reading = self._tasks.spawn(_read_in_time(reader, read, on_unfinished))
         mine.append(reading)
         reading.add_done_callback(partial(self._forget_reading, sender))
         reading.add_done_callback(lambda _: reader.close())  # also if it was cancelled unstarted
@@ -53,11 +61,14 @@ class OpenStreams:
             del self._open[sender]
 
 
-async def _read_in_time(reader: Reader, read: Callable[[], Awaitable[None]]) -> None:
+async def _read_in_time(
+    reader: Reader, read: Callable[[], Awaitable[None]], on_unfinished: Callable[[], None] | None
+) -> None:
     try:
         async with asyncio.timeout(TIMEOUT_S):
             await read()
     except (TimeoutError, rtc.StreamError):
-        return  # never finished, or larger than the room allows
+        if on_unfinished is not None:
+            on_unfinished()
     finally:
         reader.close()

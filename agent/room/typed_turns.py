@@ -40,10 +40,10 @@ class TypedTurns:
             self._refuse_turn(reader, identity)
             return
         before = self._streams.newest(identity)
-        if not self._streams.start_reading(
-            reader, identity, partial(self._read_turn, reader, identity, before)
-        ):
-            self._refuse_turn(reader, identity)
+        refuse = partial(self._refuse_turn, reader, identity)
+        read = partial(self._read_turn, reader, identity, before)
+        if not self._streams.start_reading(reader, identity, read, on_unfinished=refuse):
+            refuse()
 
     def drop_unfinished(self, identity: str) -> None:
         self._streams.close_streams_of(identity)

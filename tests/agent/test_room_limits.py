@@ -147,7 +147,7 @@ async def enter(media: MediaServer, name: str, identity: str, room: rtc.Room) ->
 async def classroom(media: MediaServer) -> AsyncIterator[Classroom]:
     agent, amina, mallory = rtc.Room(), rtc.Room(), rtc.Room()
     name, recorded, limits = uuid4().hex, Recorded(), Limits(agent)
-    events, early = RoomEvents(agent, limits, recorded), EarlyAudio(agent)
+    events, early = RoomEvents(agent, limits, recorded), EarlyAudio(agent, limits.rates)
     room = Classroom(agent, amina, mallory, limits, early, events, recorded)
     mallory.on("data_received", lambda packet: room.messages.append(json.loads(packet.data)))
     url = f"http://127.0.0.1:{media.port}"
@@ -207,6 +207,16 @@ async def test_early_audio_that_is_too_long_or_of_no_use_is_dropped(
     assert classroom.early._arrived[MALLORY].track_sid == "TR_2"
 
 
+async def test_no_more_early_audio_is_decoded_than_a_page_sends(classroom: Classroom) -> None:
+    tracks = [f"TR_{number}" for number in range(RATES["early_audio"].burst + 1)]
+    for track in tracks:
+        await classroom.send_early_audio(classroom.mallory, track, bytes(2 * RATE))
+    await classroom.type("sent after the audio")
+    await until(lambda: classroom.recorded.typed, "the turn")
+    await until(lambda: not classroom.early._streams._open, "the end of what was accepted")
+    assert classroom.early._arrived[MALLORY].track_sid == tracks[-2]
+
+
 async def test_too_many_typed_turns_are_refused_with_their_id(classroom: Classroom) -> None:
     sent = [await classroom.type(f"turn {number}") for number in range(RATES["turn"].burst + 5)]
     await until(classroom.refused, "a refusal")
@@ -241,7 +251,7 @@ async def test_few_streams_of_one_sender_are_open_and_end_when_they_leave(
     assert classroom.agent._text_stream_readers == {}
 
 
-async def test_unfinished_streams_end_after_a_while(
+async def test_unfinished_streams_end_after_a_while_and_their_sender_is_told(
     classroom: Classroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("agent.room.open_streams.TIMEOUT_S", 0.3)
@@ -249,6 +259,7 @@ async def test_unfinished_streams_end_after_a_while(
         await classroom.open_stream()
     await until(lambda: classroom.open_streams() > 0, "open streams")
     await until(lambda: classroom.open_streams() == 0, "closed streams")
+    await until(classroom.refused, "a refusal")
     await classroom.type("finished")
     await until(lambda: classroom.recorded.typed, "a whole turn")
 
