@@ -50,7 +50,7 @@ class Conversation:
 
 
 class Conversations:
-    """The only way to store what was said: first in the journal, then in memory.
+    """The only way to store what was said: in the journal, and in memory.
 
     A learner's context holds their own conversation. Of the others it holds what was said in
     their presence, unless the other does not store their words. Nothing that is erased comes back.
@@ -62,6 +62,7 @@ class Conversations:
         self._of: dict[str, Conversation] = {}  # by identity: accounts may not be known yet
         self._erased_at: dict[UUID, datetime] = {}
         self._erased_ids: set[str] = set()
+        self._taken_over: set[str] = set()  # ids of the segments that previous agents left
 
     def conversation_of(self, identity: str) -> Conversation:
         return self._of.setdefault(identity, Conversation())
@@ -114,6 +115,7 @@ class Conversations:
     def take_over(self, earlier: EarlierTurns) -> None:
         """Takes over what the previous agents left."""
         for segment in earlier.known_segments():
+            self._taken_over.add(segment.id)
             owner = earlier.owner_of(segment)
             if owner is not None:
                 one = Said(
@@ -209,8 +211,9 @@ class Conversations:
     def _is_shared(self, one: Said) -> bool:
         """Whether classmates may be answered from it: only words that their owner stores."""
         owner = self._roster.get(one.owner)
-        # an owner who left before this agent came: their words were read from stored rows
-        return owner is None or owner.store_words is True
+        if owner is None:  # not seen by this agent: words taken over were read from stored rows
+            return one.id in self._taken_over
+        return owner.store_words is True
 
 
 def _message_group(one: Said) -> tuple[str, str | None]:

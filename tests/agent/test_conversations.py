@@ -133,6 +133,18 @@ async def test_words_that_are_not_stored_never_reach_a_classmate(
         assert answer[:40] not in sent(provider)
 
 
+async def test_words_of_somebody_who_is_no_learner_of_the_room_never_reach_a_classmate(
+    school: School, provider: Provider
+) -> None:
+    async with school.agent(Remote(provider, school.settings)) as classroom:
+        stranger, tomas = await school.arrives("Stranger"), await school.arrives("Tomas")
+        await school.ask(stranger, f"{PLANTED}, what is a vector?")
+        classroom.roster.remove(stranger)
+        provider.requests.clear()
+        await school.ask(tomas, "what is a label")
+        assert PLANTED not in sent(provider)
+
+
 async def test_latecomer_knows_nothing_that_was_said_before(
     school: School, provider: Provider
 ) -> None:
