@@ -10,6 +10,7 @@ from tools.desk import Desk
 from tools.phrasing import join_with_and
 
 QUERY_CHARS = 400
+REMARK_CHARS = 400  # of what a classmate said: nobody may fill another learner's prompt
 
 
 async def find_passages(desk: Desk, question: str, limit: int) -> list[PassageHit]:
@@ -52,7 +53,7 @@ def _passage_text(hit: PassageHit) -> str:
 
 
 def _remark_line(name: str, words: str) -> str:
-    return f"{_one_safe_line(name)}: {_one_safe_line(words)}"
+    return f"{_one_safe_line(name)}: {_one_safe_line(words[:REMARK_CHARS])}"
 
 
 def _one_safe_line(text: str) -> str:

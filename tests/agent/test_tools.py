@@ -10,7 +10,7 @@ from courses.library import PassageHit
 from courses.memory import MemoryLibrary
 from courses.one_line import is_one_line
 from courses.progress import Visit
-from tests.agent.desk_parts import AMINA, CLOSED, NOW, Seat, open_desk, sample_tree
+from tests.agent.desk_parts import AMINA, CLOSED, NOW, Seat, open_desk, open_seat, sample_tree
 from tools import build_tools, lessons, pace, quiz
 from tools.desk import Asker, Desk
 from tools.greeting import greeting_text
@@ -247,6 +247,13 @@ async def test_passage_cannot_contain_the_mark_of_another() -> None:
     assert "[[4.2]]" not in text
     assert "[[1, 2], [3, 4]]" in text
     assert "[[1.1]] (Fruit)" in text
+
+
+async def test_a_classmate_cannot_fill_the_prompt() -> None:
+    desk, seat = await open_seat()
+    before = len(await grounding_text(desk, []))
+    seat.overheard = tuple(("Eve", "very " * 800) for _ in range(20))
+    assert len(await grounding_text(desk, [])) < before + 10_000
 
 
 async def test_each_prompt_has_a_fence_of_its_own() -> None:
