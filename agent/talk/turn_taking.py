@@ -14,6 +14,7 @@ class TurnTaking:
         self._spoken_to: dict[str, deque[float]] = {}  # identity -> when, in the window
 
     def note_speech_to(self, identity: str) -> None:
+        self._count(identity)  # drops old times
         self._spoken_to.setdefault(identity, deque()).append(self._clock())
 
     def gives_way(self, identity: str, *, to: str) -> bool:

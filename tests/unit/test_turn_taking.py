@@ -38,6 +38,15 @@ def test_learners_who_take_turns_do_not_give_way(turns: TurnTaking) -> None:
             assert not turns.gives_way("tomas", to="amina")
 
 
+def test_a_long_talk_with_one_learner_is_kept_for_the_window_only(
+    turns: TurnTaking, clock: Clock
+) -> None:
+    for _ in range(100):
+        turns.note_speech_to("amina")
+        clock.now += WINDOW_S / 10
+    assert len(turns._spoken_to["amina"]) <= 11
+
+
 def test_a_long_talk_is_forgotten_after_a_while(turns: TurnTaking, clock: Clock) -> None:
     for _ in range(100):
         turns.note_speech_to("mallory")
