@@ -12,7 +12,7 @@ RefusedKind = Literal["turn", "floor", "microphone"]
 class Refused(Wire):
     """`refused`, agent to the sender.
 
-    turn        a typed turn that was too long, or one of too many
+    turn        a typed turn that was too long, did not arrive whole, or was one of too many
     floor       they spoke for long while somebody else waited: what they say until they pause is
                 in the transcript, but the tutor does not answer it
     microphone  a microphone was published too often, and is not heard

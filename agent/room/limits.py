@@ -10,7 +10,7 @@ from agent.room.tasks import Tasks
 ERRORS: dict[protocol.RefusedKind, str] = {
     "turn": "This was too long, or you sent too much at once. Wait a moment, then send it again.",
     "floor": "Somebody else is waiting for the tutor. Pause for a moment, then ask again.",
-    "microphone": "Your microphone was switched too often, so Bodh can’t hear it now. Reload the page.",
+    "microphone": "Your microphone was switched too often, so it is off. Reload the page.",
 }
 
 
