@@ -77,9 +77,13 @@ async def record_reads(
     )
 
 
-async def delete_old_reads(db: Connection, tenant_id: UUID, before: datetime) -> int:
+async def delete_old_reads(db: Connection, tenant_id: UUID, before: datetime, limit: int) -> int:
     status = await db.execute(
-        "delete from access_log where tenant_id = $1 and at < $2", tenant_id, before
+        """delete from access_log where tenant_id = $1 and id in (
+             select id from access_log where tenant_id = $1 and at < $2 limit $3)""",
+        tenant_id,
+        before,
+        limit,
     )
     return int(status.split()[-1])
 

@@ -132,19 +132,28 @@ async def list_inactive_learners(
 
 
 async def delete_words_of_sessions(
-    db: Connection, tenant_id: UUID, session_ids: Sequence[UUID]
+    db: Connection, tenant_id: UUID, session_ids: Sequence[UUID], limit: int
 ) -> int:
     status = await db.execute(
-        "delete from transcript_segments where tenant_id = $1 and session_id = any($2)",
+        """delete from transcript_segments where tenant_id = $1 and (session_id, id) in (
+             select session_id, id from transcript_segments
+             where tenant_id = $1 and session_id = any($2) limit $3)""",
         tenant_id,
         session_ids,
+        limit,
     )
     return int(status.split()[-1])
 
 
-async def delete_old_dead_letters(db: Connection, tenant_id: UUID, before: datetime) -> int:
+async def delete_old_dead_letters(
+    db: Connection, tenant_id: UUID, before: datetime, limit: int
+) -> int:
     status = await db.execute(
-        "delete from dead_letters where tenant_id = $1 and created_at < $2", tenant_id, before
+        """delete from dead_letters where tenant_id = $1 and id in (
+             select id from dead_letters where tenant_id = $1 and created_at < $2 limit $3)""",
+        tenant_id,
+        before,
+        limit,
     )
     return int(status.split()[-1])
 

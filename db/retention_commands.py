@@ -16,7 +16,7 @@ from db.retention import (
     update_days,
 )
 from db.tenants import Tenant, list_tenants
-from settings import Settings
+from settings import MOST_DAYS, Settings
 
 REMOVALS = 10  # of each tenant
 
@@ -56,6 +56,8 @@ def _parse_rule(change: str) -> tuple[RetentionKind, int | None]:
     kind, _, days = change.partition("=")
     if kind not in KINDS or not (days.isdecimal() or days == "default"):
         raise RetentionError(f"{change} is not a rule: write {'|'.join(KINDS)}=DAYS, or =default")
+    if days.isdecimal() and int(days) > MOST_DAYS:
+        raise RetentionError(f"{change} is too long: at most {MOST_DAYS} days, or 0 for forever")
     return kind, int(days) if days.isdecimal() else None
 
 

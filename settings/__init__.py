@@ -1,6 +1,7 @@
 """Settings from the environment: read once at an entry point and passed down."""
 
 from settings.development import ensure_development_secrets as ensure_development_secrets
+from settings.environment import MOST_DAYS as MOST_DAYS
 from settings.environment import ModelKind as ModelKind
 from settings.environment import RoomScope as RoomScope
 from settings.environment import Settings as Settings

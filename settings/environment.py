@@ -23,6 +23,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_MODEL = "gpt-4.1-mini"
+MOST_DAYS = 36_500  # a hundred years
 
 
 def _read_bare_seconds(value: Any) -> Any:
@@ -39,6 +40,7 @@ Duration = Annotated[timedelta, BeforeValidator(_read_bare_seconds)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
+Days = Annotated[int, Field(ge=0, le=MOST_DAYS)]
 RoomScope = Literal["module", "learner", "choice"]
 ModelKind = Literal["stt", "llm", "tts"]
 SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days=1)
@@ -81,11 +83,11 @@ class Settings(BaseSettings):
     database_pool_size: Count = 10
 
     # how long things are kept, in days; 0 keeps them forever
-    retention_transcripts_days: int = Field(395, ge=0)
-    retention_sessions_days: int = Field(730, ge=0)
-    retention_accounts_days: int = Field(1095, ge=0)
-    retention_dead_letters_days: int = Field(30, ge=0)
-    retention_access_log_days: int = Field(395, ge=0)
+    retention_transcripts_days: Days = 395
+    retention_sessions_days: Days = 730
+    retention_accounts_days: Days = 1095
+    retention_dead_letters_days: Days = 30
+    retention_access_log_days: Days = 395
 
     # stored objects
     storage_url: str = ""

@@ -213,10 +213,21 @@ async def test_more_than_a_batch_is_removed_in_one_night(
     school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("jobs.retention.BATCH", 2)
+    monkeypatch.setattr("jobs.retention.ROWS", 1)
+    await school.add_account("Reader", 1, role="teacher")
     for days in range(21, 26):
         await school.add_session(days)
+        await school.add_dead_letter(days)
+        await school.add_read(days)
     await school.run_job()
-    assert await school.column("select id from sessions") == []
+    left = await school.column(
+        "select id from sessions union all select session_id from transcript_segments"
+        " union all select id from dead_letters union all select id from access_log"
+    )
+    assert left == []
+    assert {one.kind: one.removed for one in await school.removals()} == {
+        "transcripts": 10, "sessions": 5, "dead_letters": 5, "access_log": 5,
+    }  # fmt: skip
 
 
 async def test_nightly_job_is_queued_for_every_tenant(
@@ -257,7 +268,11 @@ async def test_command_shows_what_the_next_night_removes_and_sets_a_rule(
         "retention", "--tenant", "default", "--set", "accounts=default"
     )
     assert lines_of(output)["accounts"] == "kept 1095 days, 0 to be removed"
-    for wrong in (["--tenant", "default", "--set", "words=3"], ["--set", "accounts=3"]):
+    for wrong in (
+        ["--tenant", "default", "--set", "words=3"],
+        ["--tenant", "default", "--set", "accounts=36501"],
+        ["--set", "accounts=3"],
+    ):
         code, output = await host.run_command("retention", *wrong)
         assert code == 1
 
