@@ -59,11 +59,12 @@ class _SignIn:
 
 
 async def _update_account(db: Connection, tenant_id: UUID, sign_in: _SignIn) -> Account | None:
-    """Writes only if something changed: this runs at every request with a bearer token."""
+    """Writes only for a new token: this runs at every request with a bearer token."""
     values = (sign_in.name, sign_in.role, sign_in.email, sign_in.issued_at)
     current = await db.fetchval(
         """select name = $3 and role = coalesce(given_role, $4)
                   and email is not distinct from coalesce($5, email)
+                  and claims_at is not distinct from coalesce($6, claims_at)
                   or coalesce(claims_at > $6, false)
            from accounts where tenant_id = $1 and subject = $2""",
         tenant_id,

@@ -45,6 +45,14 @@ async def test_older_token_restores_no_role_that_was_taken_away(
     assert (await sign_in(db, tenant_id, "teacher", issued_at=at(9))).role == "teacher"
 
 
+async def test_newer_token_that_changes_nothing_still_outdates_older_ones(
+    db: Connection, tenant_id: UUID
+) -> None:
+    await sign_in(db, tenant_id, "learner", issued_at=at(0))
+    await sign_in(db, tenant_id, "learner", issued_at=at(9))
+    assert (await sign_in(db, tenant_id, "admin", issued_at=at(5))).role == "learner"
+
+
 async def test_name_and_address_follow_the_sign_in(db: Connection, tenant_id: UUID) -> None:
     first = await sign_in(db, tenant_id, email=EMAIL)
     second = await sign_in(db, tenant_id, name="Amina K", email="new@school.example")
