@@ -34,6 +34,7 @@ class SegmentHit:
     session_started_at: datetime
     id: str
     account_id: UUID | None
+    to_account_id: UUID | None  # the learner whom the tutor spoke to
     name: str
     role: Literal["learner", "tutor"]
     text: str
@@ -120,9 +121,9 @@ async def search_heard_segments(
     """The first MOST_HITS matches of a web-style query, in spoken order."""
     rows = await db.fetch(
         """with q as (select websearch_to_tsquery('english', $6) as words), found as (
-             select s.session_id, x.started_at as session_started_at, s.id, s.account_id, s.name,
-                    s.role, s.text, s.started_at, s.epoch, s.local_seq, r.module_id, s.lesson_id,
-                    l.title as lesson_title
+             select s.session_id, x.started_at as session_started_at, s.id, s.account_id,
+                    s.to_account_id, s.name, s.role, s.text, s.started_at, s.epoch, s.local_seq,
+                    r.module_id, s.lesson_id, l.title as lesson_title
              from heard_segments s
              join sessions x on x.tenant_id = s.tenant_id and x.id = s.session_id
              join livekit_rooms r on r.tenant_id = s.tenant_id and r.id = s.room_id
@@ -133,8 +134,8 @@ async def search_heard_segments(
                and (not $5 or s.account_id = $2)
              order by s.started_at, s.epoch, s.local_seq limit $7
            )
-           select session_id, session_started_at, id, account_id, name, role, text, started_at,
-                  module_id, lesson_id, lesson_title,
+           select session_id, session_started_at, id, account_id, to_account_id, name, role, text,
+                  started_at, module_id, lesson_id, lesson_title,
                   ts_headline('english', translate(text, $8 || $9, '  '), (select words from q),
                     'HighlightAll=true, StartSel=' || $8 || ', StopSel=' || $9) as marked
            from found order by started_at, epoch, local_seq""",

@@ -107,7 +107,7 @@ async def list_heard_segments(
     rows = await db.fetch(
         """select session_id, id, account_id, identity, name, role, source, text, started_at,
                   ended_at, lesson_id, language, confidence, interrupted, in_reply_to,
-                  provenance, epoch, local_seq
+                  provenance, epoch, local_seq, to_account_id
            from heard_segments
            where tenant_id = $1 and session_id = $2 and listener_id = $3
            order by started_at, epoch, local_seq""",

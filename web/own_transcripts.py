@@ -97,7 +97,8 @@ async def get_own_transcripts(
             hits = await search_heard_segments(
                 *whose, q, lesson_id=lesson_id, module_id=module_id, mine=mine
             )
-            read = [WordsRead(hit.session_id, hit.account_id) for hit in hits if hit.account_id]
+            owners = [(hit.session_id, hit.account_id or hit.to_account_id) for hit in hits]
+            read = [WordsRead(session, owner) for session, owner in owners if owner is not None]
             await record_reads(
                 db, caller.tenant_id, caller.account, "search", read, running.clock()
             )

@@ -1,5 +1,6 @@
 """Every read of another person's words is recorded and shown to that person."""
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -85,12 +86,24 @@ async def test_classmate_who_reads_and_searches_a_shared_transcript_is_recorded(
 async def test_answer_is_recorded_for_the_learner_it_was_said_to(school: School) -> None:
     session_id = (await school.open("Amina"))["sessionId"]
     amina = await school.account("Amina")
-    answer = segment(school, session_id, 1, None, "You asked about labels.", 1, 2)
-    object.__setattr__(answer, "to_account_id", amina.id)
+    answer = segment(school, session_id, 1, None, "You asked about labels.", 10, 20)
+    answer = replace(answer, to_account_id=amina.id)
+    await school.open("Bilal")
+    bilal = await school.account("Bilal")
+    stay = ParticipantRow(UUID(session_id), "PA_Bilal", bilal.id, school.clock.now, None)
     async with tenant_tx(school.pool, school.tenant.id) as db:
+        await upsert_participants(db, school.tenant.id, [stay])
         await insert_segments(db, school.tenant.id, [answer])
     await school.get(f"/api/sessions/{session_id}/transcript", "Otto", "teacher")
-    assert await reads(school, "Amina") == [("teacher", "Otto", "transcript")]
+    school.clock.pass_(minutes=1)
+    await school.get(f"/api/sessions/{session_id}/transcript", "Bilal")
+    school.clock.pass_(minutes=1)
+    await school.get("/api/me/transcripts", "Bilal", params={"q": "labels"})
+    assert await reads(school, "Amina") == [
+        ("learner", "Bilal", "search"),
+        ("learner", "Bilal", "transcript"),
+        ("teacher", "Otto", "transcript"),
+    ]
 
 
 async def test_reads_within_a_minute_are_one_entry(school: School, session_id: str) -> None:

@@ -1,0 +1,13 @@
+"""Shows whom the tutor spoke to in a heard transcript."""
+
+from pathlib import Path
+
+from db.migrate import run_script
+
+revision = "0024"
+down_revision = "0023"
+
+
+def upgrade() -> None:
+    """Runs the file of the same name."""
+    run_script(Path(__file__).with_suffix(".sql"))
