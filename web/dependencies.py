@@ -96,6 +96,8 @@ LIMITS = {
     "transcripts": 120,
     "progress": 120,
     "export": 3,
+    "sign-in": 20,
+    "restrictions": 60,
 }
 
 

@@ -10,7 +10,7 @@ import rooms
 from db import restrictions, tenant_tx
 from db.roles import select_taught_session
 from web.camel import CamelModel
-from web.dependencies import Caller, Running
+from web.dependencies import Caller, Running, limited
 from web.error_responses import PROBLEMS
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"], responses=PROBLEMS)
@@ -49,7 +49,7 @@ async def get_restrictions(session_id: UUID, running: Running, caller: Caller) -
     return Restrictions(restrictions=[Restriction.model_validate(one) for one in listed])
 
 
-@router.put("/{session_id}/restrictions/{identity}")
+@router.put("/{session_id}/restrictions/{identity}", dependencies=[limited("restrictions")])
 async def put_restriction(
     session_id: UUID, identity: Identity, body: RestrictionChange, running: Running, caller: Caller
 ) -> Restrictions:

@@ -15,8 +15,17 @@ from web.auth import make_token
 from web.camel import CamelModel
 from web.claims import Claims
 from web.cookies import clear_session_cookie, new_session_key, read_session_key, set_session_cookie
-from web.dependencies import AppContext, Caller, Running, SignedInAccount, account_of_claims
+from web.dependencies import (
+    AppContext,
+    Caller,
+    Running,
+    SignedInAccount,
+    account_of_claims,
+    bearer_token_of,
+    limited,
+)
 from web.error_responses import PROBLEMS
+from web.errors import SignInRequired
 from web.origins import check_origin, safe_return_target
 
 router = APIRouter(tags=["sign-in"], responses=PROBLEMS)
@@ -119,9 +128,11 @@ async def dev_login(
     return SignedIn(token=make_token(settings, claims, now))
 
 
-@router.post("/auth/sign-in", status_code=204)
+@router.post("/auth/sign-in", status_code=204, dependencies=[limited("sign-in")])
 async def sign_in(request: Request, response: Response, running: Running, caller: Caller) -> None:
     """Starts a session for the account of the request's bearer token."""
+    if not bearer_token_of(request):
+        raise SignInRequired  # a session must not prolong itself
     await start_auth_session(request, response, running, caller, ProviderSession())
 
 

@@ -16,6 +16,12 @@ REQUESTS = {
     "transcripts": ("GET", "/api/me/transcripts?q=loss", None),
     "progress": ("PUT", f"/api/lessons/{uuid4()}/progress", {"percentage": 50}),
     "export": ("GET", "/api/me/export", None),
+    "sign-in": ("POST", "/auth/sign-in", None),
+    "restrictions": (
+        "PUT",
+        f"/api/sessions/{uuid4()}/restrictions/l_none",
+        {"restriction": "muted"},
+    ),
 }
 
 

@@ -78,6 +78,13 @@ async def test_bearer_token_can_start_a_session(school: School) -> None:
     assert (await school.client.get("/api/me")).json()["name"] == "Amina"
 
 
+async def test_session_cannot_prolong_itself(school: School) -> None:
+    await school.client.post("/auth/dev-login", json={"name": "Amina"})
+    cookie = school.client.cookies["bodh_session"]
+    assert (await school.client.post("/auth/sign-in")).status_code == 401
+    assert school.client.cookies["bodh_session"] == cookie
+
+
 async def test_cookie_is_bound_to_the_host_over_https(school: School) -> None:
     school.settings.public_url = "https://learn.example"
     origin = {"Origin": "https://learn.example"}
