@@ -22,7 +22,7 @@ from watch.leases import LeaseObserver, Verdict
 LOCK = 0x626F6468  # advisory lock key
 MEDIA_PATIENCE_S = 1.0
 MISSED_S = 30.0  # a room without an agent for this long raises an alarm
-BLOCKED_S = 1.0  # between two looks for people in rooms who may not be there, or not speak
+ENFORCE_S = 1.0  # between two looks for people in rooms who may not be there, or not speak
 RECONCILE_S = 15.0  # the media server gives up on a webhook after five tries in about this time
 OUTSIDE = (*rooms.MEDIA_ERRORS, *AWAY)
 
@@ -139,34 +139,32 @@ async def keep_watch(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(Watcher(settings, lk, pool).run(db))
-                tasks.create_task(_keep_attendance(lk, pool))
-                tasks.create_task(_keep_uninvited_out(settings, lk, pool))
-                tasks.create_task(_keep_order(lk, pool))
+                # each in a task of its own: none holds up another
+                for work, every_s, failure in _list_repeated_work(settings, lk, pool):
+                    tasks.create_task(_repeat(work, every_s, failure))
         finally:  # the next watcher, maybe on another host, reports these
             metrics.ROOMS_WITHOUT_AGENT.set(0)
             alarm("agent_missing", False)
 
 
-async def _keep_attendance(lk: api.LiveKitAPI, pool: Pool) -> None:
-    async def reconcile() -> None:
-        await rooms.reconcile_attendance(lk, pool, utc_now)
-
-    await _repeat(reconcile, RECONCILE_S, "attendance not reconciled")
-
-
-async def _keep_uninvited_out(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
-    async def remove() -> None:
-        await rooms.remove_blocked(lk, pool)
-        await rooms.remove_without_consent(settings, lk, pool)
-
-    await _repeat(remove, BLOCKED_S, "blocked accounts not removed")
-
-
-async def _keep_order(lk: api.LiveKitAPI, pool: Pool) -> None:
-    async def enforce() -> None:
-        await rooms.enforce_restrictions(lk, pool)
-
-    await _repeat(enforce, BLOCKED_S, "restrictions not enforced")
+def _list_repeated_work(
+    settings: Settings, lk: api.LiveKitAPI, pool: Pool
+) -> list[tuple[Callable[[], Awaitable[None]], float, str]]:
+    """Each with the seconds between two runs, and the log message of a failure."""
+    return [
+        (
+            lambda: rooms.reconcile_attendance(lk, pool, utc_now),
+            RECONCILE_S,
+            "attendance not reconciled",
+        ),
+        (lambda: rooms.remove_blocked(lk, pool), ENFORCE_S, "blocked accounts not removed"),
+        (
+            lambda: rooms.remove_without_consent(settings, lk, pool),
+            ENFORCE_S,
+            "people without consent not removed",
+        ),
+        (lambda: rooms.enforce_restrictions(lk, pool), ENFORCE_S, "restrictions not enforced"),
+    ]
 
 
 async def _repeat(work: Callable[[], Awaitable[None]], every_s: float, failure: str) -> None:
