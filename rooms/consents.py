@@ -4,15 +4,18 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from livekit import api
 
-from db import Connection, Pool, acquire, tenant_tx
+from db import Connection, Pool, tenant_tx
 from db.accounts import Account
+from db.attendance import Present
 from db.consent_texts import ConsentKind, ConsentText, consent_texts
 from db.consents import list_consents, list_present_without_consent
 from db.rooms import list_running_rooms
-from db.tenants import TenantPolicy, list_tenants, select_policy
+from db.tenants import TenantPolicy, select_policy
+from rooms.everyone_present import act_on_everyone
 from rooms.media import MEDIA_ERRORS, MediaUnavailable, remove_participant
 from settings import Settings
 
@@ -87,14 +90,13 @@ async def remove_without_consent(settings: Settings, lk: api.LiveKitAPI, pool: P
     their tenant's rules changed. Raises the errors of the media server and the database.
     """
     texts = consent_texts(settings)
-    async with acquire(pool) as db:
-        tenants = await list_tenants(db)
-    for tenant in tenants:
-        async with tenant_tx(pool, tenant.id) as db:
-            needed = _list_needed(texts, await select_policy(db, tenant.id))
-            present = await list_present_without_consent(
-                db, tenant.id, [texts[kind] for kind in needed]
-            )
-        for one in present:
-            await remove_participant(lk, one.room_name, one.identity)
-            logger.info("removed without consent", extra={"session_id": str(one.session_id)})
+
+    async def list_people(db: Connection, tenant_id: UUID) -> Sequence[Present]:
+        needed = _list_needed(texts, await select_policy(db, tenant_id))
+        return await list_present_without_consent(db, tenant_id, [texts[kind] for kind in needed])
+
+    async def remove(one: Present) -> None:
+        await remove_participant(lk, one.room_name, one.identity)
+        logger.info("removed without consent", extra={"session_id": str(one.session_id)})
+
+    await act_on_everyone(pool, list_people, remove)

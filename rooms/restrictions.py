@@ -9,9 +9,10 @@ from datetime import datetime
 
 from livekit import api
 
-from db import Forbidden, NotFound, Pool, acquire, tenant_tx
+from db import Forbidden, NotFound, Pool, tenant_tx
 from db.accounts import Account, find_account, list_account_ids
 from db.restrictions import (
+    RestrictedPresent,
     RestrictionKind,
     delete_restriction,
     list_restricted_present,
@@ -20,7 +21,7 @@ from db.restrictions import (
 from db.roles import has_permission
 from db.rooms import find_room_by_id, find_room_learner
 from db.sessions import Session
-from db.tenants import list_tenants
+from rooms.everyone_present import act_on_everyone
 from rooms.media import MEDIA_ERRORS, MediaUnavailable, remove_participant, set_publishing
 
 logger = logging.getLogger(__name__)
@@ -83,10 +84,8 @@ async def enforce_restrictions(lk: api.LiveKitAPI, pool: Pool) -> None:
 
     Raises the errors of the media server and the database.
     """
-    async with acquire(pool) as db:
-        tenants = await list_tenants(db)
-    for tenant in tenants:
-        async with tenant_tx(pool, tenant.id) as db:
-            present = await list_restricted_present(db, tenant.id)
-        for one in present:
-            await _enforce_restriction(lk, one.room_name, one.identity, one.kind)
+
+    async def enforce(one: RestrictedPresent) -> None:
+        await _enforce_restriction(lk, one.room_name, one.identity, one.kind)
+
+    await act_on_everyone(pool, list_restricted_present, enforce)

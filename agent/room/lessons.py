@@ -17,6 +17,7 @@ import protocol
 import rooms
 from agent.room.dispatch import Dispatch
 from agent.room.learner import Learner, News, Roster
+from agent.room.tasks import Tasks
 from db.accounts import find_account
 from db.members import Member, find_member, list_members, update_choice_read
 from db.rooms import RoomLearner, find_room_learner
@@ -49,6 +50,7 @@ class Lessons:
         self._roster = roster
         self._members: dict[str, Member] = {}  # by identity, as read last
         self._rereading = asyncio.Lock()  # an older read must not replace a newer one
+        self._removals = Tasks("removals")  # nobody waits for the media server
 
     async def find_sender(self, identity: str) -> Learner:
         """The sender of a message, even if not announced by LiveKit yet. Raises RefusedError."""
@@ -76,7 +78,7 @@ class Lessons:
             raise RefusedError("you are not in this room")
         learner = self._roster.add(member)
         if learner.blocked:
-            await self._remove_from_room(learner)
+            self._removals.spawn(self._remove_from_room(learner))
             raise RefusedError("your account is blocked")
         learner.move_to_lesson(member.lesson_id, member.revision)
         self.choices_read.set()
@@ -181,7 +183,7 @@ class Lessons:
                 self._take_members(members)
                 for learner in self._roster.list_present():
                     if learner.blocked:
-                        await self._remove_from_room(learner)
+                        self._removals.spawn(self._remove_from_room(learner))
                 await self._confirm_choices(members)
             except db.AWAY:
                 logger.warning("lessons not read: the database is away")
@@ -222,9 +224,12 @@ class Lessons:
                 )
 
     async def reread_all_forever(self) -> None:
-        while True:
-            await self.reread_all()
-            await asyncio.sleep(REREAD_EVERY_S)
+        try:
+            while True:
+                await self.reread_all()
+                await asyncio.sleep(REREAD_EVERY_S)
+        finally:
+            await self._removals.close()
 
     def _move_learner(self, learner: Learner, lesson_id: UUID | None, revision: int) -> None:
         before = learner.lesson_id

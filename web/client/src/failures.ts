@@ -11,6 +11,8 @@ export function explainFailure(error: unknown): string {
       return texts.failures.guardian;
     case 'removed':
       return texts.failures.removed;
+    case 'livekit_token_failed':
+      return texts.failures.media;
   }
   switch (error.status) {
     case 0:
@@ -26,7 +28,7 @@ export function explainFailure(error: unknown): string {
     case 429:
       return texts.failures.tooMany;
     case 503:
-      return texts.failures.media;
+      return texts.failures.unavailable;
     default:
       return texts.failures.other;
   }

@@ -172,6 +172,7 @@ export const texts = {
     changed: 'This has changed in the meantime. Try again.',
     tooMany: 'Too many attempts. Wait a minute, then try again.',
     media: 'Can’t start the conversation: the media server isn’t responding. You can still read the lesson.',
+    unavailable: 'Bodh isn’t available right now. Try again in a moment.',
     other: 'Something went wrong. Try again in a moment.',
   },
   room: {
