@@ -132,7 +132,7 @@ class Settings(BaseSettings):
     agent_port: PortOrNone = 0
     agent_max_jobs: Count = 8
     agent_idle_processes: Annotated[int, Field(ge=0, le=100)] = 2
-    agent_memory_limit_mb: Annotated[int, Field(ge=200)] = 1000
+    agent_memory_limit_mb: Annotated[int, Field(ge=100)] = 1000
     drain_timeout: Duration = Field(timedelta(seconds=600), ge=timedelta(0), le=DAY)
 
     # models: local ones unless a provider is set

@@ -114,20 +114,26 @@ async def test_segment_is_shown_to_who_was_there_for_a_second_when_it_ended(
     assert listeners == ({"a": {badr.identity}} if heard else {})
 
 
-async def test_answer_to_a_learner_who_has_left_is_still_theirs(
+async def test_what_the_tutor_says_to_a_learner_is_theirs_however_short_their_stay(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id = await make_session(db, tenant_id)
     badr = await make_learner(db, tenant_id, "Badr")
     answer = replace(segment(session_id, "2", 30, None), in_reply_to="1")
-    said = [segment(session_id, "1", 20, badr), answer, segment(session_id, "3", 40, None)]
+    greeting = replace(segment(session_id, "0", 9, None), to_account_id=badr.id)
+    said = [
+        greeting,
+        segment(session_id, "1", 20, badr),
+        answer,
+        segment(session_id, "3", 40, None),
+    ]
     await transcripts.insert_segments(db, tenant_id, said)
     stay = ParticipantRow(session_id, "PA_1", badr.id, at(10), at(25))
     await attendance.upsert_participants(db, tenant_id, [stay])
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
     await ensure_room_learner(db, tenant_id, room_id, badr.id, None)
     found = await transcripts.list_heard_segments(db, tenant_id, session_id, badr.id)
-    assert [one.id for one in found] == ["1", "2"]
+    assert [one.id for one in found] == ["0", "1", "2"]
 
 
 async def test_media_server_and_agent_may_report_the_same_departure_differently(

@@ -160,7 +160,7 @@ async def show_transcript(
         """insert into transcript_segments (tenant_id, session_id, id, identity, name, role, source,
              text, started_at, ended_at, epoch, local_seq)
            select tenant_id, id, 'hostile-' || $2::bigint, 'a_x', $3, 'tutor', 'voice',
-             $3::text || ' planted', now() - interval '2 s', now() - interval '2 s', 1, $2::bigint
+             $3::text || ' planted', now(), now(), 1, $2::bigint
            from sessions where id = $1""",
         [(session_id, number, text) for number, text in enumerate(kept)],
     )
