@@ -44,6 +44,7 @@ LANDED = {
     "0021_room_lock.sql": "4cb55663458c70c9",
     "0022_consents.sql": "e294f62b9dd60fc5",
     "0023_room_restrictions.sql": "6f7bf8d9b83cc530",
+    "0024_heard_answers.sql": "665001770a9626bc",
 }
 EMPTY = "t_empty"
 

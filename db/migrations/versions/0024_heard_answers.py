@@ -1,4 +1,4 @@
-"""Shows whom the tutor spoke to in a heard transcript."""
+"""Shows learners everything that the tutor said to them, and whom it spoke to."""
 
 from pathlib import Path
 

@@ -1,5 +1,6 @@
--- Whoever reads an answer reads of what the learner asked, so the reader of a heard transcript needs to
--- know whom the tutor spoke to. The rule is that of 0019, with one more column at the end.
+-- Shows learners everything that the tutor said to them, such as a greeting that they cut short within
+-- their first second in the room, and whom the tutor spoke to: whoever reads an answer reads of what
+-- that learner asked. The rule is otherwise that of 0019.
 create or replace view heard_segments with (security_invoker = true) as
 select k.account_id as listener_id, x.room_id, s.tenant_id, s.session_id, s.id, s.account_id,
        s.identity, s.name, s.role, s.source, s.text, s.started_at, s.ended_at, s.lesson_id,
@@ -11,6 +12,7 @@ join transcript_segments s on s.tenant_id = x.tenant_id and s.session_id = x.id
 where s.text <> ''
   and (
     s.account_id = k.account_id
+    or s.to_account_id = k.account_id
     or exists (
       select from transcript_segments q
       where q.tenant_id = s.tenant_id and q.session_id = s.session_id and q.id = s.in_reply_to
