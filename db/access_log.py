@@ -79,8 +79,8 @@ async def record_reads(
 
 async def delete_old_reads(db: Connection, tenant_id: UUID, before: datetime, limit: int) -> int:
     status = await db.execute(
-        """delete from access_log where tenant_id = $1 and id in (
-             select id from access_log where tenant_id = $1 and at < $2 limit $3)""",
+        """delete from access_log where (tenant_id, id) in (
+             select tenant_id, id from access_log where tenant_id = $1 and at < $2 limit $3)""",
         tenant_id,
         before,
         limit,

@@ -135,8 +135,8 @@ async def delete_words_of_sessions(
     db: Connection, tenant_id: UUID, session_ids: Sequence[UUID], limit: int
 ) -> int:
     status = await db.execute(
-        """delete from transcript_segments where tenant_id = $1 and (session_id, id) in (
-             select session_id, id from transcript_segments
+        """delete from transcript_segments where (tenant_id, session_id, id) in (
+             select tenant_id, session_id, id from transcript_segments
              where tenant_id = $1 and session_id = any($2) limit $3)""",
         tenant_id,
         session_ids,
@@ -149,8 +149,9 @@ async def delete_old_dead_letters(
     db: Connection, tenant_id: UUID, before: datetime, limit: int
 ) -> int:
     status = await db.execute(
-        """delete from dead_letters where tenant_id = $1 and id in (
-             select id from dead_letters where tenant_id = $1 and created_at < $2 limit $3)""",
+        """delete from dead_letters where (tenant_id, id) in (
+             select tenant_id, id from dead_letters
+             where tenant_id = $1 and created_at < $2 limit $3)""",
         tenant_id,
         before,
         limit,
