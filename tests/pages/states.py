@@ -26,7 +26,7 @@ async def open_settings(page: Page) -> None:
 async def switch_storing_off(page: Page) -> None:
     await open_settings(page)
     await page.get_by_role("switch", name="Store what I say").click()
-    await page.get_by_text("can’t read it yet").wait_for()  # noqa: RUF001 as on the page
+    await page.get_by_text("still follows your earlier choice").wait_for()
 
 
 async def open_export(page: Page) -> None:
