@@ -26,6 +26,7 @@ SEEDS = range(4 if SOAK else 1)
 RUNS = 50 if SOAK else 2  # of each seed
 CHANGES = 10
 LOST = 0.3  # share of the metadata updates and, independently, of the data messages
+SLOW_S = 1.3  # ten changes take a second
 RIGHT_S = 6.0
 MORE_S = 2.5  # an agent without a notification rereads the database within 2 s
 ANNOUNCED = re.compile(r"Now we are in lesson \d+, ")
@@ -52,7 +53,8 @@ async def test_last_of_ten_changes_wins_within_6_s_and_is_announced_once(
     tenant_id = await rows.fetchval("select id from tenants where slug = 'default'")
     chance = random.Random(seed)  # noqa: S311 not a secret
     last = module.lessons[0]
-    for run in range(RUNS):
+    run = slow = 0
+    while run < RUNS:
         lessons = walk(chance, module.lessons, last)
         last = lessons[-1]
         title = last["title"]
@@ -60,13 +62,18 @@ async def test_last_of_ten_changes_wins_within_6_s_and_is_announced_once(
         for number, lesson in enumerate(lessons, 1):
             await change(server_pool, tenant_id, amina, lesson["id"], chance)
             await asyncio.sleep(max(0.0, began + number / CHANGES - time.monotonic()))
+        changed = time.monotonic()
         await amina.until(
             lambda t=title, b=began: t in amina.tutor_text(b), RIGHT_S, f"{title} in run {run}"
         )
         await asyncio.sleep(MORE_S)
         told = ANNOUNCED.findall(amina.tutor_text(began))
-        assert len(told) == 1, f"run {run}: {told}"
         await amina.rpc("speech.stop", {})
+        if changed - began > SLOW_S and slow < RUNS:
+            slow += 1  # on a busy machine these were not ten changes a second
+            continue
+        assert len(told) == 1, f"run {run}: {told}"
+        run += 1
 
 
 def walk(chance: random.Random, lessons: list[Any], last: Any) -> list[Any]:
