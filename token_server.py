@@ -11,9 +11,10 @@ import uvicorn
 import telemetry
 from db.role_rights import refuse_powerful_role
 from db.roles import ROLE_NAMES
+from db.tenants import DEFAULT
 from settings import Settings, SettingsError, prepare_settings
 from web.app import create_app
-from web.auth import DEFAULT_TENANT, make_token
+from web.auth import make_token
 from web.claims import Claims
 from web.connections import (
     BACKLOG,
@@ -33,7 +34,7 @@ def main() -> None:
     login = commands.add_parser("login", help="print a bearer token (development only)")
     login.add_argument("--name", required=True)
     login.add_argument("--role", choices=sorted(ROLE_NAMES), default="learner")
-    login.add_argument("--tenant", default=DEFAULT_TENANT)
+    login.add_argument("--tenant", default=DEFAULT)
     args = parser.parse_args()
     try:
         settings = prepare_settings("web")

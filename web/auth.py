@@ -12,7 +12,6 @@ from web.errors import SignInRequired
 from web.keys import PAUSE_S, ProviderKeys
 
 TOKEN_LIFE = timedelta(days=7)
-DEFAULT_TENANT = "default"
 LEEWAY = timedelta(seconds=60)  # difference between the provider's clock and ours
 TYPES = ("JWT", "AT+JWT", "APPLICATION/AT+JWT")  # not those of sign-out messages
 
