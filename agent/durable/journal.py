@@ -73,8 +73,8 @@ class Journal:
             role="learner",
             source=said.source,
             text=said.text,
-            started_at=_utc_from_epoch(said.started_at),
-            ended_at=_utc_from_epoch(said.ended_at),
+            started_at=utc_from_epoch(said.started_at),
+            ended_at=utc_from_epoch(said.ended_at),
             lesson_id=learner.lesson_id,
             language=said.language,
             confidence=said.confidence,
@@ -91,8 +91,8 @@ class Journal:
             role="tutor",
             source="voice",
             text=sentence.text,
-            started_at=_utc_from_epoch(sentence.started_at),
-            ended_at=_utc_from_epoch(sentence.ended_at),
+            started_at=utc_from_epoch(sentence.started_at),
+            ended_at=utc_from_epoch(sentence.ended_at),
             lesson_id=sentence.line.lesson_id,
             language="en",
             interrupted=sentence.interrupted,
@@ -211,5 +211,5 @@ def _name_learner(segment: Segment, learner: Learner) -> Segment:
     )
 
 
-def _utc_from_epoch(epoch_s: float) -> datetime:
+def utc_from_epoch(epoch_s: float) -> datetime:
     return datetime.fromtimestamp(epoch_s, UTC)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from livekit.agents import llm
 
 import prompts
 from agent.durable.earlier_turns import EarlierTurns
-from agent.durable.journal import NOT_HEARD, TUTOR_NAME, Journal, Utterance
+from agent.durable.journal import NOT_HEARD, TUTOR_NAME, Journal, Utterance, utc_from_epoch
 from agent.room.learner import Learner, Roster
 from agent.text.lines import Sentence, Speech
 from db.erasing import ErasedWords
@@ -79,7 +79,7 @@ class Conversations:
             learner.name,
             by_tutor=False,
             text=said.text,
-            started_at=_utc_from_epoch(said.started_at),
+            started_at=utc_from_epoch(said.started_at),
         )
         if self._is_erased(one):
             self._erased_ids.add(one.id)
@@ -98,7 +98,7 @@ class Conversations:
                 TUTOR_NAME,
                 by_tutor=True,
                 text=sentence.text,
-                started_at=_utc_from_epoch(sentence.started_at),
+                started_at=utc_from_epoch(sentence.started_at),
                 in_reply_to=line.in_reply_to,
                 interrupted=sentence.interrupted,
             )
@@ -157,7 +157,7 @@ class Conversations:
 
     def list_listeners(self, ended_at: float) -> list[Learner]:
         """Who heard what ended at that time: all who had been here for a second."""
-        since = _utc_from_epoch(ended_at) - HEARD_AFTER
+        since = utc_from_epoch(ended_at) - HEARD_AFTER
         return [
             learner
             for learner in self._roster.list_present()
@@ -236,7 +236,3 @@ def _identities(learners: Iterable[Learner]) -> list[str]:
 
 def _is_instructions(item: llm.ChatItem) -> bool:
     return item.type == "message" and item.role in ("system", "developer")
-
-
-def _utc_from_epoch(epoch_s: float) -> datetime:
-    return datetime.fromtimestamp(epoch_s, UTC)
