@@ -37,7 +37,6 @@ NOTHING_SAID = "..."  # an empty line is a turn too
 
 
 async def run_text_console(settings: Settings) -> None:
-    """Greets, then answers each line of standard input until it ends."""
     desk = await open_console_desk(MemoryLibrary.from_folder(SAMPLE_COURSE), SilentVoice())
     session: AgentSession[None] = AgentSession(llm=choose_llm(settings, desk))
     await session.start(Tutor(desk), record=False)

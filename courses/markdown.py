@@ -33,8 +33,6 @@ class PassageText:
 
 @dataclass(frozen=True)
 class Passages:
-    """The passages in order, and errors as (line from 0, message)."""
-
     passages: list[PassageText]
     errors: list[tuple[int, str]]
 

@@ -51,8 +51,6 @@ class MarkedModule:
 
 @dataclass(frozen=True)
 class VisitedLesson:
-    """The lesson of a visit; `number` is None if it is unpublished."""
-
     order_index: int
     in_first_module: bool  # of the published modules
     number: int | None

@@ -267,7 +267,6 @@ async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> N
 
 
 async def change_account(settings: Settings, arguments: argparse.Namespace) -> None:
-    """Raises AccountError, CourseError."""
     pool = await create_pool(settings.app_dsn, max_size=1)
     try:
         async with acquire(pool) as db:

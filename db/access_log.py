@@ -20,8 +20,6 @@ ReaderRole = Literal["operator", "admin", "teacher", "learner"]
 
 @dataclass(frozen=True)
 class WordsRead:
-    """The words of one account in one session."""
-
     session_id: UUID
     account_id: UUID
 

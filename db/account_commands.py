@@ -53,7 +53,6 @@ async def block(db: Connection, tenant_id: UUID, who: str, now: datetime) -> Non
 
 
 async def unblock(db: Connection, tenant_id: UUID, who: str) -> None:
-    """Raises AccountError."""
     for account in await _list_accounts(db, tenant_id, who):
         await update_blocked_at(db, tenant_id, account.id, None)
     say(f"{who} is not blocked any more")
@@ -80,7 +79,6 @@ async def record_guardian_consent(
 async def withdraw_guardian_consent(
     db: Connection, tenant_id: UUID, who: str, now: datetime
 ) -> None:
-    """Raises AccountError."""
     for account in await _list_accounts(db, tenant_id, who):
         await withdraw_consents(db, tenant_id, account.id, ["guardian"], now)
     say(f"withdrawn for {who}")

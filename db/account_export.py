@@ -177,7 +177,6 @@ async def list_part(db: Connection, tenant_id: UUID, account_id: UUID, part: Par
 async def list_export_sessions(
     db: Connection, tenant_id: UUID, account_id: UUID
 ) -> list[ExportSession]:
-    """Every session that the account was in, oldest first."""
     rows = await db.fetch(
         """select s.id, jsonb_build_object(
                     'id', s.id, 'kind', s.kind, 'started_at', s.started_at, 'ended_at', s.ended_at,

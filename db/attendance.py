@@ -29,7 +29,6 @@ class Present:
 
 
 async def list_blocked_present(db: Connection, tenant_id: UUID) -> list[Present]:
-    """Blocked accounts in rooms."""
     rows = await db.fetch(
         """select distinct s.id as session_id, r.name as room_name, a.identity
            from livekit_participants p

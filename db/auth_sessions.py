@@ -79,7 +79,6 @@ async def find_signed_in_account(
 async def delete_auth_session(
     db: Connection, tenant_id: UUID, key: bytes
 ) -> ProviderSession | None:
-    """Ends a session. Returns None if there was none."""
     row = await db.fetchrow(
         """delete from auth_sessions where tenant_id = $1 and key_hash = $2
            returning provider_sid as sid, id_token""",
@@ -96,7 +95,6 @@ async def delete_auth_sessions_of(db: Connection, tenant_id: UUID, account_id: U
 
 
 async def delete_ended_auth_sessions(db: Connection, tenant_id: UUID, now: datetime) -> None:
-    """Deletes sessions that have expired or were idle for too long."""
     await db.execute(
         """delete from auth_sessions
            where tenant_id = $1 and (expires_at <= $2 or last_seen_at <= $3)""",

@@ -81,7 +81,6 @@ async def find_lesson(db: Connection, tenant_id: UUID, lesson_id: UUID) -> Lesso
 
 
 async def list_outline(db: Connection, tenant_id: UUID, course_id: UUID) -> list[Lesson]:
-    """The published lessons of a course in order; a lesson's number is its index plus one."""
     rows = await db.fetch(
         """select id, module_id, course_id, title, order_index, description, objectives,
                   duration_s, kpoint_video_id, youtube_video_id, is_published

@@ -167,5 +167,4 @@ async def delete_objects(storage: Storage, erasure: Erasure) -> int:
 
 
 def object_folder(kind: Literal["account", "session"], owner: UUID | None) -> str:
-    """Where the objects of an account or a session are stored, such as recordings."""
     return f"{kind}s/{owner}"

@@ -313,7 +313,6 @@ def unprivileged_prefix(binaries: Path, writable: Sequence[Path]) -> list[str]:
 
 
 def program_folders(binaries: Path) -> list[Path]:
-    """The wheel's package, and its shared libraries beside it."""
     package = binaries.parents[1]
     return [package, package.with_name(f"{PACKAGE}.libs")]
 

@@ -36,7 +36,6 @@ async def erase_whole_account(settings: Settings, tenant_slug: str, key: str, *,
 
 
 async def erase_whole_session(settings: Settings, tenant_slug: str, key: str, *, yes: bool) -> None:
-    """Raises ErasingError."""
     async with _connected(settings, tenant_slug) as (pool, tenant_id):
         session_id = await _find_ended_session(pool, tenant_id, key)
         await _confirm(f"session {session_id}", yes=yes)

@@ -68,8 +68,6 @@ class ParticipantLeft(_Payload):
 
 
 class ParticipantRestricted(_Payload):
-    """A teacher removed somebody from the session, or muted them in it."""
-
     type: Literal["participant.restricted"] = "participant.restricted"
     version: Literal[1] = 1
     identity: Identity
@@ -78,8 +76,6 @@ class ParticipantRestricted(_Payload):
 
 
 class ParticipantReleased(_Payload):
-    """A teacher let somebody back into the session, or speak again."""
-
     type: Literal["participant.released"] = "participant.released"
     version: Literal[1] = 1
     identity: Identity

@@ -140,7 +140,6 @@ def _session_json(session: ExportSession, found: _SessionRows) -> Iterator[str]:
 
 
 async def export_zip(export: Export) -> AsyncIterator[bytes]:
-    """The files of the export as a zip archive, in pieces."""
     sink = _Sink()
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         opened, entry = "", None

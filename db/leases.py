@@ -56,7 +56,6 @@ class RunningSession:
 
 
 async def select_dispatch(db: Connection, tenant_id: UUID, session_id: UUID) -> LastDispatch:
-    """Raises NotFound."""
     row = await fetch_one(
         db,
         """select agent_epoch as epoch, agent_dispatched_at as dispatched_at,

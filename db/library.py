@@ -13,8 +13,6 @@ from db.courses import find_course, find_lesson, list_outline, list_passages
 
 
 class PostgresLibrary:
-    """The library of a tenant. Each call is its own transaction; the caller closes the pool."""
-
     def __init__(self, pool: Pool, tenant_id: UUID) -> None:
         self._pool = pool
         self._tenant_id = tenant_id

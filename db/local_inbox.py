@@ -41,8 +41,6 @@ _events = TypeAdapter(MediaEvent)
 
 
 class LocalInbox(LocalQueue):
-    """Filled by the token servers of this host, emptied by its watcher."""
-
     async def put(self, event: MediaEvent) -> bool:
         """Returns once the event is on disk; False if it already was. Raises sqlite3.Error."""
         return await self.put_row(Row(KIND, event.id, _events.dump_json(event).decode()))

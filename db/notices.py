@@ -88,7 +88,6 @@ async def delete_old_notices(db: Connection, tenant_id: UUID, now: datetime) -> 
 
 
 async def list_notices(db: Connection, tenant_id: UUID, limit: int) -> list[Notice]:
-    """Active ones first, then the newest."""
     rows = await db.fetch(
         """select id, host, name, first_at, last_at, cleared_at, count, facts from admin_notices
            where tenant_id = $1 order by cleared_at is not null, last_at desc, id limit $2""",

@@ -15,8 +15,6 @@ RestrictionKind = Literal["removed", "muted"]
 
 @dataclass(frozen=True)
 class Restriction:
-    """`name` is the learner's."""
-
     identity: str
     name: str
     kind: RestrictionKind
@@ -88,7 +86,6 @@ async def delete_restriction(
 async def find_restriction(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID
 ) -> RestrictionKind | None:
-    """Of the account in the room's running session."""
     kind: RestrictionKind | None = await db.fetchval(
         """select r.kind from room_restrictions r
            join sessions s on s.tenant_id = r.tenant_id and s.id = r.session_id

@@ -56,7 +56,6 @@ async def update_days(db: Connection, tenant_id: UUID, kind: RetentionKind, days
 
 
 async def delete_days(db: Connection, tenant_id: UUID, kind: RetentionKind) -> None:
-    """The default applies again."""
     await db.execute(
         "delete from retention_rules where tenant_id = $1 and kind = $2", tenant_id, kind
     )
@@ -176,7 +175,6 @@ async def add_removal(db: Connection, tenant_id: UUID, removal: Removal) -> None
 
 
 async def list_removals(db: Connection, tenant_id: UUID, limit: int) -> list[Removal]:
-    """The newest first."""
     rows = await db.fetch(
         """select kind, day, older_than, removed from retention_removals
            where tenant_id = $1 order by day desc, kind limit $2""",

@@ -84,7 +84,6 @@ async def insert_session(
 async def update_room_sid(
     db: Connection, tenant_id: UUID, session_id: UUID, room_sid: str, now: datetime
 ) -> None:
-    """Moves the session to a new LiveKit room. Raises NotFound."""
     await db.execute(
         "update sessions set room_sid = $3 where tenant_id = $1 and id = $2",
         tenant_id,

@@ -52,7 +52,6 @@ class Attacker:
         self._began = (time.monotonic(), time.process_time())
 
     async def run(self) -> None:
-        """Until cancelled."""
         await self.room.connect(self._ticket["server_url"], self._ticket["participant_token"])
         attacks = [self._send_data, self._send_streams, self._call, self._pose, self._type]
         async with asyncio.TaskGroup() as tasks:

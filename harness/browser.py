@@ -22,7 +22,6 @@ BROWSER_FLAGS = (
 
 
 async def agree_if_asked(page: Page) -> None:
-    """Agrees to what the page asks before the first conversation."""
     agree = page.get_by_role("button", name="Agree and keep a transcript")
     start = page.get_by_role("button", name="Start talking")
     await agree.or_(start).wait_for()

@@ -80,7 +80,6 @@ class HostileRoom:
 
 @contextlib.asynccontextmanager
 async def hostile_room(stack: Stack, module: int = 0) -> AsyncIterator[HostileRoom]:
-    """Both have joined; the attacker is quiet."""
     before = job_pids(stack)
     accounts = [await Account(stack.url, name).sign_in() for name in ("Amina H", "Mallory H")]
     course = await accounts[0].course()

@@ -58,7 +58,6 @@ class Account:
             await self.consent(*(one["kind"] for one in asked))
 
     async def consent(self, *kinds: str) -> None:
-        """Agrees to the texts of these kinds, and to no others."""
         asked = (await self.get("/api/me/consents"))["consents"]
         agreed = [
             {"kind": one["kind"], "textHash": one["textHash"]}
@@ -190,7 +189,6 @@ class Learner:
         await self.room.local_participant.unpublish_track(sid)
 
     async def type(self, text: str) -> str:
-        """Sends a typed turn on `lk.chat`. Returns its stream id."""
         info = await self.room.local_participant.send_text(text, topic="lk.chat")
         return info.stream_id
 

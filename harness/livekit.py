@@ -33,7 +33,6 @@ class MediaServer:
 
 
 def livekit_binary() -> Path:
-    """The server that set-up built, or the one named by LIVEKIT_SERVER_BIN."""
     named = os.environ.get("LIVEKIT_SERVER_BIN")
     return Path(named) if named else ROOT / ".tools" / "bin" / "livekit-server"
 

@@ -18,7 +18,6 @@ def job_pids(stack: Stack) -> set[int]:
 
 
 async def wait_until_no_job(stack: Stack) -> None:
-    """Returns when no room is served any more. Raises TimeoutError after 60 s."""
     async with asyncio.timeout(60):
         while job_pids(stack):  # noqa: ASYNC110 another process ends them
             await asyncio.sleep(0.1)
@@ -41,7 +40,6 @@ def alive(pid: int) -> bool:
 
 
 async def wait_until_gone(pid: int) -> None:
-    """Returns when a process has ended. Raises TimeoutError after 30 s."""
     async with asyncio.timeout(30):
         while alive(pid):  # noqa: ASYNC110 it is not our child
             await asyncio.sleep(0.1)

@@ -271,7 +271,6 @@ class HttpExchange:
         await self.json({"error": {"message": "no", "type": "server_error"}}, status, *more)
 
     async def hang_until_disconnect(self) -> None:
-        """Sends nothing more until the client disconnects."""
         while (await self._receive())["type"] != "http.disconnect":
             pass
 

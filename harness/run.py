@@ -68,7 +68,6 @@ def end_killed_runs() -> None:
 
 
 def end_run(folder: Path) -> None:
-    """Kills every process of a run, including frozen ones, and removes its folder."""
     deadline = time.monotonic() + KILL_LIMIT_S
     while (found := processes_of_run(folder)) and time.monotonic() < deadline:
         for pid in found:

@@ -22,8 +22,6 @@ START_S = 60.0
 
 @dataclass(frozen=True)
 class SecondProcess:
-    """A second process: its id and its address, empty for a worker."""
-
     pid: int
     url: str
 

@@ -56,8 +56,6 @@ class LightLearner(Learner):
 
 @dataclass(frozen=True)
 class Asked:
-    """One question: when it began and ended, and when its answer began, if any."""
-
     began_at: float
     ended_at: float
     answered_at: float | None

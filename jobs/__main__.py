@@ -49,7 +49,6 @@ async def run_jobs(settings: Settings) -> None:
 
 
 async def run_on_connection(settings: Settings, parts: JobResources) -> None:
-    """Runs jobs on one connection. Raises database errors when it is lost."""
     db = await asyncpg.connect(settings.jobs_dsn, timeout=CONNECT_S, command_timeout=FROZEN_S)
     try:
         await JobRunner(db, parts).run()

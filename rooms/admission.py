@@ -78,7 +78,6 @@ async def admit(
 
 
 async def select_scope(settings: Settings, db: Connection, tenant_id: UUID) -> RoomScope:
-    """The tenant's own rule, or else ROOM_SCOPE."""
     return (await select_policy(db, tenant_id)).room_scope or settings.room_scope
 
 

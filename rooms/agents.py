@@ -67,7 +67,6 @@ async def begin_first_dispatch(
 async def dispatch_first(
     settings: Settings, lk: api.LiveKitAPI, room: Room, first: FirstDispatch
 ) -> None:
-    """Raises the media server's errors."""
     if first.replaced:
         await remove_agent(lk, room.name, first.metadata.session_id, first.replaced)
     await dispatch_agent(settings, lk, room.name, first.metadata)

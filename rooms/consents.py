@@ -65,7 +65,6 @@ def _list_needed(
 
 
 def require_consents(missing: Sequence[ConsentKind]) -> None:
-    """Raises GuardianConsentRequired or ConsentRequired if any is missing."""
     if "guardian" in missing:
         raise GuardianConsentRequired
     if missing:

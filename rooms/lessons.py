@@ -84,7 +84,6 @@ async def adopt_lesson(
 async def move_learner(
     db: Connection, tenant_id: UUID, learner: RoomLearner, lesson_id: UUID, now: datetime
 ) -> RoomLearner:
-    """Stores the learner's lesson, and logs it if the room has an active session."""
     revision = await stored.update_lesson(
         db, tenant_id, learner.room_id, learner.account_id, lesson_id
     )

@@ -33,7 +33,6 @@ def connect_media(settings: Settings) -> api.LiveKitAPI:
 
 
 async def check_media(lk: api.LiveKitAPI) -> None:
-    """Makes the cheapest call. Raises MediaUnavailable."""
     try:
         await lk.room.list_rooms(api.ListRoomsRequest(names=["-"]))
     except MEDIA_ERRORS as error:
@@ -41,7 +40,6 @@ async def check_media(lk: api.LiveKitAPI) -> None:
 
 
 async def close_room(lk: api.LiveKitAPI, name: str) -> None:
-    """Disconnects everyone in the room. Does nothing if it is already closed."""
     try:
         await _retry_call(lambda: lk.room.delete_room(api.DeleteRoomRequest(room=name)))
     except api.ServerError as error:

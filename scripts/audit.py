@@ -26,8 +26,6 @@ ADVISED, NOT_AUDITED = 1, 2  # exit codes
 
 @dataclass
 class Report:
-    """What one source says of one lock file."""
-
     advisories: list[str] = field(default_factory=list)
     not_audited: list[str] = field(default_factory=list)
 

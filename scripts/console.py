@@ -20,8 +20,6 @@ def echo(text: str) -> None:
 
 
 class Console:
-    """Follows log files from their current end, through rotation, until closed."""
-
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
         self._logs = [
             _LogFile(folder / f"{name}.log", _coloured_prefix(name, names)) for name in names

@@ -41,10 +41,6 @@ class Processes:
         self._socket = settings.run_dir / "supervisor.sock"
 
     def start_supervisor(self) -> None:
-        """Raises ProcessError.
-
-        Supervisor gets its own session, so Ctrl-C reaches only us and we stop it in order.
-        """
         (self._settings.bodh_home / "log").mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(CONFIG)]
         supervisor = subprocess.Popen(

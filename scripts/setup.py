@@ -210,7 +210,6 @@ def model_step() -> Step:
 
 
 def choose_whisper_model() -> None:
-    """The speech engine chooses its Whisper model once. Nothing else contacts the model hub."""
     if subprocess.run([PYTHON, "-m", "speech", "choose"], cwd=ROOT, check=False).returncode:
         raise SetupError("No speech model could be installed. See the lines above.")
 

@@ -54,7 +54,6 @@ class Step:
 
 
 def run_steps(steps: Sequence[Step]) -> None:
-    """Runs the steps that are not done yet, in order. Raises SetupError."""
     todo = [step for step in steps if not step.is_done]
     if not todo:
         return

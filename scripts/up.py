@@ -161,7 +161,6 @@ def start_processes(settings: Settings, processes: Processes, stop: StopSignals)
 def wait_for_process(
     name: str, answers: Callable[[], bool], processes: Processes, stop: StopSignals
 ) -> None:
-    """Returns once a process responds. Raises ProcessError, or StopRequested on a signal."""
     began = reported = time.monotonic()
     while not answers():
         stop.raise_if_stopped()
@@ -179,7 +178,6 @@ def wait_for_process(
 
 
 def prepare_database(settings: Settings, stop: StopSignals) -> None:
-    """Runs migrations and imports the sample course. Both are idempotent."""
     log = settings.bodh_home / "log" / "database.log"
     for command in ("migrate", "seed"):
         stop.raise_if_stopped()

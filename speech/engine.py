@@ -81,7 +81,6 @@ class Engine:
 
 
 def pad_with_silence(samples: Samples, sound: LoudPart) -> Samples:
-    """The sound with exactly MARGIN_SAMPLES before and after it, padded with silence."""
     start, end = sound.start - MARGIN_SAMPLES, sound.end + MARGIN_SAMPLES
     kept = samples[max(0, start) : end]
     return np.pad(kept, (max(0, -start), max(0, end - len(samples))))
@@ -99,7 +98,6 @@ def is_believable_segment(segment: Segment, voiced: float) -> bool:
 
 
 def mean_confidence(segments: list[Segment]) -> float:
-    """The mean probability of a token over all segments; 0 if there are none."""
     if not segments:
         return 0.0
     tokens = [max(1, len(segment.tokens)) for segment in segments]

@@ -61,7 +61,6 @@ class RecognitionQueue:
         return found
 
     def close(self) -> None:
-        """Ends the threads after the decode they are in."""
         self._pool.shutdown(cancel_futures=True)
 
 

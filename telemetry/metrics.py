@@ -88,8 +88,6 @@ class Gauge(Metric):
 
 @dataclass(frozen=True)
 class Histogram(Metric):
-    """A distribution of durations, in seconds."""
-
     def observe(self, seconds: float, **labels: str) -> None:
         self._change_value("observe", seconds, labels)
 

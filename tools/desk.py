@@ -21,8 +21,6 @@ class Place:
 
 @dataclass(eq=False, kw_only=True)
 class Asker:
-    """The learner being answered, and what the tutor remembers of their conversation."""
-
     account_id: UUID
     name: str
     lesson_id: UUID | None
@@ -51,8 +49,6 @@ class Talk(Protocol):
 
 @dataclass
 class Desk:
-    """One per room: the course and the conversation about it."""
-
     library: Library
     course_id: UUID
     talk: Talk

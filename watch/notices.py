@@ -39,7 +39,6 @@ class NoticeWriter:
             await asyncio.sleep(EVERY_S)
 
     async def read_alarms(self) -> bool:
-        """Reads the alarms. Returns whether any changed."""
         now = await asyncio.to_thread(active_alarms, self._base)  # waits for a lock file
         self._cleared += [one for name, one in self._active.items() if name not in now]
         self._active = now

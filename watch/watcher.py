@@ -111,7 +111,6 @@ class Watcher:
             del self._busy[lease.session_id]
 
     async def act_on_verdict(self, lease: Lease, verdict: Verdict) -> bool:
-        """Returns False if there was nothing left to do."""
         parts = (self._settings, self._lk)
         match verdict:
             case "ask":

@@ -68,7 +68,6 @@ class WebhookIntake:
                 await asyncio.sleep(IDLE_S)
 
     async def apply_batch(self) -> int:
-        """Applies one batch and returns its size. Raises one of AWAY."""
         webhooks = await self._inbox.waiting(BATCH)
         await self._find_tenants({webhook.event.room for webhook in webhooks})
         for tenant_id in {self._tenants.get(webhook.event.room) for webhook in webhooks}:

@@ -72,7 +72,6 @@ def set_attempt_cookie(response: Response, settings: Settings, attempt: Attempt)
 
 
 def read_attempt(request: Request, state: str) -> Attempt | None:
-    """The attempt that this browser began with this state."""
     settings: Settings = request.app.state.settings
     text = request.cookies.get(_attempt_cookie_name(settings, state), "")
     try:

@@ -111,7 +111,6 @@ def limited(name: str) -> Any:
 
 
 def bearer_token_of(request: Request) -> str:
-    """Empty without one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 

@@ -31,8 +31,6 @@ logger = logging.getLogger(__name__)
 
 
 class Metadata(BaseModel):
-    """What a provider publishes at `/.well-known/openid-configuration`."""
-
     issuer: str
     authorization_endpoint: str
     token_endpoint: str

@@ -103,7 +103,6 @@ class Journal:
         await self._store_or_hold(segment, [to] if to else list(self.roster))
 
     async def store_held(self) -> None:
-        """Stores or drops what waited for learners who are known by now."""
         for _ in range(len(self._held)):
             held = self._held.popleft()
             await self._store_or_hold(held.segment, held.learners)

@@ -31,8 +31,6 @@ class Entry:
 
 
 class Spool(LocalQueue):
-    """Filled by the agent jobs of this host, emptied by its drainer."""
-
     async def write_entry(self, entry: Entry) -> None:
         """Returns once the entry is on disk; a repeat changes nothing. Raises sqlite3.Error."""
         await self.put_row(
@@ -68,7 +66,6 @@ class Spool(LocalQueue):
         )
 
     async def list_owners(self, after: int) -> tuple[dict[UUID, set[UUID]], int]:
-        """Sessions and accounts of each tenant in entries after a seq, and the newest seq."""
         return await self._run_in_thread(list_owners, self._db, after)
 
     async def erase_owned(self, tenant_id: UUID, owners: Iterable[UUID]) -> bool:

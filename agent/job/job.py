@@ -45,8 +45,6 @@ class JobParts:
 
 
 class RoomJob(ABC):
-    """One agent in one room. Each subclass serves one kind of session."""
-
     def __init__(self, parts: JobParts) -> None:
         self.room = parts.ctx.room
         self.lease = Lease(parts.pool, parts.dispatch, parts.settings.lease_heartbeat)

@@ -104,7 +104,6 @@ class EspeakProcess:
                     self._write_request({"cancel": number})
 
     async def aclose(self) -> None:
-        """Kills the process; it has nothing to save."""
         if self._listener is not None:
             self._listener.cancel()
             await asyncio.gather(self._listener, return_exceptions=True)

@@ -55,7 +55,6 @@ class FallbackTTS(tts.TTS[Literal["metrics_collected", "error"]]):
         return FallbackSpeech(self, text, once)
 
     async def probe_with_hello(self) -> None:
-        """Returns at the first sound of the provider."""
         once = APIConnectOptions(max_retry=0, timeout=self.first_sound_s)
         async with self.remote.synthesize(PROBE, conn_options=once) as stream:
             async with asyncio.timeout(self.first_sound_s):

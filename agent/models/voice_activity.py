@@ -35,7 +35,6 @@ class SpeechJudge:
         self.silence_s = 0.0
 
     def judge_window(self, probability: float) -> Change | None:
-        """Counts one window; returns whether speech started or ended with it."""
         if probability >= (SILENCE_PROBABILITY if self.speaking else SPEECH_PROBABILITY):
             self.speech_s += WINDOW_S
             self.silence_s = 0.0
@@ -52,8 +51,6 @@ class SpeechJudge:
 
 
 class VoiceActivity:
-    """Finds speech in the sound of one voice. Needs no task and no close."""
-
     def __init__(self) -> None:
         self._native = local_inference.VAD()
         self._judge = SpeechJudge()

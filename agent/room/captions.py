@@ -51,7 +51,6 @@ class Captions:
             self._sender = self._sending.spawn(self._send_waiting_captions())
 
     def send_plan(self, message: protocol.AnswerPlanned) -> None:
-        """Sends the page the text that the tutor is about to say. Returns at once."""
         topic = protocol.TOPIC_ANSWER_PLANNED
         self._planning.spawn(
             publish.send_message(self._room, topic, message, segment=message.segment_id)

@@ -61,7 +61,6 @@ class EarlyAudio:
             self._waiting.pop(key, None)
 
     def drop_audio_of(self, identity: str) -> None:
-        """Drops what somebody who has left has sent."""
         self._streams.close_streams_of(identity)
         self._arrived.pop(identity, None)
 

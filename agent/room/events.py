@@ -24,8 +24,6 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Joined:
-    """Somebody connected. `sid` identifies the connection."""
-
     identity: str
     sid: str
 
@@ -50,8 +48,7 @@ class TypedTurnReceiver(Protocol):
 
 
 class WaitingList(Protocol):
-    def note_waiting(self, identity: str) -> None:
-        """Somebody waits for an answer to what they typed."""
+    def note_waiting(self, identity: str) -> None: ...
 
     def forget_learner(self, identity: str) -> None: ...
 

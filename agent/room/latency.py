@@ -20,8 +20,6 @@ logger = logging.getLogger("bodh.agent")
 
 
 class Latency:
-    """Combines livekit-agents' metrics of a learner's message and of the reply to it."""
-
     def __init__(self, room: rtc.Room) -> None:
         self._room = room
         self._turn = 0

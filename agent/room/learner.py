@@ -106,7 +106,6 @@ class Roster:
         return learner
 
     def add_unknown(self, identity: str) -> Learner:
-        """Adds somebody who cannot be read because the database is away."""
         learner = Learner(identity=identity, account_id=UNKNOWN, name="", lesson_id=None)
         self._learners[identity] = learner
         return learner

@@ -15,8 +15,6 @@ ERRORS: dict[protocol.RefusedKind, str] = {
 
 
 class Limits:
-    """Sends refusals in background tasks, and not more often than anyone can read them."""
-
     def __init__(self, room: rtc.Room) -> None:
         self.rates = Rates()
         self._room = room

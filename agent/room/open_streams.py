@@ -51,7 +51,6 @@ class OpenStreams:
         return True
 
     def close_streams_of(self, sender: str) -> None:
-        """Closes what somebody who has left was still sending."""
         for reading in self._open.get(sender, ()):
             reading.cancel()
 

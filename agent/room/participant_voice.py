@@ -101,7 +101,6 @@ class ParticipantVoice:
             self._handle_vad_event(event)
 
     def split_utterance(self) -> None:
-        """Ends the current utterance here; what follows without a pause is another one."""
         if self._sound is not None:
             before = self._sound
             self._sound = before.cut_at_quietest(self._next_segment_id(), SPLIT_SEARCH_S)

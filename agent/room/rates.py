@@ -50,7 +50,6 @@ class Rates:
         return wait_s
 
     def wait_s(self, identity: str, kind: Kind) -> float:
-        """Seconds until they may do it, 0 for now."""
         rate, now = RATES[kind], self._clock()
         full_at = self._full_at.get((identity, kind), now)
         return max(0.0, full_at - now - (rate.burst - 1) * rate.every_s)

@@ -24,7 +24,6 @@ class Tasks:
         return task
 
     async def wait_for_all(self, timeout_s: float | None = None) -> None:
-        """Returns when the tasks that run now have ended, or after the timeout."""
         if self._running:
             await asyncio.wait(set(self._running), timeout=timeout_s)
 

@@ -42,7 +42,6 @@ class Wishes:
         self._granting: set[str] = set()  # senders
 
     def start_granting(self, lessons: Lessons) -> None:
-        """Starts to grant wishes, also those that have arrived before."""
         self._lessons = lessons
         self._ready.set()
 

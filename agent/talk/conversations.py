@@ -113,7 +113,6 @@ class Conversations:
             self.conversation_of(learner.identity).last_answer_to = in_reply_to
 
     def take_over(self, earlier: EarlierTurns) -> None:
-        """Takes over what the previous agents left."""
         for segment in earlier.known_segments():
             self._taken_over.add(segment.id)
             owner = earlier.owner_of(segment)
@@ -131,7 +130,6 @@ class Conversations:
                 self._remember(one, earlier.listeners.get(segment.id, ()))
 
     def restore_last_answer(self, learner: Learner) -> None:
-        """Sets the learner's last answer from their conversation with the previous agents."""
         conversation = self.conversation_of(learner.identity)
         told = [one for one in conversation.own if one.by_tutor]
         if told and not learner.last_answer:

@@ -70,11 +70,9 @@ class Floor(vad.VAD):
         return self._stream
 
     def note_waiting(self, identity: str) -> None:
-        """Notes that a learner waits for an answer to what they typed."""
         self._speaker_of(identity).waits_since = self._clock()
 
     def forget_learner(self, identity: str) -> None:
-        """Forgets a learner who has left the room, and others who are no longer of interest."""
         now = self._clock()
         self._speaker_of(identity).waits_since = float("-inf")
         self._speakers = {

@@ -118,7 +118,6 @@ class Turns:
     def show_utterance(
         self, identity: str, segment_id: str, text: str, ended_at: float, *, final: bool
     ) -> None:
-        """Shows an utterance to those who heard it."""
         to = [learner.identity for learner in self._conversations.list_listeners(ended_at)]
         self._captions.show_utterance(identity, segment_id, text, final=final, to=to)
 

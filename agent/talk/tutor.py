@@ -23,8 +23,6 @@ logger = logging.getLogger("bodh.tutor")
 
 
 class Tutor(Agent):
-    """The tutor of rooms and the console. The desk knows who asks, and their lesson."""
-
     def __init__(self, desk: Desk) -> None:
         super().__init__(instructions=prompts.render("tutor"), tools=[*tools.build_tools(desk)])
         self.desk = desk

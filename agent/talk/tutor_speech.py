@@ -102,7 +102,6 @@ class TutorSpeech:
         await self._agent_session.interrupt(force=True)
 
     def adjust_rate(self, identity: str, wanted: protocol.SpeechSet) -> None:
-        """Sets the speed at which this learner is spoken to; others keep theirs."""
         if wanted.rate is not None:
             self._rates[identity] = wanted.rate
 

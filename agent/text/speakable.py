@@ -170,7 +170,6 @@ def spoken_delimited_formula(match: Match[str]) -> str:
 
 
 def spoken_inline_formula(match: Match[str]) -> str:
-    """A formula in running text; keeps the punctuation after it."""
     body, end = match[0].rstrip(".,;:?!"), match[0][len(match[0].rstrip(".,;:?!")) :]
     return spoken_formula(body) + end
 
