@@ -34,7 +34,9 @@ class Handler(SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def served_states(home: Path) -> Iterator[str]:
-    """The address of the states."""
+    """The address of the states. Raises FileNotFoundError if they are not built."""
+    if not (BUILT / "index.html").is_file():
+        raise FileNotFoundError(f"{BUILT} is not built: run `python -m scripts.setup tests`")
     settings = Settings(_env_file=None, bodh_home=home)
     Handler.headers_of_ours = security_headers(ensure_development_secrets(settings))
     handler = cast("type[Handler]", partial(Handler, directory=str(BUILT)))

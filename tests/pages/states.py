@@ -117,8 +117,10 @@ STATES = (
 
 
 async def open_state(page: Page, url: str, state: State) -> None:
-    """The page must already have its size."""
-    await page.goto(f"{url}/?state={state.entry}")
+    """The page must already have its size. Asserts that the entry is served."""
+    response = await page.goto(f"{url}/?state={state.entry}")
+    assert response is not None
+    assert response.ok, response.url
     await page.locator("h1, h2").first.wait_for()
     await expect(page.locator("p.quiet[role=status]")).to_have_count(0)  # everything is loaded
     if state.steps is not None:

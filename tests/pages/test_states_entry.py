@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Browser
 
-from tests.pages.browser import BUILT, still_page
+from tests.pages.browser import BUILT, served_states, still_page
 from tests.pages.states import ENTRIES
 from web.pages import DIST
 
@@ -27,3 +28,11 @@ async def test_every_state_is_under_test(states_url: str, browser: Browser) -> N
         await page.goto(states_url)
         names = await page.get_by_role("link").all_inner_texts()
     assert names == list(ENTRIES)
+
+
+def test_missing_states_name_the_command_that_builds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.pages.browser.BUILT", tmp_path)
+    with pytest.raises(FileNotFoundError, match="is not built"), served_states(tmp_path):
+        pass
