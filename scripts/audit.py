@@ -81,8 +81,8 @@ def read_pip_audit(output: str) -> Report:
         if "vulns" not in package:
             report.not_audited.append(name)
         for advisory in package.get("vulns", ()):
-            mended = ", ".join(advisory["fix_versions"]) or "no release yet"
-            report.advisories.append(f"{name}: {advisory['id']}, mended in {mended}")
+            fixed = ", ".join(advisory["fix_versions"]) or "no release yet"
+            report.advisories.append(f"{name}: {advisory['id']}, fixed in {fixed}")
     return report
 
 

@@ -5,7 +5,7 @@ import json
 from scripts.audit import describe, read_npm_audit, read_pip_audit
 
 
-def test_advisory_of_a_python_package_names_the_release_that_mends_it() -> None:
+def test_advisory_of_a_python_package_names_the_release_that_fixes_it() -> None:
     advisory = {"id": "PYSEC-2026-1", "fix_versions": ["2.1"], "aliases": [], "description": ""}
     output = {
         "dependencies": [
@@ -14,7 +14,7 @@ def test_advisory_of_a_python_package_names_the_release_that_mends_it() -> None:
         ]
     }
     report = read_pip_audit(json.dumps(output))
-    assert report.advisories == ["bad 2.0: PYSEC-2026-1, mended in 2.1"]
+    assert report.advisories == ["bad 2.0: PYSEC-2026-1, fixed in 2.1"]
     assert report.not_audited == []
 
 
