@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 import telemetry
-from agent.worker.deadline import forget_deadline
+from agent.worker.deadline import delete_deadline_file
 from agent.worker.forkserver import set_job_environment, start_forkserver
 from db.role_rights import refuse_powerful_role
 from settings import SettingsError, prepare_settings
@@ -44,7 +44,7 @@ def main() -> int:
     try:
         cli.run_app(build_server(settings))
     finally:
-        forget_deadline()
+        delete_deadline_file()
     return 0
 
 

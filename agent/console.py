@@ -95,13 +95,13 @@ class ConsoleTalk:
 async def open_console_desk(library: MemoryLibrary, pace: Pace) -> Desk:
     course_id = library.tree.course.id
     outline = await library.outline(course_id)
-    asker = Asker(account_id=LEARNER_ID, name=learner_name(), lesson_id=outline[0].id)
+    asker = Asker(account_id=LEARNER_ID, name=name_of_os_user(), lesson_id=outline[0].id)
     return Desk(
         library, course_id, ConsoleTalk(asker, library, pace), now=lambda: datetime.now(UTC)
     )
 
 
-def learner_name() -> str:
+def name_of_os_user() -> str:
     try:
         return getuser().capitalize()
     except (KeyError, OSError):  # the user of a container may have no name
@@ -117,7 +117,7 @@ def choose_llm(settings: Settings, desk: Desk) -> llm.LLM[Any]:
 
 
 async def greet_and_record_visit(desk: Desk) -> str:
-    visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
+    visit = await desk.library.describe_visit(desk.account_id, desk.course_id, desk.lesson_id)
     text = await greeting_text(
         desk.library,
         desk.course_id,

@@ -31,7 +31,7 @@ from agent.offline.tutor import OfflineTutor
 from agent.room.latency import Latency
 from courses.memory import MemoryLibrary
 from speech.engine import DecodeOptions, Engine
-from speech.models import chosen_model
+from speech.models import read_chosen_model
 from speech.wire import RATE
 
 COURSE = Path(__file__).parent.parent / "db" / "sample"
@@ -74,7 +74,7 @@ class WholeUtterances(stt.STT[str]):
 
 @server.rtc_session(agent_name="plain-agent")
 async def teach(ctx: JobContext) -> None:
-    engine = Engine(Path(chosen_model("test", Path(os.environ["BODH_HOME"])).path))
+    engine = Engine(Path(read_chosen_model("test", Path(os.environ["BODH_HOME"])).path))
     desk = await open_console_desk(MemoryLibrary.from_folder(COURSE), SilentVoice())
     session: AgentSession[None] = AgentSession(
         stt=WholeUtterances(engine),

@@ -51,6 +51,8 @@ class Library(Protocol):
     async def take_hint(self, account_id: UUID, lesson_id: UUID) -> str:
         """The next hint; empty if there is none. Raises Conflict if no question is open."""
 
-    async def visit(self, account_id: UUID, course_id: UUID, lesson_id: UUID | None) -> Visit: ...
+    async def describe_visit(
+        self, account_id: UUID, course_id: UUID, lesson_id: UUID | None
+    ) -> Visit: ...
 
     async def record_visit(self, account_id: UUID, lesson_id: UUID, now: datetime) -> None: ...

@@ -128,7 +128,9 @@ class MemoryLibrary:
         bodies = (p.body for p in passages if p.number == question.passage_number)
         return hint_text(level, self._keys[question.id].hint, next(bodies, None))
 
-    async def visit(self, account_id: UUID, course_id: UUID, lesson_id: UUID | None) -> Visit:
+    async def describe_visit(
+        self, account_id: UUID, course_id: UUID, lesson_id: UUID | None
+    ) -> Visit:
         mine = {key[1]: row for key, row in self._status.items() if key[0] == account_id}
         latest = max(mine, key=lambda lesson: mine[lesson][1], default=None)
         completed = [x for x in self._outline if mine.get(x.id, ("",))[0] == "completed"]

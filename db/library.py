@@ -67,7 +67,9 @@ class PostgresLibrary:
         async with self._library_transaction() as db:
             return await quizzes.take_hint(db, self._tenant_id, account_id, lesson_id)
 
-    async def visit(self, account_id: UUID, course_id: UUID, lesson_id: UUID | None) -> Visit:
+    async def describe_visit(
+        self, account_id: UUID, course_id: UUID, lesson_id: UUID | None
+    ) -> Visit:
         async with self._library_transaction() as db:
             facts = await progress.select_visit_facts(
                 db, self._tenant_id, account_id, course_id, lesson_id

@@ -185,7 +185,7 @@ class Provider:
         self.spoken.append(asked["input"])
         if await exchange.fail_at_start(fault):
             return
-        pcm = b"".join([chunk async for chunk in self._voice.speak(asked["input"])])
+        pcm = b"".join([chunk async for chunk in self._voice.synthesise_pcm(asked["input"])])
         sound = resampled(np.frombuffer(pcm, np.int16), VOICE_RATE, PCM_RATE)
         pieces = [
             sound[at : at + PIECE_SAMPLES].tobytes() for at in range(0, len(sound), PIECE_SAMPLES)

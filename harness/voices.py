@@ -42,7 +42,7 @@ async def _synthesise_to_cache(path: Path, text: str, voice: str, rate_wpm: int)
     CACHE.mkdir(parents=True, exist_ok=True)
     engine = EspeakTTS(voice=voice, rate_wpm=rate_wpm)
     try:
-        pcm = b"".join([chunk async for chunk in engine.speak(text)])
+        pcm = b"".join([chunk async for chunk in engine.synthesise_pcm(text)])
     finally:
         await engine.aclose()
     draft = path.with_suffix(f".{os.getpid()}-{id(asyncio.current_task())}")

@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from protocol.wire import Wire, find_message
+from protocol.wire import Wire, parse_or_none
 
 SessionKind = Literal["tutor", "mentoring", "class"]
 
@@ -22,4 +22,4 @@ class DispatchMetadata(Wire):
 
 def parse_dispatch(text: str | None) -> DispatchMetadata | None:
     """Returns None if the dispatch is not Bodh's. Never raises."""
-    return find_message(DispatchMetadata, text)
+    return parse_or_none(DispatchMetadata, text)

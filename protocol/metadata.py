@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from protocol.wire import Wire, dump, find_message
+from protocol.wire import Wire, dump, parse_or_none
 
 AGENT_TYPE = "bodh-agent"
 MAX_ROOM_METADATA_BYTES = 8 * 1024
@@ -64,7 +64,7 @@ def parse_metadata(text: str | None) -> RoomMetadata | None:
 
     Returns None if it is empty, malformed, too long, or another agent's. Never raises.
     """
-    metadata = find_message(RoomMetadata, text)
+    metadata = parse_or_none(RoomMetadata, text)
     return metadata if metadata and metadata.agent_type == AGENT_TYPE else None
 
 

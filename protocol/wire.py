@@ -39,7 +39,7 @@ def dump(message: BaseModel) -> str:
 
 def parse(model: type[_M], payload: bytes | str) -> _M:
     """Raises ProtocolError, which names the wrong fields."""
-    data = read_object(payload)
+    data = parse_object_or_none(payload)
     if data is None:
         raise ProtocolError("the payload is not a JSON object")
     try:
@@ -51,16 +51,16 @@ def parse(model: type[_M], payload: bytes | str) -> _M:
         raise ProtocolError(f"wrong or missing fields: {', '.join(fields)}") from error
 
 
-def find_message(model: type[_M], text: str | None) -> _M | None:
+def parse_or_none(model: type[_M], text: str | None) -> _M | None:
     """Returns None if the text is not such a message. Never raises."""
-    data = read_object(text)
+    data = parse_object_or_none(text)
     try:
         return None if data is None else model.model_validate(data)
     except (ValidationError, RecursionError):
         return None
 
 
-def read_object(text: str | bytes | None) -> dict[str, Any] | None:
+def parse_object_or_none(text: str | bytes | None) -> dict[str, Any] | None:
     """Returns None if it is not a JSON object or over MAX_PARSED_BYTES. Never raises."""
     if not text or len(text) > MAX_PARSED_BYTES:
         return None

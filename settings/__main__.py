@@ -20,12 +20,12 @@ def main() -> int:
     except SettingsError as error:
         print(error)
         return 1
-    problems = list_problems(settings) + asyncio.run(check_roles(settings))
+    problems = list_problems(settings) + asyncio.run(find_role_problems_in_database(settings))
     print("\n".join(problems) or "production can start with these settings")
     return 1 if problems else 0
 
 
-async def check_roles(settings: Settings) -> list[str]:
+async def find_role_problems_in_database(settings: Settings) -> list[str]:
     if not settings.database_url:
         return []  # reported as missing
     problems: dict[str, str] = {}  # several settings may share a role

@@ -312,18 +312,18 @@ def read_settings_without_secrets() -> Settings:
         # `make up` has read the file, and gives each process only what it needs
         settings = Settings(_env_file=None) if "BODH_RUN" in os.environ else Settings()
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(one) for one in error.errors())) from error
-    if problems := list(_incomplete(settings)):
+        raise SettingsError("\n".join(_explain_error(one) for one in error.errors())) from error
+    if problems := list(_find_incomplete_settings(settings)):
         raise SettingsError("\n".join(problems))
     return settings
 
 
-def _explain(error: ErrorDetails) -> str:
+def _explain_error(error: ErrorDetails) -> str:
     name = str(error["loc"][0]).upper() if error["loc"] else "a setting"
     return f"{name} is not valid: {error['msg']}"
 
 
-def _incomplete(settings: Settings) -> Iterator[str]:
+def _find_incomplete_settings(settings: Settings) -> Iterator[str]:
     """Yields a line for each setting that needs another one."""
     if settings.storage_url and not re.fullmatch(r"s3://[^/]+(/.*)?", settings.storage_url):
         yield "STORAGE_URL is not valid: write s3://BUCKET or s3://BUCKET/FOLDER"

@@ -31,12 +31,12 @@ def _list_missing(settings: Settings, process: Process | None) -> list[str]:
     }
     return [
         f"{name} is not set: BODH_ENV=production needs it"
-        for name in _needed(process)
+        for name in _needed_settings(process)
         if not given.get(name, True)
     ]
 
 
-def _needed(process: Process | None) -> list[str]:
+def _needed_settings(process: Process | None) -> list[str]:
     if process is None:
         return [
             "LIVEKIT_URL",
@@ -52,7 +52,7 @@ def _needed(process: Process | None) -> list[str]:
 
 
 def _list_bad_secrets(settings: Settings) -> list[str]:
-    given = {name: value for name, value in _secrets(settings).items() if value}
+    given = {name: value for name, value in _given_secrets(settings).items() if value}
     problems = [
         f"{name} {why}" for name, value in given.items() if (why := _find_weakness(name, value))
     ]
@@ -64,7 +64,7 @@ def _list_bad_secrets(settings: Settings) -> list[str]:
     return problems
 
 
-def _secrets(settings: Settings) -> dict[str, str]:
+def _given_secrets(settings: Settings) -> dict[str, str]:
     return {
         "LIVEKIT_API_KEY": settings.livekit_api_key,
         "LIVEKIT_API_SECRET": settings.livekit_api_secret.get_secret_value(),

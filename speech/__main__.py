@@ -6,7 +6,7 @@ import sys
 
 import telemetry
 from settings import Settings, SettingsError, read_settings_without_secrets
-from speech.models import ModelChoice, NoModel, choose_model, chosen_model
+from speech.models import ModelChoice, NoModel, choose_and_download_model, read_chosen_model
 
 USAGE = "usage: python -m speech [choose]"
 
@@ -18,10 +18,10 @@ def main(arguments: list[str]) -> int:
             case []:
                 telemetry.start("speech", settings)
                 return run_engine(
-                    settings, chosen_model(settings.whisper_model, settings.bodh_home)
+                    settings, read_chosen_model(settings.whisper_model, settings.bodh_home)
                 )
             case ["choose"]:
-                report_choice(choose_model(settings.whisper_model, settings.bodh_home))
+                print_choice(choose_and_download_model(settings.whisper_model, settings.bodh_home))
                 return 0
             case _:
                 print(USAGE, file=sys.stderr)
@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
         return 1
 
 
-def report_choice(choice: ModelChoice) -> None:
+def print_choice(choice: ModelChoice) -> None:
     if choice.test_model and choice.wanted != "test":
         print(
             f"*** SPEECH: {choice.reason}. Using the TEST MODEL, which knows 140 words "
@@ -50,7 +50,7 @@ def run_engine(settings: Settings, choice: ModelChoice) -> int:
     from speech.server import AlreadyServed, serve_engine
 
     address = settings.speech_address
-    report_choice(choice)
+    print_choice(choice)
     try:
         asyncio.run(
             serve_engine(

@@ -149,14 +149,14 @@ class SpeechClient:
     async def _ask_until_answered(self, header: Header, pcm: bytes, *, again: bool) -> Header:
         while True:
             try:
-                connection = await self._open_connection()
+                connection = await self._ensure_connection()
                 return await connection.send_request(header, pcm)
             except (ConnectionLost, OSError) as error:
                 if not again:
                     raise SpeechTimeout("no speech engine answers") from error
                 await asyncio.sleep(RETRY_S)
 
-    async def _open_connection(self) -> EngineConnection:
+    async def _ensure_connection(self) -> EngineConnection:
         async with self._connecting:
             if self._connection is None or self._connection.is_lost:
                 self._connection = EngineConnection(

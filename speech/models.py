@@ -42,7 +42,7 @@ class ModelChoice:
             return None
 
 
-def choose_model(wanted: str, home: Path) -> ModelChoice:
+def choose_and_download_model(wanted: str, home: Path) -> ModelChoice:
     """Chooses at set-up, downloads the model if needed, and saves the choice.
 
     Raises NoModel if `wanted` is a folder without a model.
@@ -55,7 +55,7 @@ def choose_model(wanted: str, home: Path) -> ModelChoice:
     return choice
 
 
-def chosen_model(wanted: str, home: Path) -> ModelChoice:
+def read_chosen_model(wanted: str, home: Path) -> ModelChoice:
     """The model to load now: the one chosen at set-up if it is still there. Uses no network."""
     choice = ModelChoice.load(choice_path(home))
     if choice and choice.wanted == wanted and is_model(Path(choice.path)):

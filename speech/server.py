@@ -143,7 +143,7 @@ async def serve_engine(
 
     Raises AlreadyServed, or PermissionError if the socket's folder belongs to another user.
     """
-    await asyncio.to_thread(clear_address, address)
+    await asyncio.to_thread(prepare_socket_path, address)
     engine = await asyncio.to_thread(Engine, Path(choice.path), threads=threads)
     await asyncio.to_thread(engine.warm_up)
     queue = RecognitionQueue(engine, threads=threads)
@@ -177,7 +177,7 @@ async def wait_for_stop_signal() -> None:
     await stop.wait()
 
 
-def clear_address(address: Path) -> None:
+def prepare_socket_path(address: Path) -> None:
     """Creates the folder (0700) and removes the socket of an engine that has died."""
     address.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if address.parent.stat().st_uid not in (os.getuid(), 0):

@@ -36,7 +36,7 @@ _folder: Path | None = None
 _is_written = True  # whether the file is up to date; writing fails on a full disk
 
 
-def begin_alarms(folder: Path) -> None:
+def keep_alarms_in(folder: Path) -> None:
     """Turns alarms on for this process; active ones are written to a file in the folder."""
     global _folder
     _folder = folder

@@ -37,7 +37,7 @@ def merged_registry(base: Path) -> CollectorRegistry:
     return found
 
 
-def active_alarms(base: Path) -> dict[AlarmName, ActiveAlarm]:
+def read_active_alarms(base: Path) -> dict[AlarmName, ActiveAlarm]:
     """The alarms that are on in living processes. If two have the same name, the older one."""
     found: dict[AlarmName, ActiveAlarm] = {}
     with _dead_processes_buried(base):
@@ -49,7 +49,7 @@ def active_alarms(base: Path) -> dict[AlarmName, ActiveAlarm]:
     return found
 
 
-def list_living_processes(base: Path) -> set[str]:
+def list_living_after_burying_dead(base: Path) -> set[str]:
     with _dead_processes_buried(base):
         return {path.name.split("-", 1)[0] for path in base.glob("*.lock")}
 

@@ -22,7 +22,7 @@ _registry: "CollectorRegistry | None" = None
 _made: dict[str, Any] = {}
 
 
-def begin_metrics(folder: Path) -> None:
+def keep_metrics_in(folder: Path) -> None:
     global _registry
     os.environ[FOLDER] = str(folder)
     from prometheus_client import CollectorRegistry, values

@@ -41,8 +41,8 @@ def start(process: Process, settings: Settings) -> None:
             extra={"kind": type(error).__name__},
         )
         return
-    metrics.begin_metrics(folder)
-    alarms.begin_alarms(folder)
+    metrics.keep_metrics_in(folder)
+    alarms.keep_alarms_in(folder)
 
 
 def start_job(settings: Settings) -> None:

@@ -155,7 +155,7 @@ async def tell_position(desk: Desk) -> str:
     if place and place.lesson_id == lesson.id:
         passages = await desk.library.passages(lesson.id)
         topic = next((p.heading for p in passages if p.number == place.passage), "")
-    visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
+    visit = await desk.library.describe_visit(desk.account_id, desk.course_id, desk.lesson_id)
     return prompts.render(
         "where",
         lesson=spoken_lesson_name(number, lesson.title),

@@ -19,7 +19,7 @@ from db.transcripts import count_dead_letters
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
 from telemetry import AlarmName, alarm, metrics
-from telemetry.gather import list_living_processes
+from telemetry.gather import list_living_after_burying_dead
 from telemetry.process import metrics_dir
 
 EVERY_S = 2.0
@@ -127,7 +127,7 @@ class HostChecks:
         """A running drainer raises its own alarms; a missing one cannot."""
         if not self._settings.spool_path.exists():
             return
-        alive = await asyncio.to_thread(list_living_processes, metrics_dir(self._settings))
+        alive = await asyncio.to_thread(list_living_after_burying_dead, metrics_dir(self._settings))
         if "drain" in alive:
             self._clear_alarm("drainer_away")
         else:

@@ -83,16 +83,16 @@ class Drainer:
 
     async def sweep_spool(self) -> None:
         """Deletes from the spool who and what was erased. Raises db.AWAY."""
-        await self._erase_owned()
+        await self._erase_gone_owners()
         newest = await self._spool.list_newest_drained()
         for tenant_id in {tenant for tenant, _ in newest}:
             sessions = [session for tenant, session in newest if tenant == tenant_id]
             async with db.tenant_tx(self._pool, tenant_id) as conn:
                 erased = await list_erased_words(conn, tenant_id, sessions)
             for one in erased:
-                await self._erase_from_spool(one, newest[tenant_id, one.session_id])
+                await self._erase_words_from_spool(one, newest[tenant_id, one.session_id])
 
-    async def _erase_owned(self) -> None:
+    async def _erase_gone_owners(self) -> None:
         """Deletes the entries of erased sessions and accounts, also those that still wait."""
         new, self._seen = await self._spool.list_owners(self._seen)
         for tenant_id, owners in new.items():
@@ -104,7 +104,7 @@ class Drainer:
                 owners -= gone
                 logger.info("erased from the spool", extra={"count": len(gone)})
 
-    async def _erase_from_spool(self, erased: ErasedWords, newest: int) -> None:
+    async def _erase_words_from_spool(self, erased: ErasedWords, newest: int) -> None:
         key, state = (erased.session_id, erased.account_id), (erased.erased_at, newest)
         if self._swept.get(key) == state:
             return

@@ -59,7 +59,7 @@ class EarlierTurns:
     listeners: Mapping[str, Collection[str]]
     cut: Mapping[UUID, CutTurn]  # by account: the unanswered turn
 
-    def known_segments(self) -> list[Segment]:
+    def segments_without_fatal(self) -> list[Segment]:
         """All segments except fatal ones, which might end this agent too."""
         fatal = {segment.id for turn in self.cut.values() for segment in turn.fatal}
         return [segment for segment in self.segments if segment.id not in fatal]
@@ -72,7 +72,7 @@ class EarlierTurns:
         told = self.identities.get(segment.to_account_id) if segment.to_account_id else None
         return told or next(asked, None)
 
-    async def was_cut_off(self, pool: db.Pool, account_id: UUID) -> bool:
+    async def query_was_cut_off(self, pool: db.Pool, account_id: UUID) -> bool:
         """Whether the learner was greeted by the earlier agent and present when it was lost."""
         tenant_id, session = self.dispatch.tenant_id, self.dispatch.session
         async with db.tenant_tx(pool, tenant_id) as conn:
@@ -94,7 +94,7 @@ class EarlierTurns:
         young = turn.segments if is_young else ()
         return CutTurn(young, turn.fatal) if young or turn.fatal else None
 
-    async def log_retry(self, pool: db.Pool, turn: CutTurn, now: datetime) -> None:
+    async def append_retry_events(self, pool: db.Pool, turn: CutTurn, now: datetime) -> None:
         """Logs that this agent answers the turn again, before it does.
 
         If this agent is lost too, its successor reads the log and does not try a third time.

@@ -145,7 +145,7 @@ class Journal:
             (learner,) = learners
             if not learner.known:  # they turned out to be no learner of this room
                 return
-            segment = _name_learner(segment, learner)
+            segment = _fill_in_learner(segment, learner)
         await self._store_segment(
             replace(segment, **WITHOUT_WORDS) if False in choices else segment
         )
@@ -198,7 +198,7 @@ class _Held:
     learners: Sequence[Learner]
 
 
-def _name_learner(segment: Segment, learner: Learner) -> Segment:
+def _fill_in_learner(segment: Segment, learner: Learner) -> Segment:
     """Fills in what was not known when the segment was made."""
     if segment.role == "tutor":
         return replace(segment, to_account_id=learner.account_id)

@@ -73,7 +73,7 @@ class Spool(LocalQueue):
         return await self._run_in_thread(delete_owned, self._db, tenant_id, owners)
 
 
-def check_spool(path: Path) -> None:
+def write_probe(path: Path) -> None:
     """Writes a probe larger than an entry. Raises OSError or sqlite3.Error if the disk refuses."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     db = open_queue_file(path)

@@ -72,7 +72,7 @@ class RoomJob(ABC):
     async def close(self) -> None:
         """Closes what the subclass opened, even if `start` failed. The journal is still open."""
 
-    def leave_room(self) -> None:
+    def request_end(self) -> None:
         self._over.set()
 
     async def run(self) -> None:
@@ -106,7 +106,7 @@ class RoomJob(ABC):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self.say_goodbye(), GOODBYE_S)
                 heartbeat.cancel()  # so the watcher dispatches another agent
-                await self.lease.log_agent_left()
+                await self.lease.append_agent_left()
             if working.done():
                 working.result()
         finally:
@@ -127,11 +127,11 @@ class RoomJob(ABC):
         await self.lease.renew_until_lost()
         logger.info("lease lost: a newer agent took over, or the session has ended")
         self.silence_output()
-        self.leave_room()
+        self.request_end()
 
     def _on_disconnected(self, reason: rtc.DisconnectReason.ValueType) -> None:
         self._disconnect_reason = rtc.DisconnectReason.Name(reason)
-        self.leave_room()
+        self.request_end()
 
     async def _end_session_of_closed_room(self) -> None:
         """Ends the session if the server closed the room. A lost connection does not end it.

@@ -66,7 +66,7 @@ class Lease:
             logger.warning("no heartbeat", extra={"why": type(error).__name__})
             return True
 
-    async def log_agent_left(self) -> None:
+    async def append_agent_left(self) -> None:
         dispatch, now = self._dispatch, datetime.now(UTC)
         left = AgentLeft(epoch=dispatch.epoch)
         try:

@@ -31,7 +31,7 @@ class TutorJob(RoomJob):
         self._earlier = earlier
         models = build_models(settings, parts.engine)
         self._limits = Limits(self.room)
-        self._floor = Floor(self._set_aside)
+        self._floor = Floor(self._split_and_tell_page)
         self._microphones = Microphones(
             self.room,
             models.recogniser,
@@ -53,7 +53,7 @@ class TutorJob(RoomJob):
         self._agent_session = RoomAgentSession(
             settings, self.room, models, self._floor, classroom.desk
         )
-        self._agent_session.inner.on("close", lambda _event: self.leave_room())
+        self._agent_session.inner.on("close", lambda _event: self.request_end())
         self._tutor = RoomTutor(
             classroom, self._floor, wait_for_captions=self._agent_session.wait_for_captions
         )
@@ -66,7 +66,7 @@ class TutorJob(RoomJob):
     async def serve_room(self) -> None:
         await self._agent_session.inner.room_io.wait_for_ready()  # until the first learner joins
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._agent_session.publish_models(self._engine))
+            tasks.create_task(self._agent_session.publish_model_names(self._engine))
             tasks.create_task(self._classroom.run())
 
     async def say_goodbye(self) -> None:
@@ -85,10 +85,10 @@ class TutorJob(RoomJob):
             at_end.push_async_callback(self._microphones.aclose)
             at_end.push_async_callback(self._hear_last_words)
 
-    def _set_aside(self, identity: str) -> None:
+    def _split_and_tell_page(self, identity: str) -> None:
         """Somebody spoke for long while others waited: what follows is not answered."""
         self._microphones.split_utterance(identity)
-        self._limits.refuse(identity, "floor")
+        self._limits.send_refusal(identity, "floor")
 
     async def _hear_last_words(self) -> None:
         """Waits until what was said just before the end is in the journal."""

@@ -173,7 +173,7 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
     ) -> tts.ChunkedStream:
         return EspeakStream(tts=self, input_text=text, conn_options=conn_options)
 
-    async def speak(self, text: str) -> AsyncGenerator[bytes, None]:
+    async def synthesise_pcm(self, text: str) -> AsyncGenerator[bytes, None]:
         """Raises VoiceError."""
         helper = await self._running_helper()
         async with contextlib.aclosing(
@@ -214,7 +214,9 @@ class EspeakStream(tts.ChunkedStream):
         spoken = False
         try:
             if any(character.isalnum() for character in self._input_text):
-                async with contextlib.aclosing(self._espeak.speak(self._input_text)) as chunks:
+                async with contextlib.aclosing(
+                    self._espeak.synthesise_pcm(self._input_text)
+                ) as chunks:
                     async for chunk in chunks:
                         output_emitter.push(chunk)
                         spoken = True

@@ -79,7 +79,7 @@ class Voice:
         """Stops a request, or skips it if it has not started. Safe from any thread."""
         self._cancelled.add(number)
 
-    def say_text(self, request: Request) -> None:
+    def synthesise_request(self, request: Request) -> None:
         self._number = number = request["id"]
         if not self._select_voice(request["voice"].encode()):
             self._answers.send_frame(FAILED, number, f"no voice {request['voice']!r}".encode())
@@ -139,7 +139,9 @@ def read_requests(pipe: BinaryIO) -> Iterator[Request]:
         yield json.loads(pipe.read(length))
 
 
-def queue_requests(pipe: BinaryIO, voice: Voice, todo: "queue.SimpleQueue[Request]") -> None:
+def queue_requests_or_exit(
+    pipe: BinaryIO, voice: Voice, todo: "queue.SimpleQueue[Request]"
+) -> None:
     """Queues texts and cancels requests; ends the process when the parent is gone."""
     try:
         for request in read_requests(pipe):
@@ -167,10 +169,10 @@ def main() -> int:
     answers.send_frame(READY, 0, str(rate).encode())
     todo: queue.SimpleQueue[Request] = queue.SimpleQueue()
     threading.Thread(
-        target=queue_requests, args=(sys.stdin.buffer, voice, todo), daemon=True
+        target=queue_requests_or_exit, args=(sys.stdin.buffer, voice, todo), daemon=True
     ).start()
     while True:
-        voice.say_text(todo.get())
+        voice.synthesise_request(todo.get())
 
 
 if __name__ == "__main__":

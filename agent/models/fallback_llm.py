@@ -18,7 +18,7 @@ from livekit.agents.types import (
 from pydantic import ValidationError
 
 import prompts
-from agent.models.provider import Provider
+from agent.models.provider import ProviderState
 from agent.offline.tutor import OfflineTutor
 from courses.sentences import is_unfinished, split_sentences, whole_sentences_length
 
@@ -43,9 +43,9 @@ class FallbackLLM(llm.LLM[Any]):
         self.remote = remote
         self.local = local
         self.timeout_s = timeout_s
-        self.provider_state = Provider("llm")
+        self.provider_state = ProviderState("llm")
         self._waits: WeakKeyDictionary[APIError, float] = WeakKeyDictionary()
-        remote.on("error", self._on_error)
+        remote.on("error", self._remember_asked_wait)
 
     @property
     def model(self) -> str:
@@ -75,7 +75,7 @@ class FallbackLLM(llm.LLM[Any]):
             tool_choice=tool_choice,
         )
 
-    def retry_after_s(self, error: Exception) -> float | None:
+    def asked_wait_s(self, error: Exception) -> float | None:
         return self._waits.get(error) if isinstance(error, APIError) else None
 
     async def probe_with_greeting(self) -> None:
@@ -93,9 +93,9 @@ class FallbackLLM(llm.LLM[Any]):
                     return
         raise Unusable("an empty answer")
 
-    def _on_error(self, event: llm.LLMError) -> None:
+    def _remember_asked_wait(self, event: llm.LLMError) -> None:
         # the response headers are reachable only here, through the plugin error's context
-        wait_s = retry_after_s(event.error.__context__)
+        wait_s = parse_retry_after(event.error.__context__)
         if wait_s is not None and isinstance(event.error, APIError):
             self._waits[event.error] = wait_s
 
@@ -143,7 +143,7 @@ class FallbackStream(llm.LLMStream):
             try:
                 await self._stream_reply(deadline)
             except (APIError, TimeoutError) as error:
-                wait_s = self._owner.retry_after_s(error)
+                wait_s = self._owner.asked_wait_s(error)
                 pause_s = pause_before_retry(error, wait_s)
                 again = tries_left and not self._said and pause_s is not None
                 if again and loop.time() + (pause_s or 0.0) < deadline:
@@ -179,7 +179,7 @@ class FallbackStream(llm.LLMStream):
                     continue
                 limit = loop.time() + self._owner.timeout_s
                 calls += chunk.delta.tool_calls
-                held = self._say_complete_sentences(held + (chunk.delta.content or ""))
+                held = self._send_complete_sentences(held + (chunk.delta.content or ""))
         # a truncated answer has neither a final token count nor a full stop
         if usage is None and not calls and is_unfinished(held):
             raise APIConnectionError("the answer was truncated")
@@ -192,7 +192,7 @@ class FallbackStream(llm.LLMStream):
         if usage is not None:
             self._event_ch.send_nowait(llm.ChatChunk(id=self._request_id, usage=usage))
 
-    def _say_complete_sentences(self, text: str) -> str:
+    def _send_complete_sentences(self, text: str) -> str:
         end = whole_sentences_length(text)
         self._send_text(text[:end])
         return text[end:]
@@ -255,7 +255,7 @@ def pause_before_retry(error: Exception, asked_s: float | None) -> float | None:
     return None  # a timeout: no time is left
 
 
-def retry_after_s(error: BaseException | None) -> float | None:
+def parse_retry_after(error: BaseException | None) -> float | None:
     headers = getattr(getattr(error, "response", None), "headers", {})
     try:
         return max(0.0, float(headers.get("retry-after", "")))

@@ -9,7 +9,7 @@ from livekit import rtc
 from livekit.agents import APIError, stt
 from livekit.agents.types import APIConnectOptions
 
-from agent.models.provider import Provider
+from agent.models.provider import ProviderState
 from agent.models.recogniser import LANGUAGE
 from speech.client import SpeechBusy, SpeechClient
 from speech.wire import RATE, Recognition
@@ -32,7 +32,7 @@ class FallbackRecogniser:
         self.local = local
         self.timeout_s = timeout_s
         self._close = close
-        self.provider_state = Provider("stt")
+        self.provider_state = ProviderState("stt")
 
     async def recognise(
         self,

@@ -8,7 +8,7 @@ from livekit import rtc
 from livekit.agents import APIError, tts, utils
 from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
-from agent.models.provider import Provider
+from agent.models.provider import ProviderState
 
 FIRST_SOUND_S = 2.0
 PROBE = "Hello."
@@ -37,7 +37,7 @@ class FallbackTTS(tts.TTS[Literal["metrics_collected", "error"]]):
         self.local = local
         self.first_sound_s = first_sound_s
         self.stall_s = stall_s
-        self.provider_state = Provider("tts")
+        self.provider_state = ProviderState("tts")
         self.chars_per_s = CHARS_PER_S
 
     @property

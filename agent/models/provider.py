@@ -16,7 +16,7 @@ logger = logging.getLogger("bodh.provider")
 _kinds_down: set[Kind] = set()  # all providers of this process share one alarm
 
 
-class Provider:
+class ProviderState:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.up = True

@@ -170,7 +170,7 @@ def _choose_sentences(best: _RankedPassage, *, example: bool) -> tuple[str, ...]
     return tuple(chosen)
 
 
-def correct_spelling(question: str, vocabulary: Vocabulary) -> str:
+def correct_content_words(question: str, vocabulary: Vocabulary) -> str:
     return " ".join(
         _nearest_known_word(word, vocabulary) for word in content_words(question)[:MAX_ASKED]
     )

@@ -17,7 +17,7 @@ from livekit.agents.types import (
 )
 
 import prompts
-from agent.offline.composer import Vocabulary, compose_answer, correct_spelling, search_words
+from agent.offline.composer import Vocabulary, compose_answer, correct_content_words, search_words
 from agent.offline.intents import (
     AnswerQuestion,
     CallTool,
@@ -75,7 +75,7 @@ class OfflineTutor(llm.LLM[Any]):
     ) -> "OfflineStream":
         return OfflineStream(self, chat_ctx=chat_ctx, tools=tools or [], conn_options=conn_options)
 
-    async def vocabulary(self) -> Vocabulary:
+    async def load_vocabulary(self) -> Vocabulary:
         now, course_id = self.desk.now(), self.desk.course_id
         known = self._vocabularies.get(course_id)
         if known and now - known[0] < VOCABULARY_LIFE:
@@ -89,7 +89,7 @@ class OfflineTutor(llm.LLM[Any]):
         return vocabulary
 
     async def _prewarm_impl(self) -> None:
-        await self.vocabulary()
+        await self.load_vocabulary()
 
 
 class OfflineStream(llm.LLMStream):
@@ -147,7 +147,7 @@ class OfflineReply:
         self._chat_ctx = chat_ctx
 
     async def choose_reply(self, said: str) -> str | CallTool:
-        pending = await self._open_question()
+        pending = await self._find_open_question()
         if pending is not None and (call := quiz_answer_call(said, pending)):
             return call
         intent = understand_intent(said)
@@ -157,7 +157,7 @@ class OfflineReply:
             return CallTool("answer_quiz", {"answer": said})  # the tool asks for a letter
         return await self._reply_to_intent(intent, pending)
 
-    async def _open_question(self) -> Question | None:
+    async def _find_open_question(self) -> Question | None:
         if self._desk.lesson_id is None:
             return None
         run = await self._desk.library.quiz_run(self._desk.account_id, self._desk.lesson_id)
@@ -181,7 +181,7 @@ class OfflineReply:
                     "course_described", course=course.title, description=course.description
                 )
             case TellDuration():
-                return await self._tell_duration()
+                return await self._duration_text()
             case AnswerQuestion():
                 return await self._answer_from_course(intent, pending)
 
@@ -197,7 +197,7 @@ class OfflineReply:
         begin = first_words(said, MAX_REPEATED_CHARS)
         return prompts.render("you_said" if begin == said else "you_said_more", words=begin)
 
-    async def _tell_duration(self) -> str:
+    async def _duration_text(self) -> str:
         found = await self._desk.find_lesson()
         if found is None:
             return prompts.render("no_lesson")
@@ -213,8 +213,10 @@ class OfflineReply:
         return prompts.render("lesson_lasts", lesson=name, minutes=number_word(minutes))
 
     async def _answer_from_course(self, ask: AnswerQuestion, pending: Question | None) -> str:
-        vocabulary = await self._tutor.vocabulary()
-        question = correct_spelling(await self._resolve_pronoun(ask.text, vocabulary), vocabulary)
+        vocabulary = await self._tutor.load_vocabulary()
+        question = correct_content_words(
+            await self._resolve_pronoun(ask.text, vocabulary), vocabulary
+        )
         words = search_words(question, vocabulary)
         hits = await find_passages(self._desk, words, CANDIDATE_PASSAGES)
         found = await self._desk.find_lesson()

@@ -16,7 +16,7 @@ from agent.room.learner import News, news_from_metadata
 from agent.room.lessons import Lessons, RefusedError
 from agent.room.limits import Limits
 from agent.room.tasks import Tasks
-from agent.room.typed_turns import Typed, TypedTurns
+from agent.room.typed_turns import TypedTurn, TypedTurns
 from agent.room.wishes import ReplacedError, Wishes
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ class Left:
     sid: str
 
 
-Event = Joined | Left | News | Typed
+Event = Joined | Left | News | TypedTurn
 
 
 class JoinReceiver(Protocol):
@@ -44,7 +44,7 @@ class JoinReceiver(Protocol):
 
 
 class TypedTurnReceiver(Protocol):
-    async def answer_typed_turn(self, typed: Typed) -> None: ...
+    async def answer_typed_turn(self, typed: TypedTurn) -> None: ...
 
 
 class WaitingList(Protocol):
@@ -56,7 +56,7 @@ class WaitingList(Protocol):
 class SpeechControl(Protocol):
     def stop_speech_to(self, identity: str) -> None: ...
 
-    def adjust_rate(self, identity: str, wanted: protocol.SpeechSet) -> None: ...
+    def set_rate_of_learner(self, identity: str, wanted: protocol.SpeechSet) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ class RoomEvents:
                 await to.people.learner_left(event)
             case News():
                 await to.lessons.apply_news(event)
-            case Typed():
+            case TypedTurn():
                 self._waiting.note_waiting(event.identity)
                 await to.turns.answer_typed_turn(event)
             case _:
@@ -167,7 +167,7 @@ class RoomEvents:
                 )
                 self._tasks.spawn(again)
             return
-        self._wishes.take_message(packet.participant.identity, packet.data)
+        self._wishes.queue_message(packet.participant.identity, packet.data)
 
     def _register_rpc_methods(self, to: Receivers) -> None:
         local = self.room.local_participant
@@ -191,7 +191,7 @@ class RoomEvents:
             self._refuse_agents_and_floods(call)
             with _protocol_error_as_rpc_error():
                 wanted = protocol.parse_speech_set(call.payload)
-            to.voice.adjust_rate(call.caller_identity, wanted)
+            to.voice.set_rate_of_learner(call.caller_identity, wanted)
             return "{}"
 
         local.register_rpc_method(protocol.RPC_LESSON_CHANGE, change_lesson)

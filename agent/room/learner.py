@@ -113,7 +113,7 @@ class Roster:
     def remove(self, learner: Learner) -> None:
         self._learners.pop(learner.identity, None)
 
-    def decline(self, user_id: str) -> None:
+    def decline_storing(self, user_id: str) -> None:
         """Switches storing off for a learner, also if they join later."""
         self._declined.add(user_id)
         if learner := self.find_by_user_id(user_id):

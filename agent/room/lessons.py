@@ -78,13 +78,13 @@ class Lessons:
             raise RefusedError("you are not in this room")
         learner = self._roster.add(member)
         if learner.blocked:
-            self._removals.spawn(self._remove_from_room(learner))
+            self._removals.spawn(self._remove_blocked_from_room(learner))
             raise RefusedError("your account is blocked")
         learner.move_to_lesson(member.lesson_id, member.revision)
         self.choices_read.set()
         return learner
 
-    async def _remove_from_room(self, learner: Learner) -> None:
+    async def _remove_blocked_from_room(self, learner: Learner) -> None:
         """If the media server does not respond, the watcher tries again."""
         try:
             name = self._dispatch.room.name
@@ -108,7 +108,7 @@ class Lessons:
 
     async def apply_news(self, news: News) -> None:
         if news.declines:  # metadata may switch storing off, never on
-            self._roster.decline(news.user_id)
+            self._roster.decline_storing(news.user_id)
             self.choices_read.set()
         learner = self._roster.find_by_user_id(news.user_id)
         if learner is None or news.lesson_id is None:
@@ -117,11 +117,11 @@ class Lessons:
             if news.lesson_id != learner.lesson_id:
                 await self.change_lesson(learner, news.lesson_id)
         elif news.revision > learner.revision:
-            row = await self._confirm_in_database(learner, news.lesson_id, news.revision)
+            row = await self._read_or_adopt_lesson(learner, news.lesson_id, news.revision)
             if row is not None:
                 self._move_learner(learner, row.lesson_id, row.revision)
 
-    async def _confirm_in_database(
+    async def _read_or_adopt_lesson(
         self, learner: Learner, lesson_id: UUID, revision: int
     ) -> RoomLearner | None:
         """The learner's row. Writes it only if another program published a newer revision."""
@@ -174,17 +174,17 @@ class Lessons:
         self._move_learner(learner, lesson_id, revision)
         return revision
 
-    async def reread_all(self) -> None:
+    async def sync_with_database(self) -> None:
         """Reads everyone's lesson and choice. Changes nothing if the database is away."""
         async with self._rereading:
             try:
                 members = await self._read_members()
                 await self._identify_unknown()
-                self._take_members(members)
+                self._apply_members(members)
                 for learner in self._roster.list_present():
                     if learner.blocked:
-                        self._removals.spawn(self._remove_from_room(learner))
-                await self._confirm_choices(members)
+                        self._removals.spawn(self._remove_blocked_from_room(learner))
+                await self._confirm_storing_choices(members)
             except db.AWAY:
                 logger.warning("lessons not read: the database is away")
 
@@ -202,7 +202,7 @@ class Lessons:
                 learner.declined = True
                 self._roster.remove(learner)
 
-    def _take_members(self, members: Sequence[Member]) -> None:
+    def _apply_members(self, members: Sequence[Member]) -> None:
         self._members = {member.identity: member for member in members}
         for member in members:
             if learner := self._roster.get(member.identity):
@@ -211,7 +211,7 @@ class Lessons:
                 self._move_learner(learner, member.lesson_id, member.revision)
         self.choices_read.set()
 
-    async def _confirm_choices(self, members: Sequence[Member]) -> None:
+    async def _confirm_storing_choices(self, members: Sequence[Member]) -> None:
         """Tells the token server which changed choices this agent follows from now on."""
         new = [one for one in members if one.store_words_read < one.store_words_revision]
         if not new:
@@ -223,10 +223,10 @@ class Lessons:
                     conn, tenant_id, room_id, one.account_id, one.store_words_revision
                 )
 
-    async def reread_all_forever(self) -> None:
+    async def sync_with_database_forever(self) -> None:
         try:
             while True:
-                await self.reread_all()
+                await self.sync_with_database()
                 await asyncio.sleep(REREAD_EVERY_S)
         finally:
             await self._removals.close()

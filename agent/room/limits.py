@@ -20,7 +20,9 @@ class Limits:
         self._room = room
         self._tasks = Tasks("limits")
 
-    def refuse(self, identity: str, kind: protocol.RefusedKind, *, stream_id: str = "") -> None:
+    def send_refusal(
+        self, identity: str, kind: protocol.RefusedKind, *, stream_id: str = ""
+    ) -> None:
         if self.rates.allow(identity, "refusal"):
             message = protocol.Refused(kind=kind, error=ERRORS[kind], stream_id=stream_id)
             self._tasks.spawn(

@@ -96,7 +96,7 @@ class Microphones:
             return
         if not self._limits.rates.allow(identity, "microphone"):
             publication.set_subscribed(False)
-            self._limits.refuse(identity, "microphone")
+            self._limits.send_refusal(identity, "microphone")
             return
         before = self._microphones.get(identity)
         if before is not None and before.publication.sid != publication.sid:

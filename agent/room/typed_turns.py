@@ -1,4 +1,4 @@
-"""Typed turns: text streams on the topic `lk.chat`, in the order in which they were started."""
+"""TypedTurn turns: text streams on the topic `lk.chat`, in the order in which they were started."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,7 +19,7 @@ REMEMBERED = 500  # ids of turns, to recognise copies
 
 
 @dataclass(frozen=True)
-class Typed:
+class TypedTurn:
     """A typed turn. Copies of one turn have the same `id`."""
 
     id: str
@@ -28,7 +28,7 @@ class Typed:
 
 
 class TypedTurns:
-    def __init__(self, limits: Limits, tasks: Tasks, hand_on: Callable[[Typed], None]) -> None:
+    def __init__(self, limits: Limits, tasks: Tasks, hand_on: Callable[[TypedTurn], None]) -> None:
         self._limits = limits
         self._streams = OpenStreams(tasks)
         self._hand_on = hand_on
@@ -63,7 +63,7 @@ class TypedTurns:
             await asyncio.wait({before}, timeout=IN_ORDER_S)
         # senders choose the stream id: adding their identity keeps it apart from others' segments
         segment_id = f"t-{uuid5(NAMESPACE_OID, f'{identity}/{reader.info.stream_id}')}"
-        typed = Typed(segment_id, identity, text.strip()[:MAX_TYPED_CHARS])
+        typed = TypedTurn(segment_id, identity, text.strip()[:MAX_TYPED_CHARS])
         if not typed.text or typed.id in self._seen:
             return
         if not self._limits.rates.allow(identity, "turn"):
@@ -78,4 +78,4 @@ class TypedTurns:
             del self._seen[next(iter(self._seen))]
 
     def _refuse_turn(self, reader: rtc.TextStreamReader, identity: str) -> None:
-        self._limits.refuse(identity, "turn", stream_id=reader.info.stream_id)
+        self._limits.send_refusal(identity, "turn", stream_id=reader.info.stream_id)

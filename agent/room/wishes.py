@@ -45,7 +45,7 @@ class Wishes:
         self._lessons = lessons
         self._ready.set()
 
-    def take_message(self, sender: str, payload: bytes) -> None:
+    def queue_message(self, sender: str, payload: bytes) -> None:
         """Takes a data message. If the wish is refused, its sender gets a message back."""
         self._queue_wish(sender, _Wish(payload))
 

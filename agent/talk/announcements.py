@@ -37,7 +37,7 @@ class Announcements:
                 learner.announcement.cancel()
             learner.announcement = self._tasks.spawn(self._announce_lesson(learner))
 
-    async def mark_announced(self, learner: Learner) -> None:
+    async def mark_announced_and_record_visit(self, learner: Learner) -> None:
         """Marks the learner's lesson as announced, and records the visit.
 
         For callers that mention the lesson themselves: no announcement follows.
@@ -51,13 +51,13 @@ class Announcements:
         await asyncio.sleep(ANNOUNCE_AFTER_S)
         learner.announcement = None  # from here on, a later change does not cancel it
         lesson_id = learner.lesson_id
-        await self._lessons.reread_all()  # the news of a later change may be lost
+        await self._lessons.sync_with_database()  # the news of a later change may be lost
         async with learner.changing:
             if learner.lesson_id != lesson_id or lesson_id == learner.announced_lesson_id:
                 return  # a later change is announced instead, or they know this one already
             if lesson_id is None or learner.connection is None:
                 return
-            await self.mark_announced(learner)
+            await self.mark_announced_and_record_visit(learner)
         if text := await self._announcement_text(lesson_id):
             self._tutor_speech.interrupt_speech_to(learner)
             await self._tutor_speech.say(text, learner)

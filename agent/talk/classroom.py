@@ -106,12 +106,12 @@ class Classroom:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._events.run(receivers))
-                tasks.create_task(self._lessons.reread_all_forever())
+                tasks.create_task(self._lessons.sync_with_database_forever())
                 tasks.create_task(self.erasures.reread_forever())
                 tasks.create_task(self._announcements.announce_moves())
                 tasks.create_task(self._report_storing_changes())
                 tasks.create_task(self._report_held_words())
-                tasks.create_task(self._settle_held_words())
+                tasks.create_task(self._settle_what_waited_for_database())
         finally:
             await self._tasks.close()
 
@@ -131,11 +131,11 @@ class Classroom:
         learner.connection = connection
         self.conversations.restore_last_answer(learner)
         if learner.known:
-            await self._receive_learner(learner, connection)
+            await self._record_and_welcome(learner, connection)
         else:
             self._unknown.add(learner)
 
-    async def _receive_learner(self, learner: Learner, connection: Connection) -> None:
+    async def _record_and_welcome(self, learner: Learner, connection: Connection) -> None:
         await self._journal.record_join(learner, connection)
         self._tasks.spawn(self._welcome.welcome_learner(learner))
 
@@ -149,7 +149,7 @@ class Classroom:
         if not self.roster.list_present():
             await self.tutor_speech.stop_speaking()  # nobody is listening
 
-    async def _settle_held_words(self) -> None:
+    async def _settle_what_waited_for_database(self) -> None:
         """Stores or drops held words, and greets unknown learners, once they can be read."""
         choices_read = self._lessons.choices_read
         while True:
@@ -159,7 +159,7 @@ class Classroom:
             for learner in [one for one in self._unknown if one.known]:
                 self._unknown.remove(learner)
                 if learner.connection is not None:
-                    await self._receive_learner(learner, learner.connection)
+                    await self._record_and_welcome(learner, learner.connection)
 
     def _forget_erased(self, erased: ErasedWords) -> None:
         self.conversations.forget_erased(erased)
@@ -173,7 +173,7 @@ class Classroom:
 
     async def _report_storing(self, failing: bool) -> None:
         """Reports to the page and the learners whether the conversation can be stored."""
-        await self._publish_notes()
+        await self._publish_notes_state()
         if present := self.roster.list_present():
             line = prompts.render("notes_failing" if failing else "notes_again")
             await self.tutor_speech.say(line, present[0])
@@ -188,12 +188,12 @@ class Classroom:
                 await asyncio.wait_for(changes.get(), HELD_SHOWN_AFTER_S)
                 continue
             self._held = True
-            await self._publish_notes()
+            await self._publish_notes_state()
             await changes.get()
             self._held = False
-            await self._publish_notes()
+            await self._publish_notes_state()
 
-    async def _publish_notes(self) -> None:
+    async def _publish_notes_state(self) -> None:
         state: protocol.NotesState = "ok"
         if self._failing:
             state = "failing"

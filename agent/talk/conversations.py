@@ -113,7 +113,7 @@ class Conversations:
             self.conversation_of(learner.identity).last_answer_to = in_reply_to
 
     def take_over(self, earlier: EarlierTurns) -> None:
-        for segment in earlier.known_segments():
+        for segment in earlier.segments_without_fatal():
             self._taken_over.add(segment.id)
             owner = earlier.owner_of(segment)
             if owner is not None:

@@ -94,7 +94,7 @@ class Floor(vad.VAD):
 
     def _start_speech(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
         now = self._clock()
-        if speaker.count_time(now) > self._hold_s(speaker) and self._others_wait(identity):
+        if speaker.count_time(now) > self._hold_limit_s(speaker) and self._others_wait(identity):
             self._keep_off_floor(speaker)
         speaker.is_aside = now < speaker.aside_until
         speaker.open.append("aside" if speaker.is_aside else "floor")
@@ -116,7 +116,7 @@ class Floor(vad.VAD):
         if speaker.is_aside:
             return
         had_s = speaker.count_time(self._clock(), WINDOW_S)
-        if had_s > self._hold_s(speaker) and self._others_wait(identity):
+        if had_s > self._hold_limit_s(speaker) and self._others_wait(identity):
             self._set_aside(identity, speaker, event)
         elif self._speaking[0] == identity:
             self._stream.send_event(event)
@@ -129,7 +129,7 @@ class Floor(vad.VAD):
             if other != identity
         )
 
-    def _hold_s(self, speaker: _Speaker) -> float:
+    def _hold_limit_s(self, speaker: _Speaker) -> float:
         return HOLD_S if self._is_forgiven(speaker) else HOLD_AGAIN_S
 
     def _is_forgiven(self, speaker: _Speaker) -> bool:

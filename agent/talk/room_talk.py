@@ -36,7 +36,7 @@ class RoomTalk:
 
     @property
     def rate(self) -> float:
-        return self._tutor_speech.rate
+        return self._tutor_speech.rate_for_listener
 
     @property
     def overheard(self) -> list[tuple[str, str]]:
@@ -44,7 +44,7 @@ class RoomTalk:
         return self._conversations.overheard(learner) if learner else []
 
     def set_rate(self, factor: float) -> None:
-        self._tutor_speech.set_rate(factor)
+        self._tutor_speech.set_rate_for_listener(factor)
 
     async def change_lesson(self, lesson_id: UUID) -> None:
         learner = self._asking_learner()
@@ -55,7 +55,7 @@ class RoomTalk:
                 await self._lessons.change_lesson(learner, lesson_id)
             except RefusedError as error:
                 raise db.Forbidden(str(error)) from error
-            await self._announcements.mark_announced(learner)
+            await self._announcements.mark_announced_and_record_visit(learner)
 
     def _asking_learner(self) -> Learner | None:
         speech = SPEECH.get()

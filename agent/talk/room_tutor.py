@@ -46,7 +46,7 @@ class RoomTutor(Tutor):
         """
         said: list[tuple[HeardUtterance, Turn]] = []
         async for heard in self._floor.utterances():
-            if turn := await self._record_turn(heard):
+            if turn := await self._handle_utterance_safely(heard):
                 said.append((heard, turn))
             if said and self._floor.is_quiet:
                 self._classroom.turns.queue_turns(turn for _, turn in said)
@@ -77,19 +77,19 @@ class RoomTutor(Tutor):
         voice = self.session.tts
         if voice is None:
             raise RuntimeError("the agent session has no voice")
-        prepare = self._classroom.tutor_speech.apply_rate
+        prepare = self._classroom.tutor_speech.apply_rate_to_voice
         async for frame in speak_sentences(voice, text, prepare):
             yield frame
 
-    async def _record_turn(self, heard: HeardUtterance) -> Turn | None:
+    async def _handle_utterance_safely(self, heard: HeardUtterance) -> Turn | None:
         """Shows and stores an utterance. Returns its turn if it needs an answer."""
         try:
-            return await self._show_and_store(heard)
+            return await self._handle_utterance(heard)
         except Exception:  # else the agent session would not hear anything again
             logger.exception("an utterance was lost", extra={"kind": heard.kind})
             return None
 
-    async def _show_and_store(self, heard: HeardUtterance) -> Turn | None:
+    async def _handle_utterance(self, heard: HeardUtterance) -> Turn | None:
         turns, identity = self._classroom.turns, heard.identity
         match heard.kind:
             case "interim":
@@ -99,25 +99,27 @@ class RoomTutor(Tutor):
             case "late":
                 await turns.ask_to_wait(identity)
             case "missed" if heard.place == "aside":
-                await turns.record_unanswered(identity, _journal_utterance(heard, NOT_HEARD))
+                await turns.store_and_show_unanswered(
+                    identity, _journal_utterance(heard, NOT_HEARD)
+                )
             case "missed":
-                await turns.record_gap(identity, _journal_utterance(heard, NOT_HEARD))
+                await turns.store_gap_and_say_so(identity, _journal_utterance(heard, NOT_HEARD))
             case "final":
-                return await self._record_final(heard) if heard.text else None
+                return await self._handle_final(heard) if heard.text else None
             case _:
                 assert_never(heard.kind)
         return None
 
-    async def _record_final(self, heard: HeardUtterance) -> Turn | None:
+    async def _handle_final(self, heard: HeardUtterance) -> Turn | None:
         """Returns the turn if the agent session must answer it."""
         turns, said = self._classroom.turns, _journal_utterance(heard, heard.text)
         match heard.place:
             case "floor":
-                return await turns.record_final(heard.identity, said)
+                return await turns.store_and_show_final(heard.identity, said)
             case "queue":
-                await turns.answer_later(heard.identity, said)
+                await turns.store_and_answer_later(heard.identity, said)
             case "aside":
-                await turns.record_unanswered(heard.identity, said)
+                await turns.store_and_show_unanswered(heard.identity, said)
             case _:
                 assert_never(heard.place)
         return None

@@ -14,14 +14,14 @@ class TurnTaking:
         self._spoken_to: dict[str, deque[float]] = {}  # identity -> when, in the window
 
     def note_speech_to(self, identity: str) -> None:
-        self._count(identity)  # drops old times
+        self._count_recent_speeches(identity)  # drops old times
         self._spoken_to.setdefault(identity, deque()).append(self._clock())
 
     def gives_way(self, identity: str, *, to: str) -> bool:
         """Whether what is said to a learner is cut off, so that another need not wait."""
-        return self._count(identity) >= self._count(to) + LEAD
+        return self._count_recent_speeches(identity) >= self._count_recent_speeches(to) + LEAD
 
-    def _count(self, identity: str) -> int:
+    def _count_recent_speeches(self, identity: str) -> int:
         """How often they were spoken to in the window."""
         times, since = self._spoken_to.get(identity, deque()), self._clock() - WINDOW_S
         while times and times[0] < since:

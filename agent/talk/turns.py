@@ -14,7 +14,7 @@ from agent.room.captions import Captions
 from agent.room.learner import Learner
 from agent.room.lessons import Lessons, RefusedError
 from agent.room.tasks import Tasks
-from agent.room.typed_turns import Typed
+from agent.room.typed_turns import TypedTurn
 from agent.talk.conversations import Conversations
 from agent.talk.tutor_speech import TutorSpeech
 from agent.text.lines import SPEECH, Speech
@@ -43,22 +43,22 @@ class Turns:
         self._tasks = tasks
         self._unanswered: list[Turn] = []
 
-    async def record_final(self, identity: str, said: Utterance) -> Turn | None:
+    async def store_and_show_final(self, identity: str, said: Utterance) -> Turn | None:
         """Stores and shows a final. Returns None if it must not be answered."""
         learner = await self._store_and_show(identity, said)
         return Turn(learner, said.segment_id, said.text) if learner else None
 
-    async def record_unanswered(self, identity: str, said: Utterance) -> None:
+    async def store_and_show_unanswered(self, identity: str, said: Utterance) -> None:
         """Stores and shows what was said while others had the floor. It gets no answer."""
         await self._store_and_show(identity, said)
 
-    async def answer_later(self, identity: str, said: Utterance) -> None:
+    async def store_and_answer_later(self, identity: str, said: Utterance) -> None:
         """Stores and shows a final, and answers it after the turns that are being answered."""
         learner = await self._store_and_show(identity, said)
         if learner is not None:
             self._tutor_speech.reply_to_turn(learner, [said.segment_id], said.text)
 
-    async def record_gap(self, identity: str, gap: Utterance) -> None:
+    async def store_gap_and_say_so(self, identity: str, gap: Utterance) -> None:
         """Stores a gap for speech that could not be recognised, and says so."""
         learner = await self._store_and_show(identity, gap)
         if learner is not None:
@@ -71,7 +71,7 @@ class Turns:
             line = prompts.render("one_moment")
             self._tasks.spawn(self._tutor_speech.say(line, learner, part_of_talk=False))
 
-    async def answer_typed_turn(self, typed: Typed) -> None:
+    async def answer_typed_turn(self, typed: TypedTurn) -> None:
         """Interrupts what this learner hears, and answers."""
         try:
             learner = await self._lessons.find_sender(typed.identity)

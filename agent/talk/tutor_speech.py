@@ -37,7 +37,7 @@ class TutorSpeech:
     def attach_session(self, agent_session: AgentSession[None]) -> None:
         """Sets the agent session that speaks here. Call it once, before anything is said."""
         self._agent_session = agent_session
-        agent_session.on("speech_created", self._remember_speech)
+        agent_session.on("speech_created", self._register_speech)
 
     async def say(
         self,
@@ -101,23 +101,23 @@ class TutorSpeech:
     async def stop_speaking(self) -> None:
         await self._agent_session.interrupt(force=True)
 
-    def adjust_rate(self, identity: str, wanted: protocol.SpeechSet) -> None:
+    def set_rate_of_learner(self, identity: str, wanted: protocol.SpeechSet) -> None:
         if wanted.rate is not None:
             self._rates[identity] = wanted.rate
 
     @property
-    def rate(self) -> float:
+    def rate_for_listener(self) -> float:
         """The speed for the learner of the running speech, as a factor of the normal one."""
         return self._rates.get(_identity_spoken_to(), 1.0)
 
-    def set_rate(self, factor: float) -> None:
+    def set_rate_for_listener(self, factor: float) -> None:
         self._rates[_identity_spoken_to()] = factor
 
-    def apply_rate(self) -> None:
+    def apply_rate_to_voice(self) -> None:
         """Sets the voice to the running speech's learner. Call it before each sentence."""
-        self._pace.set_rate(self.rate)
+        self._pace.set_rate(self.rate_for_listener)
 
-    def _remember_speech(self, event: SpeechCreatedEvent) -> None:
+    def _register_speech(self, event: SpeechCreatedEvent) -> None:
         """Remembers the reply to a spoken turn, so that its learner can cut it by typing."""
         speech, handle = SPEECH.get(), event.speech_handle
         if speech is None:

@@ -60,7 +60,7 @@ class Welcome:
         if (
             first
             and self._earlier
-            and await self._earlier.was_cut_off(self._pool, learner.account_id)
+            and await self._earlier.query_was_cut_off(self._pool, learner.account_id)
         ):
             await self._resume_lesson(self._earlier, learner)
         else:
@@ -69,7 +69,7 @@ class Welcome:
     async def _resume_lesson(self, earlier: EarlierTurns, learner: Learner) -> None:
         """Apologises once to everyone and answers the turn that was cut, without a greeting."""
         await self._lessons.reread_lesson(learner)
-        await self._record_greeted(learner)
+        await self._record_greeting_and_visit(learner)
         now = asyncio.get_running_loop().time()
         cut = earlier.recent_cut_turn(learner.account_id, datetime.now(UTC))
         async with self._apology:  # learners who join during the apology are answered after it
@@ -90,7 +90,7 @@ class Welcome:
             line = prompts.render("other_words")
             await self._tutor_speech.say(line, learner, in_reply_to=cut.fatal[-1].id)
         if cut.segments:
-            await earlier.log_retry(self._pool, cut, datetime.now(UTC))
+            await earlier.append_retry_events(self._pool, cut, datetime.now(UTC))
             turn = [segment.id for segment in cut.segments]
             text = " ".join(segment.text for segment in cut.segments)
             self._tutor_speech.reply_to_turn(learner, turn, text)
@@ -107,7 +107,7 @@ class Welcome:
             return
         text = await self._greeting_text(learner, learner.lesson_id)
         # recorded before it plays: a reload during the greeting must not repeat it
-        await self._record_greeted(learner)
+        await self._record_greeting_and_visit(learner)
         await self._tutor_speech.say(text, learner)
 
     async def _greeting_text(self, learner: Learner, lesson_id: UUID) -> str:
@@ -118,7 +118,7 @@ class Welcome:
             )
         if row and row.greeted_at and datetime.now(UTC) - row.greeted_at < self._pause:
             return await self._back_again_text(learner, lesson_id)
-        visit = await desk.library.visit(learner.account_id, desk.course_id, lesson_id)
+        visit = await desk.library.describe_visit(learner.account_id, desk.course_id, lesson_id)
         return await greeting_text(
             desk.library, desk.course_id, learner=learner.name, lesson_id=lesson_id, visit=visit
         )
@@ -126,9 +126,9 @@ class Welcome:
     async def _back_again_text(self, learner: Learner, lesson_id: UUID) -> str:
         return await back_again_text(self._desk.library, learner=learner.name, lesson_id=lesson_id)
 
-    async def _record_greeted(self, learner: Learner) -> None:
+    async def _record_greeting_and_visit(self, learner: Learner) -> None:
         """Records that the learner was greeted, and in which lesson."""
-        await self._announcements.mark_announced(learner)
+        await self._announcements.mark_announced_and_record_visit(learner)
         now, dispatch = datetime.now(UTC), self._dispatch
         async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
             await record_greeting(

@@ -9,12 +9,12 @@ from settings import Settings
 FILE_VARIABLE = "BODH_DRAIN_FILE"  # in the environment of a worker and its jobs
 
 
-def name_deadline_file(settings: Settings) -> None:
+def prepare_deadline_file(settings: Settings) -> None:
     os.environ.setdefault(
         FILE_VARIABLE, str(settings.run_dir / f"drain.{os.getpid()}.{secrets.token_hex(4)}")
     )
     settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-    forget_deadline()
+    delete_deadline_file()
 
 
 def write_deadline(at: float) -> None:
@@ -32,5 +32,5 @@ def read_deadline() -> float | None:
         return None
 
 
-def forget_deadline() -> None:
+def delete_deadline_file() -> None:
     Path(os.environ[FILE_VARIABLE]).unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from livekit.agents import JobRequest, utils
 
 import db
 import protocol
-from agent.durable.spool import check_spool
+from agent.durable.spool import write_probe
 from agent.job.kinds import job_for_kind
 from db.leases import take_dispatch
 from settings import Settings
@@ -43,7 +43,7 @@ class Door:
             )
             await request.reject(terminate=False)  # a newer worker on another host may have one
         elif (
-            not await self._check_spool_for(dispatch)
+            not await self._is_spool_ready_for(dispatch)
             or (taken := await self._take_dispatch(dispatch)) is None
         ):
             await request.reject(terminate=False)  # a worker on another host may accept it
@@ -53,30 +53,32 @@ class Door:
         else:
             await request.reject()
 
-    async def _check_spool_for(self, dispatch: protocol.DispatchMetadata) -> bool:
+    async def _is_spool_ready_for(self, dispatch: protocol.DispatchMetadata) -> bool:
         """Whether the spool is writable: a lesson that cannot be stored must not start."""
-        why = await self._check_spool()
+        why = await self._check_spool_and_set_alarm()
         if why is None:
             return True
         facts = {"session_id": str(dispatch.session_id), "epoch": dispatch.epoch}
         logger.error("dispatch refused: the spool cannot be written", extra={**facts, "why": why})
         if self._rechecking is None or self._rechecking.done():
-            self._rechecking = asyncio.create_task(self._recheck_spool(), name="spool")
+            self._rechecking = asyncio.create_task(
+                self._recheck_spool_until_writable(), name="spool"
+            )
         return False
 
-    async def _check_spool(self) -> str | None:
+    async def _check_spool_and_set_alarm(self) -> str | None:
         """Checks the spool and sets its alarm. Returns the kind of error, or None."""
         try:
-            await asyncio.to_thread(check_spool, self._settings.spool_path)
+            await asyncio.to_thread(write_probe, self._settings.spool_path)
         except (OSError, sqlite3.Error) as error:
             alarm("spool_failing", True)
             return type(error).__name__
         alarm("spool_failing", False)
         return None
 
-    async def _recheck_spool(self) -> None:
+    async def _recheck_spool_until_writable(self) -> None:
         """Clears the alarm when the spool works again, even if no dispatch comes."""
-        while await self._check_spool() is not None:  # noqa: ASYNC110 a disk sends no event
+        while await self._check_spool_and_set_alarm() is not None:  # noqa: ASYNC110 a disk sends no event
             await asyncio.sleep(LOOK_AGAIN_S)
 
     async def close(self) -> None:

@@ -9,7 +9,7 @@ import os
 import sys
 
 from agent.livekit_private import PRELOADED_MODULES, skip_end_of_turn_model
-from agent.worker.deadline import name_deadline_file
+from agent.worker.deadline import prepare_deadline_file
 from settings import Settings
 
 
@@ -19,7 +19,7 @@ def set_job_environment(settings: Settings) -> None:
     os.environ["LIVEKIT_API_KEY"] = settings.livekit_api_key
     os.environ["LIVEKIT_API_SECRET"] = settings.livekit_api_secret.get_secret_value()
     skip_end_of_turn_model()
-    name_deadline_file(settings)
+    prepare_deadline_file(settings)
 
 
 def start_forkserver() -> None:

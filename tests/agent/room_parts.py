@@ -22,7 +22,7 @@ from agent.room.dispatch import Dispatch
 from agent.room.events import RoomEvents
 from agent.room.learner import Connection, Learner, Roster
 from agent.room.limits import Limits
-from agent.room.typed_turns import Typed
+from agent.room.typed_turns import TypedTurn
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
 from agent.talk.room_tutor import RoomTutor
@@ -175,7 +175,7 @@ class School:
     async def ask(self, learner: Learner, text: str, key: str = "") -> str:
         """Types a question, and returns the answer once it is said."""
         key = key or f"t-{learner.name}-{text}"
-        await self.classroom.turns.answer_typed_turn(Typed(key, learner.identity, text))
+        await self.classroom.turns.answer_typed_turn(TypedTurn(key, learner.identity, text))
         assert learner.newest_speech is not None
         await asyncio.wait_for(learner.newest_speech.wait_for_playout(), 20)
         await self.classroom.tutor_captions.wait_until_recorded()

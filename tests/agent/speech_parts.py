@@ -47,7 +47,7 @@ def noise(seconds: float, level: float, seed: int = 1) -> bytes:
 
 async def said(voice: EspeakTTS, text: str) -> bytes:
     """PCM at 16 kHz of a text, spoken by eSpeak."""
-    pcm = b"".join([chunk async for chunk in voice.speak(text)])
+    pcm = b"".join([chunk async for chunk in voice.synthesise_pcm(text)])
     samples: npt.NDArray[np.int16] = np.frombuffer(pcm, np.int16)
     return bytes(resampled(samples, VOICE_RATE, RATE))
 

@@ -169,7 +169,7 @@ async def test_caption_of_an_utterance_is_shown_to_those_who_heard_it(school: Sc
         amina, tomas = await school.arrives("Amina"), await school.arrives("Tomas")
         await school.arrives("Late", ago=timedelta(seconds=0.2))
         said = Utterance("1-9", "what is a vector", "voice", time() - 9, time())
-        assert await classroom.turns.record_final(amina.identity, said)
+        assert await classroom.turns.store_and_show_final(amina.identity, said)
         await classroom.captions.close()
     assert school.room.captions == [(amina.identity, sorted([amina.identity, tomas.identity]))]
 
@@ -215,7 +215,7 @@ async def test_reply_to_erased_words_is_stopped_and_words_that_arrive_late_are_n
         assert amina.newest_speech.interrupted
         asked = len(provider.requests)
         late = Utterance("1-9", PLANTED, "voice", time() - 60, time() - 50)
-        assert await classroom.turns.record_final(amina.identity, late) is None
+        assert await classroom.turns.store_and_show_final(amina.identity, late) is None
         classroom.tutor_speech.reply_to_turn(amina, ["1-9"], PLANTED)
         assert len(provider.requests) == asked
 

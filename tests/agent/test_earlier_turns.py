@@ -102,7 +102,7 @@ async def test_talk_joins_postgres_and_spool_in_order_without_duplicates(
         payload: Any = _segments.dump_python(one, mode="json")
         await spool.write_entry(Entry(dispatch.tenant_id, session_id, "segment", one.id, payload))
     earlier = await loaded(pool, spool, dispatch)
-    assert [one.id for one in earlier.known_segments()] == ["1-1", "1-2", "1-3"]
+    assert [one.id for one in earlier.segments_without_fatal()] == ["1-1", "1-2", "1-3"]
     assert [earlier.owner_of(one) for one in earlier.segments] == [amina.identity] * 3
     assert earlier.recent_cut_turn(amina.id, at(20)) is None
 
@@ -138,7 +138,7 @@ async def test_turn_that_moved_the_quiz_is_not_answered_twice(
         await db.execute("update quiz_runs set updated_at = $1", at(51))
     earlier = await loaded(pool, spool, dispatch)
     assert earlier.recent_cut_turn(amina.id, at(60)) is None
-    assert [one.id for one in earlier.known_segments()] == ["1-1"]
+    assert [one.id for one in earlier.segments_without_fatal()] == ["1-1"]
 
 
 async def test_turn_during_which_two_agents_were_lost_is_not_answered_again(
@@ -149,7 +149,7 @@ async def test_turn_during_which_two_agents_were_lost_is_not_answered_again(
     earlier = await loaded(pool, spool, dispatch)
     turn = earlier.recent_cut_turn(amina.id, at(60))
     assert turn is not None
-    await earlier.log_retry(pool, turn, at(60))
+    await earlier.append_retry_events(pool, turn, at(60))
     async with tenant_tx(pool, dispatch.tenant_id) as db:
         third = replace(
             dispatch, epoch=await update_epoch(db, dispatch.tenant_id, session_id, at(62))
@@ -158,7 +158,7 @@ async def test_turn_during_which_two_agents_were_lost_is_not_answered_again(
     turn = earlier.recent_cut_turn(amina.id, at(64))
     assert turn is not None
     assert ([one.id for one in turn.fatal], list(turn.segments)) == (["1-1"], [])
-    assert earlier.known_segments() == []
+    assert earlier.segments_without_fatal() == []
     await store(pool, dispatch, replace(segment(session_id, "2-1", 65, amina), epoch=2))
     turn = (await loaded(pool, spool, third)).recent_cut_turn(amina.id, at(70))
     assert turn is not None
@@ -204,4 +204,4 @@ async def test_learner_greeted_and_present_at_the_loss_is_not_greeted_again(
     await was_there(pool, dispatch, amina, joined=2, left=left)
     await was_there(pool, dispatch, amina, joined=61, left=None)
     earlier = await loaded(pool, spool, dispatch)
-    assert await earlier.was_cut_off(pool, amina.id) is met
+    assert await earlier.query_was_cut_off(pool, amina.id) is met

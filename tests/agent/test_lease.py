@@ -52,6 +52,6 @@ async def test_goodbye_with_a_closed_pool_ends_quietly(
 ) -> None:
     lease = Lease(pool, dispatched, timedelta(seconds=1))
     await pool.close()
-    await lease.log_agent_left()
+    await lease.append_agent_left()
     await lease.end_session()
     assert len(caplog.messages) == 2

@@ -126,7 +126,7 @@ async def test_change_whose_news_is_lost_is_found_by_rereading(scene: Scene) -> 
         await rooms.store_lesson(
             db, scene.dispatch.room, scene.account, scene.mine[1].id, now=at(1)
         )
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     assert scene.amina.lesson_id == scene.mine[1].id
     assert scene.lessons.moves.get_nowait() is scene.amina
 
@@ -135,7 +135,7 @@ async def test_database_that_is_away_changes_nothing(
     scene: Scene, caplog: pytest.LogCaptureFixture
 ) -> None:
     await scene.pool.close()
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     assert [one.message for one in caplog.records] == ["lessons not read: the database is away"]
     assert scene.amina.lesson_id == scene.mine[0].id
 
@@ -164,7 +164,7 @@ async def test_blocked_learner_is_refused_in_the_room_and_when_joining(scene: Sc
     tenant_id = scene.dispatch.tenant_id
     async with tenant_tx(scene.pool, tenant_id) as db:
         await update_blocked_at(db, tenant_id, scene.account.id, NOW)
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     for ask in (scene.lessons.find_sender, scene.lessons.read_learner):
         with pytest.raises(RefusedError, match="blocked"):
             await ask(scene.account.identity)

@@ -22,7 +22,7 @@ from agent.room.microphones import Microphones
 from agent.room.open_streams import AT_ONCE
 from agent.room.participant_voice import NO_WORDS
 from agent.room.rates import RATES
-from agent.room.typed_turns import MAX_TYPED_BYTES, Typed
+from agent.room.typed_turns import MAX_TYPED_BYTES, TypedTurn
 from agent.talk.floor import Floor
 from harness.livekit import MediaServer, running_livekit
 from settings import Settings, ensure_development_secrets
@@ -37,7 +37,7 @@ FOREIGN = uuid4()
 class Recorded:
     """Everything that reaches the tutor; refuses the lesson FOREIGN."""
 
-    typed: list[Typed] = field(default_factory=list)
+    typed: list[TypedTurn] = field(default_factory=list)
     changes: list[tuple[str, UUID]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Recorded:
 
     async def apply_news(self, news: News) -> None: ...
 
-    async def answer_typed_turn(self, typed: Typed) -> None:
+    async def answer_typed_turn(self, typed: TypedTurn) -> None:
         self.typed.append(typed)
 
     async def handle_lesson_change(self, identity: str, change: protocol.LessonChange) -> int:
@@ -60,7 +60,7 @@ class Recorded:
     def stop_speech_to(self, identity: str) -> None:
         self.stopped.append(identity)
 
-    def adjust_rate(self, identity: str, wanted: protocol.SpeechSet) -> None: ...
+    def set_rate_of_learner(self, identity: str, wanted: protocol.SpeechSet) -> None: ...
 
     def note_waiting(self, identity: str) -> None:
         self.waiting.append(identity)

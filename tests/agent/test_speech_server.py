@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from speech.client import SpeechBusy, SpeechClient, SpeechError, SpeechTimeout
-from speech.models import TEST_MODEL_FOLDER, NoModel, choose_model, chosen_model
+from speech.models import TEST_MODEL_FOLDER, NoModel, choose_and_download_model, read_chosen_model
 from speech.wire import encode_frame, read_frame
 from tests.agent.speech_parts import (
     ROOT,
@@ -167,19 +167,19 @@ async def test_without_the_hub_the_test_model_is_chosen_with_a_warning(tmp_path:
 
 
 def test_folder_with_a_model_is_used_as_it_is(tmp_path: Path) -> None:
-    choice = choose_model(str(TEST_MODEL_FOLDER), tmp_path)
+    choice = choose_and_download_model(str(TEST_MODEL_FOLDER), tmp_path)
     assert (choice.path, choice.test_model) == (str(TEST_MODEL_FOLDER), False)
-    assert chosen_model(str(TEST_MODEL_FOLDER), tmp_path) == choice
+    assert read_chosen_model(str(TEST_MODEL_FOLDER), tmp_path) == choice
 
 
 def test_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoModel):
-        choose_model(str(tmp_path), tmp_path)
+        choose_and_download_model(str(tmp_path), tmp_path)
 
 
 def test_model_that_was_not_chosen_at_set_up_is_not_downloaded_at_start(tmp_path: Path) -> None:
-    choose_model("test", tmp_path)
-    choice = chosen_model("small.en", tmp_path)
+    choose_and_download_model("test", tmp_path)
+    choice = read_chosen_model("small.en", tmp_path)
     assert (choice.wanted, choice.test_model, choice.reason) == (
         "small.en",
         True,

@@ -112,7 +112,7 @@ async def test_helper_ends_when_the_voice_is_closed(voice: EspeakTTS) -> None:
 async def test_unknown_voice_is_an_api_error() -> None:
     voice = EspeakTTS(voice="no-such-voice")
     with pytest.raises(VoiceError, match="no-such-voice"):
-        [chunk async for chunk in voice.speak("hello")]
+        [chunk async for chunk in voice.synthesise_pcm("hello")]
     with pytest.raises(APIConnectionError):
         await voice.synthesize("hello", conn_options=ONCE).collect()
     await voice.aclose()

@@ -126,7 +126,7 @@ async def test_words_of_an_unknown_learner_wait_until_the_database_is_back(
     assert await scene.journal.held_changes.get() is True
     await outage.execute("commit")
     await scene.choose(store_words=store_words)
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     await scene.journal.store_held()
     assert await scene.journal.held_changes.get() is False
     assert learner.account_id == scene.amina.id
@@ -149,7 +149,7 @@ async def test_nothing_is_stored_of_somebody_who_is_no_learner_of_the_room(
     stranger = await scene.lessons.find_sender("l_stranger")
     await scene.journal.record_utterance(stranger, Utterance("s", "words", "text", 1.0, 2.0))
     await outage.execute("commit")
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     await scene.journal.store_held()
     assert await scene.stored() == []
     assert scene.journal.roster.get("l_stranger") is None
@@ -176,9 +176,9 @@ async def test_choice_once_read_holds_through_an_outage(scene: Scene, in_room: b
     if in_room:
         await scene.lessons.read_learner(scene.amina.identity)
     else:  # they have a token, and join during the outage
-        await scene.lessons.reread_all()
+        await scene.lessons.sync_with_database()
     await scene.pool.close()
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     learner = await scene.lessons.read_learner(scene.amina.identity)
     learner.connection = Connection("PA_2", NOW)
     await scene.says("hi")
@@ -186,7 +186,7 @@ async def test_choice_once_read_holds_through_an_outage(scene: Scene, in_room: b
 
 
 async def test_new_choice_takes_effect_with_the_next_read_and_is_confirmed(scene: Scene) -> None:
-    rereading = asyncio.create_task(scene.lessons.reread_all_forever())
+    rereading = asyncio.create_task(scene.lessons.sync_with_database_forever())
     for number, store_words in enumerate([False, True, False], 1):
         await scene.says(f"before {number}")
         revision = await scene.choose(store_words=store_words)
@@ -199,11 +199,11 @@ async def test_new_choice_takes_effect_with_the_next_read_and_is_confirmed(scene
 
 
 async def test_agent_that_has_not_read_a_choice_has_not_confirmed_it(scene: Scene) -> None:
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     revision = await scene.choose(store_words=False)
     assert await scene.unread(revision) == 1
     assert await scene.choose(store_words=False) == revision
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     assert await scene.unread(revision) == 0
 
 

@@ -275,11 +275,11 @@ async def greeting_of(desk: Desk, visit: Visit) -> str:
 async def test_greeting_names_learner_and_lesson_and_then_welcomes_back() -> None:
     desk = await open_desk(2)
     assert desk.lesson_id is not None
-    first = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
+    first = await desk.library.describe_visit(desk.account_id, desk.course_id, desk.lesson_id)
     assert await greeting_of(desk, first) == (
         "Hello Amina, this is lesson 2, Data, features and vectors, which follows What is machine "
         "learning? Shall we look at it together, or do you have a question already?"
     )
     await desk.library.record_visit(desk.account_id, desk.lesson_id, NOW)
-    again = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
+    again = await desk.library.describe_visit(desk.account_id, desk.course_id, desk.lesson_id)
     assert (await greeting_of(desk, again)).startswith("Good to see you again, Amina")

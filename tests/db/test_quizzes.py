@@ -86,7 +86,7 @@ async def test_a_passed_quiz_completes_the_lesson(desk: Desk) -> None:
     assert await answer(desk, 1) == (True, "Five chambers hold one each.")
     run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
     assert run == QuizRun(None, 0, 0, 2, 2, 2)
-    visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
+    visit = await desk.library.describe_visit(desk.account_id, desk.course_id, desk.lesson_id)
     assert visit.lesson_progress == LessonProgress(100, 0.0, "completed")
     assert visit.course_progress.completed_lessons == 1
 
@@ -95,7 +95,7 @@ async def test_a_failed_quiz_does_not_complete_the_lesson(desk: Desk) -> None:
     await desk.library.start_quiz(desk.account_id, desk.lesson_id)
     for option in (0, 1, 1):
         await answer(desk, option)
-    visit = await desk.library.visit(desk.account_id, desk.course_id, desk.lesson_id)
+    visit = await desk.library.describe_visit(desk.account_id, desk.course_id, desk.lesson_id)
     assert visit.lesson_progress is None
 
 
@@ -143,9 +143,9 @@ async def test_a_missing_option_does_not_count_as_an_attempt(desk: Desk, option:
 
 async def test_both_libraries_give_the_same_visits_and_search_results(desk: Desk) -> None:
     library = desk.library
-    first = await library.visit(desk.account_id, desk.course_id, desk.without_quiz)
+    first = await library.describe_visit(desk.account_id, desk.course_id, desk.without_quiz)
     await library.record_visit(desk.account_id, desk.without_quiz, NOW)
-    second = await library.visit(desk.account_id, desk.course_id, desk.without_quiz)
+    second = await library.describe_visit(desk.account_id, desk.course_id, desk.without_quiz)
     hits = await library.search(desk.course_id, "what is a ripe, yellow berry?")
     assert (first.session_type, first.lesson_number, first.prev_lesson_title) == (
         "lesson_welcome",

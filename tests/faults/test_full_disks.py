@@ -85,8 +85,8 @@ from telemetry import alarms, gather, metrics
 base = Path(sys.argv[1])
 folder, ballast = base / "drain", base / "ballast"
 folder.mkdir()
-metrics.begin_metrics(folder)
-alarms.begin_alarms(folder)
+metrics.keep_metrics_in(folder)
+alarms.keep_alarms_in(folder)
 metrics.SPOOL_FAILURES.inc()
 with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
     while True:
@@ -98,7 +98,7 @@ alarms.alarm("spool_failing", True)
 print("refused", (folder / alarms.ACTIVE_FILE).exists())
 ballast.unlink()
 alarms.alarm("spool_failing", True)
-print("told", *gather.active_alarms(base))
+print("told", *gather.read_active_alarms(base))
 """
 
 

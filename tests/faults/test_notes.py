@@ -15,7 +15,7 @@ import pytest
 
 import prompts
 from agent.durable import spool_writer
-from agent.durable.spool import Entry, Spool, check_spool
+from agent.durable.spool import Entry, Spool, write_probe
 from agent.durable.spool_writer import SpoolWriter
 from harness.disk import (
     MS_REMOUNT,
@@ -79,10 +79,10 @@ async def test_entries_refused_by_a_full_disk_are_written_in_order_once_there_is
             assert await kept(spool) == on_disk
             assert await next_change(writer) is True
             with pytest.raises(sqlite3.Error):
-                await asyncio.to_thread(check_spool, disk / "spool.sqlite3")
+                await asyncio.to_thread(write_probe, disk / "spool.sqlite3")
         assert await next_change(writer) is False
         assert await kept(spool) == [f"1-{n}" for n in range(1, number + 6)]
-        await asyncio.to_thread(check_spool, disk / "spool.sqlite3")
+        await asyncio.to_thread(write_probe, disk / "spool.sqlite3")
         assert writer.failing_changes.empty()
         await writer.close()
         await spool.close()
@@ -120,11 +120,11 @@ async def test_each_entry_that_memory_cannot_hold_is_logged_as_lost(
 async def test_read_only_disk_is_detected_before_a_room_is_taken(tmp_path: Path) -> None:
     async def body(disk: Path) -> None:
         path = disk / "spool.sqlite3"
-        await asyncio.to_thread(check_spool, path)
+        await asyncio.to_thread(write_probe, path)
         libc = ctypes.CDLL(None, use_errno=True)
         assert libc.mount(b"", os.fsencode(disk), b"", MS_REMOUNT | MS_RDONLY, None) == 0
         with pytest.raises((OSError, sqlite3.Error)):
-            await asyncio.to_thread(check_spool, path)
+            await asyncio.to_thread(write_probe, path)
 
     await on_a_small_disk("test_read_only_disk_is_detected_before_a_room_is_taken", tmp_path, body)
 

@@ -25,7 +25,7 @@ async def start_everything(folder: Path) -> None:
         parts.enter_context(running_livekit(settings))
         await embedded.start_server(embedded.Cluster(folder / "postgres", folder / "pg"))
         voice = EspeakTTS()
-        assert [chunk async for chunk in voice.speak("Hello.")]
+        assert [chunk async for chunk in voice.synthesise_pcm("Hello.")]
         playwright = await parts.enter_async_context(async_playwright())
         await launch_browser(playwright)
         await tell_and_wait(folder)

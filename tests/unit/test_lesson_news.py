@@ -53,7 +53,7 @@ def test_metadata_switches_storing_off_and_never_on(user_id: str, announced_firs
     if announced_first:
         assert roster.add(member()).store_words is True
     assert news_from_metadata(user_id, RoomMetadata(store_words=False)).declines
-    roster.decline(user_id)
+    roster.decline_storing(user_id)
     for store_words in (True, None):
         assert not news_from_metadata(user_id, RoomMetadata(store_words=store_words)).declines
     assert roster.add(member(store_words_revision=9)).store_words is False

@@ -246,13 +246,13 @@ def test_metrics_of_all_processes_are_added_up_and_outlive_them(tmp_path: Path) 
         assert found['bodh_turn_seconds_count{part="text"}'] == 2
         assert found["bodh_spool_entries_waiting"] == 7
         assert found['bodh_alarm{alarm="disk_low"}'] == 1
-        assert gather.list_living_processes(base) == {"web"}
-        assert gather.active_alarms(base)["disk_low"].facts == {"free_mb": 12}
+        assert gather.list_living_after_burying_dead(base) == {"web"}
+        assert gather.read_active_alarms(base)["disk_low"].facts == {"free_mb": 12}
     found = metrics_of(base)
     assert found['bodh_drained_entries_total{kind="segment"}'] == 6
     assert found['bodh_turn_seconds_bucket{le="0.25",part="text"}'] == 2
     assert "bodh_spool_entries_waiting" not in found
-    assert gather.active_alarms(base) == {}
+    assert gather.read_active_alarms(base) == {}
     assert [path.name for path in base.glob("*.lock")] == []
 
 
@@ -267,7 +267,7 @@ def test_process_that_dies_during_a_read_still_counts_in_the_next(
         def merge_after_a_death(files: list[str]) -> Any:
             alive.kill()
             alive.wait()
-            burials.append(threads.submit(gather.list_living_processes, base))
+            burials.append(threads.submit(gather.list_living_after_burying_dead, base))
             wait(burials, 0.3)
             return merge(files)
 

@@ -115,7 +115,7 @@ async def test_choice_applies_to_a_running_conversation_within_2_s(school: Schoo
     away = api.LiveKitAPI(f"http://127.0.0.1:{free_port()}", "key", "s" * 32)
     context = school.app.state.context
     working, context.lk = context.lk, away
-    rereading = asyncio.create_task(lessons.reread_all_forever())
+    rereading = asyncio.create_task(lessons.sync_with_database_forever())
     learner = await lessons.find_sender((await school.account("Amina")).identity)
     began = time.monotonic()
     for choice in (False, True, False):
