@@ -33,8 +33,8 @@ from db.pictures import store_pictures
 from db.retention_commands import RetentionError, retention
 from db.role_rights import refuse_powerful_role
 from db.storage import StorageUnavailable, open_storage
-from db.tenant_commands import TenantError, change_tenant
-from db.tenants import DEFAULT, ensure_tenant, find_tenant
+from db.tenant_commands import TenantError, change_tenant, open_tenant
+from db.tenants import DEFAULT, ensure_tenant
 from db.verify import verify_logs
 from settings import Settings, SettingsError, prepare_settings
 from settings.needs import Process
@@ -253,56 +253,47 @@ async def migrate_database(settings: Settings) -> None:
 async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> None:
     """Imports a course. Creates the tenant if it is missing. Raises CourseFolderError."""
     file = read_course(folder)
-    pool = await create_pool(settings.app_dsn, max_size=1)
-    try:
+    async with await create_pool(settings.app_dsn, max_size=1) as pool:
         async with acquire(pool) as db:
             tenant = await ensure_tenant(db, tenant_slug, tenant_slug)
         async with tenant_tx(pool, tenant.id) as db:
             course = await import_course(db, tenant.id, build_tree(file, tenant.id))
             await store_pictures(db, open_storage(settings), tenant.id, course.id, file.pictures)
-    finally:
-        await pool.close()
     lessons = sum(len(module.lessons) for module in file.modules)
     sys.stdout.write(f"{course.title}: {len(file.modules)} modules, {lessons} lessons\n")
 
 
 async def change_account(settings: Settings, arguments: argparse.Namespace) -> None:
-    pool = await create_pool(settings.app_dsn, max_size=1)
-    try:
-        async with acquire(pool) as db:
-            tenant = await find_tenant(db, arguments.tenant)
-        if tenant is None:
-            raise AccountError(f"there is no tenant {arguments.tenant}")
-        async with tenant_tx(pool, tenant.id) as db:
-            match arguments.command:
-                case "admin":
-                    await make_admin(db, tenant.id, arguments.who)
-                case "role":
-                    role = None if arguments.role == "provider" else arguments.role
-                    await give_role(db, tenant.id, arguments.who, role)
-                case "block":
-                    await block(db, tenant.id, arguments.who, datetime.now(UTC))
-                case "unblock":
-                    await unblock(db, tenant.id, arguments.who)
-                case "staff":
-                    role = None if arguments.remove else arguments.role
-                    await change_staff(db, tenant.id, arguments.course, arguments.who, role)
-                case "consent" if arguments.withdraw:
-                    now = datetime.now(UTC)
-                    await withdraw_guardian_consent(db, tenant.id, arguments.who, now)
-                case "consent":
-                    text = consent_texts(settings)["guardian"]
-                    now = datetime.now(UTC)
-                    await record_guardian_consent(db, tenant.id, arguments.who, text, now)
-    finally:
-        await pool.close()
+    async with (
+        open_tenant(settings.app_dsn, arguments.tenant) as (pool, tenant),
+        tenant_tx(pool, tenant.id) as db,
+    ):
+        match arguments.command:
+            case "admin":
+                await make_admin(db, tenant.id, arguments.who)
+            case "role":
+                role = None if arguments.role == "provider" else arguments.role
+                await give_role(db, tenant.id, arguments.who, role)
+            case "block":
+                await block(db, tenant.id, arguments.who, datetime.now(UTC))
+            case "unblock":
+                await unblock(db, tenant.id, arguments.who)
+            case "staff":
+                role = None if arguments.remove else arguments.role
+                await change_staff(db, tenant.id, arguments.course, arguments.who, role)
+            case "consent" if arguments.withdraw:
+                now = datetime.now(UTC)
+                await withdraw_guardian_consent(db, tenant.id, arguments.who, now)
+            case "consent":
+                text = consent_texts(settings)["guardian"]
+                now = datetime.now(UTC)
+                await record_guardian_consent(db, tenant.id, arguments.who, text, now)
 
 
 async def verify_database(settings: Settings) -> None:
     """Prints each broken log and a summary. Raises BrokenLogError if any log is broken."""
-    pool = await create_pool(settings.app_dsn, max_size=1)
     sessions = events = broken = 0
-    try:
+    async with await create_pool(settings.app_dsn, max_size=1) as pool:
         async for log in verify_logs(pool):
             sessions, events = sessions + 1, events + log.events
             if log.broken_at is not None:
@@ -311,8 +302,6 @@ async def verify_database(settings: Settings) -> None:
                     f"session {log.session_id} of tenant {log.tenant}: broken at event"
                     f" {log.broken_at} of {log.events}\n"
                 )
-    finally:
-        await pool.close()
     sys.stdout.write(f"{sessions} sessions, {events} events, {broken} broken\n")
     if broken:
         raise BrokenLogError("event logs were changed: see docs/operations.md, Event logs")

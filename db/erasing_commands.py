@@ -2,13 +2,13 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
+from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import UTC, datetime
 from uuid import UUID
 
-from db import Connection, Pool, acquire, create_pool, tenant_tx
-from db.accounts import Account, list_accounts_of
+from db import Connection, Pool, acquire, tenant_tx
+from db.account_commands import select_one_account
 from db.deleting import Deleted, delete_account, delete_objects, delete_session
 from db.erasure_notes import append_notes
 from db.erasures import Erasure, new_erasure
@@ -16,7 +16,7 @@ from db.local_queue import open_queue_file
 from db.scrubbing import scrub_inbox, scrub_spool
 from db.sessions import find_session
 from db.storage import open_storage
-from db.tenants import find_tenant
+from db.tenant_commands import open_tenant
 from settings import Settings
 
 Delete = Callable[[Connection, UUID, Erasure], Awaitable[Deleted]]
@@ -26,46 +26,25 @@ class ErasingError(Exception):
     """Nothing was erased; the message says what to do."""
 
 
-async def erase_whole_account(settings: Settings, tenant_slug: str, key: str, *, yes: bool) -> None:
-    """`key` is an id, an e-mail address or the `sub` of a sign-in. Raises ErasingError."""
-    async with _connected(settings, tenant_slug) as (pool, tenant_id):
-        account = await _find_account(pool, tenant_id, key)
+async def erase_whole_account(settings: Settings, tenant_slug: str, who: str, *, yes: bool) -> None:
+    """`who` is an id, an e-mail address or the `sub` of a sign-in.
+
+    Raises TenantError, AccountError, ErasingError.
+    """
+    async with open_tenant(settings.jobs_dsn, tenant_slug) as (pool, tenant):
+        async with tenant_tx(pool, tenant.id) as db:
+            account = await select_one_account(db, tenant.id, who)
         await _confirm(f"{account.role} {account.name} ({account.id})", yes=yes)
-        erasure = new_erasure(tenant_id, "account", datetime.now(UTC), account_id=account.id)
+        erasure = new_erasure(tenant.id, "account", datetime.now(UTC), account_id=account.id)
         await _erase(settings, pool, erasure, delete_account)
 
 
 async def erase_whole_session(settings: Settings, tenant_slug: str, key: str, *, yes: bool) -> None:
-    async with _connected(settings, tenant_slug) as (pool, tenant_id):
-        session_id = await _find_ended_session(pool, tenant_id, key)
+    async with open_tenant(settings.jobs_dsn, tenant_slug) as (pool, tenant):
+        session_id = await _find_ended_session(pool, tenant.id, key)
         await _confirm(f"session {session_id}", yes=yes)
-        erasure = new_erasure(tenant_id, "session", datetime.now(UTC), session_id=session_id)
+        erasure = new_erasure(tenant.id, "session", datetime.now(UTC), session_id=session_id)
         await _erase(settings, pool, erasure, delete_session)
-
-
-@asynccontextmanager
-async def _connected(settings: Settings, tenant_slug: str) -> AsyncIterator[tuple[Pool, UUID]]:
-    """A pool of the role that may delete, and the tenant's id."""
-    pool = await create_pool(settings.jobs_dsn, max_size=1)
-    try:
-        async with acquire(pool) as db:
-            tenant = await find_tenant(db, tenant_slug)
-        if tenant is None:
-            raise ErasingError(f"there is no tenant {tenant_slug}")
-        yield pool, tenant.id
-    finally:
-        await pool.close()
-
-
-async def _find_account(pool: Pool, tenant_id: UUID, key: str) -> Account:
-    async with tenant_tx(pool, tenant_id) as db:
-        found = await list_accounts_of(db, tenant_id, key)
-    if not found:
-        raise ErasingError(f"no account has the id, e-mail address or subject {key}")
-    if len(found) > 1:
-        ids = ", ".join(str(one.id) for one in found)
-        raise ErasingError(f"several accounts match {key}: name one by its id ({ids})")
-    return found[0]
 
 
 async def _find_ended_session(pool: Pool, tenant_id: UUID, key: str) -> UUID:

@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from db import acquire, create_pool, tenant_tx
-from db.account_commands import AccountError, select_one_account
+from db import tenant_tx
+from db.account_commands import select_one_account
 from db.export_archive import PAGE, Export, export_files
 from db.storage import open_storage
-from db.tenants import find_tenant
+from db.tenant_commands import open_tenant
 from settings import Settings
 
 
@@ -23,23 +23,16 @@ class ExportError(Exception):
 async def export_account(settings: Settings, tenant_slug: str, who: str, folder: Path) -> None:
     """Exports an account to a new folder. Removes the folder if that fails.
 
-    The person sees in their access log that an operator has read their words. Raises AccountError,
-    ExportError.
+    The person sees in their access log that an operator has read their words. Raises TenantError,
+    AccountError, ExportError.
     """
-    pool = await create_pool(settings.app_dsn, max_size=1)
-    try:
-        async with acquire(pool) as db:
-            tenant = await find_tenant(db, tenant_slug)
-        if tenant is None:
-            raise AccountError(f"there is no tenant {tenant_slug}")
+    async with open_tenant(settings.app_dsn, tenant_slug) as (pool, tenant):
         async with tenant_tx(pool, tenant.id) as db:
             account = await select_one_account(db, tenant.id, who)
         storage = open_storage(settings)
         export = Export(pool, storage, account, None, datetime.now(UTC))
         with _new_folder(folder):
             await _write_files(export, folder)
-    finally:
-        await pool.close()
     sys.stdout.write(f"exported: open {folder / PAGE} in a browser\n")
 
 

@@ -15,6 +15,7 @@ from db.retention import (
     list_removals,
     update_days,
 )
+from db.tenant_commands import open_tenant
 from db.tenants import Tenant, list_tenants
 from settings import MOST_DAYS, Settings
 
@@ -28,28 +29,30 @@ class RetentionError(Exception):
 async def retention(settings: Settings, tenant_slug: str | None, changes: Sequence[str]) -> None:
     """Prints the rules. First applies changes such as `transcripts=30` or `transcripts=default`.
 
-    Raises RetentionError.
+    Raises RetentionError, TenantError.
     """
     rules = [_parse_rule(change) for change in changes]
-    if rules and tenant_slug is None:
-        raise RetentionError("a rule belongs to a tenant: add --tenant")
-    pool = await create_pool(settings.jobs_dsn, max_size=1)
-    try:
+    if tenant_slug is None:
+        if rules:
+            raise RetentionError("a rule belongs to a tenant: add --tenant")
+        await _print_rules_of_all(settings)
+        return
+    async with (
+        open_tenant(settings.jobs_dsn, tenant_slug) as (pool, tenant),
+        tenant_tx(pool, tenant.id) as db,
+    ):
+        for kind, days in rules:
+            await _change_rule(db, tenant, kind, days)
+        await _print_rules(db, tenant, settings)
+
+
+async def _print_rules_of_all(settings: Settings) -> None:
+    async with await create_pool(settings.jobs_dsn, max_size=1) as pool:
         async with acquire(pool) as db:
-            tenants = [
-                one
-                for one in await list_tenants(db)
-                if tenant_slug is None or one.slug == tenant_slug
-            ]
-        if not tenants:
-            raise RetentionError(f"there is no tenant {tenant_slug}")
+            tenants = await list_tenants(db)
         for tenant in tenants:
             async with tenant_tx(pool, tenant.id) as db:
-                for kind, days in rules:
-                    await _change_rule(db, tenant, kind, days)
                 await _print_rules(db, tenant, settings)
-    finally:
-        await pool.close()
 
 
 def _parse_rule(change: str) -> tuple[RetentionKind, int | None]:

@@ -67,11 +67,8 @@ def retry_failed(settings: Settings) -> int:
 
 
 async def connect_and_retry(settings: Settings) -> int:
-    pool = await create_pool(settings.jobs_dsn, max_size=1)
-    try:
+    async with await create_pool(settings.jobs_dsn, max_size=1) as pool:
         return await _retry_tenants(pool)
-    finally:
-        await pool.close()
 
 
 async def _retry_tenants(pool: Pool) -> int:

@@ -249,7 +249,7 @@ async def test_migration_repeats_erasures_that_a_server_restored_by_itself(
 
 async def test_command_that_erases_nothing_says_why(planted: Planted) -> None:
     for arguments, message in (
-        (("erase-account", "nobody", "--yes"), "no account has"),
+        (("erase-account", "nobody", "--yes"), "no account is called nobody"),
         (("erase-account", f"{NAME}@school"), "pass --yes"),
         (("erase-account", f"{NAME}@school", "--tenant", "none", "--yes"), "no tenant none"),
         (("erase-session", "nothing", "--yes"), "is not the id of a session"),

@@ -272,6 +272,7 @@ async def test_command_shows_what_the_next_night_removes_and_sets_a_rule(
         ["--tenant", "default", "--set", "words=3"],
         ["--tenant", "default", "--set", "accounts=36501"],
         ["--set", "accounts=3"],
+        ["--tenant", "nowhere"],
     ):
         code, output = await host.run_command("retention", *wrong)
         assert code == 1
