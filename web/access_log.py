@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import Field
 
 from db import tenant_tx
@@ -36,9 +36,8 @@ class WordsReads(CamelModel):
 
 
 @router.get("/reads")
-async def get_own_reads(running: Running, caller: Caller, response: Response) -> WordsReads:
+async def get_own_reads(running: Running, caller: Caller) -> WordsReads:
     """Who has read the caller's words: teachers, admins, classmates in the room, operators."""
-    response.headers["Cache-Control"] = "no-store"
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         reads = await list_reads(db, caller.tenant_id, caller.account.id, MOST_READS)
     return WordsReads(reads=[WordsReadEntry.model_validate(read) for read in reads])

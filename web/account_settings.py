@@ -1,6 +1,6 @@
 """The caller's own settings. Owns /api/me/settings."""
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import Field
 
 from db import account_settings, tenant_tx
@@ -49,9 +49,8 @@ class SettingsChange(CamelModel):
 
 
 @router.get("/settings")
-async def get_settings(running: Running, caller: Caller, response: Response) -> AccountSettings:
+async def get_settings(running: Running, caller: Caller) -> AccountSettings:
     """The caller's settings, with defaults for those never set."""
-    response.headers["Cache-Control"] = "no-store"
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         stored = await account_settings.select_settings(db, caller.tenant_id, caller.account.id)
     return AccountSettings.model_validate(stored)

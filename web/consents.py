@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import Field
 
 import rooms
@@ -66,9 +66,8 @@ class ConsentChoice(CamelModel):
 
 
 @router.get("/consents")
-async def get_consents(running: Running, caller: Caller, response: Response) -> OwnConsents:
+async def get_consents(running: Running, caller: Caller) -> OwnConsents:
     """What the caller agreed to, and can or has to agree to before joining a room."""
-    response.headers["Cache-Control"] = "no-store"
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         found = await rooms.select_consents(running.settings, db, caller.account)
     return _own_consents(running, found)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter
 from pydantic import Field
 
 from db import NotFound, tenant_tx
@@ -36,16 +36,13 @@ class EventLog(CamelModel):
 
 
 @router.get("/sessions/{session_id}/events")
-async def get_events(
-    session_id: UUID, response: Response, running: Running, caller: Caller
-) -> EventLog:
+async def get_events(session_id: UUID, running: Running, caller: Caller) -> EventLog:
     """The event log of a session, for admins. Each event's hash covers the hash before it."""
     require_permission(caller.account, "read_event_logs")
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         if await find_session(db, caller.tenant_id, session_id) is None:
             raise NotFound("session")
         events = await list_events(db, caller.tenant_id, session_id)
-    response.headers["Cache-Control"] = "no-store"
     return EventLog(
         session_id=session_id,
         events=[

@@ -50,10 +50,7 @@ async def _export_response(running: AppContext, account: Account, *, reader: Acc
     now = running.clock()
     pieces = export_zip(Export(running.pool, running.storage, account, reader, now))
     first = await anext(pieces)  # if the database is away, the answer is 503
-    headers = {
-        "Content-Disposition": f'attachment; filename="bodh-export-{now:%Y-%m-%d}.zip"',
-        "Cache-Control": "no-store",
-    }
+    headers = {"Content-Disposition": f'attachment; filename="bodh-export-{now:%Y-%m-%d}.zip"'}
     return StreamingResponse(_chain(first, pieces), headers=headers, media_type="application/zip")
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 from pydantic import Field
 
 from db import tenant_tx
@@ -40,7 +40,6 @@ class Notices(CamelModel):
 
 @router.get("/notices")
 async def get_notices(
-    response: Response,
     running: Running,
     caller: Caller,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
@@ -52,5 +51,4 @@ async def get_notices(
     require_permission(caller.account, "read_notices")
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         notices = await list_notices(db, caller.tenant_id, limit)
-    response.headers["Cache-Control"] = "no-store"
     return Notices(notices=[NoticeLine.model_validate(notice) for notice in notices])

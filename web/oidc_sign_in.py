@@ -108,4 +108,4 @@ def _redirect_to_sign_in_page(trouble: Trouble, return_to: str) -> RedirectRespo
 
 
 def _redirect(url: str) -> RedirectResponse:
-    return RedirectResponse(url, status_code=303, headers={"Cache-Control": "no-store"})
+    return RedirectResponse(url, status_code=303)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query
 
 from db import tenant_tx
 from db.access_log import WordsRead, record_reads
@@ -80,7 +80,6 @@ class WordsErased(CamelModel):
 async def get_own_transcripts(
     running: Running,
     caller: Caller,
-    response: Response,
     lesson_id: LessonQuery = None,
     module_id: ModuleQuery = None,
     q: Words = "",
@@ -90,7 +89,6 @@ async def get_own_transcripts(
 
     Includes what the caller said and what was said while they were in the room.
     """
-    response.headers["Cache-Control"] = "no-store"
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         whose = (db, caller.tenant_id, caller.account.id)
         if q.strip():

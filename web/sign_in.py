@@ -86,7 +86,6 @@ class Me(CamelModel):
 @router.get("/auth/options")
 async def get_sign_in_options(
     request: Request,
-    response: Response,
     running: Running,
     return_to: Address = "",
     callback_url: Annotated[Address, Query(alias="callbackUrl")] = "",
@@ -96,7 +95,6 @@ async def get_sign_in_options(
     `return_to` and `callbackUrl` must be pages of ours or of RETURN_ORIGINS; others become `/`.
     """
     settings = running.settings
-    response.headers["Cache-Control"] = "no-store"
     return SignInOptions(
         provider=bool(settings.oidc_issuer),
         by_name=has_dev_login(settings),
@@ -142,7 +140,6 @@ async def sign_out(request: Request, response: Response, running: Running) -> Si
     check_origin(request)
     ended = await _end_auth_session(request, running)
     clear_session_cookie(response, running.settings)
-    response.headers["Cache-Control"] = "no-store"
     if ended is None or ended == ProviderSession():
         return SignedOut(provider_url=None)
     return SignedOut(provider_url=await running.provider.end_session_url(ended))
@@ -175,7 +172,6 @@ async def start_auth_session(
             provider=provider,
         )
     set_session_cookie(response, running.settings, key)
-    response.headers["Cache-Control"] = "no-store"
 
 
 async def _end_auth_session(request: Request, running: AppContext) -> ProviderSession | None:

@@ -69,16 +69,15 @@ async def get_transcript(
         read = [WordsRead(session_id, owner) for owner in owners if owner is not None]
         await record_reads(db, caller.tenant_id, account, "transcript", read, running.clock())
     segments = [_transcript_segment(segment, session.started_at, account.id) for segment in stored]
-    headers = {"Cache-Control": "no-store"}
     if form == "txt":
-        return Response(as_text(segments), media_type="text/plain", headers=headers)
+        return Response(as_text(segments), media_type="text/plain")
     if form == "feed":
-        return Response(as_feed(segments), media_type="text/plain", headers=headers)
+        return Response(as_feed(segments), media_type="text/plain")
     if form == "vtt":
-        return Response(as_vtt(segments), media_type="text/vtt", headers=headers)
+        return Response(as_vtt(segments), media_type="text/vtt")
     body = Transcript(session_id=session_id, started_at=session.started_at, segments=segments)
     text = body.model_dump_json(by_alias=True)
-    return Response(text, media_type="application/json", headers=headers)
+    return Response(text, media_type="application/json")
 
 
 def as_text(segments: list[TranscriptSegment]) -> str:

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import APIRouter, Depends, Query
 
 import rooms
 from courses.course import Lesson
@@ -49,7 +49,6 @@ Key = Annotated[str | None, Query(max_length=200)]
 async def post_module_page(
     course_id: str,
     module_id: str,
-    response: Response,
     running: Running,
     caller: Caller,
     lesson: LessonQuery = None,
@@ -66,13 +65,11 @@ async def post_module_page(
             lesson.id: await list_questions(db, caller.tenant_id, lesson.id)
             for lesson in admission.lessons
         }
-    response.headers["Cache-Control"] = "no-store"
     return _module_page(running, caller, admission, opened, quizzes)
 
 
 @router.post("/livekit/token", status_code=201, dependencies=[Depends(count_token_request)])
 async def post_token(
-    response: Response,
     running: Running,
     caller: Caller,
     body: TokenRequest | None = None,
@@ -93,7 +90,6 @@ async def post_token(
         running, caller, course_id, module_id, lesson, stay=True, private=private
     )
     opened = await _enter_room(running, caller, admission)
-    response.headers["Cache-Control"] = "no-store"
     return JoinToken(
         server_url=running.settings.livekit_client_url,
         participant_token=opened.token,
@@ -104,9 +100,8 @@ async def post_token(
 
 
 @router.get("/rooms/{room}/people")
-async def get_people(room: str, response: Response, running: Running, caller: Caller) -> RoomPeople:
+async def get_people(room: str, running: Running, caller: Caller) -> RoomPeople:
     """Who else is in a room that the caller may enter."""
-    response.headers["Cache-Control"] = "no-store"
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         found, private = await rooms.select_own_room(running.settings, db, caller.account, room)
         session = await find_active_session(db, caller.tenant_id, found.id)

@@ -12,7 +12,7 @@ from tests.web.conftest import ORIGIN, School
 from web import pages
 from web.app import create_app
 from web.cookies import SessionKey
-from web.middleware import security_headers
+from web.middleware import PRIVATE, security_headers
 
 
 @pytest.fixture
@@ -143,6 +143,11 @@ async def test_no_cache_keeps_a_response_of_the_api(
     assert (answer.status_code, answer.headers["cache-control"]) == (status, "no-store")
     expected = security_headers(library.settings)
     assert {name: answer.headers.get(name) for name in expected} == expected
+
+
+def test_only_health_checks_and_pages_can_be_cached_by_default(settings: Settings) -> None:
+    paths = create_app(settings).openapi()["paths"]
+    assert {path for path in paths if not path.startswith(PRIVATE)} == {"/healthz", "/readyz"}
 
 
 async def test_a_signed_in_response_of_the_api_is_not_kept(library: School) -> None:
