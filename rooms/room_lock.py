@@ -36,8 +36,9 @@ async def hold_room(pool: Pool, tenant_id: UUID, room_id: UUID) -> AsyncIterator
     async with AsyncExitStack() as held:
         async with asyncio.timeout(WAIT_S):
             await held.enter_async_context(queue)
+            # before taking it: the time may be over while the database commits
+            held.push_async_callback(_release_lock, pool, tenant_id, room_id, holder)
             await _take_lock(pool, tenant_id, room_id, holder)
-        held.push_async_callback(_release_lock, pool, tenant_id, room_id, holder)
         async with asyncio.timeout(HOLD_S):
             yield
 

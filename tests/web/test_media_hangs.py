@@ -4,14 +4,14 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
-from db import tenant_tx
+from db import Connection, Pool, tenant_tx
 from db.rooms import find_room, release_room_lock, take_room_lock
 from harness.livekit import MediaServer
 from rooms import room_lock
@@ -21,6 +21,7 @@ from tests.web.conftest import School
 
 LOADS = 12  # more than the pool has connections
 PATIENCE_S = 1.5
+RECOVERY_S = 20  # for a machine that is busy with other tests
 DEADLINE_S = room_lock.WAIT_S + room_lock.HOLD_S + 2
 
 
@@ -49,6 +50,12 @@ async def ask_token(school: School, name: str, module: int) -> tuple[int, str, f
     return answer.status_code, body.get("error", ""), time.monotonic() - began
 
 
+async def until_rooms_open(school: School) -> None:
+    async with asyncio.timeout(RECOVERY_S):
+        while (await ask_token(school, "Learner 0", 0))[0] != 201:  # noqa: ASYNC110 another process
+            await asyncio.sleep(0.2)
+
+
 async def test_pages_without_media_are_served_while_the_media_server_hangs(
     school: School, media: MediaServer
 ) -> None:
@@ -63,7 +70,6 @@ async def test_pages_without_media_are_served_while_the_media_server_hangs(
         others = [await timed(school, path, "Amina") for path in paths * 3]
         still_waiting = [load for load in loads if not load.done()]
         refused = await asyncio.gather(*loads)
-    after = await ask_token(school, "Learner 0", 0)
     assert [status for status, _ in others] == [200] * len(others)
     assert max(seconds for _, seconds in others) < PATIENCE_S
     assert len(still_waiting) > 0
@@ -71,7 +77,7 @@ async def test_pages_without_media_are_served_while_the_media_server_hangs(
         (503, "Video service unavailable. Try again.")
     }
     assert max(seconds for _, _, seconds in refused) < DEADLINE_S
-    assert after[0] == 201
+    await until_rooms_open(school)
 
 
 async def room_id(school: School) -> UUID:
@@ -118,6 +124,28 @@ async def test_a_room_held_by_another_process_is_waited_for_and_its_lock_expires
     async with tenant_tx(school.pool, tenant_id) as db:
         assert await take_room_lock(db, tenant_id, room, other, timedelta(seconds=60))
         await release_room_lock(db, tenant_id, room, other)
+
+
+async def test_one_who_gives_up_while_the_lock_is_committed_does_not_keep_it(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await school.open("Amina")
+    room, tenant_id = await room_id(school), school.tenant.id
+
+    @asynccontextmanager
+    async def slow_to_confirm(pool: Pool, tenant: UUID) -> AsyncIterator[Connection]:
+        async with tenant_tx(pool, tenant) as db:
+            yield db
+        await asyncio.sleep(0.5)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(room_lock, "WAIT_S", 0.2)
+        slow.setattr(room_lock, "tenant_tx", slow_to_confirm)
+        with pytest.raises(TimeoutError):
+            async with hold_room(school.pool, tenant_id, room):
+                pass
+    async with tenant_tx(school.pool, tenant_id) as db:
+        assert await take_room_lock(db, tenant_id, room, uuid4(), timedelta(seconds=1))
 
 
 async def test_a_media_call_under_a_connection_fails_these_tests(school: School) -> None:
