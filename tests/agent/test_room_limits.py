@@ -339,10 +339,11 @@ async def test_only_the_newest_microphone_of_a_participant_is_received(
 async def test_too_many_microphones_are_not_received(
     classroom: Classroom, microphones: Microphones
 ) -> None:
-    for _ in range(RATES["microphone"].burst + 1):
-        last = await classroom.publish_sound(rtc.TrackSource.SOURCE_MICROPHONE)
+    for _ in range(RATES["microphone"].burst + 3):
+        await classroom.publish_sound(rtc.TrackSource.SOURCE_MICROPHONE)
     await until(lambda: classroom.refused(), "a refusal")
-    await until(lambda: last.sid not in classroom.received(), "the last one is not received")
+    # a busy media server forwards them in any order, so any of them may be the refused one
+    await until(lambda: len(classroom.received()) <= 1, "the refused ones are not received")
     assert classroom.refused()[0]["kind"] == "microphone"
 
 
