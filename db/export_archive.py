@@ -6,7 +6,8 @@ the readable page. Memory is bounded by the longest session.
 
 import io
 import zipfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
+from contextlib import ExitStack, aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -57,8 +58,8 @@ class _SessionRows:
     segments: Sequence[Json]
 
 
-async def export_files(export: Export) -> AsyncIterator[tuple[str, bytes]]:
-    """Pieces of the files with their names, one file after the other.
+async def export_files(export: Export) -> AsyncGenerator[tuple[str, bytes], None]:
+    """Pieces of the files with their names, one file after the other. The caller closes it.
 
     Each read of words is recorded before they are yielded. Raises StorageUnavailable and AWAY.
     """
@@ -71,8 +72,10 @@ async def export_files(export: Export) -> AsyncIterator[tuple[str, bytes]]:
     async for piece in _page(export, sessions):
         yield PAGE, piece.encode()
     for name in objects:
-        async for data in export.storage.read(account.tenant_id, name):
-            yield f"files/{name.removeprefix(f'{folder}/')}", data
+        with suppress(FileNotFoundError):  # deleted since it was listed
+            async with aclosing(export.storage.read(account.tenant_id, name)) as chunks:
+                async for data in chunks:
+                    yield f"files/{name.removeprefix(f'{folder}/')}", data
 
 
 async def _list_sessions(export: Export) -> list[ExportSession]:
@@ -139,21 +142,20 @@ def _session_json(session: ExportSession, found: _SessionRows) -> Iterator[str]:
     yield "}\n"
 
 
-async def export_zip(export: Export) -> AsyncIterator[bytes]:
+async def export_zip(export: Export) -> AsyncGenerator[bytes, None]:
+    """The caller closes it."""
     sink = _Sink()
-    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
-        opened, entry = "", None
-        async for name, data in export_files(export):
-            if name != opened:
-                if entry is not None:
-                    entry.close()
-                opened, entry = name, archive.open(_entry(name, export.now), "w", force_zip64=True)
-            assert entry is not None  # noqa: S101 opened with its first piece
-            entry.write(data)
-            if piece := sink.take():
-                yield piece
-        if entry is not None:
-            entry.close()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive, ExitStack() as opened:
+        name, entry = "", None
+        async with aclosing(export_files(export)) as files:
+            async for piece_name, data in files:
+                if piece_name != name or entry is None:
+                    opened.close()
+                    new = archive.open(_entry(piece_name, export.now), "w", force_zip64=True)
+                    name, entry = piece_name, opened.enter_context(new)
+                entry.write(data)
+                if piece := sink.take():
+                    yield piece
     yield sink.take()
 
 

@@ -3,7 +3,7 @@
 import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, aclosing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -53,11 +53,12 @@ def _new_folder(folder: Path) -> Iterator[None]:
 async def _write_files(export: Export, folder: Path) -> None:
     with ExitStack() as opened:
         name, file = "", None
-        async for piece_name, data in export_files(export):
-            if piece_name != name or file is None:
-                opened.close()
-                name, file = piece_name, opened.enter_context(_create_file(folder / piece_name))
-            file.write(data)
+        async with aclosing(export_files(export)) as pieces:
+            async for piece_name, data in pieces:
+                if piece_name != name or file is None:
+                    opened.close()
+                    name, file = piece_name, opened.enter_context(_create_file(folder / piece_name))
+                file.write(data)
 
 
 def _create_file(path: Path) -> BinaryIO:

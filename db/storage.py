@@ -5,7 +5,7 @@ and learners never do.
 """
 
 import re
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -55,8 +55,11 @@ class Storage:
 
     async def read(
         self, tenant_id: UUID, name: str, start: int = 0, end: int | None = None
-    ) -> AsyncIterator[bytes]:
-        """The bytes from `start` to before `end`, in chunks. Raises FileNotFoundError."""
+    ) -> AsyncGenerator[bytes, None]:
+        """The bytes from `start` to before `end`, in chunks. Raises FileNotFoundError.
+
+        Holds a connection to the store until it ends or is closed.
+        """
         with _translate_store_errors():
             key = object_key(tenant_id, name)
             if end is None:

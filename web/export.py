@@ -1,10 +1,8 @@
 """Everything held about an account, as a zip archive. Owns /api/me/export and the admins' route."""
 
-from collections.abc import AsyncIterator
 from uuid import UUID
 
 from fastapi import APIRouter, Response
-from fastapi.responses import StreamingResponse
 
 from db import NotFound, tenant_tx
 from db.accounts import Account, find_account
@@ -12,6 +10,7 @@ from db.export_archive import Export, export_zip
 from db.roles import require_permission
 from web.dependencies import AppContext, Caller, Running, limited
 from web.error_responses import PROBLEMS
+from web.pieces import respond_in_pieces
 
 ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 ANSWERS = {200: {"content": ZIP, "description": "A zip archive: JSON files and `index.html`"}}
@@ -48,13 +47,8 @@ async def get_account_export(account_id: UUID, running: Running, caller: Caller)
 
 async def _export_response(running: AppContext, account: Account, *, reader: Account) -> Response:
     now = running.clock()
-    pieces = export_zip(Export(running.pool, running.storage, account, reader, now))
-    first = await anext(pieces)  # if the database is away, the answer is 503
+    export = Export(running.pool, running.storage, account, reader, now)
     headers = {"Content-Disposition": f'attachment; filename="bodh-export-{now:%Y-%m-%d}.zip"'}
-    return StreamingResponse(_chain(first, pieces), headers=headers, media_type="application/zip")
-
-
-async def _chain(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    yield first
-    async for piece in rest:
-        yield piece
+    return await respond_in_pieces(
+        export_zip(export), headers=headers, media_type="application/zip"
+    )

@@ -15,13 +15,13 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Response
-from fastapi.responses import StreamingResponse
 
 from db import Forbidden, NotFound
 from db.storage import StoredObject
 from settings import Settings
 from web.dependencies import Running
 from web.error_responses import PROBLEMS, Problem, problem_response
+from web.pieces import respond_in_pieces
 
 ROUND_S = 3600  # links stay the same for an hour, so that browsers can cache the objects
 TYPES = {
@@ -92,13 +92,14 @@ async def get_file(
     if part.partial:
         headers["Content-Range"] = f"bytes {part.start}-{part.end - 1}/{found.size}"
     headers["Content-Length"] = str(part.end - part.start)
-    body = (
-        running.storage.read(tenant_id, name, part.start, part.end)
-        if part.end > part.start
-        else iter(())
+    if part.end == part.start:
+        return Response(headers=headers, media_type=_content_type(name))
+    return await respond_in_pieces(
+        running.storage.read(tenant_id, name, part.start, part.end),
+        headers=headers,
+        media_type=_content_type(name),
+        status_code=206 if part.partial else 200,
     )
-    status = 206 if part.partial else 200
-    return StreamingResponse(body, status, headers, media_type=_content_type(name))
 
 
 def choose_byte_range(header: str, size: int) -> ByteRange | None:

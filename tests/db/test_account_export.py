@@ -1,8 +1,10 @@
 """The export of an account: complete, readable, with bounded memory, and never without a trace."""
 
 import json
+import os
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -10,14 +12,14 @@ import asyncpg
 import pytest
 from obstore.store import MemoryStore
 
-from db import Connection, Pool, tenant_tx
+from db import Connection, ConnectionLost, Pool, tenant_tx
 from db.access_log import list_reads
 from db.account_export import PARTS
 from db.accounts import Account, find_account
 from db.deleting import object_folder
-from db.export_archive import Export, export_files, export_zip
+from db.export_archive import PAGE, Export, export_files, export_zip
 from db.rooms import update_opener
-from db.storage import Storage
+from db.storage import CHUNK, Storage
 from db.transcripts import insert_dead_letter
 from tests.conftest import Database
 from tests.db.host_parts import OperatedHost
@@ -91,6 +93,23 @@ async def export_of(pool: Pool, ids: Ids, reader: Account | None = None) -> Expo
     return Export(pool, Storage(MemoryStore()), account, reader, NOW)
 
 
+class WatchedStorage(Storage):
+    """Counts the objects that are being read."""
+
+    opened = reads = 0
+
+    async def read(
+        self, tenant_id: UUID, name: str, start: int = 0, end: int | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        self.opened += 1
+        self.reads += 1
+        try:
+            async for data in super().read(tenant_id, name, start, end):
+                yield data
+        finally:
+            self.opened -= 1
+
+
 async def collect(pieces: AsyncIterator[tuple[str, bytes]]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     async for name, data in pieces:
@@ -133,6 +152,39 @@ async def test_stored_objects_of_the_account_are_exported(pool: Pool, ids: Ids) 
     await export.storage.put(ids.tenant_id, f"{folder}/photo.png", b"bytes")
     files = await collect(export_files(export))
     assert files["files/photo.png"] == b"bytes"
+
+
+async def test_object_deleted_during_an_export_is_left_out(pool: Pool, ids: Ids) -> None:
+    export = await export_of(pool, ids)
+    folder = object_folder("account", ids.account_id)
+    for name in ("gone", "kept"):
+        await export.storage.put(ids.tenant_id, f"{folder}/{name}", b"bytes")
+    names = set()
+    async for name, _ in export_files(export):
+        if name == PAGE:
+            await export.storage.delete(ids.tenant_id, [f"{folder}/gone"])
+        names.add(name)
+    assert {name for name in names if name.startswith("files/")} == {"files/kept"}
+
+
+async def test_export_without_a_reader_is_closed_at_once(pool: Pool, ids: Ids) -> None:
+    storage = WatchedStorage(MemoryStore())
+    folder = object_folder("account", ids.account_id)
+    await storage.put(ids.tenant_id, f"{folder}/film", os.urandom(2 * CHUNK))
+    pieces = export_zip(replace(await export_of(pool, ids), storage=storage))
+    while len(await anext(pieces)) < CHUNK // 2:
+        pass
+    assert storage.opened == 1
+    await pieces.aclose()
+    assert storage.opened == 0
+
+
+async def test_error_in_an_export_is_not_hidden_by_its_archive(pool: Pool, ids: Ids) -> None:
+    pieces = export_zip(await export_of(pool, ids))
+    await anext(pieces)
+    await pool.close()
+    with pytest.raises(ConnectionLost):
+        await anext(pieces)
 
 
 async def test_operator_is_recorded_as_reader(pool: Pool, ids: Ids) -> None:
