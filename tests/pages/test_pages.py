@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pytest
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.async_api import Browser, ConsoleMessage, Error, Page
 
 from tests.pages.browser import still_page
 from tests.pages.states import STATES, State, open_state
@@ -61,17 +61,36 @@ class Opened:
                 yield width, height
 
 
+@pytest.fixture(scope="module")
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """One page for all states: a new one for each would load the client without any cache."""
+    async with still_page(browser, 1280, 800) as page:
+        yield page
+
+
 @pytest.fixture(scope="module", params=STATES, ids=lambda state: state.name)
 async def opened(
-    request: pytest.FixtureRequest, states_url: str, browser: Browser
+    request: pytest.FixtureRequest, states_url: str, page: Page
 ) -> AsyncIterator[Opened]:
     state: State = request.param
-    async with still_page(browser, min(1280, state.below - 1), 800) as page:
-        trouble: list[str] = []
-        page.on("pageerror", lambda error: trouble.append(str(error)))
-        page.on("console", lambda line: trouble.append(line.text) if POLICY in line.text else None)
-        await open_state(page, states_url, state)
-        yield Opened(state, page, trouble)
+    trouble: list[str] = []
+
+    def note_error(error: Error) -> None:
+        trouble.append(str(error))
+
+    def note_violation(line: ConsoleMessage) -> None:
+        if POLICY in line.text:
+            trouble.append(line.text)
+
+    page.on("pageerror", note_error)
+    page.on("console", note_violation)
+    await page.set_viewport_size({"width": min(1280, state.below - 1), "height": 800})
+    await page.emulate_media(color_scheme="light")
+    await open_state(page, states_url, state)
+    yield Opened(state, page, trouble)
+    page.remove_listener("pageerror", note_error)
+    page.remove_listener("console", note_violation)
+    await page.evaluate("localStorage.clear()")
 
 
 async def test_axe_finds_nothing_serious(opened: Opened) -> None:
@@ -87,11 +106,14 @@ async def test_axe_finds_nothing_serious(opened: Opened) -> None:
 
 async def violations(page: Page, only: Sequence[str] = ()) -> list[str]:
     """Serious and critical violations, of some rules or of all."""
+    if not await page.evaluate("'axe' in window"):
+        await page.evaluate(AXE_SCRIPT)
     chosen = {"runOnly": list(only)} if only else {}
-    result = await Axe().run(page, options={"resultTypes": ["violations"], **chosen})
+    options = {"resultTypes": ["violations"], **chosen}
+    result = await page.evaluate("options => axe.run(options)", options)
     return [
         f"{rule['id']} {node['target']} {node['failureSummary']}"
-        for rule in result.response["violations"]
+        for rule in result["violations"]
         if rule["impact"] in ("serious", "critical")
         for node in rule["nodes"]
     ]
