@@ -21,6 +21,8 @@ from pathlib import Path
 RUN_VARIABLE = "BODH_TEST_RUN"  # in the environment of every process of a run: the run's folder
 FOLDER_PREFIX = "bodh-run-"
 PROC_FOLDER = Path("/proc")
+MEMORY = Path("/dev/shm")  # noqa: S108 only this run's own folder in it is used
+MEMORY_MB = 1000  # with less, files that belong in memory are kept on disk
 MNT_DETACH = 2
 KILL_LIMIT_S = 10.0
 NEW_RUN_S = 2.0  # a run that is just beginning has no lock yet
@@ -38,6 +40,8 @@ def begin_run() -> Path:
     end_killed_runs()
     folder = Path(tempfile.mkdtemp(prefix=FOLDER_PREFIX))
     folder.chmod(0o711)  # where we are root, Postgres runs as another user
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_MB * 1_000_000:
+        _memory_of_run(folder).mkdir(mode=0o711)
     _locked_folders.append(os.open(folder, os.O_RDONLY))
     fcntl.flock(_locked_folders[-1], fcntl.LOCK_EX)
     if PROC_FOLDER.exists():
@@ -60,6 +64,18 @@ def keep_temporary_files(folder: Path) -> Path:
     return own
 
 
+def make_memory_folder() -> Path:
+    """Creates a folder in memory if there is enough, else on disk; it is removed with the run's."""
+    memory = _memory_of_run(Path(os.environ[RUN_VARIABLE]))
+    made = Path(tempfile.mkdtemp(prefix="m-", dir=memory if memory.is_dir() else None))
+    made.chmod(0o711)
+    return made
+
+
+def _memory_of_run(folder: Path) -> Path:
+    return MEMORY / folder.name
+
+
 def end_killed_runs() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER_PREFIX}*"):
         with contextlib.suppress(OSError):
@@ -76,6 +92,7 @@ def end_run(folder: Path) -> None:
         time.sleep(0.05)
     for mount in _mounts_below(folder):
         ctypes.CDLL(None).umount2(os.fsencode(mount), MNT_DETACH)
+    shutil.rmtree(_memory_of_run(folder), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -32,7 +32,8 @@ async def start_everything(folder: Path) -> None:
 
 
 async def start_one(folder: Path) -> None:
-    """Starts a process in its own session and freezes it."""
+    """Starts a process in its own session and freezes it, and leaves a folder in memory."""
+    run.make_memory_folder()
     sleeper = await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True)
     os.kill(sleeper.pid, signal.SIGSTOP)
     await tell_and_wait(folder)

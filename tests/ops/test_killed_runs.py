@@ -68,6 +68,8 @@ def test_next_run_cleans_up_after_a_run_whose_guard_was_also_killed() -> None:
         process.kill()
         process.wait()
         assert "sleep 600" in names(folder)
+        in_memory = run.MEMORY / folder.name
+        assert in_memory.is_dir()
 
         def gone_after_another_run() -> bool:
             script = "from harness import run; run.begin_run()"
@@ -75,3 +77,4 @@ def test_next_run_cleans_up_after_a_run_whose_guard_was_also_killed() -> None:
             return not run.processes_of_run(folder) and not folder.exists()
 
         assert wait_until(gone_after_another_run, GONE_S)
+        assert not in_memory.exists()
