@@ -15,25 +15,25 @@ from courses.tree import build_tree
 from db import AWAY, Conflict, acquire, create_pool, tenant_tx
 from db.account_commands import (
     AccountError,
-    block,
+    block_person,
     give_role,
-    make_admin,
+    make_or_invite_admin,
     record_guardian_consent,
-    unblock,
+    unblock_person,
     withdraw_guardian_consent,
 )
 from db.backup import BackupError, back_up, replay_erasures, restore
 from db.consent_texts import consent_texts
-from db.course_staff_commands import CourseError, change_staff
+from db.course_staff_commands import CourseError, change_and_print_staff
 from db.embedded import EmbeddedError, cluster_of, ensure_database, serve_postgres
 from db.erasing_commands import ErasingError, erase_whole_account, erase_whole_session
 from db.export_command import ExportError, export_account
 from db.importing import import_course
 from db.pictures import store_pictures
-from db.retention_commands import RetentionError, retention
+from db.retention_commands import RetentionError, show_or_change_retention
 from db.role_rights import refuse_powerful_role
 from db.storage import StorageUnavailable, open_storage
-from db.tenant_commands import TenantError, change_tenant, open_tenant
+from db.tenant_commands import TenantError, change_and_print_tenant, open_tenant
 from db.tenants import DEFAULT, ensure_tenant
 from db.verify import verify_logs
 from settings import Settings, SettingsError, prepare_settings
@@ -80,7 +80,11 @@ def main() -> int:
     arguments = parse_arguments()
     telemetry.start_logging("postgres" if arguments.command == "serve" else "database")
     try:
-        asyncio.run(run_until_stopped(arguments, prepare_settings(needs_of(arguments.command))))
+        asyncio.run(
+            run_until_stopped(
+                arguments, prepare_settings(process_with_rights_for(arguments.command))
+            )
+        )
     except asyncio.CancelledError:
         sys.stderr.write("stopped\n")
         return 1
@@ -99,7 +103,7 @@ def main() -> int:
     return 0
 
 
-def needs_of(command: str) -> Process:
+def process_with_rights_for(command: str) -> Process:
     """Deleting is a right of the role that runs the background jobs."""
     return "jobs" if command in ("erase-account", "erase-session", "retention") else "db"
 
@@ -190,26 +194,26 @@ async def run_command(arguments: argparse.Namespace, settings: Settings) -> None
         case "serve":
             await serve_embedded(settings)
         case "migrate":
-            await migrate_database(settings)
+            await migrate_and_repeat_erasures(settings)
         case "seed" | "import":
             await import_folder(settings, arguments.folder, arguments.tenant)
         case "backup" | "restore":
-            await save_or_restore(arguments, settings)
+            await run_backup_command(arguments, settings)
         case "export-account" | "erase-account" | "erase-session" | "retention":
             await run_privacy_command(arguments, settings)
         case "verify":
-            await verify_database(settings)
+            await verify_event_logs(settings)
         case "admin" | "role" | "block" | "unblock" | "staff" | "consent":
-            await change_account(settings, arguments)
+            await run_account_command(settings, arguments)
         case "tenant":
-            await change_tenant(
+            await change_and_print_tenant(
                 settings, arguments.slug, arguments.room_scope, arguments.guardian_consent
             )
         case "url":
             sys.stdout.write(f"{settings.app_dsn}\n")
 
 
-async def save_or_restore(arguments: argparse.Namespace, settings: Settings) -> None:
+async def run_backup_command(arguments: argparse.Namespace, settings: Settings) -> None:
     folder = arguments.folder.absolute()
     if arguments.command == "backup":
         await back_up(settings, folder, arguments.url)
@@ -226,7 +230,7 @@ async def run_privacy_command(arguments: argparse.Namespace, settings: Settings)
     elif arguments.command == "erase-session":
         await erase_whole_session(settings, arguments.tenant, arguments.session, yes=arguments.yes)
     else:
-        await retention(settings, arguments.tenant, arguments.set)
+        await show_or_change_retention(settings, arguments.tenant, arguments.set)
 
 
 async def serve_embedded(settings: Settings) -> None:
@@ -235,7 +239,7 @@ async def serve_embedded(settings: Settings) -> None:
     await serve_postgres(cluster_of(settings))
 
 
-async def migrate_database(settings: Settings) -> None:
+async def migrate_and_repeat_erasures(settings: Settings) -> None:
     from db.migrate import MigrationError, migrate
 
     await asyncio.to_thread(refuse_powerful_role, settings, "DATABASE_OWNER_URL")
@@ -263,24 +267,24 @@ async def import_folder(settings: Settings, folder: Path, tenant_slug: str) -> N
     sys.stdout.write(f"{course.title}: {len(file.modules)} modules, {lessons} lessons\n")
 
 
-async def change_account(settings: Settings, arguments: argparse.Namespace) -> None:
+async def run_account_command(settings: Settings, arguments: argparse.Namespace) -> None:
     async with (
         open_tenant(settings.app_dsn, arguments.tenant) as (pool, tenant),
         tenant_tx(pool, tenant.id) as db,
     ):
         match arguments.command:
             case "admin":
-                await make_admin(db, tenant.id, arguments.who)
+                await make_or_invite_admin(db, tenant.id, arguments.who)
             case "role":
                 role = None if arguments.role == "provider" else arguments.role
                 await give_role(db, tenant.id, arguments.who, role)
             case "block":
-                await block(db, tenant.id, arguments.who, datetime.now(UTC))
+                await block_person(db, tenant.id, arguments.who, datetime.now(UTC))
             case "unblock":
-                await unblock(db, tenant.id, arguments.who)
+                await unblock_person(db, tenant.id, arguments.who)
             case "staff":
                 role = None if arguments.remove else arguments.role
-                await change_staff(db, tenant.id, arguments.course, arguments.who, role)
+                await change_and_print_staff(db, tenant.id, arguments.course, arguments.who, role)
             case "consent" if arguments.withdraw:
                 now = datetime.now(UTC)
                 await withdraw_guardian_consent(db, tenant.id, arguments.who, now)
@@ -290,7 +294,7 @@ async def change_account(settings: Settings, arguments: argparse.Namespace) -> N
                 await record_guardian_consent(db, tenant.id, arguments.who, text, now)
 
 
-async def verify_database(settings: Settings) -> None:
+async def verify_event_logs(settings: Settings) -> None:
     """Prints each broken log and a summary. Raises BrokenLogError if any log is broken."""
     sessions = events = broken = 0
     async with await create_pool(settings.app_dsn, max_size=1) as pool:

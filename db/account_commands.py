@@ -32,7 +32,7 @@ async def give_role(db: Connection, tenant_id: UUID, who: str, role: Role | None
     say(f"{who} is {role}" if role else f"the sign-in of {who} decides the role again")
 
 
-async def make_admin(db: Connection, tenant_id: UUID, email: str) -> None:
+async def make_or_invite_admin(db: Connection, tenant_id: UUID, email: str) -> None:
     """Promotes the account, or makes one for the person's first sign-in. Raises AccountError."""
     if await list_accounts_of(db, tenant_id, email):
         await give_role(db, tenant_id, email, "admin")
@@ -43,7 +43,7 @@ async def make_admin(db: Connection, tenant_id: UUID, email: str) -> None:
     say(f"{email} will be admin after signing in for the first time")
 
 
-async def block(db: Connection, tenant_id: UUID, who: str, now: datetime) -> None:
+async def block_person(db: Connection, tenant_id: UUID, who: str, now: datetime) -> None:
     """Blocks all accounts of the person and ends their sessions. Raises AccountError."""
     for account in await _list_accounts(db, tenant_id, who):
         if account.blocked_at is None:
@@ -52,7 +52,7 @@ async def block(db: Connection, tenant_id: UUID, who: str, now: datetime) -> Non
     say(f"{who} is blocked")
 
 
-async def unblock(db: Connection, tenant_id: UUID, who: str) -> None:
+async def unblock_person(db: Connection, tenant_id: UUID, who: str) -> None:
     for account in await _list_accounts(db, tenant_id, who):
         await update_blocked_at(db, tenant_id, account.id, None)
     say(f"{who} is not blocked any more")

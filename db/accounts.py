@@ -166,7 +166,7 @@ async def list_accounts_of(db: Connection, tenant_id: UUID, who: str) -> list[Ac
     return [Account(**row) for row in rows]
 
 
-async def list_account_ids(
+async def list_ids_by_identity(
     db: Connection, tenant_id: UUID, identities: Collection[str]
 ) -> dict[str, UUID]:
     rows = await db.fetch(
@@ -202,7 +202,7 @@ async def update_given_role(
     )
 
 
-async def list_identities(
+async def list_identities_by_id(
     db: Connection, tenant_id: UUID, account_ids: Collection[UUID]
 ) -> dict[UUID, str]:
     rows = await db.fetch(

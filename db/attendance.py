@@ -12,8 +12,8 @@ from itertools import groupby
 from uuid import UUID
 
 from db import Connection
-from db.accounts import list_account_ids, list_identities
-from db.erasures import find_gone
+from db.accounts import list_identities_by_id, list_ids_by_identity
+from db.erasures import list_erased_ids
 from db.event_kinds import ParticipantJoined, ParticipantLeft
 from db.events import append_event
 from db.stays import INFERRED, MARGIN, ParticipantRow, SessionStretch, Stay, total_length
@@ -42,7 +42,7 @@ async def list_blocked_present(db: Connection, tenant_id: UUID) -> list[Present]
     return [Present(**row) for row in rows]
 
 
-async def list_durations(
+async def list_attendance_durations(
     db: Connection, tenant_id: UUID, session_id: UUID, now: datetime
 ) -> dict[UUID, timedelta]:
     rows = await db.fetch(
@@ -63,7 +63,7 @@ async def list_durations(
     }
 
 
-async def is_occupied(db: Connection, tenant_id: UUID, session_id: UUID) -> bool:
+async def is_session_occupied(db: Connection, tenant_id: UUID, session_id: UUID) -> bool:
     occupied: bool = await db.fetchval(
         """select exists (select from livekit_participants
                           where tenant_id = $1 and session_id = $2 and left_at is null)""",
@@ -115,7 +115,7 @@ async def was_present(
     return present
 
 
-async def list_room_stretches(
+async def list_session_stretches(
     db: Connection, tenant_id: UUID, room_sids: Collection[str]
 ) -> list[SessionStretch]:
     rows = await db.fetch(
@@ -138,10 +138,10 @@ async def upsert_participants(
     """
     rows = list(rows)
     owners = [owner for row in rows for owner in (row.session_id, row.account_id)]
-    gone = await find_gone(db, tenant_id, owners)
+    gone = await list_erased_ids(db, tenant_id, owners)
     rows = [row for row in rows if not {row.session_id, row.account_id} & gone]
     await _upsert_stays(db, tenant_id, rows)
-    await _log_joins_and_departures(db, tenant_id, rows)
+    await _append_join_and_leave_events(db, tenant_id, rows)
 
 
 async def upsert_late_participants(
@@ -149,13 +149,13 @@ async def upsert_late_participants(
 ) -> None:
     """Like `upsert_participants`, and closes open stays of sessions that have ended."""
     await _upsert_stays(db, tenant_id, rows)
-    closed = await _close_stays_of_ended_sessions(db, tenant_id)
-    await _log_joins_and_departures(db, tenant_id, [*rows, *closed])
+    closed = await _close_stays_without_logging(db, tenant_id)
+    await _append_join_and_leave_events(db, tenant_id, [*rows, *closed])
 
 
 async def close_stays_of_ended_sessions(db: Connection, tenant_id: UUID) -> None:
-    await _log_joins_and_departures(
-        db, tenant_id, await _close_stays_of_ended_sessions(db, tenant_id)
+    await _append_join_and_leave_events(
+        db, tenant_id, await _close_stays_without_logging(db, tenant_id)
     )
 
 
@@ -175,7 +175,7 @@ async def close_stays_of_session(
         session_id,
         ended_at,
     )
-    await _log_joins_and_departures(db, tenant_id, [ParticipantRow(**row) for row in rows])
+    await _append_join_and_leave_events(db, tenant_id, [ParticipantRow(**row) for row in rows])
 
 
 async def reconcile_stays(
@@ -190,7 +190,7 @@ async def reconcile_stays(
     Reopens the stays of people who are still there: an agent that loses its own connection reports
     everybody as departed.
     """
-    accounts = await list_account_ids(db, tenant_id, {one.identity for one in present})
+    accounts = await list_ids_by_identity(db, tenant_id, {one.identity for one in present})
     here = [
         ParticipantRow(session_id, one.sid, accounts[one.identity], one.joined_at, None)
         for one in present
@@ -201,7 +201,7 @@ async def reconcile_stays(
     await _upsert_stays(db, tenant_id, here)
     await _reopen_stays(db, tenant_id, session_id, sids, at)
     gone = await _close_stays_of_absent(db, tenant_id, session_id, sids, at)
-    await _log_joins_and_departures(db, tenant_id, [*here, *gone])
+    await _append_join_and_leave_events(db, tenant_id, [*here, *gone])
     return len(gone)
 
 
@@ -241,7 +241,7 @@ async def _upsert_stays(db: Connection, tenant_id: UUID, rows: Iterable[Particip
     )
 
 
-async def _close_stays_of_ended_sessions(db: Connection, tenant_id: UUID) -> list[ParticipantRow]:
+async def _close_stays_without_logging(db: Connection, tenant_id: UUID) -> list[ParticipantRow]:
     rows = await db.fetch(
         """with open as (
              select p.session_id, p.sid, s.ended_at from livekit_participants p
@@ -288,12 +288,12 @@ async def _close_stays_of_absent(
     return [ParticipantRow(**row) for row in rows]
 
 
-async def _log_joins_and_departures(
+async def _append_join_and_leave_events(
     db: Connection, tenant_id: UUID, rows: Iterable[ParticipantRow]
 ) -> None:
     """Logs a join before its departure, which may have been stored first."""
     ordered = sorted(rows, key=_lock_order)
-    identities = await list_identities(db, tenant_id, {row.account_id for row in ordered})
+    identities = await list_identities_by_id(db, tenant_id, {row.account_id for row in ordered})
     for row in ordered:
         session_id, identity, sid = row.session_id, identities[row.account_id], row.sid
         joined = ParticipantJoined(identity=identity, sid=sid)

@@ -48,7 +48,7 @@ async def insert_auth_session(
     )
 
 
-async def find_signed_in_account(
+async def find_account_and_touch_session(
     db: Connection, tenant_id: UUID, key: bytes, now: datetime
 ) -> Account | None:
     """The account of a session that has not ended, also if the account is blocked."""

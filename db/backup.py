@@ -64,12 +64,12 @@ async def _copy_everything(settings: Settings, draft: Path, url: str) -> None:
             await _finish_in_thread(copy_sqlite, source, draft / source.name)
     async with open_admin_dsn(settings, url) as dsn:
         await _run_postgres_program("pg_dump", dsn, *DUMP_OPTIONS, f"--file={draft / DUMP}")
-        await _scrub(dsn, settings, draft)
+        await _scrub_copied_queues(dsn, settings, draft)
     # last, so it has every object that a dumped row refers to
     await _copy_objects(settings.storage_dir, draft / STORAGE)
 
 
-async def _scrub(dsn: str, settings: Settings, draft: Path) -> None:
+async def _scrub_copied_queues(dsn: str, settings: Settings, draft: Path) -> None:
     """Removes from the copied queues what was erased, in case no drainer has done it yet."""
     spool, inbox = (draft / path.name for path in _sqlite_files(settings))
     db = await asyncpg.connect(dsn)

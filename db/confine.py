@@ -41,22 +41,22 @@ def can_confine() -> bool:
     return sys.platform == "linux" and landlock_version() >= NEEDED_VERSION
 
 
-def confine(read_only: Iterable[str], writable: Iterable[str]) -> None:
+def confine_this_process(read_only: Iterable[str], writable: Iterable[str]) -> None:
     """Limits this process and its children to the folders. Raises OSError."""
     everything = ALL_RIGHTS[min(landlock_version(), max(ALL_RIGHTS))]
     attributes = struct.pack("=Q", everything)
-    ruleset = _checked(CREATE_RULESET, attributes, len(attributes), 0)
+    ruleset = _call_or_raise(CREATE_RULESET, attributes, len(attributes), 0)
     for path in (*SYSTEM_FOLDERS, *read_only):
-        _allow(ruleset, path, EXECUTE | READ_FILE | READ_DIR)
+        _allow_path(ruleset, path, EXECUTE | READ_FILE | READ_DIR)
     for path in SYSTEM_FILES:
-        _allow(ruleset, path, READ_FILE | (WRITE_FILE if path.startswith("/dev") else 0))
+        _allow_path(ruleset, path, READ_FILE | (WRITE_FILE if path.startswith("/dev") else 0))
     for path in (*writable, SHARED_MEMORY):
-        _allow(ruleset, path, everything)
+        _allow_path(ruleset, path, everything)
     _libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    _checked(RESTRICT_SELF, ruleset, 0)
+    _call_or_raise(RESTRICT_SELF, ruleset, 0)
 
 
-def _allow(ruleset: int, path: str, rights: int) -> None:
+def _allow_path(ruleset: int, path: str, rights: int) -> None:
     try:
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -64,12 +64,12 @@ def _allow(ruleset: int, path: str, rights: int) -> None:
     if not os.path.isdir(path):
         rights &= OF_A_FILE
     try:
-        _checked(ADD_RULE, ruleset, PATH_BENEATH, struct.pack("=Qi", rights, opened), 0)
+        _call_or_raise(ADD_RULE, ruleset, PATH_BENEATH, struct.pack("=Qi", rights, opened), 0)
     finally:
         os.close(opened)
 
 
-def _checked(number: int, *arguments: int | bytes) -> int:
+def _call_or_raise(number: int, *arguments: int | bytes) -> int:
     result = _system_call(number, *arguments)
     if result < 0:
         raise OSError(ctypes.get_errno(), f"Landlock: system call {number}")
@@ -83,7 +83,7 @@ def _system_call(number: int, *arguments: int | bytes | None) -> int:
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def become(user: str) -> None:
+def become_user(user: str) -> None:
     entry = pwd.getpwnam(user)
     os.setgroups([])
     os.setgid(entry.pw_gid)
@@ -99,9 +99,9 @@ def main() -> None:
     arguments = parser.parse_args()
     program = arguments.command[1:]  # without the `--`
     if can_confine():
-        confine(arguments.read_only, arguments.writable)
+        confine_this_process(arguments.read_only, arguments.writable)
     if arguments.user:
-        become(arguments.user)
+        become_user(arguments.user)
     os.execvp(program[0], program)  # noqa: S606 no shell
 
 

@@ -26,7 +26,7 @@ async def list_consents(
              and c.withdrawn_at is null""",
         tenant_id,
         account_id,
-        *_columns(texts),
+        *_text_columns(texts),
     )
     return {row["kind"]: row["given_at"] for row in rows}
 
@@ -50,7 +50,7 @@ async def list_present_without_consent(
                and c.session_id is null and c.withdrawn_at is null)
            order by r.name, a.identity""",
         tenant_id,
-        *_columns(texts),
+        *_text_columns(texts),
     )
     return [Present(**row) for row in rows]
 
@@ -67,7 +67,7 @@ async def ensure_consents(
            on conflict do nothing""",
         tenant_id,
         account_id,
-        *_columns(texts),
+        *_text_columns(texts),
         now,
     )
     if any(text.kind == "transcript" for text in texts):
@@ -91,7 +91,7 @@ async def withdraw_consents(
         await update_storing(db, tenant_id, account_id, False)
 
 
-def _columns(texts: Collection[ConsentText]) -> tuple[list[str], list[str], list[str]]:
+def _text_columns(texts: Collection[ConsentText]) -> tuple[list[str], list[str], list[str]]:
     return (
         [text.kind for text in texts],
         [text.policy_version for text in texts],

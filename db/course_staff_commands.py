@@ -15,7 +15,7 @@ class CourseError(Exception):
     pass
 
 
-async def change_staff(
+async def change_and_print_staff(
     db: Connection, tenant_id: UUID, course_key: str, who: str | None, role: StaffRole | None
 ) -> None:
     """Adds a person to the staff of a course, or removes them if there is no role.

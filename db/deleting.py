@@ -10,7 +10,7 @@ from typing import Literal
 from uuid import UUID
 
 from db import Connection, NotFound
-from db.erasures import Erasure, block_writers, insert_erasure, new_erasure
+from db.erasures import Erasure, insert_erasure, lock_against_writers, new_erasure
 from db.storage import Storage
 
 
@@ -29,14 +29,14 @@ async def delete_account(db: Connection, tenant_id: UUID, erasure: Erasure) -> D
     """
     account_id = erasure.account_id
     assert account_id is not None  # noqa: S101 of this kind
-    await block_writers(db, tenant_id, account_id)
+    await lock_against_writers(db, tenant_id, account_id)
     name = await db.fetchval(
         "select name from accounts where tenant_id = $1 and id = $2", tenant_id, account_id
     )
     if name is None:
         raise NotFound(f"account {account_id}")
-    sessions = await _list_sessions(db, tenant_id, account_id)
-    await _record_words(db, tenant_id, erasure, sessions)
+    sessions = await _list_sessions_of(db, tenant_id, account_id)
+    await _insert_words_erasures(db, tenant_id, erasure, sessions)
     segments = await _delete_words(db, tenant_id, account_id, sessions, name)
     await _delete_dead_letters(db, tenant_id, account_id)
     await insert_erasure(db, tenant_id, erasure)
@@ -44,7 +44,7 @@ async def delete_account(db: Connection, tenant_id: UUID, erasure: Erasure) -> D
     return Deleted(erasure, segments)
 
 
-async def _list_sessions(db: Connection, tenant_id: UUID, account_id: UUID) -> list[UUID]:
+async def _list_sessions_of(db: Connection, tenant_id: UUID, account_id: UUID) -> list[UUID]:
     """Every session that the account may have been in, in order."""
     rows = await db.fetch(
         """select s.id from room_learners l
@@ -62,7 +62,7 @@ async def _list_sessions(db: Connection, tenant_id: UUID, account_id: UUID) -> l
     return [row["id"] for row in rows]
 
 
-async def _record_words(
+async def _insert_words_erasures(
     db: Connection, tenant_id: UUID, erasure: Erasure, sessions: Sequence[UUID]
 ) -> None:
     """Tells agents and drainers, who ask by session, that these words are erased."""
@@ -130,7 +130,7 @@ async def delete_session(db: Connection, tenant_id: UUID, erasure: Erasure) -> D
     """
     session_id = erasure.session_id
     assert session_id is not None  # noqa: S101 of this kind
-    await block_writers(db, tenant_id, session_id)
+    await lock_against_writers(db, tenant_id, session_id)
     known = await db.fetchval(
         "select exists (select from sessions where tenant_id = $1 and id = $2)",
         tenant_id,

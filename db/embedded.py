@@ -234,7 +234,7 @@ async def initialise_cluster(binaries: Path, cluster: Cluster) -> None:
 async def launch_server(binaries: Path, cluster: Cluster) -> asyncio.subprocess.Process:
     """Starts the server in its own session, so Ctrl-C reaches only us and we stop it in order."""
     (cluster.data / "postmaster.pid").unlink(missing_ok=True)
-    allow_own_user_only(cluster)
+    write_sign_in_rules(cluster)
     options = (
         f'unix_socket_directories="{cluster.sockets}"',
         "listen_addresses=",
@@ -250,7 +250,7 @@ async def launch_server(binaries: Path, cluster: Cluster) -> asyncio.subprocess.
     )
 
 
-def allow_own_user_only(cluster: Cluster) -> None:
+def write_sign_in_rules(cluster: Cluster) -> None:
     """Lets our system user sign in as every role, and no one else. Takes effect at the start."""
     user = pwd.getpwuid(os.geteuid()).pw_name
     (cluster.data / "pg_hba.conf").write_text("local all all peer map=bodh\n")

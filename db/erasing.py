@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from db import Connection, NotFound
-from db.erasures import Erasure, block_writers, insert_erasure, new_erasure
+from db.erasures import Erasure, insert_erasure, lock_against_writers, new_erasure
 
 
 @dataclass(frozen=True)
@@ -54,13 +54,13 @@ async def erase_words(
     Raises NotFound if the session or the account does not exist.
     """
     words = new_erasure(tenant_id, "words", now, account_id=account_id, session_id=session_id)
-    return await erase_noted_words(db, tenant_id, words)
+    return await erase_words_by_erasure(db, tenant_id, words)
 
 
-async def erase_noted_words(db: Connection, tenant_id: UUID, erasure: Erasure) -> int:
+async def erase_words_by_erasure(db: Connection, tenant_id: UUID, erasure: Erasure) -> int:
     session_id, account_id = erasure.session_id, erasure.account_id
     assert session_id is not None and account_id is not None  # noqa: S101, PT018 of this kind
-    await block_writers(db, tenant_id, session_id)
+    await lock_against_writers(db, tenant_id, session_id)
     known = await db.fetchval(
         """select exists (select from sessions where tenant_id = $1 and id = $2)
               and exists (select from accounts where tenant_id = $1 and id = $3)""",
@@ -84,11 +84,11 @@ async def erase_noted_words(db: Connection, tenant_id: UUID, erasure: Erasure) -
         session_id,
         account_id,
     )
-    await _erase_answers(db, tenant_id, session_id, account_id)
+    await _delete_answers_and_dead_letters(db, tenant_id, session_id, account_id)
     return count
 
 
-async def _erase_answers(
+async def _delete_answers_and_dead_letters(
     db: Connection, tenant_id: UUID, session_id: UUID, account_id: UUID
 ) -> None:
     await db.execute(

@@ -34,17 +34,17 @@ async def erase_whole_account(settings: Settings, tenant_slug: str, who: str, *,
     async with open_tenant(settings.jobs_dsn, tenant_slug) as (pool, tenant):
         async with tenant_tx(pool, tenant.id) as db:
             account = await select_one_account(db, tenant.id, who)
-        await _confirm(f"{account.role} {account.name} ({account.id})", yes=yes)
+        await _ask_to_confirm(f"{account.role} {account.name} ({account.id})", yes=yes)
         erasure = new_erasure(tenant.id, "account", datetime.now(UTC), account_id=account.id)
-        await _erase(settings, pool, erasure, delete_account)
+        await _delete_everywhere_on_this_host(settings, pool, erasure, delete_account)
 
 
 async def erase_whole_session(settings: Settings, tenant_slug: str, key: str, *, yes: bool) -> None:
     async with open_tenant(settings.jobs_dsn, tenant_slug) as (pool, tenant):
         session_id = await _find_ended_session(pool, tenant.id, key)
-        await _confirm(f"session {session_id}", yes=yes)
+        await _ask_to_confirm(f"session {session_id}", yes=yes)
         erasure = new_erasure(tenant.id, "session", datetime.now(UTC), session_id=session_id)
-        await _erase(settings, pool, erasure, delete_session)
+        await _delete_everywhere_on_this_host(settings, pool, erasure, delete_session)
 
 
 async def _find_ended_session(pool: Pool, tenant_id: UUID, key: str) -> UUID:
@@ -61,7 +61,7 @@ async def _find_ended_session(pool: Pool, tenant_id: UUID, key: str) -> UUID:
     return session_id
 
 
-async def _confirm(what: str, *, yes: bool) -> None:
+async def _ask_to_confirm(what: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
@@ -71,21 +71,23 @@ async def _confirm(what: str, *, yes: bool) -> None:
         raise ErasingError("nothing was erased")
 
 
-async def _erase(settings: Settings, pool: Pool, erasure: Erasure, delete: Delete) -> None:
+async def _delete_everywhere_on_this_host(
+    settings: Settings, pool: Pool, erasure: Erasure, delete: Delete
+) -> None:
     """Erases it here and now. Other hosts follow as their watchers and drainers see the row."""
     objects = await delete_objects(open_storage(settings), erasure)
     async with tenant_tx(pool, erasure.tenant_id) as db:
         deleted = await delete(db, erasure.tenant_id, erasure)
     append_notes(settings.erasures_path, [erasure])
     async with acquire(pool) as db:
-        await _scrub_files(settings, db)
+        await _scrub_queue_files(settings, db)
     sys.stdout.write(
         f"erased, with {deleted.segments} segments and {objects} stored objects;"
         " files of other hosts follow within seconds\n"
     )
 
 
-async def _scrub_files(settings: Settings, db: Connection) -> None:
+async def _scrub_queue_files(settings: Settings, db: Connection) -> None:
     if settings.spool_path.exists():
         with closing(open_queue_file(settings.spool_path)) as spool:
             await scrub_spool(db, spool, waiting=False)

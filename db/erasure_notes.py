@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from db import Connection, NotFound, set_tenant
 from db.deleting import delete_account, delete_objects, delete_session
-from db.erasing import erase_noted_words
+from db.erasing import erase_words_by_erasure
 from db.erasures import Erasure, insert_erasure, list_known_erasures
 from db.storage import Storage
 from db.tenants import list_tenants
@@ -67,29 +67,31 @@ async def replay_notes(db: Connection, storage: Storage, path: Path) -> int:
     """
     count = 0
     tenants = {tenant.id for tenant in await list_tenants(db)}
-    for tenant_id, noted in _by_tenant(one for one in read_notes(path) if one.tenant_id in tenants):
+    for tenant_id, noted in _group_by_tenant(
+        one for one in read_notes(path) if one.tenant_id in tenants
+    ):
         async with db.transaction():
             await set_tenant(db, tenant_id)
             known = await list_known_erasures(db, tenant_id, [one.id for one in noted])
         for erasure in noted:
             if erasure.id not in known:
-                count += await _repeat(db, storage, erasure)
+                count += await _repeat_erasure(db, storage, erasure)
     return count
 
 
-def _by_tenant(erasures: Iterable[Erasure]) -> Iterator[tuple[UUID, list[Erasure]]]:
+def _group_by_tenant(erasures: Iterable[Erasure]) -> Iterator[tuple[UUID, list[Erasure]]]:
     ordered = sorted(erasures, key=lambda one: one.tenant_id)
     for tenant_id, group in groupby(ordered, key=lambda one: one.tenant_id):
         yield tenant_id, list(group)
 
 
-async def _repeat(db: Connection, storage: Storage, erasure: Erasure) -> bool:
+async def _repeat_erasure(db: Connection, storage: Storage, erasure: Erasure) -> bool:
     """False if a backup is older than what was erased: then it is only recorded, for the spools."""
     await delete_objects(storage, erasure)
     try:
         async with db.transaction():
             await set_tenant(db, erasure.tenant_id)
-            await _erase(db, erasure)
+            await _delete_erased_rows(db, erasure)
     except NotFound:
         async with db.transaction():
             await set_tenant(db, erasure.tenant_id)
@@ -99,10 +101,10 @@ async def _repeat(db: Connection, storage: Storage, erasure: Erasure) -> bool:
     return True
 
 
-async def _erase(db: Connection, erasure: Erasure) -> None:
+async def _delete_erased_rows(db: Connection, erasure: Erasure) -> None:
     match erasure.kind:
         case "words":
-            await erase_noted_words(db, erasure.tenant_id, erasure)
+            await erase_words_by_erasure(db, erasure.tenant_id, erasure)
         case "account":
             await delete_account(db, erasure.tenant_id, erasure)
         case "session":

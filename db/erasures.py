@@ -72,7 +72,7 @@ async def list_known_erasures(db: Connection, tenant_id: UUID, ids: Collection[U
     return {row["id"] for row in rows}
 
 
-async def find_gone(db: Connection, tenant_id: UUID, ids: Iterable[UUID | None]) -> set[UUID]:
+async def list_erased_ids(db: Connection, tenant_id: UUID, ids: Iterable[UUID | None]) -> set[UUID]:
     """Which of these accounts and sessions were erased."""
     rows = await db.fetch(
         """select coalesce(account_id, session_id) as id from erasures
@@ -84,7 +84,7 @@ async def find_gone(db: Connection, tenant_id: UUID, ids: Iterable[UUID | None])
     return {row["id"] for row in rows}
 
 
-async def block_erasing(db: Connection, tenant_id: UUID, ids: Iterable[UUID | None]) -> None:
+async def lock_against_erasing(db: Connection, tenant_id: UUID, ids: Iterable[UUID | None]) -> None:
     """Blocks the erasing of these accounts and sessions until the transaction ends."""
     for one in sorted({one for one in ids if one is not None}):
         await db.execute(
@@ -93,7 +93,7 @@ async def block_erasing(db: Connection, tenant_id: UUID, ids: Iterable[UUID | No
         )
 
 
-async def block_writers(db: Connection, tenant_id: UUID, one: UUID) -> None:
+async def lock_against_writers(db: Connection, tenant_id: UUID, one: UUID) -> None:
     """Waits until nobody stores words of this account or session, and blocks it until the end."""
     await db.execute(
         "select pg_advisory_xact_lock(hashtextextended('words ' || $1::text, 0))", str(one)

@@ -67,9 +67,9 @@ async def export_files(export: Export) -> AsyncGenerator[tuple[str, bytes], None
     folder = object_folder("account", account.id)
     objects = await export.storage.list_names(account.tenant_id, folder)
     sessions = await _list_sessions(export)
-    async for file in _json_files(export, sessions):
+    async for file in _json_file_pieces(export, sessions):
         yield file
-    async for piece in _page(export, sessions):
+    async for piece in _page_pieces(export, sessions):
         yield PAGE, piece.encode()
     for name in objects:
         with suppress(FileNotFoundError):  # deleted since it was listed
@@ -84,7 +84,7 @@ async def _list_sessions(export: Export) -> list[ExportSession]:
         return await list_export_sessions(db, account.tenant_id, account.id)
 
 
-async def _json_files(
+async def _json_file_pieces(
     export: Export, sessions: Sequence[ExportSession]
 ) -> AsyncIterator[tuple[str, bytes]]:
     account = export.account
@@ -94,11 +94,11 @@ async def _json_files(
         for piece in _json_list(rows):
             yield f"{part.name}.json", piece.encode()
     for session in sessions:
-        for piece in _session_json(session, await _read_session(export, session)):
+        for piece in _session_json(session, await _read_session_and_record_it(export, session)):
             yield f"sessions/{session.id}.json", piece.encode()
 
 
-async def _page(export: Export, sessions: Sequence[ExportSession]) -> AsyncIterator[str]:
+async def _page_pieces(export: Export, sessions: Sequence[ExportSession]) -> AsyncIterator[str]:
     account = export.account
     yield page_start(account.name, export.now)
     for part in PARTS:
@@ -107,14 +107,14 @@ async def _page(export: Export, sessions: Sequence[ExportSession]) -> AsyncItera
         yield part_section(part.title, part.note, rows)
     yield sessions_heading(len(sessions))
     for session in sessions:
-        found = await _read_session(export, session)
+        found = await _read_session_and_record_it(export, session)
         yield session_heading(session.facts, found.attendance, len(found.segments))
         for start in range(0, len(found.segments), BATCH):
             yield said_lines(found.segments[start : start + BATCH])
     yield page_end()
 
 
-async def _read_session(export: Export, session: ExportSession) -> _SessionRows:
+async def _read_session_and_record_it(export: Export, session: ExportSession) -> _SessionRows:
     account, tenant_id = export.account, export.account.tenant_id
     async with tenant_tx(export.pool, tenant_id) as db:
         attendance = await list_attendance(db, tenant_id, session.id, account.id)
@@ -151,7 +151,7 @@ async def export_zip(export: Export) -> AsyncGenerator[bytes, None]:
             async for piece_name, data in files:
                 if piece_name != name or entry is None:
                     opened.close()
-                    new = archive.open(_entry(piece_name, export.now), "w", force_zip64=True)
+                    new = archive.open(_zip_entry(piece_name, export.now), "w", force_zip64=True)
                     name, entry = piece_name, opened.enter_context(new)
                 entry.write(data)
                 if piece := sink.take():
@@ -159,7 +159,7 @@ async def export_zip(export: Export) -> AsyncGenerator[bytes, None]:
     yield sink.take()
 
 
-def _entry(name: str, now: datetime) -> zipfile.ZipInfo:
+def _zip_entry(name: str, now: datetime) -> zipfile.ZipInfo:
     """Readable only by whoever unpacks it."""
     entry = zipfile.ZipInfo(name, now.astimezone(UTC).timetuple()[:6])
     entry.compress_type = zipfile.ZIP_DEFLATED

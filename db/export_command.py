@@ -31,13 +31,13 @@ async def export_account(settings: Settings, tenant_slug: str, who: str, folder:
             account = await select_one_account(db, tenant.id, who)
         storage = open_storage(settings)
         export = Export(pool, storage, account, None, datetime.now(UTC))
-        with _new_folder(folder):
+        with _create_folder_or_clean_up(folder):
             await _write_files(export, folder)
     sys.stdout.write(f"exported: open {folder / PAGE} in a browser\n")
 
 
 @contextmanager
-def _new_folder(folder: Path) -> Iterator[None]:
+def _create_folder_or_clean_up(folder: Path) -> Iterator[None]:
     """Creates the folder. Removes it if the body raises."""
     try:
         folder.mkdir(mode=0o700, parents=True)

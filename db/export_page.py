@@ -33,7 +33,7 @@ def page_start(name: str, now: datetime) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>What Bodh holds about {escape(name)}</title>\n<style>{_STYLE}</style>\n</head>\n"
         f"<body>\n<h1>What Bodh holds about <bdi>{escape(name)}</bdi></h1>\n"
-        f"<p>Exported {_time(now.isoformat())}. All times are in UTC. "
+        f"<p>Exported {_format_time(now.isoformat())}. All times are in UTC. "
         "The JSON files beside this page contain the same data with all ids.</p>\n"
     )
 
@@ -45,7 +45,7 @@ def page_end() -> str:
 def part_section(title: str, note: str, rows: Sequence[str]) -> str:
     """A table of JSON objects that have the same keys."""
     heading = f'<h2>{escape(title)}</h2>\n<p class="note">{escape(note)}</p>\n'
-    return heading + (_table([json.loads(row) for row in rows]) or "<p>Nothing.</p>\n")
+    return heading + (_table_html([json.loads(row) for row in rows]) or "<p>Nothing.</p>\n")
 
 
 def sessions_heading(count: int) -> str:
@@ -58,9 +58,9 @@ def session_heading(facts: str, attendance: Sequence[str], segments: int) -> str
     session = json.loads(facts)
     places = [str(session[key]) for key in ("course", "module") if session[key]]
     title = escape(": ".join(places) or "Conversation")
-    stays = _table([json.loads(stay) for stay in attendance])
+    stays = _table_html([json.loads(stay) for stay in attendance])
     empty = "" if segments else "<p>Nothing was said.</p>\n"
-    return f"<h3><bdi>{title}</bdi>, {_time(session['started_at'])}</h3>\n{stays}{empty}"
+    return f"<h3><bdi>{title}</bdi>, {_format_time(session['started_at'])}</h3>\n{stays}{empty}"
 
 
 def said_lines(segments: Iterable[str]) -> str:
@@ -71,35 +71,35 @@ def _said_line(segment: dict[str, Any]) -> str:
     kind = "said mine" if segment["mine"] else "said"
     words = escape(segment["text"]) if segment["text"] else "<i>not stored</i>"
     return (
-        f'<p class="{kind}"><span class="time">{_time(segment["started_at"])}</span> '
+        f'<p class="{kind}"><span class="time">{_format_time(segment["started_at"])}</span> '
         f'<bdi class="name">{escape(segment["name"])}</bdi>: <bdi>{words}</bdi></p>\n'
     )
 
 
-def _table(rows: Sequence[dict[str, Any]]) -> str:
+def _table_html(rows: Sequence[dict[str, Any]]) -> str:
     """Empty without rows."""
     if not rows:
         return ""
     names = [name for name in rows[0] if not ID.fullmatch(name)]
     head = "".join(f"<th>{escape(name.replace('_', ' ').capitalize())}</th>" for name in names)
     body = "".join(
-        "<tr>" + "".join(f"<td>{_cell(row.get(name))}</td>" for name in names) + "</tr>\n"
+        "<tr>" + "".join(f"<td>{_cell_html(row.get(name))}</td>" for name in names) + "</tr>\n"
         for row in rows
     )
     return f'<div class="scroll"><table>\n<tr>{head}</tr>\n{body}</table></div>\n'
 
 
-def _cell(value: Any) -> str:
+def _cell_html(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str) and TIME.fullmatch(value):
-        return _time(value)
+        return _format_time(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return f"<bdi>{escape(text)}</bdi>"
 
 
-def _time(value: str) -> str:
+def _format_time(value: str) -> str:
     """An ISO time, to the second in UTC."""
     return f"{datetime.fromisoformat(value).astimezone(UTC):%Y-%m-%d %H:%M:%S}"

@@ -49,7 +49,7 @@ class PostgresLibrary:
 
     async def quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
         async with self._library_transaction() as db:
-            return await quizzes.find_quiz_run(db, self._tenant_id, account_id, lesson_id)
+            return await quizzes.lock_quiz_run(db, self._tenant_id, account_id, lesson_id)
 
     async def start_quiz(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
         async with self._library_transaction() as db:

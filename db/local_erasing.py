@@ -21,7 +21,9 @@ class People:
     room_sids: frozenset[str]
 
 
-def list_owners(db: sqlite3.Connection, after: int) -> tuple[dict[UUID, set[UUID]], int]:
+def list_session_and_account_ids(
+    db: sqlite3.Connection, after: int
+) -> tuple[dict[UUID, set[UUID]], int]:
     """Sessions and accounts of each tenant in entries after a seq, and the newest seq."""
     (newest,) = db.execute("select coalesce(max(seq), ?) from entries", (after,)).fetchone()
     rows = db.execute(
@@ -35,7 +37,7 @@ def list_owners(db: sqlite3.Connection, after: int) -> tuple[dict[UUID, set[UUID
     return owners, newest
 
 
-def delete_owned(db: sqlite3.Connection, tenant_id: UUID, owners: Iterable[UUID]) -> bool:
+def delete_entries_of(db: sqlite3.Connection, tenant_id: UUID, owners: Iterable[UUID]) -> bool:
     """Deletes the entries of these sessions and accounts, and what was said to the accounts."""
     ids = json.dumps([str(one) for one in owners])
     with db:
@@ -81,7 +83,7 @@ def delete_words(
     return _truncate_log(db)
 
 
-def list_people(db: sqlite3.Connection) -> People:
+def list_people_of_webhooks(db: sqlite3.Connection) -> People:
     rows = db.execute(
         "select distinct json_extract(payload, '$.identity'), json_extract(payload, '$.room_sid')"
         " from entries where (drained_at is not null or error is not null)"
@@ -93,7 +95,7 @@ def list_people(db: sqlite3.Connection) -> People:
     )
 
 
-def delete_people(db: sqlite3.Connection, people: People) -> bool:
+def delete_webhooks_of(db: sqlite3.Connection, people: People) -> bool:
     """Deletes webhooks that have taken effect and name one of these."""
     with db:
         db.execute("begin immediate")

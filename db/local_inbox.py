@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import TypeAdapter
 
-from db.local_erasing import People, delete_people, list_people
+from db.local_erasing import People, delete_webhooks_of, list_people_of_webhooks
 from db.local_queue import LocalQueue, Row
 
 KIND = "webhook"
@@ -49,12 +49,12 @@ class LocalInbox(LocalQueue):
         now = time.time()
         return [
             WaitingWebhook(row.seq, now - row.created_at, _events.validate_json(row.payload))
-            for row in await self.waiting_rows(limit)
+            for row in await self.list_waiting_rows(limit)
         ]
 
-    async def list_people(self) -> People:
-        return await self._run_in_thread(list_people, self._db)
+    async def list_people_of_webhooks(self) -> People:
+        return await self._run_in_thread(list_people_of_webhooks, self._db)
 
-    async def erase_people(self, people: People) -> bool:
+    async def erase_webhooks_of(self, people: People) -> bool:
         """Deletes webhooks of erased people and sessions. Returns False to be called again."""
-        return await self._run_in_thread(delete_people, self._db, people)
+        return await self._run_in_thread(delete_webhooks_of, self._db, people)

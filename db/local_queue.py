@@ -64,7 +64,7 @@ class LocalQueue:
         """Returns once the row is on disk; False if it already was. Raises sqlite3.Error."""
         return await self._run_in_thread(_insert_entry, self._db, row)
 
-    async def waiting_rows(self, limit: int) -> list[Row]:
+    async def list_waiting_rows(self, limit: int) -> list[Row]:
         return await self._run_in_thread(_select_waiting_entries, self._db, limit)
 
     async def mark_drained(self, entries: Iterable[Queued]) -> None:
@@ -74,7 +74,7 @@ class LocalQueue:
         """Sets an entry aside permanently, for an operator to look at."""
         await self._run_in_thread(_mark_failed, self._db, entry.seq, error)
 
-    async def defer(self, entries: Iterable[Queued], pause_s: float) -> None:
+    async def defer_rows(self, entries: Iterable[Queued], pause_s: float) -> None:
         await self._run_in_thread(
             _defer_entries, self._db, [entry.seq for entry in entries], pause_s
         )
@@ -88,7 +88,7 @@ class LocalQueue:
     async def oldest_waiting_s(self) -> float:
         return await self._run_in_thread(_oldest_waiting_s, self._db)
 
-    async def forget_drained(self) -> None:
+    async def delete_drained(self) -> None:
         await self._run_in_thread(_delete_drained, self._db, time.time() - KEEP_DRAINED_S)
 
     async def close(self) -> None:

@@ -71,7 +71,7 @@ async def list_members(
     return [Member(**row) for row in rows]
 
 
-async def update_choice_read(
+async def update_storing_choice_read(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, revision: int
 ) -> None:
     """Records that the room's agent follows the learner's choice of that revision."""
@@ -85,7 +85,7 @@ async def update_choice_read(
     )
 
 
-async def count_unread_choices(
+async def count_sessions_with_unread_choice(
     db: Connection, tenant_id: UUID, account_id: UUID, revision: int
 ) -> int:
     """In how many of the account's running sessions the agent has not read that choice yet."""

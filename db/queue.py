@@ -84,7 +84,7 @@ async def start_job(db: Connection, tenant_id: UUID, job_id: UUID) -> Background
     return None if row is None else BackgroundJob(**{**row, "payload": json.loads(row["payload"])})
 
 
-async def complete_job(db: Connection, tenant_id: UUID, job_id: UUID, tries: int) -> None:
+async def mark_job_completed(db: Connection, tenant_id: UUID, job_id: UUID, tries: int) -> None:
     """Call it in the transaction of the job's effect.
 
     Raises Conflict if another process has started the job since: that one has the effect.
@@ -125,7 +125,7 @@ async def release_job(db: Connection, tenant_id: UUID, job_id: UUID, tries: int)
     )
 
 
-async def fail_job(
+async def mark_job_failed(
     db: Connection, tenant_id: UUID, job_id: UUID, tries: int, *, error: str
 ) -> None:
     await db.execute(

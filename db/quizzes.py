@@ -31,7 +31,7 @@ async def list_questions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> li
     return [_question_of_row(row) for row in rows]
 
 
-async def find_quiz_run(
+async def lock_quiz_run(
     db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID
 ) -> QuizRun:
     """The learner's run, without a pending question if the quiz was never started.
@@ -68,7 +68,7 @@ async def find_last_quiz_step(db: Connection, tenant_id: UUID, account_id: UUID)
 
 
 async def start_quiz(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> QuizRun:
-    run = await find_quiz_run(db, tenant_id, account_id, lesson_id)
+    run = await lock_quiz_run(db, tenant_id, account_id, lesson_id)
     if run.pending is not None:
         return run
     questions = await list_questions(db, tenant_id, lesson_id)
@@ -92,7 +92,7 @@ async def grade_answer(
     Passing the quiz completes the lesson. Raises Conflict if no question is open or it has no such
     option.
     """
-    run = await find_quiz_run(db, tenant_id, account_id, lesson_id)
+    run = await lock_quiz_run(db, tenant_id, account_id, lesson_id)
     if run.pending is None:
         raise Conflict("No question is open.")
     check_option(run.pending, option)
@@ -113,7 +113,7 @@ async def grade_answer(
 
 
 async def take_hint(db: Connection, tenant_id: UUID, account_id: UUID, lesson_id: UUID) -> str:
-    run = await find_quiz_run(db, tenant_id, account_id, lesson_id)
+    run = await lock_quiz_run(db, tenant_id, account_id, lesson_id)
     if run.pending is None:
         raise Conflict("No question is open.")
     hinted = replace(run, hint_level=run.hint_level + 1)

@@ -61,7 +61,9 @@ async def delete_days(db: Connection, tenant_id: UUID, kind: RetentionKind) -> N
     )
 
 
-async def count_due(db: Connection, tenant_id: UUID, kind: RetentionKind, before: datetime) -> int:
+async def count_rows_due(
+    db: Connection, tenant_id: UUID, kind: RetentionKind, before: datetime
+) -> int:
     match kind:
         case "transcripts":
             query = """select count(*) from transcript_segments t

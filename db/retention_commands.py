@@ -8,7 +8,7 @@ from db import Connection, acquire, create_pool, tenant_tx
 from db.retention import (
     KINDS,
     RetentionKind,
-    count_due,
+    count_rows_due,
     default_days,
     delete_days,
     list_days,
@@ -26,7 +26,9 @@ class RetentionError(Exception):
     """A rule cannot be set; the message says why."""
 
 
-async def retention(settings: Settings, tenant_slug: str | None, changes: Sequence[str]) -> None:
+async def show_or_change_retention(
+    settings: Settings, tenant_slug: str | None, changes: Sequence[str]
+) -> None:
     """Prints the rules. First applies changes such as `transcripts=30` or `transcripts=default`.
 
     Raises RetentionError, TenantError.
@@ -77,7 +79,7 @@ async def _print_rules(db: Connection, tenant: Tenant, settings: Settings) -> No
     now = datetime.now(UTC)
     sys.stdout.write(f"tenant {tenant.slug}\n")
     for kind, days in (await list_days(db, tenant.id, default_days(settings))).items():
-        due = await count_due(db, tenant.id, kind, now - timedelta(days=days)) if days else 0
+        due = await count_rows_due(db, tenant.id, kind, now - timedelta(days=days)) if days else 0
         kept = f"{days} days" if days else "forever"
         sys.stdout.write(f"  {kind}: kept {kept}, {due} to be removed\n")
     for removal in await list_removals(db, tenant.id, REMOVALS):

@@ -6,30 +6,30 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 from db import Connection, set_tenant
-from db.accounts import list_account_ids
-from db.attendance import list_room_stretches
+from db.accounts import list_ids_by_identity
+from db.attendance import list_session_stretches
 from db.erasing import list_erased_words
-from db.erasures import find_gone
+from db.erasures import list_erased_ids
 from db.local_erasing import (
     People,
-    delete_owned,
-    delete_people,
+    delete_entries_of,
+    delete_webhooks_of,
     delete_words,
-    list_owners,
-    list_people,
+    list_people_of_webhooks,
+    list_session_and_account_ids,
 )
 from db.tenants import list_tenants
 
 
 async def scrub_spool(db: Connection, spool: sqlite3.Connection, *, waiting: bool) -> None:
     """Deletes erased people, sessions and words. Erased words that wait stay unless `waiting`."""
-    owners, _ = list_owners(spool, 0)
+    owners, _ = list_session_and_account_ids(spool, 0)
     for tenant_id, ids in owners.items():
-        async with _tenant(db, tenant_id):
-            gone = await find_gone(db, tenant_id, ids)
+        async with _tenant_transaction(db, tenant_id):
+            gone = await list_erased_ids(db, tenant_id, ids)
             words = await list_erased_words(db, tenant_id, sorted(ids))
         if gone:
-            delete_owned(spool, tenant_id, gone)
+            delete_entries_of(spool, tenant_id, gone)
         for one in words:
             delete_words(
                 spool,
@@ -42,24 +42,24 @@ async def scrub_spool(db: Connection, spool: sqlite3.Connection, *, waiting: boo
 
 
 async def scrub_inbox(db: Connection, inbox: sqlite3.Connection) -> None:
-    strangers = await find_strangers(db, list_people(inbox))
+    strangers = await find_strangers(db, list_people_of_webhooks(inbox))
     if strangers.identities or strangers.room_sids:
-        delete_people(inbox, strangers)
+        delete_webhooks_of(inbox, strangers)
 
 
 async def find_strangers(db: Connection, people: People) -> People:
     """Identities without an account and LiveKit rooms without a session, in any tenant."""
     identities, room_sids = set(people.identities), set(people.room_sids)
     for tenant in await list_tenants(db):
-        async with _tenant(db, tenant.id):
-            identities -= (await list_account_ids(db, tenant.id, identities)).keys()
-            stretches = await list_room_stretches(db, tenant.id, room_sids)
+        async with _tenant_transaction(db, tenant.id):
+            identities -= (await list_ids_by_identity(db, tenant.id, identities)).keys()
+            stretches = await list_session_stretches(db, tenant.id, room_sids)
         room_sids -= {stretch.room_sid for stretch in stretches}
     return People(frozenset(identities), frozenset(room_sids))
 
 
 @asynccontextmanager
-async def _tenant(db: Connection, tenant_id: UUID) -> AsyncIterator[None]:
+async def _tenant_transaction(db: Connection, tenant_id: UUID) -> AsyncIterator[None]:
     async with db.transaction():
         await set_tenant(db, tenant_id)
         yield

@@ -102,7 +102,7 @@ async def end_session(db: Connection, tenant_id: UUID, session_id: UUID, now: da
         now,
     )
     if ended is not None:
-        await _log_session_end(db, tenant_id, session_id, now)
+        await _close_stays_and_append_end(db, tenant_id, session_id, now)
 
 
 async def end_session_in_room(
@@ -121,10 +121,10 @@ async def end_session_in_room(
         ended_at,
     )
     if row is not None:
-        await _log_session_end(db, tenant_id, row["id"], row["ended_at"])
+        await _close_stays_and_append_end(db, tenant_id, row["id"], row["ended_at"])
 
 
-async def _log_session_end(
+async def _close_stays_and_append_end(
     db: Connection, tenant_id: UUID, session_id: UUID, ended_at: datetime
 ) -> None:
     """Logs the end of a session after the departures it causes."""

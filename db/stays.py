@@ -98,7 +98,7 @@ def total_length(intervals: Iterable[tuple[datetime, datetime]]) -> timedelta:
     return total
 
 
-def participants_of(
+def participant_rows_of(
     stays: Iterable[Stay], stretches: Sequence[SessionStretch], accounts: Mapping[str, UUID]
 ) -> list[ParticipantRow]:
     """One row per stay and session it overlaps. Skips identities without an account."""

@@ -31,7 +31,7 @@ async def open_tenant(dsn: str, slug: str) -> AsyncIterator[tuple[Pool, Tenant]]
         yield pool, tenant
 
 
-async def change_tenant(
+async def change_and_print_tenant(
     settings: Settings,
     slug: str,
     room_scope: RoomScope | None,

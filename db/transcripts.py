@@ -12,7 +12,7 @@ from uuid import UUID
 
 from db import Connection
 from db.erasing import mark_late_segments_erased
-from db.erasures import block_erasing, find_gone
+from db.erasures import list_erased_ids, lock_against_erasing
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,8 @@ async def insert_segments(db: Connection, tenant_id: UUID, segments: Sequence[Se
     owners = [
         owner for one in segments for owner in (one.session_id, one.account_id, one.to_account_id)
     ]
-    await block_erasing(db, tenant_id, owners)
-    gone = await find_gone(db, tenant_id, owners)
+    await lock_against_erasing(db, tenant_id, owners)
+    gone = await list_erased_ids(db, tenant_id, owners)
     segments = [one for one in segments if not {one.session_id, one.to_account_id} & gone]
     columns = [[_without_nul(getattr(segment, name)) for segment in segments] for name in COLUMNS]
     session_ids, ids, account_ids = columns[:3]

@@ -5,12 +5,12 @@ from datetime import timedelta
 from uuid import UUID
 
 from db import Connection
-from db.accounts import list_account_ids
-from db.attendance import list_room_stretches, upsert_late_participants
+from db.accounts import list_ids_by_identity
+from db.attendance import list_session_stretches, upsert_late_participants
 from db.local_inbox import MediaEvent
 from db.rooms import lock_room
 from db.sessions import end_session_in_room
-from db.stays import fold_stays, participants_of
+from db.stays import fold_stays, participant_rows_of
 
 
 async def apply_joins_and_departures(
@@ -21,9 +21,9 @@ async def apply_joins_and_departures(
     stays = fold_stays(event for event in events if event.id in new)
     if not stays:
         return
-    stretches = await list_room_stretches(db, tenant_id, {stay.room_sid for stay in stays})
-    accounts = await list_account_ids(db, tenant_id, {stay.identity for stay in stays})
-    await upsert_late_participants(db, tenant_id, participants_of(stays, stretches, accounts))
+    stretches = await list_session_stretches(db, tenant_id, {stay.room_sid for stay in stays})
+    accounts = await list_ids_by_identity(db, tenant_id, {stay.identity for stay in stays})
+    await upsert_late_participants(db, tenant_id, participant_rows_of(stays, stretches, accounts))
 
 
 async def apply_room_end(db: Connection, tenant_id: UUID, event: MediaEvent) -> None:

@@ -33,7 +33,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     if arguments.command == "retry":
-        return retry_failed(settings)
+        return retry_failed_and_print(settings)
     telemetry.start("jobs", settings)
     asyncio.run(run_until_stopped(run_jobs(settings)))
     return 0
@@ -56,7 +56,7 @@ async def run_on_connection(settings: Settings, parts: JobResources) -> None:
         db.terminate()
 
 
-def retry_failed(settings: Settings) -> int:
+def retry_failed_and_print(settings: Settings) -> int:
     try:
         count = asyncio.run(connect_and_retry(settings))
     except AWAY as error:

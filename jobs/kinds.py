@@ -19,7 +19,7 @@ PRUNE_AT = "7 * * * *"  # each hour, off the full hour
 RETENTION_AT = "23 3 * * *"  # each night, UTC
 
 
-async def queue_prune_jobs(pool: Pool) -> None:
+async def queue_prune_jobs_and_trim_log(pool: Pool) -> None:
     """Queues the hourly job of every tenant. Deletes old entries of the library's log."""
     async with acquire(pool) as db:
         await delete_queue_log(db, JOBS_KEPT)

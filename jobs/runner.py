@@ -14,7 +14,7 @@ from pgqueuer.models import Job, Schedule
 from db import Conflict, Connection, acquire, tenant_tx
 from db.queue import (
     JobKind,
-    fail_job,
+    mark_job_failed,
     parse_job_entry,
     postpone_job,
     queue_queries,
@@ -28,7 +28,7 @@ from jobs.kinds import (
     PRUNE_AT,
     RETENTION_AT,
     queue_for_every_tenant,
-    queue_prune_jobs,
+    queue_prune_jobs_and_trim_log,
 )
 from jobs.work import JobFunction, JobResources, Work
 from telemetry import metrics
@@ -55,7 +55,7 @@ class JobRunner:
         queue = queue_queries(db)
         self._queue = PgQueuer(queue.driver, queries=queue)
         for kind, run in kinds.items():
-            self._queue.entrypoint(kind, accepts_context=False)(partial(self._run_entry, run))
+            self._queue.entrypoint(kind, accepts_context=False)(partial(self._run_queue_entry, run))
         self._queue.schedule("prune", PRUNE_AT, accepts_context=False)(self._queue_prune_jobs)
         self._queue.schedule("retention", RETENTION_AT, accepts_context=False)(
             self._queue_retention_jobs
@@ -91,7 +91,7 @@ class JobRunner:
         )
 
     async def _queue_prune_jobs(self, _: Schedule) -> None:
-        await queue_prune_jobs(self._parts.pool)
+        await queue_prune_jobs_and_trim_log(self._parts.pool)
 
     async def _queue_retention_jobs(self, _: Schedule) -> None:
         await queue_for_every_tenant(self._parts.pool, "retention")
@@ -105,7 +105,7 @@ class JobRunner:
                     await requeue_lost_jobs(db, tenant.id)
             await asyncio.sleep(LOST_EVERY_S)
 
-    async def _run_entry(self, run: JobFunction, entry: Job) -> None:
+    async def _run_queue_entry(self, run: JobFunction, entry: Job) -> None:
         """Runs the job of an entry. The library keeps the entry if this raises RetryRequested."""
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 a coroutine runs in a task
@@ -168,5 +168,5 @@ class JobRunner:
     async def _fail_job(self, work: Work, error: str) -> None:
         job = work.job
         async with tenant_tx(self._parts.pool, work.tenant_id) as db:
-            await fail_job(db, work.tenant_id, job.id, job.tries, error=error)
+            await mark_job_failed(db, work.tenant_id, job.id, job.tries, error=error)
         metrics.JOBS.inc(kind=job.kind, outcome="failed")

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from db import Connection, Pool, tenant_tx
-from db.queue import BackgroundJob, complete_job
+from db.queue import BackgroundJob, mark_job_completed
 from db.retention import RetentionKind
 from db.storage import Storage
 
@@ -34,7 +34,7 @@ class Work:
         Raises Conflict if another process has taken over the job.
         """
         async with tenant_tx(self.parts.pool, self.tenant_id) as db:
-            await complete_job(db, self.tenant_id, self.job.id, self.job.tries)
+            await mark_job_completed(db, self.tenant_id, self.job.id, self.job.tries)
             yield db
 
 

@@ -27,7 +27,7 @@ from rooms.media import (
     list_room_sids,
     remove_participant,
 )
-from rooms.restrictions import RemovedFromSession, enforce_restrictions, restrict_learner
+from rooms.restrictions import RemovedFromSession, change_restriction, enforce_restrictions
 
 __all__ = [
     "MEDIA_ERRORS",
@@ -41,6 +41,7 @@ __all__ = [
     "admit_learner",
     "adopt_lesson",
     "change_lesson",
+    "change_restriction",
     "check_media",
     "close_room",
     "connect_media",
@@ -55,7 +56,6 @@ __all__ = [
     "remove_without_consent",
     "repeat_dispatch",
     "replace_agent",
-    "restrict_learner",
     "select_consents",
     "select_own_room",
     "store_lesson",

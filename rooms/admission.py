@@ -19,7 +19,7 @@ from db.rooms import Room
 from db.tenants import select_policy
 from protocol import room_name
 from rooms.consents import select_consents
-from rooms.lessons import move_learner
+from rooms.lessons import update_lesson_and_append_event
 from rooms.metadata import select_visit
 from settings import RoomScope, Settings
 
@@ -63,7 +63,7 @@ async def admit(
     if module is None:
         raise NotFound("module")
     lessons = await list_lessons(db, tenant_id, module.id, unpublished=unpublished)
-    scope = await select_scope(settings, db, tenant_id)
+    scope = await select_room_scope(settings, db, tenant_id)
     name = tutor_room_name(scope, account, course.id, module.id, private=private)
     await ensure_enrollment(db, tenant_id, account.id, course.id)
     room = await stored.ensure_room(
@@ -77,7 +77,7 @@ async def admit(
     return Admission(course, module, lessons, lesson, visit, room, scope, consents.missing)
 
 
-async def select_scope(settings: Settings, db: Connection, tenant_id: UUID) -> RoomScope:
+async def select_room_scope(settings: Settings, db: Connection, tenant_id: UUID) -> RoomScope:
     return (await select_policy(db, tenant_id)).room_scope or settings.room_scope
 
 
@@ -105,7 +105,7 @@ async def select_own_room(
     room = await stored.find_room(db, account.tenant_id, name)
     if room is None or room.course_id is None or room.module_id is None:
         raise NotFound("room")
-    scope = await select_scope(settings, db, account.tenant_id)
+    scope = await select_room_scope(settings, db, account.tenant_id)
     names = _room_names(scope, account, room.course_id, room.module_id)
     for private, own in names.items():
         if own == name:
@@ -144,5 +144,5 @@ async def _put_learner_on_lesson(
     chosen_id = lesson.id if lesson else None
     learner = await stored.ensure_room_learner(db, tenant_id, room.id, account.id, chosen_id)
     if lesson and learner.lesson_id != lesson.id:
-        await move_learner(db, tenant_id, learner, lesson.id, now)
+        await update_lesson_and_append_event(db, tenant_id, learner, lesson.id, now)
     return lesson

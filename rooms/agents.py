@@ -18,8 +18,8 @@ from db.leases import Lease, select_dispatch, update_epoch
 from db.rooms import Room
 from db.sessions import Session, find_active_session, update_room_sid
 from protocol import DispatchMetadata, agent_identity, dump
-from rooms.media import create_room, remove_participant, update_room
-from rooms.metadata import opener_metadata
+from rooms.media import create_room, remove_participant, update_room_metadata
+from rooms.metadata import read_opener_metadata
 from rooms.room_lock import hold_room
 from settings import Settings
 
@@ -55,7 +55,7 @@ async def begin_first_dispatch(
 ) -> FirstDispatch | None:
     """Starts the first epoch of a session; the watcher starts later ones. None if it has begun.
 
-    Commit before `dispatch_first`. If that fails, the watcher repeats the dispatch.
+    Commit before `send_first_dispatch`. If that fails, the watcher repeats the dispatch.
     """
     last = await select_dispatch(db, session.tenant_id, session.id)
     if last.dispatched_at is not None:
@@ -64,7 +64,7 @@ async def begin_first_dispatch(
     return FirstDispatch(_dispatch_metadata(session, epoch), last.epoch)
 
 
-async def dispatch_first(
+async def send_first_dispatch(
     settings: Settings, lk: api.LiveKitAPI, room: Room, first: FirstDispatch
 ) -> None:
     if first.replaced:
@@ -120,10 +120,10 @@ async def recreate_room(
             room = await stored.find_room_by_id(db, lease.tenant_id, lease.room_id)
             if room is None or await _find_lost_session(db, lease) is None:
                 return False
-            text = await opener_metadata(db, room)
+            text = await read_opener_metadata(db, room)
         live = await create_room(lk, settings, room.name, text)
         if live.metadata != text:
-            await update_room(lk, room.name, text)
+            await update_room_metadata(lk, room.name, text)
         async with tenant_tx(pool, lease.tenant_id) as db:
             await stored.lock_room(db, lease.room_name)
             if (session := await _find_lost_session(db, lease)) is None:

@@ -37,7 +37,7 @@ async def reconcile_attendance(
             if live.get(session.room_name) != session.room_sid:
                 continue
             at = clock()
-            people = await _list_people(lk, session)
+            people = await _list_people_in_room(lk, session)
             await _remove_older_agents(lk, session, people)
             present = _stays_of_present(session, people)
             async with tenant_tx(pool, tenant.id) as db:
@@ -49,7 +49,9 @@ async def reconcile_attendance(
                 )
 
 
-async def _list_people(lk: api.LiveKitAPI, session: RunningSession) -> list[api.ParticipantInfo]:
+async def _list_people_in_room(
+    lk: api.LiveKitAPI, session: RunningSession
+) -> list[api.ParticipantInfo]:
     """The participants of the session's room; none if it has just closed."""
     try:
         return await list_participants(lk, session.room_name)

@@ -6,7 +6,7 @@ from livekit import api
 
 from db import Pool
 from db.attendance import Present, list_blocked_present
-from rooms.everyone_present import act_on_everyone
+from rooms.everyone_present import act_on_everyone_present
 from rooms.media import remove_participant
 
 logger = logging.getLogger(__name__)
@@ -22,4 +22,4 @@ async def remove_blocked(lk: api.LiveKitAPI, pool: Pool) -> None:
         await remove_participant(lk, one.room_name, one.identity)
         logger.warning("blocked account removed", extra={"session_id": str(one.session_id)})
 
-    await act_on_everyone(pool, list_blocked_present, remove)
+    await act_on_everyone_present(pool, list_blocked_present, remove)

@@ -15,7 +15,7 @@ from db.consent_texts import ConsentKind, ConsentText, consent_texts
 from db.consents import list_consents, list_present_without_consent
 from db.rooms import list_running_rooms
 from db.tenants import TenantPolicy, select_policy
-from rooms.everyone_present import act_on_everyone
+from rooms.everyone_present import act_on_everyone_present
 from rooms.media import MEDIA_ERRORS, MediaUnavailable, remove_participant
 from settings import Settings
 
@@ -45,14 +45,14 @@ class AccountConsents:
 
 async def select_consents(settings: Settings, db: Connection, account: Account) -> AccountConsents:
     texts = consent_texts(settings)
-    needed = _list_needed(texts, await select_policy(db, account.tenant_id))
+    needed = _list_needed_kinds(texts, await select_policy(db, account.tenant_id))
     if account.role != "learner":
         needed = [kind for kind in needed if kind != "guardian"]
     given_at = await list_consents(db, account.tenant_id, account.id, list(texts.values()))
     return AccountConsents(texts, given_at, needed)
 
 
-def _list_needed(
+def _list_needed_kinds(
     texts: Mapping[ConsentKind, ConsentText], policy: TenantPolicy
 ) -> list[ConsentKind]:
     """What a learner of the tenant has to agree to."""
@@ -91,11 +91,11 @@ async def remove_without_consent(settings: Settings, lk: api.LiveKitAPI, pool: P
     texts = consent_texts(settings)
 
     async def list_people(db: Connection, tenant_id: UUID) -> Sequence[Present]:
-        needed = _list_needed(texts, await select_policy(db, tenant_id))
+        needed = _list_needed_kinds(texts, await select_policy(db, tenant_id))
         return await list_present_without_consent(db, tenant_id, [texts[kind] for kind in needed])
 
     async def remove(one: Present) -> None:
         await remove_participant(lk, one.room_name, one.identity)
         logger.info("removed without consent", extra={"session_id": str(one.session_id)})
 
-    await act_on_everyone(pool, list_people, remove)
+    await act_on_everyone_present(pool, list_people, remove)

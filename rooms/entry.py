@@ -17,10 +17,10 @@ from rooms.admission import Admission, admit
 from rooms.consents import require_consents
 from rooms.live_room import ensure_live_room
 from rooms.media import MEDIA_ERRORS, MediaUnavailable
-from rooms.metadata import learner_metadata, room_metadata, token_metadata
+from rooms.metadata import read_learner_metadata, read_room_metadata, token_metadata
 from rooms.restrictions import RemovedFromSession
 from rooms.room_lock import hold_room
-from rooms.tokens import join_token
+from rooms.tokens import make_join_token
 from settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ async def enter_room(
     require_consents(admission.missing_consents)
     try:
         async with hold_room(pool, account.tenant_id, admission.room.id):
-            return await _enter_room(settings, lk, pool, account, admission, now)
+            return await _open_held_room(settings, lk, pool, account, admission, now)
     except MEDIA_ERRORS as error:
         logger.warning(
             "room not opened",
@@ -86,7 +86,7 @@ async def enter_room(
         raise MediaUnavailable from error
 
 
-async def _enter_room(
+async def _open_held_room(
     settings: Settings,
     lk: api.LiveKitAPI,
     pool: Pool,
@@ -102,10 +102,10 @@ async def _enter_room(
         if restriction == "removed":
             raise RemovedFromSession
         learner = await stored.lock_room_learner(db, tenant_id, room.id, account.id)
-        own = await learner_metadata(
+        own = await read_learner_metadata(
             db, tenant_id, room, account, learner.lesson_id, learner.revision
         )
-        text = await room_metadata(db, room, account, own)
+        text = await read_room_metadata(db, room, account, own)
     own_metadata = token_metadata(own, account)
     session = await ensure_live_room(
         settings,
@@ -117,7 +117,7 @@ async def _enter_room(
         own_metadata=own_metadata,
         now=now,
     )
-    token = join_token(
+    token = make_join_token(
         settings, account, room.name, own_metadata, may_publish=restriction != "muted"
     )
     return OpenedRoom(admission, session, token, own)

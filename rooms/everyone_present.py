@@ -14,7 +14,7 @@ Person = TypeVar("Person")
 logger = logging.getLogger(__name__)
 
 
-async def act_on_everyone(
+async def act_on_everyone_present(
     pool: Pool,
     list_people: Callable[[Connection, UUID], Awaitable[Sequence[Person]]],
     act: Callable[[Person], Awaitable[None]],

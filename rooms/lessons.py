@@ -9,15 +9,15 @@ from livekit import api
 
 from db import Connection, Forbidden, NotFound, Pool, tenant_tx
 from db import rooms as stored
-from db.accounts import Account, list_identities
+from db.accounts import Account, list_identities_by_id
 from db.courses import find_lesson
 from db.event_kinds import LessonChanged
 from db.events import append_event
 from db.roles import may_see_lesson
 from db.rooms import Room, RoomLearner
 from db.sessions import find_active_session
-from rooms.media import MEDIA_ERRORS, update_participant, update_room
-from rooms.metadata import learner_metadata, room_metadata, token_metadata
+from rooms.media import MEDIA_ERRORS, update_participant_metadata, update_room_metadata
+from rooms.metadata import read_learner_metadata, read_room_metadata, token_metadata
 from rooms.room_lock import hold_room
 
 logger = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ async def change_lesson(
     async with tenant_tx(pool, room.tenant_id) as db:
         revision, changed = await store_lesson(db, room, account, lesson_id, now=now)
     if changed:
-        await publish_learner(lk, pool, room, account)
+        await publish_lesson(lk, pool, room, account)
     return revision
 
 
@@ -54,7 +54,7 @@ async def store_lesson(
         raise NotFound("This module has no such lesson")
     if learner.lesson_id == lesson_id:
         return learner.revision, False
-    moved = await move_learner(db, room.tenant_id, learner, lesson_id, now)
+    moved = await update_lesson_and_append_event(db, room.tenant_id, learner, lesson_id, now)
     return moved.revision, True
 
 
@@ -77,11 +77,11 @@ async def adopt_lesson(
     )
     session = await find_active_session(db, room.tenant_id, room.id)
     if learner is not None and session is not None:
-        await log_lesson_change(db, room.tenant_id, session.id, learner, now)
+        await append_lesson_event(db, room.tenant_id, session.id, learner, now)
     return learner
 
 
-async def move_learner(
+async def update_lesson_and_append_event(
     db: Connection, tenant_id: UUID, learner: RoomLearner, lesson_id: UUID, now: datetime
 ) -> RoomLearner:
     revision = await stored.update_lesson(
@@ -90,23 +90,23 @@ async def move_learner(
     moved = replace(learner, lesson_id=lesson_id, revision=revision)
     session = await find_active_session(db, tenant_id, learner.room_id)
     if session is not None:
-        await log_lesson_change(db, tenant_id, session.id, moved, now)
+        await append_lesson_event(db, tenant_id, session.id, moved, now)
     return moved
 
 
-async def log_lesson_change(
+async def append_lesson_event(
     db: Connection, tenant_id: UUID, session_id: UUID, learner: RoomLearner, now: datetime
 ) -> None:
     if learner.lesson_id is None:
         return
-    identities = await list_identities(db, tenant_id, [learner.account_id])
+    identities = await list_identities_by_id(db, tenant_id, [learner.account_id])
     identity = identities[learner.account_id]
     event = LessonChanged(identity=identity, lesson_id=learner.lesson_id, revision=learner.revision)
     key = f"lesson:{identity}:{learner.revision}"
     await append_event(db, tenant_id, session_id, event, now, key=key)
 
 
-async def publish_learner(lk: api.LiveKitAPI, pool: Pool, room: Room, account: Account) -> None:
+async def publish_lesson(lk: api.LiveKitAPI, pool: Pool, room: Room, account: Account) -> None:
     """Publishes a learner's lesson in the metadata of the running room.
 
     Call it after the commit. If the media server fails, logs it and returns: agents read the
@@ -137,13 +137,15 @@ async def _publish_metadata(
         learner = await stored.find_room_learner(db, tenant_id, room.id, account.id)
         if learner is None or learner.lesson_id is None:
             return None
-        own = await learner_metadata(
+        own = await read_learner_metadata(
             db, tenant_id, room, account, learner.lesson_id, learner.revision
         )
         opens = room.opener_account_id == account.id
-        text = await room_metadata(db, room, account, own) if opens else ""
+        text = await read_room_metadata(db, room, account, own) if opens else ""
     if opens:
-        await update_room(lk, room.name, text)
+        await update_room_metadata(lk, room.name, text)
     else:
-        await update_participant(lk, room.name, account.identity, token_metadata(own, account))
+        await update_participant_metadata(
+            lk, room.name, account.identity, token_metadata(own, account)
+        )
     return learner

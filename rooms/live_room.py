@@ -8,7 +8,7 @@ from livekit import api
 from db import Connection, NotFound, Pool, tenant_tx
 from db import rooms as stored
 from db.accounts import Account
-from db.attendance import is_occupied
+from db.attendance import is_session_occupied
 from db.leases import clear_dispatch, select_dispatch
 from db.rooms import Room
 from db.sessions import (
@@ -18,10 +18,15 @@ from db.sessions import (
     insert_session,
     update_room_sid,
 )
-from rooms.agents import begin_first_dispatch, dispatch_first
-from rooms.lessons import log_lesson_change
-from rooms.media import create_room, list_learners, update_participant, update_room
-from rooms.metadata import opener_metadata
+from rooms.agents import begin_first_dispatch, send_first_dispatch
+from rooms.lessons import append_lesson_event
+from rooms.media import (
+    create_room,
+    list_people_by_identity,
+    update_participant_metadata,
+    update_room_metadata,
+)
+from rooms.metadata import read_opener_metadata
 from settings import Settings
 
 AGENT_SILENT = timedelta(seconds=60)  # after this, the session does not continue in a new room
@@ -46,7 +51,7 @@ async def ensure_live_room(
 
     async def prepare_once() -> Session:
         live = await create_room(lk, settings, room.name, room_metadata)
-        await _publish_entry(
+        await _update_opener_and_metadata(
             lk, pool, account, room, live, room_metadata=room_metadata, own_metadata=own_metadata
         )
         async with tenant_tx(pool, room.tenant_id) as db:
@@ -54,9 +59,9 @@ async def ensure_live_room(
             learner = await stored.lock_room_learner(db, room.tenant_id, room.id, account.id)
             session = await _ensure_session_in_room(db, room, live.sid, now)
             dispatch = await begin_first_dispatch(db, session, now)
-            await log_lesson_change(db, room.tenant_id, session.id, learner, now)
+            await append_lesson_event(db, room.tenant_id, session.id, learner, now)
         if dispatch is not None:
-            await dispatch_first(settings, lk, room, dispatch)
+            await send_first_dispatch(settings, lk, room, dispatch)
         return session
 
     try:
@@ -68,7 +73,7 @@ async def ensure_live_room(
         return await prepare_once()
 
 
-async def _publish_entry(
+async def _update_opener_and_metadata(
     lk: api.LiveKitAPI,
     pool: Pool,
     account: Account,
@@ -82,18 +87,18 @@ async def _publish_entry(
     async with tenant_tx(pool, room.tenant_id) as db:
         session = await find_active_session(db, room.tenant_id, room.id)
     is_new = session is None or session.room_sid != live.sid
-    present = {} if is_new else await list_learners(lk, room.name)
+    present = {} if is_new else await list_people_by_identity(lk, room.name)
     opens = room.opener_account_id == account.id or not present.keys() - {account.identity}
     async with tenant_tx(pool, room.tenant_id) as db:
         if opens:
             await stored.update_opener(db, room.tenant_id, room.id, account.id)
         # who joins the opener gets no token before the opener's private facts are gone
-        text = room_metadata if opens else await opener_metadata(db, room)
+        text = room_metadata if opens else await read_opener_metadata(db, room)
     if live.metadata != text:
-        await update_room(lk, room.name, text)
+        await update_room_metadata(lk, room.name, text)
     before = None if opens else present.get(account.identity)
     if before is not None and before.metadata != own_metadata:
-        await update_participant(lk, room.name, account.identity, own_metadata)
+        await update_participant_metadata(lk, room.name, account.identity, own_metadata)
 
 
 async def _ensure_session_in_room(
@@ -113,7 +118,7 @@ async def _ensure_session_in_room(
     last = await select_dispatch(db, tenant_id, running.id)
     signs = [at for at in (last.heartbeat_at, last.dispatched_at) if at is not None]
     agent_lives = any(now - at < AGENT_SILENT for at in signs)
-    if agent_lives or await is_occupied(db, tenant_id, running.id):
+    if agent_lives or await is_session_occupied(db, tenant_id, running.id):
         await update_room_sid(db, tenant_id, running.id, room_sid, now)
         # the agent may not find the new room: dispatch the next one, which replaces it
         await clear_dispatch(db, tenant_id, running.id)

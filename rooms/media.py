@@ -61,7 +61,7 @@ async def create_room(lk: api.LiveKitAPI, settings: Settings, name: str, metadat
     )
 
 
-async def update_room(lk: api.LiveKitAPI, name: str, metadata: str) -> None:
+async def update_room_metadata(lk: api.LiveKitAPI, name: str, metadata: str) -> None:
     await _retry_call(
         lambda: lk.room.update_room_metadata(
             api.UpdateRoomMetadataRequest(room=name, metadata=metadata)
@@ -69,7 +69,9 @@ async def update_room(lk: api.LiveKitAPI, name: str, metadata: str) -> None:
     )
 
 
-async def update_participant(lk: api.LiveKitAPI, name: str, identity: str, metadata: str) -> None:
+async def update_participant_metadata(
+    lk: api.LiveKitAPI, name: str, identity: str, metadata: str
+) -> None:
     await _retry_call(
         lambda: lk.room.update_participant(
             api.UpdateParticipantRequest(room=name, identity=identity, metadata=metadata)
@@ -86,7 +88,7 @@ async def list_participants(lk: api.LiveKitAPI, name: str) -> list[api.Participa
     return [one for one in answer.participants if one.state != gone]
 
 
-async def list_learners(lk: api.LiveKitAPI, name: str) -> dict[str, api.ParticipantInfo]:
+async def list_people_by_identity(lk: api.LiveKitAPI, name: str) -> dict[str, api.ParticipantInfo]:
     people = await list_participants(lk, name)
     return {one.identity: one for one in people if not is_agent(one)}
 

@@ -22,7 +22,7 @@ from protocol import (
 )
 
 
-async def learner_metadata(
+async def read_learner_metadata(
     db: Connection,
     tenant_id: UUID,
     room: Room,
@@ -53,7 +53,7 @@ def token_metadata(own: RoomMetadata, account: Account) -> str:
     return dump_metadata(own.public(account.identity), MAX_TOKEN_METADATA_BYTES)
 
 
-async def room_metadata(db: Connection, room: Room, opener: Account, own: RoomMetadata) -> str:
+async def read_room_metadata(db: Connection, room: Room, opener: Account, own: RoomMetadata) -> str:
     """What the room carries: the opener's own metadata, or the public part in a shared room.
 
     The caller holds the room.
@@ -62,7 +62,7 @@ async def room_metadata(db: Connection, room: Room, opener: Account, own: RoomMe
     return dump_metadata(own.public(opener.identity) if shared else own, MAX_ROOM_METADATA_BYTES)
 
 
-async def opener_metadata(db: Connection, room: Room) -> str:
+async def read_opener_metadata(db: Connection, room: Room) -> str:
     """What the room carries for its present opener, with their current lesson.
 
     Empty if the opener or the lesson no longer exists; the agent then reads the database.
@@ -75,12 +75,12 @@ async def opener_metadata(db: Connection, room: Room) -> str:
     if account is None or learner is None:
         return ""
     try:
-        own = await learner_metadata(
+        own = await read_learner_metadata(
             db, room.tenant_id, room, account, learner.lesson_id, learner.revision
         )
     except NotFound:
         return ""
-    return await room_metadata(db, room, account, own)
+    return await read_room_metadata(db, room, account, own)
 
 
 async def select_visit(

@@ -10,7 +10,7 @@ from datetime import datetime
 from livekit import api
 
 from db import Forbidden, NotFound, Pool, tenant_tx
-from db.accounts import Account, find_account, list_account_ids
+from db.accounts import Account, find_account, list_ids_by_identity
 from db.restrictions import (
     RestrictedPresent,
     RestrictionKind,
@@ -21,7 +21,7 @@ from db.restrictions import (
 from db.roles import has_permission
 from db.rooms import find_room_by_id, find_room_learner
 from db.sessions import Session
-from rooms.everyone_present import act_on_everyone
+from rooms.everyone_present import act_on_everyone_present
 from rooms.media import MEDIA_ERRORS, MediaUnavailable, remove_participant, set_publishing
 
 logger = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class RemovedFromSession(Exception):
     """A teacher removed the account from the running session."""
 
 
-async def restrict_learner(
+async def change_restriction(
     lk: api.LiveKitAPI,
     pool: Pool,
     session: Session,
@@ -51,7 +51,7 @@ async def restrict_learner(
     tenant_id = session.tenant_id
     async with tenant_tx(pool, tenant_id) as db:
         room = await find_room_by_id(db, tenant_id, session.room_id)
-        ids = await list_account_ids(db, tenant_id, {identity})
+        ids = await list_ids_by_identity(db, tenant_id, {identity})
         learner = await find_account(db, tenant_id, ids[identity]) if identity in ids else None
         if room is None or learner is None:
             raise NotFound("participant")
@@ -88,4 +88,4 @@ async def enforce_restrictions(lk: api.LiveKitAPI, pool: Pool) -> None:
     async def enforce(one: RestrictedPresent) -> None:
         await _enforce_restriction(lk, one.room_name, one.identity, one.kind)
 
-    await act_on_everyone(pool, list_restricted_present, enforce)
+    await act_on_everyone_present(pool, list_restricted_present, enforce)

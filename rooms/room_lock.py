@@ -38,12 +38,12 @@ async def hold_room(pool: Pool, tenant_id: UUID, room_id: UUID) -> AsyncIterator
             await held.enter_async_context(queue)
             # before taking it: the time may be over while the database commits
             held.push_async_callback(_release_lock, pool, tenant_id, room_id, holder)
-            await _take_lock(pool, tenant_id, room_id, holder)
+            await _wait_for_lock(pool, tenant_id, room_id, holder)
         async with asyncio.timeout(HOLD_S):
             yield
 
 
-async def _take_lock(pool: Pool, tenant_id: UUID, room_id: UUID, holder: UUID) -> None:
+async def _wait_for_lock(pool: Pool, tenant_id: UUID, room_id: UUID, holder: UUID) -> None:
     while True:
         async with tenant_tx(pool, tenant_id) as db:
             if await take_room_lock(db, tenant_id, room_id, holder, EXPIRES):

@@ -6,7 +6,7 @@ from db.accounts import Account
 from settings import Settings
 
 
-def join_token(
+def make_join_token(
     settings: Settings, account: Account, room_name: str, metadata: str, *, may_publish: bool
 ) -> str:
     """Allows joining one room and subscribing, but not creating or managing rooms.

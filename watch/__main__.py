@@ -12,7 +12,7 @@ from db.role_rights import refuse_powerful_role
 from settings import Settings, SettingsError, prepare_settings
 from telemetry.process import metrics_dir
 from telemetry.restarting import run_restarting, run_until_stopped
-from watch.erasures import keep_erasures
+from watch.erasures import run_erasure_watch
 from watch.host_checks import HostChecks
 from watch.metrics import serve_metrics
 from watch.notices import NoticeWriter
@@ -30,7 +30,7 @@ async def run_watch(settings: Settings) -> None:
             parts.create_task(run_restarting("watcher", lambda: keep_watch(settings, lk, pool)))
             parts.create_task(run_restarting("webhooks", lambda: apply_webhooks(settings, pool)))
             parts.create_task(run_restarting("host", lambda: HostChecks(settings, lk, pool).run()))
-            parts.create_task(run_restarting("erasures", lambda: keep_erasures(settings, pool)))
+            parts.create_task(run_restarting("erasures", lambda: run_erasure_watch(settings, pool)))
             notices = NoticeWriter(pool, metrics_dir(settings), utc_now, socket.gethostname())
             parts.create_task(run_restarting("notices", notices.run))
             parts.create_task(run_restarting("metrics", lambda: serve_metrics(settings)))

@@ -19,7 +19,7 @@ OVERLAP = timedelta(minutes=1)  # a transaction may commit this long after its r
 ALL = datetime(2000, 1, 1, tzinfo=UTC)
 
 
-async def keep_erasures(settings: Settings, pool: Pool) -> None:
+async def run_erasure_watch(settings: Settings, pool: Pool) -> None:
     inbox = LocalInbox(settings.inbox_path)
     try:
         await ErasureWatch(pool, inbox, settings.erasures_path).run()
@@ -42,24 +42,24 @@ class ErasureWatch:
         clock = asyncio.get_running_loop().time
         sweep_at = 0.0
         while True:
-            if await self.note_new() or clock() >= sweep_at:
+            if await self.append_new_notes() or clock() >= sweep_at:
                 await self.sweep_inbox()
                 sweep_at = clock() + SWEEP_EVERY_S
             await asyncio.sleep(EVERY_S)
 
-    async def note_new(self) -> int:
+    async def append_new_notes(self) -> int:
         """Appends what was erased since the last time, on any host. Returns how many."""
         if self._noted is None:
             notes = await asyncio.to_thread(read_notes, self._path)
             self._noted = {erasure.id for erasure in notes}
-        now, found = await self._list_new()
+        now, found = await self._list_new_erasures()
         new = [erasure for erasure in found if erasure.id not in self._noted]
         await asyncio.to_thread(append_notes, self._path, new)
         self._noted = {erasure.id for erasure in found}
         self._since = now - OVERLAP
         return len(new)
 
-    async def _list_new(self) -> tuple[datetime, list[Erasure]]:
+    async def _list_new_erasures(self) -> tuple[datetime, list[Erasure]]:
         async with acquire(self._pool) as db:
             now: datetime = await db.fetchval("select now()")
             tenants = await list_tenants(db)
@@ -71,9 +71,9 @@ class ErasureWatch:
 
     async def sweep_inbox(self) -> None:
         """Deletes webhooks that have taken effect and name nobody's identity or no session."""
-        people = await self._inbox.list_people()
+        people = await self._inbox.list_people_of_webhooks()
         if people.identities or people.room_sids:
             async with acquire(self._pool) as db:
                 strangers = await find_strangers(db, people)
             if strangers.identities or strangers.room_sids:
-                await self._inbox.erase_people(strangers)
+                await self._inbox.erase_webhooks_of(strangers)

@@ -58,13 +58,15 @@ class HostChecks:
 
     async def run_checks(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._check_answers("database_away", self._check_database))
             tasks.create_task(
-                self._check_answers("media_away", lambda: rooms.check_media(self._lk))
+                self._check_that_it_answers("database_away", self._check_database_and_its_queues)
+            )
+            tasks.create_task(
+                self._check_that_it_answers("media_away", lambda: rooms.check_media(self._lk))
             )
             if self._settings.speech_address.exists():  # only where an engine was started
                 tasks.create_task(
-                    self._check_answers("speech_engine_away", self._check_speech_engine)
+                    self._check_that_it_answers("speech_engine_away", self._check_speech_engine)
                 )
             tasks.create_task(self._check_inbox())
         free_mb = shutil.disk_usage(self._settings.bodh_home).free // 2**20
@@ -72,23 +74,25 @@ class HostChecks:
         alarm("disk_low", free_mb < FREE_MB, free_mb=free_mb)
         await self._check_drainer()
 
-    async def _check_answers(self, name: AlarmName, ask: Callable[[], Awaitable[None]]) -> None:
+    async def _check_that_it_answers(
+        self, name: AlarmName, ask: Callable[[], Awaitable[None]]
+    ) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await ask()
             self._clear_alarm(name)
         except OUTSIDE as error:
-            self._count_miss(name, kind=type(error).__name__)
+            self._count_miss_and_alarm(name, kind=type(error).__name__)
 
     def _clear_alarm(self, name: AlarmName) -> None:
         self._missed[name] = 0
         alarm(name, False)
 
-    def _count_miss(self, name: AlarmName, **facts: str) -> None:
+    def _count_miss_and_alarm(self, name: AlarmName, **facts: str) -> None:
         self._missed[name] = self._missed.get(name, 0) + 1
         alarm(name, self._missed[name] >= MISSES, **facts)
 
-    async def _check_database(self) -> None:
+    async def _check_database_and_its_queues(self) -> None:
         asked = time.time()
         async with acquire(self._pool) as db:
             db_time: float = await db.fetchval(
@@ -131,7 +135,7 @@ class HostChecks:
         if "drain" in alive:
             self._clear_alarm("drainer_away")
         else:
-            self._count_miss("drainer_away")
+            self._count_miss_and_alarm("drainer_away")
 
 
 def _report_background_jobs(counts: list[JobCounts]) -> None:

@@ -32,13 +32,13 @@ class NoticeWriter:
         written_at = 0.0
         clock = asyncio.get_running_loop().time
         while True:
-            changed = await self.read_alarms()
+            changed = await self.refresh_alarms()
             if changed or clock() - written_at > SAY_AGAIN_S:
                 await self.write_notices()
                 written_at = clock()
             await asyncio.sleep(EVERY_S)
 
-    async def read_alarms(self) -> bool:
+    async def refresh_alarms(self) -> bool:
         now = await asyncio.to_thread(read_active_alarms, self._base)  # waits for a lock file
         self._cleared += [one for name, one in self._active.items() if name not in now]
         self._active = now

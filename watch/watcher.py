@@ -58,7 +58,7 @@ class Watcher:
             while True:
                 for lease, verdict in await self.judge_sessions(db):
                     if lease.session_id not in self._busy:
-                        task = tasks.create_task(self._try_verdict(lease, verdict))
+                        task = tasks.create_task(self._act_and_log_failure(lease, verdict))
                         self._busy[lease.session_id] = task
                 await asyncio.sleep(self._every_s)
 
@@ -97,7 +97,7 @@ class Watcher:
         self._sees = True
         return live
 
-    async def _try_verdict(self, lease: Lease, verdict: Verdict) -> None:
+    async def _act_and_log_failure(self, lease: Lease, verdict: Verdict) -> None:
         facts = {"session_id": str(lease.session_id), "epoch": lease.epoch, "reason": verdict}
         try:
             if await self.act_on_verdict(lease, verdict):
@@ -140,7 +140,7 @@ async def keep_watch(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None
                 tasks.create_task(Watcher(settings, lk, pool).run(db))
                 # each in a task of its own: none holds up another
                 for work, every_s, failure in _list_repeated_work(settings, lk, pool):
-                    tasks.create_task(_repeat(work, every_s, failure))
+                    tasks.create_task(_repeat_forever(work, every_s, failure))
         finally:  # the next watcher, maybe on another host, reports these
             metrics.ROOMS_WITHOUT_AGENT.set(0)
             alarm("agent_missing", False)
@@ -166,7 +166,9 @@ def _list_repeated_work(
     ]
 
 
-async def _repeat(work: Callable[[], Awaitable[None]], every_s: float, failure: str) -> None:
+async def _repeat_forever(
+    work: Callable[[], Awaitable[None]], every_s: float, failure: str
+) -> None:
     """Forever. A failure is logged with this message, and the work is tried again."""
     while True:
         await asyncio.sleep(every_s)

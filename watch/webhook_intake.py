@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from db import AWAY, Pool, acquire, tenant_tx
-from db.attendance import list_room_stretches
+from db.attendance import list_session_stretches
 from db.local_inbox import LocalInbox, WaitingWebhook
 from db.rooms import list_known_room_names
 from db.stays import FINISHED, JOINED, LEFT
@@ -54,7 +54,7 @@ class WebhookIntake:
                 async with asyncio.timeout(BATCH_TIMEOUT_S):
                     taken = await self.apply_batch()
                     if clock() >= forget_at:
-                        await self._inbox.forget_drained()
+                        await self._inbox.delete_drained()
                         forget_at = clock() + FORGET_EVERY_S
                 self._failures = 0
             except AWAY as error:
@@ -69,7 +69,7 @@ class WebhookIntake:
 
     async def apply_batch(self) -> int:
         webhooks = await self._inbox.waiting(BATCH)
-        await self._find_tenants({webhook.event.room for webhook in webhooks})
+        await self._learn_tenants_of_rooms({webhook.event.room for webhook in webhooks})
         for tenant_id in {self._tenants.get(webhook.event.room) for webhook in webhooks}:
             batch = [one for one in webhooks if self._tenants.get(one.event.room) == tenant_id]
             if tenant_id is None:
@@ -79,7 +79,7 @@ class WebhookIntake:
                 await self._apply_tenant_webhooks(tenant_id, batch)
         return len(webhooks)
 
-    async def _find_tenants(self, names: set[str]) -> None:
+    async def _learn_tenants_of_rooms(self, names: set[str]) -> None:
         unknown = names - self._tenants.keys() - {""}
         if not unknown:
             return
@@ -94,7 +94,7 @@ class WebhookIntake:
         self, tenant_id: UUID, batch: Sequence[WaitingWebhook]
     ) -> None:
         try:
-            await self._apply_due(tenant_id, batch)
+            await self._apply_due_webhooks(tenant_id, batch)
         except AWAY:
             raise
         except Exception:  # noqa: BLE001 one event is bad: find it, apply the others
@@ -103,7 +103,7 @@ class WebhookIntake:
 
     async def _apply_or_set_aside(self, tenant_id: UUID, webhook: WaitingWebhook) -> None:
         try:
-            await self._apply_due(tenant_id, [webhook])
+            await self._apply_due_webhooks(tenant_id, [webhook])
         except AWAY:
             raise
         except Exception as error:
@@ -114,7 +114,7 @@ class WebhookIntake:
             await self._inbox.mark_failed(webhook, name)
             metrics.WEBHOOKS.inc(outcome="set_aside")
 
-    async def _apply_due(self, tenant_id: UUID, batch: Sequence[WaitingWebhook]) -> None:
+    async def _apply_due_webhooks(self, tenant_id: UUID, batch: Sequence[WaitingWebhook]) -> None:
         early = await self._find_early_webhooks(tenant_id, batch)
         due = [webhook for webhook in batch if webhook not in early]
         present = [webhook.event for webhook in due if webhook.event.name != FINISHED]
@@ -125,7 +125,7 @@ class WebhookIntake:
                 await apply_room_end(db, tenant_id, event)
         await self._inbox.mark_drained(due)
         metrics.WEBHOOKS.inc(len(due), outcome="processed")
-        await self._inbox.defer(early, EARLY_S)
+        await self._inbox.defer_rows(early, EARLY_S)
 
     async def _find_early_webhooks(
         self, tenant_id: UUID, batch: Sequence[WaitingWebhook]
@@ -142,7 +142,7 @@ class WebhookIntake:
             return []
         async with tenant_tx(self._pool, tenant_id) as db:
             sids = {webhook.event.room_sid for webhook in young}
-            known = {one.room_sid for one in await list_room_stretches(db, tenant_id, sids)}
+            known = {one.room_sid for one in await list_session_stretches(db, tenant_id, sids)}
         return [webhook for webhook in young if webhook.event.room_sid not in known]
 
     async def _wait_for_database(self, error: BaseException) -> None:

@@ -8,7 +8,7 @@ from db.account_settings import CaptionSize, Theme
 from web.camel import CamelModel
 from web.dependencies import Caller, Running, limited
 from web.error_responses import PROBLEMS
-from web.storing import StoringFrom, choose_storing, wait_until_followed
+from web.storing import StoringFrom, record_storing_choice, wait_until_followed
 
 router = APIRouter(prefix="/api/me", tags=["account"], responses=PROBLEMS)
 
@@ -73,7 +73,7 @@ async def patch_settings(body: SettingsChange, running: Running, caller: Caller)
     )
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         if body.store_words is not None:
-            await choose_storing(db, running, caller, body.store_words)
+            await record_storing_choice(db, running, caller, body.store_words)
         stored = await account_settings.update_settings(
             db, caller.tenant_id, caller.account.id, changes
         )

@@ -35,7 +35,7 @@ from web import (
 from web.auth import TokenVerifier
 from web.dependencies import AppContext, utc_now
 from web.keys import ProviderKeys
-from web.middleware import AccessLog, BodyLimit, SecurityHeaders, security_headers
+from web.middleware import BodyLimit, RequestLog, SecurityHeaders, security_headers
 from web.oidc import Provider
 
 
@@ -84,7 +84,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
     app.add_middleware(BodyLimit)
     app.state.security_headers = security_headers(settings)
     app.add_middleware(SecurityHeaders, headers=app.state.security_headers)
-    app.add_middleware(AccessLog)
+    app.add_middleware(RequestLog)
     error_responses.register_error_handlers(app)
     accounts = (
         sign_in,

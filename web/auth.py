@@ -71,7 +71,7 @@ class TokenVerifier:
         secret = settings.auth_secret.get_secret_value()
         if not secret or (settings.has_provider_keys and settings.bodh_env == "production"):
             raise SignInRequired
-        return self._decode(token, secret, ["HS256"], audience, settings.auth_issuer)
+        return self._decode_and_check(token, secret, ["HS256"], audience, settings.auth_issuer)
 
     async def _verify_provided(
         self, token: str, header: Mapping[str, Any], audience: str, *, pause_s: float = PAUSE_S
@@ -93,12 +93,12 @@ class TokenVerifier:
         issuer = self._settings.provider_issuer
         for key in self._keys.list_matching(header):
             try:
-                return self._decode(token, key, [header["alg"]], audience, issuer)
+                return self._decode_and_check(token, key, [header["alg"]], audience, issuer)
             except jwt.InvalidSignatureError:
                 continue
         return None
 
-    def _decode(
+    def _decode_and_check(
         self, token: str, key: jwt.PyJWK | str, algorithms: list[str], audience: str, issuer: str
     ) -> dict[str, Any]:
         """The token can choose one of the algorithms but not add another."""

@@ -54,12 +54,12 @@ def limited_connections(capacity: int) -> type["LimitedConnection"]:
     """The protocol class of one server, which holds at most `capacity` connections."""
 
     class Connection(LimitedConnection):
-        crowd = Crowd(capacity)
+        crowd = WaitingConnections(capacity)
 
     return Connection
 
 
-class Crowd:
+class WaitingConnections:
     """The connections of a server that wait for their client's next request, by its address."""
 
     def __init__(self, capacity: int) -> None:
@@ -84,7 +84,7 @@ class Crowd:
 class LimitedConnection(HttpToolsProtocol):
     """uvicorn's HTTP connection, with limits on time and size."""
 
-    crowd: Crowd
+    crowd: WaitingConnections
     address = ""
     _stage: Stage | None = None  # None while the server works on a request
     _received = 0  # bytes, in this stage
@@ -96,7 +96,7 @@ class LimitedConnection(HttpToolsProtocol):
         transport.set_write_buffer_limits(high=0)  # so that `pause_writing` tells of any rest
         self.address = self.client[0] if self.client else ""
         if len(self.connections) > self.crowd.capacity:
-            (self.crowd.choose_victim() or self)._drop("crowded")
+            (self.crowd.choose_victim() or self)._drop_connection("crowded")
         if not transport.is_closing():
             self._enter_stage("header")
 
@@ -111,7 +111,7 @@ class LimitedConnection(HttpToolsProtocol):
         self._received += len(data)
         super().data_received(data)
         if self._stage and self._received > MAX_BYTES.get(self._stage, 0):
-            self._refuse("large", TOO_LONG)
+            self._refuse_and_close("large", TOO_LONG)
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
@@ -130,7 +130,7 @@ class LimitedConnection(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._reading is None:
-            self._reading = self.loop.call_later(READ_S, self._drop, "read")
+            self._reading = self.loop.call_later(READ_S, self._drop_connection, "read")
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -155,17 +155,17 @@ class LimitedConnection(HttpToolsProtocol):
 
     def _miss_deadline(self) -> None:
         if self._stage == "header" and not self._received:
-            self._drop("header")  # a browser's spare connection: it expects no response
+            self._drop_connection("header")  # a browser's spare connection: it expects no response
         elif self._stage is not None:
-            self._refuse("header" if self._stage == "header" else "body", TIMED_OUT)
+            self._refuse_and_close("header" if self._stage == "header" else "body", TIMED_OUT)
 
-    def _refuse(self, reason: DropReason, response: bytes) -> None:
+    def _refuse_and_close(self, reason: DropReason, response: bytes) -> None:
         """Says why, unless a response has begun, and closes the connection."""
         if self._stage == "header" and (self.cycle is None or self.cycle.response_complete):
             self.transport.write(response)
-        self._drop(reason, abort=False)
+        self._drop_connection(reason, abort=False)
 
-    def _drop(self, reason: DropReason, *, abort: bool = True) -> None:
+    def _drop_connection(self, reason: DropReason, *, abort: bool = True) -> None:
         if self.transport.is_closing() and not abort:
             return
         metrics.HTTP_DROPPED.inc(reason=reason)

@@ -43,7 +43,7 @@ def set_session_cookie(response: Response, settings: Settings, key: SessionKey) 
     )
 
 
-def read_session_key(request: Request) -> SessionKey | None:
+def read_session_cookie(request: Request) -> SessionKey | None:
     """None without a cookie that we can have set."""
     settings: Settings = request.app.state.settings
     try:
@@ -71,7 +71,7 @@ def set_attempt_cookie(response: Response, settings: Settings, attempt: Attempt)
     )
 
 
-def read_attempt(request: Request, state: str) -> Attempt | None:
+def read_attempt_cookie(request: Request, state: str) -> Attempt | None:
     settings: Settings = request.app.state.settings
     text = request.cookies.get(_attempt_cookie_name(settings, state), "")
     try:

@@ -12,7 +12,7 @@ from livekit import api
 
 from db import Forbidden, Pool, acquire, tenant_tx
 from db.accounts import Account, ensure_account
-from db.auth_sessions import find_signed_in_account
+from db.auth_sessions import find_account_and_touch_session
 from db.local_inbox import LocalInbox
 from db.rate_limits import count_request
 from db.storage import Storage
@@ -20,7 +20,7 @@ from db.tenants import Tenant, ensure_tenant, find_tenant, find_tenant_by_id, li
 from settings import Settings
 from web.auth import TokenVerifier
 from web.claims import Claims
-from web.cookies import SESSION, read_session_key
+from web.cookies import SESSION, read_session_cookie
 from web.errors import AccountBlocked, RateExceeded, SignInRequired
 from web.oidc import Provider
 from web.origins import check_origin
@@ -69,7 +69,7 @@ _cookie = APIKeyCookie(
 )
 
 
-async def signed_in(
+async def authenticate_request(
     request: Request,
     running: Running,
     _by_bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
@@ -80,13 +80,13 @@ async def signed_in(
     Raises SignInRequired, SignInUnavailable, AccountBlocked, Forbidden.
     """
     if token := bearer_token_of(request):
-        return await account_of_claims(running, await running.verifier.verify(token))
-    caller = await account_of_session(request, running)
+        return await ensure_account_of_claims(running, await running.verifier.verify(token))
+    caller = await find_account_of_session(request, running)
     check_origin(request)
     return caller
 
 
-Caller = Annotated[SignedInAccount, Depends(signed_in)]
+Caller = Annotated[SignedInAccount, Depends(authenticate_request)]
 
 # requests per minute and account, for routes that write or search; a person needs a few of them
 LIMITS = {
@@ -115,12 +115,12 @@ def bearer_token_of(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-async def account_of_claims(running: AppContext, claims: Claims) -> SignedInAccount:
+async def ensure_account_of_claims(running: AppContext, claims: Claims) -> SignedInAccount:
     """The account of verified claims, created at its first sign-in.
 
     Raises Forbidden without a tenant, AccountBlocked.
     """
-    tenant = await _tenant_by_slug(running, claims.tenant)
+    tenant = await _find_or_create_tenant(running, claims.tenant)
     async with tenant_tx(running.pool, tenant.id) as db:
         account = await ensure_account(
             db,
@@ -136,14 +136,16 @@ async def account_of_claims(running: AppContext, claims: Claims) -> SignedInAcco
     return SignedInAccount(account, tenant)
 
 
-async def account_of_session(request: Request, running: AppContext) -> SignedInAccount:
+async def find_account_of_session(request: Request, running: AppContext) -> SignedInAccount:
     """Raises SignInRequired without a session that is still open, AccountBlocked."""
-    session = read_session_key(request)
+    session = read_session_cookie(request)
     if session is None:
         raise SignInRequired
     async with tenant_tx(running.pool, session.tenant_id) as db:
         tenant = await find_tenant_by_id(db, session.tenant_id)
-        account = await find_signed_in_account(db, session.tenant_id, session.key, running.clock())
+        account = await find_account_and_touch_session(
+            db, session.tenant_id, session.key, running.clock()
+        )
     if tenant is None or account is None:
         raise SignInRequired
     if account.blocked_at is not None:
@@ -151,10 +153,10 @@ async def account_of_session(request: Request, running: AppContext) -> SignedInA
     return SignedInAccount(account, tenant)
 
 
-async def _tenant_by_slug(running: AppContext, slug: str | None) -> Tenant:
+async def _find_or_create_tenant(running: AppContext, slug: str | None) -> Tenant:
     """The tenant of a sign-in, created in development if missing. Raises Forbidden."""
     if slug is None:
-        return await _only_tenant(running)
+        return await _select_only_tenant(running)
     tenant = running.tenants.get(slug)
     if tenant is None:
         async with acquire(running.pool) as db:
@@ -168,7 +170,7 @@ async def _tenant_by_slug(running: AppContext, slug: str | None) -> Tenant:
     return tenant
 
 
-async def _only_tenant(running: AppContext) -> Tenant:
+async def _select_only_tenant(running: AppContext) -> Tenant:
     """For a sign-in without a tenant. Raises Forbidden if there are several to choose from."""
     async with acquire(running.pool) as db:
         tenants = await list_tenants(db)

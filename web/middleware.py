@@ -98,7 +98,7 @@ class SecurityHeaders:
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)
 
 
-class AccessLog:
+class RequestLog:
     """Counts and logs requests by route template; never logs a path or query."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -30,7 +30,7 @@ MAX_HINT = 3000  # characters of an ID token that still fit into an address
 logger = logging.getLogger(__name__)
 
 
-class Metadata(BaseModel):
+class ProviderMetadata(BaseModel):
     issuer: str
     authorization_endpoint: str
     token_endpoint: str
@@ -61,7 +61,7 @@ class Provider:
         self._settings = settings
         self._transport = httpx2.AsyncHTTPTransport()
         self._http = httpx2.AsyncClient(timeout=TIMEOUT_S, transport=self._transport)
-        self._metadata: Metadata | None = None
+        self._metadata: ProviderMetadata | None = None
         self._fresh_until = 0.0  # monotonic time, also of a failure
         self._fetching = asyncio.Lock()
 
@@ -76,7 +76,7 @@ class Provider:
         keys: dict[str, Any] = answer.json()
         return keys
 
-    async def read_metadata(self) -> Metadata:
+    async def read_metadata(self) -> ProviderMetadata:
         """Raises SignInUnavailable if the provider does not publish it as it must."""
         async with self._fetching:
             if time.monotonic() >= self._fresh_until:
@@ -95,13 +95,13 @@ class Provider:
         else:
             self._fresh_until = time.monotonic() + METADATA_AGE_S
 
-    async def _fetch_metadata(self) -> Metadata:
+    async def _fetch_metadata(self) -> ProviderMetadata:
         """Raises ValueError for the document of another issuer or with insecure addresses."""
         issuer = self._settings.oidc_issuer
         async with asyncio.timeout(TIMEOUT_S):
             answer = await self._http.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         answer.raise_for_status()
-        metadata = Metadata.model_validate_json(answer.content)
+        metadata = ProviderMetadata.model_validate_json(answer.content)
         if metadata.issuer != issuer:
             raise ValueError("the document of another issuer")
         scheme = urlsplit(issuer).scheme
@@ -166,7 +166,7 @@ class Provider:
         return payload
 
     async def _fetch_userinfo(
-        self, client: AsyncOAuth2Client, metadata: Metadata, subject: str
+        self, client: AsyncOAuth2Client, metadata: ProviderMetadata, subject: str
     ) -> dict[str, Any]:
         """Claims that are not in the ID token. Raises SignInRequired for those of someone else."""
         if metadata.userinfo_endpoint is None:
@@ -197,7 +197,7 @@ class Provider:
             query["logout_hint"] = session.sid
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
-    def _make_client(self, metadata: Metadata) -> AsyncOAuth2Client:
+    def _make_client(self, metadata: ProviderMetadata) -> AsyncOAuth2Client:
         """A client for one sign-in; it shares our connections, so there is nothing to close."""
         settings = self._settings
         secret = settings.oidc_client_secret.get_secret_value()

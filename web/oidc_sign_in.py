@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import RedirectResponse
 
 from db import AWAY, Forbidden, NotFound
-from web.cookies import clear_attempt_cookie, read_attempt, set_attempt_cookie
-from web.dependencies import AppContext, Running, account_of_claims
+from web.cookies import clear_attempt_cookie, read_attempt_cookie, set_attempt_cookie
+from web.dependencies import AppContext, Running, ensure_account_of_claims
 from web.errors import AccountBlocked, SignInRequired, SignInUnavailable
 from web.oidc import CALLBACK, Attempt, new_attempt
 from web.origins import safe_return_target
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 @router.get("/auth/oidc/start")
-async def start(
+async def start_provider_sign_in(
     request: Request,
     running: Running,
     return_to: Address = "",
@@ -46,7 +46,7 @@ async def start(
 
 
 @router.get(CALLBACK)
-async def finish(
+async def finish_provider_sign_in(
     request: Request,
     running: Running,
     state: Answer = "",
@@ -55,7 +55,7 @@ async def finish(
     iss: Answer = "",
 ) -> RedirectResponse:
     """The provider sends the browser back here. Starts a session, or says why not."""
-    attempt = read_attempt(request, state)
+    attempt = read_attempt_cookie(request, state)
     if attempt is None:
         return _redirect_to_sign_in_page("expired", "")
     if error or not _is_from_our_provider(running, iss):
@@ -79,7 +79,7 @@ async def _finish_sign_in(
 ) -> RedirectResponse:
     try:
         claims, session = await running.provider.redeem_code(running.verifier, attempt, code)
-        caller = await account_of_claims(running, claims)
+        caller = await ensure_account_of_claims(running, claims)
         host = request.headers.get("host", "")
         response = _redirect(safe_return_target(running.settings, host, attempt.return_to))
         await start_auth_session(request, response, running, caller, session)

@@ -59,7 +59,7 @@ async def put_restriction(
     """
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         session = await select_taught_session(db, caller.tenant_id, caller.account, session_id)
-    await rooms.restrict_learner(
+    await rooms.change_restriction(
         running.lk,
         running.pool,
         session,

@@ -14,14 +14,19 @@ from settings import Settings
 from web.auth import make_token
 from web.camel import CamelModel
 from web.claims import Claims
-from web.cookies import clear_session_cookie, new_session_key, read_session_key, set_session_cookie
+from web.cookies import (
+    clear_session_cookie,
+    new_session_key,
+    read_session_cookie,
+    set_session_cookie,
+)
 from web.dependencies import (
     AppContext,
     Caller,
     Running,
     SignedInAccount,
-    account_of_claims,
     bearer_token_of,
+    ensure_account_of_claims,
     limited,
 )
 from web.error_responses import PROBLEMS
@@ -121,7 +126,7 @@ async def dev_login(
         tenant=body.tenant,
         issued_at=now.replace(microsecond=0),  # like `iat` of a token
     )
-    caller = await account_of_claims(running, claims)
+    caller = await ensure_account_of_claims(running, claims)
     await start_auth_session(request, response, running, caller, ProviderSession())
     return SignedIn(token=make_token(settings, claims, now))
 
@@ -175,7 +180,7 @@ async def start_auth_session(
 
 
 async def _end_auth_session(request: Request, running: AppContext) -> ProviderSession | None:
-    key = read_session_key(request)
+    key = read_session_cookie(request)
     if key is None:
         return None
     async with tenant_tx(running.pool, key.tenant_id) as db:

@@ -6,7 +6,7 @@ from typing import Literal
 from db import AWAY, Connection, tenant_tx
 from db.consent_texts import consent_texts
 from db.consents import ensure_consents, withdraw_consents
-from db.members import count_unread_choices
+from db.members import count_sessions_with_unread_choice
 from web.dependencies import AppContext, SignedInAccount
 
 CONFIRM_S = 2.0  # the agent of a running conversation reads a new choice within 1 s
@@ -15,7 +15,7 @@ POLL_S = 0.1
 StoringFrom = Literal["now", "later"]
 
 
-async def choose_storing(
+async def record_storing_choice(
     db: Connection, running: AppContext, caller: SignedInAccount, store_words: bool
 ) -> None:
     who = (db, caller.tenant_id, caller.account.id)
@@ -34,7 +34,7 @@ async def wait_until_followed(
         async with asyncio.timeout(CONFIRM_S):
             while True:
                 async with tenant_tx(running.pool, caller.tenant_id) as db:
-                    unread = await count_unread_choices(
+                    unread = await count_sessions_with_unread_choice(
                         db, caller.tenant_id, caller.account.id, revision
                     )
                 if not unread:

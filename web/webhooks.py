@@ -42,7 +42,7 @@ class Received(BaseModel):
 
 
 @router.post("/livekit")
-async def receive(request: Request, running: Running) -> Received:
+async def receive_webhook(request: Request, running: Running) -> Received:
     """Stores an event that the media server signed with our key. Repeats change nothing."""
     digest = signed_digest(request, running.settings)
     body = await request.body()

@@ -16,7 +16,7 @@ import db
 from agent.durable.spool import Entry, Spool
 from db.attendance import upsert_participants
 from db.erasing import ErasedWords, list_erased_words
-from db.erasures import find_gone
+from db.erasures import list_erased_ids
 from db.stays import ParticipantRow
 from db.transcripts import Segment, insert_dead_letter, insert_segments
 from settings import Settings
@@ -60,7 +60,7 @@ class Drainer:
                     await self.sweep_spool()
                     sweep_at = clock() + SWEEP_EVERY_S
                 if clock() >= forget_at:
-                    await self._spool.forget_drained()
+                    await self._spool.delete_drained()
                     self._owners, self._seen = {}, 0
                     forget_at = clock() + FORGET_EVERY_S
                 self._failures = 0
@@ -94,13 +94,13 @@ class Drainer:
 
     async def _erase_gone_owners(self) -> None:
         """Deletes the entries of erased sessions and accounts, also those that still wait."""
-        new, self._seen = await self._spool.list_owners(self._seen)
+        new, self._seen = await self._spool.list_session_and_account_ids(self._seen)
         for tenant_id, owners in new.items():
             self._owners.setdefault(tenant_id, set()).update(owners)
         for tenant_id, owners in self._owners.items():
             async with db.tenant_tx(self._pool, tenant_id) as conn:
-                gone = await find_gone(conn, tenant_id, owners)
-            if gone and await self._spool.erase_owned(tenant_id, gone):
+                gone = await list_erased_ids(conn, tenant_id, owners)
+            if gone and await self._spool.erase_entries_of(tenant_id, gone):
                 owners -= gone
                 logger.info("erased from the spool", extra={"count": len(gone)})
 

@@ -11,7 +11,7 @@ import db
 from agent.durable.journal import NOT_HEARD
 from agent.durable.spool import Entry, Spool
 from agent.room.dispatch import Dispatch
-from db.accounts import list_identities
+from db.accounts import list_identities_by_id
 from db.attendance import was_present
 from db.erasing import ErasedWords, list_erased_words
 from db.event_chain import SessionEvent
@@ -124,7 +124,7 @@ async def load_earlier_turns(
         erased = await list_erased_words(conn, tenant_id, [session_id])
         listeners = await list_listeners(conn, tenant_id, session_id)
         told = {one.to_account_id for one in stored if one.to_account_id}
-        identities = await list_identities(conn, tenant_id, told)
+        identities = await list_identities_by_id(conn, tenant_id, told)
         events = await list_events(conn, tenant_id, session_id)
         segments = _merge_in_spoken_order(waiting, stored, erased)
         cut = [

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 from uuid import UUID
 
-from db.local_erasing import delete_owned, delete_words, list_owners
+from db.local_erasing import delete_entries_of, delete_words, list_session_and_account_ids
 from db.local_queue import LocalQueue, Row, open_queue_file
 
 Kind = Literal["segment", "participant"]
@@ -45,7 +45,7 @@ class Spool(LocalQueue):
 
     async def list_waiting(self, limit: int) -> list[Entry]:
         """The oldest entries that are not drained, in insertion order."""
-        return [_entry_from_row(row) for row in await self.waiting_rows(limit)]
+        return [_entry_from_row(row) for row in await self.list_waiting_rows(limit)]
 
     async def list_waiting_segments(self, session_id: UUID) -> list[Entry]:
         return [
@@ -65,12 +65,12 @@ class Spool(LocalQueue):
             delete_words, self._db, session_id, account_id, until, answered
         )
 
-    async def list_owners(self, after: int) -> tuple[dict[UUID, set[UUID]], int]:
-        return await self._run_in_thread(list_owners, self._db, after)
+    async def list_session_and_account_ids(self, after: int) -> tuple[dict[UUID, set[UUID]], int]:
+        return await self._run_in_thread(list_session_and_account_ids, self._db, after)
 
-    async def erase_owned(self, tenant_id: UUID, owners: Iterable[UUID]) -> bool:
+    async def erase_entries_of(self, tenant_id: UUID, owners: Iterable[UUID]) -> bool:
         """Deletes erased sessions and accounts. Returns False to be called again."""
-        return await self._run_in_thread(delete_owned, self._db, tenant_id, owners)
+        return await self._run_in_thread(delete_entries_of, self._db, tenant_id, owners)
 
 
 def write_probe(path: Path) -> None:

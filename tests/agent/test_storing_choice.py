@@ -21,7 +21,7 @@ from db import Pool, create_pool, tenant_tx
 from db.account_settings import select_settings, update_storing
 from db.accounts import Account
 from db.attendance import upsert_participants
-from db.members import count_unread_choices
+from db.members import count_sessions_with_unread_choice
 from db.rooms import ensure_room_learner
 from db.sessions import insert_session
 from db.stays import ParticipantRow
@@ -67,7 +67,9 @@ class Scene:
 
     async def unread(self, revision: int) -> int:
         async with tenant_tx(self.pool, self.dispatch.tenant_id) as db:
-            return await count_unread_choices(db, self.dispatch.tenant_id, self.amina.id, revision)
+            return await count_sessions_with_unread_choice(
+                db, self.dispatch.tenant_id, self.amina.id, revision
+            )
 
     async def confirmed(self, revision: int) -> None:
         """Returns once the agent has read this choice; it must within 2 s."""

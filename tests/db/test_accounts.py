@@ -10,7 +10,13 @@ from uuid import UUID, uuid4
 import pytest
 
 from db import Connection, Pool, tenant_tx
-from db.account_commands import AccountError, block, give_role, make_admin, unblock
+from db.account_commands import (
+    AccountError,
+    block_person,
+    give_role,
+    make_or_invite_admin,
+    unblock_person,
+)
 from db.accounts import Account, ensure_account, find_account, list_accounts_of
 from db.attendance import list_blocked_present, upsert_participants
 from db.auth_sessions import (
@@ -19,7 +25,7 @@ from db.auth_sessions import (
     ProviderSession,
     delete_auth_session,
     delete_ended_auth_sessions,
-    find_signed_in_account,
+    find_account_and_touch_session,
     insert_auth_session,
 )
 from db.stays import ParticipantRow
@@ -72,7 +78,7 @@ async def test_person_is_found_by_address_id_and_subject(db: Connection, tenant_
 async def test_first_admin_is_invited_and_becomes_admin_at_the_first_sign_in(
     db: Connection, tenant_id: UUID
 ) -> None:
-    await make_admin(db, tenant_id, EMAIL.title())
+    await make_or_invite_admin(db, tenant_id, EMAIL.title())
     (invited,) = await list_accounts_of(db, tenant_id, EMAIL)
     stranger = await sign_in(db, tenant_id, subject="stranger")  # address not verified
     came = await sign_in(db, tenant_id, email=EMAIL, issued_at=NOW)
@@ -85,7 +91,7 @@ async def test_role_given_by_an_operator_stays_until_it_is_taken_back(
     db: Connection, tenant_id: UUID
 ) -> None:
     account = await sign_in(db, tenant_id, "teacher", email=EMAIL, issued_at=NOW)
-    await make_admin(db, tenant_id, EMAIL)
+    await make_or_invite_admin(db, tenant_id, EMAIL)
     assert (await sign_in(db, tenant_id, "teacher", issued_at=at(1))).role == "admin"
     await give_role(db, tenant_id, str(account.id), "learner")
     assert (await sign_in(db, tenant_id, "teacher", issued_at=at(2))).role == "learner"
@@ -102,9 +108,9 @@ async def test_command_that_fits_no_account_or_several_changes_nothing(
         await give_role(db, tenant_id, EMAIL, "admin")
     for who in ("nobody@school.example", str(uuid4())):
         with pytest.raises(AccountError, match="no account"):
-            await block(db, tenant_id, who, NOW)
+            await block_person(db, tenant_id, who, NOW)
     with pytest.raises(AccountError, match="no account"):
-        await make_admin(db, tenant_id, "Nobody")
+        await make_or_invite_admin(db, tenant_id, "Nobody")
     assert {one.role for one in await list_accounts_of(db, tenant_id, EMAIL)} == {"learner"}
 
 
@@ -114,12 +120,12 @@ async def test_blocking_covers_all_accounts_of_a_person_and_ends_their_sessions(
     account = await sign_in(db, tenant_id, email=EMAIL)
     await sign_in(db, tenant_id, subject="second", email=EMAIL)
     await insert_auth_session(db, tenant_id, account.id, KEY, NOW, provider=NOWHERE)
-    await block(db, tenant_id, EMAIL, NOW)
-    assert await find_signed_in_account(db, tenant_id, KEY, NOW) is None
+    await block_person(db, tenant_id, EMAIL, NOW)
+    assert await find_account_and_touch_session(db, tenant_id, KEY, NOW) is None
     assert [one.blocked_at for one in await list_accounts_of(db, tenant_id, EMAIL)] == [NOW, NOW]
     third = await sign_in(db, tenant_id, subject="third", email=EMAIL)
     assert third.blocked_at == NOW  # a new account at the provider does not help
-    await unblock(db, tenant_id, EMAIL)
+    await unblock_person(db, tenant_id, EMAIL)
     assert {one.blocked_at for one in await list_accounts_of(db, tenant_id, EMAIL)} == {None}
 
 
@@ -135,9 +141,9 @@ async def test_blocked_accounts_are_listed_while_they_are_in_a_running_session(
     ]
     await upsert_participants(db, tenant_id, stays)
     for account in (inside, gone):
-        await block(db, tenant_id, str(account.id), at(9))
+        await block_person(db, tenant_id, str(account.id), at(9))
     assert [one.identity for one in await list_blocked_present(db, tenant_id)] == [inside.identity]
-    await unblock(db, tenant_id, str(inside.id))
+    await unblock_person(db, tenant_id, str(inside.id))
     assert await list_blocked_present(db, tenant_id) == []
 
 
@@ -149,11 +155,11 @@ async def test_session_is_found_by_its_key_until_it_is_deleted(
     await insert_auth_session(db, tenant_id, account.id, KEY, NOW, provider=there)
     stored = await db.fetchval("select string_agg(s::text, '') from auth_sessions s")
     assert KEY.hex() not in stored
-    assert await find_signed_in_account(db, tenant_id, KEY, at(1)) == account
-    assert await find_signed_in_account(db, tenant_id, b"other key", at(1)) is None
-    assert await find_signed_in_account(db, uuid4(), KEY, at(1)) is None
+    assert await find_account_and_touch_session(db, tenant_id, KEY, at(1)) == account
+    assert await find_account_and_touch_session(db, tenant_id, b"other key", at(1)) is None
+    assert await find_account_and_touch_session(db, uuid4(), KEY, at(1)) is None
     assert await delete_auth_session(db, tenant_id, KEY) == there
-    assert await find_signed_in_account(db, tenant_id, KEY, at(1)) is None
+    assert await find_account_and_touch_session(db, tenant_id, KEY, at(1)) is None
     assert await delete_auth_session(db, tenant_id, KEY) is None
 
 
@@ -165,9 +171,9 @@ async def test_session_ends_when_idle_and_at_the_end_of_its_life(
     now = NOW
     while now + IDLE - late < NOW + LIFE:
         now += IDLE - late
-        assert await find_signed_in_account(db, tenant_id, KEY, now) == account
-    assert await find_signed_in_account(db, tenant_id, KEY, NOW + LIFE) is None
-    assert await find_signed_in_account(db, tenant_id, KEY, now + IDLE + late) is None
+        assert await find_account_and_touch_session(db, tenant_id, KEY, now) == account
+    assert await find_account_and_touch_session(db, tenant_id, KEY, NOW + LIFE) is None
+    assert await find_account_and_touch_session(db, tenant_id, KEY, now + IDLE + late) is None
 
 
 async def test_ended_sessions_are_deleted(db: Connection, tenant_id: UUID) -> None:

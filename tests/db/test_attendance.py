@@ -9,7 +9,7 @@ from db import Connection
 from db.accounts import Account
 from db.attendance import (
     close_stays_of_ended_sessions,
-    list_durations,
+    list_attendance_durations,
     reconcile_stays,
     upsert_participants,
 )
@@ -75,7 +75,7 @@ async def test_batches_in_any_order_store_the_same_attendance(
 async def test_several_connections_of_a_person_count_once(db: Connection, tenant_id: UUID) -> None:
     session_id, accounts = await begin(db, tenant_id)
     await apply(db, tenant_id, of_accounts(recorded(), accounts))
-    lasted = await list_durations(db, tenant_id, session_id, at(900))
+    lasted = await list_attendance_durations(db, tenant_id, session_id, at(900))
     assert lasted == {
         accounts["l_amina"].id: timedelta(seconds=200 - 2.25 + 1),  # two tabs count once
         accounts["l_badr"].id: timedelta(seconds=300 - 10.5),
@@ -88,10 +88,10 @@ async def test_open_stay_lasts_until_now(db: Connection, tenant_id: UUID) -> Non
     joined = [event for event in recorded() if event.name == JOINED and event.sid == "PA_2"]
     await apply(db, tenant_id, of_accounts(joined, accounts))
     badr = accounts["l_badr"].id
-    assert await list_durations(db, tenant_id, session_id, at(40)) == {
+    assert await list_attendance_durations(db, tenant_id, session_id, at(40)) == {
         badr: timedelta(seconds=29.5)
     }
-    assert await list_durations(db, tenant_id, session_id, at(0)) == {badr: timedelta(0)}
+    assert await list_attendance_durations(db, tenant_id, session_id, at(0)) == {badr: timedelta(0)}
 
 
 async def test_agent_and_media_server_may_report_in_any_order(
@@ -163,7 +163,7 @@ async def test_late_events_do_not_reopen_a_session(db: Connection, tenant_id: UU
     assert (session.status, session.ended_at) == ("completed", at(100))
     joins = [stay for stay in await stored(db, tenant_id) if stay[2] < 100]
     assert ("PA_5", "m_otto", 0.5, 100) in joins
-    lasted = await list_durations(db, tenant_id, session_id, at(900))
+    lasted = await list_attendance_durations(db, tenant_id, session_id, at(900))
     assert lasted[accounts["l_badr"].id] == timedelta(seconds=100 - 10.5)
 
 
@@ -177,7 +177,8 @@ async def test_stay_across_two_sessions_counts_in_both(db: Connection, tenant_id
     await apply(db, tenant_id, of_accounts([left], accounts))
     badr = accounts["l_badr"].id
     lasted = [
-        await list_durations(db, tenant_id, one, at(900)) for one in (session_id, following.id)
+        await list_attendance_durations(db, tenant_id, one, at(900))
+        for one in (session_id, following.id)
     ]
     assert lasted == [{badr: timedelta(seconds=89.5)}, {badr: timedelta(seconds=180)}]
 

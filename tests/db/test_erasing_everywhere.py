@@ -210,8 +210,8 @@ async def erase(planted: Planted, kind: str) -> None:
             )
         inbox = LocalInbox(planted.host.settings.inbox_path)
         watch = ErasureWatch(planted.pool, inbox, planted.host.settings.erasures_path)
-        assert await watch.note_new() == 1
-        assert await watch.note_new() == 0
+        assert await watch.append_new_notes() == 1
+        assert await watch.append_new_notes() == 0
         await inbox.close()
         return
     owner = planted.person.id if kind == "account" else planted.session_id
@@ -275,7 +275,7 @@ async def test_watcher_removes_an_erased_person_from_its_inbox(planted: Planted)
     inbox = LocalInbox(host.settings.inbox_path)
     pool = await create_pool(host.database.dsn("bodh_watch"), max_size=1)
     watch = ErasureWatch(pool, inbox, host.settings.erasures_path)
-    await watch.note_new()
+    await watch.append_new_notes()
     await watch.sweep_inbox()
     await pool.close()
     await inbox.close()

@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from db import Connection, Pool
-from rooms.everyone_present import act_on_everyone
+from rooms.everyone_present import act_on_everyone_present
 
 
 async def test_failure_for_one_person_does_not_stop_the_others(pool: Pool) -> None:
@@ -20,5 +20,5 @@ async def test_failure_for_one_person_does_not_stop_the_others(pool: Pool) -> No
         done.append(person)
 
     with pytest.raises(TimeoutError, match="Amina"):
-        await act_on_everyone(pool, list_people, act)
+        await act_on_everyone_present(pool, list_people, act)
     assert done == ["Bilal", "Chen"]

@@ -131,8 +131,8 @@ async def test_failed_and_deferred_entries_do_not_wait(tmp_path: Path) -> None:
         await inbox.put(MediaEvent(f"EV_{number}", "room_started", NOW))
     first, second, third = await inbox.waiting(10)
     await inbox.mark_failed(first, "ValueError")
-    await inbox.defer([second], 3600.0)
+    await inbox.defer_rows([second], 3600.0)
     assert [webhook.seq for webhook in await inbox.waiting(10)] == [third.seq]
-    await inbox.defer([second], 0.0)
+    await inbox.defer_rows([second], 0.0)
     assert [webhook.seq for webhook in await inbox.waiting(10)] == [second.seq, third.seq]
     await inbox.close()

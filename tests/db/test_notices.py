@@ -53,7 +53,7 @@ class Desk:
     async def turn(self, **later: float) -> list[Notice]:
         """Moves the clock, writes changed alarms and returns all notices."""
         self.clock.now += timedelta(**later)
-        if await self.notices.read_alarms():
+        if await self.notices.refresh_alarms():
             await self.notices.write_notices()
         async with tenant_tx(self.pool, self.tenant_id) as db:
             return await list_notices(db, self.tenant_id, 100)
@@ -192,7 +192,7 @@ def busy_for_a_moment(base: Path) -> Iterator[None]:
 
 async def test_reading_alarms_does_not_block_the_loop(desk: Desk, tmp_path: Path) -> None:
     with busy_for_a_moment(tmp_path / HOME):
-        look = asyncio.create_task(desk.notices.read_alarms())
+        look = asyncio.create_task(desk.notices.refresh_alarms())
         _, waiting = await asyncio.wait([look], timeout=0.2)
     assert waiting == {look}
     assert await look

@@ -8,7 +8,7 @@ from db import Connection, NotFound, Pool, create_pool, tenant_tx
 from db.account_commands import AccountError
 from db.accounts import Account, ensure_account
 from db.course_staff import ensure_staff, list_staff
-from db.course_staff_commands import CourseError, change_staff
+from db.course_staff_commands import CourseError, change_and_print_staff
 from db.deleting import delete_account
 from db.erasures import new_erasure
 from db.roles import sees_learners_of, select_visible_session
@@ -86,11 +86,11 @@ async def test_operator_puts_a_teacher_on_a_course_and_takes_them_off(
     course = await import_folder(db, tenant_id)
     otto = await make_account(db, tenant_id, "Otto", "teacher")
     pia = await make_account(db, tenant_id, "Pia", "teacher")
-    await change_staff(db, tenant_id, course.slug, "Otto", "mentor")
+    await change_and_print_staff(db, tenant_id, course.slug, "Otto", "mentor")
     assert capsys.readouterr().out == f"{course.title}: mentor Otto\n"
     assert await sees_learners_of(db, tenant_id, otto, course.id)
     assert not await sees_learners_of(db, tenant_id, pia, course.id)
-    await change_staff(db, tenant_id, str(course.id), "Otto", None)
+    await change_and_print_staff(db, tenant_id, str(course.id), "Otto", None)
     assert "every teacher of the tenant sees its learners" in capsys.readouterr().out
     assert await sees_learners_of(db, tenant_id, pia, course.id)
 
@@ -101,11 +101,11 @@ async def test_staff_command_refuses_learners_and_unknown_courses(
     course = await import_folder(db, tenant_id)
     await make_account(db, tenant_id, "amina", "learner")
     with pytest.raises(AccountError, match="amina is learner: first run"):
-        await change_staff(db, tenant_id, course.slug, "amina", "teacher")
+        await change_and_print_staff(db, tenant_id, course.slug, "amina", "teacher")
     with pytest.raises(AccountError, match="no account"):
-        await change_staff(db, tenant_id, course.slug, "nobody", "teacher")
+        await change_and_print_staff(db, tenant_id, course.slug, "nobody", "teacher")
     with pytest.raises(CourseError, match="no course physics"):
-        await change_staff(db, tenant_id, "physics", None, None)
+        await change_and_print_staff(db, tenant_id, "physics", None, None)
     assert await list_staff(db, tenant_id, course.id) == []
 
 

@@ -12,7 +12,7 @@ from db.account_commands import (
 )
 from db.consent_texts import consent_texts
 from db.consents import list_consents
-from db.tenant_commands import TenantError, change_tenant
+from db.tenant_commands import TenantError, change_and_print_tenant
 from db.tenants import TenantPolicy, ensure_tenant, select_policy
 from settings import Settings
 from tests.conftest import Database
@@ -29,8 +29,8 @@ def owned(settings: Settings, database: Database) -> Settings:
 async def test_rules_of_a_tenant_change_one_at_a_time(
     owned: Settings, pool: Pool, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await change_tenant(owned, "default", "choice", None)
-    await change_tenant(owned, "default", None, "required")
+    await change_and_print_tenant(owned, "default", "choice", None)
+    await change_and_print_tenant(owned, "default", None, "required")
     async with pool.acquire() as db:
         tenant = await ensure_tenant(db, "default", "Bodh")
     async with tenant_tx(pool, tenant.id) as db:
@@ -41,7 +41,7 @@ async def test_rules_of_a_tenant_change_one_at_a_time(
 
 async def test_unknown_tenant_is_named(owned: Settings) -> None:
     with pytest.raises(TenantError, match="no tenant nowhere"):
-        await change_tenant(owned, "nowhere", None, None)
+        await change_and_print_tenant(owned, "nowhere", None, None)
 
 
 async def test_guardians_consent_is_recorded_and_withdrawn(

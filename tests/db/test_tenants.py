@@ -112,7 +112,7 @@ async def fill(pool: Pool, slug: str) -> Ids:
         )
         job_id = await queue.enqueue_job(db, tenant.id, "prune", {})
         await queue.start_job(db, tenant.id, job_id)
-        await queue.fail_job(db, tenant.id, job_id, 1, error="ValueError")
+        await queue.mark_job_failed(db, tenant.id, job_id, 1, error="ValueError")
         erased = segment(session_id, "e", -5, account)
         await transcripts.insert_segments(db, tenant.id, [erased])
         await erasing.erase_words(db, tenant.id, session_id, account.id, at(-1))
@@ -148,7 +148,7 @@ async def theirs(pool: Pool) -> Ids:
 READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (access_log.list_reads, ("account_id",), {"limit": 5}),
     (accounts.find_account, ("account_id",), {}),
-    (auth_sessions.find_signed_in_account, ("session_key",), {"now": NOW}),
+    (auth_sessions.find_account_and_touch_session, ("session_key",), {"now": NOW}),
     (course_staff.list_staff, ("course_id",), {}),
     (courses.find_lesson, ("lesson_id",), {}),
     (courses.find_module, ("course_id", "module_id"), {}),
@@ -169,15 +169,15 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (sessions.find_session, ("session_id",), {}),
     (events.list_events, ("session_id",), {}),
     (events.find_event_head, ("session_id",), {}),
-    (accounts.list_account_ids, ("identities",), {}),
-    (attendance.list_durations, ("session_id",), {"now": NOW}),
-    (attendance.is_occupied, ("session_id",), {}),
+    (accounts.list_ids_by_identity, ("identities",), {}),
+    (attendance.list_attendance_durations, ("session_id",), {"now": NOW}),
+    (attendance.is_session_occupied, ("session_id",), {}),
     (rooms.list_known_room_names, ("room_names",), {}),
     (transcripts.list_segments, ("session_id",), {}),
     (transcripts.list_heard_segments, ("session_id", "account_id"), {}),
     (heard_transcripts.list_conversations, ("account_id",), {}),
     (heard_transcripts.search_heard_segments, ("account_id",), {"query": "words"}),
-    (members.count_unread_choices, ("account_id",), {"revision": 1}),
+    (members.count_sessions_with_unread_choice, ("account_id",), {"revision": 1}),
     (rooms.list_running_rooms, ("account_id",), {}),
     (consents.list_consents, ("account_id",), {"texts": [CONSENT]}),
     (attendance.list_present_names, ("session_id",), {"except_account_id": uuid4()}),

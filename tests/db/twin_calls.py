@@ -162,7 +162,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
             {"name": "n", "subject": "newer", "email": "badr@school.example"},
         ],
         "auth_sessions.insert_auth_session": [{"key": b"new"}],
-        "auth_sessions.find_signed_in_account": [
+        "auth_sessions.find_account_and_touch_session": [
             {"key": b"template"}, {"key": b"template", "now": at(4000)},
         ],
         "auth_sessions.delete_auth_session": [{"key": b"template"}],
@@ -175,7 +175,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
             {"role": "mentor", "course_id": OTHER_COURSE},
         ],
         "course_staff.may_teach": [{}, {"course_id": OTHER_COURSE}],
-        "course_staff_commands.change_staff": [
+        "course_staff_commands.change_and_print_staff": [
             {"role": "mentor"}, {"role": None}, {"who": "badr@school.example"},
         ],
         "courses.find_course": [{"key": tree.course.slug}, {"key": str(ids.course_id)}],
@@ -185,7 +185,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "deleting.delete_session": [
             {"erasure": erasure_of(ids, session_id=one)} for one in (ids.session_id, OWN_SESSION)
         ],
-        "erasing.erase_noted_words": [
+        "erasing.erase_words_by_erasure": [
             {"erasure": erasure_of(ids, session_id=session_id, account_id=account_id)}
             for session_id, account_id in (
                 (ids.session_id, ids.account_id), (OWN_SESSION, ids.account_id),
@@ -197,7 +197,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "importing.import_course": [{}, {"tree": smaller(tree)}],
         "leases.end_leased_session": [{}, {"epoch": 2}],
         "leases.take_dispatch": [{}, {"epoch": 2}],
-        "members.count_unread_choices": [{}, {"account_id": given["chen_id"]}],
+        "members.count_sessions_with_unread_choice": [{}, {"account_id": given["chen_id"]}],
         "members.list_members": [{}, {"identities": []}],
         "members.find_member": [{}, {"identity": given["foreign_identity"]}],
         "notices.delete_old_notices": [{}, {"now": at(60) + KEPT}],
@@ -216,7 +216,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "rooms.ensure_room": [{}, {"name": given["foreign_name"]}, {"name": "new"}],
         "rooms.find_room": [{}, {"name": given["foreign_name"]}],
         "rooms.update_lesson": [{"lesson_id": lesson.id} for lesson in tree.lessons],
-        "retention.count_due": [{"kind": kind} for kind in KINDS],
+        "retention.count_rows_due": [{"kind": kind} for kind in KINDS],
         "retention.delete_days": [{"kind": "accounts"}],
         "retention.update_days": [{"kind": "accounts"}, {"kind": "sessions"}],
         "sessions.update_room_sid": [{"room_sid": "RM_5"}],

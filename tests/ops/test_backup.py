@@ -22,7 +22,11 @@ from agent.durable.drain import Drainer
 from agent.durable.spool import Entry, Spool
 from db import Pool, create_pool, embedded, tenant_tx
 from db.accounts import find_account
-from db.auth_sessions import ProviderSession, find_signed_in_account, insert_auth_session
+from db.auth_sessions import (
+    ProviderSession,
+    find_account_and_touch_session,
+    insert_auth_session,
+)
 from db.backup import back_up, restore, split_password
 from db.event_chain import find_broken_event
 from db.events import list_events
@@ -126,7 +130,7 @@ async def test_backup_is_restored_after_everything_is_wiped(home: Path) -> None:
         async with tenant_tx(pool, tenant_id) as db:
             assert await find_account(db, tenant_id, amina.id) == amina
             assert (
-                await find_signed_in_account(db, tenant_id, b"key", NOW) is None
+                await find_account_and_touch_session(db, tenant_id, b"key", NOW) is None
             )  # may have ended since
         assert await drain(settings) == 1
         after, _ = await read(pool, tenant_id, session_id)

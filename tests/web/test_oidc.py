@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from db import tenant_tx
-from db.account_commands import block, make_admin
+from db.account_commands import block_person, make_or_invite_admin
 from db.tenants import ensure_tenant
 from harness.oidc import LocalProvider, Visitor, running_provider
 from tests.web.conftest import ORIGIN, School
@@ -180,7 +180,7 @@ async def test_blocked_account_gets_no_session(person: Person) -> None:
     await person.sign_in("amina-1")
     school = person.school
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        await block(db, school.tenant.id, "amina@school.example", school.clock.now)
+        await block_person(db, school.tenant.id, "amina@school.example", school.clock.now)
     assert (await school.client.get("/api/me")).status_code == 401
     assert query_of(await person.sign_in("amina-1"))["trouble"] == "blocked"
     assert (await school.client.get("/api/me")).status_code == 401
@@ -196,7 +196,7 @@ async def test_person_without_a_tenant_gets_no_session_among_several(person: Per
 async def test_invited_admin_is_admin_at_the_first_sign_in(person: Person) -> None:
     school = person.school
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        await make_admin(db, school.tenant.id, "amina@school.example")
+        await make_or_invite_admin(db, school.tenant.id, "amina@school.example")
     await person.sign_in("amina-1")
     assert (await person.me())["role"] == "admin"
 

@@ -10,7 +10,7 @@ import uvicorn
 from playwright.async_api import Browser, Page, Route, expect
 
 from db import tenant_tx
-from db.account_commands import block
+from db.account_commands import block_person
 from harness.oidc import LocalProvider, running_provider
 from harness.stack import free_port
 from tests.web.conftest import School
@@ -110,7 +110,7 @@ async def test_blocked_learner_is_told_and_kept_out(
     await sign_in(page, "amina-1")
     await expect(page.locator(".who .name")).to_have_text("Amina Khan")
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        await block(db, school.tenant.id, "amina@school.example", school.clock.now)
+        await block_person(db, school.tenant.id, "amina@school.example", school.clock.now)
     await page.reload()
     await page.get_by_role("link", name="Sign in with your school account").click()
     await expect(page.get_by_role("alert")).to_have_text(

@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from db import tenant_tx
-from db.account_commands import block, give_role, unblock
+from db.account_commands import block_person, give_role, unblock_person
 from db.roles import ROLE_NAMES
 from db.tenants import ensure_tenant
 from tests.web.conftest import ORIGIN, School
@@ -146,7 +146,7 @@ async def test_older_token_restores_no_role(school: School) -> None:
 async def test_blocked_account_is_refused_by_token_and_by_session(school: School) -> None:
     await school.client.post("/auth/dev-login", json={"name": "Amina"})
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        await block(db, school.tenant.id, "Amina", school.clock.now)
+        await block_person(db, school.tenant.id, "Amina", school.clock.now)
     by_session = await school.client.get("/api/me")
     by_token = await school.client.get("/api/me", headers=school.auth("Amina"))
     again = await school.client.post("/auth/dev-login", json={"name": "Amina"})
@@ -155,7 +155,7 @@ async def test_blocked_account_is_refused_by_token_and_by_session(school: School
     for answer in (by_token, again, room):
         assert (answer.status_code, answer.json()["code"]) == (403, "blocked")
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        await unblock(db, school.tenant.id, "Amina")
+        await unblock_person(db, school.tenant.id, "Amina")
     assert (await school.client.get("/api/me", headers=school.auth("Amina"))).status_code == 200
 
 

@@ -17,7 +17,7 @@ from livekit import api, rtc
 import rooms
 import watch.watcher
 from db import Connection, NotFound, Pool, advisory_lock, create_pool, tenant_tx
-from db.account_commands import block
+from db.account_commands import block_person
 from db.consents import withdraw_consents
 from db.event_kinds import AgentLeft
 from db.events import append_event
@@ -120,7 +120,7 @@ async def test_blocked_learner_is_removed_from_the_room_and_again_after_coming_b
         await rooms.reconcile_attendance(school.lk, watch_pool, school.clock)
         if round_number == 0:
             async with tenant_tx(school.pool, school.tenant.id) as db:
-                await block(db, school.tenant.id, "Amina", school.clock.now)
+                await block_person(db, school.tenant.id, "Amina", school.clock.now)
         await rooms.remove_blocked(school.lk, watch_pool)
         await asyncio.wait_for(gone.wait(), 5)
         school.clock.pass_(seconds=60)

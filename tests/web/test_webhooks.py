@@ -20,7 +20,7 @@ from pydantic import SecretStr
 
 import rooms
 from db import create_pool
-from db.attendance import list_durations
+from db.attendance import list_attendance_durations
 from db.stays import JOINED, LEFT
 from harness.livekit import running_livekit
 from harness.stack import free_port
@@ -382,7 +382,9 @@ async def test_a_join_and_a_departure_arrive_from_a_real_server(lecture: Lecture
     assert [row["left_told"] for row in rows] == [2, 2]
     async with school.pool.acquire() as db, db.transaction():
         await db.execute("select set_config('app.tenant_id', $1, true)", str(school.tenant.id))
-        lasted = await list_durations(db, school.tenant.id, lecture.session_id, datetime.now(UTC))
+        lasted = await list_attendance_durations(
+            db, school.tenant.id, lecture.session_id, datetime.now(UTC)
+        )
     assert timedelta(0) <= lasted[amina.id] < timedelta(seconds=WAIT_S)
 
 

@@ -567,10 +567,10 @@ export interface paths {
         get?: never;
         put?: never;
         /**
-         * Receive
+         * Receive Webhook
          * @description Stores an event that the media server signed with our key. Repeats change nothing.
          */
-        post: operations["receive"];
+        post: operations["receive_webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -4390,7 +4390,7 @@ export interface operations {
             };
         };
     };
-    receive: {
+    receive_webhook: {
         parameters: {
             query?: never;
             header?: never;
