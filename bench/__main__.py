@@ -7,11 +7,11 @@ import secrets
 from bench import first_words, hostile, lesson, page
 from bench.faults.catalogue import CATALOGUE
 from bench.faults.run import run_benchmark as run_faults
-from harness.run import begin_run, keep_temporary_files
+from harness.run import begin_run, use_own_temporary_folder
 
 
 def main() -> None:
-    keep_temporary_files(begin_run())
+    use_own_temporary_folder(begin_run())
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     changes = commands.add_parser(

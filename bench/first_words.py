@@ -38,7 +38,7 @@ async def run_benchmark(runs: int) -> None:
     with running_stack() as stack, running_plain_worker(stack) as plain:
         settings = stack.settings
         account = await Account(stack.url, "Bench").sign_in()
-        course = await account.course()
+        course = await account.get_course()
         ours, theirs = Measured(), Measured()
         lab = _Measurement(stack, settings, account, course["modules"][0]["id"], course["id"])
         await asyncio.sleep(3)
@@ -91,7 +91,7 @@ class _Measurement:
         await self._delete_room(self._room)
         learner = Learner(self._account)
         asked = time.monotonic()
-        ticket = await self._account.token(self._module)
+        ticket = await self._account.request_join_ticket(self._module)
         pids = {
             "server": self._stack.pids("livekit-server"),
             "worker": self._stack.pids("agent start"),

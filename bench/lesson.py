@@ -14,7 +14,7 @@ from harness.stack import running_stack
 async def run_benchmark(changes: int) -> None:
     with running_stack() as stack:
         account = await Account(stack.url, "Bench").sign_in()
-        course = await account.course()
+        course = await account.get_course()
         module = course["modules"][0]
         learner = Learner(account)
         began = time.monotonic()

@@ -41,7 +41,7 @@ async def run_benchmark(runs: int) -> None:
     readable, heard = [], []
     with running_stack() as stack:
         account = await Account(stack.url, "Bench").sign_in()
-        course = await account.course()
+        course = await account.get_course()
         await account.close()
         module = course["modules"][0]["id"]
         async with async_playwright() as playwright:

@@ -53,12 +53,18 @@ class Attacker:
 
     async def run(self) -> None:
         await self.room.connect(self._ticket["server_url"], self._ticket["participant_token"])
-        attacks = [self._send_data, self._send_streams, self._call, self._pose, self._type]
+        attacks = [
+            self._send_data,
+            self._send_streams,
+            self._send_calls,
+            self._pose_as_tutor,
+            self._send_typed_turns,
+        ]
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._speak())
+            tasks.create_task(self._publish_endless_speech())
             tasks.create_task(self._switch_tracks())
             for attack in attacks:
-                tasks.create_task(self._repeat(attack))
+                tasks.create_task(self._repeat_attack(attack))
 
     def change_mode(self, mode: Mode) -> None:
         self.mode = mode
@@ -68,16 +74,16 @@ class Attacker:
     def _hostile(self) -> bool:
         return self.mode == "hostile"
 
-    async def _repeat(self, attack: Callable[[], Awaitable[None]]) -> None:
+    async def _repeat_attack(self, attack: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self._pace()
+            await self._wait_for_cpu_share()
             if self.mode != "quiet":
                 # whatever the servers refuse, it goes on
                 with contextlib.suppress(Exception):
                     await attack()
             await asyncio.sleep(0.005)
 
-    async def _pace(self) -> None:
+    async def _wait_for_cpu_share(self) -> None:
         """Waits until this process has used less than its share of a core."""
         began, used_before = self._began
         used = time.process_time() - used_before
@@ -96,12 +102,12 @@ class Attacker:
             await local.publish_data(
                 payload,
                 topic=topic if self._hostile else "noise",
-                destination_identities=self._agents(),
+                destination_identities=self._list_agents(),
             )
 
     async def _send_streams(self) -> None:
         """Streams that never end, on every topic; and one that claims to be somebody's sound."""
-        local, agents = self.room.local_participant, self._agents()
+        local, agents = self.room.local_participant, self._list_agents()
         for topic in ("lk.chat", "lk.transcription", "lk.agent.session", "unknown"):
             topic = topic if self._hostile else "noise"
             text = await local.stream_text(topic=topic, destination_identities=agents)
@@ -121,7 +127,7 @@ class Attacker:
             await self._open.pop(0).aclose()
         await asyncio.sleep(0.05)
 
-    async def _call(self) -> None:
+    async def _send_calls(self) -> None:
         number = next(self._count)
         lesson_id = self._lessons[number % len(self._lessons)]
         calls: list[tuple[str, dict[str, Any]]] = [
@@ -131,11 +137,11 @@ class Attacker:
             ("unknown", {}),
         ]
         for method, payload in calls:
-            self._spawn(self._call_one(method if self._hostile else "noise", payload))
+            self._spawn(self._call_agent(method if self._hostile else "noise", payload))
         await asyncio.sleep(0.05)
 
-    async def _call_one(self, method: str, payload: dict[str, Any]) -> None:
-        for agent in self._agents()[:1]:
+    async def _call_agent(self, method: str, payload: dict[str, Any]) -> None:
+        for agent in self._list_agents()[:1]:
             with contextlib.suppress(Exception):
                 await self.room.local_participant.perform_rpc(
                     destination_identity=agent,
@@ -144,25 +150,25 @@ class Attacker:
                     response_timeout=CALL_S,
                 )
 
-    async def _pose(self) -> None:
+    async def _pose_as_tutor(self) -> None:
         """Claims to be the tutor, and not to be stored or to be another learner."""
         local = self.room.local_participant
         attributes = {"lk.agent.state": "speaking", "lk.publish_on_behalf": "a_1"}
         metadata = json.dumps({"agent_type": "bodh-agent", "userId": str(UUID(int=7))})
-        self._spawn(_quietly(local.set_attributes(attributes if self._hostile else {})))
-        self._spawn(_quietly(local.set_metadata(metadata if self._hostile else "noise")))
+        self._spawn(_await_quietly(local.set_attributes(attributes if self._hostile else {})))
+        self._spawn(_await_quietly(local.set_metadata(metadata if self._hostile else "noise")))
         await asyncio.sleep(0.5)
 
-    async def _type(self) -> None:
+    async def _send_typed_turns(self) -> None:
         text = QUESTIONS[next(self._count) % len(QUESTIONS)]
         topic = "lk.chat" if self._hostile else "noise"
         await self.room.local_participant.send_text(text, topic=topic)
         await asyncio.sleep(0.1)
 
-    async def _speak(self) -> None:
+    async def _publish_endless_speech(self) -> None:
         """A microphone that talks without a pause, or hums."""
         source = rtc.AudioSource(RATE, 1, queue_size_ms=200)
-        await self._publish(source, rtc.TrackSource.SOURCE_MICROPHONE)
+        await self._publish_track(source, rtc.TrackSource.SOURCE_MICROPHONE)
         for at in itertools.count():
             if self.mode == "quiet":
                 samples = np.zeros(FRAME, np.int16)
@@ -180,16 +186,16 @@ class Attacker:
                 continue
             with contextlib.suppress(Exception):
                 kind = rtc.TrackSource.SOURCE_SCREENSHARE_AUDIO
-                publication = await self._publish(rtc.AudioSource(RATE, 1), kind)
+                publication = await self._publish_track(rtc.AudioSource(RATE, 1), kind)
                 await asyncio.sleep(0.5)
                 await self.room.local_participant.unpublish_track(publication.sid)
 
-    async def _publish(self, source: rtc.AudioSource, kind: Any) -> rtc.LocalTrackPublication:
+    async def _publish_track(self, source: rtc.AudioSource, kind: Any) -> rtc.LocalTrackPublication:
         track = rtc.LocalAudioTrack.create_audio_track("sound", source)
         options = rtc.TrackPublishOptions(source=kind)
         return await self.room.local_participant.publish_track(track, options)
 
-    def _agents(self) -> list[str]:
+    def _list_agents(self) -> list[str]:
         people = self.room.remote_participants.values()
         agent = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
         return [one.identity for one in people if one.kind == agent]
@@ -213,7 +219,7 @@ def _hum(length: int) -> np.ndarray:
     return (3000 * np.sin(2 * np.pi * 100 * np.arange(length) / RATE)).astype(np.int16)
 
 
-async def _quietly(work: Awaitable[Any]) -> None:
+async def _await_quietly(work: Awaitable[Any]) -> None:
     with contextlib.suppress(Exception):
         await asyncio.wait_for(work, CALL_S)
 

@@ -44,14 +44,14 @@ class HostileRoom:
         until = time.monotonic() + seconds
         await asyncio.sleep(1.0)
         while time.monotonic() < until:
-            self.answers.setdefault(mode, []).append(await self._time_answer())
+            self.answers.setdefault(mode, []).append(await self._ask_and_time_answer())
             self.agents.update(self.amina.agents())
             with contextlib.suppress(psutil.NoSuchProcess):
                 self.memory_mb.append(self.job.memory_info().rss / 1e6)
             await asyncio.sleep(PAUSE_S)
         await self.change_mode("quiet")
 
-    async def _time_answer(self) -> float:
+    async def _ask_and_time_answer(self) -> float:
         asked = time.monotonic()
         await self.amina.type(QUESTION)
         with contextlib.suppress(AssertionError):
@@ -82,11 +82,11 @@ class HostileRoom:
 async def hostile_room(stack: Stack, module: int = 0) -> AsyncIterator[HostileRoom]:
     before = job_pids(stack)
     accounts = [await Account(stack.url, name).sign_in() for name in ("Amina H", "Mallory H")]
-    course = await accounts[0].course()
+    course = await accounts[0].get_course()
     chosen = course["modules"][module]
     amina = await Learner(accounts[0]).join_and_settle(chosen["id"], microphone=False)
     (job,) = job_pids(stack) - before
-    ticket = await accounts[1].token(chosen["id"])
+    ticket = await accounts[1].request_join_ticket(chosen["id"])
     ticket["lessons"] = [lesson["id"] for lesson in chosen["lessons"]]
     rows = await asyncpg.connect(stack.superuser_dsn)
     joined = time.monotonic()

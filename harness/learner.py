@@ -48,16 +48,16 @@ class Account:
         answer.raise_for_status()
         self.http.headers["Authorization"] = f"Bearer {answer.json()['token']}"
         self.http.cookies.clear()
-        await self._agree()
+        await self._agree_to_everything()
         return self
 
-    async def _agree(self) -> None:
+    async def _agree_to_everything(self) -> None:
         """Agrees to everything the page asks for, if it asks."""
         asked = (await self.get("/api/me/consents"))["consents"]
         if any(one["isNeeded"] and one["givenAt"] is None for one in asked):
-            await self.consent(*(one["kind"] for one in asked))
+            await self.set_consents(*(one["kind"] for one in asked))
 
-    async def consent(self, *kinds: str) -> None:
+    async def set_consents(self, *kinds: str) -> None:
         asked = (await self.get("/api/me/consents"))["consents"]
         agreed = [
             {"kind": one["kind"], "textHash": one["textHash"]}
@@ -72,11 +72,11 @@ class Account:
         answer.raise_for_status()
         return answer.json()
 
-    async def course(self) -> dict[str, Any]:
+    async def get_course(self) -> dict[str, Any]:
         course: dict[str, Any] = await self.get("/api/courses/ml-intro")
         return course
 
-    async def token(self, module_id: str, lesson_id: str = "") -> dict[str, Any]:
+    async def request_join_ticket(self, module_id: str, lesson_id: str = "") -> dict[str, Any]:
         query = {"courseId": "ml-intro", "moduleId": module_id}
         if lesson_id:
             query["lesson"] = lesson_id
@@ -90,7 +90,7 @@ class Account:
         segments: list[dict[str, Any]] = answer["segments"]
         return segments
 
-    async def kept(self, session_id: str, count: int) -> list[dict[str, Any]]:
+    async def wait_for_kept_segments(self, session_id: str, count: int) -> list[dict[str, Any]]:
         """The learners' segments, once `count` are stored or 10 s have passed."""
         deadline = time.monotonic() + 10
         while True:
@@ -134,7 +134,7 @@ class Learner:
     async def join(
         self, module_id: str, lesson_id: str = "", *, microphone: bool = True
     ) -> "Learner":
-        ticket = await self.account.token(module_id, lesson_id)
+        ticket = await self.account.request_join_ticket(module_id, lesson_id)
         return await self.join_with_ticket(ticket, microphone=microphone)
 
     async def join_with_ticket(
@@ -162,7 +162,7 @@ class Learner:
     ) -> "Learner":
         joined = time.monotonic()
         await self.join(module_id, lesson_id, microphone=microphone)
-        await self.settled(joined)
+        await self.wait_until_settled(joined)
         return self
 
     async def leave(self) -> None:
@@ -262,7 +262,7 @@ class Learner:
         text: str = await self.until(tutor_is_done, timeout_s, "an end of the tutor's speech")
         return text
 
-    async def answered(self, after: float) -> str:
+    async def wait_for_answer(self, after: float) -> str:
         """Waits for an answer that begins after a moment, stops it and returns its start.
 
         The "one moment" filler of a busy machine is not an answer.
@@ -281,7 +281,7 @@ class Learner:
         await self.rpc("speech.stop", {})
         return await self.tutor_done(after, quiet_s=0.6)
 
-    async def settled(self, after: float) -> None:
+    async def wait_until_settled(self, after: float) -> None:
         """Waits for the greeting, stops it, and returns once the room is quiet."""
         await self.until(lambda: self.tutor_captions(after), 25, "a greeting")
         await self.rpc("speech.stop", {})

@@ -13,7 +13,7 @@ import httpx2
 from pydantic import SecretStr
 
 from harness.stack import ROOT, free_port
-from scripts.toolchains import npm_environment
+from scripts.toolchains import ensure_npm_environment
 from settings import Settings
 
 FOLDER = ROOT / "tests" / "oidc"
@@ -25,7 +25,7 @@ STEPS = 12  # redirects and forms of one visit, at most
 
 
 @dataclass(frozen=True)
-class LocalProvider:
+class LocalIdentityProvider:
     issuer: str
     client_id: str = "bodh"
 
@@ -35,9 +35,9 @@ class LocalProvider:
 
 
 @contextlib.contextmanager
-def running_provider(
+def running_identity_provider(
     page: str, people: Mapping[str, Mapping[str, Any]], *, in_id_token: bool = False
-) -> Iterator[LocalProvider]:
+) -> Iterator[LocalIdentityProvider]:
     """Runs the provider for the page at this address. People sign in by name, with any password."""
     port = free_port()
     client = {
@@ -49,7 +49,7 @@ def running_provider(
     chosen = {"port": port, "clients": [client], "people": people, "inIdToken": in_id_token}
     process = subprocess.Popen(
         ["node", str(FOLDER / "provider.mjs")],
-        env={**npm_environment(), "OIDC_TEST_PROVIDER": json.dumps(chosen)},
+        env={**ensure_npm_environment(), "OIDC_TEST_PROVIDER": json.dumps(chosen)},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -57,7 +57,7 @@ def running_provider(
     try:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n", "run set-up: tests/oidc is not installed"
-        yield LocalProvider(f"http://127.0.0.1:{port}")
+        yield LocalIdentityProvider(f"http://127.0.0.1:{port}")
     finally:
         process.kill()
         process.communicate()

@@ -48,7 +48,7 @@ Message = dict[str, Any]
 _call_numbers = itertools.count(1)
 
 
-class Provider:
+class ModelServer:
     """The server; `requests` holds the body of every chat request."""
 
     def __init__(self, url: str) -> None:
@@ -78,7 +78,7 @@ class Provider:
         self.served = dict.fromkeys(self.served, 0)
         self.asked = dict.fromkeys(self.asked, 0)
 
-    def _next_fault(self, kind: str) -> str:
+    def _count_and_take_fault(self, kind: str) -> str:
         self.asked[kind] += 1
         if kind not in self.faults or self.left[kind] <= 0:
             return ""
@@ -93,7 +93,7 @@ class Provider:
         body = await exchange.read_body()
         route = ROUTES.get((scope["method"], scope["path"]))
         if route is None:
-            await exchange.error(404)
+            await exchange.send_error(404)
         else:
             await route(self, exchange, body)
 
@@ -105,7 +105,7 @@ class Provider:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def list_models(self, exchange: "HttpExchange", _: bytes) -> None:
-        await exchange.json({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+        await exchange.send_json({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
 
     async def answer_chat(self, exchange: "HttpExchange", body: bytes) -> None:
         asked = json.loads(body)
@@ -113,13 +113,13 @@ class Provider:
             await self._answer_probe(exchange, asked)
             return
         self.requests.append(asked)
-        fault = self._next_fault("llm")
+        fault = self._count_and_take_fault("llm")
         if await exchange.fail_at_start(fault):
             return
         call, text = choose_reply(asked["messages"])
         call = self.call if fault == "call" else BAD_CALLS.get(fault, call)
         if fault == "hang in a call":
-            await exchange.events([tool_call_chunk("change_lesson", '{"target": ')], end=False)
+            await exchange.send_events([tool_call_chunk("change_lesson", '{"target": ')], end=False)
             await exchange.hang_until_disconnect()
             return
         chunks = (
@@ -128,10 +128,10 @@ class Provider:
             else [*word_chunks(text), ending_chunk()]
         )
         if not asked.get("stream"):
-            await exchange.json(whole_answer(call, text))
+            await exchange.send_json(whole_answer(call, text))
             return
         if not await self._send_broken_stream(exchange, fault, chunks):
-            await exchange.events([*chunks, usage_chunk()])
+            await exchange.send_events([*chunks, usage_chunk()])
             self.served["llm"] += 1
 
     async def _answer_probe(self, exchange: "HttpExchange", asked: Message) -> None:
@@ -141,47 +141,47 @@ class Provider:
         if await exchange.fail_at_start(fault):
             return
         if not await self._send_broken_stream(exchange, fault, chunks):
-            await exchange.events(chunks)
+            await exchange.send_events(chunks)
 
     async def _send_broken_stream(
         self, exchange: "HttpExchange", fault: str, chunks: list[Message]
     ) -> bool:
         match fault:
             case "empty":
-                await exchange.events(
+                await exchange.send_events(
                     [delta_chunk({"role": "assistant"}), ending_chunk(), usage_chunk()]
                 )
             case "refusal":
                 refused = {"role": "assistant", "refusal": "I cannot help with that."}
-                await exchange.events(
+                await exchange.send_events(
                     [delta_chunk(refused), ending_chunk("content_filter"), usage_chunk()]
                 )
             case "hang after a token":
-                await exchange.events(chunks[:1], end=False)
+                await exchange.send_events(chunks[:1], end=False)
                 await exchange.hang_until_disconnect()
             case "hang after a sentence":
-                await exchange.events(
+                await exchange.send_events(
                     [*word_chunks("Here is what I know. And"), delta_chunk({})], end=False
                 )
                 await exchange.hang_until_disconnect()
             case "cut":
-                await exchange.events([*word_chunks("The loss func")], done=False)
+                await exchange.send_events([*word_chunks("The loss func")], done=False)
             case "reset in mid-answer":
-                await exchange.events(chunks[:3], end=False)
-                exchange.reset()
+                await exchange.send_events(chunks[:3], end=False)
+                exchange.reset_connection()
             case "bad bytes":
-                await exchange.start("text/event-stream")
-                await exchange.send(
+                await exchange.start_response("text/event-stream")
+                await exchange.send_body(
                     b'data: {"choices": [{"delta": {"content": "caf\xe9 \xff"}}]}\n\n'
                 )
-                await exchange.end()
+                await exchange.end_response()
             case _:
                 return False
         return True
 
     async def answer_speech(self, exchange: "HttpExchange", body: bytes) -> None:
         asked = json.loads(body)
-        fault = self._next_fault("tts")
+        fault = self._count_and_take_fault("tts")
         self.spoken.append(asked["input"])
         if await exchange.fail_at_start(fault):
             return
@@ -190,20 +190,20 @@ class Provider:
         pieces = [
             sound[at : at + PIECE_SAMPLES].tobytes() for at in range(0, len(sound), PIECE_SAMPLES)
         ]
-        await exchange.start("audio/pcm")
+        await exchange.start_response("audio/pcm")
         for number, piece in enumerate(pieces):
             if fault == f"dies at {number}":
-                exchange.reset()
+                exchange.reset_connection()
                 return
             if fault == f"hangs at {number}":
                 await exchange.hang_until_disconnect()
                 return
-            await exchange.send(piece)
+            await exchange.send_body(piece)
         self.served["tts"] += 1  # before the end, which a test may be waiting for
-        await exchange.end()
+        await exchange.end_response()
 
     async def answer_transcription(self, exchange: "HttpExchange", body: bytes) -> None:
-        if await exchange.fail_at_start(self._next_fault("stt")):
+        if await exchange.fail_at_start(self._count_and_take_fault("stt")):
             return
         head = b"Content-Type: " + exchange.request_header(b"content-type") + b"\r\n\r\n"
         form = email.message_from_bytes(head + body, policy=email.policy.default)
@@ -215,14 +215,14 @@ class Provider:
             self._engine = await asyncio.to_thread(Engine, TEST_MODEL_FOLDER)
         found = await asyncio.to_thread(self._engine.recognise, pcm.tobytes(), DecodeOptions())
         self.served["stt"] += 1
-        await exchange.json({"text": found.text})
+        await exchange.send_json({"text": found.text})
 
 
-ROUTES: dict[tuple[str, str], Callable[[Provider, "HttpExchange", bytes], Awaitable[None]]] = {
-    ("GET", "/v1/models"): Provider.list_models,
-    ("POST", "/v1/chat/completions"): Provider.answer_chat,
-    ("POST", "/v1/audio/speech"): Provider.answer_speech,
-    ("POST", "/v1/audio/transcriptions"): Provider.answer_transcription,
+ROUTES: dict[tuple[str, str], Callable[[ModelServer, "HttpExchange", bytes], Awaitable[None]]] = {
+    ("GET", "/v1/models"): ModelServer.list_models,
+    ("POST", "/v1/chat/completions"): ModelServer.answer_chat,
+    ("POST", "/v1/audio/speech"): ModelServer.answer_speech,
+    ("POST", "/v1/audio/transcriptions"): ModelServer.answer_transcription,
 }
 
 
@@ -243,38 +243,42 @@ class HttpExchange:
             more = message.get("more_body", False)
         return body
 
-    async def start(self, kind: str, status: int = 200, *more: tuple[bytes, bytes]) -> None:
+    async def start_response(
+        self, kind: str, status: int = 200, *more: tuple[bytes, bytes]
+    ) -> None:
         headers = [(b"content-type", kind.encode()), *more]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def send(self, body: bytes) -> None:
+    async def send_body(self, body: bytes) -> None:
         await self._send({"type": "http.response.body", "body": body, "more_body": True})
 
-    async def end(self) -> None:
+    async def end_response(self) -> None:
         await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def json(self, body: Message, status: int = 200, *more: tuple[bytes, bytes]) -> None:
-        await self.start("application/json", status, *more)
-        await self.send(json.dumps(body).encode())
-        await self.end()
+    async def send_json(self, body: Message, status: int = 200, *more: tuple[bytes, bytes]) -> None:
+        await self.start_response("application/json", status, *more)
+        await self.send_body(json.dumps(body).encode())
+        await self.end_response()
 
-    async def events(self, chunks: list[Message], *, end: bool = True, done: bool = True) -> None:
-        await self.start("text/event-stream")
+    async def send_events(
+        self, chunks: list[Message], *, end: bool = True, done: bool = True
+    ) -> None:
+        await self.start_response("text/event-stream")
         for chunk in chunks:
-            await self.send(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+            await self.send_body(b"data: " + json.dumps(chunk).encode() + b"\n\n")
         if end and done:
-            await self.send(b"data: [DONE]\n\n")
+            await self.send_body(b"data: [DONE]\n\n")
         if end:
-            await self.end()
+            await self.end_response()
 
-    async def error(self, status: int, *more: tuple[bytes, bytes]) -> None:
-        await self.json({"error": {"message": "no", "type": "server_error"}}, status, *more)
+    async def send_error(self, status: int, *more: tuple[bytes, bytes]) -> None:
+        await self.send_json({"error": {"message": "no", "type": "server_error"}}, status, *more)
 
     async def hang_until_disconnect(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
 
-    def reset(self) -> None:
+    def reset_connection(self) -> None:
         self._receive.__self__.transport.abort()
 
     async def fail_at_start(self, fault: str) -> bool:
@@ -282,13 +286,13 @@ class HttpExchange:
             case "hang":
                 await self.hang_until_disconnect()
             case "reset":
-                self.reset()
+                self.reset_connection()
             case "500":
-                await self.error(500)
+                await self.send_error(500)
             case "429 for long":
-                await self.error(429, (b"retry-after", b"60"))
+                await self.send_error(429, (b"retry-after", b"60"))
             case "429 for short":
-                await self.error(429, (b"retry-after", b"0.2"))
+                await self.send_error(429, (b"retry-after", b"0.2"))
             case _:
                 return False
         return True
@@ -377,11 +381,11 @@ def whole_answer(call: tuple[str, str] | None, text: str) -> Message:
 
 
 @contextlib.contextmanager
-def running_provider() -> Iterator[Provider]:
+def running_model_provider() -> Iterator[ModelServer]:
     """Serves from its own thread, so that a busy test does not slow it down."""
     config = uvicorn.Config("", port=0, log_level="warning", http="httptools", ws="none")
     sock = config.bind_socket()
-    provider = Provider(f"http://127.0.0.1:{sock.getsockname()[1]}/v1")
+    provider = ModelServer(f"http://127.0.0.1:{sock.getsockname()[1]}/v1")
     config.app = provider
     config.timeout_graceful_shutdown = 1
     server = uvicorn.Server(config)

@@ -53,7 +53,7 @@ def begin_run() -> Path:
     return folder
 
 
-def keep_temporary_files(folder: Path) -> Path:
+def use_own_temporary_folder(folder: Path) -> Path:
     """Creates a folder of this process in the run's, for all its temporary files from now on.
 
     Its path is short, because socket paths are limited to 108 bytes.

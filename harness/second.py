@@ -12,7 +12,7 @@ from pathlib import Path
 
 from harness.processes import alive
 from harness.stack import ROOT, Stack, free_port
-from scripts.processes import supervisor_environment
+from scripts.processes import build_supervisor_environment
 from scripts.up import http_answers, worker_registered
 
 # whether the shared Bodh has two workers and two token servers (docs/reliability.md)
@@ -53,7 +53,7 @@ def _running_process(
             [sys.executable, *arguments],
             cwd=ROOT,
             env={
-                **supervisor_environment(stack.settings),
+                **build_supervisor_environment(stack.settings),
                 **stack.environment,
                 "DRAIN_TIMEOUT": "3",
                 **changes,

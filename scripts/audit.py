@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.steps import ROOT, TOOLS, SetupError, run_logged
-from scripts.toolchains import npm_environment, pip_install
+from scripts.toolchains import ensure_npm_environment, pip_install
 
 LOCKS = (
     "requirements.lock",
@@ -33,31 +33,31 @@ class Report:
 def main() -> int:
     """Returns 0 without advisories, 1 with some, 2 if a source did not answer about a package."""
     try:
-        install_tool()
-        reports = dict(audit_all())
+        install_pip_audit()
+        reports = dict(audit_all_locks())
     except SetupError as error:
         print(error)
         return NOT_AUDITED
     for name, report in reports.items():
-        print(f"{name}: {describe(report)}")
+        print(f"{name}: {describe_report(report)}")
     if any(report.advisories for report in reports.values()):
         return ADVISED
     return NOT_AUDITED if any(report.not_audited for report in reports.values()) else 0
 
 
-def describe(report: Report) -> str:
+def describe_report(report: Report) -> str:
     if report.not_audited and not report.advisories:
         return "not audited: the advisory source is unavailable here"
     return "\n  ".join(report.advisories) or "no advisories"
 
 
-def install_tool() -> None:
+def install_pip_audit() -> None:
     if not TOOL.exists():
         run_logged("audit-venv", [sys.executable, "-m", "venv", TOOL.parents[1]])
         pip_install(TOOL.parents[1], "requirements-audit.lock")
 
 
-def audit_all() -> Iterator[tuple[str, Report]]:
+def audit_all_locks() -> Iterator[tuple[str, Report]]:
     for lock in LOCKS:
         command = [str(TOOL), "-r", lock, "--no-deps", "--disable-pip", "--progress-spinner=off"]
         yield lock, read_pip_audit(run_for_output([*command, "-f", "json"], ROOT))
@@ -69,7 +69,12 @@ def audit_all() -> Iterator[tuple[str, Report]]:
 def run_for_output(command: list[str], folder: Path) -> str:
     """stdout; both programs exit with an error where there are advisories."""
     done = subprocess.run(
-        command, cwd=folder, env=npm_environment(), capture_output=True, text=True, check=False
+        command,
+        cwd=folder,
+        env=ensure_npm_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     return done.stdout
 

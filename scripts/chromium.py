@@ -22,7 +22,7 @@ def chromium_step(python: Path) -> Step:
         product=LINK,
         inputs="1",
         disk_mb=10 if find_on_path() else 900,
-        run=lambda: install_chromium(python),
+        run=lambda: link_or_install_chromium(python),
     )
 
 
@@ -30,7 +30,7 @@ def find_on_path() -> str | None:
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
-def install_chromium(python: Path) -> None:
+def link_or_install_chromium(python: Path) -> None:
     """Links a browser at `.tools/bin/chromium`. Raises SetupError."""
     found = find_on_path() or install_debian_package() or install_playwright_browser(python)
     LINK.parent.mkdir(parents=True, exist_ok=True)

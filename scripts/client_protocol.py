@@ -24,7 +24,7 @@ SCALARS = {
 }
 
 
-def protocol_types() -> str:
+def generate_protocol_types() -> str:
     public = {name: getattr(protocol, name) for name in protocol.__all__}
     constants = [
         f"export const {name} = {_typescript_literal(value)};\n"

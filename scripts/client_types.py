@@ -8,16 +8,16 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from scripts.client_protocol import protocol_types
+from scripts.client_protocol import generate_protocol_types
 from scripts.steps import ROOT
-from scripts.toolchains import npm_environment
+from scripts.toolchains import ensure_npm_environment
 from settings import Settings
 from web.app import create_app
 
 CLIENT = ROOT / "web" / "client"
 
 
-def api_types() -> str:
+def generate_api_types() -> str:
     """The text of the page's openapi.ts. Needs the page's npm packages (`make check`)."""
     document = create_app(Settings(_env_file=None)).openapi()
     with tempfile.TemporaryDirectory() as folder:
@@ -26,7 +26,7 @@ def api_types() -> str:
         subprocess.run(
             ["npx", "--no-install", "openapi-typescript", str(source), "--output", str(target)],
             cwd=CLIENT,
-            env=npm_environment(),
+            env=ensure_npm_environment(),
             check=True,
             capture_output=True,
         )
@@ -34,8 +34,8 @@ def api_types() -> str:
 
 
 GENERATED = {
-    CLIENT / "src" / "openapi.ts": api_types,
-    CLIENT / "src" / "protocol.ts": protocol_types,
+    CLIENT / "src" / "openapi.ts": generate_api_types,
+    CLIENT / "src" / "protocol.ts": generate_protocol_types,
 }
 
 if __name__ == "__main__":

@@ -11,12 +11,12 @@ from settings import Settings, SettingsError
 MEDIA_OFFSET = 2  # UDP port of the media: LIVEKIT_PORT + 2
 
 
-def livekit_config(settings: Settings) -> dict[str, Any]:
+def build_livekit_config(settings: Settings) -> dict[str, Any]:
     """livekit-server's YAML. Listens on loopback only, unless ALLOW_PUBLIC_BIND is set."""
     rtc: dict[str, Any] = {
         "udp_port": settings.livekit_port + MEDIA_OFFSET,
         "tcp_port": 0,  # off: it would listen on every interface
-        "node_ip": media_address(settings.livekit_media_host),
+        "node_ip": resolve_media_address(settings.livekit_media_host),
         "use_external_ip": False,
     }
     bind = ["0.0.0.0"]  # noqa: S104 ALLOW_PUBLIC_BIND is set
@@ -44,7 +44,7 @@ def livekit_config(settings: Settings) -> dict[str, Any]:
     }
 
 
-def media_address(host: str) -> str:
+def resolve_media_address(host: str) -> str:
     """The IP address of the host, as the server requires. Raises SettingsError."""
     try:
         return str(ipaddress.ip_address(host))
@@ -66,4 +66,4 @@ def write_livekit_config(settings: Settings, path: Path) -> None:
     """Readable only by its owner, because it contains the API secret."""
     path.touch(mode=0o600)
     path.chmod(0o600)
-    path.write_text(json.dumps(livekit_config(settings), indent=1))
+    path.write_text(json.dumps(build_livekit_config(settings), indent=1))

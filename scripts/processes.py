@@ -46,7 +46,7 @@ class Processes:
         supervisor = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=supervisor_environment(self._settings),
+            env=build_supervisor_environment(self._settings),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -69,9 +69,9 @@ class Processes:
     def start_process(self, name: str) -> None:
         self._supervisor_rpc.startProcess(name, False)
 
-    def check_process(self, name: str, *, since_s: float) -> None:
+    def raise_if_failing(self, name: str, *, since_s: float) -> None:
         """Raises ProcessError if a process keeps failing. `since_s`: seconds since its start."""
-        state = self._process_state(name)
+        state = self._ask_process_state(name)
         if state == ProcessStates.FATAL or (state == ProcessStates.BACKOFF and since_s > 5):
             log = self._settings.bodh_home / "log" / f"{name}.log"
             raise ProcessError(f"{name} does not start. See the end of {log}.")
@@ -101,17 +101,17 @@ class Processes:
     def _stop_processes(self, names: Iterable[str], late: Callable[[], bool]) -> None:
         """Stops processes and waits for them. Supervisor kills those that do not stop."""
         for name in names:
-            if self._process_state(name) in ENDED:
+            if self._ask_process_state(name) in ENDED:
                 continue
             self._supervisor_rpc.stopProcess(name, False)
             if name == "livekit":  # at the first signal, it keeps serving rooms with people in them
                 with contextlib.suppress(Fault):  # may have ended already
                     self._supervisor_rpc.signalProcess(name, "TERM")
         wait_until(
-            lambda: late() or all(self._process_state(name) in ENDED for name in names), STOP_S
+            lambda: late() or all(self._ask_process_state(name) in ENDED for name in names), STOP_S
         )
 
-    def _process_state(self, name: str) -> int:
+    def _ask_process_state(self, name: str) -> int:
         state: int = self._supervisor_rpc.getProcessInfo(name)["state"]
         return state
 
@@ -121,7 +121,7 @@ class Processes:
         return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
 
-def supervisor_environment(settings: Settings) -> dict[str, str]:
+def build_supervisor_environment(settings: Settings) -> dict[str, str]:
     """What `processes.conf` refers to, and what the processes inherit.
 
     `.env` is read here: a process that read it would see the secrets of the others.
@@ -181,7 +181,7 @@ def kill_marked_processes(settings: Settings) -> int:
     return len(found)
 
 
-def find_running_up(settings: Settings) -> int | None:
+def find_pid_of_running_up(settings: Settings) -> int | None:
     try:
         pid = int(up_pid_file(settings).read_text())
         alive = psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
@@ -204,10 +204,10 @@ def stop_leftovers(settings: Settings) -> int:
 
 def stop_all(settings: Settings) -> int:
     count = len(list_marked_processes(settings))
-    pid = find_running_up(settings)
+    pid = find_pid_of_running_up(settings)
     if pid is not None:
         os.kill(pid, signal.SIGTERM)
-        wait_until(lambda: find_running_up(settings) is None, STOP_S + 3)
+        wait_until(lambda: find_pid_of_running_up(settings) is None, STOP_S + 3)
         count += 1
     stop_leftovers(settings)
     return count

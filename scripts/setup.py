@@ -17,16 +17,16 @@ from scripts.steps import (
     TOOLS,
     SetupError,
     Step,
-    fingerprint,
+    fingerprint_files,
     print_progress,
     run_logged,
     run_steps,
 )
 from scripts.toolchains import (
+    ensure_npm_environment,
     find_installed_go,
     find_installed_node,
     find_or_install_go,
-    npm_environment,
     pip_install,
 )
 from scripts.toolchains import version_of as tool_version
@@ -70,7 +70,7 @@ def packages_step() -> Step:
         name="packages",
         what=f"Python packages for Python {python} in .venv (800 MB, 1 to 3 minutes)",
         product=PYTHON,
-        inputs=fingerprint([ROOT / "requirements.lock"], python),
+        inputs=fingerprint_files([ROOT / "requirements.lock"], python),
         disk_mb=1200,
         run=install_packages,
     )
@@ -89,7 +89,7 @@ def test_packages_step() -> Step:
         name="test-packages",
         what="Python packages for the tests in .venv (300 MB)",
         product=VENV / "bin" / "pytest",
-        inputs=fingerprint([ROOT / "requirements.lock", ROOT / "requirements-test.lock"]),
+        inputs=fingerprint_files([ROOT / "requirements.lock", ROOT / "requirements-test.lock"]),
         disk_mb=500,
         run=lambda: pip_install(VENV, "requirements-test.lock"),
     )
@@ -104,15 +104,15 @@ def oidc_step() -> Step:
         name="oidc",
         what="an identity provider for the tests, installed with npm (4 MB)",
         product=OIDC / "node_modules" / "oidc-provider",
-        inputs=fingerprint([OIDC / "package.json", OIDC / "package-lock.json"]),
+        inputs=fingerprint_files([OIDC / "package.json", OIDC / "package-lock.json"]),
         disk_mb=20,
-        run=install_oidc,
+        run=install_test_oidc_provider,
     )
 
 
-def install_oidc() -> None:
+def install_test_oidc_provider() -> None:
     command = ["npm", "ci", "--no-audit", "--no-fund"]
-    run_logged("npm-ci-oidc", command, env=npm_environment(), cwd=OIDC)
+    run_logged("npm-ci-oidc", command, env=ensure_npm_environment(), cwd=OIDC)
 
 
 def livekit_step() -> Step:
@@ -160,7 +160,7 @@ def build_livekit() -> None:
     shutil.rmtree(work)
 
 
-def client_files(*without: str) -> list[Path]:
+def list_client_files(*without: str) -> list[Path]:
     parts = [part for part in CLIENT.iterdir() if part.name not in ("node_modules", *without)]
     return [path for part in parts for path in (part, *part.rglob("*")) if path.is_file()]
 
@@ -170,14 +170,14 @@ def client_step() -> Step:
         name="client",
         what="the page, built with npm (100 MB, half a minute)",
         product=CLIENT / "dist" / "index.html",
-        inputs=fingerprint(client_files("dist", "states")),
+        inputs=fingerprint_files(list_client_files("dist", "states")),
         disk_mb=200 if find_installed_node() else 600,
         run=build_client,
     )
 
 
 def build_client() -> None:
-    env = npm_environment()
+    env = ensure_npm_environment()
     run_logged("npm-ci", ["npm", "ci", "--no-audit", "--no-fund"], env=env, cwd=CLIENT)
     run_logged("npm-build", ["npm", "run", "build"], env=env, cwd=CLIENT)
 
@@ -187,14 +187,14 @@ def states_step() -> Step:
         name="states",
         what="every state of the page, for the tests",
         product=ROOT / "build" / "states" / "index.html",
-        inputs=fingerprint(client_files("dist")),
+        inputs=fingerprint_files(list_client_files("dist")),
         disk_mb=20,
         run=build_states,
     )
 
 
 def build_states() -> None:
-    run_logged("npm-states", ["npm", "run", "states"], env=npm_environment(), cwd=CLIENT)
+    run_logged("npm-states", ["npm", "run", "states"], env=ensure_npm_environment(), cwd=CLIENT)
 
 
 def model_step() -> Step:
@@ -205,11 +205,11 @@ def model_step() -> Step:
         product=home / "models" / "choice.json",
         inputs=read_setting("WHISPER_MODEL", ""),
         disk_mb=400,
-        run=choose_whisper_model,
+        run=run_speech_choose,
     )
 
 
-def choose_whisper_model() -> None:
+def run_speech_choose() -> None:
     if subprocess.run([PYTHON, "-m", "speech", "choose"], cwd=ROOT, check=False).returncode:
         raise SetupError("No speech model could be installed. See the lines above.")
 

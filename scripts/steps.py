@@ -130,7 +130,7 @@ def explain_failure(name: str, log: Path) -> str:
     return f"{name} failed: {errors[0] if errors else last_log_line(log)}. {where}"
 
 
-def fingerprint(paths: Iterable[Path], *extra: str) -> str:
+def fingerprint_files(paths: Iterable[Path], *extra: str) -> str:
     digest = hashlib.sha256("\0".join(extra).encode())
     for path in sorted(paths):
         digest.update(f"\0{path}\0".encode())

@@ -46,7 +46,7 @@ def find_or_install_go() -> str:
     return find_installed_go() or str(_install_toolchain("go"))
 
 
-def npm_environment() -> dict[str, str]:
+def ensure_npm_environment() -> dict[str, str]:
     """An environment whose PATH has `npm` and `node`. Raises SetupError."""
     env = dict(os.environ)
     if find_installed_node() is None:

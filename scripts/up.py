@@ -26,10 +26,10 @@ from scripts.processes import (
     ROOT,
     ProcessError,
     Processes,
-    find_running_up,
+    build_supervisor_environment,
+    find_pid_of_running_up,
     is_port_taken,
     stop_leftovers,
-    supervisor_environment,
     up_pid_file,
     wait_until,
 )
@@ -66,7 +66,7 @@ def main() -> int:
     stop = StopSignals()
     try:
         settings = prepare_settings()
-        check_can_run(settings)
+        claim_home_and_stop_leftovers(settings)
     except (SettingsError, ProcessError) as error:
         echo(str(error))
         return 1
@@ -92,12 +92,12 @@ def main() -> int:
     return status
 
 
-def check_can_run(settings: Settings) -> None:
+def claim_home_and_stop_leftovers(settings: Settings) -> None:
     """Claims the BODH_HOME and stops leftovers of a killed run. Raises ProcessError."""
     settings.run_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
     if settings.run_dir.stat().st_uid != os.getuid():
         raise ProcessError(f"{settings.run_dir} belongs to another user. Set another BODH_HOME.")
-    pid = find_running_up(settings)
+    pid = find_pid_of_running_up(settings)
     if pid is not None:
         raise ProcessError(f"Bodh is already running (process {pid}). `make down` stops it.")
     left = stop_leftovers(settings)
@@ -146,7 +146,7 @@ def start_processes(settings: Settings, processes: Processes, stop: StopSignals)
         wait_for_process("postgres", lambda: asyncio.run(server_answers(cluster)), processes, stop)
     elif not database_answers(settings):
         raise ProcessError("No database responds at DATABASE_URL. Start it or correct the URL.")
-    prepare_database(settings, stop)
+    migrate_and_seed_database(settings, stop)
     for name in ("web", "drain", "watch", "jobs"):
         processes.start_process(name)
     if settings.embedded_livekit:
@@ -165,7 +165,7 @@ def wait_for_process(
     while not answers():
         stop.raise_if_stopped()
         now = time.monotonic()
-        processes.check_process(name, since_s=now - began)
+        processes.raise_if_failing(name, since_s=now - began)
         if now - began > PATIENCE_S:
             raise ProcessError(
                 f"{name} did not respond within {PATIENCE_S:.0f} s. See its log lines above."
@@ -177,14 +177,15 @@ def wait_for_process(
     stop.raise_if_stopped()
 
 
-def prepare_database(settings: Settings, stop: StopSignals) -> None:
+def migrate_and_seed_database(settings: Settings, stop: StopSignals) -> None:
     log = settings.bodh_home / "log" / "database.log"
     for command in ("migrate", "seed"):
         stop.raise_if_stopped()
         with log.open("ab") as sink:
             done = subprocess.run(
                 [sys.executable, "-m", "db", command],
-                cwd=ROOT, env=supervisor_environment(settings), start_new_session=True, check=False,
+                cwd=ROOT, env=build_supervisor_environment(settings), start_new_session=True,
+                check=False,
                 stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT,
             )  # fmt: skip
         if done.returncode:

@@ -44,7 +44,7 @@ SHORT = ("db", "unit", "web")  # folders of short files, which fill the end of a
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Puts all temporary files into this run's folder, which its guard removes."""
-    config.option.basetemp = run.keep_temporary_files(run.begin_run()) / "t"
+    config.option.basetemp = run.use_own_temporary_folder(run.begin_run()) / "t"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

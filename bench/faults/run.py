@@ -56,7 +56,7 @@ async def run_benchmark(kills: int, minutes: float, seed: int, kinds: list[str])
 
 async def new_talker(url: str, number: int) -> Talker:
     account = await Account(url, f"Talker {number}").sign_in()
-    course = await account.course()
+    course = await account.get_course()
     return Talker(account, course["modules"][0], read_questions(PHRASES))
 
 

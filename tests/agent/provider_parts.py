@@ -11,7 +11,7 @@ from agent.models.choice import build_llm
 from agent.models.fallback_llm import FallbackLLM
 from agent.talk.tutor import Tutor
 from agent.text.lines import SPEECH, Line, Speech
-from harness.provider import MODEL, Provider
+from harness.provider import MODEL, ModelServer
 from settings import Settings
 from tests.agent.desk_parts import ask, open_desk
 from tools.desk import Desk
@@ -55,7 +55,7 @@ class Lesson:
 
 
 @asynccontextmanager
-async def lesson_by(provider: Provider, settings: Settings) -> AsyncIterator[Lesson]:
+async def lesson_by(provider: ModelServer, settings: Settings) -> AsyncIterator[Lesson]:
     """Lesson 2 of the sample course, taught by the provider's model."""
     desk = await open_desk(lesson_number=2)
     by_provider = settings.model_copy(update={"llm_base_url": provider.url, "llm_model": MODEL})

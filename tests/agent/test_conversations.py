@@ -17,7 +17,7 @@ from agent.offline.tutor import OfflineTutor
 from agent.talk.classroom import Classroom
 from agent.text.lines import Speech
 from db import Pool
-from harness.provider import MODEL, Provider, running_provider
+from harness.provider import MODEL, ModelServer, running_model_provider
 from settings import Settings
 from tests.agent.room_parts import School, open_school, prompt_of
 
@@ -26,13 +26,13 @@ NOTHING = "I have not said anything yet."
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Provider]:
-    with running_provider() as provider:
+def server() -> Iterator[ModelServer]:
+    with running_model_provider() as provider:
         yield provider
 
 
 @pytest.fixture
-def provider(server: Provider) -> Provider:
+def provider(server: ModelServer) -> ModelServer:
     server.reset()
     return server
 
@@ -53,7 +53,7 @@ def offline(classroom: Classroom) -> llm.LLM[object]:
 class Remote:
     """Builds a language model that asks the provider."""
 
-    def __init__(self, provider: Provider, settings: Settings) -> None:
+    def __init__(self, provider: ModelServer, settings: Settings) -> None:
         changes = {"llm_base_url": provider.url, "llm_model": MODEL}
         self.settings = settings.model_copy(update=changes)
 
@@ -61,7 +61,7 @@ class Remote:
         return build_llm(self.settings, classroom.desk)[0]
 
 
-def sent(provider: Provider) -> str:
+def sent(provider: ModelServer) -> str:
     """Everything that the provider was asked since the last reset."""
     return json.dumps([*provider.requests, *provider.probes], ensure_ascii=False)
 
@@ -82,7 +82,7 @@ async def test_each_learner_is_asked_about_their_own_words_and_answers(school: S
 
 
 async def test_own_talk_is_history_and_that_of_classmates_is_data(
-    school: School, provider: Provider
+    school: School, provider: ModelServer
 ) -> None:
     async with school.agent(Remote(provider, school.settings)):
         amina, tomas = await school.arrives("Amina"), await school.arrives("Tomas")
@@ -116,7 +116,7 @@ async def test_items_of_other_speeches_are_left_out_of_a_context(school: School)
 
 
 async def test_words_that_are_not_stored_never_reach_a_classmate(
-    school: School, provider: Provider
+    school: School, provider: ModelServer
 ) -> None:
     async with school.agent(Remote(provider, school.settings)):
         silent = await school.arrives("Silent", stores=False)
@@ -134,7 +134,7 @@ async def test_words_that_are_not_stored_never_reach_a_classmate(
 
 
 async def test_words_of_somebody_who_is_no_learner_of_the_room_never_reach_a_classmate(
-    school: School, provider: Provider
+    school: School, provider: ModelServer
 ) -> None:
     async with school.agent(Remote(provider, school.settings)) as classroom:
         stranger, tomas = await school.arrives("Stranger"), await school.arrives("Tomas")
@@ -146,7 +146,7 @@ async def test_words_of_somebody_who_is_no_learner_of_the_room_never_reach_a_cla
 
 
 async def test_latecomer_knows_nothing_that_was_said_before(
-    school: School, provider: Provider
+    school: School, provider: ModelServer
 ) -> None:
     async with school.agent(Remote(provider, school.settings)):
         amina = await school.arrives("Amina")
@@ -175,7 +175,7 @@ async def test_caption_of_an_utterance_is_shown_to_those_who_heard_it(school: Sc
 
 
 async def test_erased_words_leave_every_context_and_reach_no_provider(
-    school: School, provider: Provider
+    school: School, provider: ModelServer
 ) -> None:
     async with school.agent(Remote(provider, school.settings)) as classroom:
         amina, tomas = await school.arrives("Amina"), await school.arrives("Tomas")
@@ -199,7 +199,7 @@ async def test_erased_words_leave_every_context_and_reach_no_provider(
 
 
 async def test_reply_to_erased_words_is_stopped_and_words_that_arrive_late_are_not_answered(
-    school: School, provider: Provider
+    school: School, provider: ModelServer
 ) -> None:
     provider.break_("llm", "hang")
     async with school.agent(Remote(provider, school.settings)) as classroom:
@@ -221,7 +221,7 @@ async def test_reply_to_erased_words_is_stopped_and_words_that_arrive_late_are_n
 
 
 async def test_successor_knows_each_conversation_and_who_heard_it(
-    school: School, provider: Provider
+    school: School, provider: ModelServer
 ) -> None:
     async with school.agent(offline):
         amina, tomas = await school.arrives("Amina"), await school.arrives("Tomas")

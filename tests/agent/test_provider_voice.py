@@ -12,7 +12,7 @@ from agent.models.choice import Models, build_models
 from agent.models.fallback_recogniser import FallbackRecogniser
 from agent.models.fallback_tts import FallbackTTS, unspoken_rest
 from agent.talk.room_tutor import speak_sentences
-from harness.provider import MODEL, Provider, running_provider
+from harness.provider import MODEL, ModelServer, running_model_provider
 from harness.voices import spoken
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
@@ -26,13 +26,13 @@ PHRASE = "what-is-gradient-descent"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Provider]:
-    with running_provider() as provider:
+def server() -> Iterator[ModelServer]:
+    with running_model_provider() as provider:
         yield provider
 
 
 @pytest.fixture
-def provider(server: Provider) -> Provider:
+def provider(server: ModelServer) -> ModelServer:
     server.reset()
     return server
 
@@ -52,7 +52,7 @@ async def client(engine: EngineProcess) -> AsyncIterator[SpeechClient]:
         await client.aclose()
 
 
-def models_by(provider: Provider, settings: Settings, client: SpeechClient) -> Models:
+def models_by(provider: ModelServer, settings: Settings, client: SpeechClient) -> Models:
     by_provider = settings.model_copy(
         update={
             "tts_base_url": provider.url,
@@ -67,7 +67,7 @@ def models_by(provider: Provider, settings: Settings, client: SpeechClient) -> M
 
 @pytest.fixture
 async def voice(
-    provider: Provider, settings: Settings, client: SpeechClient
+    provider: ModelServer, settings: Settings, client: SpeechClient
 ) -> AsyncIterator[FallbackTTS]:
     voice = models_by(provider, settings, client).tts
     assert isinstance(voice, FallbackTTS)
@@ -79,7 +79,7 @@ async def voice(
 
 @pytest.fixture
 async def recogniser(
-    provider: Provider, settings: Settings, client: SpeechClient
+    provider: ModelServer, settings: Settings, client: SpeechClient
 ) -> AsyncIterator[FallbackRecogniser]:
     recogniser = models_by(provider, settings, client).recogniser
     assert isinstance(recogniser, FallbackRecogniser)
@@ -104,7 +104,7 @@ async def whole_s() -> float:
     return len(await spoken(SENTENCE, rate_wpm=240)) / 22_050
 
 
-async def test_provider_speaks(voice: FallbackTTS, provider: Provider) -> None:
+async def test_provider_speaks(voice: FallbackTTS, provider: ModelServer) -> None:
     heard_s, _ = await say(voice)
     assert 0.9 < heard_s / await whole_s() < 1.15
     assert provider.spoken == [SENTENCE]
@@ -115,7 +115,7 @@ async def test_provider_speaks(voice: FallbackTTS, provider: Provider) -> None:
     "fault", ["hang", "500", "reset", "429 for long", "dies at 0", "dies at 5", "hangs at 5"]
 )
 async def test_local_voice_takes_over_without_a_gap_or_a_repetition(
-    voice: FallbackTTS, provider: Provider, fault: str
+    voice: FallbackTTS, provider: ModelServer, fault: str
 ) -> None:
     await say(voice)  # measures the pace of the provider's voice
     provider.break_("tts", fault)
@@ -126,7 +126,7 @@ async def test_local_voice_takes_over_without_a_gap_or_a_repetition(
 
 
 async def test_voice_that_hung_is_skipped_until_it_is_back(
-    voice: FallbackTTS, provider: Provider
+    voice: FallbackTTS, provider: ModelServer
 ) -> None:
     provider.break_("tts", "hang")
     await say(voice)
@@ -157,7 +157,7 @@ async def test_first_sentence_is_spoken_before_the_second_is_written(voice: Fall
 
 
 async def test_captions_continue_when_neither_voice_responds(
-    voice: FallbackTTS, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    voice: FallbackTTS, provider: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     provider.break_("tts", "500")
     monkeypatch.setattr("agent.models.espeak.HELPER_PATH", Path("/nowhere/helper.py"))
@@ -174,7 +174,7 @@ def test_rest_of_a_sentence_starts_with_the_word_that_was_cut(chars_said: float,
     assert unspoken_rest("one two three", chars_said) == rest
 
 
-async def test_provider_recognises(recogniser: FallbackRecogniser, provider: Provider) -> None:
+async def test_provider_recognises(recogniser: FallbackRecogniser, provider: ModelServer) -> None:
     found = await recogniser.recognise(recorded(PHRASE))
     assert found.text == WAVS[PHRASE]
     assert provider.served["stt"] == 1
@@ -182,7 +182,7 @@ async def test_provider_recognises(recogniser: FallbackRecogniser, provider: Pro
 
 @pytest.mark.parametrize("fault", ["hang", "500", "reset", "429 for long"])
 async def test_engine_recognises_an_utterance_that_the_provider_fails(
-    recogniser: FallbackRecogniser, provider: Provider, fault: str
+    recogniser: FallbackRecogniser, provider: ModelServer, fault: str
 ) -> None:
     provider.break_("stt", fault)
     recogniser.timeout_s = 1.0
@@ -196,7 +196,7 @@ async def test_engine_recognises_an_utterance_that_the_provider_fails(
 
 
 async def test_provider_that_is_back_is_used_again(
-    recogniser: FallbackRecogniser, provider: Provider
+    recogniser: FallbackRecogniser, provider: ModelServer
 ) -> None:
     provider.break_("stt", "500")
     await recogniser.recognise(recorded(PHRASE))
@@ -212,7 +212,7 @@ async def test_provider_that_is_back_is_used_again(
 
 
 async def test_failure_of_provider_and_engine_is_an_error(
-    provider: Provider, settings: Settings, tmp_path: Path
+    provider: ModelServer, settings: Settings, tmp_path: Path
 ) -> None:
     nowhere = SpeechClient(tmp_path / "nowhere.sock")
     recogniser = models_by(provider, settings, nowhere).recogniser

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import prompts
 from agent.models.fallback_llm import TIMEOUT_S
-from harness.provider import Provider, running_provider
+from harness.provider import ModelServer, running_model_provider
 from settings import Settings
 from tests.agent.desk_parts import ask, open_desk, sample_tree, talk
 from tests.agent.provider_parts import Lesson, lesson_by
@@ -34,19 +34,19 @@ BEFORE_ANY_WORD = sorted(OF_THE_TURN | OF_THE_PROVIDER)
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Provider]:
-    with running_provider() as provider:
+def server() -> Iterator[ModelServer]:
+    with running_model_provider() as provider:
         yield provider
 
 
 @pytest.fixture
-def provider(server: Provider) -> Provider:
+def provider(server: ModelServer) -> ModelServer:
     server.reset()
     return server
 
 
 @pytest.fixture
-async def lesson(provider: Provider, settings: Settings) -> AsyncIterator[Lesson]:
+async def lesson(provider: ModelServer, settings: Settings) -> AsyncIterator[Lesson]:
     async with lesson_by(provider, settings) as lesson:
         yield lesson
 
@@ -58,7 +58,7 @@ async def offline_answer() -> str:
 
 
 async def test_provider_answers_from_the_same_passages_as_the_offline_tutor(
-    lesson: Lesson, provider: Provider
+    lesson: Lesson, provider: ModelServer
 ) -> None:
     answer = await lesson.ask(QUESTION)
     assert answer.startswith("The loss function is a function that measures")
@@ -69,7 +69,7 @@ async def test_provider_answers_from_the_same_passages_as_the_offline_tutor(
 
 
 async def test_provider_calls_tools_and_says_their_result(
-    lesson: Lesson, provider: Provider
+    lesson: Lesson, provider: ModelServer
 ) -> None:
     assert "in lesson 3" in await lesson.ask("Next lesson, please.")
     outline = await lesson.desk.library.outline(lesson.desk.course_id)
@@ -78,7 +78,7 @@ async def test_provider_calls_tools_and_says_their_result(
 
 @pytest.mark.parametrize("fault", BEFORE_ANY_WORD * TIMES)
 async def test_turn_is_answered_from_the_lesson_when_the_provider_fails(
-    lesson: Lesson, provider: Provider, fault: str
+    lesson: Lesson, provider: ModelServer, fault: str
 ) -> None:
     provider.break_("llm", fault)
     if fault in SILENT:
@@ -93,7 +93,7 @@ async def test_turn_is_answered_from_the_lesson_when_the_provider_fails(
 
 
 @pytest.mark.parametrize("fault", ["500", "429 for short", "reset", "empty", "refusal", "cut"])
-async def test_one_bad_answer_is_retried(lesson: Lesson, provider: Provider, fault: str) -> None:
+async def test_one_bad_answer_is_retried(lesson: Lesson, provider: ModelServer, fault: str) -> None:
     provider.break_("llm", fault, times=1)
     answer = await lesson.ask(QUESTION)
     assert answer.endswith("What do you think about it?")
@@ -102,7 +102,7 @@ async def test_one_bad_answer_is_retried(lesson: Lesson, provider: Provider, fau
 
 
 async def test_answer_that_stops_after_a_sentence_is_finished_from_the_lesson(
-    lesson: Lesson, provider: Provider
+    lesson: Lesson, provider: ModelServer
 ) -> None:
     provider.break_("llm", "hang after a sentence")
     lesson.model.timeout_s = PATIENCE_S
@@ -115,7 +115,7 @@ async def test_answer_that_stops_after_a_sentence_is_finished_from_the_lesson(
 
 
 async def test_hanging_provider_delays_one_turn_only_and_is_used_again_when_it_responds(
-    lesson: Lesson, provider: Provider
+    lesson: Lesson, provider: ModelServer
 ) -> None:
     provider.break_("llm", "hang")
     lesson.model.timeout_s = PATIENCE_S
@@ -130,14 +130,14 @@ async def test_hanging_provider_delays_one_turn_only_and_is_used_again_when_it_r
     assert FILLER not in json.dumps(provider.requests[-1])  # the model would imitate it
 
 
-async def test_long_retry_after_is_respected(lesson: Lesson, provider: Provider) -> None:
+async def test_long_retry_after_is_respected(lesson: Lesson, provider: ModelServer) -> None:
     provider.break_("llm", "429 for long")
     for _ in range(3):
         await lesson.ask(QUESTION)
     assert provider.asked["llm"] == 1
 
 
-async def test_endless_tool_calls_end_in_an_answer(lesson: Lesson, provider: Provider) -> None:
+async def test_endless_tool_calls_end_in_an_answer(lesson: Lesson, provider: ModelServer) -> None:
     provider.break_("llm", "loop")
     answer = await lesson.ask(QUESTION)
     calls = [item for item in lesson.session.history.items if item.type == "function_call"]
@@ -165,7 +165,7 @@ async def test_endless_tool_calls_end_in_an_answer(lesson: Lesson, provider: Pro
     )
 )
 async def test_tool_arguments_cannot_reach_beyond_the_desk(
-    lesson: Lesson, provider: Provider, arguments: str
+    lesson: Lesson, provider: ModelServer, arguments: str
 ) -> None:
     account_id, course_id = lesson.desk.account_id, lesson.desk.course_id
     provider.break_("llm", "call", times=1)
@@ -175,7 +175,7 @@ async def test_tool_arguments_cannot_reach_beyond_the_desk(
     assert lesson.closed == []
 
 
-async def test_no_prompt_contains_quiz_answers(lesson: Lesson, provider: Provider) -> None:
+async def test_no_prompt_contains_quiz_answers(lesson: Lesson, provider: ModelServer) -> None:
     keys = {key.question_id: key for key in sample_tree().keys}
     lesson_id = lesson.desk.lesson_id
     assert lesson_id is not None
@@ -201,7 +201,7 @@ async def test_no_prompt_contains_quiz_answers(lesson: Lesson, provider: Provide
 
 
 async def test_tutor_says_so_when_not_even_the_course_can_be_read(
-    lesson: Lesson, provider: Provider, monkeypatch: pytest.MonkeyPatch
+    lesson: Lesson, provider: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def away(*_: object) -> None:
         raise ConnectionRefusedError

@@ -70,7 +70,7 @@ async def test_ctrl_c_of_make_up_says_goodbye_in_open_rooms() -> None:
     with running_stack() as stack:
         account = await Account(stack.url, "Amina").sign_in()
         amina = Learner(account)
-        module = (await account.course())["modules"][0]
+        module = (await account.get_course())["modules"][0]
         await amina.join_and_settle(module["id"])
         amina.recording = True
         ended = time.monotonic()

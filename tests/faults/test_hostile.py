@@ -30,7 +30,7 @@ async def test_hostile_participant_takes_no_memory_and_evicts_no_agent(
     (job,) = job_pids(stack) - before
     joined = time.monotonic()
     await mallory.join(module.id, microphone=False)
-    await amina.settled(joined)
+    await amina.wait_until_settled(joined)
     agents, mb = amina.agents(), memory_mb(job)
     for topic in TOPICS:
         await flood(mallory, topic)

@@ -58,11 +58,11 @@ async def calls(stack: Stack, name: str, count: int) -> AsyncIterator[list[Call]
     """Learners who were each greeted by their own agent."""
     async with AsyncExitStack() as at_end:
         learners = await at_end.enter_async_context(people(stack, name, count))
-        module = (await learners[0].account.course())["modules"][0]["id"]
+        module = (await learners[0].account.get_course())["modules"][0]["id"]
         joined = time.monotonic()
         first = learners[0]  # the only microphone: eight would be all the load of this machine
         await asyncio.gather(*(one.join(module, microphone=one is first) for one in learners))
-        await asyncio.gather(*(one.settled(joined) for one in learners))
+        await asyncio.gather(*(one.wait_until_settled(joined) for one in learners))
         running = []
         for one in learners:
             rows = await asyncpg.connect(stack.superuser_dsn)
@@ -76,7 +76,7 @@ async def test_burst_of_rooms_gets_an_agent_each(rooms: Stack) -> None:
     waits: list[float] = []
     for turn in range(runs(1, 10)):
         async with people(rooms, f"Learner {turn}", ROOMS) as learners:
-            module = (await learners[0].account.course())["modules"][0]["id"]
+            module = (await learners[0].account.get_course())["modules"][0]["id"]
             waits += await asyncio.gather(
                 *(with_agent(one, module, number / ROOMS) for number, one in enumerate(learners))
             )
@@ -130,7 +130,7 @@ def end_worker(stack: Stack) -> tuple[float, int]:
 async def asks(learner: Learner) -> None:
     asked = time.monotonic()
     await learner.type(QUESTION)
-    await learner.answered(asked)
+    await learner.wait_for_answer(asked)
     learner.recording = True
 
 
@@ -150,7 +150,7 @@ async def returned(call: Call, left: float, ended: float) -> float:
 
 async def nothing_is_lost(learner: Learner, questions: int) -> None:
     """Asserts that all typed lines and all captioned sentences are stored."""
-    said = await learner.account.kept(learner.session_id, questions)
+    said = await learner.account.wait_for_kept_segments(learner.session_id, questions)
     assert [one["text"] for one in said] == [QUESTION] * questions
     captioned = {one.segment_id for one in learner.captions.values() if one.final}
     stored: set[str] = set()

@@ -70,7 +70,7 @@ async def test_network_cuts_cause_no_second_greeting_no_other_agent_and_no_gap(
         assert amina.agents() == [agent]
     await amina.leave()
     finals = [caption for caption in amina.own_captions() if caption.final]
-    said = await amina.account.kept(amina.session_id, len(finals))
+    said = await amina.account.wait_for_kept_segments(amina.session_id, len(finals))
     assert [(one["id"], one["text"]) for one in said] == [(c.segment_id, c.text) for c in finals]
     assert sum(is_welcome(caption) for caption in amina.tutor_captions()) == 1
     assert [row[0] for row in await rows.fetch(MISSING, amina.session_id)] == [0]
@@ -88,7 +88,7 @@ async def hear_again(amina: Learner) -> None:
             await amina.say(AFTER)
             with contextlib.suppress(AssertionError):
                 await amina.until(captioned, HEARD_S)
-    assert await amina.answered(captioned()[0].at)
+    assert await amina.wait_for_answer(captioned()[0].at)
 
 
 def is_welcome(caption: Caption) -> bool:

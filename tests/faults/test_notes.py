@@ -162,5 +162,5 @@ async def test_learner_is_warned_once_that_nothing_is_stored_and_no_new_room_is_
     await amina.until(lambda: again in amina.tutor_text(full_from), 20, "the end of it")
     assert notes_of(amina) == "ok"
     assert amina.tutor_text(full_from).count(failing) == 1
-    said = [one["text"] for one in await amina.account.kept(amina.session_id, 2)]
+    said = [one["text"] for one in await amina.account.wait_for_kept_segments(amina.session_id, 2)]
     assert said == ["what did I just say", "what did I just ask"]

@@ -16,7 +16,7 @@ import pytest
 
 from harness.learner import Learner
 from harness.processes import job_pids, kill
-from harness.provider import MODEL, Provider, running_provider
+from harness.provider import MODEL, ModelServer, running_model_provider
 from harness.stack import ROOT, Stack, running_stack
 from tests.db.host_parts import dump_with, files_with, tables_with
 from tests.room.conftest import Course, Module
@@ -31,13 +31,13 @@ pytestmark = pytest.mark.timeout(300 if ROUNDS < 10 else 3000)
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with running_provider() as provider:
+def provider() -> Iterator[ModelServer]:
+    with running_model_provider() as provider:
         yield provider
 
 
 @pytest.fixture(scope="module")
-def stack(provider: Provider) -> Iterator[Stack]:
+def stack(provider: ModelServer) -> Iterator[Stack]:
     with running_stack(LLM_BASE_URL=provider.url, LLM_MODEL=MODEL) as stack:
         yield stack
 
@@ -57,7 +57,7 @@ class Speaker:
         asked = time.monotonic()
         await self.learner.until(self.learner.agents, PATIENCE_S, "an agent")
         await self.learner.type(f"My word is {word}. What is overfitting?")
-        await self.learner.answered(asked)
+        await self.learner.wait_for_answer(asked)
 
     async def reconnect(self, module: Module) -> None:
         """Joins again with the first token, which may be older than a choice."""
@@ -86,7 +86,7 @@ class Classroom:
 
 async def test_planted_words_leave_no_trace(
     stack: Stack,
-    provider: Provider,
+    provider: ModelServer,
     learner: Callable[..., Any],
     course: Course,
     tmp_path: Path,
@@ -135,10 +135,10 @@ async def test_planted_words_leave_no_trace(
 
 async def enter(name: str, learner: Callable[..., Any], module: Module) -> Speaker:
     one: Learner = await learner(name=name)
-    ticket = await one.account.token(module.id, module.lessons[0]["id"])
+    ticket = await one.account.request_join_ticket(module.id, module.lessons[0]["id"])
     joined = time.monotonic()
     await one.join_with_ticket(ticket, microphone=False)
-    await one.settled(joined)
+    await one.wait_until_settled(joined)
     return Speaker(name, one, ticket)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import prompts
 from harness.learner import FILLER, Learner
-from harness.provider import MODEL, Provider, running_provider
+from harness.provider import MODEL, ModelServer, running_model_provider
 from harness.stack import Stack, running_stack
 from tests.room.conftest import Course
 
@@ -24,13 +24,13 @@ pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[Provider]:
-    with running_provider() as provider:
+def provider() -> Iterator[ModelServer]:
+    with running_model_provider() as provider:
         yield provider
 
 
 @pytest.fixture(scope="module")
-def stack(provider: Provider) -> Iterator[Stack]:
+def stack(provider: ModelServer) -> Iterator[Stack]:
     kinds = {f"{kind}_BASE_URL": provider.url for kind in ("LLM", "TTS", "STT")}
     models = {f"{kind}_MODEL": MODEL for kind in ("LLM", "TTS", "STT")}
     with running_stack(**kinds, **models) as stack:
@@ -38,7 +38,7 @@ def stack(provider: Provider) -> Iterator[Stack]:
 
 
 @pytest.fixture
-async def amina(provider: Provider, arrived: Callable[..., Any], course: Course) -> Learner:
+async def amina(provider: ModelServer, arrived: Callable[..., Any], course: Course) -> Learner:
     """In lesson 2 of the first module, greeted, with all providers working."""
     provider.reset()
     module = course.modules[0]
@@ -67,7 +67,7 @@ async def heard(amina: Learner, after: float, words: str) -> str:
 
 
 async def test_spoken_question_is_answered_aloud_whichever_provider_fails(
-    amina: Learner, provider: Provider
+    amina: Learner, provider: ModelServer
 ) -> None:
     first_s = {}
     for kind, fault in [("", "none"), ("tts", "dies at 3"), ("stt", "500"), ("llm", "hang")]:
@@ -84,7 +84,7 @@ async def test_spoken_question_is_answered_aloud_whichever_provider_fails(
 
 
 @pytest.mark.soak
-async def test_recovered_providers_are_used_again(amina: Learner, provider: Provider) -> None:
+async def test_recovered_providers_are_used_again(amina: Learner, provider: ModelServer) -> None:
     for kind in ("llm", "tts", "stt"):
         provider.break_(kind, "500")
     for mended in (False, True):  # the second is local too, while probes run
@@ -100,7 +100,7 @@ async def test_recovered_providers_are_used_again(amina: Learner, provider: Prov
 
 @pytest.mark.soak
 async def test_transcript_contains_what_was_said_and_no_prompt_contains_quiz_answers(
-    amina: Learner, provider: Provider, rows: asyncpg.Connection
+    amina: Learner, provider: ModelServer, rows: asyncpg.Connection
 ) -> None:
     joined = time.monotonic()
     provider.break_("llm", "hang after a sentence", times=1)

@@ -63,7 +63,7 @@ async def test_open_question_hint_and_talk_survive_the_agent(
     assert await amina.tutor_done(asked) == "You said: hint"
     asked = time.monotonic()
     await amina.type("C")
-    assert (await amina.answered(asked)).startswith("Yes, that is right.")
+    assert (await amina.wait_for_answer(asked)).startswith("Yes, that is right.")
     graded = await run_of(rows, amina.account.name)
     assert graded["pending_question_id"] != held["pending_question_id"]
 
@@ -123,7 +123,7 @@ async def test_question_that_ended_two_agents_is_not_answered_again(
     assert [row["type"] for row in kinds].count("turn.retried") == 1
     asked = time.monotonic()
     await amina.type("what is a label")
-    assert "label" in await amina.answered(asked)
+    assert "label" in await amina.wait_for_answer(asked)
 
 
 def has_begun(learner: Any, since: float) -> bool:

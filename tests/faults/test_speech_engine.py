@@ -24,7 +24,7 @@ async def test_words_survive_a_killed_engine_and_unheard_words_are_reported_and_
     (engine,) = stack.pids("-m speech $")
     os.kill(engine, signal.SIGKILL)
     _, ended = await amina.say(PHRASE)
-    assert "overfitting" in (await amina.answered(ended)).lower()
+    assert "overfitting" in (await amina.wait_for_answer(ended)).lower()
     (engine,) = stack.pids("-m speech $")
     os.kill(engine, signal.SIGSTOP)
     try:
@@ -37,6 +37,6 @@ async def test_words_survive_a_killed_engine_and_unheard_words_are_reported_and_
         os.kill(engine, signal.SIGCONT)
     await amina.tutor_done(ended)
     _, ended = await amina.say(PHRASE)
-    assert "overfitting" in (await amina.answered(ended)).lower()
-    said = [one["text"] for one in await amina.account.kept(amina.session_id, 3)]
+    assert "overfitting" in (await amina.wait_for_answer(ended)).lower()
+    said = [one["text"] for one in await amina.account.wait_for_kept_segments(amina.session_id, 3)]
     assert said == [PHRASE, NOT_HEARD, PHRASE]

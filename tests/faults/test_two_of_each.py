@@ -67,8 +67,8 @@ async def test_calls_of_a_killed_worker_come_back_on_the_other_worker(
     assert other in both_workers - {worker}
     asked = time.monotonic()
     await amina.type(QUESTION)
-    assert await amina.answered(asked)
-    await amina.account.kept(amina.session_id, 2)
+    assert await amina.wait_for_answer(asked)
+    await amina.account.wait_for_kept_segments(amina.session_id, 2)
     said = [row["text"] for row in await rows.fetch(SAID, amina.session_id)]
     assert said == [QUESTION, QUESTION]
 
@@ -89,7 +89,7 @@ async def test_either_token_server_works_alone(
         os.kill(pid, signal.SIGSTOP)
     try:
         assert await elsewhere.get("/api/me") == me
-        ticket = await elsewhere.token(course.modules[1].id)
+        ticket = await elsewhere.request_join_ticket(course.modules[1].id)
         amina = await learner(elsewhere)
         await amina.join_with_ticket(ticket)
         await amina.until(amina.agents, 20, "an agent")

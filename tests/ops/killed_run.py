@@ -46,5 +46,5 @@ async def tell_and_wait(folder: Path) -> None:
 
 if __name__ == "__main__":
     whole = run.begin_run()
-    run.keep_temporary_files(whole)
+    run.use_own_temporary_folder(whole)
     asyncio.run({"all": start_everything, "one": start_one}[sys.argv[1]](whole))

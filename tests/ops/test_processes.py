@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from harness.stack import free_port
-from scripts.livekit import livekit_config
+from scripts.livekit import build_livekit_config
 from scripts.processes import MARK, is_port_taken, kill_marked_processes, list_marked_processes
 from settings import Settings
 
@@ -136,7 +136,7 @@ def test_reset_keeps_a_folder_that_is_not_a_bodh_home(tmp_path: Path) -> None:
 
 
 def test_media_server_listens_on_loopback_and_creates_no_rooms(home: Settings) -> None:
-    config = livekit_config(home)
+    config = build_livekit_config(home)
     assert config["bind_addresses"] == ["127.0.0.1"]
     assert config["rtc"]["interfaces"]["includes"] == ["lo"]
     assert config["rtc"]["udp_port"] == home.livekit_port + 2
@@ -147,7 +147,7 @@ def test_media_server_listens_on_loopback_and_creates_no_rooms(home: Settings) -
 
 def test_media_server_is_public_only_if_allowed(home: Settings) -> None:
     changes = {"allow_public_bind": True, "livekit_media_host": "192.168.1.20"}
-    config = livekit_config(home.model_copy(update=changes))
+    config = build_livekit_config(home.model_copy(update=changes))
     assert config["bind_addresses"] == ["0.0.0.0"]  # noqa: S104
     assert config["rtc"]["node_ip"] == "192.168.1.20"
     assert "interfaces" not in config["rtc"]

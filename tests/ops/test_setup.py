@@ -9,7 +9,14 @@ import pytest
 
 from scripts import steps
 from scripts.setup import steps_for
-from scripts.steps import SetupError, Step, check_disk_space, fingerprint, run_logged, run_steps
+from scripts.steps import (
+    SetupError,
+    Step,
+    check_disk_space,
+    fingerprint_files,
+    run_logged,
+    run_steps,
+)
 from scripts.toolchains import version_of
 
 ROOT = Path(__file__).parents[2]
@@ -101,9 +108,9 @@ def test_long_command_shows_progress(
 def test_fingerprint_changes_with_a_file(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("1")
-    before = fingerprint([path])
+    before = fingerprint_files([path])
     path.write_text("2")
-    assert fingerprint([path]) != before
+    assert fingerprint_files([path]) != before
 
 
 def test_missing_python_is_explained_in_one_line(tmp_path: Path) -> None:

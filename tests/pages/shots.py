@@ -7,7 +7,7 @@ from typing import Literal
 
 from playwright.async_api import Browser, async_playwright
 
-from harness.run import begin_run, keep_temporary_files
+from harness.run import begin_run, use_own_temporary_folder
 from harness.stack import ROOT
 from tests.pages.browser import launched, served_states, still_page
 from tests.pages.states import STATES, State, open_state
@@ -39,5 +39,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    keep_temporary_files(begin_run())
+    use_own_temporary_folder(begin_run())
     asyncio.run(main())

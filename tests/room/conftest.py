@@ -68,7 +68,7 @@ async def rows(stack: Stack) -> AsyncIterator[asyncpg.Connection]:
 async def course(stack: Stack) -> Course:
     account = await Account(stack.url, "Course Reader").sign_in()
     try:
-        shown = await account.course()
+        shown = await account.get_course()
     finally:
         await account.close()
     modules, number = [], 1

@@ -55,7 +55,7 @@ async def test_each_way_to_change_the_lesson_works_alone(
         await amina.type("Summarise this lesson")
         await amina.until(lambda: amina.cited, 15, f"an answer that cites after {way}")
         assert amina.cited[0]["lessonId"] == lesson["id"], way
-        await amina.answered(asked)
+        await amina.wait_for_answer(asked)
 
 
 async def test_the_four_ways_in_any_order_end_on_the_last_change(

@@ -89,7 +89,7 @@ async def test_token_requested_long_before_the_learner_joins(
     turn: int, learner: Callable[..., Any], module: Module
 ) -> None:
     amina = await learner()
-    token = await amina.account.token(module.id)
+    token = await amina.account.request_join_ticket(module.id)
     await asyncio.sleep(SETTLE_S)  # the agent is there before anybody else
     await one_agent(await amina.join_with_ticket(token))
 
@@ -177,7 +177,7 @@ async def test_two_learners_are_both_heard_under_their_own_name_and_on_their_own
         assert lesson["title"].lower() in answer.lower()
         captions = [c for c in one.own_captions() if c.final]
         assert captions[-1].text == "what is this lesson about"
-    said = await amina.account.kept(amina.session_id, 3)
+    said = await amina.account.wait_for_kept_segments(amina.session_id, 3)
     assert [(s["speaker"], s["lessonId"]) for s in said] == [
         (tomas.identity, second["id"]),
         (amina.identity, first["id"]),
@@ -215,7 +215,7 @@ async def test_learners_who_speak_at_once_are_each_answered_even_after_replacing
         30,
         "an answer about each lesson",
     )
-    said = await amina.account.kept(amina.session_id, 4)
+    said = await amina.account.wait_for_kept_segments(amina.session_id, 4)
     texts = {
         one.identity: [s["text"] for s in said if s["speaker"] == one.identity]
         for one in (amina, tomas)
@@ -233,7 +233,7 @@ async def test_two_learners_who_type_at_once_are_each_answered_on_their_own_less
     joined = time.monotonic()
     await amina.join(module.id, module.lessons[0]["id"], microphone=False)
     await tomas.join(module.id, module.lessons[1]["id"], microphone=False)
-    await amina.settled(joined)
+    await amina.wait_until_settled(joined)
     asked = time.monotonic()
     await asyncio.gather(*(one.type("What is this lesson about?") for one in (amina, tomas)))
     await amina.until(
@@ -244,7 +244,7 @@ async def test_two_learners_who_type_at_once_are_each_answered_on_their_own_less
         30,
         "an answer about each lesson",
     )
-    said = await amina.account.kept(amina.session_id, 2)
+    said = await amina.account.wait_for_kept_segments(amina.session_id, 2)
     assert {(s["speaker"], s["lessonId"]) for s in said} == {
         (amina.identity, module.lessons[0]["id"]),
         (tomas.identity, module.lessons[1]["id"]),

@@ -28,7 +28,7 @@ async def test_upcoming_words_are_sent_and_a_stop_marks_the_unspoken_ones(
     one.messages.clear()
     asked = time.monotonic()
     await one.type("What is machine learning?")
-    await one.answered(asked)
+    await one.wait_for_answer(asked)
     cut = await one.until(
         lambda: [p for p in messages(one, "answer.planned") if p["cut"]], what="a plan that was cut"
     )
@@ -44,7 +44,7 @@ async def test_latency_of_a_spoken_turn_is_sent_in_seconds_and_without_words(
     one = await arrived(course.modules[0])
     one.messages.clear()
     _, ended = await one.say("what is machine learning")
-    await one.answered(ended)
+    await one.wait_for_answer(ended)
     told = await one.until(
         lambda: [m for m in messages(one, "turn.latency") if m["endOfTurnS"] is not None],
         what="the latency of a turn",

@@ -98,7 +98,7 @@ async def test_blocked_learner_is_removed_and_cannot_come_back(
 ) -> None:
     module = course.modules[0]
     amina = await arrived(module)
-    ticket = await amina.account.token(module.id)  # still valid afterwards
+    ticket = await amina.account.request_join_ticket(module.id)  # still valid afterwards
     account_id = (await amina.account.get("/api/me"))["id"]
     await run_db_command(stack, "block", account_id)
     await amina.until(lambda: not amina.room.isconnected(), 8, "the removal")

@@ -36,10 +36,10 @@ async def test_words_of_a_learner_who_opted_out_are_answered_and_stored_nowhere(
     choice.raise_for_status()
     one = await (await learner(account)).join_and_settle(module.id)
     _, ended = await one.say("what is overfitting")
-    await one.answered(ended)
+    await one.wait_for_answer(ended)
     asked = time.monotonic()
     await one.type("What is a planted sentence?")
-    await one.answered(asked)
+    await one.wait_for_answer(asked)
     await one.leave()
     assert await account.transcript(one.session_id) == []
     assert (
@@ -73,8 +73,8 @@ async def test_erased_words_leave_the_running_conversation_within_two_seconds(
     for question in ("What is a planted label?", "What is a vector?"):
         asked = time.monotonic()
         await amina.type(question)
-        await amina.answered(asked)
-    await amina.account.kept(amina.session_id, 2)
+        await amina.wait_for_answer(asked)
+    await amina.account.wait_for_kept_segments(amina.session_id, 2)
     erased = await amina.account.http.delete(
         "/api/me/words", params={"sessionId": amina.session_id}
     )
@@ -87,7 +87,7 @@ async def test_erased_words_leave_the_running_conversation_within_two_seconds(
         said.append(await amina.tutor_done(asked))
     assert said[0].endswith(prompts.render("nothing_asked_yet"))
     assert said[1].endswith(prompts.render("nothing_asked_yet"))  # the answer before it
-    kept = await amina.account.kept(amina.session_id, 2)
+    kept = await amina.account.wait_for_kept_segments(amina.session_id, 2)
     assert [one["text"] for one in kept] == ["what did I just say", "repeat that"]
 
 
@@ -101,29 +101,29 @@ async def test_switching_storing_off_applies_at_once_and_holds_for_an_older_toke
     module = course.modules[0]
     await fresh_room(module)
     account = await person("Changing")
-    ticket = await account.token(module.id)
+    ticket = await account.request_join_ticket(module.id)
     one = await learner(account)
     joined = time.monotonic()
     await one.join_with_ticket(ticket, microphone=False)
-    await one.settled(joined)
+    await one.wait_until_settled(joined)
     await one.type("What is a first sentence?")
-    await account.kept(one.session_id, 1)
+    await account.wait_for_kept_segments(one.session_id, 1)
     switched = time.monotonic()
     saved = await account.http.patch("/api/me/settings", json={"storeWords": False})
     assert saved.json()["storeWordsFrom"] == "now"
     assert time.monotonic() - switched < 2
     await one.type("What is a hidden sentence?")
-    await one.answered(switched)
+    await one.wait_for_answer(switched)
     await one.leave()
     again = await learner(account)
     joined = time.monotonic()
     await again.join_with_ticket(ticket, microphone=False)
-    await again.settled(joined)
+    await again.wait_until_settled(joined)
     asked = time.monotonic()
     await again.type("What is a hidden word?")
-    await again.answered(asked)
+    await again.wait_for_answer(asked)
     await again.leave()
-    said = [one["text"] for one in await account.kept(again.session_id, 1)]
+    said = [one["text"] for one in await account.wait_for_kept_segments(again.session_id, 1)]
     assert said == ["What is a first sentence?"]
     spool = b"".join(path.read_bytes() for path in (stack.home / "spool").iterdir())
     assert b"a first sentence" in spool
@@ -164,7 +164,7 @@ async def test_words_of_a_learner_who_cannot_be_read_wait_until_the_database_is_
         await unknown.until(lambda: notes_of(unknown) == "held", 15, "a note on the page")
     back = time.monotonic()
     await unknown.until(lambda: notes_of(unknown) == "ok", 10, "the end of the note")
-    (said,) = await account.kept(amina.session_id, 1)
+    (said,) = await account.wait_for_kept_segments(amina.session_id, 1)
     assert (said["text"], said["name"]) == ("What is a waiting sentence?", account.name)
     await unknown.until(lambda: account.name in unknown.tutor_text(back), 20, "a greeting")
 

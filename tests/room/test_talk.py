@@ -82,9 +82,9 @@ async def test_spoken_phrases_are_captioned_answered_and_kept_once(
             ),
             what=f"a caption of {phrase!r}",
         )
-        assert await amina.answered(ended)
+        assert await amina.wait_for_answer(ended)
     await amina.leave()
-    said = await amina.account.kept(amina.session_id, len(PHRASES))
+    said = await amina.account.wait_for_kept_segments(amina.session_id, len(PHRASES))
     segments = await amina.account.transcript(amina.session_id)
     assert [one["text"] for one in said] == PHRASES
     assert len({one["id"] for one in segments}) == len(segments)
@@ -103,7 +103,7 @@ async def test_typed_and_spoken_questions_are_answered_alike(
     await amina.type("What is the loss function?")
     typed = await amina.tutor_done(asked)
     _, ended = await amina.say("what is the loss function")
-    voiced = await amina.answered(ended)
+    voiced = await amina.wait_for_answer(ended)
     assert typed[:50] == voiced[:50]
     assert amina.cited
     assert amina.cited[0]["segmentId"] in amina.captions
@@ -116,7 +116,7 @@ async def test_typed_commands_work(arrived: Callable[..., Any], course: Course) 
     for command in ("What are the objectives?", "Next lesson", "Quiz me", "Give me a hint"):
         asked = time.monotonic()
         await amina.type(command)
-        answers[command] = await amina.answered(asked)
+        answers[command] = await amina.wait_for_answer(asked)
     assert module.lessons[1]["title"] in answers["Next lesson"]
     assert len(set(answers.values())) == len(answers)
 
@@ -131,7 +131,7 @@ async def test_typed_turns_are_taken_in_the_order_in_which_they_were_started(
     await amina.type("What is a label?")
     await first.aclose()
     await amina.until(lambda: "label" in amina.tutor_text(asked), 20, "an answer to the last turn")
-    segments = await amina.account.kept(amina.session_id, 2)
+    segments = await amina.account.wait_for_kept_segments(amina.session_id, 2)
     assert [one["text"] for one in segments] == ["What is a vector?", "What is a label?"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from db.consent_texts import consent_texts
-from scripts.processes import supervisor_environment
+from scripts.processes import build_supervisor_environment
 from settings import Settings
 
 # when a text changes, change consent_version in prompts/consents.md too: everybody is asked again
@@ -63,7 +63,7 @@ def test_every_provider_is_named_with_what_it_receives() -> None:
 
 def test_a_key_alone_makes_openai_a_provider_also_for_processes_without_the_key() -> None:
     agent = made(openai_api_key="k")
-    environment = supervisor_environment(agent)
+    environment = build_supervisor_environment(agent)
     web = made(llm_base_url=environment["LLM_BASE_URL"], llm_model=environment["LLM_MODEL"])
     assert agent.provider_hosts == web.provider_hosts == {"llm": "api.openai.com"}
 

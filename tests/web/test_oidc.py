@@ -12,7 +12,7 @@ import pytest
 from db import tenant_tx
 from db.account_commands import block_person, make_or_invite_admin
 from db.tenants import ensure_tenant
-from harness.oidc import LocalProvider, Visitor, running_provider
+from harness.oidc import LocalIdentityProvider, Visitor, running_identity_provider
 from tests.web.conftest import ORIGIN, School
 
 GROUPS = [f"/school/year-{n:03}/a-group-with-a-rather-long-name" for n in range(120)]
@@ -30,16 +30,16 @@ ATTEMPT = "bodh_sign_in_"
 
 
 @pytest.fixture(scope="module")
-def provider() -> Iterator[LocalProvider]:
+def provider() -> Iterator[LocalIdentityProvider]:
     """Its ID token holds only `sub`; the other claims are in the userinfo answer."""
-    with running_provider(ORIGIN, PEOPLE) as provider:
+    with running_identity_provider(ORIGIN, PEOPLE) as provider:
         yield provider
 
 
 @pytest.fixture(scope="module")
-def verbose_provider() -> Iterator[LocalProvider]:
+def verbose_provider() -> Iterator[LocalIdentityProvider]:
     """Its ID token holds all claims."""
-    with running_provider(ORIGIN, PEOPLE, in_id_token=True) as provider:
+    with running_identity_provider(ORIGIN, PEOPLE, in_id_token=True) as provider:
         yield provider
 
 
@@ -97,7 +97,7 @@ async def visitor() -> AsyncIterator[Visitor]:
 
 
 @pytest.fixture
-async def person(school: School, provider: LocalProvider, visitor: Visitor) -> Person:
+async def person(school: School, provider: LocalIdentityProvider, visitor: Visitor) -> Person:
     provider.configure(school.settings)
     return Person(school, visitor)
 
@@ -215,7 +215,7 @@ async def test_sign_out_ends_the_session_at_the_provider_too(person: Person) -> 
 
 
 async def test_token_of_120_groups_fits_because_the_cookie_holds_only_a_key(
-    school: School, verbose_provider: LocalProvider, visitor: Visitor
+    school: School, verbose_provider: LocalIdentityProvider, visitor: Visitor
 ) -> None:
     verbose_provider.configure(school.settings)
     school.settings.auth_roles_claim = "groups"
@@ -238,7 +238,7 @@ async def test_provider_that_does_not_respond_is_explained(person: Person) -> No
 
 
 async def test_document_of_another_issuer_is_not_used(
-    person: Person, provider: LocalProvider
+    person: Person, provider: LocalIdentityProvider
 ) -> None:
     person.school.settings.oidc_issuer = provider.issuer.replace("127.0.0.1", "localhost")
     assert query_of(await person.start())["trouble"] == "unavailable"

@@ -11,7 +11,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from db import tenant_tx
 from db.account_commands import block_person
-from harness.oidc import LocalProvider, running_provider
+from harness.oidc import LocalIdentityProvider, running_identity_provider
 from harness.stack import free_port
 from tests.web.conftest import School
 from tests.web.test_oidc import PEOPLE
@@ -25,14 +25,16 @@ def port() -> int:
 
 
 @pytest.fixture(scope="module")
-def provider(port: int) -> Iterator[LocalProvider]:
-    with running_provider(f"http://127.0.0.1:{port}", PEOPLE, in_id_token=True) as provider:
+def provider(port: int) -> Iterator[LocalIdentityProvider]:
+    with running_identity_provider(
+        f"http://127.0.0.1:{port}", PEOPLE, in_id_token=True
+    ) as provider:
         yield provider
 
 
 @pytest.fixture
 async def open_page(
-    school: School, provider: LocalProvider, port: int, chromium: Browser
+    school: School, provider: LocalIdentityProvider, port: int, chromium: Browser
 ) -> AsyncIterator[Callable[[], Any]]:
     """Opens a new browser's page on the application, where people sign in at the provider only."""
     provider.configure(school.settings)

@@ -24,7 +24,7 @@ from db.attendance import list_attendance_durations
 from db.stays import JOINED, LEFT
 from harness.livekit import running_livekit
 from harness.stack import free_port
-from scripts.livekit import livekit_config
+from scripts.livekit import build_livekit_config
 from settings import Settings
 from tests.conftest import Database
 from tests.soak import SOAK
@@ -308,7 +308,7 @@ async def test_a_proxy_must_add_the_shared_header(
 
 def test_embedded_media_server_sends_to_our_webhook(settings: Settings) -> None:
     settings.port = 8123
-    assert livekit_config(settings)["webhook"] == {
+    assert build_livekit_config(settings)["webhook"] == {
         "api_key": settings.livekit_api_key,
         "urls": ["http://127.0.0.1:8123/api/webhooks/livekit"],
     }

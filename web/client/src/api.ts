@@ -54,7 +54,7 @@ export class ApiError extends Error {
 }
 
 /** The response's JSON. Throws ApiError; on 401 or for a blocked account it opens the sign-in page. */
-async function requestJson<T>(path: string, init: RequestInit = {}): Promise<T> {
+async function requestJsonOrSignIn<T>(path: string, init: RequestInit = {}): Promise<T> {
   let response: Response;
   try {
     response = await fetch(path, init);
@@ -81,7 +81,7 @@ function toApiError(status: number, body: unknown): ApiError {
 
 function sendJson<T>(method: 'POST' | 'PATCH' | 'PUT', path: string, body: unknown, signal?: AbortSignal): Promise<T> {
   const headers = { 'Content-Type': 'application/json' };
-  return requestJson(path, { method, headers, body: JSON.stringify(body), ...(signal ? { signal } : {}) });
+  return requestJsonOrSignIn(path, { method, headers, body: JSON.stringify(body), ...(signal ? { signal } : {}) });
 }
 
 function postJson<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
@@ -120,12 +120,12 @@ export const api = {
     return getJson<Schemas['OwnTranscripts']>(`/api/me/transcripts?${new URLSearchParams(asked.map(queryEntry))}`, signal);
   },
   eraseWords: (sessionId: string) =>
-    requestJson<Schemas['WordsErased']>(`/api/me/words?sessionId=${encodeSegment(sessionId)}`, { method: 'DELETE' }),
+    requestJsonOrSignIn<Schemas['WordsErased']>(`/api/me/words?sessionId=${encodeSegment(sessionId)}`, { method: 'DELETE' }),
   settings: (signal?: AbortSignal) => getJson<AccountSettings>('/api/me/settings', signal),
   changeSettings: (changes: Schemas['SettingsChange']) =>
     sendJson<SavedSettings>('PATCH', '/api/me/settings', changes),
   consents: () => getJson<OwnConsents>('/api/me/consents'),
-  setConsents: (agreed: Schemas['Agreed'][]) => sendJson<SavedConsents>('PUT', '/api/me/consents', { agreed }),
+  saveConsents: (agreed: Schemas['Agreed'][]) => sendJson<SavedConsents>('PUT', '/api/me/consents', { agreed }),
   people: (room: string, signal?: AbortSignal) => getJson<RoomPeople>(`/api/rooms/${encodeSegment(room)}/people`, signal),
   reads: (signal?: AbortSignal) => getJson<Schemas['WordsReads']>('/api/me/reads', signal),
   changeLesson: (room: string, lessonId: string) =>
@@ -141,5 +141,5 @@ export function transcriptPath(sessionId: string, form: TranscriptForm): string 
 }
 
 function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
-  return requestJson<T>(path, signal ? { signal } : {});
+  return requestJsonOrSignIn<T>(path, signal ? { signal } : {});
 }

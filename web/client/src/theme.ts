@@ -8,7 +8,7 @@ export function applyStoredTheme(): void {
   if (stored === 'light' || stored === 'dark') document.documentElement.dataset.theme = stored;
 }
 
-export function applyTheme(theme: Theme): void {
+export function applyAndRememberTheme(theme: Theme): void {
   if (theme === 'system') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = theme;
   try {

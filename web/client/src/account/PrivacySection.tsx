@@ -5,7 +5,7 @@ import { explainFailure } from '../failures';
 import { texts } from '../texts';
 import { ProviderNotes } from './ProviderNotes';
 import { StoreSwitch } from './StoreSwitch';
-import { isConsentMissing, setConsents, useConsents } from './consents';
+import { isConsentMissing, saveConsents, useConsents } from './consents';
 
 /** What is stored and who receives it, with the way to withdraw consent. */
 export function PrivacySection() {
@@ -15,7 +15,7 @@ export function PrivacySection() {
   const transcript = own?.consents.find((one) => one.kind === 'transcript');
   const withdraw = (from: OwnConsents) => {
     setTrouble('');
-    setConsents(from, []).then(
+    saveConsents(from, []).then(
       (followed) => setTrouble(followed === 'now' ? '' : texts.settings.storeLater),
       (error: unknown) => setTrouble(explainFailure(error)),
     );

@@ -2,7 +2,7 @@ import { useEffect, useState, type ReactNode } from 'react';
 import { Icon } from '../parts/Icon';
 import { followLink } from '../router';
 import { texts } from '../texts';
-import { applyTheme, otherTheme } from '../theme';
+import { applyAndRememberTheme, otherTheme } from '../theme';
 import { SettingsPanel } from './SettingsPanel';
 import { applyAndSaveSettings, loadAccountSettings } from './accountSettings';
 
@@ -20,8 +20,8 @@ export function ThemeButton({ keep = false }: { keep?: boolean }) {
   const toggle = () => {
     const theme = otherTheme();
     // if it can't be stored, it still applies in this browser
-    if (keep) applyAndSaveSettings({ theme }).catch(() => applyTheme(theme));
-    else applyTheme(theme);
+    if (keep) applyAndSaveSettings({ theme }).catch(() => applyAndRememberTheme(theme));
+    else applyAndRememberTheme(theme);
   };
   return (
     <button type="button" className="btn bare square theme" aria-label={texts.theme} onClick={toggle}>

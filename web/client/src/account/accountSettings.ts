@@ -1,7 +1,7 @@
 /** The settings of the signed-in account: stored by the server, shared by the whole page. */
 import { useSyncExternalStore } from 'react';
 import { api, type AccountSettings, type SavedSettings } from '../api';
-import { applyTheme } from '../theme';
+import { applyAndRememberTheme } from '../theme';
 
 const defaultSettings: AccountSettings = {
   storeWords: false,
@@ -37,8 +37,8 @@ export function loadAccountSettings(): void {
   settingsLoad ??= api.settings().then(
     (found) => {
       storedSettings = found;
-      applySettings();
-      if (shownSettings.theme !== 'system') applyTheme(shownSettings.theme);
+      applySettingsToPage();
+      if (shownSettings.theme !== 'system') applyAndRememberTheme(shownSettings.theme);
     },
     () => {
       settingsLoad = null;
@@ -50,13 +50,13 @@ export function loadAccountSettings(): void {
 export async function reloadAccountSettings(): Promise<void> {
   const found = await api.settings().catch(() => storedSettings);
   storedSettings = found;
-  applySettings();
+  applySettingsToPage();
 }
 
 export function forgetAccountSettings(): void {
   settingsLoad = null;
   storedSettings = defaultSettings;
-  applySettings();
+  applySettingsToPage();
 }
 
 /**
@@ -65,8 +65,8 @@ export function forgetAccountSettings(): void {
  */
 export function applyAndSaveSettings(changes: Partial<AccountSettings>): Promise<SavedSettings['storeWordsFrom']> {
   pendingChanges = [...pendingChanges, changes];
-  applySettings();
-  if (changes.theme) applyTheme(changes.theme);
+  applySettingsToPage();
+  if (changes.theme) applyAndRememberTheme(changes.theme);
   const saved = Promise.allSettled([settingsLoad, lastSave])
     .then(() => api.changeSettings(changes))
     .then(({ storeWordsFrom, ...settings }) => {
@@ -75,8 +75,8 @@ export function applyAndSaveSettings(changes: Partial<AccountSettings>): Promise
     })
     .finally(() => {
       pendingChanges = pendingChanges.filter((one) => one !== changes);
-      applySettings();
-      if (changes.theme) applyTheme(shownSettings.theme);
+      applySettingsToPage();
+      if (changes.theme) applyAndRememberTheme(shownSettings.theme);
     });
   lastSave = saved;
   if (changes.storeWords !== undefined) storeWordsSave = saved;
@@ -87,14 +87,14 @@ export function applyAndSaveSettings(changes: Partial<AccountSettings>): Promise
  * Waits until the server has the choice about storing: a token made earlier would carry the old one.
  * Throws once if it couldn't be saved.
  */
-export async function storeWordsSettled(): Promise<void> {
+export async function waitForStoreWordsSave(): Promise<void> {
   const last = storeWordsSave;
   storeWordsSave = Promise.resolve();
   await last;
 }
 
 /** Shows the stored settings with the pending ones on top. */
-function applySettings(): void {
+function applySettingsToPage(): void {
   shownSettings = Object.assign({}, storedSettings, ...pendingChanges);
   document.documentElement.dataset.captions = shownSettings.captionSize;
   for (const listener of listeners) listener();

@@ -10,37 +10,37 @@ const listeners = new Set<() => void>();
 
 /** Loads them once per sign-in. */
 export function useConsents(): Loaded<OwnConsents> {
-  useEffect(() => void (loading ??= load()), []);
-  return useSyncExternalStore(subscribe, () => current);
+  useEffect(() => void (loading ??= loadConsents()), []);
+  return useSyncExternalStore(subscribeToConsents, () => current);
 }
 
-function subscribe(listener: () => void): () => void {
+function subscribeToConsents(listener: () => void): () => void {
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
 export function reloadConsents(): void {
-  loading = load();
+  loading = loadConsents();
 }
 
 export function forgetConsents(): void {
   loading = null;
-  show({ state: 'loading' });
+  showConsents({ state: 'loading' });
 }
 
 /**
  * Agrees to what is asked of these kinds and withdraws the rest. Throws if that can't be stored.
  * Resolves to from when the tutor follows a choice about storing.
  */
-export async function setConsents(
+export async function saveConsents(
   asked: OwnConsents,
   kinds: readonly ConsentKind[],
 ): Promise<SavedConsents['storeWordsFrom']> {
   const agreed = asked.consents
     .filter(({ kind }) => kinds.includes(kind))
     .map(({ kind, textHash }) => ({ kind, textHash }));
-  const { storeWordsFrom, ...value } = await api.setConsents(agreed);
-  show({ state: 'ready', value });
+  const { storeWordsFrom, ...value } = await api.saveConsents(agreed);
+  showConsents({ state: 'ready', value });
   await reloadAccountSettings(); // storing is one of the consents
   return storeWordsFrom;
 }
@@ -50,16 +50,16 @@ export function isConsentMissing({ consents }: OwnConsents): boolean {
   return consents.some((one) => one.isNeeded && one.givenAt === null);
 }
 
-async function load(): Promise<void> {
+async function loadConsents(): Promise<void> {
   try {
-    show({ state: 'ready', value: await api.consents() });
+    showConsents({ state: 'ready', value: await api.consents() });
   } catch (error) {
     loading = null;
-    show({ state: 'failed', error });
+    showConsents({ state: 'failed', error });
   }
 }
 
-function show(loaded: Loaded<OwnConsents>): void {
+function showConsents(loaded: Loaded<OwnConsents>): void {
   current = loaded;
   for (const listener of listeners) listener();
 }

@@ -1,6 +1,6 @@
 import { useState } from 'react';
 import { ProviderNotes } from '../account/ProviderNotes';
-import { reloadConsents, setConsents } from '../account/consents';
+import { reloadConsents, saveConsents } from '../account/consents';
 import { ApiError, type AskedConsent, type ConsentKind, type OwnConsents } from '../api';
 import { explainFailure } from '../failures';
 import { Note } from '../parts/Note';
@@ -14,7 +14,7 @@ export function AskConsent({ asked }: { asked: OwnConsents }) {
     setBusy(true);
     setTrouble('');
     try {
-      await setConsents(asked, kinds);
+      await saveConsents(asked, kinds);
       document.getElementById('talk')?.focus(); // the button that had the focus is gone
     } catch (error) {
       setTrouble(explainFailure(error));

@@ -12,7 +12,7 @@ import { ConversationNotes } from './Notes';
 import { Transcript, type RenderCite } from './Transcript';
 import type { Tutor } from './tutor';
 import type { TalkControls } from './useTalk';
-import { useVoice } from './useVoice';
+import { useTutorVoice } from './useTutorVoice';
 import { VoiceLine, type VoiceState } from './VoiceLine';
 
 export interface ConversationProps extends Pick<ComposerProps, 'box' | 'draft' | 'onDraft'> {
@@ -28,7 +28,7 @@ export interface ConversationProps extends Pick<ComposerProps, 'box' | 'draft' |
 export function Conversation(props: ConversationProps) {
   const { controls, tutor, microphone, box, draft, onDraft, renderCite, lessonTrouble, topic } = props;
   const { room, phase, talk, trouble, leave, say } = controls;
-  const [voice, toggleVoice] = useVoice(controls, tutor);
+  const [voice, toggleVoice] = useTutorVoice(controls, tutor);
   const refusal = talk.refused === null ? '' : texts.notes.refused[talk.refused];
   const button = useFocusOnArrival(phase === 'live');
   return (

@@ -8,7 +8,7 @@ import { media, useMediaQuery } from '../parts/useMediaQuery';
 import { useTitle } from '../parts/useTitle';
 import { RPC_SPEECH_STOP } from '../protocol';
 import { modulePath } from '../router';
-import { useMicrophone } from '../rtc/useMicrophone';
+import { useMicrophoneProps } from '../rtc/useMicrophoneProps';
 import { texts } from '../texts';
 import { LessonPane } from './LessonPane';
 import { RoomBar } from './RoomBar';
@@ -16,11 +16,11 @@ import { LatestTurn } from './LatestTurn';
 import { RoomTab, type TabName } from './Tab';
 import { TalkPanel } from './TalkPanel';
 import { useTutor } from './tutor';
-import { useCites } from './useCites';
+import { useCiteLinks } from './useCiteLinks';
 import { useDrawer } from './useDrawer';
 import { useLessonSync } from './useLessonSync';
 import { useLessonFocus } from './useLessonFocus';
-import { usePlaces } from './usePlaces';
+import { useLessonPlaces } from './useLessonPlaces';
 import { useRoomKeys } from './useRoomKeys';
 import { useTalk } from './useTalk';
 
@@ -32,11 +32,11 @@ interface LearnerRoomProps {
 
 /** The lesson and, next to it, the conversation about it. */
 export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
-  const { places, place, pathOf } = usePlaces(courseId, page, modules);
+  const { places, place, pathOf } = useLessonPlaces(courseId, page, modules);
   const lessonId = place?.lesson.id ?? null;
   const controls = useTalk(page, lessonId);
   const tutor = useTutor(controls.room);
-  const microphone = useMicrophone(controls);
+  const microphone = useMicrophoneProps(controls);
   const [debug, toggleDebug] = useDebugDrawer(controls.room, tutor.participant, controls.sessionId);
   const lessonTrouble = useLessonSync({ page, controls, lessonId, pathOf });
   const [lesson, again] = useLoaded(lessonId, loadLesson(lessonId ?? ''));
@@ -51,7 +51,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
     drawer.hide();
     setTab('lesson');
   });
-  const renderCite = useCites({ lesson, lessonId, places, pathOf, onShow: () => setTab('lesson') });
+  const renderCite = useCiteLinks({ lesson, lessonId, places, pathOf, onShow: () => setTab('lesson') });
   useRoomKeys({
     onMute: () => microphone.connected && microphone.onToggle(),
     onStop: () => void controls.callTutor(RPC_SPEECH_STOP, {}),

@@ -14,7 +14,7 @@ interface RoomChoiceProps {
 /** Who else is in the room that the learner is about to join, and the choice of a private one. */
 export function RoomChoice({ page, controls }: RoomChoiceProps) {
   const { isPrivate, setPrivate } = controls;
-  const names = usePeople(isPrivate ? null : page.roomName);
+  const names = usePolledPeople(isPrivate ? null : page.roomName);
   return (
     <>
       <div role="status">
@@ -40,7 +40,7 @@ export function RoomChoice({ page, controls }: RoomChoiceProps) {
 }
 
 /** The names of the others in a room, asked for again every few seconds. Null until they are known. */
-function usePeople(room: string | null): string[] | null {
+function usePolledPeople(room: string | null): string[] | null {
   const [names, setNames] = useState<string[] | null>(null);
   useEffect(() => {
     setNames(null);

@@ -7,7 +7,7 @@ import type { ModulePage } from '../api';
 import type { StartOptions } from '../rtc/Connection';
 import { texts } from '../texts';
 import { LevelMeter } from '../rtc/Level';
-import { useMicrophones } from '../rtc/microphones';
+import { useMicrophoneChoice } from '../rtc/useMicrophoneChoice';
 import { RoomChoice } from './RoomChoice';
 import type { TalkControls } from './useTalk';
 
@@ -21,7 +21,7 @@ interface StartProps {
 
 export function StartOfTalk({ page, controls, onStart }: StartProps) {
   const [deviceId, setDeviceId] = useState('');
-  const { devices, preview, test } = useMicrophones(deviceId);
+  const { devices, preview, test } = useMicrophoneChoice(deviceId);
   const select = useId();
   return (
     <div className="start">

@@ -23,7 +23,7 @@ export function followConversation(room: Room, page: ModulePage, dispatch: Dispa
       if (!typed.sender.isLocal && !typed.sender.isAgent) say({ ...typed, final: true });
     }),
     followAnswers(room, dispatch),
-    followLeaving(room, dispatch),
+    followTutorLeaving(room, dispatch),
   ];
   return () => stops.forEach((stop) => stop());
 }
@@ -45,7 +45,7 @@ function followAnswers(room: Room, dispatch: Dispatch): () => void {
   });
 }
 
-function followLeaving(room: Room, dispatch: Dispatch): () => void {
+function followTutorLeaving(room: Room, dispatch: Dispatch): () => void {
   const left = ({ isAgent }: RemoteParticipant) => isAgent && dispatch({ type: 'tutorLeft' });
   room.on(RoomEvent.ParticipantDisconnected, left);
   return () => room.off(RoomEvent.ParticipantDisconnected, left);

@@ -52,7 +52,7 @@ export function talkReducer(talk: Talk, event: TalkEvent): Talk {
     case 'sent':
       return { ...talk, turns: talk.turns.map((turn) => (turn.key === event.key ? { ...turn, streamId: event.streamId } : turn)) };
     case 'refused':
-      return refuse(talk, event.refusal);
+      return takeBackRefusedTurn(talk, event.refusal);
     case 'unsaid':
       return { ...talk, turns: talk.turns.filter((turn) => turn.key !== event.key) };
     case 'cited':
@@ -65,7 +65,7 @@ export function talkReducer(talk: Talk, event: TalkEvent): Talk {
 }
 
 /** Takes a refused typed turn back: nobody else has seen it. */
-function refuse(talk: Talk, { kind, streamId }: Refused): Talk {
+function takeBackRefusedTurn(talk: Talk, { kind, streamId }: Refused): Talk {
   const turns = talk.turns.filter((turn) => streamId === '' || turn.streamId !== streamId);
   return { ...talk, turns, refused: kind };
 }

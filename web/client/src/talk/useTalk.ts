@@ -2,14 +2,14 @@
 import type { Room } from 'livekit-client';
 import { useCallback, useEffect, useReducer, useState } from 'react';
 import { api, ApiError, type JoinToken, type ModulePage } from '../api';
-import { storeWordsSettled } from '../account/accountSettings';
+import { waitForStoreWordsSave } from '../account/accountSettings';
 import { reloadConsents } from '../account/consents';
 import type { StartOptions, ConnectionStatus } from '../rtc/Connection';
 import { useConnection } from '../rtc/useConnection';
 import { followConversation } from './followConversation';
 import { callTutor } from './tutor';
 import { emptyTalk, talkReducer, type Talk } from './turns';
-import { useSay } from './useSay';
+import { useSendTypedTurn } from './useSendTypedTurn';
 
 export interface TalkControls extends ConnectionStatus {
   room: Room;
@@ -39,7 +39,7 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
   const [isPrivate, setPrivate] = useState(page.roomScope === 'learner');
   const [joined, setJoined] = useState<JoinToken | null>(null);
   const [connection, visit] = useConnection(async () => {
-    await storeWordsSettled();
+    await waitForStoreWordsSave();
     const ticket = await askForTicket(page, lessonId, isPrivate && page.roomScope === 'choice');
     setJoined(ticket);
     return ticket;
@@ -47,7 +47,7 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
   const { room, start, leave, retry, setMicrophone } = connection;
   const [talk, dispatch] = useReducer(talkReducer, emptyTalk);
   useEffect(() => followConversation(room, page, dispatch), [room, page]);
-  const say = useSay(connection, dispatch);
+  const say = useSendTypedTurn(connection, dispatch);
   const call = useCallback((method: string, payload: object) => callTutor(room, method, payload), [room]);
   return {
     ...visit,

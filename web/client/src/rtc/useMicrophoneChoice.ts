@@ -1,7 +1,7 @@
 import { createLocalAudioTrack, Room, type LocalAudioTrack } from 'livekit-client';
 import { useCallback, useEffect, useState } from 'react';
 
-export interface Microphones {
+export interface MicrophoneChoice {
   devices: readonly MediaDeviceInfo[];
   /** for the level meter; null until the browser allows the microphone */
   preview: LocalAudioTrack | null;
@@ -9,7 +9,7 @@ export interface Microphones {
 }
 
 /** Lists microphones and opens the chosen one. Asks for permission only on `test`. */
-export function useMicrophones(deviceId: string): Microphones {
+export function useMicrophoneChoice(deviceId: string): MicrophoneChoice {
   const [devices, setDevices] = useState<readonly MediaDeviceInfo[]>([]);
   const [preview, setPreview] = useState<LocalAudioTrack | null>(null);
   const [allowed, setAllowed] = useState(false);

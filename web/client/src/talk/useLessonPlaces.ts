@@ -11,7 +11,7 @@ interface Places {
 }
 
 /** The lessons of the course, and which one the address opens. */
-export function usePlaces(courseId: string, page: ModulePage, modules: readonly ModuleEntry[]): Places {
+export function useLessonPlaces(courseId: string, page: ModulePage, modules: readonly ModuleEntry[]): Places {
   const asked = useAddress().searchParams.get('lesson');
   const places = useMemo(() => listLessonPlaces(modules), [modules]);
   const pathOf = useCallback(

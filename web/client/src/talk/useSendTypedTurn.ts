@@ -6,7 +6,7 @@ import { waitForTutor } from './tutor';
 import type { TalkEvent } from './turns';
 
 /** Shows a typed turn at once and sends it in order; takes it back if it can't be sent. */
-export function useSay(connection: Connection, dispatch: Dispatch<TalkEvent>): (text: string) => Promise<boolean> {
+export function useSendTypedTurn(connection: Connection, dispatch: Dispatch<TalkEvent>): (text: string) => Promise<boolean> {
   const count = useRef(0);
   const queue = useRef(Promise.resolve(''));
   return useCallback(

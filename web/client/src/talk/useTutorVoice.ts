@@ -10,7 +10,7 @@ const AGAIN_MS = 1_000;
 type CallTutor = TalkControls['callTutor'];
 
 /** Whether the tutor's voice is on, and a toggle. Off silences this page only, not the room. */
-export function useVoice({ callTutor }: TalkControls, { participant }: Tutor): [boolean, () => void] {
+export function useTutorVoice({ callTutor }: TalkControls, { participant }: Tutor): [boolean, () => void] {
   const { voice, speechRate } = useAccountSettings();
   useEffect(() => {
     participant?.setVolume(voice ? 1 : 0);

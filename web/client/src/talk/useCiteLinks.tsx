@@ -8,7 +8,7 @@ import { navigate } from '../router';
 import { texts } from '../texts';
 import type { RenderCite } from './Transcript';
 
-interface CitesOptions {
+interface CiteLinksOptions {
   lesson: Loaded<LessonText>;
   lessonId: string | null;
   places: readonly LessonPlace[];
@@ -18,7 +18,7 @@ interface CitesOptions {
 }
 
 /** Draws a citation as a link to its passage. */
-export function useCites({ lesson, lessonId, places, pathOf, onShow }: CitesOptions): RenderCite {
+export function useCiteLinks({ lesson, lessonId, places, pathOf, onShow }: CiteLinksOptions): RenderCite {
   const numbers = useRef(new Map<string, number>()); // of the passages of every lesson opened so far
   if (lesson.state === 'ready') {
     for (const passage of lesson.value.passages) numbers.current.set(passage.id, passage.number);

@@ -10,7 +10,7 @@ interface MicrophoneControls {
 }
 
 /** What the microphone buttons show. */
-export function useMicrophone({ room, phase, setMicrophone }: MicrophoneControls): MicrophoneProps {
+export function useMicrophoneProps({ room, phase, setMicrophone }: MicrophoneControls): MicrophoneProps {
   const { isMicrophoneEnabled, microphoneTrack } = useLocalParticipant({ room });
   const on = phase === 'live' && isMicrophoneEnabled;
   return {
