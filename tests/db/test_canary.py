@@ -20,7 +20,17 @@ from tests.db.rows import TINY
 from tests.db.test_tenants import Ids, fill
 from tests.db.twin_calls import make_calls
 from tests.db.twin_states import MARKS, enrich, part
-from tests.db.twins import COLUMNS, Call, Outcome, Recorder, dump, mutants, run_call, takes_mark
+from tests.db.twins import (
+    COLUMNS,
+    Call,
+    Outcome,
+    Recorder,
+    dump,
+    mutants,
+    run_call,
+    tables_of_tenants,
+    takes_mark,
+)
 
 MUTANTS = 100  # a lower bound: with fewer, PREDICATE no longer fits the statements
 STATEMENT = re.compile(r"\s*(select|insert|update|delete|with)\b")
@@ -68,10 +78,11 @@ async def twins(postgres: Postgres) -> AsyncIterator[Twins]:
         await enrich(db, ids)
     await pool.close()
     connection = await asyncpg.connect(postgres.dsn("postgres", "twins"))
-    made = Twins(Recorder(connection), ids, await part(connection, ids), [])
+    recorder = Recorder(connection, await tables_of_tenants(connection))
+    made = Twins(recorder, ids, await part(connection, ids), [])
     tree = build_tree(read_course(TINY), ids.tenant_id)
     made.calls = await make_calls(connection, ids, made.pair, tree)
-    made.before = await dump(connection, made.known)
+    made.before = await dump(connection, recorder.tables, made.known)
     for guarded in (False, True):
         made.outcomes[guarded] = await call_all(made, guarded=guarded)
     yield made

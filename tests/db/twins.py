@@ -97,6 +97,7 @@ class Recorder:
     """A connection that records its statements, and can replace one of them by a mutant."""
 
     connection: Connection
+    tables: list[str]  # those with a tenant
     seen: set[str] = field(default_factory=set)
     mutant: tuple[str, str] | None = None  # a statement, and the one to run instead
 
@@ -165,7 +166,7 @@ async def run_call(
             await db.connection.execute(f"set local role {role}")
         answer = await _answer(db, call, tenant_id)
         await db.connection.execute("reset role")
-        rows = await dump(db.connection, ids, begun)
+        rows = await dump(db.connection, db.tables, ids, begun)
     finally:
         await transaction.rollback()
     return Outcome(known(answer, ids), rows)
@@ -192,9 +193,14 @@ class PerTenant(dict[UUID, Any]):
     """An argument that differs between twins, because it is unique in the whole database."""
 
 
-async def dump(db: Connection, ids: frozenset[str], begun: int = 2**32) -> dict[UUID, str]:
+async def tables_of_tenants(db: Connection) -> list[str]:
+    return sorted({row["table"] for row in await db.fetch(COLUMNS)})
+
+
+async def dump(
+    db: Connection, tables: list[str], ids: frozenset[str], begun: int = 2**32
+) -> dict[UUID, str]:
     """All rows of each tenant as text. Marks rows locked by transactions since `begun`."""
-    tables = sorted({row["table"] for row in await db.fetch(COLUMNS)})
     query = " union all ".join(
         f"""select tenant_id, '{table} ' || t::text
               || case when t.xmax::text::bigint >= $1 then ' locked' else '' end

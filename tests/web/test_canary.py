@@ -18,7 +18,7 @@ from harness.livekit import MediaServer
 from settings import Settings
 from tests.conftest import Database
 from tests.db.test_tenants import fill
-from tests.db.twins import dump, make_twin
+from tests.db.twins import dump, make_twin, tables_of_tenants
 from tests.web.conftest import School, open_school
 from web.dependencies import LIMITS
 
@@ -38,7 +38,8 @@ class Neighbours:
     async def rows(self) -> str:
         """Everything the other tenant has, with times and locks."""
         tenant_id = await self.superuser.fetchval("select id from tenants where slug = $1", MARK)
-        return (await dump(self.superuser, frozenset()))[tenant_id]
+        tables = await tables_of_tenants(self.superuser)
+        return (await dump(self.superuser, tables, frozenset()))[tenant_id]
 
 
 @pytest.fixture(params=["bodh_app", "postgres"])
