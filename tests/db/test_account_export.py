@@ -197,6 +197,7 @@ async def test_operator_is_recorded_as_reader(pool: Pool, ids: Ids) -> None:
     ]
 
 
+@pytest.mark.slow
 async def test_memory_of_an_export_does_not_grow_with_it(
     pool: Pool, ids: Ids, database: Database
 ) -> None:
@@ -236,6 +237,7 @@ def host(database: Database, tmp_path: Path) -> OperatedHost:
     return OperatedHost(database, home)
 
 
+@pytest.mark.slow
 async def test_operator_exports_an_account_to_a_new_folder(
     host: OperatedHost, ids: Ids, tmp_path: Path
 ) -> None:
@@ -250,6 +252,7 @@ async def test_operator_exports_an_account_to_a_new_folder(
     assert (code, "name a new folder" in output) == (1, True), output
 
 
+@pytest.mark.slow
 async def test_failed_export_leaves_no_folder(
     host: OperatedHost, ids: Ids, tmp_path: Path, database: Database
 ) -> None:
@@ -264,6 +267,7 @@ async def test_failed_export_leaves_no_folder(
     assert not folder.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("who", [str(UUID(int=0)), "nobody@school.example"])
 async def test_unknown_account_is_not_exported(
     host: OperatedHost, tmp_path: Path, who: str

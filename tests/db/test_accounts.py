@@ -210,6 +210,7 @@ async def run_command(database: Database, *arguments: str) -> tuple[int, str]:
     return process.returncode or 0, told.decode()
 
 
+@pytest.mark.slow
 async def test_commands_change_accounts_and_explain_mistakes_in_one_line(
     database: Database, pool: Pool, tenant_id: UUID
 ) -> None:

@@ -32,6 +32,8 @@ from tests.db.twins import (
     takes_mark,
 )
 
+pytestmark = pytest.mark.slow
+
 MUTANTS = 100  # a lower bound: with fewer, PREDICATE no longer fits the statements
 STATEMENT = re.compile(r"\s*(select|insert|update|delete|with)\b")
 NOT_ASKED_BY_TENANT = (

@@ -21,6 +21,8 @@ from db import create_pool, embedded, tenant_tx
 from db.embedded import Cluster, EmbeddedError
 from tests.conftest import ROOT, Database, Postgres
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:

@@ -24,6 +24,8 @@ from tests.db.rows import at, make_session, segment
 from watch.erasures import ErasureWatch
 from watch.webhook_intake import WebhookIntake
 
+pytestmark = pytest.mark.slow
+
 NAME = "Zephyrine Quillfeather"
 SENTENCE = "my grandmother keeps nine bees"
 OTHER = "the weather was fine"

@@ -49,7 +49,7 @@ from tests.conftest import Database
 from tests.db.rows import NOW, at, make_learner, make_room, make_session
 from tests.soak import SOAK
 
-WRITING_S = 60.0 if SOAK else 5.0
+WRITING_S = 60.0 if SOAK else 2.0
 HASHED = ["session.started", *["agent.dispatched"] * 3]
 
 

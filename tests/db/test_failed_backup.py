@@ -17,6 +17,8 @@ from tests.conftest import ROOT, Database
 from tests.db.host_parts import OperatedHost, files_with
 from tests.db.rows import make_session, segment
 
+pytestmark = pytest.mark.slow
+
 WORDS = "my grandmother keeps nine bees"
 
 

@@ -57,6 +57,7 @@ async def empty(postgres: Postgres) -> str:
     return postgres.dsn("bodh_owner", EMPTY)
 
 
+@pytest.mark.slow
 async def test_four_processes_migrate_an_empty_database_at_once(empty: str) -> None:
     script = (
         "import asyncio, sys; from db.migrate import migrate; asyncio.run(migrate(sys.argv[1]))"

@@ -92,6 +92,7 @@ async def test_picture_of_a_withdrawn_lesson_is_kept_with_its_progress(
     assert len(await storage.list_names(tenant_id, f"courses/{course_id}")) == 1
 
 
+@pytest.mark.slow
 async def test_import_command_stores_pictures_and_reports_a_missing_one(
     database: Database, tenant_id: UUID, settings: Settings, tmp_path: Path
 ) -> None:

@@ -247,6 +247,7 @@ async def test_nightly_job_is_queued_for_every_tenant(
     assert await school.column("select kind from retention_removals") == ["dead_letters"]
 
 
+@pytest.mark.slow
 async def test_command_shows_what_the_next_night_removes_and_sets_a_rule(
     school: School, database: Database, tmp_path: Path
 ) -> None:

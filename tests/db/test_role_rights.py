@@ -40,6 +40,7 @@ def production(postgres: Postgres, tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     ["token_server.py", "-m watch", "-m jobs", "-m agent drain", "-m db migrate"],
@@ -50,6 +51,7 @@ def test_process_does_not_start_as_superuser(command: str, production: dict[str,
     assert "the role postgres is a superuser" in done.stderr
 
 
+@pytest.mark.slow
 def test_settings_check_prints_every_problem(production: dict[str, str]) -> None:
     done = run_python("-m settings check", production | {"PUBLIC_URL": "http://bodh.test"})
     assert done.returncode == 1
@@ -58,6 +60,7 @@ def test_settings_check_prints_every_problem(production: dict[str, str]) -> None
     assert second.startswith("DATABASE_URL: the role postgres is a superuser")
 
 
+@pytest.mark.slow
 def test_settings_check_accepts_a_safe_production(
     production: dict[str, str], postgres: Postgres
 ) -> None:

@@ -13,6 +13,8 @@ from db.leases import update_epoch
 from tests.conftest import ROOT, Database
 from tests.db.rows import NOW, make_session
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def session_id(pool: Pool, tenant_id: UUID) -> UUID:

@@ -25,6 +25,8 @@ import tools
 from agent.text.marks import MarkFilter
 from tests.soak import SOAK
 
+pytestmark = pytest.mark.slow
+
 PACKAGES = (agent.text, agent.offline, tools, courses)
 # read files, and run the parsers of others, only when an operator imports a course
 AT_IMPORT = {"courses.folder", "courses.formulas", "courses.markdown", "courses.markdown_file"}

@@ -18,6 +18,8 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from telemetry import gather
 from telemetry.log_lines import FACTS, OURS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 TOKEN = jwt.encode({"sub": "l_a"}, "not a secret, only long enough for it")
 CANARIES = ("Rosalind", "the secret sentence", "secret sentence", TOKEN, "hunter2")
