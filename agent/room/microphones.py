@@ -3,20 +3,20 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from livekit import rtc
-from livekit.agents import utils
 
 from agent.livekit_private import has_early_audio
 from agent.models.recogniser import Recogniser
 from agent.room.early_audio import EarlyAudio
 from agent.room.limits import Limits
 from agent.room.participant_voice import ParticipantVoice, VoiceListener
+from agent.room.tasks import Tasks
 from speech.wire import RATE
 
 FRAME_MS = 50
@@ -58,7 +58,7 @@ class Microphones:
         self._leaving: set[ParticipantVoice] = set()  # whose last words are being recognised
         self._microphones: dict[str, _Microphone] = {}
         self._ended = False
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = Tasks("microphones")
         self._early = EarlyAudio(room, limits.rates)
         room.on("track_subscribed", self._on_track_subscribed)
         room.on("track_unsubscribed", self._on_track_unsubscribed)
@@ -85,9 +85,10 @@ class Microphones:
         self._room.off("track_unsubscribed", self._on_track_unsubscribed)
         self._room.off("track_muted", self._on_muted)
         self._room.off("participant_disconnected", self._on_participant_left)
-        await utils.aio.cancel_and_wait(*self._tasks)
+        await self._tasks.close()
         await self._early.aclose()
-        await asyncio.gather(*(voice.aclose() for voice in self._voices.values()))
+        voices = [*self._voices.values(), *self._leaving]
+        await asyncio.gather(*(voice.aclose() for voice in voices))
 
     def _on_track_subscribed(self, track: rtc.Track, publication: Any, participant: Any) -> None:
         identity = participant.identity
@@ -109,17 +110,11 @@ class Microphones:
             )
             self._voices[identity] = voice
         early = has_early_audio(publication)
-        listening = self._spawn_task(
+        listening = self._tasks.spawn(
             self._listen_to_track(voice, track, owner=identity, early=early)
         )
         self._microphones[identity] = _Microphone(publication, listening)
         listening.add_done_callback(partial(self._on_listening_done, voice))
-
-    def _spawn_task(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = asyncio.create_task(work, name="microphone")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     def _on_participant_left(self, participant: rtc.RemoteParticipant) -> None:
         identity = participant.identity
@@ -127,7 +122,7 @@ class Microphones:
         self._early.drop_audio_of(identity)
         if voice := self._voices.pop(identity, None):
             self._leaving.add(voice)
-            self._spawn_task(self._close_voice(voice))
+            self._tasks.spawn(self._close_voice(voice))
 
     async def _close_voice(self, voice: ParticipantVoice) -> None:
         """Waits for the last words of somebody who has left."""
@@ -143,11 +138,8 @@ class Microphones:
             self._voices[identity].end_speech()
 
     def _on_listening_done(self, voice: ParticipantVoice, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            return
-        voice.end_speech()  # else the tutor would wait for the end of speech forever
-        if error := task.exception():
-            logger.error("a microphone failed and is no longer heard", exc_info=error)
+        if not task.cancelled():
+            voice.end_speech()  # else the tutor would wait for the end of speech forever
 
     def _on_muted(self, participant: rtc.Participant, publication: Any) -> None:
         if self._is_heard(participant.identity, publication.sid):

@@ -16,19 +16,28 @@ class Tasks:
     def __init__(self, owner: str) -> None:
         self._owner = owner
         self._running: set[asyncio.Task[None]] = set()
+        self._is_closed = False
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Starts the work. After `close` it is cancelled before it begins."""
         task = asyncio.create_task(work, name=self._owner)
         self._running.add(task)
         task.add_done_callback(self._on_task_done)
+        if self._is_closed:
+            task.cancel()
         return task
 
     async def wait_for_all(self, timeout_s: float | None = None) -> None:
         if self._running:
             await asyncio.wait(set(self._running), timeout=timeout_s)
 
-    async def close(self) -> None:
+    async def cancel_all(self) -> None:
+        """Cancels the tasks that run now. The owner may start others."""
         await utils.aio.cancel_and_wait(*self._running)
+
+    async def close(self) -> None:
+        self._is_closed = True
+        await self.cancel_all()
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

@@ -61,18 +61,19 @@ class Wishes:
             replaced.fail(ReplacedError("you have asked for another lesson since"))
         if sender not in self._granting:
             self._granting.add(sender)
-            self._tasks.spawn(self._grant_wishes(sender))
+            granting = self._tasks.spawn(self._grant_wishes(sender))
+            granting.add_done_callback(lambda _: self._end_granting(sender))
 
     async def _grant_wishes(self, sender: str) -> None:
-        try:
-            await self._ready.wait()
-            while sender in self._waiting:
-                await asyncio.sleep(self._limits.rates.reserve(sender, "lesson"))
-                await self._grant_wish(sender, self._waiting.pop(sender))
-        finally:
-            self._granting.discard(sender)
-            if (left := self._waiting.pop(sender, None)) is not None:
-                left.fail(RefusedError("the tutor has left"))
+        await self._ready.wait()
+        while sender in self._waiting:
+            await asyncio.sleep(self._limits.rates.reserve(sender, "lesson"))
+            await self._grant_wish(sender, self._waiting.pop(sender))
+
+    def _end_granting(self, sender: str) -> None:
+        self._granting.discard(sender)
+        if (left := self._waiting.pop(sender, None)) is not None:
+            left.fail(RefusedError("the tutor has left"))
 
     async def _grant_wish(self, sender: str, wish: _Wish) -> None:
         try:

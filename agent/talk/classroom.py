@@ -117,7 +117,7 @@ class Classroom:
 
     async def say_goodbye(self) -> None:
         if present := self.roster.list_present():
-            await self._tasks.close()
+            await self._tasks.cancel_all()
             await self.tutor_speech.stop_speaking()
             await self.tutor_speech.say(prompts.render("goodbye"), present[0], may_be_cut=False)
             await asyncio.sleep(ON_ITS_WAY_S)

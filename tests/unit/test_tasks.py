@@ -38,6 +38,31 @@ async def test_close_cancels_and_returns_when_all_have_ended() -> None:
     assert all(task.cancelled() for task in running)
 
 
+async def test_work_that_comes_after_the_end_never_begins() -> None:
+    tasks, begun = Tasks("captions"), []
+
+    async def begin() -> None:
+        begun.append(True)
+
+    await tasks.close()
+    late = tasks.spawn(begin())
+    await tasks.wait_for_all()
+    assert (begun, late.cancelled()) == ([], True)
+
+
+async def test_owner_goes_on_after_it_has_cancelled_its_tasks() -> None:
+    tasks, begun = Tasks("captions"), []
+
+    async def begin() -> None:
+        begun.append(True)
+
+    before = tasks.spawn(asyncio.Event().wait())  # type: ignore[arg-type]
+    await tasks.cancel_all()
+    tasks.spawn(begin())
+    await tasks.wait_for_all()
+    assert (before.cancelled(), begun) == (True, [True])
+
+
 async def test_join_returns_at_its_timeout_and_leaves_the_task_running() -> None:
     tasks = Tasks("captions")
     task = tasks.spawn(asyncio.Event().wait())  # type: ignore[arg-type]
