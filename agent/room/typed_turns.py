@@ -1,4 +1,4 @@
-"""TypedTurn turns: text streams on the topic `lk.chat`, in the order in which they were started."""
+"""Typed turns: text streams on the topic `lk.chat`, in the order in which they were started."""
 
 import asyncio
 from collections.abc import Callable
