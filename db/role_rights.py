@@ -30,7 +30,9 @@ def refuse_powerful_role(settings: Settings, name: RoleSetting) -> None:
     try:
         problem = asyncio.run(find_problem_of_role(name, role_dsns(settings)[name]))
     except AWAY as error:
-        logger.warning("role not checked: the database is away", extra={"why": repr(type(error))})
+        logger.warning(
+            "role not checked: the database is away", extra={"why": type(error).__name__}
+        )
         return
     if problem:
         raise SettingsError(problem)

@@ -63,7 +63,9 @@ async def change_restriction(
             await delete_restriction(db, tenant_id, session.id, learner, by=by, now=now)
         else:
             await upsert_restriction(db, tenant_id, session.id, learner, kind, by=by, now=now)
-    logger.info("restriction changed", extra={"session_id": str(session.id), "kind": kind or ""})
+    logger.info(
+        "restriction changed", extra={"session_id": str(session.id), "kind": kind or "lifted"}
+    )
     try:
         await _enforce_restriction(lk, room.name, identity, kind)
     except MEDIA_ERRORS as error:

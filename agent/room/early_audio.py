@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from livekit import rtc
 from livekit.agents import utils
@@ -24,7 +25,9 @@ logger = logging.getLogger(__name__)
 
 
 class EarlyAudioError(Exception):
-    """The sound is too long, or in a form that is not accepted."""
+    def __init__(self, why: Literal["too_long", "no_format", "unknown_format"]) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +83,7 @@ class EarlyAudio:
         try:
             frames = await _decode_audio(reader)
         except EarlyAudioError as error:
-            logger.info("early audio refused", extra={"why": str(error)})
+            logger.info("early audio refused", extra={"why": error.why})
             return
         waiting = self._waiting.get((sender, track_sid))
         if waiting is None:
@@ -105,7 +108,7 @@ async def _decode_audio(reader: rtc.ByteStreamReader) -> list[rtc.AudioFrame]:
         duration_s += frame.duration
         if duration_s > MAX_S:
             await decoded.aclose()
-            raise EarlyAudioError("too long")
+            raise EarlyAudioError("too_long")
     return frames
 
 
@@ -114,9 +117,9 @@ def _audio_format(attributes: dict[str, str]) -> tuple[int, int]:
     try:
         sample_rate, channels = int(attributes["sampleRate"]), int(attributes["channels"])
     except (KeyError, ValueError) as error:
-        raise EarlyAudioError("no format") from error
+        raise EarlyAudioError("no_format") from error
     if sample_rate not in SAMPLE_RATES or channels not in (1, 2):
-        raise EarlyAudioError("unknown format")
+        raise EarlyAudioError("unknown_format")
     return sample_rate, channels
 
 
