@@ -116,7 +116,9 @@ DRAINED = Counter(
     "bodh_drained_entries_total", "Entries stored in Postgres by the drainer", ("kind",)
 )
 DEAD_LETTERS = Counter("bodh_dead_letters_total", "Entries that cannot be stored", ("kind",))
-DRAIN_FAILURES = Counter("bodh_drain_failures_total", "Batches that Postgres refused")
+DRAIN_FAILURES = Counter(
+    "bodh_drain_failures_total", "Batches that could not be moved to Postgres; they are retried"
+)
 
 INBOX_WAITING = Gauge("bodh_inbox_waiting", "Webhooks not applied yet", over="livemax")
 INBOX_OLDEST = Gauge(
@@ -130,7 +132,11 @@ WEBHOOKS = Counter(
 ROOMS_WITHOUT_AGENT = Gauge(
     "bodh_rooms_without_agent", "Rooms with a learner and no living agent", over="livemax"
 )
-REDISPATCHES = Counter("bodh_redispatches_total", "Agents dispatched again", ("reason",))
+REDISPATCHES = Counter(
+    "bodh_redispatches_total",
+    "Actions of the watcher for sessions without an agent: ask, replace, remake, end",
+    ("reason",),
+)
 REPLACE_SECONDS = Histogram(
     "bodh_replace_seconds", "From the loss of an agent to the next one in the room"
 )
@@ -166,7 +172,7 @@ FALSE_INTERRUPTIONS = Counter(
     "bodh_false_interruptions_total", "Times the tutor stopped for a sound that was not a turn"
 )
 PROVIDER_FAILURES = Counter(
-    "bodh_provider_failures_total", "Failed calls of a model: stt, llm, tts, vad", ("part",)
+    "bodh_provider_failures_total", "Failed calls of a remote model: stt, llm, tts", ("part",)
 )
 
 DISK_FREE = Gauge("bodh_disk_free_bytes", "Free space on the disk of BODH_HOME", over="livemax")
@@ -188,7 +194,9 @@ HTTP_REQUESTS = Counter(
 )
 HTTP_SECONDS = Histogram("bodh_http_seconds", "Duration of requests", ("route",))
 HTTP_DROPPED = Counter(
-    "bodh_http_dropped_total", "Connections closed because the client was too slow", ("reason",)
+    "bodh_http_dropped_total",
+    "Connections that the server closed: header, body, read, large, crowded",
+    ("reason",),
 )
 
 METRICS = [value for value in list(globals().values()) if isinstance(value, Metric)]

@@ -3,20 +3,25 @@
 import ast
 import contextlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jwt
 import pytest
 from prometheus_client import generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from telemetry import gather
+from agent.models.provider import Kind
+from agent.room.latency import TURN_PARTS
+from telemetry import gather, metrics
 from telemetry.log_lines import FACTS, OURS, may_log
+from watch.leases import Verdict
+from web.connections import DropReason
 
 pytestmark = pytest.mark.slow
 
@@ -209,6 +214,24 @@ def may_be_word(value: ast.expr) -> bool:
         case ast.JoinedStr() | ast.Call(func=ast.Name(id="str" | "repr")):
             return False
     return True
+
+
+@pytest.mark.parametrize(
+    ("metric", "values"),
+    [
+        (metrics.HTTP_DROPPED, get_args(DropReason)),
+        (metrics.PROVIDER_FAILURES, get_args(Kind)),
+        (metrics.REDISPATCHES, get_args(Verdict)),
+        (metrics.TURN_SECONDS, tuple(TURN_PARTS)),
+    ],
+)
+def test_help_and_docs_name_what_a_metric_is_counted_by(
+    metric: metrics.Metric, values: tuple[str, ...]
+) -> None:
+    assert set(metric.doc.split(": ")[1].split(", ")) == set(values)
+    page = (ROOT / "docs" / "operations.md").read_text()
+    (row,) = re.findall(rf"^\| `{metric.name}` \| (.*) \|$", page, re.MULTILINE)
+    assert [value for value in values if not re.search(rf"\b{value}\b", row)] == []
 
 
 def logged_facts() -> Iterator[tuple[str, str, ast.expr]]:
