@@ -83,7 +83,7 @@ class ConsoleTalk:
         self._pace = pace
 
     async def change_lesson(self, lesson_id: UUID) -> None:
-        lesson = await self._library.lesson(lesson_id)
+        lesson = await self._library.get_lesson(lesson_id)
         self.asker.lesson_id = lesson.id
         await self._library.record_visit(self.asker.account_id, lesson.id, datetime.now(UTC))
 
@@ -94,7 +94,7 @@ class ConsoleTalk:
 
 async def open_console_desk(library: MemoryLibrary, pace: Pace) -> Desk:
     course_id = library.tree.course.id
-    outline = await library.outline(course_id)
+    outline = await library.list_outline(course_id)
     asker = Asker(account_id=LEARNER_ID, name=name_of_os_user(), lesson_id=outline[0].id)
     return Desk(
         library, course_id, ConsoleTalk(asker, library, pace), now=lambda: datetime.now(UTC)

@@ -22,28 +22,30 @@ class PassageHit:
 class Library(Protocol):
     """The courses of one tenant. No method reveals the right option of a question."""
 
-    async def course(self, course_id: UUID) -> Course:
+    async def get_course(self, course_id: UUID) -> Course:
         """Raises NotFound."""
 
-    async def lesson(self, lesson_id: UUID) -> Lesson:
+    async def get_lesson(self, lesson_id: UUID) -> Lesson:
         """A lesson, published or not. Raises NotFound."""
 
-    async def outline(self, course_id: UUID) -> list[Lesson]:
+    async def list_outline(self, course_id: UUID) -> list[Lesson]:
         """The published lessons in order; a lesson's number is its index plus one."""
 
-    async def passages(self, lesson_id: UUID) -> list[Passage]: ...
+    async def list_passages(self, lesson_id: UUID) -> list[Passage]: ...
 
-    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[PassageHit]: ...
+    async def search_passages(
+        self, course_id: UUID, query: str, limit: int = 8
+    ) -> list[PassageHit]: ...
 
-    async def questions(self, lesson_id: UUID) -> Sequence[Question]: ...
+    async def list_questions(self, lesson_id: UUID) -> Sequence[Question]: ...
 
-    async def quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
+    async def get_quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
         """The learner's progress in the quiz; no pending question if it is not started."""
 
     async def start_quiz(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
         """Starts the quiz, or continues an open one. Raises NotFound if the lesson has none."""
 
-    async def grade(
+    async def grade_answer(
         self, account_id: UUID, lesson_id: UUID, option: int, now: datetime
     ) -> GradedAnswer:
         """Grades an option, counted from 0. Raises Conflict if no question is open."""

@@ -57,27 +57,29 @@ class MemoryLibrary:
         """Reads a course folder. Raises CourseFolderError."""
         return cls(build_tree(read_course(folder), NIL))
 
-    async def course(self, course_id: UUID) -> Course:
+    async def get_course(self, course_id: UUID) -> Course:
         if course_id != self.tree.course.id:
             raise NotFound(f"course {course_id}")
         return self.tree.course
 
-    async def lesson(self, lesson_id: UUID) -> Lesson:
+    async def get_lesson(self, lesson_id: UUID) -> Lesson:
         if lesson_id not in self._lessons:
             raise NotFound(f"lesson {lesson_id}")
         return self._lessons[lesson_id]
 
-    async def outline(self, course_id: UUID) -> list[Lesson]:
+    async def list_outline(self, course_id: UUID) -> list[Lesson]:
         return list(self._outline) if course_id == self.tree.course.id else []
 
-    async def passages(self, lesson_id: UUID) -> list[Passage]:
+    async def list_passages(self, lesson_id: UUID) -> list[Passage]:
         return [passage for passage in self.tree.passages if passage.lesson_id == lesson_id]
 
-    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[PassageHit]:
+    async def search_passages(
+        self, course_id: UUID, query: str, limit: int = 8
+    ) -> list[PassageHit]:
         """Ranks like Postgres' `ts_rank`."""
         words = set(lexemes(query))
         hits = []
-        for number, lesson in enumerate(await self.outline(course_id), start=1):
+        for number, lesson in enumerate(await self.list_outline(course_id), start=1):
             for passage, weights in self._index:
                 score = sum(weights.get(word, 0.0) for word in words)
                 if passage.lesson_id == lesson.id and score > 0:
@@ -85,33 +87,33 @@ class MemoryLibrary:
         hits.sort(key=lambda hit: (-hit.score, hit.lesson_number, hit.passage.number))
         return hits[:limit]
 
-    async def questions(self, lesson_id: UUID) -> Sequence[Question]:
+    async def list_questions(self, lesson_id: UUID) -> Sequence[Question]:
         return [question for question in self.tree.questions if question.lesson_id == lesson_id]
 
-    async def quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
-        total = len(await self.questions(lesson_id))
+    async def get_quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
+        total = len(await self.list_questions(lesson_id))
         return self._runs.get((account_id, lesson_id), QuizRun(None, 0, 0, 0, 0, total))
 
     async def start_quiz(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
-        run = await self.quiz_run(account_id, lesson_id)
+        run = await self.get_quiz_run(account_id, lesson_id)
         if run.pending is None:
-            questions = await self.questions(lesson_id)
+            questions = await self.list_questions(lesson_id)
             if not questions:
                 raise NotFound("quiz")
             run = QuizRun(questions[0], 0, 0, 0, 0, len(questions))
             self._runs[account_id, lesson_id] = run
         return run
 
-    async def grade(
+    async def grade_answer(
         self, account_id: UUID, lesson_id: UUID, option: int, now: datetime
     ) -> GradedAnswer:
-        run = await self.quiz_run(account_id, lesson_id)
+        run = await self.get_quiz_run(account_id, lesson_id)
         if run.pending is None:
             raise Conflict("No question is open.")
         check_option(run.pending, option)
         key = self._keys[run.pending.id]
         right = key.answer == option
-        later = (q for q in await self.questions(lesson_id) if q.number > run.pending.number)
+        later = (q for q in await self.list_questions(lesson_id) if q.number > run.pending.number)
         run = advance_run(run, right, next(later, None))
         self._runs[account_id, lesson_id] = run
         if is_quiz_passed(run):
@@ -119,12 +121,12 @@ class MemoryLibrary:
         return GradedAnswer(right, key.why if right else "", run)
 
     async def take_hint(self, account_id: UUID, lesson_id: UUID) -> str:
-        run = await self.quiz_run(account_id, lesson_id)
+        run = await self.get_quiz_run(account_id, lesson_id)
         if run.pending is None:
             raise Conflict("No question is open.")
         question, level = run.pending, run.hint_level + 1
         self._runs[account_id, lesson_id] = replace(run, hint_level=level)
-        passages = await self.passages(lesson_id)
+        passages = await self.list_passages(lesson_id)
         bodies = (p.body for p in passages if p.number == question.passage_number)
         return hint_text(level, self._keys[question.id].hint, next(bodies, None))
 

@@ -29,7 +29,7 @@ async def give_role(db: Connection, tenant_id: UUID, who: str, role: Role | None
     """
     account = await select_one_account(db, tenant_id, who)
     await update_given_role(db, tenant_id, account.id, role)
-    say(f"{who} is {role}" if role else f"the sign-in of {who} decides the role again")
+    print_line(f"{who} is {role}" if role else f"the sign-in of {who} decides the role again")
 
 
 async def make_or_invite_admin(db: Connection, tenant_id: UUID, email: str) -> None:
@@ -40,7 +40,7 @@ async def make_or_invite_admin(db: Connection, tenant_id: UUID, email: str) -> N
     if "@" not in email:
         raise AccountError(f"no account is called {email}: write the person's e-mail address")
     await insert_invited(db, tenant_id, email.lower(), "admin")
-    say(f"{email} will be admin after signing in for the first time")
+    print_line(f"{email} will be admin after signing in for the first time")
 
 
 async def block_person(db: Connection, tenant_id: UUID, who: str, now: datetime) -> None:
@@ -49,13 +49,13 @@ async def block_person(db: Connection, tenant_id: UUID, who: str, now: datetime)
         if account.blocked_at is None:
             await update_blocked_at(db, tenant_id, account.id, now)
         await delete_auth_sessions_of(db, tenant_id, account.id)
-    say(f"{who} is blocked")
+    print_line(f"{who} is blocked")
 
 
 async def unblock_person(db: Connection, tenant_id: UUID, who: str) -> None:
     for account in await _list_accounts(db, tenant_id, who):
         await update_blocked_at(db, tenant_id, account.id, None)
-    say(f"{who} is not blocked any more")
+    print_line(f"{who} is not blocked any more")
 
 
 async def select_one_account(db: Connection, tenant_id: UUID, who: str) -> Account:
@@ -73,7 +73,7 @@ async def record_guardian_consent(
     """Prints the text that the guardian agreed to. Raises AccountError."""
     for account in await _list_accounts(db, tenant_id, who):
         await ensure_consents(db, tenant_id, account.id, [text], now)
-    say(f"recorded for {who}, version {text.policy_version}:\n{text.text}")
+    print_line(f"recorded for {who}, version {text.policy_version}:\n{text.text}")
 
 
 async def withdraw_guardian_consent(
@@ -81,7 +81,7 @@ async def withdraw_guardian_consent(
 ) -> None:
     for account in await _list_accounts(db, tenant_id, who):
         await withdraw_consents(db, tenant_id, account.id, ["guardian"], now)
-    say(f"withdrawn for {who}")
+    print_line(f"withdrawn for {who}")
 
 
 async def _list_accounts(db: Connection, tenant_id: UUID, who: str) -> list[Account]:
@@ -94,5 +94,5 @@ async def _list_accounts(db: Connection, tenant_id: UUID, who: str) -> list[Acco
     return accounts
 
 
-def say(line: str) -> None:
+def print_line(line: str) -> None:
     sys.stdout.write(f"{line}\n")

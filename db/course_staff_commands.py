@@ -4,7 +4,7 @@ from uuid import UUID
 
 from courses.course import Course
 from db import Connection
-from db.account_commands import AccountError, say, select_one_account
+from db.account_commands import AccountError, print_line, select_one_account
 from db.accounts import Account
 from db.course_staff import StaffRole, delete_staff, ensure_staff, list_staff
 from db.courses import find_course
@@ -47,9 +47,9 @@ async def _print_staff(db: Connection, tenant_id: UUID, course: Course) -> None:
     members = await list_staff(db, tenant_id, course.id)
     for member in members:
         who = "whose account was deleted" if member.name is None else member.name
-        say(f"{course.title}: {member.role} {who}")
+        print_line(f"{course.title}: {member.role} {who}")
     if not members:
-        say(f"{course.title} has no staff: every teacher of the tenant sees its learners")
+        print_line(f"{course.title} has no staff: every teacher of the tenant sees its learners")
 
 
 async def _select_course(db: Connection, tenant_id: UUID, key: str) -> Course:

@@ -30,7 +30,7 @@ class EventHead:
     hash: bytes
 
 
-def find_broken_event(events: Sequence[SessionEvent], head: EventHead | None = None) -> int | None:
+def first_broken_seq(events: Sequence[SessionEvent], head: EventHead | None = None) -> int | None:
     """The seq of the first broken event, or None if the log is intact.
 
     Without the head, missing events at the end go undetected.

@@ -109,7 +109,7 @@ async def list_running_sessions(db: Connection, tenant_id: UUID) -> list[Running
     return [RunningSession(**row) for row in rows]
 
 
-async def update_epoch(db: Connection, tenant_id: UUID, session_id: UUID, now: datetime) -> int:
+async def begin_next_epoch(db: Connection, tenant_id: UUID, session_id: UUID, now: datetime) -> int:
     """Starts the next epoch and returns it. Raises NotFound if the session is not running.
 
     Logs the previous agent as lost, unless it is already logged as left.

@@ -17,37 +17,39 @@ class PostgresLibrary:
         self._pool = pool
         self._tenant_id = tenant_id
 
-    async def course(self, course_id: UUID) -> Course:
+    async def get_course(self, course_id: UUID) -> Course:
         async with self._library_transaction() as db:
             course = await find_course(db, self._tenant_id, str(course_id))
         if course is None:
             raise NotFound(f"course {course_id}")
         return course
 
-    async def lesson(self, lesson_id: UUID) -> Lesson:
+    async def get_lesson(self, lesson_id: UUID) -> Lesson:
         async with self._library_transaction() as db:
             lesson = await find_lesson(db, self._tenant_id, lesson_id)
         if lesson is None:
             raise NotFound(f"lesson {lesson_id}")
         return lesson
 
-    async def outline(self, course_id: UUID) -> list[Lesson]:
+    async def list_outline(self, course_id: UUID) -> list[Lesson]:
         async with self._library_transaction() as db:
             return await list_outline(db, self._tenant_id, course_id)
 
-    async def passages(self, lesson_id: UUID) -> list[Passage]:
+    async def list_passages(self, lesson_id: UUID) -> list[Passage]:
         async with self._library_transaction() as db:
             return await list_passages(db, self._tenant_id, lesson_id)
 
-    async def search(self, course_id: UUID, query: str, limit: int = 8) -> list[PassageHit]:
+    async def search_passages(
+        self, course_id: UUID, query: str, limit: int = 8
+    ) -> list[PassageHit]:
         async with self._library_transaction() as db:
             return await search.search_passages(db, self._tenant_id, course_id, query, limit=limit)
 
-    async def questions(self, lesson_id: UUID) -> list[Question]:
+    async def list_questions(self, lesson_id: UUID) -> list[Question]:
         async with self._library_transaction() as db:
             return await quizzes.list_questions(db, self._tenant_id, lesson_id)
 
-    async def quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
+    async def get_quiz_run(self, account_id: UUID, lesson_id: UUID) -> QuizRun:
         async with self._library_transaction() as db:
             return await quizzes.lock_quiz_run(db, self._tenant_id, account_id, lesson_id)
 
@@ -55,7 +57,7 @@ class PostgresLibrary:
         async with self._library_transaction() as db:
             return await quizzes.start_quiz(db, self._tenant_id, account_id, lesson_id)
 
-    async def grade(
+    async def grade_answer(
         self, account_id: UUID, lesson_id: UUID, option: int, now: datetime
     ) -> GradedAnswer:
         async with self._library_transaction() as db:

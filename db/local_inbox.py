@@ -41,11 +41,11 @@ _events = TypeAdapter(MediaEvent)
 
 
 class LocalInbox(LocalQueue):
-    async def put(self, event: MediaEvent) -> bool:
+    async def put_event(self, event: MediaEvent) -> bool:
         """Returns once the event is on disk; False if it already was. Raises sqlite3.Error."""
         return await self.put_row(Row(KIND, event.id, _events.dump_json(event).decode()))
 
-    async def waiting(self, limit: int) -> list[WaitingWebhook]:
+    async def list_waiting(self, limit: int) -> list[WaitingWebhook]:
         now = time.time()
         return [
             WaitingWebhook(row.seq, now - row.created_at, _events.validate_json(row.payload))

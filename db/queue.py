@@ -72,7 +72,7 @@ async def enqueue_job(
     return UUID(str(row["id"]))
 
 
-async def start_job(db: Connection, tenant_id: UUID, job_id: UUID) -> BackgroundJob | None:
+async def mark_job_started(db: Connection, tenant_id: UUID, job_id: UUID) -> BackgroundJob | None:
     """Starts a job, or takes it over. Returns None if it has already ended."""
     row = await db.fetchrow(
         """update background_jobs set state = 'processing', tries = tries + 1

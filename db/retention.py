@@ -26,7 +26,7 @@ class Removal:
     removed: int
 
 
-def default_days(settings: Settings) -> dict[RetentionKind, int]:
+def days_from_settings(settings: Settings) -> dict[RetentionKind, int]:
     """Days by kind; 0 keeps it forever."""
     return {
         "transcripts": settings.retention_transcripts_days,

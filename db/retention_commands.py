@@ -9,7 +9,7 @@ from db.retention import (
     KINDS,
     RetentionKind,
     count_rows_due,
-    default_days,
+    days_from_settings,
     delete_days,
     list_days,
     list_removals,
@@ -78,7 +78,7 @@ async def _change_rule(
 async def _print_rules(db: Connection, tenant: Tenant, settings: Settings) -> None:
     now = datetime.now(UTC)
     sys.stdout.write(f"tenant {tenant.slug}\n")
-    for kind, days in (await list_days(db, tenant.id, default_days(settings))).items():
+    for kind, days in (await list_days(db, tenant.id, days_from_settings(settings))).items():
         due = await count_rows_due(db, tenant.id, kind, now - timedelta(days=days)) if days else 0
         kept = f"{days} days" if days else "forever"
         sys.stdout.write(f"  {kind}: kept {kept}, {due} to be removed\n")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from db import Connection, Pool, acquire, set_tenant
-from db.event_chain import find_broken_event
+from db.event_chain import first_broken_seq
 from db.events import find_event_head, list_events
 from db.sessions import list_session_ids
 from db.tenants import list_tenants
@@ -35,7 +35,7 @@ async def _verify_log(db: Connection, tenant_id: UUID, session_id: UUID) -> tupl
     """The number of events, and the seq of the first broken one."""
     events = await list_events(db, tenant_id, session_id)
     head = await find_event_head(db, tenant_id, session_id)
-    broken_at = find_broken_event(events, head)
+    broken_at = first_broken_seq(events, head)
     if head is None and broken_at is None:  # every session has a log, and every log has a head
         broken_at = len(events) + 1
     return len(events), broken_at

@@ -19,7 +19,7 @@ import numpy as np
 from livekit import rtc
 
 from agent.models.espeak import RATE as VOICE_RATE
-from harness.voices import resampled, spoken
+from harness.voices import resampled, synthesise_cached
 
 Mode = Literal["hostile", "harmless", "quiet"]
 
@@ -237,7 +237,7 @@ async def main() -> None:
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     ticket = json.loads(await lines.readline())
-    speech = resampled(await spoken(SPEECH), VOICE_RATE, RATE)
+    speech = resampled(await synthesise_cached(SPEECH), VOICE_RATE, RATE)
     attacker = Attacker(ticket, speech)
     attack = asyncio.create_task(attacker.run())
     commands = asyncio.create_task(_follow_commands(attacker, lines))

@@ -44,7 +44,7 @@ def run_in_own_namespace(test: str) -> None:
 
 
 @contextmanager
-def small_disk(path: Path, mb: int) -> Iterator[Path]:
+def mounted_small_disk(path: Path, mb: int) -> Iterator[Path]:
     path.mkdir()
     path.parent.chmod(0o711)  # where we are root, Postgres runs as another user
     done = _libc.mount(b"bodh", os.fsencode(path), b"tmpfs", 0, f"size={mb}m".encode())

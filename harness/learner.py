@@ -14,7 +14,7 @@ from livekit import rtc
 
 import prompts
 from agent.models.espeak import RATE as VOICE_RATE
-from harness.voices import resampled, spoken
+from harness.voices import resampled, synthesise_cached
 
 RATE = 48_000
 HEARD_RATE = 16_000
@@ -173,7 +173,7 @@ class Learner:
 
     async def say(self, text: str, **voice: Any) -> tuple[float, float]:
         """Speaks in real time. Returns the monotonic times of the first and last sample."""
-        samples = resampled(await spoken(text, **voice), VOICE_RATE, RATE)
+        samples = resampled(await synthesise_cached(text, **voice), VOICE_RATE, RATE)
         return await self.play(samples)
 
     async def play(self, samples: np.ndarray) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from livekit import rtc
 
 from agent.models.espeak import RATE as VOICE_RATE
 from harness.learner import RATE, Account, Caption, Learner
-from harness.voices import resampled, spoken
+from harness.voices import resampled, synthesise_cached
 
 PATIENCE_S = 8.0  # then it asks again
 RETURN_PAUSE_S = 0.5
@@ -104,7 +104,7 @@ class Talker:
 
     async def ask_one_question(self) -> None:
         learner, phrase = self.newest_connection, self._random.choice(self._phrases)
-        samples = resampled(await spoken(phrase), VOICE_RATE, RATE)
+        samples = resampled(await synthesise_cached(phrase), VOICE_RATE, RATE)
         began, ended = await asyncio.wait_for(learner.play(samples), 10)
         answered_at = None
         with contextlib.suppress(AssertionError):

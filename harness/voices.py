@@ -15,7 +15,9 @@ CACHE = Path(__file__).parent.parent / "build" / "voices"
 QUIET = 300  # of 32,768: below this a sample counts as silence
 
 
-async def spoken(text: str, *, voice: str = "en-us", rate_wpm: int = 165) -> "np.ndarray":
+async def synthesise_cached(
+    text: str, *, voice: str = "en-us", rate_wpm: int = 165
+) -> "np.ndarray":
     """Samples at 22,050 Hz, without silence around them."""
     key = hashlib.sha256(f"{voice}:{rate_wpm}:{text}".encode()).hexdigest()[:20]
     path = CACHE / f"{key}.wav"

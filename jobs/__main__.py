@@ -10,7 +10,7 @@ import asyncpg
 import telemetry
 from db import AWAY, CONNECT_S, FROZEN_S, Pool, acquire, create_pool, tenant_tx
 from db.queue import retry_failed_jobs
-from db.retention import default_days
+from db.retention import days_from_settings
 from db.role_rights import refuse_powerful_role
 from db.storage import open_storage
 from db.tenants import list_tenants
@@ -41,7 +41,7 @@ def main() -> int:
 
 async def run_jobs(settings: Settings) -> None:
     pool = await create_pool(settings.jobs_dsn, max_size=settings.database_pool_size)
-    parts = JobResources(pool, open_storage(settings), utc_now, default_days(settings))
+    parts = JobResources(pool, open_storage(settings), utc_now, days_from_settings(settings))
     try:
         await run_restarting("queue", lambda: run_on_connection(settings, parts))
     finally:

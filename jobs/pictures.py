@@ -9,5 +9,5 @@ from jobs.work import Work
 async def delete_pictures(work: Work) -> None:
     """Safe to repeat: a second run finds nothing to delete."""
     course_id = UUID(work.job.payload["course_id"])
-    async with work.finish() as db:
+    async with work.completing_transaction() as db:
         await delete_unused_pictures(db, work.parts.storage, work.tenant_id, course_id)

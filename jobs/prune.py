@@ -13,7 +13,7 @@ JOBS_KEPT = timedelta(days=7)
 
 
 async def delete_old_rows(work: Work) -> None:
-    async with work.finish() as db:
+    async with work.completing_transaction() as db:
         await delete_webhook_events(db, work.tenant_id, WEBHOOKS_KEPT)
         await delete_old_notices(db, work.tenant_id, work.parts.clock())
         await delete_ended_auth_sessions(db, work.tenant_id, work.parts.clock())

@@ -39,7 +39,7 @@ async def remove_old_data(work: Work) -> None:
     for kind, days in rules.items():
         if days:
             await _remove_kind(work, kind, now, now - timedelta(days=days))
-    async with work.finish():
+    async with work.completing_transaction():
         pass
 
 

@@ -15,12 +15,12 @@ from db import Conflict, Connection, acquire, tenant_tx
 from db.queue import (
     JobKind,
     mark_job_failed,
+    mark_job_started,
     parse_job_entry,
     postpone_job,
     queue_queries,
     release_job,
     requeue_lost_jobs,
-    start_job,
 )
 from db.tenants import list_tenants
 from jobs.kinds import (
@@ -124,7 +124,7 @@ class JobRunner:
         """Runs a job. Returns the delay before its next start, or None if there is none."""
         try:
             async with tenant_tx(self._parts.pool, tenant_id) as db:
-                job = await start_job(db, tenant_id, job_id)
+                job = await mark_job_started(db, tenant_id, job_id)
             if job is None:
                 return None
             return await self._run_started_job(run, Work(self._parts, tenant_id, job))

@@ -28,7 +28,7 @@ class Work:
     job: BackgroundJob
 
     @asynccontextmanager
-    async def finish(self) -> AsyncIterator[Connection]:
+    async def completing_transaction(self) -> AsyncIterator[Connection]:
         """A transaction for the job's effect, which also completes the job.
 
         Raises Conflict if another process has taken over the job.
@@ -38,6 +38,6 @@ class Work:
             yield db
 
 
-# A job may start more than once, so everything before `finish` must be safe to repeat.
-# CPU-heavy work belongs in a thread: on the event loop it would stop the heartbeats.
+# A job may start more than once, so everything before `completing_transaction` must be safe to
+# repeat. CPU-heavy work belongs in a thread: on the event loop it would stop the heartbeats.
 JobFunction: TypeAlias = Callable[[Work], Awaitable[None]]

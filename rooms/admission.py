@@ -36,7 +36,7 @@ class Admission:
     missing_consents: Sequence[ConsentKind]  # without them the account may read, but not join
 
 
-async def admit(
+async def enrol_and_place_learner(
     settings: Settings,
     db: Connection,
     account: Account,

@@ -14,7 +14,7 @@ from livekit import api
 
 from db import Connection, Pool, tenant_tx
 from db import rooms as stored
-from db.leases import Lease, select_dispatch, update_epoch
+from db.leases import Lease, begin_next_epoch, select_dispatch
 from db.rooms import Room
 from db.sessions import Session, find_active_session, update_room_sid
 from protocol import DispatchMetadata, agent_identity, dump
@@ -60,7 +60,7 @@ async def begin_first_dispatch(
     last = await select_dispatch(db, session.tenant_id, session.id)
     if last.dispatched_at is not None:
         return None
-    epoch = await update_epoch(db, session.tenant_id, session.id, now)
+    epoch = await begin_next_epoch(db, session.tenant_id, session.id, now)
     return FirstDispatch(_dispatch_metadata(session, epoch), last.epoch)
 
 
@@ -102,7 +102,7 @@ async def replace_agent(
         session = await find_active_session(db, lease.tenant_id, lease.room_id)
         if room is None or session is None or not await _is_still_serving(db, lease, session):
             return False
-        epoch = await update_epoch(db, lease.tenant_id, session.id, now)
+        epoch = await begin_next_epoch(db, lease.tenant_id, session.id, now)
     await remove_agent(lk, room.name, session.id, lease.epoch)
     await dispatch_agent(settings, lk, room.name, _dispatch_metadata(session, epoch))
     return True
@@ -129,7 +129,7 @@ async def recreate_room(
             if (session := await _find_lost_session(db, lease)) is None:
                 return False
             await update_room_sid(db, lease.tenant_id, session.id, live.sid, now)
-            epoch = await update_epoch(db, lease.tenant_id, session.id, now)
+            epoch = await begin_next_epoch(db, lease.tenant_id, session.id, now)
     logger.warning("room recreated", extra={"session_id": str(session.id), "epoch": epoch})
     await dispatch_agent(settings, lk, room.name, _dispatch_metadata(session, epoch))
     return True

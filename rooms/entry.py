@@ -13,7 +13,7 @@ from db.accounts import Account
 from db.restrictions import find_restriction
 from db.sessions import Session
 from protocol import RoomMetadata
-from rooms.admission import Admission, admit
+from rooms.admission import Admission, enrol_and_place_learner
 from rooms.consents import require_consents
 from rooms.live_room import ensure_live_room
 from rooms.media import MEDIA_ERRORS, MediaUnavailable
@@ -46,9 +46,9 @@ async def admit_learner(
     private: bool,
     now: datetime,
 ) -> Admission:
-    """See `admit`. Committed at once: the agent reads the database when it is notified."""
+    """`enrol_and_place_learner`, committed at once: the notified agent reads the database."""
     async with tenant_tx(pool, account.tenant_id) as db:
-        return await admit(
+        return await enrol_and_place_learner(
             settings,
             db,
             account,

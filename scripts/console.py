@@ -19,7 +19,7 @@ def echo(text: str) -> None:
         sys.stdout.flush()
 
 
-class Console:
+class LogPrinter:
     def __init__(self, folder: Path, names: tuple[str, ...]) -> None:
         self._logs = [
             _LogFile(folder / f"{name}.log", _coloured_prefix(name, names)) for name in names

@@ -22,6 +22,7 @@ from scripts.steps import (
     run_logged,
     run_steps,
 )
+from scripts.toolchains import ask_version as tool_version
 from scripts.toolchains import (
     ensure_npm_environment,
     find_installed_go,
@@ -29,7 +30,6 @@ from scripts.toolchains import (
     find_or_install_go,
     pip_install,
 )
-from scripts.toolchains import version_of as tool_version
 
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"

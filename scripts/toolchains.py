@@ -17,7 +17,7 @@ NODE = (20, 19)
 WHEELS = TOOLS / "toolchains"
 
 
-def version_of(command: str | Path, *arguments: str) -> tuple[int, ...]:
+def ask_version(command: str | Path, *arguments: str) -> tuple[int, ...]:
     """The first version number a command prints; empty if it can't run."""
     try:
         answer = subprocess.run(
@@ -33,12 +33,12 @@ def version_of(command: str | Path, *arguments: str) -> tuple[int, ...]:
 
 def find_installed_go() -> str | None:
     go = shutil.which("go")
-    return go if go and version_of(go, "version") >= GO else None
+    return go if go and ask_version(go, "version") >= GO else None
 
 
 def find_installed_node() -> str | None:
     node = shutil.which("node")
-    return node if node and shutil.which("npm") and version_of(node, "--version") >= NODE else None
+    return node if node and shutil.which("npm") and ask_version(node, "--version") >= NODE else None
 
 
 def find_or_install_go() -> str:

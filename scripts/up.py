@@ -19,7 +19,7 @@ from types import FrameType
 import asyncpg
 
 from db.embedded import cluster_of, server_answers
-from scripts.console import Console, echo
+from scripts.console import LogPrinter, echo
 from scripts.livekit import MEDIA_OFFSET, write_livekit_config
 from scripts.processes import (
     LIVEKIT,
@@ -75,7 +75,7 @@ def main() -> int:
     status = 0
     try:
         processes.start_supervisor()
-        console = Console(settings.bodh_home / "log", ("supervisor", "database", *NAMES))
+        console = LogPrinter(settings.bodh_home / "log", ("supervisor", "database", *NAMES))
         start_processes(settings, processes, stop)
         echo(f"ready: {settings.public_url}")
         watch_supervisor(processes, stop)

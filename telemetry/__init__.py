@@ -7,6 +7,6 @@ such as a unit test.
 
 from telemetry import metrics
 from telemetry.alarms import AlarmName, alarm
-from telemetry.process import start, start_job, start_logging
+from telemetry.startup import start, start_job, start_logging
 
 __all__ = ["AlarmName", "alarm", "metrics", "start", "start_job", "start_logging"]

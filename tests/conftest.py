@@ -22,7 +22,7 @@ from db.importing import import_course
 from db.migrate import migrate
 from harness import run
 from harness.browser import launch_browser
-from harness.disk import may_mount, small_disk
+from harness.disk import may_mount, mounted_small_disk
 from harness.second import RUNS_TWO_OF_EACH, second_of_each
 from harness.stack import WORKER, Stack, running_stack
 from settings import Settings, ensure_development_secrets
@@ -82,7 +82,7 @@ def stack() -> Iterator[Stack]:
         home = Path(parts.enter_context(tempfile.TemporaryDirectory(prefix="bodh-"))) / "home"
         home.mkdir()
         if may_mount():
-            parts.enter_context(small_disk(home / "spool", SPOOL_MB))
+            parts.enter_context(mounted_small_disk(home / "spool", SPOOL_MB))
         stack = parts.enter_context(running_stack(BODH_HOME=str(home)))
         if RUNS_TWO_OF_EACH:
             parts.enter_context(second_of_each(stack))

@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from db import Connection
-from db.event_chain import find_broken_event
+from db.event_chain import first_broken_seq
 from db.events import find_event_head, list_events
 from db.leases import select_dispatch
 from db.session_view import fold_session
@@ -54,7 +54,7 @@ async def _check(db: Connection, session: Any) -> int:
     """Compares a log with its rows. Returns the number of events."""
     tenant_id, session_id = session["tenant_id"], session["id"]
     events = await list_events(db, tenant_id, session_id)
-    assert find_broken_event(events, await find_event_head(db, tenant_id, session_id)) is None, (
+    assert first_broken_seq(events, await find_event_head(db, tenant_id, session_id)) is None, (
         session_id
     )
     view, row = fold_session(events), await find_session(db, tenant_id, session_id)

@@ -91,8 +91,8 @@ class Desk:
         wanted = lesson_id or self.lesson_id
         if wanted is None:
             return None
-        outline = await self.library.outline(self.course_id)
+        outline = await self.library.list_outline(self.course_id)
         for number, lesson in enumerate(outline, 1):
             if lesson.id == wanted:
                 return number, lesson
-        return 0, await self.library.lesson(wanted)
+        return 0, await self.library.get_lesson(wanted)

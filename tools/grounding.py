@@ -17,7 +17,7 @@ async def find_passages(desk: Desk, question: str, limit: int) -> list[PassageHi
     query = " ".join(content_words(question))[:QUERY_CHARS]
     if not query:
         return []
-    return await desk.library.search(desk.course_id, query, limit)
+    return await desk.library.search_passages(desk.course_id, query, limit)
 
 
 async def grounding_text(desk: Desk, hits: list[PassageHit]) -> str:
@@ -29,7 +29,7 @@ async def grounding_text(desk: Desk, hits: list[PassageHit]) -> str:
     number, lesson = found or (None, None)
     question = None
     if desk.lesson_id is not None:
-        run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+        run = await desk.library.get_quiz_run(desk.account_id, desk.lesson_id)
         question = run.pending.prompt if run.pending else None
     objectives = list(lesson.objectives) if lesson else []
     return prompts.render(

@@ -79,7 +79,7 @@ def _match_title(words: str, outline: Sequence[Lesson]) -> int | None:
 
 
 async def change_lesson(desk: Desk, target: str) -> str:
-    outline = await desk.library.outline(desk.course_id)
+    outline = await desk.library.list_outline(desk.course_id)
     index = match_lesson(target, outline, desk.lesson_id)
     if index is None:
         return prompts.render("unknown_lesson_to_open", lessons=number_word(len(outline)))
@@ -96,7 +96,7 @@ async def change_lesson(desk: Desk, target: str) -> str:
 
 
 async def describe_lesson(desk: Desk, target: str) -> str:
-    outline = await desk.library.outline(desk.course_id)
+    outline = await desk.library.list_outline(desk.course_id)
     index = match_lesson(target, outline, desk.lesson_id)
     if index is None:
         return prompts.render("unknown_lesson_to_describe", lessons=number_word(len(outline)))
@@ -124,12 +124,12 @@ async def tell_objectives(desk: Desk) -> str:
 
 
 async def summarise_lesson(desk: Desk, target: str = "this") -> str:
-    outline = await desk.library.outline(desk.course_id)
+    outline = await desk.library.list_outline(desk.course_id)
     index = match_lesson(target or "this", outline, desk.lesson_id)
     if index is None:
         return prompts.render("no_lesson" if desk.lesson_id is None else "unknown_lesson")
     lesson, number = outline[index], index + 1
-    openers = section_openers(await desk.library.passages(lesson.id))
+    openers = section_openers(await desk.library.list_passages(lesson.id))
     chosen = [with_citation(text, number, p.number) for p, text in openers[:SUMMARY_SENTENCES]]
     return " ".join([_description_text(number, lesson), *chosen])
 
@@ -153,7 +153,7 @@ async def tell_position(desk: Desk) -> str:
     number, lesson = found
     topic, place = "", desk.topic
     if place and place.lesson_id == lesson.id:
-        passages = await desk.library.passages(lesson.id)
+        passages = await desk.library.list_passages(lesson.id)
         topic = next((p.heading for p in passages if p.number == place.passage), "")
     visit = await desk.library.describe_visit(desk.account_id, desk.course_id, desk.lesson_id)
     return prompts.render(
@@ -181,7 +181,7 @@ async def read_part(desk: Desk, part: str) -> str:
     if found is None:
         return prompts.render("no_lesson")
     number, lesson = found
-    passages = await desk.library.passages(lesson.id)
+    passages = await desk.library.list_passages(lesson.id)
     passage = choose_passage(passages, topic.passage if topic else 0, normalise(part))
     if passage is None:
         return _nothing_to_read(normalise(part), spoken_lesson_name(number, lesson.title))

@@ -90,7 +90,7 @@ def question_text(question: Question, run: QuizRun) -> str:
 async def start_quiz(desk: Desk) -> str:
     if desk.lesson_id is None:
         return prompts.render("no_lesson")
-    run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    run = await desk.library.get_quiz_run(desk.account_id, desk.lesson_id)
     if run.pending is None:
         try:
             run = await desk.library.start_quiz(desk.account_id, desk.lesson_id)
@@ -102,14 +102,14 @@ async def start_quiz(desk: Desk) -> str:
 async def grade_answer(desk: Desk, said: str) -> str:
     if desk.lesson_id is None:
         return prompts.render("no_open_question")
-    run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    run = await desk.library.get_quiz_run(desk.account_id, desk.lesson_id)
     if run.pending is None:
         return prompts.render("no_open_question")
     options = run.pending.options
     option = match_option(said, options)
     if option is None:
         return prompts.render("unclear_option", last=LETTERS[len(options) - 1])
-    graded = await desk.library.grade(desk.account_id, desk.lesson_id, option, desk.now())
+    graded = await desk.library.grade_answer(desk.account_id, desk.lesson_id, option, desk.now())
     if not graded.right:
         return prompts.render("wrong_answer", letter=LETTERS[option])
     right = prompts.render("right_answer", why=graded.why or None)
@@ -121,7 +121,7 @@ async def grade_answer(desk: Desk, said: str) -> str:
 async def give_hint(desk: Desk) -> str:
     if desk.lesson_id is None:
         return prompts.render("no_open_question")
-    run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    run = await desk.library.get_quiz_run(desk.account_id, desk.lesson_id)
     if run.pending is None:
         return prompts.render("no_open_question")
     text = await desk.library.take_hint(desk.account_id, desk.lesson_id)

@@ -10,8 +10,8 @@ import telemetry
 from db import create_pool
 from db.role_rights import refuse_powerful_role
 from settings import Settings, SettingsError, prepare_settings
-from telemetry.process import metrics_dir
 from telemetry.restarting import run_restarting, run_until_stopped
+from telemetry.startup import metrics_dir
 from watch.erasures import run_erasure_watch
 from watch.host_checks import HostChecks
 from watch.metrics import serve_metrics

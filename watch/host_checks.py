@@ -20,7 +20,7 @@ from settings import Settings
 from speech.client import SpeechClient, SpeechError
 from telemetry import AlarmName, alarm, metrics
 from telemetry.gather import list_living_after_burying_dead
-from telemetry.process import metrics_dir
+from telemetry.startup import metrics_dir
 
 EVERY_S = 2.0
 PATIENCE_S = 3.0  # timeout of one check

@@ -6,7 +6,7 @@ from prometheus_client import start_http_server
 
 from settings import Settings
 from telemetry.gather import merged_registry
-from telemetry.process import metrics_dir
+from telemetry.startup import metrics_dir
 
 
 async def serve_metrics(settings: Settings) -> None:

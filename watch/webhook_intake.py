@@ -68,7 +68,7 @@ class WebhookIntake:
                 await asyncio.sleep(IDLE_S)
 
     async def apply_batch(self) -> int:
-        webhooks = await self._inbox.waiting(BATCH)
+        webhooks = await self._inbox.list_waiting(BATCH)
         await self._learn_tenants_of_rooms({webhook.event.room for webhook in webhooks})
         for tenant_id in {self._tenants.get(webhook.event.room) for webhook in webhooks}:
             batch = [one for one in webhooks if self._tenants.get(one.event.room) == tenant_id]

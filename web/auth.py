@@ -91,7 +91,7 @@ class TokenVerifier:
     ) -> dict[str, Any] | None:
         """The payload, or None if no cached key signed the token. Raises PyJWTError."""
         issuer = self._settings.provider_issuer
-        for key in self._keys.list_matching(header):
+        for key in self._keys.list_matching_or_start_fetch(header):
             try:
                 return self._decode_and_check(token, key, [header["alg"]], audience, issuer)
             except jwt.InvalidSignatureError:

@@ -74,7 +74,7 @@ class ProviderKeys:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)
 
-    def list_matching(self, header: Mapping[str, Any]) -> list[jwt.PyJWK]:
+    def list_matching_or_start_fetch(self, header: Mapping[str, Any]) -> list[jwt.PyJWK]:
         """The cached keys that may have signed a token. Starts a fetch if the cache is old."""
         if self._fetched_at is None or self._clock() - self._fetched_at > MAX_AGE_S:
             self.start_fetch()

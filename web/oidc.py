@@ -70,13 +70,13 @@ class Provider:
 
     async def fetch_keys(self) -> Mapping[str, Any]:
         """The provider's JWK set. Raises whatever the request raises."""
-        address = self._settings.oidc_jwks_url or (await self.read_metadata()).jwks_uri
+        address = self._settings.oidc_jwks_url or (await self.fetch_or_reuse_metadata()).jwks_uri
         answer = await self._http.get(address)
         answer.raise_for_status()
         keys: dict[str, Any] = answer.json()
         return keys
 
-    async def read_metadata(self) -> ProviderMetadata:
+    async def fetch_or_reuse_metadata(self) -> ProviderMetadata:
         """Raises SignInUnavailable if the provider does not publish it as it must."""
         async with self._fetching:
             if time.monotonic() >= self._fresh_until:
@@ -110,9 +110,9 @@ class Provider:
                 raise ValueError(f"{name} has another scheme than the issuer")
         return metadata
 
-    async def authorization_url(self, attempt: Attempt) -> str:
+    async def build_authorization_url(self, attempt: Attempt) -> str:
         """Where the browser signs in. Raises SignInUnavailable."""
-        metadata = await self.read_metadata()
+        metadata = await self.fetch_or_reuse_metadata()
         url, _ = self._make_client(metadata).create_authorization_url(
             metadata.authorization_endpoint,
             state=attempt.state,
@@ -129,7 +129,7 @@ class Provider:
         Raises SignInRequired if the provider or a check refuses it, SignInUnavailable if the
         provider does not respond.
         """
-        metadata = await self.read_metadata()
+        metadata = await self.fetch_or_reuse_metadata()
         try:
             async with asyncio.timeout(2 * TIMEOUT_S):
                 client = self._make_client(metadata)
@@ -178,10 +178,10 @@ class Provider:
             raise SignInRequired
         return claims
 
-    async def end_session_url(self, session: ProviderSession) -> str | None:
+    async def build_end_session_url(self, session: ProviderSession) -> str | None:
         """Where the browser ends its session at the provider. None if that is not possible."""
         try:
-            endpoint = (await self.read_metadata()).end_session_endpoint
+            endpoint = (await self.fetch_or_reuse_metadata()).end_session_endpoint
         except SignInUnavailable:
             return None
         if endpoint is None:

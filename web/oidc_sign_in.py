@@ -37,7 +37,7 @@ async def start_provider_sign_in(
     host = request.headers.get("host", "")
     attempt = new_attempt(safe_return_target(settings, host, return_to or callback_url))
     try:
-        url = await running.provider.authorization_url(attempt)
+        url = await running.provider.build_authorization_url(attempt)
     except SignInUnavailable:
         return _redirect_to_sign_in_page("unavailable", attempt.return_to)
     response = _redirect(url)

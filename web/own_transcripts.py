@@ -14,7 +14,7 @@ from db.roles import select_visible_session
 from web.camel import CamelModel
 from web.dependencies import Caller, Running, limited
 from web.error_responses import PROBLEMS
-from web.transcripts import seconds_of
+from web.transcripts import seconds_since_start
 
 router = APIRouter(prefix="/api/me", tags=["transcripts"], responses=PROBLEMS)
 
@@ -138,6 +138,6 @@ def _heard_segment(hit: SegmentHit, account_id: UUID) -> HeardSegment:
         mine=hit.account_id == account_id,
         text=hit.text,
         started_at=hit.started_at,
-        start_s=seconds_of(hit.started_at, hit.session_started_at),
+        start_s=seconds_since_start(hit.started_at, hit.session_started_at),
         highlights=[Highlight(start=start, end=end) for start, end in hit.highlights],
     )

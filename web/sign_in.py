@@ -147,11 +147,11 @@ async def sign_out(request: Request, response: Response, running: Running) -> Si
     clear_session_cookie(response, running.settings)
     if ended is None or ended == ProviderSession():
         return SignedOut(provider_url=None)
-    return SignedOut(provider_url=await running.provider.end_session_url(ended))
+    return SignedOut(provider_url=await running.provider.build_end_session_url(ended))
 
 
 @router.get("/api/me")
-async def me(caller: Caller) -> Me:
+async def get_me(caller: Caller) -> Me:
     """The signed-in account."""
     account = caller.account
     return Me(id=account.id, name=account.name, role=account.role, tenant=caller.tenant.slug)

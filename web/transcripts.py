@@ -105,7 +105,7 @@ def as_vtt(segments: list[TranscriptSegment]) -> str:
     return "WEBVTT\n" + "".join(cues)
 
 
-def seconds_of(at: datetime, started_at: datetime) -> float:
+def seconds_since_start(at: datetime, started_at: datetime) -> float:
     """Seconds since the session started; 0 for speech that began just before the session's row."""
     return max(0.0, round((at - started_at).total_seconds(), 3))
 
@@ -120,8 +120,8 @@ def _transcript_segment(
         role=segment.role,
         source=segment.source,
         text=segment.text,
-        start_s=seconds_of(segment.started_at, started_at),
-        end_s=seconds_of(segment.ended_at, started_at),
+        start_s=seconds_since_start(segment.started_at, started_at),
+        end_s=seconds_since_start(segment.ended_at, started_at),
         lesson_id=segment.lesson_id,
         language=segment.language,
         confidence=segment.confidence,

@@ -44,7 +44,7 @@ class Received(BaseModel):
 @router.post("/livekit")
 async def receive_webhook(request: Request, running: Running) -> Received:
     """Stores an event that the media server signed with our key. Repeats change nothing."""
-    digest = signed_digest(request, running.settings)
+    digest = verified_digest(request, running.settings)
     body = await request.body()
     if not hmac.compare_digest(digest, hashlib.sha256(body).digest()):
         metrics.WEBHOOKS.inc(outcome="refused")
@@ -53,12 +53,12 @@ async def receive_webhook(request: Request, running: Running) -> Received:
     content_type = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if content_type not in CONTENT_TYPES:
         raise ProtocolError("Send the webhook as application/webhook+json")
-    new = await running.inbox.put(parse_event(body))
+    new = await running.inbox.put_event(parse_event(body))
     metrics.WEBHOOKS.inc(outcome="received" if new else "repeated")
     return Received(status="ok" if new else "repeated")
 
 
-def signed_digest(request: Request, settings: Settings) -> bytes:
+def verified_digest(request: Request, settings: Settings) -> bytes:
     """The SHA-256 of the body, according to the signature. Raises SignInRequired."""
     try:
         _check_secret(request, settings)

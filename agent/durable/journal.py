@@ -102,7 +102,7 @@ class Journal:
         # a sentence to nobody in particular may contain anybody's words
         await self._store_or_hold(segment, [to] if to else list(self.roster))
 
-    async def store_held(self) -> None:
+    async def store_or_drop_held(self) -> None:
         for _ in range(len(self._held)):
             held = self._held.popleft()
             await self._store_or_hold(held.segment, held.learners)

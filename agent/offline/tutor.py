@@ -81,8 +81,8 @@ class OfflineTutor(llm.LLM[Any]):
         if known and now - known[0] < VOCABULARY_LIFE:
             return known[1]
         texts: list[str] = []
-        for lesson in await self.desk.library.outline(course_id):
-            passages = await self.desk.library.passages(lesson.id)
+        for lesson in await self.desk.library.list_outline(course_id):
+            passages = await self.desk.library.list_passages(lesson.id)
             texts += [f"{passage.heading} {passage.body}" for passage in passages]
         vocabulary = Vocabulary.from_passages(texts)
         self._vocabularies[course_id] = (now, vocabulary)
@@ -160,7 +160,7 @@ class OfflineReply:
     async def _find_open_question(self) -> Question | None:
         if self._desk.lesson_id is None:
             return None
-        run = await self._desk.library.quiz_run(self._desk.account_id, self._desk.lesson_id)
+        run = await self._desk.library.get_quiz_run(self._desk.account_id, self._desk.lesson_id)
         return run.pending
 
     async def _reply_to_intent(self, intent: Intent, pending: Question | None) -> str | CallTool:
@@ -176,7 +176,7 @@ class OfflineReply:
             case RecallQuestion():
                 return self._recall_question()
             case DescribeCourse():
-                course = await self._desk.library.course(self._desk.course_id)
+                course = await self._desk.library.get_course(self._desk.course_id)
                 return prompts.render(
                     "course_described", course=course.title, description=course.description
                 )
@@ -241,7 +241,7 @@ class OfflineReply:
             or not {"it", "that", "this", "they"} & set(normalise(text).split())
         ):
             return text
-        passages = await self._desk.library.passages(topic.lesson_id)
+        passages = await self._desk.library.list_passages(topic.lesson_id)
         return next((p.heading for p in passages if p.number == topic.passage), "") or text
 
 

@@ -37,12 +37,12 @@ class Citations:
 
     async def _find_cited_passages(self, sentence: Sentence) -> dict[UUID, list[UUID]]:
         """Lesson -> its cited passages; marks that point to no passage are left out."""
-        outline = await self._library.outline(self._course_id)
+        outline = await self._library.list_outline(self._course_id)
         cited: dict[UUID, list[UUID]] = {}
         for mark in sentence.marks:
             if 0 < mark.lesson <= len(outline):
                 lesson_id = outline[mark.lesson - 1].id
-                passages = await self._library.passages(lesson_id)
+                passages = await self._library.list_passages(lesson_id)
                 cited.setdefault(lesson_id, []).extend(
                     one.id for one in passages if one.number == mark.passage
                 )

@@ -64,7 +64,7 @@ class Announcements:
 
     async def _announcement_text(self, lesson_id: UUID) -> str:
         """The announcement; empty if the lesson is not published."""
-        outline = await self._library.outline(self._course_id)
+        outline = await self._library.list_outline(self._course_id)
         for number, lesson in enumerate(outline, 1):
             if lesson.id == lesson_id:
                 return prompts.render("lesson_changed", number=number, title=lesson.title)

@@ -155,7 +155,7 @@ class Classroom:
         while True:
             await choices_read.wait()
             choices_read.clear()
-            await self._journal.store_held()
+            await self._journal.store_or_drop_held()
             for learner in [one for one in self._unknown if one.known]:
                 self._unknown.remove(learner)
                 if learner.connection is not None:

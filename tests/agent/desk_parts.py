@@ -51,7 +51,7 @@ class Seat:
 async def open_seat(lesson_number: int = 1, *, one_module: bool = False) -> tuple[Desk, Seat]:
     """Amina's desk and conversation. With `one_module` it refuses other modules, as a room does."""
     library = MemoryLibrary(sample_tree())
-    outline = await library.outline(library.tree.course.id)
+    outline = await library.list_outline(library.tree.course.id)
     lesson = outline[lesson_number - 1]
     closed = {one.id for one in outline if one.module_id != lesson.module_id and one_module}
     seat = Seat(Asker(account_id=AMINA, name="Amina", lesson_id=lesson.id), frozenset(closed))

@@ -33,7 +33,7 @@ from db.account_settings import update_storing
 from db.courses import list_lessons
 from db.erasing import erase_words
 from db.importing import import_course
-from db.leases import update_epoch
+from db.leases import begin_next_epoch
 from db.members import find_member
 from db.rooms import ensure_room, ensure_room_learner
 from db.sessions import find_session, insert_session
@@ -200,7 +200,7 @@ class School:
             pass
         dispatch = self.dispatch
         async with tenant_tx(self.pool, dispatch.tenant_id) as conn:
-            epoch = await update_epoch(
+            epoch = await begin_next_epoch(
                 conn, dispatch.tenant_id, dispatch.session.id, datetime.now(UTC)
             )
         self.dispatch = Dispatch(dispatch.tenant_id, dispatch.room, dispatch.session, epoch)
@@ -223,7 +223,7 @@ async def open_school(pool: Pool, tenant_id: UUID, path: Path, settings: Setting
             module_id=tree.modules[0].id,
         )
         session = await insert_session(conn, tenant_id, room.id, "RM_1", now)
-        epoch = await update_epoch(conn, tenant_id, session.id, now)
+        epoch = await begin_next_epoch(conn, tenant_id, session.id, now)
         found = await find_session(conn, tenant_id, session.id)
     assert found is not None
     spool = Spool(path / "spool.sqlite3")

@@ -86,14 +86,14 @@ class Record:
 class SilentLibrary:
     """A library whose database never answers."""
 
-    async def outline(self, _course_id: object) -> None:
+    async def list_outline(self, _course_id: object) -> None:
         await asyncio.Event().wait()
 
 
 class BrokenLibrary:
     """A library whose database is away."""
 
-    async def outline(self, _course_id: object) -> None:
+    async def list_outline(self, _course_id: object) -> None:
         raise OSError("refused")
 
 
@@ -135,8 +135,8 @@ async def test_citations_name_lesson_and_passage_of_the_mark() -> None:
     room, library = Room(), MemoryLibrary(sample_tree())
     captions, record = await captioned(room, library)
     message = await room.message(protocol.TOPIC_ANSWER_CITED)
-    first = (await library.outline(sample_tree().course.id))[0]
-    passages = await library.passages(first.id)
+    first = (await library.list_outline(sample_tree().course.id))[0]
+    passages = await library.list_passages(first.id)
     assert message["segmentId"] == record.said[0].id
     assert message["lessonId"] == str(first.id)
     assert message["passageIds"] == [str(one.id) for one in passages if one.number == 1]

@@ -13,7 +13,7 @@ from livekit.protocol.agent import Job
 import protocol
 from agent.worker import door
 from db import Pool, tenant_tx
-from db.leases import update_epoch
+from db.leases import begin_next_epoch
 from harness.stack import free_port
 from settings import Settings
 from telemetry import alarms
@@ -64,7 +64,7 @@ async def test_only_the_first_worker_takes_a_dispatch(
 ) -> None:
     async with tenant_tx(pool, tenant_id) as db:
         session_id = await make_session(db, tenant_id)
-        await update_epoch(db, tenant_id, session_id, NOW)
+        await begin_next_epoch(db, tenant_id, session_id, NOW)
     here = settings.model_copy(update={"database_url": database.dsn()})
     answers: list[str] = []
     workers = [door.Door(here), door.Door(here)]
@@ -94,7 +94,7 @@ async def test_dispatch_from_an_older_token_server_is_for_the_tutor(
 ) -> None:
     async with tenant_tx(pool, tenant_id) as db:
         session_id = await make_session(db, tenant_id)
-        await update_epoch(db, tenant_id, session_id, NOW)
+        await begin_next_epoch(db, tenant_id, session_id, NOW)
     answers: list[str] = []
     ours = door.Door(settings.model_copy(update={"database_url": database.dsn()}))
     dispatch = request(answers, tenant_id, session_id)

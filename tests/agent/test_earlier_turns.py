@@ -18,7 +18,7 @@ from db.accounts import Account
 from db.attendance import upsert_participants
 from db.courses import list_lessons
 from db.erasing import erase_words
-from db.leases import update_epoch
+from db.leases import begin_next_epoch
 from db.quizzes import start_quiz
 from db.rooms import ensure_room_learner, record_greeting
 from db.sessions import find_session, insert_session
@@ -42,8 +42,8 @@ async def dispatch(pool: Pool, tenant_id: UUID) -> Dispatch:
     async with tenant_tx(pool, tenant_id) as db:
         room = await make_room(db, tenant_id)
         session = await insert_session(db, tenant_id, room.id, "RM_1", NOW)
-        await update_epoch(db, tenant_id, session.id, NOW)
-        epoch = await update_epoch(db, tenant_id, session.id, at(60))
+        await begin_next_epoch(db, tenant_id, session.id, NOW)
+        epoch = await begin_next_epoch(db, tenant_id, session.id, at(60))
         found = await find_session(db, tenant_id, session.id)
     assert found is not None
     return Dispatch(tenant_id, room, found, epoch)
@@ -152,7 +152,7 @@ async def test_turn_during_which_two_agents_were_lost_is_not_answered_again(
     await earlier.append_retry_events(pool, turn, at(60))
     async with tenant_tx(pool, dispatch.tenant_id) as db:
         third = replace(
-            dispatch, epoch=await update_epoch(db, dispatch.tenant_id, session_id, at(62))
+            dispatch, epoch=await begin_next_epoch(db, dispatch.tenant_id, session_id, at(62))
         )
     earlier = await loaded(pool, spool, third)
     turn = earlier.recent_cut_turn(amina.id, at(64))

@@ -11,7 +11,7 @@ import protocol
 from agent.job.lease import Lease, load_dispatch
 from agent.room.dispatch import Dispatch
 from db import Pool, tenant_tx
-from db.leases import update_epoch
+from db.leases import begin_next_epoch
 from db.rooms import find_room_by_id
 from db.sessions import find_session
 from tests.conftest import Database
@@ -22,7 +22,7 @@ from tests.db.rows import NOW, make_session
 async def dispatched(pool: Pool, tenant_id: UUID) -> Dispatch:
     async with tenant_tx(pool, tenant_id) as db:
         session_id = await make_session(db, tenant_id)
-        epoch = await update_epoch(db, tenant_id, session_id, NOW)
+        epoch = await begin_next_epoch(db, tenant_id, session_id, NOW)
         session = await find_session(db, tenant_id, session_id)
         assert session is not None
         room = await find_room_by_id(db, tenant_id, session.room_id)

@@ -280,7 +280,7 @@ async def test_a_failing_library_raises_a_provider_error() -> None:
     desk = await open_desk()
 
     class Broken:
-        async def quiz_run(self, *_: object) -> None:
+        async def get_quiz_run(self, *_: object) -> None:
             raise OSError("gone")
 
     desk.library = Broken()  # type: ignore[assignment]

@@ -98,10 +98,10 @@ async def test_an_answer_names_lesson_and_passage_and_has_one_to_three_marked_se
 
 async def test_every_cited_passage_exists() -> None:
     desk = await open_desk()
-    outline = await desk.library.outline(desk.course_id)
+    outline = await desk.library.list_outline(desk.course_id)
     for question, lesson in SPOKEN:
         text, _ = await raw_reply(desk, question)
-        numbers = {p.number for p in await desk.library.passages(outline[lesson - 1].id)}
+        numbers = {p.number for p in await desk.library.list_passages(outline[lesson - 1].id)}
         assert {int(number) for number in re.findall(r"\[\[\d+\.(\d+)\]\]", text)} <= numbers
 
 
@@ -123,7 +123,7 @@ async def test_search_in_postgres_gives_the_same_answers(
     desk = await open_desk(1)
     library = PostgresLibrary(pool, tenant_id)
     desk.library, desk.course_id = library, sample.id
-    desk.asker.lesson_id = (await library.outline(sample.id))[0].id
+    desk.asker.lesson_id = (await library.list_outline(sample.id))[0].id
     wrong = [
         (question, text)
         for question, lesson in SPOKEN + TYPED

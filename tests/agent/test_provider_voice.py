@@ -13,7 +13,7 @@ from agent.models.fallback_recogniser import FallbackRecogniser
 from agent.models.fallback_tts import FallbackTTS, unspoken_rest
 from agent.talk.room_tutor import speak_sentences
 from harness.provider import MODEL, ModelServer, running_model_provider
-from harness.voices import spoken
+from harness.voices import synthesise_cached
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
 from tests.agent.speech_parts import WAVS, EngineProcess, recorded, running_engine
@@ -101,7 +101,7 @@ async def say(voice: FallbackTTS, text: str = SENTENCE) -> tuple[float, float]:
 
 
 async def whole_s() -> float:
-    return len(await spoken(SENTENCE, rate_wpm=240)) / 22_050
+    return len(await synthesise_cached(SENTENCE, rate_wpm=240)) / 22_050
 
 
 async def test_provider_speaks(voice: FallbackTTS, provider: ModelServer) -> None:

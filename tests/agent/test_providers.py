@@ -72,7 +72,7 @@ async def test_provider_calls_tools_and_says_their_result(
     lesson: Lesson, provider: ModelServer
 ) -> None:
     assert "in lesson 3" in await lesson.ask("Next lesson, please.")
-    outline = await lesson.desk.library.outline(lesson.desk.course_id)
+    outline = await lesson.desk.library.list_outline(lesson.desk.course_id)
     assert lesson.desk.lesson_id == outline[2].id
 
 
@@ -183,7 +183,7 @@ async def test_no_prompt_contains_quiz_answers(lesson: Lesson, provider: ModelSe
     assert "Question one" in told
     asked = 0
     while True:
-        run = await lesson.desk.library.quiz_run(lesson.desk.account_id, lesson_id)
+        run = await lesson.desk.library.get_quiz_run(lesson.desk.account_id, lesson_id)
         if run.pending is None:
             break
         asked += 1

@@ -129,7 +129,7 @@ async def test_words_of_an_unknown_learner_wait_until_the_database_is_back(
     await outage.execute("commit")
     await scene.choose(store_words=store_words)
     await scene.lessons.sync_with_database()
-    await scene.journal.store_held()
+    await scene.journal.store_or_drop_held()
     assert await scene.journal.held_changes.get() is False
     assert learner.account_id == scene.amina.id
 
@@ -152,7 +152,7 @@ async def test_nothing_is_stored_of_somebody_who_is_no_learner_of_the_room(
     await scene.journal.record_utterance(stranger, Utterance("s", "words", "text", 1.0, 2.0))
     await outage.execute("commit")
     await scene.lessons.sync_with_database()
-    await scene.journal.store_held()
+    await scene.journal.store_or_drop_held()
     assert await scene.stored() == []
     assert scene.journal.roster.get("l_stranger") is None
 

@@ -48,7 +48,7 @@ async def test_change_lesson_understands_position_number_and_title(
     target: str, number: int
 ) -> None:
     desk = await open_desk(2)
-    outline = await desk.library.outline(desk.course_id)
+    outline = await desk.library.list_outline(desk.course_id)
     title = outline[number - 1].title.rstrip("?")
     assert (await lessons.change_lesson(desk, target)).startswith(
         f"Now we are in lesson {number}, {title}"
@@ -241,7 +241,7 @@ async def test_nothing_that_people_wrote_is_outside_the_fence_or_closes_it(
 async def test_passage_cannot_contain_the_mark_of_another() -> None:
     desk = await open_desk(1)
     assert desk.lesson_id is not None
-    passage = (await desk.library.passages(desk.lesson_id))[0]
+    passage = (await desk.library.list_passages(desk.lesson_id))[0]
     forged = replace(passage, body="Apples are blue. [[4.2]] See [[1, 2], [3, 4]].")
     text = await grounding_text(desk, [PassageHit(forged, "Fruit", 1, 1.0)])
     assert "[[4.2]]" not in text

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from db import Connection, Pool, tenant_tx
 from db.accounts import Account
-from db.event_chain import find_broken_event
+from db.event_chain import first_broken_seq
 from db.events import find_event_head, list_events
 from db.local_inbox import MediaEvent
 from db.sessions import insert_session
@@ -127,7 +127,7 @@ async def stored(db: Connection, tenant_id: UUID) -> list[tuple[str, str, float,
 async def logged(db: Connection, tenant_id: UUID, session_id: UUID) -> list[tuple[str, str]]:
     """Type and sid of the events after the start. Asserts that the log is unbroken."""
     events = await list_events(db, tenant_id, session_id)
-    assert find_broken_event(events, await find_event_head(db, tenant_id, session_id)) is None
+    assert first_broken_seq(events, await find_event_head(db, tenant_id, session_id)) is None
     return [(event.type, event.payload.get("sid", "")) for event in events[1:]]
 
 

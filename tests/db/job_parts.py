@@ -44,7 +44,7 @@ async def running(
 
 async def leave_mark(work: Work) -> None:
     """A job whose effect is one more row."""
-    async with work.finish() as db:
+    async with work.completing_transaction() as db:
         await insert_mark(db, work.tenant_id, work.job.id)
 
 

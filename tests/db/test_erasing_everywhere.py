@@ -95,7 +95,7 @@ async def apply_webhook(planted: Planted) -> None:
     event = MediaEvent(
         "EV_1", JOINED, at(1), room, "RM_1", "PA_Z", planted.person.identity, joined_at=at(1)
     )
-    await inbox.put(event)
+    await inbox.put_event(event)
     await WebhookIntake(inbox, planted.pool).apply_batch()
     assert await inbox.count_waiting() == 0
     await inbox.close()

@@ -31,7 +31,7 @@ from db import rooms as stored
 from db.accounts import Account
 from db.attendance import close_stays_of_ended_sessions, upsert_participants
 from db.courses import list_lessons
-from db.event_chain import SessionEvent, find_broken_event
+from db.event_chain import SessionEvent, first_broken_seq
 from db.event_kinds import (
     KINDS,
     AgentDispatched,
@@ -224,7 +224,7 @@ async def check_log(
     await pool.close()
     assert [event.seq for event in events] == list(range(1, len(acknowledged) + 2))
     assert [(e.seq, e.payload["epoch"]) for e in events[1:]] == sorted(acknowledged)
-    assert find_broken_event(events, head) is None
+    assert first_broken_seq(events, head) is None
 
 
 # append-only
@@ -320,7 +320,7 @@ async def test_tampering_is_detected(
     events = await list_events(strong, tenant_id, session_id)
     await strong.close()
     assert [event.type for event in whole] == HASHED
-    assert (find_broken_event(whole, head), find_broken_event(events, head)) == (None, found_at)
+    assert (first_broken_seq(whole, head), first_broken_seq(events, head)) == (None, found_at)
 
 
 # the functions that log
@@ -347,7 +347,7 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
     session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
     joined = ParticipantRow(session.id, "PA_1", amina.id, at(1), None)
     for _ in range(2):
-        await leases.update_epoch(db, tenant_id, session.id, at(2))
+        await leases.begin_next_epoch(db, tenant_id, session.id, at(2))
         await rooms.store_lesson(db, room, amina, first.id, now=at(3))
         await upsert_participants(db, tenant_id, [joined])
     await sessions.update_room_sid(db, tenant_id, session.id, "RM_2", at(4))
@@ -378,9 +378,9 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
 
 async def test_agent_that_left_is_not_logged_as_lost(db: Connection, tenant_id: UUID) -> None:
     session_id = await make_session(db, tenant_id)
-    await leases.update_epoch(db, tenant_id, session_id, NOW)
+    await leases.begin_next_epoch(db, tenant_id, session_id, NOW)
     await append_event(db, tenant_id, session_id, AgentLeft(epoch=1), NOW, key="gone:1")
-    await leases.update_epoch(db, tenant_id, session_id, NOW)
+    await leases.begin_next_epoch(db, tenant_id, session_id, NOW)
     assert await types(db, tenant_id, session_id) == [
         "session.started",
         "agent.dispatched",
@@ -407,7 +407,7 @@ async def test_rollback_removes_the_event_with_the_row(
 ) -> None:
     async def dispatch_in_vain() -> None:
         async with tenant_tx(pool, tenant_id) as db:
-            await leases.update_epoch(db, tenant_id, session_id, NOW)
+            await leases.begin_next_epoch(db, tenant_id, session_id, NOW)
             raise InterruptedError
 
     with pytest.raises(InterruptedError):
@@ -483,11 +483,11 @@ async def test_folded_log_equals_the_rows(
             lesson = lessons[which]
             await rooms.store_lesson(db, room, accounts[who], lesson.id, now=now)
         elif what == "dispatches":
-            await leases.update_epoch(db, tenant_id, session.id, now)
+            await leases.begin_next_epoch(db, tenant_id, session.id, now)
         else:
             await sessions.update_room_sid(db, tenant_id, session.id, f"RM_{second}", now)
     events = await list_events(db, tenant_id, session.id)
-    assert find_broken_event(events, await find_event_head(db, tenant_id, session.id)) is None
+    assert first_broken_seq(events, await find_event_head(db, tenant_id, session.id)) is None
     assert folded(events) == await live(db, tenant_id, session.id)
     await example.rollback()
 
@@ -538,7 +538,7 @@ async def test_log_without_its_first_event_cannot_be_folded(
     db: Connection, tenant_id: UUID, begin: int
 ) -> None:
     session_id = await make_session(db, tenant_id)
-    await leases.update_epoch(db, tenant_id, session_id, NOW)
+    await leases.begin_next_epoch(db, tenant_id, session_id, NOW)
     events = await list_events(db, tenant_id, session_id)
     with pytest.raises(ValueError, match="log"):
         fold_session(events[1:] if begin else [])

@@ -55,14 +55,14 @@ async def test_inbox_keeps_an_event_once_for_the_next_process(tmp_path: Path) ->
     path = tmp_path / "inbox" / "inbox.sqlite3"
     first = LocalInbox(path)
     event = recorded()[2]
-    assert [await first.put(event), await first.put(event)] == [True, False]
+    assert [await first.put_event(event), await first.put_event(event)] == [True, False]
     await first.close()
     second = LocalInbox(path)
-    (webhook,) = await second.waiting(10)
+    (webhook,) = await second.list_waiting(10)
     assert webhook.event == event
     await second.mark_drained([webhook])
-    assert await second.waiting(10) == []
-    assert not await second.put(event)
+    assert await second.list_waiting(10) == []
+    assert not await second.put_event(event)
     assert await second.oldest_waiting_s() == 0
     assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     await second.close()
@@ -76,8 +76,8 @@ async def test_events_of_an_outage_take_effect_once_when_postgres_is_back(
     for number in range(OUTAGE_EVENTS // 2):
         joined = person(JOINED, f"PA_{number}", badr, number, number)
         left = person(LEFT, f"PA_{number}", badr, number, number + 0.5)
-        await inbox.put(replace(joined, room=room))
-        await inbox.put(replace(left, room=room))
+        await inbox.put_event(replace(joined, room=room))
+        await inbox.put_event(replace(left, room=room))
     away = await create_pool(f"postgresql://bodh_watch@/bodh?host={tmp_path}")
     trying = asyncio.create_task(WebhookIntake(inbox, away).run())
     while await inbox.oldest_waiting_s() < 0.6:
@@ -103,8 +103,8 @@ async def test_events_in_the_inboxes_of_two_hosts_take_effect_once(
     room, session_id, accounts = await begin_committed(pool, tenant_id)
     other = LocalInbox(tmp_path / "other" / "inbox.sqlite3")
     for event in of_accounts(recorded(), accounts):
-        await inbox.put(replace(event, room=room))
-        await other.put(replace(event, room=room))
+        await inbox.put_event(replace(event, room=room))
+        await other.put_event(replace(event, room=room))
     taken = await asyncio.gather(
         *(WebhookIntake(box, watching).apply_batch() for box in (inbox, other))
     )
@@ -126,7 +126,7 @@ async def test_people_reported_by_drainer_and_watcher_are_logged_once(
 ) -> None:
     room, session_id, accounts = await begin_committed(pool, tenant_id)
     for event in of_accounts(recorded(), accounts):
-        await inbox.put(replace(event, room=room))
+        await inbox.put_event(replace(event, room=room))
     rows = [
         ParticipantRow(
             session_id, sid, accounts[who].id, at(came), None if went is None else at(went)
@@ -155,7 +155,7 @@ async def test_event_that_arrives_before_its_session_waits_for_it(
         room = await make_room(db, tenant_id)
         accounts = await people(db, tenant_id)
     (joined,) = of_accounts([person(JOINED, "PA_2", "l_badr", 10.5, 10)], accounts)
-    await inbox.put(replace(joined, room=room.name))
+    await inbox.put_event(replace(joined, room=room.name))
     intake = WebhookIntake(inbox, watching)
     await intake.apply_batch()
     async with tenant_tx(pool, tenant_id) as db:
@@ -163,17 +163,17 @@ async def test_event_that_arrives_before_its_session_waits_for_it(
     await intake.apply_batch()
     async with tenant_tx(pool, tenant_id) as db:
         assert await stored(db, tenant_id) == [("PA_2", "l_badr", 10.5, 0)]
-    assert await inbox.waiting(10) == []
+    assert await inbox.list_waiting(10) == []
 
 
 async def test_events_of_unknown_rooms_are_dropped(
     pool: Pool, watching: Pool, inbox: LocalInbox, tenant_id: UUID
 ) -> None:
-    await inbox.put(MediaEvent("EV_1", "ingress_started", NOW))
-    await inbox.put(person(JOINED, "PA_1", "l_amina", 1, 1))
-    await inbox.put(MediaEvent("EV_2", FINISHED, NOW, str(uuid4()), "RM_9"))
+    await inbox.put_event(MediaEvent("EV_1", "ingress_started", NOW))
+    await inbox.put_event(person(JOINED, "PA_1", "l_amina", 1, 1))
+    await inbox.put_event(MediaEvent("EV_2", FINISHED, NOW, str(uuid4()), "RM_9"))
     assert await WebhookIntake(inbox, watching).apply_batch() == 3
-    assert await inbox.waiting(10) == []
+    assert await inbox.list_waiting(10) == []
     async with tenant_tx(pool, tenant_id) as db:
         assert await db.fetchval("select count(*) from webhook_events") == 0
 
@@ -182,7 +182,7 @@ async def test_unknown_event_of_a_known_room_counts_as_processed(
     pool: Pool, watching: Pool, tenant_id: UUID, inbox: LocalInbox
 ) -> None:
     room, _, _ = await begin_committed(pool, tenant_id)
-    await inbox.put(MediaEvent("EV_1", "room_repainted", NOW, room, ROOM))
+    await inbox.put_event(MediaEvent("EV_1", "room_repainted", NOW, room, ROOM))
     await WebhookIntake(inbox, watching).apply_batch()
     async with tenant_tx(pool, tenant_id) as db:
         kept = await db.fetchrow("select id, name, created_at from webhook_events")

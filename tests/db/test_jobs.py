@@ -14,10 +14,10 @@ from db.queue import (
     JobKind,
     count_jobs,
     enqueue_job,
+    mark_job_started,
     queue_queries,
     requeue_lost_jobs,
     retry_failed_jobs,
-    start_job,
 )
 from db.tenants import ensure_tenant
 from jobs.work import JobFunction, JobResources, Work
@@ -67,8 +67,8 @@ async def test_job_of_another_tenant_cannot_be_started(pool: Pool, tenant_id: UU
     async with pool.acquire() as db:
         other = await ensure_tenant(db, "other", "Other")
     async with tenant_tx(pool, other.id) as db:
-        assert await start_job(db, tenant_id, job_id) is None
-        assert await start_job(db, other.id, job_id) is None
+        assert await mark_job_started(db, tenant_id, job_id) is None
+        assert await mark_job_started(db, other.id, job_id) is None
     assert (await state_of(pool, tenant_id, job_id))["state"] == "pending"
 
 
@@ -140,7 +140,7 @@ async def test_job_whose_process_died_five_times_is_not_started_again(
     job_id = await queue_one(pool, tenant_id)
     for _ in range(5):
         async with tenant_tx(pool, tenant_id) as db:
-            await start_job(db, tenant_id, job_id)
+            await mark_job_started(db, tenant_id, job_id)
     async with running(database, pool, MARK):
         await until_ended(pool, tenant_id, 1)
     assert await marks(pool, tenant_id) == []
@@ -165,8 +165,8 @@ async def test_failed_job_is_queued_again_with_its_tries_reset(
 async def test_job_that_was_taken_over_has_no_effect(pool: Pool, tenant_id: UUID) -> None:
     job_id = await queue_one(pool, tenant_id)
     async with tenant_tx(pool, tenant_id) as db:
-        first = await start_job(db, tenant_id, job_id)
-        second = await start_job(db, tenant_id, job_id)
+        first = await mark_job_started(db, tenant_id, job_id)
+        second = await mark_job_started(db, tenant_id, job_id)
     assert first is not None
     assert second is not None
     with pytest.raises(Conflict):
@@ -175,7 +175,7 @@ async def test_job_that_was_taken_over_has_no_effect(pool: Pool, tenant_id: UUID
     await leave_mark(Work(JobResources(pool, NOWHERE, utc_now), tenant_id, second))
     assert await marks(pool, tenant_id) == [job_id]
     async with tenant_tx(pool, tenant_id) as db:
-        assert await start_job(db, tenant_id, job_id) is None
+        assert await mark_job_started(db, tenant_id, job_id) is None
 
 
 async def test_stopping_process_releases_its_job_without_counting_a_try(
@@ -310,4 +310,4 @@ async def test_jobs_role_prunes_old_rows_of_every_tenant(
 
 async def test_unknown_tenant_in_an_entry_changes_nothing(pool: Pool, tenant_id: UUID) -> None:
     async with tenant_tx(pool, tenant_id) as db:
-        assert await start_job(db, tenant_id, uuid4()) is None
+        assert await mark_job_started(db, tenant_id, uuid4()) is None

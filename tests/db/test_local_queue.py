@@ -104,15 +104,15 @@ async def test_inbox_of_an_earlier_version_keeps_every_event(tmp_path: Path) -> 
                 (key, payload, due, done, error),
             )
     inbox = LocalInbox(path)
-    waiting = await inbox.waiting(10)
+    waiting = await inbox.list_waiting(10)
     assert [one.event for one in waiting] == [
         MediaEvent("EV_waits", "room_started", NOW),
         MediaEvent("EV_next", "room_started", NOW),
     ]
     assert waiting[0].age_s > 1e9
     assert (await inbox.count_waiting(), await inbox.count_failed()) == (3, 1)
-    assert not await inbox.put(MediaEvent("EV_done", "room_started", NOW))
-    assert not await inbox.put(MediaEvent("EV_failed", "room_started", NOW))
+    assert not await inbox.put_event(MediaEvent("EV_done", "room_started", NOW))
+    assert not await inbox.put_event(MediaEvent("EV_failed", "room_started", NOW))
     await inbox.close()
 
 
@@ -128,11 +128,11 @@ async def test_processes_that_open_an_old_file_at_once_upgrade_it_once(tmp_path:
 async def test_failed_and_deferred_entries_do_not_wait(tmp_path: Path) -> None:
     inbox = LocalInbox(tmp_path / "inbox.sqlite3")
     for number in range(3):
-        await inbox.put(MediaEvent(f"EV_{number}", "room_started", NOW))
-    first, second, third = await inbox.waiting(10)
+        await inbox.put_event(MediaEvent(f"EV_{number}", "room_started", NOW))
+    first, second, third = await inbox.list_waiting(10)
     await inbox.mark_failed(first, "ValueError")
     await inbox.defer_rows([second], 3600.0)
-    assert [webhook.seq for webhook in await inbox.waiting(10)] == [third.seq]
+    assert [webhook.seq for webhook in await inbox.list_waiting(10)] == [third.seq]
     await inbox.defer_rows([second], 0.0)
-    assert [webhook.seq for webhook in await inbox.waiting(10)] == [second.seq, third.seq]
+    assert [webhook.seq for webhook in await inbox.list_waiting(10)] == [second.seq, third.seq]
     await inbox.close()

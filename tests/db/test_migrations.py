@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 
 from db import Connection
-from db.event_chain import find_broken_event
+from db.event_chain import first_broken_seq
 from db.events import find_event_head, list_events
 from db.migrate import FOLDER, MigrationError, migrate
 from db.session_view import fold_session
@@ -126,9 +126,7 @@ async def test_sessions_older_than_the_log_get_a_complete_one(
     await migrate(empty)
     for session in await db.fetch("select id, status, ended_at from sessions"):
         events = await list_events(db, tenant_id, session["id"])
-        assert (
-            find_broken_event(events, await find_event_head(db, tenant_id, session["id"])) is None
-        )
+        assert first_broken_seq(events, await find_event_head(db, tenant_id, session["id"])) is None
         view = fold_session(events)
         assert (view.status, view.ended_at) == (session["status"], session["ended_at"])
     await db.close()
@@ -223,7 +221,7 @@ async def test_old_logs_name_identities_instead_of_accounts(
     await migrate(empty)
     tenant_id = await old_log.fetchval("select id from tenants")
     events = await list_events(old_log, tenant_id, INTACT)
-    assert find_broken_event(events, await find_event_head(old_log, tenant_id, INTACT)) is None
+    assert first_broken_seq(events, await find_event_head(old_log, tenant_id, INTACT)) is None
     assert [(event.version, event.payload.get("identity", "none")) for event in events] == [
         (1, "none"), (2, "l_amina"), (2, "l_amina"), (2, "l_amina"), (2, None), (2, "l_amina"),
     ]  # fmt: skip
@@ -247,8 +245,7 @@ async def test_log_that_was_broken_stays_broken_at_the_same_event(
     tenant_id = await old_log.fetchval("select id from tenants")
     events = await list_events(old_log, tenant_id, session_id)
     assert (
-        find_broken_event(events, await find_event_head(old_log, tenant_id, session_id))
-        == broken_at
+        first_broken_seq(events, await find_event_head(old_log, tenant_id, session_id)) == broken_at
     )
 
 

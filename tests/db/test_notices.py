@@ -22,7 +22,7 @@ from db.queue import enqueue_job
 from settings import Settings
 from telemetry import alarms
 from telemetry.gather import merged_registry
-from telemetry.process import metrics_dir
+from telemetry.startup import metrics_dir
 from tests.alarms import Raiser, raiser
 from tests.conftest import TEMPLATE, Database, Postgres
 from watch.host_checks import HostChecks

@@ -58,12 +58,12 @@ async def desk(store: Pool | None) -> Desk:
 
 
 async def seat(library: Library, account_id: UUID, course_id: UUID) -> Desk:
-    apples, bananas = await library.outline(course_id)
+    apples, bananas = await library.list_outline(course_id)
     return Desk(library, account_id, course_id, apples.id, bananas.id)
 
 
 async def answer(desk: Desk, option: int) -> tuple[bool, str]:
-    graded = await desk.library.grade(desk.account_id, desk.lesson_id, option, NOW)
+    graded = await desk.library.grade_answer(desk.account_id, desk.lesson_id, option, NOW)
     return graded.right, graded.why
 
 
@@ -72,10 +72,10 @@ async def test_a_wrong_answer_leaves_the_question_open_and_explains_nothing(desk
     assert run.pending is not None
     assert (run.pending.prompt, run.total) == ("What colour is a ripe apple?", 2)
     assert await answer(desk, 0) == (False, "")
-    again = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    again = await desk.library.get_quiz_run(desk.account_id, desk.lesson_id)
     assert again == QuizRun(run.pending, 0, 1, 0, 0, 2)
     assert await answer(desk, 1) == (True, "Ripe apples are red.")
-    third = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    third = await desk.library.get_quiz_run(desk.account_id, desk.lesson_id)
     assert third.pending is not None
     assert (third.pending.number, third.attempts, third.answered, third.correct) == (2, 0, 1, 0)
 
@@ -84,7 +84,7 @@ async def test_a_passed_quiz_completes_the_lesson(desk: Desk) -> None:
     await desk.library.start_quiz(desk.account_id, desk.lesson_id)
     assert await answer(desk, 1) == (True, "Ripe apples are red.")
     assert await answer(desk, 1) == (True, "Five chambers hold one each.")
-    run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    run = await desk.library.get_quiz_run(desk.account_id, desk.lesson_id)
     assert run == QuizRun(None, 0, 0, 2, 2, 2)
     visit = await desk.library.describe_visit(desk.account_id, desk.course_id, desk.lesson_id)
     assert visit.lesson_progress == LessonProgress(100, 0.0, "completed")
@@ -103,7 +103,7 @@ async def test_first_hint_is_the_authors_and_the_next_is_the_passage(desk: Desk)
     await desk.library.start_quiz(desk.account_id, desk.lesson_id)
     hints = [await desk.library.take_hint(desk.account_id, desk.lesson_id) for _ in range(2)]
     assert hints == ["Think of fire.", "A ripe apple is red."]
-    run = await desk.library.quiz_run(desk.account_id, desk.lesson_id)
+    run = await desk.library.get_quiz_run(desk.account_id, desk.lesson_id)
     assert run.hint_level == 2
 
 
@@ -138,7 +138,7 @@ async def test_a_missing_option_does_not_count_as_an_attempt(desk: Desk, option:
     await desk.library.start_quiz(desk.account_id, desk.lesson_id)
     with pytest.raises(Conflict):
         await answer(desk, option)
-    assert (await desk.library.quiz_run(desk.account_id, desk.lesson_id)).attempts == 0
+    assert (await desk.library.get_quiz_run(desk.account_id, desk.lesson_id)).attempts == 0
 
 
 async def test_both_libraries_give_the_same_visits_and_search_results(desk: Desk) -> None:
@@ -146,7 +146,7 @@ async def test_both_libraries_give_the_same_visits_and_search_results(desk: Desk
     first = await library.describe_visit(desk.account_id, desk.course_id, desk.without_quiz)
     await library.record_visit(desk.account_id, desk.without_quiz, NOW)
     second = await library.describe_visit(desk.account_id, desk.course_id, desk.without_quiz)
-    hits = await library.search(desk.course_id, "what is a ripe, yellow berry?")
+    hits = await library.search_passages(desk.course_id, "what is a ripe, yellow berry?")
     assert (first.session_type, first.lesson_number, first.prev_lesson_title) == (
         "lesson_welcome",
         2,
@@ -161,6 +161,6 @@ async def test_both_libraries_give_the_same_visits_and_search_results(desk: Desk
         ("Apples", 1),
     ]
     with pytest.raises(NotFound):
-        await library.lesson(uuid4())
+        await library.get_lesson(uuid4())
     with pytest.raises(NotFound):
-        await library.course(uuid4())
+        await library.get_course(uuid4())

@@ -13,7 +13,7 @@ from obstore.store import MemoryStore
 
 from db import Connection, Pool, acquire, create_pool, tenant_tx
 from db.accounts import ensure_account
-from db.queue import enqueue_job, start_job
+from db.queue import enqueue_job, mark_job_started
 from db.retention import KINDS, Removal, RetentionKind, list_removals, update_days
 from db.storage import Storage
 from db.tenants import ensure_tenant
@@ -91,7 +91,7 @@ class School:
     async def run_job(self, days: dict[RetentionKind, int] = DAYS) -> None:
         async with tenant_tx(self.pool, self.tenant_id) as db:
             job_id = await enqueue_job(db, self.tenant_id, "retention", {})
-            job = await start_job(db, self.tenant_id, job_id)
+            job = await mark_job_started(db, self.tenant_id, job_id)
         assert job is not None
         parts = JobResources(self._jobs, self.storage, lambda: NIGHT, days)
         await remove_old_data(Work(parts, self.tenant_id, job))

@@ -96,9 +96,9 @@ async def test_account_outside_the_room_cannot_change_its_lesson(
 async def test_only_the_newest_epoch_renews_the_lease(db: Connection, tenant_id: UUID) -> None:
     room = await make_room(db, tenant_id)
     session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
-    assert await leases.update_epoch(db, tenant_id, session.id, NOW) == 1
+    assert await leases.begin_next_epoch(db, tenant_id, session.id, NOW) == 1
     assert await leases.update_heartbeat(db, tenant_id, session.id, 1, NOW)
-    assert await leases.update_epoch(db, tenant_id, session.id, NOW) == 2
+    assert await leases.begin_next_epoch(db, tenant_id, session.id, NOW) == 2
     assert not await leases.update_heartbeat(db, tenant_id, session.id, 1, NOW)
     assert await leases.update_heartbeat(db, tenant_id, session.id, 2, NOW)
     await sessions.end_session(db, tenant_id, session.id, NOW)

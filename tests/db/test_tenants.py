@@ -111,7 +111,7 @@ async def fill(pool: Pool, slug: str) -> Ids:
             db, tenant.id, host="host", name="disk_low", since=NOW, now=NOW, facts={"free_mb": 9}
         )
         job_id = await queue.enqueue_job(db, tenant.id, "prune", {})
-        await queue.start_job(db, tenant.id, job_id)
+        await queue.mark_job_started(db, tenant.id, job_id)
         await queue.mark_job_failed(db, tenant.id, job_id, 1, error="ValueError")
         erased = segment(session_id, "e", -5, account)
         await transcripts.insert_segments(db, tenant.id, [erased])
@@ -224,7 +224,7 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     before = await dump(pool, theirs.tenant_id)
     await refused(leases.update_heartbeat, theirs.session_id, 0, NOW)
     await refused(sessions.end_session, theirs.session_id, NOW)
-    await refused(leases.update_epoch, theirs.session_id, NOW)
+    await refused(leases.begin_next_epoch, theirs.session_id, NOW)
     await refused(leases.take_dispatch, theirs.session_id, 1, NOW)
     await refused(leases.select_dispatch, theirs.session_id)
     await refused(leases.clear_dispatch, theirs.session_id)

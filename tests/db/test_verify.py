@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from db import Pool, tenant_tx
-from db.leases import update_epoch
+from db.leases import begin_next_epoch
 from tests.conftest import ROOT, Database
 from tests.db.rows import NOW, make_session
 
@@ -21,9 +21,9 @@ async def session_id(pool: Pool, tenant_id: UUID) -> UUID:
     """A session with six events."""
     async with tenant_tx(pool, tenant_id) as db:
         session_id = await make_session(db, tenant_id)
-        await update_epoch(db, tenant_id, session_id, NOW)
-        await update_epoch(db, tenant_id, session_id, NOW)
-        assert await update_epoch(db, tenant_id, session_id, NOW) == 3
+        await begin_next_epoch(db, tenant_id, session_id, NOW)
+        await begin_next_epoch(db, tenant_id, session_id, NOW)
+        assert await begin_next_epoch(db, tenant_id, session_id, NOW) == 3
     return session_id
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from db import AWAY, Pool, create_pool, embedded, tenant_tx
-from db.event_chain import find_broken_event
+from db.event_chain import first_broken_seq
 from db.event_kinds import AgentDispatched
 from db.events import append_event, find_event_head, list_events
 from tests.db.rows import NOW
@@ -58,7 +58,7 @@ async def test_event_log_of_sixteen_writers_has_no_gap_and_no_event_twice(
     report(chaos, len(keys), backends, crashes)
     assert [event.seq for event in events] == list(range(1, len(events) + 1))
     assert sorted(stored) == sorted(keys)
-    assert find_broken_event(events, head) is None
+    assert first_broken_seq(events, head) is None
     assert (backends > 0, crashes > 0) == (chaos, chaos)
 
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from db import embedded
-from harness.disk import fill_disk, free_kb, may_mount, run_in_own_namespace, small_disk
+from harness.disk import fill_disk, free_kb, may_mount, mounted_small_disk, run_in_own_namespace
 from tests.conftest import ROOT
 from tests.faults.writers_under_fault import (
     WRITERS,
@@ -32,7 +32,7 @@ async def test_full_disk_of_postgres_delays_entries_and_loses_none(tmp_path: Pat
         name = "test_full_disk_of_postgres_delays_entries_and_loses_none"
         await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
         return
-    with small_disk(tmp_path / "disk", embedded.NEEDED_MB + 100) as disk:
+    with mounted_small_disk(tmp_path / "disk", embedded.NEEDED_MB + 100) as disk:
 
         async def fault(server: OwnPostgres) -> None:
             with fill_disk(disk, 1_024):
@@ -61,7 +61,7 @@ async def test_full_disk_of_the_spool_raises_and_keeps_what_it_took(
         name = "test_full_disk_of_the_spool_raises_and_keeps_what_it_took"
         await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
         return
-    with small_disk(tmp_path / "disk", 64) as disk:
+    with mounted_small_disk(tmp_path / "disk", 64) as disk:
 
         async def fault(_: OwnPostgres) -> None:
             with fill_disk(disk, 512):
@@ -109,7 +109,7 @@ async def test_full_disk_loses_metrics_but_no_process_and_delays_alarms(
         name = "test_full_disk_loses_metrics_but_no_process_and_delays_alarms"
         await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
         return
-    with small_disk(tmp_path / "disk", 1) as disk:
+    with mounted_small_disk(tmp_path / "disk", 1) as disk:
         done = await asyncio.to_thread(
             subprocess.run,
             [sys.executable, "-c", COUNTS_ON_A_FULL_DISK, str(disk)],

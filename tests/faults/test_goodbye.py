@@ -15,7 +15,7 @@ from agent.models.espeak import RATE as VOICE_RATE
 from harness.learner import HEARD_RATE, Account, Learner
 from harness.processes import job_pids, worker_of
 from harness.stack import TUTOR_WPM, Stack, running_stack
-from harness.voices import spoken, trimmed
+from harness.voices import synthesise_cached, trimmed
 from tests.faults.agents import SORRY
 from tests.faults.test_resume import replaced
 from tests.room.conftest import Course
@@ -35,7 +35,7 @@ async def hears_goodbye(learner: Any, after: float) -> None:
     agent = learner.agents()[0]
     await learner.until(lambda: agent not in learner.agents(), 15, "the end of the agent")
     assert learner.tutor_text(after) == LINE
-    line = await spoken(LINE, rate_wpm=TUTOR_WPM)
+    line = await synthesise_cached(LINE, rate_wpm=TUTOR_WPM)
     # a listener's buffer plays a little faster after late packets
     assert seconds(learner.take_sound(), HEARD_RATE) > 0.8 * seconds(line, VOICE_RATE)
 

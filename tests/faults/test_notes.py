@@ -21,8 +21,8 @@ from harness.disk import (
     MS_REMOUNT,
     fill_disk,
     may_mount,
+    mounted_small_disk,
     run_in_own_namespace,
-    small_disk,
 )
 from harness.stack import Stack
 from tests.room.conftest import Course
@@ -57,7 +57,7 @@ async def on_a_small_disk(name: str, tmp_path: Path, body: Callable[[Path], Any]
     if not may_mount():
         await asyncio.to_thread(run_in_own_namespace, NAMED.format(name))
         return
-    with small_disk(tmp_path / "disk", 1) as disk:
+    with mounted_small_disk(tmp_path / "disk", 1) as disk:
         await body(disk)
 
 

@@ -11,7 +11,7 @@ import pytest
 from livekit import api
 
 from db import Pool, create_pool, tenant_tx
-from db.leases import update_epoch
+from db.leases import begin_next_epoch
 from harness.processes import kill, wait_until_gone, worker_of
 from harness.stack import Stack
 from protocol import DispatchMetadata, dump
@@ -115,7 +115,7 @@ async def test_two_dispatches_at_once_bring_one_agent(
     async def next_epoch() -> int:
         async with tenant_tx(app, tenant_id) as db:
             now = await db.fetchval("select now()")
-            return await update_epoch(db, tenant_id, call.session_id, now)
+            return await begin_next_epoch(db, tenant_id, call.session_id, now)
 
     waits: list[float] = []
     for turn in range(runs(2, 100)):

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from db import Pool, create_pool, embedded, tenant_tx
 from db.courses import list_courses
-from db.event_chain import find_broken_event
+from db.event_chain import first_broken_seq
 from db.events import find_event_head, list_events
 from db.rooms import Room, ensure_room
 from db.sessions import Session, insert_session
@@ -185,7 +185,7 @@ async def count_effects(lobby: Lobby) -> dict[str, int]:
         "events": kept,
         "stays": stays,
         "logged": len(presence),
-        "whole": int(find_broken_event(log, head) is None),
+        "whole": int(first_broken_seq(log, head) is None),
     }
 
 

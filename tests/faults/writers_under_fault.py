@@ -22,7 +22,7 @@ from pydantic import TypeAdapter
 from agent.durable.spool import Spool
 from db import Connection, Pool, create_pool, embedded, tenant_tx
 from db.courses import list_courses
-from db.event_chain import find_broken_event
+from db.event_chain import first_broken_seq
 from db.events import find_event_head, list_events
 from db.migrate import migrate
 from db.rooms import ensure_room
@@ -316,7 +316,7 @@ async def list_stored_ids(pool: Pool, tenant_id: UUID, session: WriterSession) -
 async def check_log(db: Connection, tenant_id: UUID, session_id: UUID) -> None:
     """Asserts that the speaker's joining and leaving are logged once each."""
     events = await list_events(db, tenant_id, session_id)
-    assert find_broken_event(events, await find_event_head(db, tenant_id, session_id)) is None
+    assert first_broken_seq(events, await find_event_head(db, tenant_id, session_id)) is None
     kinds = [event.type for event in events]
     assert kinds == ["session.started", "participant.joined", "participant.left"], kinds
 

@@ -28,7 +28,7 @@ from db.auth_sessions import (
     insert_auth_session,
 )
 from db.backup import back_up, restore, split_password
-from db.event_chain import find_broken_event
+from db.event_chain import first_broken_seq
 from db.events import list_events
 from db.local_inbox import LocalInbox, MediaEvent
 from db.storage import open_storage
@@ -126,7 +126,7 @@ async def test_backup_is_restored_after_everything_is_wiped(home: Path) -> None:
     async with running(home) as (settings, pool, same_tenant):
         assert same_tenant == tenant_id
         assert await read(pool, tenant_id, session_id) == (before, log)
-        assert find_broken_event(log) is None
+        assert first_broken_seq(log) is None
         async with tenant_tx(pool, tenant_id) as db:
             assert await find_account(db, tenant_id, amina.id) == amina
             assert (
@@ -136,7 +136,7 @@ async def test_backup_is_restored_after_everything_is_wiped(home: Path) -> None:
         after, _ = await read(pool, tenant_id, session_id)
         assert [one.id for one in after] == [*(one.id for one in kept), "SG_9"]
         inbox = LocalInbox(settings.inbox_path)
-        assert [webhook.event.id for webhook in await inbox.waiting(10)] == ["EV_1"]
+        assert [webhook.event.id for webhook in await inbox.list_waiting(10)] == ["EV_1"]
         await inbox.close()
         chunks = open_storage(settings).read(tenant_id, "courses/a.png")
         assert [chunk async for chunk in chunks] == [b"a picture"]
@@ -149,7 +149,7 @@ async def put_waiting(settings: Settings, tenant_id: UUID, said: Segment) -> Non
     await spool.write_entry(Entry(tenant_id, said.session_id, "segment", said.id, payload))
     await spool.close()
     inbox = LocalInbox(settings.inbox_path)
-    await inbox.put(MediaEvent(id="EV_1", name="room_started", at=datetime.now(UTC)))
+    await inbox.put_event(MediaEvent(id="EV_1", name="room_started", at=datetime.now(UTC)))
     await inbox.close()
 
 

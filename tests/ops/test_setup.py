@@ -17,7 +17,7 @@ from scripts.steps import (
     run_logged,
     run_steps,
 )
-from scripts.toolchains import version_of
+from scripts.toolchains import ask_version
 
 ROOT = Path(__file__).parents[2]
 
@@ -155,5 +155,5 @@ def test_steps_of_each_command(asked: list[str], names: list[str]) -> None:
 
 
 def test_version_is_read_from_command_output() -> None:
-    assert version_of(sys.executable, "--version")[:2] == sys.version_info[:2]
-    assert version_of("no-such-command") == ()
+    assert ask_version(sys.executable, "--version")[:2] == sys.version_info[:2]
+    assert ask_version("no-such-command") == ()

@@ -17,7 +17,7 @@ from agent.models.espeak import RATE as VOICE_RATE
 from agent.room.open_streams import AT_ONCE, TIMEOUT_S
 from agent.room.rates import RATES
 from harness.learner import Learner
-from harness.voices import resampled, spoken
+from harness.voices import resampled, synthesise_cached
 from tests.room.conftest import Course
 
 EARLY_TOPIC = "lk.agent.pre-connect-audio-buffer"
@@ -67,7 +67,7 @@ async def test_early_audio_counts_only_from_the_owner_of_the_track(
     pair: tuple[Learner, Learner],
 ) -> None:
     amina, mallory = pair
-    words = resampled(await spoken("my answer is three"), VOICE_RATE, RATE)
+    words = resampled(await synthesise_cached("my answer is three"), VOICE_RATE, RATE)
     pcm = np.concatenate([words, np.zeros(RATE, np.int16)]).tobytes()
     for sender in (mallory, amina):
         publication = await publish_with_early_audio(amina)

@@ -15,7 +15,7 @@ from agent.models.espeak import RATE as VOICE_RATE
 from harness.learner import FILLER
 from harness.learner import RATE as MICROPHONE_RATE
 from harness.stack import Stack
-from harness.voices import resampled, spoken
+from harness.voices import resampled, synthesise_cached
 from tests.room.conftest import Course, Module
 from tests.soak import SOAK
 
@@ -194,7 +194,7 @@ async def test_learners_who_speak_at_once_are_each_answered_even_after_replacing
     await tomas.join_and_settle(module.id, second["id"])
     question = "what is this lesson about"
     began = time.monotonic()
-    words = await spoken("i do not understand the learning rate")
+    words = await synthesise_cached("i do not understand the learning rate")
     cut = resampled(words[: len(words) * 6 // 10], VOICE_RATE, MICROPHONE_RATE)
 
     async def replace_in_mid_word() -> None:

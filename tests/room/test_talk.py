@@ -10,7 +10,7 @@ from agent.models.espeak import RATE as VOICE_RATE
 from agent.text.speakable import speakable
 from harness.learner import HEARD_RATE, Learner
 from harness.stack import TUTOR_WPM
-from harness.voices import resampled, spoken, trimmed
+from harness.voices import resampled, synthesise_cached, trimmed
 from tests.room.conftest import Course
 from tests.soak import SOAK
 
@@ -61,7 +61,11 @@ async def likeness_of_the_greeting(amina: Learner, module_id: str) -> float:
     heard = trimmed(amina.take_sound())
     # said again as the tutor says it: sentence by sentence
     sentences = [
-        resampled(await spoken(speakable(caption.text), rate_wpm=TUTOR_WPM), VOICE_RATE, HEARD_RATE)
+        resampled(
+            await synthesise_cached(speakable(caption.text), rate_wpm=TUTOR_WPM),
+            VOICE_RATE,
+            HEARD_RATE,
+        )
         for caption in amina.tutor_captions(joined)
     ]
     pauses_s = 0.3 * (len(sentences) - 1)

@@ -9,7 +9,7 @@ import pytest
 
 from db import tenant_tx
 from db.attendance import upsert_participants
-from db.event_chain import SessionEvent, find_broken_event
+from db.event_chain import SessionEvent, first_broken_seq
 from db.event_kinds import parse_event
 from db.session_view import fold_session
 from db.stays import ParticipantRow
@@ -67,7 +67,7 @@ async def test_entering_a_room_logs_session_agent_and_lesson(school: School) -> 
 
 async def test_response_is_enough_to_verify_the_chain(school: School) -> None:
     rows = rows_of(await read(school, await school.open("Amina")))
-    assert find_broken_event(rows) is None
+    assert first_broken_seq(rows) is None
     assert all(parse_event(row.type, row.version, row.payload) for row in rows)
 
 
@@ -153,7 +153,7 @@ async def test_entries_lesson_changes_and_the_drainer_do_not_block_each_other(
     assert set(codes) == {200}
     rows = rows_of(await read(school, page))
     view = fold_session(rows)
-    assert find_broken_event(rows) is None
+    assert first_broken_seq(rows) is None
     present = await school.rows("select sid from livekit_participants where left_at is null")
     learners = await school.rows(
         "select identity, lesson_id from room_learners join accounts on accounts.id = account_id"

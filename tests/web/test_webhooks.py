@@ -114,7 +114,7 @@ async def test_full_disk_is_503_so_that_the_event_is_sent_again(school: School) 
     whole = context.inbox
 
     class Full:
-        async def put(self, _: Any) -> bool:
+        async def put_event(self, _: Any) -> bool:
             raise sqlite3.OperationalError("database or disk is full")
 
     context.inbox = Full()

@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, Playwright, expect
 from agent.models.espeak import RATE as VOICE_RATE
 from harness.browser import BROWSER_FLAGS, agree_if_asked, launch_browser
 from harness.stack import Stack
-from harness.voices import spoken
+from harness.voices import synthesise_cached
 from tests.room.conftest import Module
 
 ANSWER_MS = 20_000
@@ -33,7 +33,7 @@ async def microphone_file(path: Path, phrases: list[str], *, lead_s: float, gap_
     """Writes a recording of phrases with silence before, between and after them."""
     parts = [np.zeros(int(lead_s * VOICE_RATE), np.int16)]
     for phrase in phrases:
-        parts += [await spoken(phrase), np.zeros(int(gap_s * VOICE_RATE), np.int16)]
+        parts += [await synthesise_cached(phrase), np.zeros(int(gap_s * VOICE_RATE), np.int16)]
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
