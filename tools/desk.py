@@ -39,7 +39,7 @@ class Talk(Protocol):
 
     @property
     def overheard(self) -> Sequence[tuple[str, str]]:
-        """Who said what to others in the asker's presence, as name and words, oldest first."""
+        """Who said what to others in the asker's presence, oldest first, without names."""
 
     async def change_lesson(self, lesson_id: UUID) -> None:
         """Moves the asker. Raises NotFound or Forbidden with a message that can be spoken."""

@@ -52,8 +52,8 @@ def _passage_text(hit: PassageHit) -> str:
     return f"{mark} ({_one_safe_line(hit.lesson_title)}){heading}\n{body}"
 
 
-def _remark_line(name: str, words: str) -> str:
-    return f"{_one_safe_line(name)}: {_one_safe_line(words[:REMARK_CHARS])}"
+def _remark_line(speaker: str, words: str) -> str:
+    return f"{_one_safe_line(speaker)}: {_one_safe_line(words[:REMARK_CHARS])}"
 
 
 def _one_safe_line(text: str) -> str:

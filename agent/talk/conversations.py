@@ -1,5 +1,6 @@
 """What each learner of a room said and heard, kept apart, and only in the agent's memory."""
 
+import re
 from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -11,12 +12,13 @@ from livekit.agents import llm
 
 import prompts
 from agent.durable.earlier_turns import EarlierTurns
-from agent.durable.journal import NOT_HEARD, TUTOR_NAME, Journal, Utterance, utc_from_epoch
+from agent.durable.journal import NOT_HEARD, Journal, Utterance, utc_from_epoch
 from agent.room.learner import Learner, Roster
 from agent.text.lines import Sentence, Speech
 from db.erasing import ErasedWords
 from db.stays import HEARD_AFTER
 
+_WORD = re.compile(r"\w+")
 KEPT = 200  # segments of a learner's own conversation
 KEPT_OF_OTHERS = 20  # segments of classmates, and answers to them
 
@@ -27,7 +29,7 @@ class Said:
 
     id: str
     owner: str  # their identity
-    name: str  # of the speaker
+    owner_name: str
     by_tutor: bool
     text: str
     started_at: datetime
@@ -72,6 +74,7 @@ class Conversations:
 
     async def record_utterance(self, learner: Learner, said: Utterance) -> bool:
         """Stores an utterance. Returns False if it belongs to what the learner has erased."""
+        listeners = _identities(self.list_listeners(said.ended_at))
         await self._journal.record_utterance(learner, said)
         one = Said(
             said.segment_id,
@@ -85,26 +88,27 @@ class Conversations:
             self._erased_ids.add(one.id)
             return False
         if said.text != NOT_HEARD:
-            self._remember(one, _identities(self.list_listeners(said.ended_at)))
+            self._remember(one, listeners)
         return True
 
     async def record_sentence(self, sentence: Sentence) -> None:
-        line = sentence.line
-        learner = self._roster.get(line.identity)
-        if learner is not None and sentence.text != prompts.render("one_moment"):
-            one = Said(
-                sentence.id,
-                learner.identity,
-                TUTOR_NAME,
-                by_tutor=True,
-                text=sentence.text,
-                started_at=utc_from_epoch(sentence.started_at),
-                in_reply_to=line.in_reply_to,
-                interrupted=sentence.interrupted,
-            )
-            if not self._is_erased(one):
-                self._remember(one, _identities(self.list_listeners(sentence.ended_at)))
+        listeners = _identities(self.list_listeners(sentence.ended_at))
         await self._journal.record_sentence(sentence)
+        line, learner = sentence.line, self._roster.get(sentence.line.identity)
+        if learner is None or sentence.text == prompts.render("one_moment"):
+            return
+        one = Said(
+            sentence.id,
+            learner.identity,
+            learner.name,
+            by_tutor=True,
+            text=sentence.text,
+            started_at=utc_from_epoch(sentence.started_at),
+            in_reply_to=line.in_reply_to,
+            interrupted=sentence.interrupted,
+        )
+        if not self._is_erased(one):
+            self._remember(one, listeners)
 
     def remember_answer(self, learner: Learner, text: str, in_reply_to: str | None) -> None:
         """Keeps an answer, which may still be spoken, for "repeat that"."""
@@ -113,6 +117,7 @@ class Conversations:
             self.conversation_of(learner.identity).last_answer_to = in_reply_to
 
     def take_over(self, earlier: EarlierTurns) -> None:
+        names = {one.identity: one.name for one in earlier.segments if one.role == "learner"}
         for segment in earlier.segments_without_fatal():
             self._taken_over.add(segment.id)
             owner = earlier.owner_of(segment)
@@ -120,7 +125,7 @@ class Conversations:
                 one = Said(
                     segment.id,
                     owner,
-                    segment.name,
+                    names.get(owner, ""),
                     by_tutor=segment.role == "tutor",
                     text=segment.text,
                     started_at=segment.started_at,
@@ -163,11 +168,15 @@ class Conversations:
         ]
 
     def overheard(self, learner: Learner) -> list[tuple[str, str]]:
-        """Names and words of what others said, and what the tutor said to them, oldest first."""
-        shared = (
-            one for one in self.conversation_of(learner.identity).of_others if self._is_shared(one)
-        )
-        return [(one.name, one.text) for one in shared]
+        """Who said what in the learner's presence, oldest first: classmates, and answers to them.
+
+        Classmates are numbered and not named, so that the tutor cannot put the name of one learner
+        into what it says to another.
+        """
+        kept = self.conversation_of(learner.identity).of_others
+        shared = [one for one in kept if self._is_shared(one)]
+        owners = [*dict.fromkeys(one.owner for one in shared)]
+        return [_nameless_remark(one, owners.index(one.owner) + 1) for one in shared]
 
     def forget_erased(self, erased: ErasedWords) -> None:
         """Drops what the account has erased, and the answers to it, from every conversation."""
@@ -202,6 +211,8 @@ class Conversations:
 
     def _remember(self, one: Said, listeners: Iterable[str]) -> None:
         self.conversation_of(one.owner).own.append(one)
+        if one.by_tutor and one.in_reply_to is None:
+            return  # a greeting or an announcement matters to nobody else
         for identity in listeners:
             if identity != one.owner:
                 self.conversation_of(identity).of_others.append(one)
@@ -226,6 +237,17 @@ def _chat_message(said: list[Said]) -> llm.ChatMessage:
         interrupted=said[-1].interrupted,
         created_at=said[0].started_at.timestamp(),
     )
+
+
+def _nameless_remark(one: Said, number: int) -> tuple[str, str]:
+    """Who spoke, and the words. In the tutor's answers a number replaces the learner's name."""
+    classmate = prompts.render("classmate", number=number)
+    if not one.by_tutor:
+        return classmate, one.text
+    names = {part for part in _WORD.findall(one.owner_name) if not part.islower()}
+    text = _WORD.sub(lambda word: classmate if word[0] in names else word[0], one.text)
+    text = text.replace(f"{classmate} {classmate}", classmate)
+    return prompts.render("tutor_to_classmate", number=number), text
 
 
 def _identities(learners: Iterable[Learner]) -> list[str]:

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from db import Connection, NotFound, Pool, create_pool, tenant_tx
-from db.accounts import Account, find_account
+from db.accounts import Account, ensure_account, find_account
 from db.attendance import upsert_participants
 from db.deleting import delete_account, delete_session
 from db.erasing import list_erased_words
@@ -165,12 +165,74 @@ async def test_other_people_keep_their_words_and_lose_what_the_tutor_said_to_the
         replace(tutor, id="answer", in_reply_to="s"),
         replace(tutor, id="second sentence", in_reply_to="s"),
         replace(tutor, id="greeting", to_account_id=amina.id),
-        replace(tutor, id="with name", text=f"Welcome, {amina.name}!"),
-        replace(tutor, id="part of a word", text=f"Welcome, {amina.name}s!"),
         replace(tutor, id="to Badr", to_account_id=badr.id, in_reply_to="b"),
+        replace(tutor, id="greeting of Badr", to_account_id=badr.id),
+        replace(tutor, id="answer to Badr, whose account was not recorded", in_reply_to="b"),
     )
     await deletion.delete_account()
-    assert set(await deletion.stored()) == {"b", "part of a word", "to Badr"}
+    assert set(await deletion.stored()) == {
+        "b",
+        "to Badr",
+        "greeting of Badr",
+        "answer to Badr, whose account was not recorded",
+    }
+
+
+@pytest.mark.parametrize("name", ["Will", "User", "Amina Haddad", "The"])
+async def test_lines_to_the_deleted_person_are_deleted_however_they_are_called(
+    deletion: Deletion, name: str
+) -> None:
+    """Lines to others stay, even if their words contain the name."""
+    ids = deletion.ids
+    async with tenant_tx(deletion.pool, ids.tenant_id) as db:
+        await ensure_account(
+            db, ids.tenant_id, subject="dev:learner of school", name=name, role="learner"
+        )
+        badr = await make_learner(db, ids.tenant_id, "Badr")
+    given, tutor = name.split()[0], segment(ids.session_id, "t", 20, None)
+    texts = (f"Hello {name}!", f"Hello {given}!", f"you, {given.lower()}", "no name")
+    await deletion.store(
+        segment(ids.session_id, "b", 10, badr),
+        *(replace(tutor, id=text, text=text, to_account_id=ids.account_id) for text in texts),
+        *(
+            replace(tutor, id=f"to Badr: {text}", text=text, to_account_id=badr.id)
+            for text in texts
+        ),
+        replace(tutor, id="The user will see", text="The user will see", in_reply_to="b"),
+    )
+    await deletion.delete_account()
+    kept = {f"to Badr: {text}" for text in texts}
+    assert set(await deletion.stored()) == {"b", "The user will see", *kept}
+
+
+async def test_of_two_people_with_one_name_the_other_keeps_everything(deletion: Deletion) -> None:
+    ids, amina = deletion.ids, await deletion.account()
+    async with tenant_tx(deletion.pool, ids.tenant_id) as db:
+        other = await ensure_account(
+            db, ids.tenant_id, subject="dev:other", name=amina.name, role="learner"
+        )
+    tutor = segment(ids.session_id, "t", 20, None)
+    greeting = f"Hello {amina.name}!"
+    await deletion.store(
+        segment(ids.session_id, "other", 10, other),
+        replace(tutor, id="to her", text=greeting, to_account_id=amina.id),
+        replace(tutor, id="to the other", text=greeting, to_account_id=other.id),
+    )
+    await deletion.delete_account()
+    assert set(await deletion.stored()) == {"other", "to the other"}
+
+
+async def test_line_whose_listener_was_not_recorded_is_deleted_with_people_who_were_there(
+    deletion: Deletion,
+) -> None:
+    ids, amina = deletion.ids, await deletion.account()
+    async with tenant_tx(deletion.pool, ids.tenant_id) as db:
+        left = ParticipantRow(ids.session_id, "PA_1", amina.id, NOW, at(30))
+        await upsert_participants(db, ids.tenant_id, [left])
+    greeting = segment(ids.session_id, "heard", 29, None)
+    await deletion.store(greeting, replace(greeting, id="later", started_at=at(31)))
+    await deletion.delete_account()
+    assert await deletion.stored() == ["later"]
 
 
 async def test_words_of_a_deleted_account_that_arrive_late_are_refused(deletion: Deletion) -> None:
