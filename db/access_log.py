@@ -52,13 +52,25 @@ async def record_reads(
     """Records that the reader gets these words. Without an account it is an operator.
 
     The reader's own words are not recorded. Call it in the transaction that reads the words.
+    Accounts and sessions may be erased meanwhile: nothing is recorded for an erased account, and
+    an erased reader or session is left out of the row.
     """
     read = sorted({(one.session_id, one.account_id) for one in words})
     await db.execute(
-        """insert into access_log
+        """with account as (
+             select id from accounts
+             where tenant_id = $1 and (id = $2 or id = any($7::uuid[])) order by id for key share
+           ), session as (
+             select id from sessions
+             where tenant_id = $1 and id = any($6::uuid[]) order by id for key share
+           )
+           insert into access_log
              (tenant_id, reader_account_id, reader_role, route, at, session_id, account_id)
-           select $1, $2, $3, $4, $5, w.session_id, w.account_id
+           select $1, r.id, $3, $4, $5, s.id, a.id
            from unnest($6::uuid[], $7::uuid[]) as w (session_id, account_id)
+           join account a on a.id = w.account_id
+           left join session s on s.id = w.session_id
+           left join account r on r.id = $2
            where w.account_id is distinct from $2
              and not exists (
                select from access_log l
