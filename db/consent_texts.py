@@ -26,13 +26,19 @@ class ConsentText:
 
 def consent_texts(settings: Settings) -> dict[ConsentKind, ConsentText]:
     """The texts that can be agreed to now. Without remote providers there is none about them."""
-    version = prompts.render("consent_version")
     texts: dict[ConsentKind, str] = {"tutor": prompts.render("consent_tutor")}
     if settings.provider_hosts:
         texts["provider"] = _provider_text(settings.provider_hosts)
-    texts["transcript"] = prompts.render("consent_transcript")
+    texts["transcript"] = transcript_text().text
     texts["guardian"] = prompts.render("consent_guardian", points="\n".join(texts.values()))
+    version = prompts.render("consent_version")
     return {kind: ConsentText(kind, version, text) for kind, text in texts.items()}
+
+
+def transcript_text() -> ConsentText:
+    """What learners agree to if their words are stored. It depends on no setting."""
+    version, text = prompts.render("consent_version"), prompts.render("consent_transcript")
+    return ConsentText("transcript", version, text)
 
 
 def _provider_text(hosts: Mapping[ModelKind, str]) -> str:

@@ -136,19 +136,26 @@ class Journal:
         )
 
     async def _store_or_hold(self, segment: Segment, learners: Sequence[Learner]) -> None:
-        """Stores a segment by the choice of these learners, or holds it until that is known."""
+        """Stores a segment by the choice of these learners, or holds it until they are known.
+
+        Drops what belongs to somebody who turned out to be no learner of this room.
+        """
         choices = {learner.store_words for learner in learners}
-        if None in choices:
-            self._hold_segment(_Held(segment, learners))
-            return
+        if False in choices:
+            segment = replace(segment, **WITHOUT_WORDS)
         if UNKNOWN in (segment.account_id, segment.to_account_id):
             (learner,) = learners
-            if not learner.known:  # they turned out to be no learner of this room
+            if learner.refused:
                 return
-            segment = _fill_in_learner(segment, learner)
-        await self._store_segment(
-            replace(segment, **WITHOUT_WORDS) if False in choices else segment
-        )
+            if learner.known:
+                segment = _fill_in_learner(segment, learner)
+            else:
+                self._hold_segment(_Held(segment, learners))
+                return
+        if None in choices and False not in choices:
+            self._hold_segment(_Held(segment, learners))
+        else:
+            await self._store_segment(segment)
 
     def _hold_segment(self, held: "_Held") -> None:
         self._held.append(held)
@@ -157,13 +164,16 @@ class Journal:
             self._lose_segment(self._held.popleft())
 
     def _report_held(self) -> None:
-        if bool(self._held) != self._reported:
-            self._reported = bool(self._held)
+        words_wait = any(held.segment.text for held in self._held)
+        if words_wait != self._reported:
+            self._reported = words_wait
             self.held_changes.put_nowait(self._reported)
 
     def _lose_segment(self, held: "_Held") -> None:
-        metrics.HELD_LOST.inc()
         segment = held.segment
+        if not segment.text:
+            return
+        metrics.HELD_LOST.inc()
         facts = {"session_id": str(segment.session_id), "segment_id": segment.id}
         logger.error("words are lost: their learner could not be read in time", extra=facts)
 
@@ -205,7 +215,7 @@ def _fill_in_learner(segment: Segment, learner: Learner) -> Segment:
     return replace(
         segment,
         account_id=learner.account_id,
-        name=learner.name,
+        name=learner.name if segment.text else "",
         lesson_id=learner.lesson_id,
     )
 

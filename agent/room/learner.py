@@ -22,7 +22,7 @@ class News:
     user_id: str  # their identity; other programs may write their account id
     lesson_id: UUID | None
     revision: int
-    declines: bool = False  # their words must not be stored
+    declines: bool = False  # their words must not be stored until their choice is read
     revised: bool = True  # False: sent by a server without revisions, as a request
 
 
@@ -38,10 +38,10 @@ class Learner(Asker):
 
     identity: str
     revision: int = 0  # of the lesson; the higher one wins
-    choice: bool | None = None  # about storing, as the database has it; None until it is read
+    choice: bool | None = None  # about storing; None until it is read from the database
     choice_revision: int = -1
     blocked: bool = False  # by an operator: the tutor does not answer them
-    declined: bool = False  # metadata said that their words must not be stored
+    refused: bool = False  # they turned out to be no learner of this room
     connection: Connection | None = None  # None while they are not in the room
     met: bool = False  # this agent has greeted them
     announced_lesson_id: UUID | None = None  # the lesson last announced to them
@@ -57,11 +57,15 @@ class Learner(Asker):
     @property
     def store_words(self) -> bool | None:
         """Whether their words and the answers to them are stored; None if not known yet."""
-        return False if self.declined else self.choice
+        return False if self.refused else self.choice
 
     def take_storage_choice(self, member: Member) -> None:
-        """Takes the choice that was read. Reads may arrive in any order: the newest choice wins."""
-        if member.store_words_revision > self.choice_revision:
+        """Takes the choice that was read, unless a newer one was: reads arrive in any order.
+
+        The same revision can be read with another choice: metadata has said otherwise in between,
+        or the learner has not agreed to the text of a new version.
+        """
+        if member.store_words_revision >= self.choice_revision:
             self.choice, self.choice_revision = member.store_words, member.store_words_revision
 
     def move_to_lesson(self, lesson_id: UUID | None, revision: int) -> bool:
@@ -75,7 +79,6 @@ class Learner(Asker):
 class Roster:
     def __init__(self) -> None:
         self._learners: dict[str, Learner] = {}
-        self._declined: set[str] = set()  # user ids whose words must not be stored
 
     def __iter__(self) -> Iterator[Learner]:
         return iter(self._learners.values())
@@ -101,7 +104,6 @@ class Roster:
             learner.account_id = member.account_id
             learner.lesson_id, learner.revision = member.lesson_id, member.revision
         learner.name, learner.blocked = member.name, member.blocked
-        learner.declined = not self._declined.isdisjoint({member.identity, str(member.account_id)})
         learner.take_storage_choice(member)
         return learner
 
@@ -114,10 +116,9 @@ class Roster:
         self._learners.pop(learner.identity, None)
 
     def decline_storing(self, user_id: str) -> None:
-        """Switches storing off for a learner, also if they join later."""
-        self._declined.add(user_id)
+        """Switches storing off for a learner until their choice is read again."""
         if learner := self.find_by_user_id(user_id):
-            learner.declined = True
+            learner.choice = False
 
 
 def news_from_metadata(user_id: str, metadata: RoomMetadata) -> News:

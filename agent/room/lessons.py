@@ -107,7 +107,7 @@ class Lessons:
             self._move_learner(learner, row.lesson_id, row.revision)
 
     async def apply_news(self, news: News) -> None:
-        if news.declines:  # metadata may switch storing off, never on
+        if news.declines:  # metadata may switch storing off until the next read, and never on
             self._roster.decline_storing(news.user_id)
             self.choices_read.set()
         learner = self._roster.find_by_user_id(news.user_id)
@@ -199,7 +199,7 @@ class Lessons:
             if member is not None:
                 self._roster.add(member)
             else:
-                learner.declined = True
+                learner.refused = True
                 self._roster.remove(learner)
 
     def _apply_members(self, members: Sequence[Member]) -> None:

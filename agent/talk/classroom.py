@@ -131,6 +131,7 @@ class Classroom:
         learner.connection = connection
         self.conversations.restore_last_answer(learner)
         if learner.known:
+            self._unknown.discard(learner)
             await self._record_and_welcome(learner, connection)
         else:
             self._unknown.add(learner)
@@ -156,10 +157,14 @@ class Classroom:
             await choices_read.wait()
             choices_read.clear()
             await self._journal.store_or_drop_held()
-            for learner in [one for one in self._unknown if one.known]:
-                self._unknown.remove(learner)
-                if learner.connection is not None:
-                    await self._record_and_welcome(learner, learner.connection)
+            await self._welcome_known_learners()
+
+    async def _welcome_known_learners(self) -> None:
+        settled = {one for one in self._unknown if one.known or one.refused}
+        self._unknown -= settled
+        for learner in settled:
+            if learner.known and learner.connection is not None:
+                await self._record_and_welcome(learner, learner.connection)
 
     def _forget_erased(self, erased: ErasedWords) -> None:
         self.conversations.forget_erased(erased)

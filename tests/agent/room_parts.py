@@ -29,7 +29,6 @@ from agent.talk.room_tutor import RoomTutor
 from courses.folder import read_course
 from courses.tree import build_tree
 from db import Pool, tenant_tx
-from db.account_settings import update_storing
 from db.courses import list_lessons
 from db.erasing import erase_words
 from db.importing import import_course
@@ -40,7 +39,7 @@ from db.sessions import find_session, insert_session
 from harness.provider import text_of
 from settings import Settings
 from tests.agent.desk_parts import SAMPLE
-from tests.db.rows import make_learner
+from tests.db.rows import choose_storing, make_learner
 
 LONG_AGO = timedelta(minutes=5)
 
@@ -55,6 +54,7 @@ class Room:
     """A room that takes everything and reports nothing. `captions` are who was shown what."""
 
     identity = "a_one"
+    metadata = ""
 
     def __init__(self) -> None:
         self.local_participant = self
@@ -65,6 +65,10 @@ class Room:
     def on(self, *_: object) -> None: ...
 
     def register_text_stream_handler(self, *_: object) -> None: ...
+
+    def register_rpc_method(self, *_: object) -> None: ...
+
+    async def set_attributes(self, _attributes: dict[str, str]) -> None: ...
 
     async def stream_text(
         self, *, sender_identity: str, destination_identities: list[str] | None, **_: object
@@ -78,7 +82,10 @@ class Room:
 class Lasting:
     """A lease that is never lost, and a voice whose rate nobody hears."""
 
+    heartbeats = 0
+
     async def send_heartbeat(self) -> bool:
+        self.heartbeats += 1
         return True
 
     def set_rate(self, _factor: float) -> None: ...
@@ -94,6 +101,7 @@ class School:
     dispatch: Dispatch
     settings: Settings
     room: Room = field(default_factory=Room)
+    lease: Lasting = field(default_factory=Lasting)
     classroom: Classroom = field(init=False)
     session: AgentSession[None] = field(init=False)
     journal: Journal = field(init=False)
@@ -121,7 +129,7 @@ class School:
             livekit=cast("Any", None),
             journal=self.journal,
             pace=Lasting(),
-            lease=Lasting(),
+            lease=self.lease,
             earlier=earlier,
         )
         model = build_llm(classroom)
@@ -151,6 +159,17 @@ class School:
         self, name: str, *, stores: bool = True, ago: timedelta = LONG_AGO
     ) -> Learner:
         """A learner in the first lesson who has been here for a while."""
+        dispatch, identity = self.dispatch, await self.adds(name, stores=stores)
+        async with tenant_tx(self.pool, dispatch.tenant_id) as conn:
+            member = await find_member(conn, dispatch.tenant_id, dispatch.room.id, identity)
+        assert member is not None
+        learner = self.classroom.roster.add(member)
+        learner.connection = Connection(f"PA_{name}", datetime.now(UTC) - ago)
+        self.classroom.conversations.restore_last_answer(learner)
+        return learner
+
+    async def adds(self, name: str, *, stores: bool = True) -> str:
+        """Gives a learner access to the room, in its first lesson. Returns their identity."""
         dispatch = self.dispatch
         async with tenant_tx(self.pool, dispatch.tenant_id) as conn:
             account = await make_learner(conn, dispatch.tenant_id, name)
@@ -159,13 +178,8 @@ class School:
             await ensure_room_learner(
                 conn, dispatch.tenant_id, dispatch.room.id, account.id, lesson.id
             )
-            await update_storing(conn, dispatch.tenant_id, account.id, stores)
-            member = await find_member(conn, dispatch.tenant_id, dispatch.room.id, account.identity)
-        assert member is not None
-        learner = self.classroom.roster.add(member)
-        learner.connection = Connection(f"PA_{name}", datetime.now(UTC) - ago)
-        self.classroom.conversations.restore_last_answer(learner)
-        return learner
+            await choose_storing(conn, dispatch.tenant_id, account.id, store_words=stores)
+        return account.identity
 
     async def note_joined(self, learner: Learner) -> None:
         """Stores the learner's presence, so that a successor knows of it."""

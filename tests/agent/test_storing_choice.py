@@ -14,11 +14,11 @@ from livekit import api
 from agent.durable.journal import MAX_HELD, Journal, Utterance
 from agent.durable.spool import Spool
 from agent.room.dispatch import Dispatch
-from agent.room.learner import Connection, Learner, Roster
+from agent.room.learner import Connection, Learner, News, Roster
 from agent.room.lessons import Lessons
 from agent.text.lines import Line, Sentence
 from db import Pool, create_pool, tenant_tx
-from db.account_settings import select_settings, update_storing
+from db.account_settings import select_settings
 from db.accounts import Account
 from db.attendance import upsert_participants
 from db.members import count_sessions_with_unread_choice
@@ -26,7 +26,7 @@ from db.rooms import ensure_room_learner
 from db.sessions import insert_session
 from db.stays import ParticipantRow
 from tests.conftest import Database
-from tests.db.rows import NOW, make_learner, make_room
+from tests.db.rows import NOW, choose_storing, make_learner, make_room
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Scene:
         """Amina's choice on the page. Returns its revision."""
         async with tenant_tx(self.pool, self.dispatch.tenant_id) as db:
             who = (db, self.dispatch.tenant_id, self.amina.id)
-            await update_storing(*who, store_words)
+            await choose_storing(*who, store_words=store_words)
             return (await select_settings(*who)).store_words_revision
 
     async def says(self, text: str) -> Learner:
@@ -87,7 +87,7 @@ async def scene(database: Database, tenant_id: UUID, tmp_path: Path) -> AsyncIte
         session = await insert_session(db, tenant_id, room.id, "RM_1", NOW)
         amina = await make_learner(db, tenant_id)
         await ensure_room_learner(db, tenant_id, room.id, amina.id, None)
-        await update_storing(db, tenant_id, amina.id, True)
+        await choose_storing(db, tenant_id, amina.id, store_words=True)
         stay = ParticipantRow(session.id, "PA_1", amina.id, NOW, None)
         await upsert_participants(db, tenant_id, [stay])
     dispatch, roster = Dispatch(tenant_id, room, session, 1), Roster()
@@ -143,6 +143,64 @@ async def test_words_of_an_unknown_learner_wait_until_the_database_is_back(
         ("two", words("two"), account_id),
         ("to two", words("so two"), None),
     ]
+
+
+async def test_unknown_learner_who_declines_by_metadata_is_stored_like_a_known_one(
+    scene: Scene, outage: asyncpg.Connection
+) -> None:
+    """Who spoke and when is stored without words, once the account is known."""
+    learner = await scene.says("one")
+    assert await scene.journal.held_changes.get() is True
+    await scene.lessons.apply_news(declined(learner))
+    await scene.journal.store_held()
+    assert await scene.journal.held_changes.get() is False  # no words wait any more
+    await scene.says("two")
+    assert await scene.stored() == []
+    await outage.execute("commit")
+    await scene.lessons.reread_all()
+    await scene.journal.store_held()
+    await scene.says("three")
+    account_id = str(scene.amina.id)
+    assert await scene.stored() == [
+        ("one", "", account_id),
+        ("to one", "", None),
+        ("two", "", account_id),
+        ("to two", "", None),
+        ("three", "three", account_id),  # the choice in the database
+        ("to three", "so three", None),
+    ]
+    names = [one.payload["name"] for one in await scene.spool.list_waiting(10)]
+    assert names == ["", "", "", "", "Amina", "Bodh"]
+
+
+async def test_metadata_switches_storing_off_until_the_choice_is_read_again(scene: Scene) -> None:
+    learner = await scene.says("before")
+    await scene.lessons.apply_news(declined(learner))
+    await scene.says("declined")
+    await scene.lessons.reread_all()
+    await scene.says("read again")
+    words = [text for _, text, account in await scene.stored() if account]
+    assert words == ["before", "", "read again"]
+
+
+async def test_new_version_of_the_text_stops_storing_in_a_running_talk_until_agreed_again(
+    scene: Scene,
+) -> None:
+    await scene.says("agreed")
+    async with tenant_tx(scene.pool, scene.dispatch.tenant_id) as db:
+        await db.execute("update consents set policy_version = '2020-01'")
+    await scene.lessons.reread_all()
+    await scene.says("not agreed")
+    revision = await scene.choose(store_words=True)
+    assert await scene.unread(revision) == 1
+    await scene.lessons.reread_all()
+    await scene.says("agreed again")
+    words = [text for _, text, account in await scene.stored() if account]
+    assert words == ["agreed", "", "agreed again"]
+
+
+def declined(learner: Learner) -> News:
+    return News(learner.identity, lesson_id=None, revision=0, declines=True, revised=False)
 
 
 async def test_nothing_is_stored_of_somebody_who_is_no_learner_of_the_room(

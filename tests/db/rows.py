@@ -9,7 +9,8 @@ from courses.folder import read_course
 from courses.tree import build_tree
 from db import Connection, accounts, rooms, sessions
 from db.accounts import Account
-from db.consent_texts import ConsentText
+from db.consent_texts import ConsentText, transcript_text
+from db.consents import ensure_consents, withdraw_consents
 from db.importing import import_course
 from db.transcripts import Segment
 
@@ -31,6 +32,15 @@ async def make_learner(db: Connection, tenant_id: UUID, name: str = "Amina") -> 
     return await accounts.ensure_account(
         db, tenant_id, subject=f"dev:{name}", name=name, role="learner"
     )
+
+
+async def choose_storing(
+    db: Connection, tenant_id: UUID, account_id: UUID, *, store_words: bool
+) -> None:
+    if store_words:
+        await ensure_consents(db, tenant_id, account_id, [transcript_text()], NOW)
+    else:
+        await withdraw_consents(db, tenant_id, account_id, ["transcript"], NOW)
 
 
 async def modules_of(db: Connection, tenant_id: UUID, course_id: UUID) -> list[Module]:
