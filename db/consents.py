@@ -1,7 +1,8 @@
 """What people agreed to, and when they withdrew it. Owns consents.
 
 The consent to a transcript is the choice to store words: giving and withdrawing it also writes
-`account_settings.store_words`, which the agent reads.
+`account_settings.store_words`. The agent reads both, because a consent to an earlier text does not
+count.
 """
 
 from collections.abc import Collection
@@ -59,19 +60,20 @@ async def ensure_consents(
     db: Connection, tenant_id: UUID, account_id: UUID, texts: Collection[ConsentText], now: datetime
 ) -> None:
     """Records that the account agrees to these texts. Keeps the time of an earlier consent."""
-    await db.execute(
+    given = await db.fetch(
         """insert into consents
              (tenant_id, account_id, kind, policy_version, text_hash, given_at)
            select $1, $2, kind, policy_version, text_hash, $6
            from unnest($3::text[], $4::text[], $5::text[]) as t (kind, policy_version, text_hash)
-           on conflict do nothing""",
+           on conflict do nothing returning kind""",
         tenant_id,
         account_id,
         *_text_columns(texts),
         now,
     )
     if any(text.kind == "transcript" for text in texts):
-        await update_storing(db, tenant_id, account_id, True)
+        agreed_now = any(row["kind"] == "transcript" for row in given)
+        await update_storing(db, tenant_id, account_id, True, agreed_now=agreed_now)
 
 
 async def withdraw_consents(

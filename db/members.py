@@ -1,4 +1,6 @@
-"""The learners of a room as its agent knows them. Reads room_learners, accounts, account_settings.
+"""The learners of a room as its agent knows them.
+
+Reads room_learners, accounts, account_settings, consents.
 
 Owns `room_learners.store_words_read`: which choice about storing words the room's agent follows.
 """
@@ -8,13 +10,17 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from db import Connection
+from db.consent_texts import transcript_text
 
 MOST_MEMBERS = 1000
 
 
 @dataclass(frozen=True)
 class Member:
-    """A learner of a room. `store_words_revision` counts the changes of their choice."""
+    """A learner of a room. `store_words_revision` counts the changes of their choice.
+
+    `store_words` is True only if they have agreed to the current text about transcripts.
+    """
 
     account_id: UUID
     identity: str
@@ -30,9 +36,14 @@ class Member:
 async def find_member(
     db: Connection, tenant_id: UUID, room_id: UUID, identity: str
 ) -> Member | None:
+    agreed = transcript_text()
     row = await db.fetchrow(
         """select a.id as account_id, a.identity, a.name, l.lesson_id, l.revision,
-                  coalesce(s.store_words, false) as store_words,
+                  coalesce(s.store_words, false) and exists (
+                    select from consents c
+                    where c.tenant_id = a.tenant_id and c.account_id = a.id
+                      and c.kind = 'transcript' and c.policy_version = $4 and c.text_hash = $5
+                      and c.session_id is null and c.withdrawn_at is null) as store_words,
                   coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read,
                   a.blocked_at is not null as blocked
            from room_learners l
@@ -42,6 +53,8 @@ async def find_member(
         tenant_id,
         room_id,
         identity,
+        agreed.policy_version,
+        agreed.text_hash,
     )
     return None if row is None else Member(**row)
 
@@ -53,9 +66,14 @@ async def list_members(
 
     Returns at most MOST_MEMBERS.
     """
+    agreed = transcript_text()
     rows = await db.fetch(
         """select a.id as account_id, a.identity, a.name, l.lesson_id, l.revision,
-                  coalesce(s.store_words, false) as store_words,
+                  coalesce(s.store_words, false) and exists (
+                    select from consents c
+                    where c.tenant_id = a.tenant_id and c.account_id = a.id
+                      and c.kind = 'transcript' and c.policy_version = $5 and c.text_hash = $6
+                      and c.session_id is null and c.withdrawn_at is null) as store_words,
                   coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read,
                   a.blocked_at is not null as blocked
            from room_learners l
@@ -67,6 +85,8 @@ async def list_members(
         room_id,
         list(identities),
         MOST_MEMBERS,
+        agreed.policy_version,
+        agreed.text_hash,
     )
     return [Member(**row) for row in rows]
 

@@ -1,14 +1,22 @@
 """The caller's own settings. Owns /api/me/settings."""
 
+from typing import Self
+
 from fastapi import APIRouter
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from db import account_settings, tenant_tx
 from db.account_settings import CaptionSize, Theme
 from web.camel import CamelModel
 from web.dependencies import Caller, Running, limited
 from web.error_responses import PROBLEMS
-from web.storing import StoringFrom, record_storing_choice, wait_until_followed
+from web.storing import (
+    StoringFrom,
+    TextHash,
+    agree_to_storing,
+    stop_storing,
+    wait_until_followed,
+)
 
 router = APIRouter(prefix="/api/me", tags=["account"], responses=PROBLEMS)
 
@@ -37,15 +45,26 @@ class SavedSettings(AccountSettings):
 
 
 class SettingsChange(CamelModel):
-    """The settings to change; omitted ones keep their value."""
+    """The settings to change; omitted ones keep their value.
+
+    `storeWords: true` agrees to the text about transcripts, so it needs `transcriptTextHash`: the
+    hash of the text that the caller has seen, from `GET /api/me/consents`.
+    """
 
     store_words: bool | None = None
+    transcript_text_hash: TextHash | None = None
     speech_rate: float | None = Field(None, ge=0.5, le=2, allow_inf_nan=False)
     voice: bool | None = None
     caption_size: CaptionSize | None = None
     read_tutor: bool | None = None
     single_keys: bool | None = None
     theme: Theme | None = None
+
+    @model_validator(mode="after")
+    def _names_the_text_agreed_to(self) -> Self:
+        if self.store_words and self.transcript_text_hash is None:
+            raise ValueError("storeWords needs transcriptTextHash, the text that was agreed to")
+        return self
 
 
 @router.get("/settings")
@@ -61,7 +80,8 @@ async def patch_settings(body: SettingsChange, running: Running, caller: Caller)
     """Changes some of the caller's settings.
 
     `storeWords` is the consent to a transcript, or withdraws it. It applies to running
-    conversations too. The response waits up to 2 s until their tutors follow it.
+    conversations too. The response waits up to 2 s until their tutors follow it. Answers 409 if
+    the text has changed since it was shown.
     """
     changes = account_settings.SettingsChanges(
         speech_rate=body.speech_rate,
@@ -72,8 +92,10 @@ async def patch_settings(body: SettingsChange, running: Running, caller: Caller)
         theme=body.theme,
     )
     async with tenant_tx(running.pool, caller.tenant_id) as db:
-        if body.store_words is not None:
-            await record_storing_choice(db, running, caller, body.store_words)
+        if body.store_words and body.transcript_text_hash is not None:
+            await agree_to_storing(db, running, caller, body.transcript_text_hash)
+        elif body.store_words is False:
+            await stop_storing(db, running, caller)
         stored = await account_settings.update_settings(
             db, caller.tenant_id, caller.account.id, changes
         )

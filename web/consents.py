@@ -1,7 +1,7 @@
 """What the caller agrees to. Owns /api/me/consents."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import Field
@@ -15,7 +15,7 @@ from settings import ModelKind
 from web.camel import CamelModel
 from web.dependencies import AppContext, Caller, Running, SignedInAccount, limited
 from web.error_responses import PROBLEMS
-from web.storing import StoringFrom, wait_until_followed
+from web.storing import TEXT_CHANGED, StoringFrom, TextHash, wait_until_followed
 
 router = APIRouter(prefix="/api/me", tags=["account"], responses=PROBLEMS)
 
@@ -56,7 +56,7 @@ class SavedConsents(OwnConsents):
 
 class Agreed(CamelModel):
     kind: OwnKind
-    text_hash: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    text_hash: TextHash
 
 
 class ConsentChoice(CamelModel):
@@ -99,7 +99,7 @@ def _texts_shown(body: ConsentChoice, current: rooms.AccountConsents) -> list[Co
     shown = [texts.get(one.text_hash) for one in body.agreed]
     found = [text for text in shown if text is not None]
     if [text.kind for text in found] != [one.kind for one in body.agreed]:
-        raise Conflict("The text has changed. Reload the page and read it again.")
+        raise Conflict(TEXT_CHANGED)
     return found
 
 

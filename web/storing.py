@@ -1,10 +1,12 @@
 """The choice to store what the caller says, and when running conversations follow it."""
 
 import asyncio
-from typing import Literal
+from typing import Annotated, Literal
 
-from db import AWAY, Connection, tenant_tx
-from db.consent_texts import consent_texts
+from pydantic import Field
+
+from db import AWAY, Conflict, Connection, tenant_tx
+from db.consent_texts import transcript_text
 from db.consents import ensure_consents, withdraw_consents
 from db.members import count_sessions_with_unread_choice
 from web.dependencies import AppContext, SignedInAccount
@@ -12,18 +14,26 @@ from web.dependencies import AppContext, SignedInAccount
 CONFIRM_S = 2.0  # the agent of a running conversation reads a new choice within 1 s
 POLL_S = 0.1
 
+TEXT_CHANGED = "The text has changed. Reload the page and read it again."
+
 StoringFrom = Literal["now", "later"]
+TextHash = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
-async def record_storing_choice(
-    db: Connection, running: AppContext, caller: SignedInAccount, store_words: bool
+async def agree_to_storing(
+    db: Connection, running: AppContext, caller: SignedInAccount, text_hash: str
 ) -> None:
-    who = (db, caller.tenant_id, caller.account.id)
-    if store_words:
-        text = consent_texts(running.settings)["transcript"]
-        await ensure_consents(*who, [text], running.clock())
-    else:
-        await withdraw_consents(*who, ["transcript"], running.clock())
+    """Consents to the text with this hash. Raises Conflict if it is not the current one."""
+    text = transcript_text()
+    if text.text_hash != text_hash:
+        raise Conflict(TEXT_CHANGED)
+    await ensure_consents(db, caller.tenant_id, caller.account.id, [text], running.clock())
+
+
+async def stop_storing(db: Connection, running: AppContext, caller: SignedInAccount) -> None:
+    await withdraw_consents(
+        db, caller.tenant_id, caller.account.id, ["transcript"], running.clock()
+    )
 
 
 async def wait_until_followed(

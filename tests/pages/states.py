@@ -67,6 +67,7 @@ ENTRIES = (
     "course-store-later",
     "room-before",
     "room-before-failed",
+    "room-before-unstored",
     "room-consent",
     "room-consent-providers",
     "room-consent-failed",

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from db.consent_texts import consent_texts
+from db.consent_texts import consent_texts, transcript_text
 from scripts.processes import build_supervisor_environment
 from settings import Settings
 
-# when a text changes, change consent_version in prompts/consents.md too: everybody is asked again
-TEXTS = {"2026-11": "2b52a8406d65bb39"}
+# versions that people may have agreed to, each with the beginning of its hash: only ever add to it
+VERSIONS = {"2026-11": "2b52a8406d65bb39"}
 
 PROVIDERS = {
     "stt_base_url": "https://stt.example.org/v1",
@@ -29,8 +29,17 @@ def made(**values: Any) -> Settings:
 def test_texts_do_not_change_within_a_version() -> None:
     texts = consent_texts(made(**PROVIDERS))
     (version,) = {text.policy_version for text in texts.values()}
-    digest = hashlib.sha256("".join(text.text for text in texts.values()).encode()).hexdigest()
-    assert {version: digest[:16]} == TEXTS
+    joined = "".join(text.text for text in texts.values())
+    digest = hashlib.sha256(joined.encode()).hexdigest()[:16]
+    assert VERSIONS.get(version) == digest, (
+        "A text in prompts/consents.md has changed. Nobody has agreed to the new text, so set "
+        f'consent_version there to a new value, and add it with "{digest}" to VERSIONS. '
+        "Everybody is then asked again, and no words are stored before."
+    )
+
+
+def test_transcript_text_is_the_one_that_learners_are_asked_about() -> None:
+    assert consent_texts(made(**PROVIDERS))["transcript"] == transcript_text()
 
 
 def test_models_on_this_machine_are_not_providers() -> None:

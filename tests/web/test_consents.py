@@ -9,7 +9,7 @@ from livekit import rtc
 
 from db import tenant_tx
 from db.accounts import Account
-from db.consent_texts import consent_texts
+from db.consent_texts import consent_texts, transcript_text
 from db.consents import ensure_consents, list_consents, withdraw_consents
 from db.tenants import TenantPolicy, update_policy
 from tests.conftest import Database
@@ -101,12 +101,40 @@ async def test_storing_is_the_consent_to_a_transcript(asking: School) -> None:
     amina = await asking.account("Amina")
     assert (await asking.get("/api/me/settings", "Amina"))["storeWords"] is True
     for on, kinds in ((False, {"tutor"}), (True, {"tutor", "transcript"})):
-        await asking.client.patch(
-            "/api/me/settings", headers=asking.auth("Amina"), json={"storeWords": on}
-        )
+        choice = {"storeWords": on, "transcriptTextHash": transcript_text().text_hash}
+        await asking.client.patch("/api/me/settings", headers=asking.auth("Amina"), json=choice)
         assert await stored(asking, amina) == kinds
     await asking.agree(asking.auth("Amina"), "tutor")
     assert (await asking.get("/api/me/settings", "Amina"))["storeWords"] is False
+
+
+async def test_switching_storing_on_agrees_only_to_the_text_that_was_shown(asking: School) -> None:
+    headers = asking.auth("Amina")
+    await asking.agree(headers, "tutor")
+    asked = (await asking.get("/api/me/consents", "Amina"))["consents"]
+    hashes, codes = [one["textHash"] for one in asked], []
+    for text_hash in ("0" * 64, *hashes):  # of no text, of another one, of the transcript's
+        choice = {"storeWords": True, "transcriptTextHash": text_hash}
+        answer = await asking.client.patch("/api/me/settings", headers=headers, json=choice)
+        codes.append(answer.status_code)
+    assert codes == [409, 409, 200]
+    (row,) = await asking.rows("select text_hash from consents where kind = 'transcript'")
+    assert row["text_hash"] == transcript_text().text_hash
+
+
+async def test_new_version_of_the_text_switches_storing_off_until_it_is_agreed_to(
+    asking: School,
+) -> None:
+    headers = asking.auth("Amina")
+    await asking.agree(headers, "tutor", "transcript")
+    async with tenant_tx(asking.pool, asking.tenant.id) as db:
+        await db.execute("update consents set policy_version = '2020-01'")
+    seen = [(await asking.get("/api/me/settings", "Amina"))["storeWords"]]
+    changed = await asking.client.patch("/api/me/settings", headers=headers, json={"theme": "dark"})
+    seen.append(changed.json()["storeWords"])
+    await asking.agree(headers, "tutor", "transcript")
+    seen.append((await asking.get("/api/me/settings", "Amina"))["storeWords"])
+    assert seen == [False, False, True]
 
 
 async def test_text_that_changed_since_it_was_shown_is_not_agreed_to(asking: School) -> None:

@@ -18,6 +18,7 @@ from playwright.async_api import Browser, Page, expect
 
 from db import tenant_tx
 from db.attendance import upsert_participants
+from db.consent_texts import transcript_text
 from db.stays import ParticipantRow
 from db.transcripts import insert_segments
 from tests.web.conftest import School
@@ -178,6 +179,27 @@ async def test_settings_apply_at_once_and_after_a_reload(
     await expect(html).to_have_attribute("data-captions", "largest")
     stored = await school.get("/api/me/settings", "Amina")
     assert (stored["storeWords"], stored["speechRate"]) == (False, 1.25)
+
+
+async def test_switching_storing_on_agrees_to_the_text_beside_it(
+    school: School, session_id: str, browser: Any
+) -> None:
+    page = await browser()
+    await page.goto("/transcripts")
+    await page.get_by_role("button", name="Settings").click()
+    panel = page.get_by_role("dialog", name="Settings")
+    text = transcript_text()
+    await expect(panel.get_by_text(text.text.replace("\n", " "))).to_be_visible()
+    switch = panel.get_by_role("switch", name="Store what I say")
+    for turn in (switch.uncheck, switch.check):
+        async with page.expect_response(lambda one: "storeWords" in (one.request.post_data or "")):
+            await turn()
+    rows = await school.rows(
+        "select text_hash, withdrawn_at is null from consents where kind = 'transcript'"
+        " order by withdrawn_at nulls last"
+    )
+    assert [tuple(row) for row in rows] == [(text.text_hash, False), (text.text_hash, True)]
+    assert (await school.get("/api/me/settings", "Amina"))["storeWords"] is True
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from agent.room.learner import Roster
 from agent.room.lessons import Lessons
 from db import tenant_tx
 from db.attendance import upsert_participants
+from db.consent_texts import transcript_text
 from db.rooms import find_room
 from db.sessions import find_active_session
 from db.stays import ParticipantRow
@@ -40,6 +41,8 @@ OTHERS = {
 
 
 async def save(school: School, name: str, **choices: Any) -> Any:
+    if choices.get("storeWords"):
+        choices["transcriptTextHash"] = transcript_text().text_hash
     answer = await school.client.patch("/api/me/settings", headers=school.auth(name), json=choices)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -76,6 +79,8 @@ async def test_settings_belong_to_one_account_in_one_tenant(school: School) -> N
     "body",
     [
         {"storeWords": "perhaps"},
+        {"storeWords": True},
+        {"storeWords": True, "transcriptTextHash": "short"},
         {"speechRate": 0.4},
         {"speechRate": 2.1},
         {"speechRate": "NaN"},

@@ -27,6 +27,7 @@ export type Highlight = Schemas['Highlight'];
 export type AccountSettings = Schemas['AccountSettings'];
 export type WordsRead = Schemas['WordsReadEntry'];
 export type SavedSettings = Schemas['SavedSettings'];
+export type SettingsChange = Schemas['SettingsChange'];
 export type OwnConsents = Schemas['OwnConsents'];
 export type SavedConsents = Schemas['SavedConsents'];
 export type AskedConsent = Schemas['AskedConsent'];
@@ -122,7 +123,7 @@ export const api = {
   eraseWords: (sessionId: string) =>
     requestJsonOrSignIn<Schemas['WordsErased']>(`/api/me/words?sessionId=${encodeSegment(sessionId)}`, { method: 'DELETE' }),
   settings: (signal?: AbortSignal) => getJson<AccountSettings>('/api/me/settings', signal),
-  changeSettings: (changes: Schemas['SettingsChange']) =>
+  changeSettings: (changes: SettingsChange) =>
     sendJson<SavedSettings>('PATCH', '/api/me/settings', changes),
   consents: () => getJson<OwnConsents>('/api/me/consents'),
   saveConsents: (agreed: Schemas['Agreed'][]) => sendJson<SavedConsents>('PUT', '/api/me/consents', { agreed }),

@@ -128,7 +128,8 @@ export interface paths {
          * @description Changes some of the caller's settings.
          *
          *     `storeWords` is the consent to a transcript, or withdraws it. It applies to running
-         *     conversations too. The response waits up to 2 s until their tutors follow it.
+         *     conversations too. The response waits up to 2 s until their tutors follow it. Answers 409 if
+         *     the text has changed since it was shown.
          */
         patch: operations["patch_settings"];
         trace?: never;
@@ -1528,10 +1529,15 @@ export interface components {
         /**
          * SettingsChange
          * @description The settings to change; omitted ones keep their value.
+         *
+         *     `storeWords: true` agrees to the text about transcripts, so it needs `transcriptTextHash`: the
+         *     hash of the text that the caller has seen, from `GET /api/me/consents`.
          */
         SettingsChange: {
             /** Storewords */
             storeWords?: boolean | null;
+            /** Transcripttexthash */
+            transcriptTextHash?: string | null;
             /** Speechrate */
             speechRate?: number | null;
             /** Voice */

@@ -208,6 +208,8 @@ const settings: AccountSettings = {
 /** of a change; a read has the same fields and one less */
 export const savedSettings: SavedSettings = { ...settings, storeWordsFrom: 'now' };
 
+export const unstoredSettings: SavedSettings = { ...savedSettings, storeWords: false };
+
 const transcriptText = [
   'Bodh keeps a transcript of what you say and type, and of its answers. Sound is never stored.',
   'You can read and search the transcript, and Bodh can pick up where you left off.',

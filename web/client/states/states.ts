@@ -12,6 +12,7 @@ import {
   peoplePath,
   savedSettings,
   sessionId,
+  unstoredSettings,
   type Answers,
 } from './answers';
 import type { AnswerPlanned, ModelNames, NotesState, Refused, TurnLatency } from '../src/protocol';
@@ -113,6 +114,7 @@ export const states = {
   },
   'room-before': { path: roomPath, talk: { phase: 'before' } },
   'room-before-failed': { path: roomPath, talk: { phase: 'before', trouble: 'The talk has ended. You can start it again.' } },
+  'room-before-unstored': beforeTalk({ '/api/me/settings': unstoredSettings }),
   'room-consent': beforeTalk({ [consentsPath]: consents(false, false) }),
   'room-consent-providers': beforeTalk({ [consentsPath]: consents(false, true) }),
   'room-consent-failed': beforeTalk({ [consentsPath]: 0 }),

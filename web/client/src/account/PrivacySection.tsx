@@ -12,7 +12,6 @@ export function PrivacySection() {
   const consents = useConsents();
   const [trouble, setTrouble] = useState('');
   const own = consents.state === 'ready' ? consents.value : null;
-  const transcript = own?.consents.find((one) => one.kind === 'transcript');
   const withdraw = (from: OwnConsents) => {
     setTrouble('');
     saveConsents(from, []).then(
@@ -23,8 +22,7 @@ export function PrivacySection() {
   return (
     <section>
       <h3>{texts.settings.words}</h3>
-      <StoreSwitch />
-      {transcript ? <p className="meta">{transcript.text.replaceAll('\n', ' ')}</p> : null}
+      <StoreSwitch alwaysExplain />
       {own ? <ProviderNotes providers={own.providers} /> : null}
       {own && !isConsentMissing(own) ? <Withdrawal own={own} onWithdraw={() => withdraw(own)} /> : null}
       <p className="trouble" role="alert">

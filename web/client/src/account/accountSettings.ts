@@ -1,6 +1,6 @@
 /** The settings of the signed-in account: stored by the server, shared by the whole page. */
 import { useSyncExternalStore } from 'react';
-import { api, type AccountSettings, type SavedSettings } from '../api';
+import { api, type AccountSettings, type SavedSettings, type SettingsChange } from '../api';
 import { applyAndRememberTheme } from '../theme';
 
 const defaultSettings: AccountSettings = {
@@ -61,14 +61,18 @@ export function forgetAccountSettings(): void {
 
 /**
  * Applies a choice at once and stores it. Reverts it and throws if it can't be stored.
+ * Storing words needs the text that the learner agrees to by it. 
  * Resolves to from when the tutor follows a choice about storing.
  */
-export function applyAndSaveSettings(changes: Partial<AccountSettings>): Promise<SavedSettings['storeWordsFrom']> {
+export function applyAndSaveSettings(
+  changes: Partial<AccountSettings>,
+  agreed: Pick<SettingsChange, 'transcriptTextHash'> = {},
+): Promise<SavedSettings['storeWordsFrom']> {
   pendingChanges = [...pendingChanges, changes];
   applySettingsToPage();
   if (changes.theme) applyAndRememberTheme(changes.theme);
   const saved = Promise.allSettled([settingsLoad, lastSave])
-    .then(() => api.changeSettings(changes))
+    .then(() => api.changeSettings({ ...changes, ...agreed }))
     .then(({ storeWordsFrom, ...settings }) => {
       storedSettings = settings;
       return storeWordsFrom;

@@ -1,6 +1,6 @@
 /** What the signed-in account agrees to: stored by the server, shared by the whole page. */
 import { useEffect, useSyncExternalStore } from 'react';
-import { api, type ConsentKind, type OwnConsents, type SavedConsents } from '../api';
+import { api, type AskedConsent, type ConsentKind, type OwnConsents, type SavedConsents } from '../api';
 import type { Loaded } from '../useLoaded';
 import { reloadAccountSettings } from './accountSettings';
 
@@ -43,6 +43,13 @@ export async function saveConsents(
   showConsents({ state: 'ready', value });
   await reloadAccountSettings(); // storing is one of the consents
   return storeWordsFrom;
+}
+
+/** What the learner agrees to by storing words; null until it is loaded. */
+export function useTranscriptConsent(): AskedConsent | null {
+  const consents = useConsents();
+  const asked = consents.state === 'ready' ? consents.value.consents : [];
+  return asked.find((one) => one.kind === 'transcript') ?? null;
 }
 
 /** Whether something has to be agreed to before the next conversation. */
