@@ -4,11 +4,13 @@ from dataclasses import replace
 from uuid import UUID
 
 from db import Connection, access_log, accounts, attendance, restrictions, rooms, transcripts
+from db.consent_texts import transcript_text
 from db.stays import ParticipantRow
 from tests.db.rows import NOW, at, make_learner, segment
 from tests.db.test_tenants import Ids
 from tests.db.twins import make_twin
 
+TRANSCRIPT = transcript_text()
 MARKS = ("CANARYONE", "CANARYTWO")
 
 
@@ -43,6 +45,7 @@ async def enrich(db: Connection, ids: Ids) -> None:
 
 # rows that no function of db/ creates in this form
 SAID = """
+update account_settings set store_words = true;
 update transcript_segments set in_reply_to = 'e' where id = 'r';
 update transcript_segments set text = 'Hello learner of template' where id = 't';
 insert into erasures (tenant_id, id, kind, account_id, session_id, erased_at)
@@ -116,6 +119,10 @@ ONLY_FIRST = (
        select c.tenant_id, p.account_id, c.kind, c.policy_version, c.text_hash, c.given_at
        from consents c join livekit_participants p on p.tenant_id = c.tenant_id
        where c.tenant_id = $1 and p.sid = 'PA_open'""",
+    f"""insert into consents (tenant_id, account_id, kind, policy_version, text_hash, given_at)
+       select tenant_id, account_id, 'transcript', '{TRANSCRIPT.policy_version}',
+              '{TRANSCRIPT.text_hash}', now()
+       from account_settings where tenant_id = $1""",  # noqa: S608
     "delete from livekit_participants where tenant_id = $1 and sid = 'PA_chen'",
     """insert into passages (tenant_id, lesson_id, number, kind, body)
        select tenant_id, id, 77, 'text', '![a](picture:first.png)'
