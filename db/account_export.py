@@ -177,6 +177,7 @@ async def list_part(db: Connection, tenant_id: UUID, account_id: UUID, part: Par
 async def list_export_sessions(
     db: Connection, tenant_id: UUID, account_id: UUID
 ) -> list[ExportSession]:
+    """Every session that the account was in, or did something to somebody in, oldest first."""
     rows = await db.fetch(
         """select s.id, jsonb_build_object(
                     'id', s.id, 'kind', s.kind, 'started_at', s.started_at, 'ended_at', s.ended_at,
@@ -190,7 +191,11 @@ async def list_export_sessions(
              where p.tenant_id = $1 and p.account_id = $2
              union
              select t.session_id from transcript_segments t
-             where t.tenant_id = $1 and (t.account_id = $2 or t.to_account_id = $2))
+             where t.tenant_id = $1 and (t.account_id = $2 or t.to_account_id = $2)
+             union
+             select e.session_id from session_state_events e
+             join accounts a on a.tenant_id = e.tenant_id and a.identity = e.payload ->> 'by'
+             where e.tenant_id = $1 and a.id = $2)
            order by s.started_at, s.id""",
         tenant_id,
         account_id,
@@ -216,12 +221,16 @@ async def list_attendance(
 async def list_logged_events(
     db: Connection, tenant_id: UUID, session_id: UUID, account_id: UUID
 ) -> list[Json]:
-    """The events of the session's log that name the account's identity."""
+    """The events of the session's log about the account, and those it caused by itself.
+
+    They name nobody else.
+    """
     rows = await db.fetch(
         """select jsonb_build_object('seq', e.seq, 'type', e.type, 'at', e.at) || e.payload
+                  - case when e.payload ->> 'identity' = a.identity then 'by' else 'identity' end
            from session_state_events e
            join accounts a on a.tenant_id = e.tenant_id
-             and e.payload ->> 'identity' = a.identity
+             and a.identity in (e.payload ->> 'identity', e.payload ->> 'by')
            where e.tenant_id = $1 and e.session_id = $2 and a.id = $3 order by e.seq""",
         tenant_id,
         session_id,

@@ -15,15 +15,16 @@ from obstore.store import MemoryStore
 from db import Connection, ConnectionLost, Pool, tenant_tx
 from db.access_log import list_reads
 from db.account_export import PARTS
-from db.accounts import Account, find_account
+from db.accounts import Account, ensure_account, find_account
 from db.deleting import object_folder
 from db.export_archive import PAGE, Export, export_files, export_zip
+from db.restrictions import delete_restriction, upsert_restriction
 from db.rooms import update_opener
 from db.storage import CHUNK, Storage
 from db.transcripts import insert_dead_letter
 from tests.conftest import Database
 from tests.db.host_parts import OperatedHost
-from tests.db.rows import NOW
+from tests.db.rows import NOW, at
 from tests.db.test_tenants import Ids, fill
 
 # column that names an account -> the file that has its rows
@@ -136,6 +137,31 @@ async def test_every_table_that_names_an_account_is_exported_or_left_out_for_a_r
         "index.html",
     }
     assert b"set aside" in files["index.html"]
+
+
+async def test_what_a_teacher_did_to_a_learner_is_in_both_exports_and_names_only_its_reader(
+    pool: Pool, ids: Ids
+) -> None:
+    """The teacher was in the session only to mute and to unmute."""
+    tenant_id, session_id = ids.tenant_id, ids.session_id
+    async with tenant_tx(pool, tenant_id) as db:
+        amina = await find_account(db, tenant_id, ids.account_id)
+        assert amina is not None
+        otto = await ensure_account(db, tenant_id, subject="dev:Otto", name="Otto", role="teacher")
+        await upsert_restriction(db, tenant_id, session_id, amina, "removed", by=otto, now=NOW)
+        await delete_restriction(db, tenant_id, session_id, amina, by=otto, now=at(9))
+    seen = []
+    for account, other in ((otto, amina), (amina, otto)):
+        export = Export(pool, Storage(MemoryStore()), account, None, NOW)
+        files = await collect(export_files(export))
+        assert other.identity.encode() not in b"".join(files.values())
+        events = json.loads(files[f"sessions/{session_id}.json"])["events"]
+        seen.append([(one["type"], one.get("by"), one.get("identity")) for one in events[-2:]])
+    kinds = ("participant.restricted", "participant.released")
+    assert seen == [
+        [(kind, otto.identity, None) for kind in kinds],
+        [(kind, None, amina.identity) for kind in kinds],
+    ]
 
 
 async def test_keys_of_sign_ins_are_not_exported(pool: Pool, ids: Ids) -> None:

@@ -45,6 +45,7 @@ LANDED = {
     "0022_consents.sql": "e294f62b9dd60fc5",
     "0023_room_restrictions.sql": "6f7bf8d9b83cc530",
     "0024_heard_answers.sql": "665001770a9626bc",
+    "0025_events_by.sql": "b1f72bf69d8cf954",
 }
 EMPTY = "t_empty"
 

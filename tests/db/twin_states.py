@@ -173,6 +173,17 @@ ONLY_FIRST = (
        select tenant_id, session_id, 'd', '00000000-0000-4000-8000-0000000000a1', 'l_gone', 'Gone',
          'learner', 'text', 'd', now(), now(), 1, 1
        from transcript_segments where tenant_id = $1 and id = 's'""",
+    """insert into session_state_events
+         (tenant_id, session_id, seq, type, version, at, payload, hash, idempotency_key)
+       select e.tenant_id, x.session_id, 98, 'participant.released', 1, e.at,
+              jsonb_build_object('identity', 'l_x', 'by', x.by), e.hash, 'by'
+       from session_state_events e
+       join accounts a on a.tenant_id = e.tenant_id and a.subject like 'dev:learner of%'
+       join lateral (values
+         ('00000000-0000-4000-8000-0000000000d6'::uuid, a.identity),
+         ('00000000-0000-4000-8000-0000000000d4', replace(a.identity, 'CANARYONE', 'CANARYTWO'))
+       ) x(session_id, by) on true
+       where e.tenant_id = $1 and e.seq = 1""",
     """update livekit_participants set left_at = joined_at + interval '13 seconds'
        where tenant_id = $1 and left_at is null""",
     """insert into course_staff (tenant_id, course_id, account_id, role)
