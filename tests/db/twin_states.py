@@ -181,8 +181,8 @@ ONLY_FIRST = (
        join accounts a on a.tenant_id = e.tenant_id and a.subject like 'dev:learner of%'
        join lateral (values
          ('00000000-0000-4000-8000-0000000000d6'::uuid, a.identity),
-         ('00000000-0000-4000-8000-0000000000d4', replace(a.identity, 'CANARYONE', 'CANARYTWO'))
-       ) x(session_id, by) on true
+         ('00000000-0000-4000-8000-0000000000d4', replace(a.identity, 'CANARYONE', ''))
+       ) x(session_id, by) on true  -- by their account, and by that of the template
        where e.tenant_id = $1 and e.seq = 1""",
     """update livekit_participants set left_at = joined_at + interval '13 seconds'
        where tenant_id = $1 and left_at is null""",

@@ -51,10 +51,6 @@ def test_metadata_switches_storing_off_and_never_on(user_id: str) -> None:
     roster = Roster()
     amina = roster.add(member(store_words_revision=9))
     assert news_from_metadata(user_id, RoomMetadata(store_words=False)).declines
-<<<<<<< HEAD
-    roster.decline_storing(user_id)
-=======
->>>>>>> 2c52153 (Let the database decide about storing after metadata has switched it off)
     for store_words in (True, None):
         assert not news_from_metadata(user_id, RoomMetadata(store_words=store_words)).declines
     roster.decline_storing(user_id)
