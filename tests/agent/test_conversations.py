@@ -103,7 +103,7 @@ async def test_own_talk_is_history_and_that_of_classmates_is_data(
 
 
 async def test_classmates_have_numbers_and_no_names_in_a_prompt(
-    school: School, provider: Provider
+    school: School, provider: ModelServer
 ) -> None:
     """So the tutor cannot put the name of one learner into what it says to another."""
     async with school.agent(Remote(provider, school.settings)) as classroom:

@@ -157,7 +157,7 @@ async def test_unknown_learner_who_declines_by_metadata_is_stored_like_a_known_o
     await scene.says("two")
     assert await scene.stored() == []
     await outage.execute("commit")
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     await scene.journal.store_held()
     await scene.says("three")
     account_id = str(scene.amina.id)
@@ -177,7 +177,7 @@ async def test_metadata_switches_storing_off_until_the_choice_is_read_again(scen
     learner = await scene.says("before")
     await scene.lessons.apply_news(declined(learner))
     await scene.says("declined")
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     await scene.says("read again")
     words = [text for _, text, account in await scene.stored() if account]
     assert words == ["before", "", "read again"]
@@ -189,11 +189,11 @@ async def test_new_version_of_the_text_stops_storing_in_a_running_talk_until_agr
     await scene.says("agreed")
     async with tenant_tx(scene.pool, scene.dispatch.tenant_id) as db:
         await db.execute("update consents set policy_version = '2020-01'")
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     await scene.says("not agreed")
     revision = await scene.choose(store_words=True)
     assert await scene.unread(revision) == 1
-    await scene.lessons.reread_all()
+    await scene.lessons.sync_with_database()
     await scene.says("agreed again")
     words = [text for _, text, account in await scene.stored() if account]
     assert words == ["agreed", "", "agreed again"]

@@ -61,7 +61,7 @@ export function forgetAccountSettings(): void {
 
 /**
  * Applies a choice at once and stores it. Reverts it and throws if it can't be stored.
- * Storing words needs the text that the learner agrees to by it. 
+ * Storing words needs the text that the learner agrees to by it.
  * Resolves to from when the tutor follows a choice about storing.
  */
 export function applyAndSaveSettings(
