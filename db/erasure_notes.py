@@ -31,14 +31,13 @@ def append_notes(path: Path, erasures: Iterable[Erasure]) -> None:
     if not lines:
         return
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-    try:
-        size = os.fstat(file).st_size
-        torn = size > 0 and os.pread(file, 1, size - 1) != b"\n"  # the host stopped while writing
-        os.write(file, (("\n" if torn else "") + "".join(lines)).encode())
-        os.fsync(file)
-    finally:
-        os.close(file)
+    number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+    with os.fdopen(number, "ab") as file:  # which also writes what a nearly full disk left over
+        size = os.fstat(number).st_size
+        torn = size > 0 and os.pread(number, 1, size - 1) != b"\n"  # the host stopped while writing
+        file.write((("\n" if torn else "") + "".join(lines)).encode())
+        file.flush()
+        os.fsync(number)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
