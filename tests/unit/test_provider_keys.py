@@ -12,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 
 from settings import Settings
+from tests.unit.conftest import Clock
 from web.auth import TokenVerifier
 from web.errors import SignInRequired, SignInUnavailable
 from web.keys import MAX_AGE_S, PAUSE_S, UNKNOWN_S, ProviderKeys
@@ -71,14 +72,6 @@ class Endpoint:
         await writer.wait_closed()
 
 
-@dataclass
-class Clock:
-    now: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 async def endpoint() -> AsyncIterator[Endpoint]:
     endpoint = Endpoint()
@@ -89,11 +82,6 @@ async def endpoint() -> AsyncIterator[Endpoint]:
     endpoint.answers.set()
     server.close()
     await server.wait_closed()
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture

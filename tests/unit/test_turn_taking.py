@@ -3,18 +3,7 @@
 import pytest
 
 from agent.talk.turn_taking import LEAD, WINDOW_S, TurnTaking
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
+from tests.unit.conftest import Clock
 
 
 @pytest.fixture
