@@ -2,7 +2,9 @@
 
 import argparse
 import asyncio
+import errno
 import signal
+import sqlite3
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +69,17 @@ UNMIGRATED = (
     asyncpg.UndefinedTableError,
 )
 
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO)
+
+EXPECTED = (
+    asyncio.CancelledError,
+    sqlite3.Error,
+    StorageUnavailable,
+    *PROBLEMS,
+    *UNMIGRATED,
+    *AWAY,
+)
+
 ACCOUNT_COMMANDS = {
     "admin": "make the account an admin, or invite the first one",
     "role": "give the account a role that its sign-in does not change",
@@ -85,22 +98,33 @@ def main() -> int:
                 arguments, prepare_settings(process_with_rights_for(arguments.command))
             )
         )
-    except asyncio.CancelledError:
-        sys.stderr.write("stopped\n")
-        return 1
-    except PROBLEMS as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    except StorageUnavailable as error:
-        sys.stderr.write(f"stored objects cannot be reached ({error}): check STORAGE_URL\n")
-        return 1
-    except UNMIGRATED:
-        sys.stderr.write("the database is empty: run `python -m db migrate` first\n")
-        return 1
-    except AWAY as error:
-        sys.stderr.write(f"the database does not respond ({error}): start `python -m db serve`\n")
+    except EXPECTED as error:
+        sys.stderr.write(f"{explain_failure(error)}\n")
         return 1
     return 0
+
+
+def explain_failure(error: BaseException) -> str:
+    """One line that says what happened and what to do."""
+    match error:
+        case asyncio.CancelledError():
+            return "stopped"
+        case StorageUnavailable():
+            return f"stored objects cannot be reached ({error}): check STORAGE_URL"
+        case sqlite3.Error():
+            return f"the spool or the inbox of this host cannot be used ({error})"
+        case OSError() if _is_about_a_file(error):
+            return f"a file cannot be used: {error}"
+    if isinstance(error, UNMIGRATED):
+        return "the database is empty: run `python -m db migrate` first"
+    if isinstance(error, AWAY):
+        return f"the database does not respond ({error}): start `python -m db serve`"
+    return str(error)
+
+
+def _is_about_a_file(error: OSError) -> bool:
+    """Connections to the database raise OSError too, but name no file."""
+    return error.filename is not None or error.errno in UNWRITABLE
 
 
 def process_with_rights_for(command: str) -> Process:
