@@ -207,6 +207,6 @@ async def test_tutor_says_so_when_not_even_the_course_can_be_read(
         raise ConnectionRefusedError
 
     provider.break_("llm", "500")
-    monkeypatch.setattr(lesson.desk.library, "search", away)
+    monkeypatch.setattr(lesson.desk.library, "search_passages", away)
     assert await lesson.ask(QUESTION) == prompts.render("cannot_answer")
     assert lesson.closed == []
