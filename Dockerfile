@@ -25,7 +25,7 @@ RUN python -m scripts.setup page
 
 # Downloads the model at build time; nothing is downloaded at run time.
 FROM agent-packages AS model
-ARG WHISPER_MODEL=base.en
+ARG WHISPER_MODEL=base
 COPY settings settings
 COPY speech speech
 # if the download fails there is no folder to move, and the build fails

@@ -58,7 +58,7 @@ audit: ## asks the advisory sources about every pinned package of Python and of 
 	@$(SETUP) packages && $(PY) -m scripts.audit
 
 lock: ## regenerates the lock files from pyproject.toml (needs uv)
-	$(LOCK) pyproject.toml --group embedded --group voice --group up -o requirements.lock
+	$(LOCK) pyproject.toml --group embedded --group voice --group models --group up -o requirements.lock
 	$(LOCK) --group pyproject.toml:test -c requirements.lock -o requirements-test.lock
 	$(LOCK) --group pyproject.toml:web -c requirements.lock -o requirements-web.lock
 	$(LOCK) --group pyproject.toml:tools -o requirements-tools.lock

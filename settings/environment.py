@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     drain_timeout: Duration = Field(timedelta(seconds=600), ge=timedelta(0), le=DAY)
 
     # models: local ones unless a provider is set
-    whisper_model: str = "base.en"
+    whisper_model: str = "base"
     whisper_threads: Annotated[int, Field(ge=1, le=64)] = 1
     speech_socket: str = ""
     stt_base_url: str = ""

