@@ -2,14 +2,13 @@
 
 import math
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from faster_whisper import WhisperModel
-from faster_whisper.transcribe import Segment, Word
 
+from speech.decoder import Decoded, Decoder
 from speech.sound_or_noise import MIN_VOICED_S, LoudPart, Samples, find_loud_part, is_believable
 from speech.wire import MAX_AUDIO_S, MAX_PCM_BYTES, RATE, Recognition, Span
 
@@ -32,15 +31,16 @@ class DecodeOptions:
 class Engine:
     """One loaded model. `recognise` blocks; `threads` threads may call it at once."""
 
-    def __init__(self, folder: Path, *, threads: int = 1) -> None:
+    def __init__(self, folder: Path, *, threads: int = 1, whole_windows: bool = False) -> None:
         # one thread per decode: several would make short speech slower
-        self._model = WhisperModel(
+        model = WhisperModel(
             str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=threads
         )
+        self._decoder = Decoder(model, whole_windows=whole_windows)
 
     def warm_up(self) -> None:
         """Decodes a second of silence, so that the first learner need not wait for it."""
-        self._decode(np.zeros(RATE, np.float32), DecodeOptions())
+        self._decoder.decode(np.zeros(RATE, np.float32), "en")
 
     def recognise(self, pcm: bytes, options: DecodeOptions) -> Recognition:
         """The text of int16 mono PCM at 16 kHz. Raises TooLong above 29.5 s."""
@@ -49,35 +49,35 @@ class Engine:
         began = time.perf_counter()
         samples = pcm_to_samples(pcm)
         sound = find_loud_part(samples)
-        segments: list[Segment] = []
-        language = options.language or "en"
+        decoded = None
         if sound.voiced_s >= MIN_VOICED_S:
-            language, found = self._decode(pad_with_silence(samples, sound), options)
-            segments = [
-                segment for segment in found if is_believable_segment(segment, sound.voiced_s)
-            ]
-        audio_s, offset_s = len(samples) / RATE, (sound.start - MARGIN_SAMPLES) / RATE
+            decoded = self._decoder.decode(pad_with_silence(samples, sound), options.language)
+        audio_s = len(samples) / RATE
+        if decoded is None or not is_believable_text(decoded, sound.voiced_s):
+            return Recognition(
+                text="",
+                language=decoded.language if decoded else options.language or "en",
+                confidence=0.0,
+                audio_s=audio_s,
+                decode_s=time.perf_counter() - began,
+            )
+        words = self._decoder.time_words(decoded) if options.words else []
+        start_s = (sound.start - MARGIN_SAMPLES) / RATE
         return Recognition(
-            text=" ".join(segment.text.strip() for segment in segments),
-            language=language,
-            confidence=mean_confidence(segments),
+            text=decoded.text,
+            language=decoded.language,
+            confidence=min(1.0, math.exp(decoded.logprob)),
             audio_s=audio_s,
             decode_s=time.perf_counter() - began,
-            segments=clip_spans(segments, offset_s, audio_s),
-            words=clip_spans((word for s in segments for word in s.words or ()), offset_s, audio_s),
+            words=tuple(
+                Span(
+                    word.text.strip(),
+                    clip_time(word.start_s + start_s, audio_s),
+                    clip_time(word.end_s + start_s, audio_s),
+                )
+                for word in words
+            ),
         )
-
-    def _decode(self, samples: Samples, options: DecodeOptions) -> tuple[str, list[Segment]]:
-        segments, info = self._model.transcribe(
-            samples,
-            language=options.language,
-            beam_size=1,
-            temperature=0.0,  # no retries at higher ones: the guards drop bad guesses
-            without_timestamps=True,
-            condition_on_previous_text=False,
-            word_timestamps=options.words,
-        )
-        return info.language, list(segments)
 
 
 def pad_with_silence(samples: Samples, sound: LoudPart) -> Samples:
@@ -86,35 +86,13 @@ def pad_with_silence(samples: Samples, sound: LoudPart) -> Samples:
     return np.pad(kept, (max(0, -start), max(0, end - len(samples))))
 
 
-def is_believable_segment(segment: Segment, voiced: float) -> bool:
-    text = segment.text.strip()
-    return bool(text) and is_believable(
-        text,
-        no_speech=segment.no_speech_prob,
-        logprob=segment.avg_logprob,
-        compression=segment.compression_ratio,
+def is_believable_text(decoded: Decoded, voiced: float) -> bool:
+    return bool(decoded.text) and is_believable(
+        decoded.text,
+        no_speech=decoded.no_speech,
+        logprob=decoded.logprob,
+        compression=decoded.compression,
         voiced=voiced,
-    )
-
-
-def mean_confidence(segments: list[Segment]) -> float:
-    if not segments:
-        return 0.0
-    tokens = [max(1, len(segment.tokens)) for segment in segments]
-    total = sum(s.avg_logprob * n for s, n in zip(segments, tokens, strict=True))
-    return min(1.0, math.exp(total / sum(tokens)))
-
-
-def clip_spans(
-    parts: Iterable[Segment | Word], offset_s: float, audio_s: float
-) -> tuple[Span, ...]:
-    return tuple(
-        Span(
-            text=(part.text if isinstance(part, Segment) else part.word).strip(),
-            start_s=clip_time(part.start + offset_s, audio_s),
-            end_s=clip_time(part.end + offset_s, audio_s),
-        )
-        for part in parts
     )
 
 

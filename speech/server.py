@@ -144,7 +144,9 @@ async def serve_engine(
     Raises AlreadyServed, or PermissionError if the socket's folder belongs to another user.
     """
     await asyncio.to_thread(prepare_socket_path, address)
-    engine = await asyncio.to_thread(Engine, Path(choice.path), threads=threads)
+    engine = await asyncio.to_thread(
+        Engine, Path(choice.path), threads=threads, whole_windows=choice.test_model
+    )
     await asyncio.to_thread(engine.warm_up)
     queue = RecognitionQueue(engine, threads=threads)
     open_connections: set[asyncio.Task[None]] = set()

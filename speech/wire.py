@@ -45,7 +45,6 @@ class Recognition:
     confidence: float
     audio_s: float
     decode_s: float
-    segments: tuple[Span, ...] = ()
     words: tuple[Span, ...] = ()
 
     def to_json(self) -> Header:
@@ -60,7 +59,6 @@ class Recognition:
             confidence=header["confidence"],
             audio_s=header["audio_s"],
             decode_s=header["decode_s"],
-            segments=tuple(Span(**span) for span in header["segments"]),
             words=tuple(Span(**span) for span in header["words"]),
         )
 

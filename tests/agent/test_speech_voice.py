@@ -36,7 +36,7 @@ async def voice() -> AsyncIterator[EspeakTTS]:
 
 @pytest.fixture(scope="module")
 def engine() -> Engine:
-    return Engine(TEST_MODEL_FOLDER)
+    return Engine(TEST_MODEL_FOLDER, whole_windows=True)
 
 
 @pytest.mark.parametrize("phrase", PHRASES)

@@ -1,0 +1,152 @@
+"""One window of sound to text, on a window as short as the sound allows.
+
+Whisper was trained on windows of 30 s, and its encoder costs most of a decode. A third of the
+window costs a sixth, and recognises clear speech as well. Two things make it work: a bound on the
+length of the text, without which a short window repeats its sentence, and a longer window for
+what was not clear.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import ctranslate2
+import numpy as np
+from faster_whisper import WhisperModel
+from faster_whisper.tokenizer import Tokenizer
+from faster_whisper.transcribe import (
+    get_compression_ratio,
+    get_suppressed_tokens,
+    merge_punctuations,
+)
+
+from speech.sound_or_noise import MAX_COMPRESSION, MAX_NO_SPEECH, Samples, has_repeating_words
+
+FRAMES_PER_S = 100
+WHOLE_FRAMES = 3000
+SHORT_FRAMES = 1000
+LONG_FRAMES = 1504  # a multiple of eight
+TOKENS_PER_S = 7  # fast speech has five
+SPARE_TOKENS = 6
+CLEAR_LOGPROB = -0.5
+PREPENDED, APPENDED = "\"'([{-", "\"'.,!?:)]}"  # marks that belong to the next or the last word
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """`logprob` is the mean per token, `no_speech` a probability, `cut` whether text is missing."""
+
+    text: str
+    language: str
+    tokens: list[int]
+    logprob: float
+    no_speech: float
+    compression: float
+    cut: bool
+    encoded: ctranslate2.StorageView
+    frames: int
+
+    @property
+    def is_no_speech(self) -> bool:
+        return self.no_speech > MAX_NO_SPEECH
+
+    @property
+    def is_clear(self) -> bool:
+        return (
+            self.logprob >= CLEAR_LOGPROB
+            and self.compression <= MAX_COMPRESSION
+            and not self.cut
+            and not has_repeating_words(self.text)
+        )
+
+
+@dataclass(frozen=True)
+class TimedWord:
+    text: str
+    start_s: float
+    end_s: float
+
+
+class Decoder:
+    """`whole_windows` is for a model that knows nothing else, such as the test model."""
+
+    def __init__(self, model: WhisperModel, *, whole_windows: bool) -> None:
+        self._model = model
+        self._windows = (WHOLE_FRAMES,) if whole_windows else (SHORT_FRAMES, LONG_FRAMES)
+        self._tokenizer_of = lru_cache(self._make_tokenizer)
+
+    def decode(self, samples: Samples, language: str | None) -> Decoded:
+        """Decodes again, with a longer window, what was not clear; the likelier text counts."""
+        features = self._model.feature_extractor(samples)
+        first, *longer = self._window_sizes(features.shape[1])
+        best = self._decode_window(features, first, language)
+        for frames in longer:
+            if best.is_clear or best.is_no_speech:
+                break
+            found = self._decode_window(features, frames, language)
+            if best.cut or found.logprob > best.logprob:
+                best = found
+        return best
+
+    def time_words(self, decoded: Decoded) -> list[TimedWord]:
+        tokenizer = self._tokenizer_of(decoded.language)
+        text_tokens = [token for token in decoded.tokens if token < tokenizer.eot]
+        (words,) = self._model.find_alignment(
+            tokenizer, [text_tokens], decoded.encoded, decoded.frames
+        )
+        merge_punctuations(words, PREPENDED, APPENDED)
+        return [
+            TimedWord(word["word"], float(word["start"]), float(word["end"]))
+            for word in words
+            if word["word"].strip()
+        ]
+
+    def _window_sizes(self, needed: int) -> list[int]:
+        """Multiples of eight frames in growing order, each long enough for `needed` frames."""
+        sizes = {min(WHOLE_FRAMES, (max(one, needed) + 7) // 8 * 8) for one in self._windows}
+        return sorted(sizes)
+
+    def _decode_window(self, features: Samples, frames: int, language: str | None) -> Decoded:
+        sound = features[:, :frames]
+        window = np.pad(sound, ((0, 0), (0, frames - sound.shape[1])))
+        encoded = self._model.encode(window.astype(np.float32))
+        language = language or self._detect_language(encoded)
+        tokenizer = self._tokenizer_of(language)
+        prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        most = SPARE_TOKENS + TOKENS_PER_S * sound.shape[1] // FRAMES_PER_S
+        found = self._model.model.generate(
+            encoded,
+            [prompt],
+            beam_size=1,
+            max_length=min(len(prompt) + most, self._model.max_length),
+            return_scores=True,
+            return_no_speech_prob=True,
+            suppress_tokens=list(get_suppressed_tokens(tokenizer, [-1]) or ()),
+        )[0]
+        tokens = found.sequences_ids[0]
+        text = tokenizer.decode(tokens).strip()
+        return Decoded(
+            text=text,
+            language=language,
+            tokens=tokens,
+            # the score is a mean over the tokens; the end of the text counts as one
+            logprob=found.scores[0] * len(tokens) / (len(tokens) + 1),
+            no_speech=found.no_speech_prob,
+            compression=get_compression_ratio(text) if text else 0.0,
+            cut=len(tokens) >= most,
+            encoded=encoded,
+            frames=frames,
+        )
+
+    def _detect_language(self, encoded: ctranslate2.StorageView) -> str:
+        if not self._model.model.is_multilingual:
+            return "en"
+        (likeliest, _), *_ = self._model.model.detect_language(encoded)[0]
+        return str(likeliest).strip("<|>")
+
+    def _make_tokenizer(self, language: str) -> Tokenizer:
+        return Tokenizer(
+            self._model.hf_tokenizer,
+            self._model.model.is_multilingual,
+            task="transcribe",
+            language=language,
+        )

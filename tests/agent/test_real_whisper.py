@@ -1,0 +1,92 @@
+"""The default model, Whisper base with its real weights, on the short windows it is given."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agent.models.espeak import EspeakTTS
+from scripts.steps import TOOLS
+from speech.decoder import LONG_FRAMES, SHORT_FRAMES
+from speech.engine import DecodeOptions, Engine, pcm_to_samples
+from speech.sound_or_noise import Samples
+from speech.wire import RATE
+from tests.agent.speech_parts import noise, said, silence
+
+FOLDER = TOOLS / "models" / "base"
+SENTENCES = [
+    "Please show me the next lesson.",
+    "He bought three apples and two bananas.",
+    "I forgot my homework at school today.",
+    "I would like to take a short break now.",
+]
+
+
+@pytest.fixture(scope="module")
+def engine() -> Engine:
+    assert FOLDER.exists(), "run `.venv/bin/python -m scripts.setup tests` to download the model"
+    return Engine(FOLDER)
+
+
+@pytest.fixture
+async def spoken() -> list[bytes]:
+    voice = EspeakTTS(voice="en-us")
+    spoken = [await said(voice, text) for text in SENTENCES]
+    await voice.aclose()
+    return spoken
+
+
+def words(text: str) -> list[str]:
+    return "".join(one if one.isalnum() else " " for one in text.lower()).split()
+
+
+async def test_free_sentences_are_recognised(engine: Engine, spoken: list[bytes]) -> None:
+    heard = [engine.recognise(pcm, DecodeOptions()).text for pcm in spoken]
+    pairs = [(words(text), words(one)) for text, one in zip(SENTENCES, heard, strict=True)]
+    assert sum(text == one for text, one in pairs) >= len(pairs) - 1, heard
+
+
+async def test_words_have_times_within_the_sound(engine: Engine, spoken: list[bytes]) -> None:
+    found = engine.recognise(silence(1.0) + spoken[0], DecodeOptions(words=True))
+    times = [at for word in found.words for at in (word.start_s, word.end_s)]
+    assert [words(word.text)[0] for word in found.words] == words(SENTENCES[0])
+    assert times == sorted(times)
+    assert 0.7 < times[0] < times[-1] <= found.audio_s
+
+
+async def test_clear_speech_gets_a_short_window_and_unclear_speech_also_a_longer_one(
+    engine: Engine, spoken: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows: list[int] = []
+    model = engine._decoder._model
+    encode = model.encode
+
+    def note_window(features: Samples) -> Any:
+        windows.append(features.shape[-1])
+        return encode(features)
+
+    monkeypatch.setattr(model, "encode", note_window)
+    clear = pcm_to_samples(spoken[1])
+    noisy = clear + np.random.default_rng(1).normal(0, np.std(clear), len(clear))
+    engine.recognise(spoken[1], DecodeOptions())
+    assert windows == [SHORT_FRAMES]
+    engine.recognise((noisy * 20_000).astype(np.int16).tobytes(), DecodeOptions())
+    assert windows[1:] == [SHORT_FRAMES, LONG_FRAMES]
+
+
+async def test_language_is_detected(engine: Engine, spoken: list[bytes]) -> None:
+    assert engine.recognise(spoken[2], DecodeOptions(language=None)).language == "en"
+
+
+@pytest.mark.parametrize(
+    "pcm",
+    [
+        noise(3.0, 1000),
+        noise(29.0, 3000, seed=7),
+        silence(0.5) + noise(0.29, 3000) + silence(0.5),
+        (3000 * np.sin(np.arange(2 * RATE) * 0.05)).astype(np.int16).tobytes(),
+    ],
+    ids=["noise", "long noise", "burst", "hum"],
+)
+def test_noise_gives_no_text(engine: Engine, pcm: bytes) -> None:
+    assert engine.recognise(pcm, DecodeOptions()).text == ""
