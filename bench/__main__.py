@@ -36,14 +36,15 @@ def main() -> None:
     attacked = commands.add_parser(
         "hostile", help="answer times of a learner beside a participant who attacks"
     )
-    attacked.add_argument("--seconds", type=float, default=60.0)
+    attacked.add_argument("--seconds", type=float, default=60.0, help="of each attack")
+    attacked.add_argument("--rounds", type=int, default=3, help="attacks")
     arguments = parser.parse_args()
     if arguments.command == "lesson":
         asyncio.run(lesson.run_benchmark(arguments.changes))
     elif arguments.command == "page":
         asyncio.run(page.run_benchmark(arguments.runs))
     elif arguments.command == "hostile":
-        asyncio.run(hostile.run(arguments.seconds))
+        asyncio.run(hostile.run_benchmark(arguments.seconds, arguments.rounds))
     elif arguments.command == "faults":
         kinds = arguments.kind or list(CATALOGUE)
         asyncio.run(run_faults(arguments.kills, arguments.minutes, arguments.seed, kinds))

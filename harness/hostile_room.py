@@ -2,25 +2,38 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
-import statistics
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 
 import asyncpg
 import psutil
 
-from harness.attacker import Mode
+from harness.attacker import Mode, Stretch
 from harness.learner import Account, Learner
 from harness.processes import job_pids
 from harness.stack import ROOT, Stack
 
-QUESTION, ANSWER = "What is overfitting?", "verfitting"
-PATIENCE_S = 10.0
-PAUSE_S = 0.7  # between an answer and the next question
+# Two in turns: a late answer to one is not taken for an answer to the next. The attacker's lessons
+# and questions are about something else.
+QUESTIONS = (("What is overfitting?", "verfitting"), ("What is gradient descent?", "radient"))
+PAUSE_S = 2.0  # between an answer and the next question
+SETTLE_S = 20.0  # limit for the tutor to become quiet after a stretch
+REPORT_S = 20.0
 EVENTS = "select count(*) from session_state_events where session_id = $1::uuid"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a learner saw beside one stretch of the attacker."""
+
+    stretch: Stretch
+    answers_s: list[float | None]  # None if no answer came in time
+    events: int  # rows added to the event log
+    memory_mb: float  # the most that the agent job had
 
 
 @dataclass
@@ -29,92 +42,116 @@ class HostileRoom:
     job: psutil.Process  # of the agent
     rows: asyncpg.Connection
     attacker: asyncio.subprocess.Process
-    answers: dict[Mode, list[float]] = field(default_factory=dict)  # seconds; PATIENCE_S for none
-    memory_mb: list[float] = field(default_factory=list)
     agents: set[str] = field(default_factory=set)  # identities; more than one if one was replaced
+    questions: Iterator[tuple[str, str]] = field(default_factory=lambda: itertools.cycle(QUESTIONS))
 
-    async def change_mode(self, mode: Mode) -> None:
-        assert self.attacker.stdin is not None
-        self.attacker.stdin.write(f"{mode}\n".encode())
-        await self.attacker.stdin.drain()
-
-    async def ask_during(self, mode: Mode, seconds: float) -> None:
-        """Lets the attacker work, and asks one question after the other."""
-        await self.change_mode(mode)
+    async def ask_beside(self, mode: Mode, seconds: float, *, patience_s: float) -> Result:
+        """Lets the attacker work, and asks one question after the other; at least one."""
+        before, answers, memory_mb = await self._count_events(), list[float | None](), 0.0
         until = time.monotonic() + seconds
-        await asyncio.sleep(1.0)
-        while time.monotonic() < until:
-            self.answers.setdefault(mode, []).append(await self._ask_and_time_answer())
+        await self._change_mode(mode)
+        while not answers or time.monotonic() < until:
+            await asyncio.sleep(PAUSE_S / 2)
+            answers.append(await self._ask_and_time_answer(patience_s))
             self.agents.update(self.amina.agents())
-            with contextlib.suppress(psutil.NoSuchProcess):
-                self.memory_mb.append(self.job.memory_info().rss / 1e6)
-            await asyncio.sleep(PAUSE_S)
-        await self.change_mode("quiet")
+            memory_mb = max(memory_mb, self.measure_memory_mb())
+            await asyncio.sleep(PAUSE_S / 2)
+        stretch = await self._change_mode("quiet")
+        await self._wait_until_quiet()
+        return Result(stretch, answers, await self._count_events() - before, memory_mb)
 
-    async def _ask_and_time_answer(self) -> float:
+    def measure_memory_mb(self) -> float:
+        """Of the agent job; 0 if it has ended."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return float(self.job.memory_info().rss) / 1e6
+        return 0.0
+
+    async def _change_mode(self, mode: Mode) -> Stretch:
+        """Returns what the attacker did until now. Raises AssertionError if it has ended."""
+        assert self.attacker.stdin is not None
+        assert self.attacker.stdout is not None
+        self.attacker.stdin.write(f"{mode}\n".encode())
+        async with asyncio.timeout(REPORT_S):
+            await self.attacker.stdin.drain()
+            report = await self.attacker.stdout.readline()
+        assert report, "the attacker has ended: build/attacker.log"
+        return Stretch(**json.loads(report))
+
+    async def _ask_and_time_answer(self, patience_s: float) -> float | None:
+        question, word = next(self.questions)
         asked = time.monotonic()
-        await self.amina.type(QUESTION)
+        await self.amina.type(question)
         with contextlib.suppress(AssertionError):
-            await self.amina.until(lambda: self._answer_at(asked), PATIENCE_S, "an answer")
+            await self.amina.until(lambda: self._answered_at(word, asked), patience_s, "an answer")
         with contextlib.suppress(Exception):
             await self.amina.rpc("speech.stop", {})
-        return (self._answer_at(asked) or asked + PATIENCE_S) - asked
+        answered = self._answered_at(word, asked)
+        return None if answered is None else answered - asked
 
-    def _answer_at(self, asked: float) -> float | None:
+    def _answered_at(self, word: str, asked: float) -> float | None:
         captions = self.amina.tutor_captions(asked)
-        return next((one.first_at for one in captions if ANSWER in one.text), None)
+        return next((one.first_at for one in captions if word in one.text), None)
 
-    async def count_events(self) -> int:
+    async def _wait_until_quiet(self) -> None:
+        """Waits until the tutor has been quiet for a second."""
+        quiet_since = until = time.monotonic()
+        until += SETTLE_S
+        while time.monotonic() < until and time.monotonic() - quiet_since < 1.0:
+            if self.amina.tutor_speaks():
+                quiet_since = time.monotonic()
+            await asyncio.sleep(0.1)
+
+    async def _count_events(self) -> int:
         count: int = await self.rows.fetchval(EVENTS, self.amina.session_id)
         return count
-
-    def memory_growth_mb(self) -> float:
-        return max(self.memory_mb) - self.memory_mb[0] if self.memory_mb else 0.0
-
-    def ratio(self) -> float:
-        """Of the median answer times, hostile to harmless."""
-        return statistics.median(self.answers["hostile"]) / statistics.median(
-            self.answers["harmless"]
-        )
 
 
 @contextlib.asynccontextmanager
 async def hostile_room(stack: Stack, module: int = 0) -> AsyncIterator[HostileRoom]:
-    before = job_pids(stack)
-    accounts = [await Account(stack.url, name).sign_in() for name in ("Amina H", "Mallory H")]
-    course = await accounts[0].get_course()
-    chosen = course["modules"][module]
-    amina = await Learner(accounts[0]).join_and_settle(chosen["id"], microphone=False)
-    (job,) = job_pids(stack) - before
-    ticket = await accounts[1].request_join_ticket(chosen["id"])
-    ticket["lessons"] = [lesson["id"] for lesson in chosen["lessons"]]
-    rows = await asyncpg.connect(stack.superuser_dsn)
-    joined = time.monotonic()
-    attacker = await _start_attacker(json.dumps(ticket))
-    try:
-        await amina.until(lambda: amina.tutor_captions(joined), 25, "a greeting for the attacker")
+    """Both have joined; the attacker is quiet."""
+    async with contextlib.AsyncExitStack() as at_end:
+        accounts = []
+        for name in ("Amina H", "Mallory H"):
+            account = Account(stack.url, name)
+            at_end.push_async_callback(account.close)
+            accounts.append(await account.sign_in())
+        chosen = (await accounts[0].get_course())["modules"][module]
+        before, amina = job_pids(stack), Learner(accounts[0])
+        at_end.push_async_callback(amina.leave)
+        await amina.join_and_settle(chosen["id"], microphone=False)
+        (job,) = job_pids(stack) - before
+        rows = await asyncpg.connect(stack.superuser_dsn)
+        at_end.push_async_callback(rows.close)
+        ticket = await accounts[1].request_join_ticket(chosen["id"])
+        ticket["lessons"] = [lesson["id"] for lesson in chosen["lessons"]]
+        joined = time.monotonic()
+        attacker = await _start_attacker(json.dumps(ticket))
+        at_end.push_async_callback(_stop_attacker, attacker)
+        await amina.until(lambda: amina.tutor_captions(joined), 40, "a greeting for the attacker")
         await amina.tutor_done(joined)
         yield HostileRoom(amina, psutil.Process(job), rows, attacker)
-    finally:
-        attacker.kill()
-        await attacker.wait()
-        await amina.leave()
-        await rows.close()
-        for account in accounts:
-            await account.close()
 
 
 async def _start_attacker(ticket: str) -> asyncio.subprocess.Process:
-    attacker = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "harness.attacker",
-        cwd=ROOT,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    log_path = ROOT / "build" / "attacker.log"
+    log_path.parent.mkdir(exist_ok=True)
+    with log_path.open("wb") as log:
+        attacker = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "harness.attacker",
+            cwd=ROOT,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
     assert attacker.stdin is not None
     attacker.stdin.write(f"{ticket}\n".encode())
     await attacker.stdin.drain()
     return attacker
+
+
+async def _stop_attacker(attacker: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):  # it may have ended
+        attacker.kill()
+    await attacker.wait()

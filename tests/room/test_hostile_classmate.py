@@ -16,12 +16,18 @@ from livekit import rtc
 from agent.models.espeak import RATE as VOICE_RATE
 from agent.room.open_streams import AT_ONCE, TIMEOUT_S
 from agent.room.rates import RATES
+from harness.hostile_room import hostile_room
 from harness.learner import Learner
+from harness.stack import Stack
 from harness.voices import resampled, synthesise_cached
 from tests.room.conftest import Course
+from tests.soak import runs
 
 EARLY_TOPIC = "lk.agent.pre-connect-audio-buffer"
 RATE = 16_000
+ATTACK_S = float(runs(10, 60))
+PATIENCE_S = 60.0  # `bench hostile` measures how long answers take
+MORE_MB, MOST_ROWS = 20.0, 200
 EVENTS = "select count(*) from session_state_events where session_id = $1::uuid"
 
 
@@ -174,3 +180,19 @@ async def test_normal_use_is_never_refused(pair: tuple[Learner, Learner], course
         await mallory.rpc("speech.set", {"rate": rate})
         await mallory.rpc("speech.stop", {})
     assert [one for topic, one in mallory.messages if topic == "refused"] == []
+
+
+async def test_beside_an_attacker_a_learner_is_answered(
+    stack: Stack, course: Course, fresh_room: Callable[..., Any]
+) -> None:
+    """All topics, calls, streams, tracks, metadata, typed turns and joins at once."""
+    await fresh_room(course.modules[0])
+    async with hostile_room(stack) as room:
+        before = await room.ask_beside("harmless", 3, patience_s=PATIENCE_S)
+        found = await room.ask_beside("hostile", ATTACK_S, patience_s=PATIENCE_S)
+    assert found.stretch.bytes > 0
+    assert found.stretch.joins > 0
+    assert None not in found.answers_s
+    assert found.memory_mb - before.memory_mb <= MORE_MB
+    assert found.events <= MOST_ROWS
+    assert len(room.agents) == 1
