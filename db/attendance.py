@@ -1,8 +1,9 @@
 """Who was in a session, and when. Owns livekit_participants.
 
 Rows are merged by the rule in `db.stays`. The log has one join and at most one departure per
-connection, even if the connection is reopened later. Rows are locked by session and sid, before
-the head of a log.
+connection, even if the connection is reopened later. Somebody who joins again and again fills rows,
+which can be deleted, but not the log: connections beyond MOST_JOINS in a minute are logged only if
+they last. Rows are locked by session and sid, before the head of a log.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -15,9 +16,10 @@ from db import Connection
 from db.accounts import list_identities_by_id, list_ids_by_identity
 from db.erasures import list_erased_ids
 from db.event_kinds import ParticipantJoined, ParticipantLeft
-from db.events import append_event
+from db.events import append_event, has_event
 from db.stays import INFERRED, MARGIN, ParticipantRow, SessionStretch, Stay, total_length
 
+MOST_JOINS = 10  # of one person in a minute that are all logged
 CLOCKS = timedelta(seconds=2)  # the media server reports whole seconds
 
 
@@ -201,7 +203,8 @@ async def reconcile_stays(
     await _upsert_stays(db, tenant_id, here)
     await _reopen_stays(db, tenant_id, session_id, sids, at)
     gone = await _close_stays_of_absent(db, tenant_id, session_id, sids, at)
-    await _append_join_and_leave_events(db, tenant_id, [*here, *gone])
+    await _append_events_of_stays(db, tenant_id, here)
+    await _append_join_and_leave_events(db, tenant_id, gone)
     return len(gone)
 
 
@@ -289,6 +292,41 @@ async def _close_stays_of_absent(
 
 
 async def _append_join_and_leave_events(
+    db: Connection, tenant_id: UUID, rows: Iterable[ParticipantRow]
+) -> None:
+    """Logs connections, except those that followed too many others of the same person."""
+    rows = list(rows)
+    too_frequent = await _list_too_frequent_sids(db, tenant_id, rows)
+    logged = [
+        row
+        for row in rows
+        if row.sid not in too_frequent
+        or await has_event(db, tenant_id, row.session_id, f"joined:{row.sid}")
+    ]
+    await _append_events_of_stays(db, tenant_id, logged)
+
+
+async def _list_too_frequent_sids(
+    db: Connection, tenant_id: UUID, rows: Sequence[ParticipantRow]
+) -> set[str]:
+    """The sids of connections that began after MOST_JOINS others of the person in a minute."""
+    found = await db.fetch(
+        """select distinct sid from (
+             select sid, count(*) over (
+               partition by session_id, account_id order by joined_at
+               range between interval '1 minute' preceding and current row) as joins
+             from livekit_participants where tenant_id = $1 and session_id = any($2)
+           ) counted
+           where joins > $3 and sid = any($4)""",
+        tenant_id,
+        sorted({row.session_id for row in rows}),
+        MOST_JOINS,
+        sorted({row.sid for row in rows}),
+    )
+    return {row["sid"] for row in found}
+
+
+async def _append_events_of_stays(
     db: Connection, tenant_id: UUID, rows: Iterable[ParticipantRow]
 ) -> None:
     """Logs a join before its departure, which may have been stored first."""

@@ -52,7 +52,7 @@ class SessionEnded(_Payload):
 
 
 class ParticipantJoined(_Payload):
-    """One event per connection, none per token (K22)."""
+    """One event per connection, none per token (K22), and few for somebody who joins often."""
 
     type: Literal["participant.joined"] = "participant.joined"
     version: Literal[2] = 2

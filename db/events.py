@@ -55,6 +55,11 @@ async def append_event(
     return EventHead(**row)
 
 
+async def has_event(db: Connection, tenant_id: UUID, session_id: UUID, key: str) -> bool:
+    """Whether an event with this key is in the log. Locks the log, as an append does."""
+    return await _find_event_by_key(db, tenant_id, session_id, key) is not None
+
+
 async def _find_event_by_key(
     db: Connection, tenant_id: UUID, session_id: UUID, key: str
 ) -> EventHead | None:

@@ -1,5 +1,6 @@
 """Attendance in Postgres: joins, departures and ends from several sources, in any order."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations
 from random import Random
@@ -8,6 +9,7 @@ from uuid import UUID
 from db import Connection
 from db.accounts import Account
 from db.attendance import (
+    MOST_JOINS,
     close_stays_of_ended_sessions,
     list_attendance_durations,
     reconcile_stays,
@@ -245,6 +247,56 @@ async def test_reconcile_logs_the_joins_and_departures_it_finds(
         ("participant.left", "PA_2"),
         ("participant.left", "PA_1"),
     ]
+
+
+async def test_joining_again_and_again_does_not_fill_the_log(
+    db: Connection, tenant_id: UUID
+) -> None:
+    session_id, accounts = await begin(db, tenant_id)
+    amina, badr = accounts["l_amina"], accounts["l_badr"]
+    for second in range(60):
+        sid = f"PA_{second:02}"
+        joined = of_accounts([person(JOINED, sid, "l_amina", second, second)], accounts)
+        left = ParticipantRow(session_id, sid, amina.id, at(second), at(second + 0.5))
+        await apply(db, tenant_id, joined)
+        await upsert_participants(db, tenant_id, [left])
+    await upsert_participants(
+        db, tenant_id, [ParticipantRow(session_id, "PA_b", badr.id, at(60), None)]
+    )
+    kept = [f"PA_{second:02}" for second in range(MOST_JOINS)]
+    assert await logged(db, tenant_id, session_id) == [
+        *came_and_went(*kept),
+        ("participant.joined", "PA_b"),
+    ]
+    assert len(await stored(db, tenant_id)) == 61
+
+
+async def test_a_connection_that_lasts_is_logged_after_any_number_of_others(
+    db: Connection, tenant_id: UUID
+) -> None:
+    session_id, accounts = await begin(db, tenant_id)
+    amina = accounts["l_amina"]
+    rows = [
+        ParticipantRow(session_id, f"PA_{second:02}", amina.id, at(second), at(second + 0.5))
+        for second in range(30)
+    ]
+    await upsert_participants(db, tenant_id, [*rows[:-1], replace(rows[-1], left_at=None)])
+    here = Stay("PA_29", ROOM, amina.identity, at(29))
+    await reconcile_stays(db, tenant_id, session_id, [here], at(45))
+    await upsert_participants(db, tenant_id, rows)
+    kept = [f"PA_{second:02}" for second in range(MOST_JOINS)]
+    log = await logged(db, tenant_id, session_id)
+    assert log == came_and_went(*kept, "PA_29")
+
+
+async def test_joins_are_all_logged_again_a_minute_later(db: Connection, tenant_id: UUID) -> None:
+    session_id, accounts = await begin(db, tenant_id)
+    rows = [
+        ParticipantRow(session_id, f"PA_{n:02}", accounts["l_amina"].id, at(7 * n), at(7 * n + 1))
+        for n in range(40)  # at most nine in a minute
+    ]
+    await upsert_participants(db, tenant_id, rows)
+    assert await logged(db, tenant_id, session_id) == came_and_went(*(row.sid for row in rows))
 
 
 async def test_open_stays_of_an_ended_session_are_closed(db: Connection, tenant_id: UUID) -> None:

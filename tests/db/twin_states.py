@@ -184,6 +184,10 @@ ONLY_FIRST = (
          ('00000000-0000-4000-8000-0000000000d4', replace(a.identity, 'CANARYONE', ''))
        ) x(session_id, by) on true  -- by their account, and by that of the template
        where e.tenant_id = $1 and e.seq = 1""",
+    """insert into livekit_participants (tenant_id, session_id, sid, account_id, joined_at, left_at)
+       select tenant_id, session_id, 'PA_flood_' || n, account_id, joined_at - interval '5 seconds',
+              joined_at - interval '4 seconds'
+       from livekit_participants, generate_series(1, 10) n where tenant_id = $1 and sid = 'PA_1'""",
     """update livekit_participants set left_at = joined_at + interval '13 seconds'
        where tenant_id = $1 and left_at is null""",
     """insert into course_staff (tenant_id, course_id, account_id, role)
