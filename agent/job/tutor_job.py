@@ -31,7 +31,7 @@ class TutorJob(RoomJob):
         self._earlier = earlier
         models = build_models(settings, parts.engine)
         self._limits = Limits(self.room)
-        self._floor = Floor(self._split_and_tell_page)
+        self._floor = Floor(self._split_and_tell_page, self._may_interrupt)
         self._microphones = Microphones(
             self.room,
             models.recogniser,
@@ -89,6 +89,12 @@ class TutorJob(RoomJob):
         """Somebody spoke for long while others waited: what follows is not answered."""
         self._microphones.split_utterance(identity)
         self._limits.send_refusal(identity, "floor")
+
+    def _may_interrupt(self, identity: str) -> bool:
+        """Whether somebody who starts to speak may cut what is said to others: not often."""
+        if not self._classroom.tutor_speech.is_needed_by_others(identity):
+            return True
+        return self._limits.rates.allow(identity, "interruption")
 
     async def _hear_last_words(self) -> None:
         """Waits until what was said just before the end is in the journal."""

@@ -50,7 +50,7 @@ class TypedTurnReceiver(Protocol):
 class WaitingList(Protocol):
     def note_waiting(self, identity: str) -> None: ...
 
-    def forget_learner(self, identity: str) -> None: ...
+    def note_left(self, identity: str) -> None: ...
 
 
 class SpeechControl(Protocol):
@@ -77,7 +77,7 @@ class RoomEvents:
         self._waiting = waiting
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._present: dict[str, str] = {}  # identity -> sid, as queued so far
-        self._limits = limits
+        self.limits = limits
         self._tasks = Tasks("room_events")
         self._typed_turns = TypedTurns(limits, self._tasks, self._queue.put_nowait)
         self._wishes = Wishes(room, limits, self._tasks)
@@ -110,7 +110,7 @@ class RoomEvents:
             case Joined():
                 await to.people.learner_joined(event)
             case Left():
-                self._waiting.forget_learner(event.identity)
+                self._waiting.note_left(event.identity)
                 await to.people.learner_left(event)
             case News():
                 await to.lessons.apply_news(event)
@@ -161,7 +161,7 @@ class RoomEvents:
             return
         if packet.participant is None:
             # the server has not announced the sender yet: ask everyone to send it again
-            if self._limits.rates.allow("", "again"):
+            if self.limits.rates.allow("", "again"):
                 again = publish.send_message(
                     self.room, protocol.TOPIC_LESSON_CHANGE, protocol.LessonAgain()
                 )
@@ -203,7 +203,7 @@ class RoomEvents:
         # by prefix: a caller without a microphone may be announced up to 3 s after the call
         if call.caller_identity.startswith(protocol.AGENT_PREFIX):
             raise rtc.RpcError(403, "only a person in this room may do that")
-        if not self._limits.rates.allow(call.caller_identity, "speech"):
+        if not self.limits.rates.allow(call.caller_identity, "speech"):
             raise rtc.RpcError(429, "you did that too often: wait a moment, then try again")
 
 

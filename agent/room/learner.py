@@ -48,6 +48,7 @@ class Learner(Asker):
     newest_speech: SpeechHandle | None = None  # said to them now, or last
     announcement: asyncio.Task[None] | None = None  # waits to announce their lesson
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # the tutor changes their lesson
+    addressing: asyncio.Lock = field(default_factory=asyncio.Lock)  # one authored line at a time
 
     @property
     def known(self) -> bool:

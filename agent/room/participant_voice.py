@@ -38,7 +38,8 @@ class HeardUtterance:
 
     place: where it was said
     floor   the tutor was listening to this learner, alone or first
-    queue   they lost the floor at its end, because others waited: answered after them
+    queue   they lost the floor at its end, or did not get it, because others waited: answered
+            after them
     aside   they did not have the floor, because they had had it for long: not answered
 
     Each utterance gets one `final` or `missed`. Speech of more than 29 s is cut into several

@@ -5,7 +5,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["turn", "lesson", "again", "speech", "microphone", "early_audio", "refusal"]
+Kind = Literal[
+    "turn",
+    "lesson",
+    "again",
+    "speech",
+    "microphone",
+    "early_audio",
+    "refusal",
+    "welcome",
+    "apology",
+    "interruption",
+]
 
 
 @dataclass(frozen=True)
@@ -25,6 +36,9 @@ RATES: dict[Kind, Rate] = {
     "microphone": Rate(6, 5.0),
     "early_audio": Rate(6, 5.0),
     "refusal": Rate(2, 2.0),
+    "welcome": Rate(3, 20.0),  # aloud, when they join again
+    "apology": Rate(3, 10.0),  # aloud, for speech that was not recognised or is slow to be
+    "interruption": Rate(1, 30.0),  # by voice, of what is said to somebody else
 }
 PRUNE_ABOVE = 256  # entries
 

@@ -60,7 +60,9 @@ class Announcements:
             await self.mark_announced_and_record_visit(learner)
         if text := await self._announcement_text(lesson_id):
             self._tutor_speech.interrupt_speech_to(learner)
-            await self._tutor_speech.say(text, learner)
+            await self._tutor_speech.say(
+                text, learner, still_due=lambda: learner.lesson_id == lesson_id
+            )
 
     async def _announcement_text(self, lesson_id: UUID) -> str:
         """The announcement; empty if the lesson is not published."""

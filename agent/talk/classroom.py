@@ -62,6 +62,7 @@ class Classroom:
             self.conversations.take_over(earlier)
         self._tasks = Tasks("classroom")
         self._events = events
+        self._rates = events.limits.rates
         self._lessons = Lessons(dispatch, pool, livekit, roster)
         self.erasures = Erasures(dispatch, pool, self._forget_erased)
         library, course_id = PostgresLibrary(pool, dispatch.tenant_id), dispatch.room.course_id
@@ -74,7 +75,12 @@ class Classroom:
         )
         self.tutor_speech = TutorSpeech(roster, self.conversations, pace, tasks=self._tasks)
         self.turns = Turns(
-            self._lessons, self.conversations, self.captions, self.tutor_speech, tasks=self._tasks
+            self._lessons,
+            self.conversations,
+            self.captions,
+            self.tutor_speech,
+            rates=self._rates,
+            tasks=self._tasks,
         )
         self._announcements = Announcements(
             library, course_id, self._lessons, self.tutor_speech, tasks=self._tasks
@@ -85,6 +91,7 @@ class Classroom:
             self._lessons,
             self._announcements,
             tutor_speech=self.tutor_speech,
+            rates=self._rates,
         )
         self.desk = Desk(library, course_id, talk, now=lambda: datetime.now(UTC))
         self._welcome = Welcome(
@@ -138,7 +145,10 @@ class Classroom:
 
     async def _record_and_welcome(self, learner: Learner, connection: Connection) -> None:
         await self._journal.record_join(learner, connection)
-        self._tasks.spawn(self._welcome.welcome_learner(learner))
+        if self._rates.allow(learner.identity, "welcome"):
+            self._tasks.spawn(self._welcome.welcome_learner(learner))
+        else:
+            self._lessons.moves.put_nowait(learner)  # they may be back with another lesson
 
     async def learner_left(self, left: Left) -> None:
         learner = self.roster.get(left.identity)

@@ -29,6 +29,7 @@ class _Speaker:
     aside_until: float = float("-inf")
     aside_s: float = 0.0  # how long they last had to leave the floor
     is_aside: bool = False  # they are speaking, and may not have the floor
+    is_queued: bool = False  # they are speaking, and are answered after somebody else
     open: deque[Place] = field(default_factory=deque)  # of their utterances without a final
 
     def count_time(self, now: float, more_s: float = 0.0) -> float:
@@ -44,15 +45,24 @@ class Floor(vad.VAD):
     For the session, speech lasts from the first voice's start to the last voice's end. The learner
     who started first has the floor; it passes to the next one when they stop, or after HOLD_S if
     others wait. Then they are set aside: their words are recognised, but not answered, and do not
-    interrupt the tutor.
+    interrupt the tutor. The words of somebody who may not interrupt the tutor just now are answered
+    when it has finished.
     """
 
     def __init__(
-        self, on_set_aside: Callable[[str], None], *, clock: Callable[[], float] = time.monotonic
+        self,
+        on_set_aside: Callable[[str], None],
+        may_interrupt: Callable[[str], bool] = lambda _identity: True,
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`on_set_aside` must end the learner's utterance; what follows is another one."""
+        """`on_set_aside` must end the learner's utterance; what follows is another one.
+
+        `may_interrupt` is asked when a learner starts to speak.
+        """
         super().__init__(capabilities=vad.VADCapabilities(update_interval=WINDOW_S))
         self._on_set_aside = on_set_aside
+        self._may_interrupt = may_interrupt
         self._clock = clock
         self._stream = _FloorStream()
         self._utterances: asyncio.Queue[HeardUtterance] = asyncio.Queue()
@@ -72,14 +82,24 @@ class Floor(vad.VAD):
     def note_waiting(self, identity: str) -> None:
         self._speaker_of(identity).waits_since = self._clock()
 
-    def forget_learner(self, identity: str) -> None:
-        now = self._clock()
+    def note_left(self, identity: str) -> None:
+        """A learner who has left waits no longer. What they had of the floor still counts.
+
+        Else they could have it for good, by joining again and again.
+        """
         self._speaker_of(identity).waits_since = float("-inf")
         self._speakers = {
-            one: speaker
-            for one, speaker in self._speakers.items()
-            if speaker.open or speaker.aside_until > now or now - speaker.waits_since < WAIT_S
+            one: speaker for one, speaker in self._speakers.items() if self._matters(speaker)
         }
+
+    def _matters(self, speaker: _Speaker) -> bool:
+        now = self._clock()
+        return (
+            bool(speaker.open)
+            or not self._is_forgiven(speaker)
+            or now - speaker.waits_since < WAIT_S
+            or speaker.count_time(now) > 0
+        )
 
     def on_speech(self, identity: str, event: vad.VADEvent) -> None:
         speaker = self._speaker_of(identity)
@@ -97,23 +117,24 @@ class Floor(vad.VAD):
         if speaker.count_time(now) > self._hold_limit_s(speaker) and self._others_wait(identity):
             self._keep_off_floor(speaker)
         speaker.is_aside = now < speaker.aside_until
-        speaker.open.append("aside" if speaker.is_aside else "floor")
-        if speaker.is_aside:
+        speaker.is_queued = not speaker.is_aside and not self._may_interrupt(identity)
+        speaker.open.append(_place_of(speaker))
+        if speaker.is_aside or speaker.is_queued:
             return
         self._speaking.append(identity)
         if len(self._speaking) == 1:
             self._stream.send_event(event)
 
     def _end_speech(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
-        if speaker.is_aside:
-            speaker.is_aside = False
+        if speaker.is_aside or speaker.is_queued:
+            speaker.is_aside = speaker.is_queued = False
             return
         self._speaking.remove(identity)
         if not self._speaking:
             self._stream.send_event(event)
 
     def _continue_speech(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
-        if speaker.is_aside:
+        if speaker.is_aside or speaker.is_queued:
             return
         had_s = speaker.count_time(self._clock(), WINDOW_S)
         if had_s > self._hold_limit_s(speaker) and self._others_wait(identity):
@@ -185,6 +206,12 @@ class Floor(vad.VAD):
 
     def _speaker_of(self, identity: str) -> _Speaker:
         return self._speakers.setdefault(identity, _Speaker())
+
+
+def _place_of(speaker: _Speaker) -> Place:
+    if speaker.is_aside:
+        return "aside"
+    return "queue" if speaker.is_queued else "floor"
 
 
 class _FloorStream(vad.VADStream):

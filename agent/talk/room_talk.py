@@ -5,6 +5,7 @@ from uuid import UUID
 import db
 from agent.room.learner import Learner, Roster
 from agent.room.lessons import Lessons, RefusedError
+from agent.room.rates import Rates
 from agent.talk.announcements import Announcements
 from agent.talk.conversations import Conversations
 from agent.talk.tutor_speech import TutorSpeech
@@ -23,12 +24,14 @@ class RoomTalk:
         announcements: Announcements,
         *,
         tutor_speech: TutorSpeech,
+        rates: Rates,
     ) -> None:
         self._roster = roster
         self._conversations = conversations
         self._lessons = lessons
         self._announcements = announcements
         self._tutor_speech = tutor_speech
+        self._rates = rates
 
     @property
     def asker(self) -> Asker:
@@ -50,6 +53,8 @@ class RoomTalk:
         learner = self._asking_learner()
         if learner is None:
             raise db.NotFound("learner")
+        if not self._rates.allow(learner.identity, "lesson"):
+            raise db.Forbidden("You have changed lessons too often. Wait a moment, then ask again.")
         async with learner.changing:  # the tool's answer names the lesson: no announcement
             try:
                 await self._lessons.change_lesson(learner, lesson_id)

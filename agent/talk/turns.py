@@ -13,6 +13,7 @@ from agent.durable.journal import Utterance
 from agent.room.captions import Captions
 from agent.room.learner import Learner
 from agent.room.lessons import Lessons, RefusedError
+from agent.room.rates import Rates
 from agent.room.tasks import Tasks
 from agent.room.typed_turns import TypedTurn
 from agent.talk.conversations import Conversations
@@ -34,12 +35,14 @@ class Turns:
         captions: Captions,
         tutor_speech: TutorSpeech,
         *,
+        rates: Rates,
         tasks: Tasks,
     ) -> None:
         self._lessons = lessons
         self._conversations = conversations
         self._captions = captions
         self._tutor_speech = tutor_speech
+        self._rates = rates
         self._tasks = tasks
         self._unanswered: list[Turn] = []
 
@@ -56,16 +59,19 @@ class Turns:
         """Stores and shows a final, and answers it after the turns that are being answered."""
         learner = await self._store_and_show(identity, said)
         if learner is not None:
+            self._tutor_speech.interrupt_speech_to(learner)
             self._tutor_speech.reply_to_turn(learner, [said.segment_id], said.text)
 
     async def store_gap_and_say_so(self, identity: str, gap: Utterance) -> None:
-        """Stores a gap for speech that could not be recognised, and says so."""
+        """Stores a gap for speech that could not be recognised, and says so, but not too often."""
         learner = await self._store_and_show(identity, gap)
-        if learner is not None:
+        if learner is not None and self._rates.allow(identity, "apology"):
             line = prompts.render("not_heard")
             self._tasks.spawn(self._tutor_speech.say(line, learner, in_reply_to=gap.segment_id))
 
     async def ask_to_wait(self, identity: str) -> None:
+        if not self._rates.allow(identity, "apology"):
+            return
         with contextlib.suppress(RefusedError):
             learner = await self._lessons.find_sender(identity)
             line = prompts.render("one_moment")
@@ -90,15 +96,19 @@ class Turns:
     def bind_reply(self, message: llm.ChatMessage) -> None:
         """Binds the next reply to the first speaker; queues the answers to the others.
 
+        Before it come the answers to others that these speakers cut before the first word.
         Raises StopResponse if everything that was said has been erased since.
         """
         waiting, self._unanswered = self._unanswered, []
         turns = [one for one in waiting if not self._conversations.is_erased([one.segment_id])]
+        speakers = {turn.learner.identity for turn in turns}
+        self._tutor_speech.reply_to_unsaid(except_to=speakers)
         if not turns:
             raise StopResponse
         first, *others = _group_by_learner(turns)
-        message.content = [_join_text(first)]
-        SPEECH.set(Speech(first[0].learner.identity, _segment_ids(first), message_id=message.id))
+        identity, ids, text = first[0].learner.identity, _segment_ids(first), _join_text(first)
+        message.content = [text]
+        SPEECH.set(Speech(identity, ids, text, message_id=message.id))
         for own in others:
             asyncio.get_running_loop().call_soon(
                 self._tutor_speech.reply_to_turn, own[0].learner, _segment_ids(own), _join_text(own)

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Protocol, assert_never
 
 from livekit.agents import AgentSession, SpeechCreatedEvent, llm
 from livekit.agents.voice import SpeechHandle
@@ -13,7 +13,9 @@ from agent.room.learner import Learner, Roster
 from agent.room.tasks import Tasks
 from agent.talk.conversations import Conversations
 from agent.talk.turn_taking import TurnTaking
-from agent.text.lines import SPEECH, Speech
+from agent.text.lines import SPEECH, IfCut, Speech
+
+FEW_WORDS = 12  # a reply that was cut within them is worth saying again
 
 
 class Pace(Protocol):
@@ -31,7 +33,8 @@ class TutorSpeech:
         self._turn_taking = TurnTaking()
         self._tasks = tasks
         self._open_speeches: dict[SpeechHandle, Speech] = {}  # speaking, or waiting to speak
-        self._speaking = asyncio.Lock()  # one authored line at a time
+        self._unsaid: list[Speech] = []  # replies that a voice cut at their beginning
+        self._speaking = asyncio.Lock()  # one authored line at a time, to anybody
         self._agent_session: AgentSession[None]
 
     def attach_session(self, agent_session: AgentSession[None]) -> None:
@@ -47,17 +50,21 @@ class TutorSpeech:
         may_be_cut: bool = True,
         part_of_talk: bool = True,
         in_reply_to: str | None = None,
+        still_due: Callable[[], bool] = lambda: True,
     ) -> None:
         """Says authored text to a learner and returns when it was played or interrupted.
 
         Text that is not part of the conversation is not repeated on request or shown to a
-        language model.
+        language model. `still_due` is asked when it is the text's turn to be said.
         """
-        async with self._speaking:
+        # of each learner one line waits, so that a learner with many does not delay the others
+        async with learner.addressing, self._speaking:
+            if not still_due():
+                return
             if part_of_talk:
                 self._conversations.remember_answer(learner, text, in_reply_to)
             turn = [in_reply_to] if in_reply_to else []
-            with _speech_context(Speech(learner.identity, turn, learner.lesson_id)):
+            with _speech_context(Speech(learner.identity, turn, lesson_id=learner.lesson_id)):
                 learner.newest_speech = self._agent_session.say(
                     text, allow_interruptions=may_be_cut, add_to_chat_ctx=part_of_talk
                 )
@@ -71,9 +78,23 @@ class TutorSpeech:
         if self._conversations.is_erased(turn):
             return
         self._make_way_for(learner)
+        self._start_reply(learner, turn, text)
+
+    def _start_reply(self, learner: Learner, turn: Sequence[str], text: str) -> None:
         message = llm.ChatMessage(role="user", content=[text])
-        with _speech_context(Speech(learner.identity, turn, message_id=message.id)):
+        with _speech_context(Speech(learner.identity, turn, text, message_id=message.id)):
             learner.newest_speech = self._agent_session.generate_reply(user_input=message)
+
+    def reply_to_unsaid(self, *, except_to: Collection[str]) -> None:
+        """Starts the replies again that a voice cut at their beginning.
+
+        Not those to `except_to`, the learners who have spoken: they get another answer.
+        """
+        unsaid, self._unsaid = self._unsaid, []
+        for speech in unsaid:
+            learner = self._roster.get(speech.identity)
+            if learner and learner.connection and learner.identity not in except_to:
+                self.reply_to_turn(learner, speech.turn, speech.question)
 
     def stop_replies_to_erased(self) -> None:
         """Stops replies to erased turns, even those that have not begun."""
@@ -82,23 +103,37 @@ class TutorSpeech:
                 handle.interrupt(force=True)
         self._tasks.spawn(self._empty_session_contexts())
 
+    def is_needed_by_others(self, identity: str) -> bool:
+        """Whether the tutor is speaking, or about to speak, to somebody else."""
+        return any(
+            speech.identity not in (None, identity) for speech in self._open_speeches.values()
+        )
+
     def _make_way_for(self, learner: Learner) -> None:
         for other in self._roster:
             if self._turn_taking.gives_way(other.identity, to=learner.identity):
-                self.interrupt_speech_to(other)
+                self._cut_speech_to(other, "now")
 
     def interrupt_speech_to(self, learner: Learner) -> None:
-        """Interrupts what is being said to this learner, and to nobody else."""
-        if learner.newest_speech is not None and not learner.newest_speech.done():
-            learner.newest_speech.interrupt()
+        """Interrupts what is being or will be said to this learner, and to nobody else."""
+        self._cut_speech_to(learner, "never")
+
+    def _cut_speech_to(self, learner: Learner, if_cut: IfCut) -> None:
+        for handle, speech in list(self._open_speeches.items()):
+            if speech.identity == learner.identity and handle.allow_interruptions:
+                speech.if_cut = if_cut
+                handle.interrupt()
 
     def stop_speech_to(self, identity: str) -> None:
         """Stops what is said to this learner, and to nobody else."""
-        learner = self._roster.get(identity)
-        if learner and learner.newest_speech and not learner.newest_speech.done():
-            learner.newest_speech.interrupt(force=True)
+        for handle, speech in list(self._open_speeches.items()):
+            if speech.identity == identity:
+                speech.if_cut = "never"
+                handle.interrupt(force=True)
 
     async def stop_speaking(self) -> None:
+        for speech in self._open_speeches.values():
+            speech.if_cut = "never"
         await self._agent_session.interrupt(force=True)
 
     def set_rate_of_learner(self, identity: str, wanted: protocol.SpeechSet) -> None:
@@ -131,13 +166,33 @@ class TutorSpeech:
             learner.newest_speech = handle
 
     def _on_speech_done(self, handle: SpeechHandle) -> None:
-        self._open_speeches.pop(handle, None)
+        speech = self._open_speeches.pop(handle, None)
+        if speech and speech.question and handle.interrupted and _has_said_little(speech):
+            self._say_again(speech)
         self._tasks.spawn(self._empty_session_contexts())
+
+    def _say_again(self, speech: Speech) -> None:
+        match speech.if_cut:
+            case "later":
+                self._unsaid.append(speech)
+            case "now":
+                if learner := self._roster.get(speech.identity):
+                    self._start_reply(learner, speech.turn, speech.question)
+            case "never":
+                pass
+            case _:
+                assert_never(speech.if_cut)
 
     async def _empty_session_contexts(self) -> None:
         """Empties livekit-agents' own contexts, which hold what all learners said together."""
         self._agent_session.history.items.clear()
         await self._agent_session.current_agent.update_chat_ctx(llm.ChatContext.empty())
+
+
+def _has_said_little(speech: Speech) -> bool:
+    """False also if a tool has acted, because it would act again."""
+    texts = [one.text_content or "" for one in speech.items if one.type == "message"]
+    return len(texts) == len(speech.items) and len(" ".join(texts).split()) <= FEW_WORDS
 
 
 def _identity_spoken_to() -> str:

@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import UUID
 
 from livekit.agents.llm import ChatItem
@@ -35,18 +36,25 @@ class Sentence:
     marks: tuple[Mark, ...]
 
 
+# What becomes of a reply that is cut before it has said much: it is said again after the turn that
+# cut it, at once, or never.
+IfCut = Literal["later", "now", "never"]
+
+
 @dataclass
 class Speech:
     """What the tutor says at one time to one learner: authored text, or the reply to a turn."""
 
     identity: str | None = None
     turn: Sequence[str] = ()  # ids of the segments that it answers
+    question: str = ""  # the words of these segments
     lesson_id: UUID | None = None  # of authored text; a reply uses the learner's current one
     message_id: str = ""  # of the learner's message, in livekit-agents' chat context
     items: Sequence[ChatItem] = ()  # its calls, their outputs and its texts, in that context
     generated: deque[Line] = field(default_factory=deque)  # not spoken yet
     asked_at: float = 0.0  # loop time of its first model request
     begun: bool = False  # some of its words are generated
+    if_cut: IfCut = "later"
 
     @property
     def in_reply_to(self) -> str | None:

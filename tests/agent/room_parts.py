@@ -18,6 +18,8 @@ from agent.durable.drain import Drainer
 from agent.durable.earlier_turns import load_earlier_turns
 from agent.durable.journal import Journal
 from agent.durable.spool import Spool
+from agent.models.choice import build_llm
+from agent.offline.tutor import OfflineTutor
 from agent.room.dispatch import Dispatch
 from agent.room.events import RoomEvents
 from agent.room.learner import Connection, Learner, Roster
@@ -36,7 +38,7 @@ from db.leases import begin_next_epoch
 from db.members import find_member
 from db.rooms import ensure_room, ensure_room_learner
 from db.sessions import find_session, insert_session
-from harness.provider import text_of
+from harness.provider import MODEL, ModelServer, text_of
 from settings import Settings
 from tests.agent.desk_parts import SAMPLE
 from tests.db.rows import choose_storing, make_learner
@@ -82,7 +84,7 @@ class Room:
 class Lasting:
     """A lease that is never lost, and a voice whose rate nobody hears."""
 
-    heartbeats = 0
+    heartbeats = 0  # one for each welcome
 
     async def send_heartbeat(self) -> bool:
         self.heartbeats += 1
@@ -105,6 +107,7 @@ class School:
     classroom: Classroom = field(init=False)
     session: AgentSession[None] = field(init=False)
     journal: Journal = field(init=False)
+    limits: Limits = field(init=False)
 
     @asynccontextmanager
     async def agent(
@@ -121,10 +124,11 @@ class School:
         earlier = await load_earlier_turns(self.pool, self.spool, self.dispatch)
         self.journal = Journal(self.spool, self.dispatch, Roster())
         room, floor = cast("rtc.Room", self.room), Floor(lambda _identity: None)
+        self.limits = Limits(room)
         self.classroom = classroom = Classroom(
             self.settings,
             self.dispatch,
-            events=RoomEvents(room, Limits(room), floor),
+            events=RoomEvents(room, self.limits, floor),
             pool=self.pool,
             livekit=cast("Any", None),
             journal=self.journal,
@@ -200,6 +204,16 @@ class School:
         said = [one for one in learner.newest_speech.chat_items if one.type == "message"]
         return " ".join(one.text_content or "" for one in said)
 
+    async def wait_until_said(self, learner: Learner, text: str, times: int) -> None:
+        """Returns once this was said to a learner so often. Raises TimeoutError after 20 s."""
+        async with asyncio.timeout(20):
+            while self.count_said(learner, text) < times:  # noqa: ASYNC110 the session's own task
+                await asyncio.sleep(0.01)
+
+    def count_said(self, learner: Learner, text: str) -> int:
+        said = self.classroom.conversations.conversation_of(learner.identity).own
+        return sum(one.by_tutor and text in one.text for one in said)
+
     async def erase(self, learner: Learner) -> None:
         """Erases as the web route does. The agent has not noticed yet."""
         dispatch = self.dispatch
@@ -221,6 +235,21 @@ class School:
 
 
 async def _at_once() -> None: ...
+
+
+def offline(classroom: Classroom) -> llm.LLM[object]:
+    return OfflineTutor(classroom.desk)
+
+
+class Remote:
+    """Builds a language model that asks the provider."""
+
+    def __init__(self, provider: ModelServer, settings: Settings) -> None:
+        changes = {"llm_base_url": provider.url, "llm_model": MODEL}
+        self.settings = settings.model_copy(update=changes)
+
+    def __call__(self, classroom: Classroom) -> llm.LLM[object]:
+        return build_llm(self.settings, classroom.desk)[0]
 
 
 async def open_school(pool: Pool, tenant_id: UUID, path: Path, settings: Settings) -> School:

@@ -13,14 +13,11 @@ import pytest
 from livekit.agents import llm
 
 from agent.durable.journal import Utterance
-from agent.models.choice import build_llm
-from agent.offline.tutor import OfflineTutor
-from agent.talk.classroom import Classroom
 from agent.text.lines import Line, Sentence, Speech
 from db import Pool
-from harness.provider import MODEL, ModelServer, running_model_provider
+from harness.provider import ModelServer, running_model_provider
 from settings import Settings
-from tests.agent.room_parts import School, open_school, prompt_of
+from tests.agent.room_parts import Remote, School, offline, open_school, prompt_of
 
 PLANTED = "my grandmother keeps bees"
 NOTHING = "I have not said anything yet."
@@ -45,21 +42,6 @@ async def school(
     school = await open_school(pool, tenant_id, tmp_path, settings)
     yield school
     await school.spool.close()
-
-
-def offline(classroom: Classroom) -> llm.LLM[object]:
-    return OfflineTutor(classroom.desk)
-
-
-class Remote:
-    """Builds a language model that asks the provider."""
-
-    def __init__(self, provider: ModelServer, settings: Settings) -> None:
-        changes = {"llm_base_url": provider.url, "llm_model": MODEL}
-        self.settings = settings.model_copy(update=changes)
-
-    def __call__(self, classroom: Classroom) -> llm.LLM[object]:
-        return build_llm(self.settings, classroom.desk)[0]
 
 
 def sent(provider: ModelServer) -> str:

@@ -5,7 +5,7 @@ from livekit.agents import vad
 
 from agent.models.voice_activity import WINDOW_S
 from agent.room.participant_voice import HeardKind, HeardUtterance, Place
-from agent.talk.floor import ASIDE_S, MAX_ASIDE_S, Floor
+from agent.talk.floor import ASIDE_S, HOLD_AGAIN_S, HOLD_S, MAX_ASIDE_S, Floor
 
 Speech = vad.VADEventType
 
@@ -16,7 +16,10 @@ class Room:
     def __init__(self) -> None:
         self.now = 100.0
         self.set_aside: list[str] = []
-        self.floor = Floor(self.set_aside.append, clock=lambda: self.now)
+        self.may_interrupt = True
+        self.floor = Floor(
+            self.set_aside.append, lambda _identity: self.may_interrupt, clock=lambda: self.now
+        )
         self.stream = self.floor.stream()
 
     def start(self, identity: str) -> None:
@@ -130,7 +133,7 @@ async def test_the_floor_is_free_again_after_a_while_and_later_each_time(room: R
         while True:
             room.now += 1
             room.start("noise")
-            is_aside = room.floor._speakers["noise"].is_aside
+            is_aside = not room.floor.wants_interims("noise")
             room.stop("noise")
             if not is_aside:
                 break
@@ -139,11 +142,59 @@ async def test_the_floor_is_free_again_after_a_while_and_later_each_time(room: R
     assert max(offs) <= MAX_ASIDE_S + 1.1
 
 
+async def test_joining_again_does_not_give_the_floor_back(room: Room) -> None:
+    room.start("noise")
+    room.floor.note_waiting("amina")
+    for _ in range(20):
+        room.speak(1, "noise")
+        room.stop("noise")
+        room.recognise("noise")
+        room.floor.note_left("noise")
+        room.floor.note_waiting("amina")
+        room.start("noise")
+    places = await room.places(20)
+    assert places[:6] == ["floor"] * 6
+    assert "floor" not in places[10:]
+
+
+async def test_who_was_set_aside_is_not_forgiven_for_joining_again(room: Room) -> None:
+    room.start("noise")
+    room.floor.note_waiting("amina")
+    room.speak(HOLD_S + 3, "noise")
+    room.stop("noise")
+    room.recognise("noise")
+    room.recognise("noise")
+    room.floor.note_left("noise")
+    room.now += ASIDE_S
+    room.floor.note_left("noise")
+    room.floor.note_waiting("amina")
+    room.start("noise")
+    room.speak(HOLD_AGAIN_S + 1, "noise")
+    assert room.set_aside == ["noise", "noise"]
+
+
+async def test_who_may_not_interrupt_is_answered_later_and_not_heard_by_the_session(
+    room: Room,
+) -> None:
+    room.may_interrupt = False
+    room.start("tomas")
+    room.speak(3, "tomas")
+    room.stop("tomas")
+    room.recognise("tomas")
+    room.may_interrupt = True
+    room.start("tomas")
+    room.speak(1, "tomas")
+    room.stop("tomas")
+    room.recognise("tomas")
+    assert await room.places(2) == ["queue", "floor"]
+    assert await room.heard_by_session() == [Speech.START_OF_SPEECH, Speech.END_OF_SPEECH]
+
+
 async def test_learners_who_have_left_are_forgotten(room: Room) -> None:
     for number in range(1000):
         room.start(f"l_{number}")
         room.stop(f"l_{number}")
         room.recognise(f"l_{number}")
-        room.floor.forget_learner(f"l_{number}")
+        room.floor.note_left(f"l_{number}")
         room.now += 5
     assert len(room.floor._speakers) <= 3
