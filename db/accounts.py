@@ -8,6 +8,7 @@ from uuid import UUID
 
 from courses.one_line import one_line
 from db import Connection, fetch_one
+from db.invitations import merge_invitations
 from protocol import Role
 
 IDENTITY_PREFIXES: Mapping[Role, str] = {"learner": "l_", "teacher": "m_", "admin": "m_"}
@@ -81,14 +82,21 @@ async def _update_account(db: Connection, tenant_id: UUID, sign_in: _SignIn) -> 
             sign_in.subject,
             *values,
         )
-    return None if current is None else await _find_by_subject(db, tenant_id, sign_in.subject)
+    account = await _find_by_subject(db, tenant_id, sign_in.subject)
+    if account is None or current or sign_in.email is None:
+        return account
+    await merge_invitations(db, tenant_id, account.id, sign_in.email)
+    return await _find_by_subject(db, tenant_id, sign_in.subject)
 
 
 async def _accept_invitation(db: Connection, tenant_id: UUID, sign_in: _SignIn) -> Account | None:
     """Binds the account that an operator made for the e-mail address to the subject."""
     await db.execute(
         """update accounts set subject = $2, name = $3, claims_at = $5
-           where tenant_id = $1 and email = $4 and subject is null""",
+           where tenant_id = $1 and id = (
+             select id from accounts
+             where tenant_id = $1 and email = $4 and subject is null
+             order by created_at limit 1 for update)""",
         tenant_id,
         sign_in.subject,
         sign_in.name,

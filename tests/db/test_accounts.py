@@ -15,9 +15,16 @@ from db.account_commands import (
     block_person,
     give_role,
     make_or_invite_admin,
+    record_guardian_consent,
     unblock_person,
 )
-from db.accounts import Account, ensure_account, find_account, list_accounts_of
+from db.accounts import (
+    Account,
+    ensure_account,
+    find_account,
+    insert_invited,
+    list_accounts_of,
+)
 from db.attendance import list_blocked_present, upsert_participants
 from db.auth_sessions import (
     IDLE,
@@ -28,10 +35,12 @@ from db.auth_sessions import (
     find_account_and_touch_session,
     insert_auth_session,
 )
+from db.consents import list_consents
+from db.course_staff import ensure_staff, list_staff
 from db.stays import ParticipantRow
 from protocol import Role
 from tests.conftest import ROOT, Database
-from tests.db.rows import NOW, at, make_learner, make_session
+from tests.db.rows import CONSENT, NOW, at, import_folder, make_learner, make_session
 
 KEY, EMAIL = b"random key", "amina@school.example"
 NOWHERE = ProviderSession()
@@ -85,6 +94,58 @@ async def test_first_admin_is_invited_and_becomes_admin_at_the_first_sign_in(
     assert (stranger.role, came.role) == ("learner", "admin")
     assert (came.id, came.subject, came.name) == (invited.id, "amina", "Amina")
     assert (await sign_in(db, tenant_id, email=EMAIL, issued_at=at(9))).role == "admin"
+
+
+async def test_invitation_goes_to_the_account_that_gets_its_address_later(
+    db: Connection, tenant_id: UUID
+) -> None:
+    """The person has signed in before, with a token that had no verified address."""
+    before = await sign_in(db, tenant_id, issued_at=at(0))
+    course = await import_folder(db, tenant_id)
+    await make_or_invite_admin(db, tenant_id, EMAIL)
+    (invited,) = await list_accounts_of(db, tenant_id, EMAIL)
+    await ensure_staff(db, tenant_id, course.id, invited.id, "teacher")
+    await record_guardian_consent(db, tenant_id, EMAIL, CONSENT, NOW)
+    account = await sign_in(db, tenant_id, email=EMAIL, issued_at=at(5))
+    assert (account.id, account.identity, account.role) == (before.id, before.identity, "admin")
+    assert await list_accounts_of(db, tenant_id, EMAIL) == [account]
+    assert await list_accounts_of(db, tenant_id, str(invited.id)) == []
+    staff = await list_staff(db, tenant_id, course.id)
+    assert [(one.account_id, one.role) for one in staff] == [(account.id, "teacher")]
+    assert await list_consents(db, tenant_id, account.id, [CONSENT]) == {CONSENT.kind: NOW}
+    assert (await sign_in(db, tenant_id, email=EMAIL, issued_at=at(9))).role == "admin"
+
+
+async def test_merged_invitation_neither_unblocks_nor_replaces_a_role_that_was_given(
+    db: Connection, tenant_id: UUID
+) -> None:
+    await sign_in(db, tenant_id, issued_at=at(0))
+    await give_role(db, tenant_id, "amina", "learner")
+    await make_or_invite_admin(db, tenant_id, EMAIL)
+    await block_person(db, tenant_id, EMAIL, NOW)
+    account = await sign_in(db, tenant_id, "teacher", email=EMAIL, issued_at=at(5))
+    assert (account.role, account.blocked_at) == ("learner", NOW)
+
+
+async def test_of_two_invitations_of_an_address_none_is_left(
+    db: Connection, tenant_id: UUID
+) -> None:
+    for _ in range(2):  # two operators at the same time
+        await insert_invited(db, tenant_id, EMAIL, "admin")
+    await sign_in(db, tenant_id, email=EMAIL, issued_at=at(0))
+    account = await sign_in(db, tenant_id, email=EMAIL, issued_at=at(5))
+    assert await list_accounts_of(db, tenant_id, EMAIL) == [account]
+    assert account.role == "admin"
+
+
+async def test_application_can_delete_no_account_that_somebody_signed_in_to(
+    pool: Pool, tenant_id: UUID
+) -> None:
+    async with tenant_tx(pool, tenant_id) as db:
+        await sign_in(db, tenant_id)
+        await insert_invited(db, tenant_id, EMAIL, "admin")
+        assert await db.execute("delete from accounts") == "DELETE 1"
+        assert len(await list_accounts_of(db, tenant_id, "amina")) == 1
 
 
 async def test_role_given_by_an_operator_stays_until_it_is_taken_back(

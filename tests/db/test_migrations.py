@@ -46,6 +46,7 @@ LANDED = {
     "0023_room_restrictions.sql": "6f7bf8d9b83cc530",
     "0024_heard_answers.sql": "665001770a9626bc",
     "0025_events_by.sql": "b1f72bf69d8cf954",
+    "0026_invitations.sql": "b7d348e2d9ad92de",
 }
 EMPTY = "t_empty"
 

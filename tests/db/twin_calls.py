@@ -195,6 +195,9 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "erasures.list_known_erasures": [{"ids": [ERASURE]}],
         "events.append_event": [{}, {"key": "joined:PA_1"}, {"key": "new"}, {"event": begun}],
         "importing.import_course": [{}, {"tree": smaller(tree)}],
+        "invitations.merge_invitations": [
+            {"email": "invited@school.example", "account_id": one} for one in (CLEO, DINA)
+        ],
         "leases.end_leased_session": [{}, {"epoch": 2}],
         "leases.take_dispatch": [{}, {"epoch": 2}],
         "members.count_sessions_with_unread_choice": [{}, {"account_id": given["chen_id"]}],

@@ -3,10 +3,20 @@
 from dataclasses import replace
 from uuid import UUID
 
-from db import Connection, access_log, accounts, attendance, restrictions, rooms, transcripts
+from db import (
+    Connection,
+    access_log,
+    accounts,
+    attendance,
+    consents,
+    course_staff,
+    restrictions,
+    rooms,
+    transcripts,
+)
 from db.consent_texts import transcript_text
 from db.stays import ParticipantRow
-from tests.db.rows import NOW, at, make_learner, segment
+from tests.db.rows import CONSENT, NOW, at, make_learner, segment
 from tests.db.test_tenants import Ids
 from tests.db.twins import make_twin
 
@@ -40,7 +50,10 @@ async def enrich(db: Connection, ids: Ids) -> None:
         db, ids.tenant_id, ids.session_id, badr, "removed", by=chen, now=NOW
     )
     await accounts.update_blocked_at(db, ids.tenant_id, badr.id, NOW)
-    await accounts.insert_invited(db, ids.tenant_id, "invited@school.example", "admin")
+    invited = await accounts.insert_invited(db, ids.tenant_id, "invited@school.example", "admin")
+    await course_staff.ensure_staff(db, ids.tenant_id, ids.course_id, invited.id, "mentor")
+    of_guardian = replace(CONSENT, kind="guardian")
+    await consents.ensure_consents(db, ids.tenant_id, invited.id, [of_guardian], NOW)
 
 
 # rows that no function of db/ creates in this form
