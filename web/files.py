@@ -94,12 +94,15 @@ async def get_file(
     headers["Content-Length"] = str(part.end - part.start)
     if part.end == part.start:
         return Response(headers=headers, media_type=_content_type(name))
-    return await respond_in_pieces(
-        running.storage.read(tenant_id, name, part.start, part.end),
-        headers=headers,
-        media_type=_content_type(name),
-        status_code=206 if part.partial else 200,
-    )
+    try:
+        return await respond_in_pieces(
+            running.storage.read(tenant_id, name, part.start, part.end),
+            headers=headers,
+            media_type=_content_type(name),
+            status_code=206 if part.partial else 200,
+        )
+    except FileNotFoundError as error:  # deleted since it was found
+        raise NotFound("file") from error
 
 
 def choose_byte_range(header: str, size: int) -> ByteRange | None:

@@ -1,10 +1,12 @@
 """Links to stored objects: each gives access to one object, in ranges, until it expires."""
 
 from datetime import timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
+from obstore.store import MemoryStore
 
+from db.storage import Storage, StoredObject
 from tests.web.conftest import School
 from web.dependencies import AppContext
 from web.files import file_link
@@ -128,6 +130,23 @@ async def test_changed_link_is_refused(library: School) -> None:
 async def test_path_that_leaves_the_tenants_folder_is_refused(library: School, name: str) -> None:
     path = (await link(library)).replace(NAME, name)
     assert (await library.client.get(path)).status_code in (403, 404, 422)
+
+
+class Vanishing(Storage):
+    """Loses each object as soon as somebody looks for it."""
+
+    async def find(self, tenant_id: UUID, name: str) -> StoredObject | None:
+        found = await super().find(tenant_id, name)
+        await self.delete(tenant_id, [name])
+        return found
+
+
+async def test_object_that_is_deleted_while_it_is_requested_is_not_found(
+    library: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(library.app.state.context, "storage", Vanishing(MemoryStore()))
+    answer = await library.client.get(await link(library))
+    assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 async def test_link_to_an_object_that_was_deleted_is_not_found(library: School) -> None:
