@@ -144,7 +144,7 @@ class MemoryLibrary:
                 total_lessons=len(self._outline),
                 last_lesson_title=None if latest is None else self._lessons[latest].title,
             ),
-            lesson=self._visited_lesson(lesson_id),
+            lesson=self._describe_visited_lesson(lesson_id),
             progress=row and LessonProgress(100 if row[0] == "completed" else 0, 0.0, row[0]),
         )
         return classify_visit(facts)
@@ -153,7 +153,7 @@ class MemoryLibrary:
         status, _ = self._status.get((account_id, lesson_id), ("in_progress", now))
         self._status[account_id, lesson_id] = (status, now)
 
-    def _visited_lesson(self, lesson_id: UUID | None) -> VisitedLesson | None:
+    def _describe_visited_lesson(self, lesson_id: UUID | None) -> VisitedLesson | None:
         lesson = self._lessons.get(lesson_id) if lesson_id else None
         if lesson is None:
             return None

@@ -54,10 +54,10 @@ async def erase_words(
     Raises NotFound if the session or the account does not exist.
     """
     words = new_erasure(tenant_id, "words", now, account_id=account_id, session_id=session_id)
-    return await erase_words_by_erasure(db, tenant_id, words)
+    return await erase_account_words_in_session(db, tenant_id, words)
 
 
-async def erase_words_by_erasure(db: Connection, tenant_id: UUID, erasure: Erasure) -> int:
+async def erase_account_words_in_session(db: Connection, tenant_id: UUID, erasure: Erasure) -> int:
     session_id, account_id = erasure.session_id, erasure.account_id
     assert session_id is not None and account_id is not None  # noqa: S101, PT018 of this kind
     await lock_against_writers(db, tenant_id, session_id)

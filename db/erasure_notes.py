@@ -16,7 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from db import Connection, NotFound, set_tenant
 from db.deleting import delete_account, delete_objects, delete_session
-from db.erasing import erase_words_by_erasure
+from db.erasing import erase_account_words_in_session
 from db.erasures import Erasure, insert_erasure, list_known_erasures
 from db.storage import Storage
 from db.tenants import list_tenants
@@ -103,7 +103,7 @@ async def _repeat_erasure(db: Connection, storage: Storage, erasure: Erasure) ->
 async def _delete_erased_rows(db: Connection, erasure: Erasure) -> None:
     match erasure.kind:
         case "words":
-            await erase_words_by_erasure(db, erasure.tenant_id, erasure)
+            await erase_account_words_in_session(db, erasure.tenant_id, erasure)
         case "account":
             await delete_account(db, erasure.tenant_id, erasure)
         case "session":

@@ -28,8 +28,8 @@ async def import_course(db: Connection, tenant_id: UUID, tree: CourseTree) -> Co
     await _write_lessons(db, tenant_id, tree)
     await _write_passages(db, tenant_id, tree)
     await _write_quizzes(db, tenant_id, tree)
-    await _withdraw_lessons(db, tenant_id, tree)
-    await _withdraw_modules(db, tenant_id, tree)
+    await _delete_or_unpublish_missing_lessons(db, tenant_id, tree)
+    await _delete_or_unpublish_missing_modules(db, tenant_id, tree)
     return tree.course
 
 
@@ -165,7 +165,9 @@ async def _write_quizzes(db: Connection, tenant_id: UUID, tree: CourseTree) -> N
     )
 
 
-async def _withdraw_lessons(db: Connection, tenant_id: UUID, tree: CourseTree) -> None:
+async def _delete_or_unpublish_missing_lessons(
+    db: Connection, tenant_id: UUID, tree: CourseTree
+) -> None:
     lessons = [lesson.id for lesson in tree.lessons]
     await db.execute(
         """delete from lessons l using modules m
@@ -197,7 +199,9 @@ async def _withdraw_lessons(db: Connection, tenant_id: UUID, tree: CourseTree) -
     )
 
 
-async def _withdraw_modules(db: Connection, tenant_id: UUID, tree: CourseTree) -> None:
+async def _delete_or_unpublish_missing_modules(
+    db: Connection, tenant_id: UUID, tree: CourseTree
+) -> None:
     modules = [module.id for module in tree.modules]
     await db.execute(
         """delete from modules m where tenant_id = $1 and course_id = $2 and id <> all($3)

@@ -110,7 +110,7 @@ def open_queue_file(path: Path) -> sqlite3.Connection:
     db.execute("pragma synchronous = full")
     db.execute("pragma secure_delete = on")  # erased words leave no trace in free pages
     if not _is_schema_current(db):
-        _upgrade_schema(db)
+        _create_or_upgrade_schema(db)
     return db
 
 
@@ -118,7 +118,7 @@ def _is_schema_current(db: sqlite3.Connection) -> bool:
     return "error" in _list_columns(db, "entries") and not _list_columns(db, "events")
 
 
-def _upgrade_schema(db: sqlite3.Connection) -> None:
+def _create_or_upgrade_schema(db: sqlite3.Connection) -> None:
     """Creates the table, or upgrades the file of an earlier version without losing an entry."""
     with db:
         db.execute("begin immediate")  # another process may be doing the same

@@ -16,7 +16,7 @@ from courses.progress import (
 from db import Connection, NotFound, fetch_one
 
 
-async def list_marked_modules(
+async def list_modules_with_progress(
     db: Connection,
     tenant_id: UUID,
     account_id: UUID,

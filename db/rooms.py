@@ -132,7 +132,7 @@ async def ensure_room_learner(
 ) -> RoomLearner:
     """Adds the learner to the room. Ignores `lesson_id` if they are already in it.
 
-    To change the lesson, use `update_lesson`. Raises NotFound if there is no such room.
+    To change the lesson, use `update_learner_lesson`. Raises NotFound if there is no such room.
     """
     row = await db.fetchrow(
         """insert into room_learners (tenant_id, room_id, account_id, lesson_id, revision)
@@ -193,7 +193,7 @@ async def has_other_learners(
     return found
 
 
-async def update_lesson(
+async def update_learner_lesson(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, lesson_id: UUID
 ) -> int:
     """Stores the learner's lesson and returns its revision, one above the room's last.

@@ -81,7 +81,7 @@ async def insert_session(
     return session
 
 
-async def update_room_sid(
+async def record_resumed_room_sid(
     db: Connection, tenant_id: UUID, session_id: UUID, room_sid: str, now: datetime
 ) -> None:
     await db.execute(

@@ -106,7 +106,7 @@ def processes_of_run(folder: Path) -> set[int]:
     return found
 
 
-def guard_run(folder: Path, pid: int) -> None:
+def end_run_after_process(folder: Path, pid: int) -> None:
     os.chdir("/")
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -152,4 +152,4 @@ def _mounts_below(folder: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    guard_run(Path(sys.argv[1]), int(sys.argv[2]))
+    end_run_after_process(Path(sys.argv[1]), int(sys.argv[2]))

@@ -13,7 +13,7 @@ from pathlib import Path
 from harness.processes import alive
 from harness.stack import ROOT, Stack, free_port
 from scripts.processes import build_supervisor_environment
-from scripts.up import http_answers, worker_registered
+from scripts.up import http_answers, log_says_worker_registered
 
 # whether the shared Bodh has two workers and two token servers (docs/reliability.md)
 RUNS_TWO_OF_EACH = os.environ.get("BODH_TWO") == "1"
@@ -30,7 +30,7 @@ class SecondProcess:
 def second_worker(stack: Stack) -> Iterator[SecondProcess]:
     log = stack.home / "log" / "second-agent.log"
     with _running_process(stack, log, "-m", "agent", "start") as process:
-        _wait_until_ready(process, lambda: worker_registered(log, 0), log)
+        _wait_until_ready(process, lambda: log_says_worker_registered(log, 0), log)
         yield SecondProcess(process.pid, "")
 
 

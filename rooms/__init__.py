@@ -5,7 +5,7 @@ call the media server inside a transaction: while it hangs, no connection would 
 """
 
 from rooms.admission import Admission, select_own_room
-from rooms.agents import recreate_room, repeat_dispatch, replace_agent
+from rooms.agents import recreate_room_and_dispatch_agent, repeat_dispatch, replace_agent
 from rooms.attendance import reconcile_attendance
 from rooms.blocked import remove_blocked
 from rooms.consents import (
@@ -17,7 +17,7 @@ from rooms.consents import (
     select_consents,
 )
 from rooms.entry import OpenedRoom, admit_learner, enter_room
-from rooms.lessons import adopt_lesson, change_lesson, store_lesson
+from rooms.lessons import adopt_lesson, change_lesson, store_lesson_change
 from rooms.media import (
     MEDIA_ERRORS,
     MediaUnavailable,
@@ -49,7 +49,7 @@ __all__ = [
     "enter_room",
     "list_room_sids",
     "reconcile_attendance",
-    "recreate_room",
+    "recreate_room_and_dispatch_agent",
     "remove_blocked",
     "remove_from_rooms",
     "remove_participant",
@@ -58,5 +58,5 @@ __all__ = [
     "replace_agent",
     "select_consents",
     "select_own_room",
-    "store_lesson",
+    "store_lesson_change",
 ]

@@ -16,7 +16,7 @@ from db import Connection, Pool, tenant_tx
 from db import rooms as stored
 from db.leases import Lease, begin_next_epoch, select_dispatch
 from db.rooms import Room
-from db.sessions import Session, find_active_session, update_room_sid
+from db.sessions import Session, find_active_session, record_resumed_room_sid
 from protocol import DispatchMetadata, agent_identity, dump
 from rooms.media import create_room, remove_participant, update_room_metadata
 from rooms.metadata import read_opener_metadata
@@ -108,7 +108,7 @@ async def replace_agent(
     return True
 
 
-async def recreate_room(
+async def recreate_room_and_dispatch_agent(
     settings: Settings, lk: api.LiveKitAPI, pool: Pool, lease: Lease, now: datetime
 ) -> bool:
     """Recreates a room that the media server lost, in the same session, with the next agent.
@@ -128,7 +128,7 @@ async def recreate_room(
             await stored.lock_room(db, lease.room_name)
             if (session := await _find_lost_session(db, lease)) is None:
                 return False
-            await update_room_sid(db, lease.tenant_id, session.id, live.sid, now)
+            await record_resumed_room_sid(db, lease.tenant_id, session.id, live.sid, now)
             epoch = await begin_next_epoch(db, lease.tenant_id, session.id, now)
     logger.warning("room recreated", extra={"session_id": str(session.id), "epoch": epoch})
     await dispatch_agent(settings, lk, room.name, _dispatch_metadata(session, epoch))

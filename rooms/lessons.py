@@ -29,16 +29,16 @@ async def change_lesson(
     """Moves a learner to another lesson of the room's module and returns the new revision.
 
     Stores and commits the change, then publishes it. Publishes nothing if the learner is already on
-    that lesson. Raises Forbidden and NotFound like `store_lesson`, but no media server errors.
+    that lesson. Raises what `store_lesson_change` raises, but no media server errors.
     """
     async with tenant_tx(pool, room.tenant_id) as db:
-        revision, changed = await store_lesson(db, room, account, lesson_id, now=now)
+        revision, changed = await store_lesson_change(db, room, account, lesson_id, now=now)
     if changed:
         await publish_lesson(lk, pool, room, account)
     return revision
 
 
-async def store_lesson(
+async def store_lesson_change(
     db: Connection, room: Room, account: Account, lesson_id: UUID, *, now: datetime
 ) -> tuple[int, bool]:
     """Stores a lesson change. Returns the revision and whether the lesson changed.
@@ -84,7 +84,7 @@ async def adopt_lesson(
 async def update_lesson_and_append_event(
     db: Connection, tenant_id: UUID, learner: RoomLearner, lesson_id: UUID, now: datetime
 ) -> RoomLearner:
-    revision = await stored.update_lesson(
+    revision = await stored.update_learner_lesson(
         db, tenant_id, learner.room_id, learner.account_id, lesson_id
     )
     moved = replace(learner, lesson_id=lesson_id, revision=revision)

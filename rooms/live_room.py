@@ -16,7 +16,7 @@ from db.sessions import (
     end_session,
     find_active_session,
     insert_session,
-    update_room_sid,
+    record_resumed_room_sid,
 )
 from rooms.agents import begin_first_dispatch, send_first_dispatch
 from rooms.lessons import append_lesson_event
@@ -119,7 +119,7 @@ async def _ensure_session_in_room(
     signs = [at for at in (last.heartbeat_at, last.dispatched_at) if at is not None]
     agent_lives = any(now - at < AGENT_SILENT for at in signs)
     if agent_lives or await is_session_occupied(db, tenant_id, running.id):
-        await update_room_sid(db, tenant_id, running.id, room_sid, now)
+        await record_resumed_room_sid(db, tenant_id, running.id, room_sid, now)
         # the agent may not find the new room: dispatch the next one, which replaces it
         await clear_dispatch(db, tenant_id, running.id)
         return replace(running, room_sid=room_sid)

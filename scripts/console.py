@@ -38,7 +38,7 @@ class LogPrinter:
         self._print_new_lines()
 
     def _print_new_lines(self) -> None:
-        lines = [line for log in self._logs for line in log.new_lines()]
+        lines = [line for log in self._logs for line in log.read_new_lines()]
         if lines:
             echo("".join(lines))
 
@@ -50,7 +50,7 @@ class _LogFile:
         self._offset = path.stat().st_size if path.exists() else 0
         self._half = b""
 
-    def new_lines(self) -> list[str]:
+    def read_new_lines(self) -> list[str]:
         """Complete lines since the last call."""
         try:
             with self._path.open("rb") as file:

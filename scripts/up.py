@@ -155,7 +155,7 @@ def start_processes(settings: Settings, processes: Processes, stop: StopSignals)
     wait_for_process("speech", lambda: socket_answers(settings.speech_address), processes, stop)
     ready = f"http://127.0.0.1:{settings.port}/readyz"
     wait_for_process("web", lambda: http_answers(ready), processes, stop)
-    wait_for_process("agent", lambda: worker_registered(agent_log, seen), processes, stop)
+    wait_for_process("agent", lambda: log_says_worker_registered(agent_log, seen), processes, stop)
 
 
 def wait_for_process(
@@ -219,7 +219,7 @@ def socket_answers(path: Path) -> bool:
     return False
 
 
-def worker_registered(log: Path, offset: int) -> bool:
+def log_says_worker_registered(log: Path, offset: int) -> bool:
     try:
         with log.open("rb") as file:
             file.seek(offset)

@@ -40,7 +40,7 @@ def merged_registry(base: Path) -> CollectorRegistry:
 def read_active_alarms(base: Path) -> dict[AlarmName, ActiveAlarm]:
     """The alarms that are on in living processes. If two have the same name, the older one."""
     found: dict[AlarmName, ActiveAlarm] = {}
-    with _dead_processes_buried(base):
+    with _locked_after_removing_dead_processes(base):
         files = [json.loads(path.read_text()) for path in sorted(base.glob(f"*/{ACTIVE_FILE}"))]
     for name, facts in (alarm for alarms in files for alarm in alarms.items()):
         since = datetime.fromtimestamp(facts.pop("since"), UTC)
@@ -50,12 +50,12 @@ def read_active_alarms(base: Path) -> dict[AlarmName, ActiveAlarm]:
 
 
 def list_living_after_burying_dead(base: Path) -> set[str]:
-    with _dead_processes_buried(base):
+    with _locked_after_removing_dead_processes(base):
         return {path.name.split("-", 1)[0] for path in base.glob("*.lock")}
 
 
 @contextlib.contextmanager
-def _dead_processes_buried(base: Path) -> Iterator[None]:
+def _locked_after_removing_dead_processes(base: Path) -> Iterator[None]:
     """Adds what dead processes counted to `past` and removes their folders.
 
     Until it exits, no other process removes a folder.
@@ -112,7 +112,7 @@ class _MergedMetrics:
         self._base = base
 
     def collect(self) -> Iterable[Metric]:
-        with _dead_processes_buried(self._base):
+        with _locked_after_removing_dead_processes(self._base):
             while True:  # LiveKit's worker empties its folder when it starts: try again
                 with contextlib.suppress(FileNotFoundError):
                     files = [str(path) for path in _written_files(self._base, "*/*.db")]

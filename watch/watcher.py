@@ -119,7 +119,9 @@ class Watcher:
             case "replace":
                 return await rooms.replace_agent(*parts, self._pool, lease, self._clock())
             case "remake":
-                return await rooms.recreate_room(*parts, self._pool, lease, self._clock())
+                return await rooms.recreate_room_and_dispatch_agent(
+                    *parts, self._pool, lease, self._clock()
+                )
             case "end":
                 return await self._end_session(lease)
 

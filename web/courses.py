@@ -20,7 +20,7 @@ from db.courses import (
     list_passages,
 )
 from db.pictures import picture_object
-from db.progress import list_marked_modules, update_progress
+from db.progress import list_modules_with_progress, update_progress
 from db.quizzes import list_questions
 from db.roles import has_permission, may_see_lesson
 from web.courses_models import (
@@ -64,7 +64,7 @@ async def get_course(course_id: str, running: Running, caller: Caller) -> Course
         if course is None:
             raise NotFound("course")
         unpublished = has_permission(account, "see_unpublished")
-        modules = await list_marked_modules(
+        modules = await list_modules_with_progress(
             db, tenant_id, account.id, course.id, unpublished=unpublished
         )
     return CourseTree(

@@ -95,7 +95,7 @@ class RoomAgentSession:
         if self._in_time is not None:
             await self._in_time.barrier()
 
-    async def publish_model_names(self, engine: SpeechClient) -> None:
+    async def read_and_publish_model_names(self, engine: SpeechClient) -> None:
         """Sets the attribute `bodh.models`. The test model is shown as `test`."""
         names = dict(self._names)
         try:

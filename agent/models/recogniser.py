@@ -48,7 +48,7 @@ class RecogniserSTT(stt.STT[Literal["metrics_collected", "error"]]):
         language: NotGivenOr[str] = NOT_GIVEN,
         conn_options: APIConnectOptions,
     ) -> stt.SpeechEvent:
-        frame = at_recognition_rate(utils.combine_frames(buffer))
+        frame = resample_for_recognition(utils.combine_frames(buffer))
         try:
             found = await self._recogniser.recognise(
                 bytes(frame.data.cast("B")),
@@ -67,7 +67,7 @@ class RecogniserSTT(stt.STT[Literal["metrics_collected", "error"]]):
         return stt.SpeechEvent(stt.SpeechEventType.FINAL_TRANSCRIPT, alternatives=[text])
 
 
-def at_recognition_rate(frame: rtc.AudioFrame) -> rtc.AudioFrame:
+def resample_for_recognition(frame: rtc.AudioFrame) -> rtc.AudioFrame:
     if frame.sample_rate == RATE:
         return frame
     resampler = rtc.AudioResampler(frame.sample_rate, RATE, num_channels=frame.num_channels)

@@ -179,12 +179,12 @@ class Lessons:
         async with self._rereading:
             try:
                 members = await self._read_members()
-                await self._identify_unknown()
+                await self._identify_or_remove_unknown()
                 self._apply_members(members)
                 for learner in self._roster.list_present():
                     if learner.blocked:
                         self._removals.spawn(self._remove_blocked_from_room(learner))
-                await self._confirm_storing_choices(members)
+                await self._record_choices_as_read(members)
             except db.AWAY:
                 logger.warning("lessons not read: the database is away")
 
@@ -193,7 +193,7 @@ class Lessons:
         async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:
             return await list_members(conn, dispatch.tenant_id, dispatch.room.id, here)
 
-    async def _identify_unknown(self) -> None:
+    async def _identify_or_remove_unknown(self) -> None:
         for learner in [one for one in self._roster if not one.known]:
             member = await self._read_member(learner.identity)
             if member is not None:
@@ -211,7 +211,7 @@ class Lessons:
                 self._move_learner(learner, member.lesson_id, member.revision)
         self.choices_read.set()
 
-    async def _confirm_storing_choices(self, members: Sequence[Member]) -> None:
+    async def _record_choices_as_read(self, members: Sequence[Member]) -> None:
         """Tells the token server which changed choices this agent follows from now on."""
         new = [one for one in members if one.store_words_read < one.store_words_revision]
         if not new:

@@ -117,7 +117,7 @@ class Classroom:
                 tasks.create_task(self.erasures.reread_forever())
                 tasks.create_task(self._announcements.announce_moves())
                 tasks.create_task(self._report_storing_changes())
-                tasks.create_task(self._report_held_words())
+                tasks.create_task(self._tell_page_of_held_words())
                 tasks.create_task(self._settle_what_waited_for_database())
         finally:
             await self._tasks.close()
@@ -184,16 +184,16 @@ class Classroom:
         while True:
             failing = await self._journal.writer.failing_changes.get()
             self._failing = failing
-            self._tasks.spawn(self._report_storing(failing))
+            self._tasks.spawn(self._publish_and_say_storing_state(failing))
 
-    async def _report_storing(self, failing: bool) -> None:
+    async def _publish_and_say_storing_state(self, failing: bool) -> None:
         """Reports to the page and the learners whether the conversation can be stored."""
         await self._publish_notes_state()
         if present := self.roster.list_present():
             line = prompts.render("notes_failing" if failing else "notes_again")
             await self.tutor_speech.say(line, present[0])
 
-    async def _report_held_words(self) -> None:
+    async def _tell_page_of_held_words(self) -> None:
         """Tells the page when words wait in memory, unless they wait only for a moment."""
         changes = self._journal.held_changes
         while True:

@@ -106,13 +106,13 @@ class Floor(vad.VAD):
         speaker.waits_since = self._clock()
         match event.type:
             case vad.VADEventType.START_OF_SPEECH:
-                self._start_speech(identity, speaker, event)
+                self._on_speech_start(identity, speaker, event)
             case vad.VADEventType.END_OF_SPEECH:
-                self._end_speech(identity, speaker, event)
+                self._on_speech_end(identity, speaker, event)
             case _:
                 self._continue_speech(identity, speaker, event)
 
-    def _start_speech(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
+    def _on_speech_start(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
         now = self._clock()
         if speaker.count_time(now) > self._hold_limit_s(speaker) and self._others_wait(identity):
             self._keep_off_floor(speaker)
@@ -125,7 +125,7 @@ class Floor(vad.VAD):
         if len(self._speaking) == 1:
             self._stream.send_event(event)
 
-    def _end_speech(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
+    def _on_speech_end(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
         if speaker.is_aside or speaker.is_queued:
             speaker.is_aside = speaker.is_queued = False
             return

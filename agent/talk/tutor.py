@@ -91,7 +91,7 @@ class Tutor(Agent):
         """
         if isinstance(self._active_llm(), OfflineTutor):
             return chat_ctx
-        hits = await find_passages(self.desk, _last_question(chat_ctx), 6)
+        hits = await find_passages(self.desk, _last_user_text(chat_ctx), 6)
         message = llm.ChatMessage(role="system", content=[await grounding_text(self.desk, hits)])
         copy = chat_ctx.copy().truncate(max_items=MAX_CONTEXT_ITEMS)
         copy.items = [_defuse_tool_result(without_filler(item)) for item in copy.items]
@@ -102,7 +102,7 @@ class Tutor(Agent):
         return self.llm if isinstance(self.llm, llm.LLM) else self.session.llm
 
 
-def _last_question(chat_ctx: llm.ChatContext) -> str:
+def _last_user_text(chat_ctx: llm.ChatContext) -> str:
     for item in reversed(chat_ctx.items):
         if item.type == "message" and item.role == "user":
             return item.text_content or ""

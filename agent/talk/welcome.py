@@ -62,11 +62,11 @@ class Welcome:
             and self._earlier
             and await self._earlier.query_was_cut_off(self._pool, learner.account_id)
         ):
-            await self._resume_lesson(self._earlier, learner)
+            await self._apologise_and_resume(self._earlier, learner)
         else:
             await self._greet_learner(learner)
 
-    async def _resume_lesson(self, earlier: EarlierTurns, learner: Learner) -> None:
+    async def _apologise_and_resume(self, earlier: EarlierTurns, learner: Learner) -> None:
         """Apologises once to everyone and answers the turn that was cut, without a greeting."""
         await self._lessons.reread_lesson(learner)
         await self._record_greeting_and_visit(learner)

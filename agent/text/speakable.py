@@ -88,7 +88,7 @@ def tidy_punctuation(text: str) -> str:
     return re.sub(r"([?!,;:])(?=[^\W\d])|\.(?=[A-Z])", lambda m: f"{m[0]} ", text)
 
 
-def spoken_block(match: Match[str]) -> str:
+def spoken_code_block(match: Match[str]) -> str:
     language, code = match["language"].strip(), match["code"].strip("\n")
     lines = [line for line in code.splitlines() if line.strip()]
     if len(lines) <= MAX_CODE_LINES:
@@ -223,7 +223,7 @@ GREEK_SIGNS |= {"Δ": "delta", "Σ": "sigma", "Ω": "omega", "Θ": "theta", "Φ"
 BRACED = r"\{(?:[^{}\n]|\{[^{}\n]*\})*\}"  # with one level of braces inside
 
 BLOCK_RULES: list[Rule] = [
-    rule(r"```(?P<language>[^\n`]*)\n(?P<code>.*?)(?:```|\Z)", spoken_block, re.DOTALL),
+    rule(r"```(?P<language>[^\n`]*)\n(?P<code>.*?)(?:```|\Z)", spoken_code_block, re.DOTALL),
     rule(r"\$\$(.+?)\$\$", spoken_delimited_formula, re.DOTALL),
     rule(r"\\\[((?:(?!\\\[).)+?)\\\]", spoken_delimited_formula, re.DOTALL),
     rule(r"\\\(((?:(?!\\\().)+?)\\\)", spoken_delimited_formula, re.DOTALL),

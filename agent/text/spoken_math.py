@@ -135,7 +135,7 @@ class FormulaReader:
         sign = self._peek_token() or ""
         grouped = sign in ("(", "[")
         name = sign[1:] if sign.startswith("\\") else ""
-        with self._deeper():
+        with self._counting_depth():
             if name in BIG_OPERATORS:
                 return self._read_big_operator(name)
             words = self._read_atom(before)
@@ -149,7 +149,7 @@ class FormulaReader:
         return words
 
     @contextlib.contextmanager
-    def _deeper(self) -> Iterator[None]:
+    def _counting_depth(self) -> Iterator[None]:
         """Counts nested parts, each of which copies the words inside it. Raises TooDeepError."""
         self._depth += 1
         if self._depth > MAX_DEPTH:
@@ -189,7 +189,7 @@ class FormulaReader:
         sign = self._peek_token()
         if sign is None:
             return []
-        with self._deeper():
+        with self._counting_depth():
             if sign in ("{", "("):
                 self._at += 1
                 return self.read_until(CLOSING_BRACKETS[sign])

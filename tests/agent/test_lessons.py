@@ -91,7 +91,7 @@ async def scene(database: Database, sample: Course, tenant_id: UUID) -> AsyncIte
 async def test_change_by_our_own_server_is_read_once_and_not_written_again(scene: Scene) -> None:
     tenant_id, wanted = scene.dispatch.tenant_id, scene.mine[1]
     async with tenant_tx(scene.pool, tenant_id) as db:
-        stored = await rooms.store_lesson(
+        stored = await rooms.store_lesson_change(
             db, scene.dispatch.room, scene.account, wanted.id, now=at(1)
         )
     assert stored == (1, True)
@@ -123,7 +123,7 @@ async def test_lesson_of_another_module_in_the_metadata_changes_nothing(scene: S
 
 async def test_change_whose_news_is_lost_is_found_by_rereading(scene: Scene) -> None:
     async with tenant_tx(scene.pool, scene.dispatch.tenant_id) as db:
-        await rooms.store_lesson(
+        await rooms.store_lesson_change(
             db, scene.dispatch.room, scene.account, scene.mine[1].id, now=at(1)
         )
     await scene.lessons.sync_with_database()

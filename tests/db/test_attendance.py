@@ -16,7 +16,7 @@ from db.attendance import (
     upsert_participants,
 )
 from db.local_inbox import MediaEvent
-from db.sessions import end_session, find_session, insert_session, update_room_sid
+from db.sessions import end_session, find_session, insert_session, record_resumed_room_sid
 from db.stays import AGENT, FINISHED, JOINED, LEFT, ParticipantRow, Stay
 from db.webhooks import apply_joins_and_departures, apply_room_end
 from tests.db.attendance_parts import (
@@ -147,7 +147,7 @@ async def test_session_in_a_new_room_does_not_end_with_the_old_one(
     db: Connection, tenant_id: UUID
 ) -> None:
     session_id, accounts = await begin(db, tenant_id)
-    await update_room_sid(db, tenant_id, session_id, "RM_2", at(300))
+    await record_resumed_room_sid(db, tenant_id, session_id, "RM_2", at(300))
     await apply(db, tenant_id, of_accounts(recorded(), accounts))
     session = await find_session(db, tenant_id, session_id)
     assert session is not None

@@ -343,14 +343,14 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
     first, second = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
     amina = replace(await make_learner(db, tenant_id), role="teacher")
     await stored.ensure_room_learner(db, tenant_id, room.id, amina.id, first.id)
-    await rooms.store_lesson(db, room, amina, second.id, now=NOW)  # not in a session
+    await rooms.store_lesson_change(db, room, amina, second.id, now=NOW)  # not in a session
     session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
     joined = ParticipantRow(session.id, "PA_1", amina.id, at(1), None)
     for _ in range(2):
         await leases.begin_next_epoch(db, tenant_id, session.id, at(2))
-        await rooms.store_lesson(db, room, amina, first.id, now=at(3))
+        await rooms.store_lesson_change(db, room, amina, first.id, now=at(3))
         await upsert_participants(db, tenant_id, [joined])
-    await sessions.update_room_sid(db, tenant_id, session.id, "RM_2", at(4))
+    await sessions.record_resumed_room_sid(db, tenant_id, session.id, "RM_2", at(4))
     left = [
         replace(joined, left_at=at(5)),
         ParticipantRow(session.id, "PA_2", amina.id, at(6), None),
@@ -481,11 +481,11 @@ async def test_folded_log_equals_the_rows(
             continue
         elif what == "changes lesson":
             lesson = lessons[which]
-            await rooms.store_lesson(db, room, accounts[who], lesson.id, now=now)
+            await rooms.store_lesson_change(db, room, accounts[who], lesson.id, now=now)
         elif what == "dispatches":
             await leases.begin_next_epoch(db, tenant_id, session.id, now)
         else:
-            await sessions.update_room_sid(db, tenant_id, session.id, f"RM_{second}", now)
+            await sessions.record_resumed_room_sid(db, tenant_id, session.id, f"RM_{second}", now)
     events = await list_events(db, tenant_id, session.id)
     assert first_broken_seq(events, await find_event_head(db, tenant_id, session.id)) is None
     assert folded(events) == await live(db, tenant_id, session.id)

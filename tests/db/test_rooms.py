@@ -43,7 +43,7 @@ async def test_a_lesson_change_raises_the_revision_and_the_same_lesson_does_not(
         await rooms.ensure_room_learner(db, tenant_id, room.id, account.id, first.id)
     steps = [(amina, second), (amina, second), (badr, second), (amina, first)]
     revisions = [
-        await rooms.update_lesson(db, tenant_id, room.id, account.id, lesson.id)
+        await rooms.update_learner_lesson(db, tenant_id, room.id, account.id, lesson.id)
         for account, lesson in steps
     ]
     learner = await rooms.find_room_learner(db, tenant_id, room.id, amina.id)
@@ -66,7 +66,7 @@ async def test_change_from_the_metadata_is_adopted_unless_older_or_not_a_lesson_
     learner = await rooms.find_room_learner(db, tenant_id, room.id, amina.id)
     assert not draft.is_published
     assert learner == rooms.RoomLearner(room.id, amina.id, first.id, 7, None)
-    assert await rooms.update_lesson(db, tenant_id, room.id, amina.id, draft.id) == 8
+    assert await rooms.update_learner_lesson(db, tenant_id, room.id, amina.id, draft.id) == 8
 
 
 async def test_joining_again_keeps_the_lesson_and_the_greeting(
@@ -90,7 +90,7 @@ async def test_account_outside_the_room_cannot_change_its_lesson(
     room = await make_room(db, tenant_id)
     amina = await make_learner(db, tenant_id)
     with pytest.raises(NotFound):
-        await rooms.update_lesson(db, tenant_id, room.id, amina.id, uuid4())
+        await rooms.update_learner_lesson(db, tenant_id, room.id, amina.id, uuid4())
 
 
 async def test_only_the_newest_epoch_renews_the_lease(db: Connection, tenant_id: UUID) -> None:

@@ -181,7 +181,7 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (rooms.list_running_rooms, ("account_id",), {}),
     (consents.list_consents, ("account_id",), {"texts": [CONSENT]}),
     (attendance.list_present_names, ("session_id",), {"except_account_id": uuid4()}),
-    (progress.list_marked_modules, ("account_id", "course_id"), {}),
+    (progress.list_modules_with_progress, ("account_id", "course_id"), {}),
 ]
 
 
@@ -229,10 +229,10 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(leases.select_dispatch, theirs.session_id)
     await refused(leases.clear_dispatch, theirs.session_id)
     await refused(leases.end_leased_session, theirs.session_id, 0, NOW)
-    await refused(sessions.update_room_sid, theirs.session_id, "RM_2", NOW)
+    await refused(sessions.record_resumed_room_sid, theirs.session_id, "RM_2", NOW)
     await refused(events.append_event, theirs.session_id, AgentDispatched(epoch=1), NOW)
     await refused(rooms.update_opener, theirs.room_id, ours.account_id)
-    await refused(rooms.update_lesson, theirs.room_id, theirs.account_id, ours.lesson_id)
+    await refused(rooms.update_learner_lesson, theirs.room_id, theirs.account_id, ours.lesson_id)
     await refused(rooms.record_greeting, theirs.room_id, theirs.account_id, NOW)
     await refused(rooms.ensure_room_learner, theirs.room_id, ours.account_id, None)
     await refused(enrollments.ensure_enrollment, theirs.account_id, theirs.course_id)

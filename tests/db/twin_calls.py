@@ -185,7 +185,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "deleting.delete_session": [
             {"erasure": erasure_of(ids, session_id=one)} for one in (ids.session_id, OWN_SESSION)
         ],
-        "erasing.erase_words_by_erasure": [
+        "erasing.erase_account_words_in_session": [
             {"erasure": erasure_of(ids, session_id=session_id, account_id=account_id)}
             for session_id, account_id in (
                 (ids.session_id, ids.account_id), (OWN_SESSION, ids.account_id),
@@ -218,11 +218,11 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "rooms.adopt_lesson": lessons,
         "rooms.ensure_room": [{}, {"name": given["foreign_name"]}, {"name": "new"}],
         "rooms.find_room": [{}, {"name": given["foreign_name"]}],
-        "rooms.update_lesson": [{"lesson_id": lesson.id} for lesson in tree.lessons],
+        "rooms.update_learner_lesson": [{"lesson_id": lesson.id} for lesson in tree.lessons],
         "retention.count_rows_due": [{"kind": kind} for kind in KINDS],
         "retention.delete_days": [{"kind": "accounts"}],
         "retention.update_days": [{"kind": "accounts"}, {"kind": "sessions"}],
-        "sessions.update_room_sid": [{"room_sid": "RM_5"}],
+        "sessions.record_resumed_room_sid": [{"room_sid": "RM_5"}],
         "transcripts.insert_dead_letter": [{}, {"payload": letter}],
         "transcripts.insert_segments": [{}, {"segments": [answer]}],
         "webhooks.apply_room_end": [{"event": MediaEvent("EV_4", FINISHED, at(9), "room", "RM_1")}],

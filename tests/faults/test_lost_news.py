@@ -18,7 +18,7 @@ from db.members import find_member
 from db.rooms import find_room
 from harness.learner import Learner
 from harness.stack import Stack
-from rooms import store_lesson
+from rooms import store_lesson_change
 from tests.room.conftest import Course
 from tests.soak import SOAK
 
@@ -109,5 +109,5 @@ async def change_untold(pool: db.Pool, tenant_id: UUID, amina: Learner, lesson_i
         account = await find_account(conn, tenant_id, member.account_id)
         assert account is not None
         now = datetime.now(UTC)
-        revision, _ = await store_lesson(conn, room, account, lesson_id, now=now)
+        revision, _ = await store_lesson_change(conn, room, account, lesson_id, now=now)
     return revision

@@ -16,7 +16,7 @@ import { MainNav } from '../parts/MainNav';
 import { minutesOf } from '../parts/minutes';
 import { TopBar } from '../account/TopBar';
 import { LoadTrouble } from '../parts/Trouble';
-import { useTitle } from '../parts/useTitle';
+import { useDocumentTitle } from '../parts/useDocumentTitle';
 import { followLink, modulePath, navigate } from '../router';
 import { texts } from '../texts';
 
@@ -45,7 +45,7 @@ export function CoursesPage({ courseId }: { courseId: string | null }) {
 }
 
 function CourseList({ courses }: { courses: Loaded<CourseEntry[]> }) {
-  useTitle(texts.titles.courses);
+  useDocumentTitle(texts.titles.courses);
   return (
     <>
       <h1>{texts.courses.title}</h1>
@@ -74,7 +74,7 @@ function CourseList({ courses }: { courses: Loaded<CourseEntry[]> }) {
 
 function CourseOverview({ id }: { id: string }) {
   const [loaded] = useLoaded(id, (signal) => api.course(id, signal));
-  useTitle(loaded.state === 'ready' ? loaded.value.title : '');
+  useDocumentTitle(loaded.state === 'ready' ? loaded.value.title : '');
   if (loaded.state !== 'ready') return <LoadTrouble loaded={loaded} />;
   const course = loaded.value;
   const places = course.modules.flatMap((module) => module.lessons.map((lesson) => ({ module, lesson })));

@@ -1,5 +1,5 @@
 import { TopBar } from '../account/TopBar';
-import { useTitle } from '../parts/useTitle';
+import { useDocumentTitle } from '../parts/useDocumentTitle';
 import { followLink } from '../router';
 import { texts } from '../texts';
 
@@ -8,7 +8,7 @@ export function ErrorPage({ reason }: { reason: string }) {
   const { title, body } = Object.hasOwn(reasons, reason)
     ? reasons[reason as keyof typeof reasons]
     : reasons.unknown;
-  useTitle(title);
+  useDocumentTitle(title);
   return (
     <>
       <TopBar userName={null}>

@@ -1,7 +1,7 @@
 import { api, type SignInOptions } from '../api';
 import { BrandMark, ThemeButton } from '../account/TopBar';
 import { LoadTrouble } from '../parts/Trouble';
-import { useTitle } from '../parts/useTitle';
+import { useDocumentTitle } from '../parts/useDocumentTitle';
 import { texts } from '../texts';
 import { useLoaded } from '../useLoaded';
 import { NameForm } from './NameForm';
@@ -15,7 +15,7 @@ interface SignInPageProps {
 
 export function SignInPage({ wanted, trouble }: SignInPageProps) {
   const [options] = useLoaded(wanted, (signal) => api.signInOptions(wanted, signal));
-  useTitle(texts.titles.signIn);
+  useDocumentTitle(texts.titles.signIn);
   return (
     <div className="gate">
       <header>

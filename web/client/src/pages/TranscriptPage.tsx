@@ -5,7 +5,7 @@ import { useLoaded } from '../useLoaded';
 import { MainNav } from '../parts/MainNav';
 import { TopBar } from '../account/TopBar';
 import { LoadTrouble } from '../parts/Trouble';
-import { useTitle } from '../parts/useTitle';
+import { useDocumentTitle } from '../parts/useDocumentTitle';
 import { followLink, modulePath, segmentAnchor, useAddress } from '../router';
 import { texts } from '../texts';
 import { ExportMenu } from '../transcripts/ExportMenu';
@@ -29,7 +29,7 @@ export function TranscriptPage({ sessionId }: { sessionId: string }) {
   const talk = own.find((one) => one.lessonId === lessonId) ?? own.at(-1) ?? null;
   const siblings = talks.filter((one) => one.moduleId === talk?.moduleId).reverse(); // oldest first
   const ready = loaded.state === 'ready' && heard.state === 'ready';
-  useTitle(ready ? (talk?.lessonTitle ?? texts.transcripts.title) : '');
+  useDocumentTitle(ready ? (talk?.lessonTitle ?? texts.transcripts.title) : '');
   if (loaded.state === 'failed' && loaded.error instanceof ApiError && loaded.error.status === 404) {
     return <ErrorPage reason="not_found" />;
   }

@@ -4,7 +4,7 @@ import { useLoaded } from '../useLoaded';
 import { MainNav } from '../parts/MainNav';
 import { TopBar } from '../account/TopBar';
 import { LoadTrouble } from '../parts/Trouble';
-import { useTitle } from '../parts/useTitle';
+import { useDocumentTitle } from '../parts/useDocumentTitle';
 import { texts } from '../texts';
 import { ScopeChip, SearchField, SearchScope } from '../transcripts/SearchField';
 import { SearchResults } from '../transcripts/Results';
@@ -18,7 +18,7 @@ export function TranscriptsPage() {
   const [mine, setMine] = useState(false);
   const [talks] = useLoaded(`talks ${mine}`, async (signal) => (await api.heard({ mine }, signal)).talks);
   const found = useSearch(text, { mine });
-  useTitle(texts.transcripts.title);
+  useDocumentTitle(texts.transcripts.title);
   const hits = found?.state === 'ready' ? found.value : [];
   const nothing = talks.state === 'ready' && talks.value.length === 0;
   return (

@@ -5,7 +5,7 @@ import { CourseNav } from '../lesson/CourseNav';
 import { loadLesson } from '../lesson/LessonSheet';
 import { useLoaded } from '../useLoaded';
 import { media, useMediaQuery } from '../parts/useMediaQuery';
-import { useTitle } from '../parts/useTitle';
+import { useDocumentTitle } from '../parts/useDocumentTitle';
 import { RPC_SPEECH_STOP } from '../protocol';
 import { modulePath } from '../router';
 import { useMicrophoneProps } from '../rtc/useMicrophoneProps';
@@ -46,7 +46,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   const box = useRef<HTMLTextAreaElement>(null);
   const openModule = modules.find((module) => module.id === page.module.id) ?? page.module;
   const topic = place?.lesson.title ?? openModule.title;
-  useTitle(place?.lesson.title ?? page.module.title);
+  useDocumentTitle(place?.lesson.title ?? page.module.title);
   const { title, open } = useLessonFocus(lessonId, () => {
     drawer.hide();
     setTab('lesson');

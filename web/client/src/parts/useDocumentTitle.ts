@@ -1,7 +1,7 @@
 import { useEffect } from 'react';
 import { texts } from '../texts';
 
-export function useTitle(name: string): void {
+export function useDocumentTitle(name: string): void {
   useEffect(() => {
     document.title = name ? texts.titles.page(name) : texts.brand;
   }, [name]);
