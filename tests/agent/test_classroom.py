@@ -4,29 +4,16 @@ import asyncio
 import gc
 import weakref
 from collections.abc import AsyncIterator
-from pathlib import Path
-from uuid import UUID
 
 import asyncpg
 import pytest
 
 from agent.offline.tutor import OfflineTutor
 from agent.room.events import Joined, Left
-from db import Pool
-from settings import Settings
-from tests.agent.room_parts import School, open_school
+from tests.agent.room_parts import School
 from tests.conftest import Database
 
 PATIENCE_S = 30.0
-
-
-@pytest.fixture
-async def school(
-    pool: Pool, tenant_id: UUID, tmp_path: Path, settings: Settings
-) -> AsyncIterator[School]:
-    school = await open_school(pool, tenant_id, tmp_path, settings)
-    yield school
-    await school.spool.close()
 
 
 @pytest.fixture

@@ -3,45 +3,19 @@
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 from time import time
-from uuid import UUID
 
-import pytest
 from livekit.agents import llm
 
 from agent.durable.journal import Utterance
 from agent.text.lines import Line, Sentence, Speech
-from db import Pool
-from harness.provider import ModelServer, running_model_provider
-from settings import Settings
-from tests.agent.room_parts import Remote, School, offline, open_school, prompt_of
+from harness.provider import ModelServer
+from tests.agent.room_parts import Remote, School, offline, prompt_of
 
 PLANTED = "my grandmother keeps bees"
 NOTHING = "I have not said anything yet."
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with running_model_provider() as provider:
-        yield provider
-
-
-@pytest.fixture
-def provider(server: ModelServer) -> ModelServer:
-    server.reset()
-    return server
-
-
-@pytest.fixture
-async def school(
-    pool: Pool, tenant_id: UUID, tmp_path: Path, settings: Settings
-) -> AsyncIterator[School]:
-    school = await open_school(pool, tenant_id, tmp_path, settings)
-    yield school
-    await school.spool.close()
 
 
 def sent(provider: ModelServer) -> str:

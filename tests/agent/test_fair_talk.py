@@ -1,12 +1,9 @@
 """One learner of a room does not keep the tutor from talking to the others."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 from time import time
-from uuid import UUID, uuid4
+from uuid import uuid4
 
-import pytest
 from livekit.agents import llm
 from livekit.agents.voice import SpeechHandle
 
@@ -16,25 +13,8 @@ from agent.room.learner import Learner
 from agent.room.rates import RATES
 from agent.talk.classroom import Classroom
 from agent.talk.turns import Turn
-from db import Pool
-from harness.provider import ModelServer, running_model_provider
-from settings import Settings
-from tests.agent.room_parts import Remote, School, offline, open_school
-
-
-@pytest.fixture
-def provider() -> Iterator[ModelServer]:
-    with running_model_provider() as provider:
-        yield provider
-
-
-@pytest.fixture
-async def school(
-    pool: Pool, tenant_id: UUID, tmp_path: Path, settings: Settings
-) -> AsyncIterator[School]:
-    school = await open_school(pool, tenant_id, tmp_path, settings)
-    yield school
-    await school.spool.close()
+from harness.provider import ModelServer
+from tests.agent.room_parts import Remote, School, offline
 
 
 async def test_reply_that_a_classmates_voice_cut_before_its_first_word_is_said_after_all(

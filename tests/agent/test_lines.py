@@ -2,21 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from pathlib import Path
-from uuid import UUID
 
 import pytest
 from livekit import rtc
-from livekit.agents import llm
 from livekit.agents.voice import io
 
 from agent.models.espeak import EspeakTTS
-from agent.offline.tutor import OfflineTutor
-from agent.talk.classroom import Classroom
-from db import Pool
-from settings import Settings
-from tests.agent.room_parts import School, open_school
+from tests.agent.room_parts import School, offline
 
 FIRST, SECOND = "The answer to Amina is short.", "The answer to Tomas is longer than that one."
 PLAYED_IN_S = 0.05
@@ -57,19 +49,6 @@ class Speaker(io.AudioOutput):
         played_s = 0.0 if self.stuck else self._duration_s
         self._duration_s, self._began = 0.0, False
         self.on_playback_finished(playback_position=played_s, interrupted=interrupted)
-
-
-@pytest.fixture
-async def school(
-    pool: Pool, tenant_id: UUID, tmp_path: Path, settings: Settings
-) -> AsyncIterator[School]:
-    school = await open_school(pool, tenant_id, tmp_path, settings)
-    yield school
-    await school.spool.close()
-
-
-def offline(classroom: Classroom) -> llm.LLM[object]:
-    return OfflineTutor(classroom.desk)
 
 
 @pytest.mark.parametrize("round_", range(4))

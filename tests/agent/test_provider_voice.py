@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,44 +12,17 @@ from agent.models.choice import Models, build_models
 from agent.models.fallback_recogniser import FallbackRecogniser
 from agent.models.fallback_tts import FallbackTTS, unspoken_rest
 from agent.talk.room_tutor import speak_sentences
-from harness.provider import MODEL, ModelServer, running_model_provider
+from harness.provider import MODEL, ModelServer
 from harness.voices import synthesise_cached
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
-from tests.agent.speech_parts import WAVS, EngineProcess, recorded, running_engine
+from tests.agent.speech_parts import WAVS, recorded
 
 SENTENCE = (
     "The loss function is a function that measures how wrong the predictions of a model are, "
     "in a single number that training makes smaller step by step."
 )
 PHRASE = "what-is-gradient-descent"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with running_model_provider() as provider:
-        yield provider
-
-
-@pytest.fixture
-def provider(server: ModelServer) -> ModelServer:
-    server.reset()
-    return server
-
-
-@pytest.fixture(scope="module")
-async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EngineProcess]:
-    async with running_engine(tmp_path_factory.mktemp("engine")) as engine:
-        yield engine
-
-
-@pytest.fixture
-async def client(engine: EngineProcess) -> AsyncIterator[SpeechClient]:
-    client = SpeechClient(engine.address)
-    try:
-        yield client
-    finally:
-        await client.aclose()
 
 
 def models_by(provider: ModelServer, settings: Settings, client: SpeechClient) -> Models:

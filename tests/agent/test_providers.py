@@ -1,7 +1,7 @@
 """A language model with the OpenAI API: what it is asked, and what is said when it fails."""
 
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import prompts
 from agent.models.fallback_llm import TIMEOUT_S
-from harness.provider import ModelServer, running_model_provider
+from harness.provider import ModelServer
 from settings import Settings
 from tests.agent.desk_parts import ask, open_desk, sample_tree, talk
 from tests.agent.provider_parts import Lesson, lesson_by
@@ -31,18 +31,6 @@ OF_THE_PROVIDER = SILENT | {
     "bad bytes",
 }
 BEFORE_ANY_WORD = sorted(OF_THE_TURN | OF_THE_PROVIDER)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[ModelServer]:
-    with running_model_provider() as provider:
-        yield provider
-
-
-@pytest.fixture
-def provider(server: ModelServer) -> ModelServer:
-    server.reset()
-    return server
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -21,24 +20,10 @@ from tests.agent.speech_parts import (
     EngineProcess,
     recorded,
     run_speech,
-    running_engine,
     silence,
 )
 
 PHRASE = "repeat-last-part"
-
-
-@pytest.fixture(scope="module")
-async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EngineProcess]:
-    async with running_engine(tmp_path_factory.mktemp("speech")) as process:
-        yield process
-
-
-@pytest.fixture
-async def client(engine: EngineProcess) -> AsyncIterator[SpeechClient]:
-    client = SpeechClient(engine.address)
-    yield client
-    await client.aclose()
 
 
 async def test_health_names_the_model(client: SpeechClient) -> None:

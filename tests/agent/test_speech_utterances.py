@@ -22,7 +22,6 @@ from speech.wire import RATE, Recognition
 from tests.agent.speech_parts import (
     FRAME_S,
     WAVS,
-    EngineProcess,
     frames,
     noise,
     recorded,
@@ -56,19 +55,6 @@ class Recording:
         """The utterances of some kinds; `late` appears by chance on a busy machine."""
         utterances = [self.utterances.get_nowait() for _ in range(self.utterances.qsize())]
         return [heard for heard in utterances if heard.kind in kinds]
-
-
-@pytest.fixture(scope="module")
-async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EngineProcess]:
-    async with running_engine(tmp_path_factory.mktemp("speech")) as process:
-        yield process
-
-
-@pytest.fixture
-async def client(engine: EngineProcess) -> AsyncIterator[SpeechClient]:
-    client = SpeechClient(engine.address)
-    yield client
-    await client.aclose()
 
 
 @pytest.fixture
