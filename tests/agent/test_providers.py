@@ -42,13 +42,18 @@ async def lesson(provider: ModelServer, settings: Settings) -> AsyncIterator[Les
 async def offline_answer() -> str:
     desk = await open_desk(lesson_number=2)
     async with talk(desk) as session:
-        return await ask(session, QUESTION)
+        return without_filler(await ask(session, QUESTION))
+
+
+def without_filler(answer: str) -> str:
+    """A busy machine may be slow enough for the tutor to say its filler."""
+    return answer.removeprefix(f"{FILLER} ")
 
 
 async def test_provider_answers_from_the_same_passages_as_the_offline_tutor(
     lesson: Lesson, provider: ModelServer
 ) -> None:
-    answer = await lesson.ask(QUESTION)
+    answer = without_filler(await lesson.ask(QUESTION))
     assert answer.startswith("The loss function is a function that measures")
     assert answer[:70] in await offline_answer()
     assert lesson.cited == [(3, 7)]
@@ -71,13 +76,14 @@ async def test_turn_is_answered_from_the_lesson_when_the_provider_fails(
     provider.break_("llm", fault)
     if fault in SILENT:
         lesson.model.timeout_s = PATIENCE_S
-    answer = await lesson.ask(QUESTION)
-    said = f"{FILLER} " if fault in SILENT else ""
-    assert answer == said + await offline_answer()
+    said = await lesson.ask(QUESTION)
+    answer = without_filler(said)
+    assert answer == await offline_answer()
+    assert fault not in SILENT or said.startswith(FILLER)
     assert provider.asked["llm"] <= 2
     assert lesson.model.provider_state.up is (fault in OF_THE_TURN)
     assert lesson.closed == []
-    assert lesson.desk.last_answer == answer.removeprefix(said)
+    assert lesson.desk.last_answer == answer
 
 
 @pytest.mark.parametrize("fault", ["500", "429 for short", "reset", "empty", "refusal", "cut"])
@@ -96,7 +102,7 @@ async def test_answer_that_stops_after_a_sentence_is_finished_from_the_lesson(
     lesson.model.timeout_s = PATIENCE_S
     answer = await lesson.ask(QUESTION)
     begun = f"Here is what I know. {prompts.render('provider_failed')}"
-    assert answer == f"{begun} {await offline_answer()}"
+    assert without_filler(answer) == f"{begun} {await offline_answer()}"
     history = lesson.session.history.items[-1]
     assert history.type == "message"
     assert history.text_content == answer  # "And" was never said
@@ -108,11 +114,13 @@ async def test_hanging_provider_delays_one_turn_only_and_is_used_again_when_it_r
     provider.break_("llm", "hang")
     lesson.model.timeout_s = PATIENCE_S
     assert (await lesson.ask(QUESTION)).startswith(FILLER)
-    assert await lesson.ask(QUESTION) == await offline_answer()  # at once: no filler
+    asked = len(provider.requests)
+    assert without_filler(await lesson.ask(QUESTION)) == await offline_answer()
+    assert len(provider.requests) == asked  # it was not waited for again
     await lesson.model.provider_state.aclose()  # the probe, which hangs as well
     provider.mend()
     lesson.model.timeout_s = TIMEOUT_S
-    assert await lesson.ask(QUESTION) == await offline_answer()
+    assert without_filler(await lesson.ask(QUESTION)) == await offline_answer()
     await lesson.recovered()
     assert (await lesson.ask(QUESTION)).endswith("What do you think about it?")
     assert FILLER not in json.dumps(provider.requests[-1])  # the model would imitate it
@@ -127,7 +135,7 @@ async def test_long_retry_after_is_respected(lesson: Lesson, provider: ModelServ
 
 async def test_endless_tool_calls_end_in_an_answer(lesson: Lesson, provider: ModelServer) -> None:
     provider.break_("llm", "loop")
-    answer = await lesson.ask(QUESTION)
+    answer = without_filler(await lesson.ask(QUESTION))
     calls = [item for item in lesson.session.history.items if item.type == "function_call"]
     assert len(calls) == 3
     assert answer.startswith("After lesson two")
@@ -196,5 +204,5 @@ async def test_tutor_says_so_when_not_even_the_course_can_be_read(
 
     provider.break_("llm", "500")
     monkeypatch.setattr(lesson.desk.library, "search_passages", away)
-    assert await lesson.ask(QUESTION) == prompts.render("cannot_answer")
+    assert without_filler(await lesson.ask(QUESTION)) == prompts.render("cannot_answer")
     assert lesson.closed == []
