@@ -6,6 +6,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -26,10 +27,10 @@ SEEDS = range(4 if SOAK else 1)
 RUNS = 50 if SOAK else 2  # of each seed
 CHANGES = 10
 LOST = 0.3  # share of the metadata updates and, independently, of the data messages
-SLOW_S = 1.3  # ten changes take a second
+ANNOUNCE_AFTER_S = 0.4  # the agent announces a lesson that is current for this long
 RIGHT_S = 6.0
 MORE_S = 2.5  # an agent without a notification rereads the database within 2 s
-ANNOUNCED = re.compile(r"Now we are in lesson \d+, ")
+ANNOUNCED = re.compile(r"Now we are in lesson (\d+), ")
 
 
 @pytest.fixture
@@ -53,27 +54,39 @@ async def test_last_of_ten_changes_wins_within_6_s_and_is_announced_once(
     tenant_id = await rows.fetchval("select id from tenants where slug = 'default'")
     chance = random.Random(seed)  # noqa: S311 not a secret
     last = module.lessons[0]
-    run = slow = 0
-    while run < RUNS:
+    number = {one["id"]: n for n, one in enumerate(module.lessons, module.first_number)}
+    for run in range(RUNS):
         lessons = walk(chance, module.lessons, last)
         last = lessons[-1]
         title = last["title"]
         began = time.monotonic()
-        for number, lesson in enumerate(lessons, 1):
+        times = []
+        for count, lesson in enumerate(lessons, 1):
+            asked = time.monotonic()
             await change(server_pool, tenant_id, amina, lesson["id"], chance)
-            await asyncio.sleep(max(0.0, began + number / CHANGES - time.monotonic()))
-        changed = time.monotonic()
+            times.append((asked, time.monotonic()))
+            await asyncio.sleep(max(0.0, began + count / CHANGES - time.monotonic()))
         await amina.until(
             lambda t=title, b=began: t in amina.tutor_text(b), RIGHT_S, f"{title} in run {run}"
         )
         await asyncio.sleep(MORE_S)
-        told = ANNOUNCED.findall(amina.tutor_text(began))
+        told = [int(found) for found in ANNOUNCED.findall(amina.tutor_text(began))]
         await amina.rpc("speech.stop", {})
-        if changed - began > SLOW_S and slow < RUNS:
-            slow += 1  # on a busy machine these were not ten changes a second
-            continue
-        assert len(told) == 1, f"run {run}: {told}"
-        run += 1
+        long_current = iter([number[lessons[n]["id"]] for n in current_for_long(times)])
+        assert told[-1:] == [number[last["id"]]], (run, told, times)
+        assert all(earlier in long_current for earlier in told[:-1]), (run, told, times)
+
+
+def current_for_long(times: list[tuple[float, float]]) -> list[int]:
+    """The changes that the next one followed so late that the agent may have announced them.
+
+    On a busy machine, a change may take that long. `times` are the begin and the end of each.
+    """
+    return [
+        number
+        for number, ((asked, _), (_, replaced)) in enumerate(pairwise(times))
+        if replaced - asked >= ANNOUNCE_AFTER_S
+    ]
 
 
 def walk(chance: random.Random, lessons: list[Any], last: Any) -> list[Any]:
