@@ -153,13 +153,14 @@ async def classroom(
     url = f"http://127.0.0.1:{media.port}"
     async with api.LiveKitAPI(url, media.api_key, media.api_secret) as livekit:
         await livekit.room.create_room(api.CreateRoomRequest(name=name))
+    # the server reports learners who publish nothing only every 3 s to those already in the room
+    await enter(media, name, AMINA, amina)
+    await enter(media, name, MALLORY, mallory)
     await enter(media, name, AGENT, agent)
     receivers = Receivers(
         people=recorded, lessons=cast(Lessons, recorded), turns=recorded, voice=recorded
     )
     running = asyncio.create_task(events.run(receivers))
-    await enter(media, name, AMINA, amina)
-    await enter(media, name, MALLORY, mallory)
     await until(lambda: {AMINA, MALLORY} <= set(agent.remote_participants), "both in the room")
     yield room
     running.cancel()
