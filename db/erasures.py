@@ -73,7 +73,6 @@ async def list_known_erasures(db: Connection, tenant_id: UUID, ids: Collection[U
 
 
 async def list_erased_ids(db: Connection, tenant_id: UUID, ids: Iterable[UUID | None]) -> set[UUID]:
-    """Which of these accounts and sessions were erased."""
     rows = await db.fetch(
         """select coalesce(account_id, session_id) as id from erasures
            where tenant_id = $1 and kind <> 'words'

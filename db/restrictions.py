@@ -23,8 +23,6 @@ class Restriction:
 
 @dataclass(frozen=True)
 class RestrictedPresent:
-    """Somebody in a room against, or under, a restriction."""
-
     session_id: UUID
     room_name: str
     identity: str

@@ -35,8 +35,6 @@ ATTEMPT_S = 10.0
 
 @dataclass(frozen=True)
 class Stretch:
-    """What was done in one mode until the next."""
-
     mode: Mode
     seconds: float
     cpu_s: float
@@ -114,7 +112,6 @@ class Attacker:
                 await self._mallory.join()
 
     async def _publish_endless_speech(self) -> None:
-        """Talks without a pause, or hums."""
         for at in itertools.count():
             if self.mode == "quiet":
                 samples = np.zeros(FRAME, np.int16)
@@ -128,8 +125,6 @@ class Attacker:
 
 @dataclass(frozen=True)
 class _Since:
-    """The counters when a stretch began."""
-
     at: float  # monotonic
     cpu_s: float
     bytes: int

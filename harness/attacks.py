@@ -149,7 +149,6 @@ async def send_streams(mallory: Mallory) -> None:
 
 
 async def call_methods(mallory: Mallory) -> None:
-    """Calls the agent's methods, and one of everybody."""
     lesson_change = {"type": "lesson.change", "lessonId": mallory.next_lesson_id()}
     rate = 0.5 if next(mallory.number) % 2 else 2.0
     calls: list[tuple[str, dict[str, Any]]] = [

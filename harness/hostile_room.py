@@ -28,8 +28,6 @@ EVENTS = "select count(*) from session_state_events where session_id = $1::uuid"
 
 @dataclass(frozen=True)
 class Result:
-    """What a learner saw beside one stretch of the attacker."""
-
     stretch: Stretch
     answers_s: list[float | None]  # None if no answer came in time
     events: int  # rows added to the event log

@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class ConsentRequired(Exception):
-    """The account has to agree to something before it joins a room."""
+    pass
 
 
 class GuardianConsentRequired(Exception):

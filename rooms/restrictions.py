@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 class RemovedFromSession(Exception):
-    """A teacher removed the account from the running session."""
+    pass
 
 
 async def change_restriction(

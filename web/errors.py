@@ -10,8 +10,8 @@ class RateExceeded(Exception):
 
 
 class SignInUnavailable(Exception):
-    """The identity provider's keys cannot be fetched."""
+    pass
 
 
 class AccountBlocked(Exception):
-    """An operator has blocked the account."""
+    pass

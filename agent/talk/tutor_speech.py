@@ -125,7 +125,6 @@ class TutorSpeech:
                 handle.interrupt()
 
     def stop_speech_to(self, identity: str) -> None:
-        """Stops what is said to this learner, and to nobody else."""
         for handle, speech in list(self._open_speeches.items()):
             if speech.identity == identity:
                 speech.if_cut = "never"

@@ -102,7 +102,7 @@ def split_numbers_from_letters(formula: str) -> str:
 
 
 class TooDeepError(Exception):
-    """The formula has more than MAX_DEPTH nested parts."""
+    pass
 
 
 class FormulaReader:

@@ -9,5 +9,4 @@ down_revision = "0012"
 
 
 def upgrade() -> None:
-    """Runs the file of the same name."""
     run_script(Path(__file__).with_suffix(".sql"))
