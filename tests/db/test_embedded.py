@@ -19,6 +19,7 @@ import pytest
 
 from db import create_pool, embedded, tenant_tx
 from db.embedded import Cluster, EmbeddedError
+from harness.run import make_memory_folder
 from tests.conftest import ROOT, Database, Postgres
 
 pytestmark = pytest.mark.slow
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture
 async def cluster() -> AsyncIterator[Cluster]:
     """A server in a private folder with a space in its name."""
-    home = Path(tempfile.mkdtemp(prefix="bodh test "))
+    home = Path(tempfile.mkdtemp(prefix="bodh test ", dir=make_memory_folder()))
     cluster = Cluster(home / "postgres", home / "pg")
     yield cluster
     await embedded.stop_server(cluster)
@@ -69,7 +70,7 @@ async def test_orphaned_server_is_reused_and_a_killed_one_recovers(cluster: Clus
 
 
 async def test_commands_serve_migrate_and_seed_and_nothing_runs_after_sigterm() -> None:
-    home = Path(tempfile.mkdtemp(prefix="bodh-"))
+    home = make_memory_folder()
     cluster = Cluster(home / "postgres", home / "run" / "pg")
     server = await command(home, "serve")
     try:

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -33,6 +32,7 @@ from db.events import list_events
 from db.local_inbox import LocalInbox, MediaEvent
 from db.storage import open_storage
 from db.transcripts import Segment, insert_segments, list_segments
+from harness.run import make_memory_folder
 from harness.stack import ROOT
 from settings import Settings
 from tests.db.rows import NOW, make_learner, make_session, segment
@@ -42,19 +42,12 @@ _segments = TypeAdapter(Segment)
 
 @pytest.fixture
 async def home() -> AsyncIterator[Path]:
-    folder = passable_folder()
+    folder = make_memory_folder()
     yield folder / "home"
     await embedded.stop_server(
         embedded.cluster_of(Settings(_env_file=None, bodh_home=folder / "home"))
     )
     shutil.rmtree(folder)
-
-
-def passable_folder() -> Path:
-    """A temporary folder that the server's user can enter, also if we are root."""
-    folder = Path(tempfile.mkdtemp(prefix="bodh-backup-"))
-    folder.chmod(0o711)
-    return folder
 
 
 def db_command(home: Path, *arguments: str) -> str:
