@@ -44,7 +44,7 @@ class Received(BaseModel):
 @router.post("/livekit")
 async def receive_webhook(request: Request, running: Running) -> Received:
     """Stores an event that the media server signed with our key. Repeats change nothing."""
-    digest = verified_digest(request, running.settings)
+    digest = verify_and_read_digest(request, running.settings)
     body = await request.body()
     if not hmac.compare_digest(digest, hashlib.sha256(body).digest()):
         metrics.WEBHOOKS.inc(outcome="refused")
@@ -58,7 +58,7 @@ async def receive_webhook(request: Request, running: Running) -> Received:
     return Received(status="ok" if new else "repeated")
 
 
-def verified_digest(request: Request, settings: Settings) -> bytes:
+def verify_and_read_digest(request: Request, settings: Settings) -> bytes:
     """The SHA-256 of the body, according to the signature. Raises SignInRequired."""
     try:
         _check_secret(request, settings)

@@ -52,14 +52,14 @@ class Lessons:
         self._rereading = asyncio.Lock()  # an older read must not replace a newer one
         self._removals = Tasks("removals")  # nobody waits for the media server
 
-    async def find_sender(self, identity: str) -> Learner:
+    async def find_or_read_sender(self, identity: str) -> Learner:
         """The sender of a message, even if not announced by LiveKit yet. Raises RefusedError."""
-        learner = self._roster.get(identity) or await self.read_learner(identity)
+        learner = self._roster.get(identity) or await self.read_into_roster(identity)
         if learner.blocked:
             raise RefusedError("your account is blocked")
         return learner
 
-    async def read_learner(self, identity: str) -> Learner:
+    async def read_into_roster(self, identity: str) -> Learner:
         """Reads a learner who joins. While the database is away, what was read last holds.
 
         Who was never read is unknown until the database is back. Raises RefusedError if they are
@@ -147,7 +147,7 @@ class Lessons:
 
         Returns the current revision. Raises RefusedError.
         """
-        learner = await self.find_sender(identity)
+        learner = await self.find_or_read_sender(identity)
         if change.revision is None:
             return await self.change_lesson(learner, change.lesson_id)
         if change.revision > learner.revision:

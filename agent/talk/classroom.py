@@ -131,7 +131,7 @@ class Classroom:
 
     async def learner_joined(self, joined: Joined) -> None:
         try:
-            learner = await self._lessons.read_learner(joined.identity)
+            learner = await self._lessons.read_into_roster(joined.identity)
         except RefusedError:
             return
         connection = Connection(joined.sid, datetime.now(UTC))

@@ -73,14 +73,14 @@ class Turns:
         if not self._rates.allow(identity, "apology"):
             return
         with contextlib.suppress(RefusedError):
-            learner = await self._lessons.find_sender(identity)
+            learner = await self._lessons.find_or_read_sender(identity)
             line = prompts.render("one_moment")
             self._tasks.spawn(self._tutor_speech.say(line, learner, part_of_talk=False))
 
     async def answer_typed_turn(self, typed: TypedTurn) -> None:
         """Interrupts what this learner hears, and answers."""
         try:
-            learner = await self._lessons.find_sender(typed.identity)
+            learner = await self._lessons.find_or_read_sender(typed.identity)
         except RefusedError:
             return
         now = datetime.now(UTC).timestamp()
@@ -117,7 +117,7 @@ class Turns:
     async def _store_and_show(self, identity: str, said: Utterance) -> Learner | None:
         """Stores what was said, then shows it. None if the speaker is not here or has erased it."""
         try:
-            learner = await self._lessons.find_sender(identity)
+            learner = await self._lessons.find_or_read_sender(identity)
         except RefusedError:
             return None
         if not await self._conversations.record_utterance(learner, said):

@@ -81,7 +81,7 @@ async def scene(database: Database, sample: Course, tenant_id: UUID) -> AsyncIte
         connection.add_query_logger(note)
     dispatch, roster = Dispatch(tenant_id, room, session, 1), Roster()
     lessons = Lessons(dispatch, pool, livekit, roster)
-    amina = await lessons.read_learner(account.identity)
+    amina = await lessons.read_into_roster(account.identity)
     statements.clear()
     yield Scene(pool, dispatch, account, amina, lessons, mine, outline[-1], statements)
     await livekit.aclose()
@@ -157,7 +157,7 @@ async def test_request_for_a_lesson_of_another_module_is_refused(scene: Scene) -
 
 async def test_sender_who_is_not_in_the_room_is_refused(scene: Scene) -> None:
     with pytest.raises(RefusedError, match="not in this room"):
-        await scene.lessons.find_sender("l_nobody")
+        await scene.lessons.find_or_read_sender("l_nobody")
 
 
 async def test_blocked_learner_is_refused_in_the_room_and_when_joining(scene: Scene) -> None:
@@ -165,10 +165,10 @@ async def test_blocked_learner_is_refused_in_the_room_and_when_joining(scene: Sc
     async with tenant_tx(scene.pool, tenant_id) as db:
         await update_blocked_at(db, tenant_id, scene.account.id, NOW)
     await scene.lessons.sync_with_database()
-    for ask in (scene.lessons.find_sender, scene.lessons.read_learner):
+    for ask in (scene.lessons.find_or_read_sender, scene.lessons.read_into_roster):
         with pytest.raises(RefusedError, match="blocked"):
             await ask(scene.account.identity)
     async with tenant_tx(scene.pool, tenant_id) as db:
         await update_blocked_at(db, tenant_id, scene.account.id, None)
-    assert await scene.lessons.read_learner(scene.account.identity) is scene.amina
-    assert await scene.lessons.find_sender(scene.account.identity) is scene.amina
+    assert await scene.lessons.read_into_roster(scene.account.identity) is scene.amina
+    assert await scene.lessons.find_or_read_sender(scene.account.identity) is scene.amina

@@ -50,7 +50,7 @@ class Scene:
 
     async def says(self, text: str) -> Learner:
         """Amina's words as the agent handles them, and the answer to them."""
-        learner = await self.lessons.find_sender(self.amina.identity)
+        learner = await self.lessons.find_or_read_sender(self.amina.identity)
         await self.journal.record_utterance(learner, Utterance(text, text, "text", 1.0, 2.0))
         line = Line(identity=learner.identity, text=f"so {text}", in_reply_to=text)
         answer = Sentence(f"to {text}", line.text, 2.0, 3.0, False, line, ())
@@ -206,7 +206,7 @@ def declined(learner: Learner) -> News:
 async def test_nothing_is_stored_of_somebody_who_is_no_learner_of_the_room(
     scene: Scene, outage: asyncpg.Connection
 ) -> None:
-    stranger = await scene.lessons.find_sender("l_stranger")
+    stranger = await scene.lessons.find_or_read_sender("l_stranger")
     await scene.journal.record_utterance(stranger, Utterance("s", "words", "text", 1.0, 2.0))
     await outage.execute("commit")
     await scene.lessons.sync_with_database()
@@ -218,7 +218,7 @@ async def test_nothing_is_stored_of_somebody_who_is_no_learner_of_the_room(
 async def test_words_that_wait_are_bounded_and_lost_at_the_end(
     scene: Scene, outage: asyncpg.Connection, caplog: pytest.LogCaptureFixture
 ) -> None:
-    learner = await scene.lessons.find_sender(scene.amina.identity)
+    learner = await scene.lessons.find_or_read_sender(scene.amina.identity)
     for number in range(MAX_HELD + 1):
         said = Utterance(f"t-{number}", "secret", "text", 1.0, 2.0)
         await scene.journal.record_utterance(learner, said)
@@ -234,12 +234,12 @@ async def test_words_that_wait_are_bounded_and_lost_at_the_end(
 async def test_choice_once_read_holds_through_an_outage(scene: Scene, in_room: bool) -> None:
     await scene.choose(store_words=False)
     if in_room:
-        await scene.lessons.read_learner(scene.amina.identity)
+        await scene.lessons.read_into_roster(scene.amina.identity)
     else:  # they have a token, and join during the outage
         await scene.lessons.sync_with_database()
     await scene.pool.close()
     await scene.lessons.sync_with_database()
-    learner = await scene.lessons.read_learner(scene.amina.identity)
+    learner = await scene.lessons.read_into_roster(scene.amina.identity)
     learner.connection = Connection("PA_2", NOW)
     await scene.says("hi")
     assert await scene.stored() == [("hi", "", str(scene.amina.id)), ("to hi", "", None)]
@@ -269,6 +269,6 @@ async def test_agent_that_has_not_read_a_choice_has_not_confirmed_it(scene: Scen
 
 async def test_sentence_to_nobody_is_stored_only_if_everybody_stores(scene: Scene) -> None:
     await scene.choose(store_words=False)
-    await scene.lessons.read_learner(scene.amina.identity)
+    await scene.lessons.read_into_roster(scene.amina.identity)
     await scene.journal.record_sentence(Sentence("n", "words", 1.0, 2.0, False, Line(), ()))
     assert await scene.stored() == [("n", "", None)]

@@ -121,7 +121,7 @@ async def test_choice_applies_to_a_running_conversation_within_2_s(school: Schoo
     context = school.app.state.context
     working, context.lk = context.lk, away
     rereading = asyncio.create_task(lessons.sync_with_database_forever())
-    learner = await lessons.find_sender((await school.account("Amina")).identity)
+    learner = await lessons.find_or_read_sender((await school.account("Amina")).identity)
     began = time.monotonic()
     for choice in (False, True, False):
         saved = await save(school, "Amina", storeWords=choice)
