@@ -47,7 +47,7 @@ def get_asset(name: str) -> Response:
 
 
 @router.get("/{name}")
-def get_file(name: str) -> Response:
+def get_client_file(name: str) -> Response:
     return _file_response(DIST, name, "no-cache")
 
 

@@ -100,10 +100,10 @@ class RoomTutor(Tutor):
                 await turns.ask_to_wait(identity)
             case "missed" if heard.place == "aside":
                 await turns.store_and_show_unanswered(
-                    identity, _journal_utterance(heard, NOT_HEARD)
+                    identity, _utterance_for_journal(heard, NOT_HEARD)
                 )
             case "missed":
-                await turns.store_gap_and_say_so(identity, _journal_utterance(heard, NOT_HEARD))
+                await turns.store_gap_and_say_so(identity, _utterance_for_journal(heard, NOT_HEARD))
             case "final":
                 return await self._handle_final(heard) if heard.text else None
             case _:
@@ -112,7 +112,7 @@ class RoomTutor(Tutor):
 
     async def _handle_final(self, heard: HeardUtterance) -> Turn | None:
         """Returns the turn if the agent session must answer it."""
-        turns, said = self._classroom.turns, _journal_utterance(heard, heard.text)
+        turns, said = self._classroom.turns, _utterance_for_journal(heard, heard.text)
         match heard.place:
             case "floor":
                 return await turns.store_and_show_final(heard.identity, said)
@@ -125,7 +125,7 @@ class RoomTutor(Tutor):
         return None
 
 
-def _journal_utterance(heard: HeardUtterance, text: str) -> Utterance:
+def _utterance_for_journal(heard: HeardUtterance, text: str) -> Utterance:
     return Utterance(
         heard.segment_id,
         text,
