@@ -17,7 +17,7 @@ import protocol
 from protocol import LessonChange, ProtocolError, RoomMetadata
 from tests.soak import SOAK
 
-CASES = 10_000 if SOAK else 1_000
+CASES = 10_000 if SOAK else 400
 KEYS = [
     "agent_type", "courseId", "courseTitle", "moduleId", "lessonId", "lessonTitle",
     "lessonNumber", "videoIds", "learningObjectives", "userId", "userName", "sessionType",

@@ -14,7 +14,7 @@ from tests.db.attendance_parts import CLOSED_S, recorded, seen, shuffled, truth
 from tests.db.rows import at
 from tests.soak import SOAK
 
-CASES = 20_000 if SOAK else 1_000
+CASES = 20_000 if SOAK else 500
 
 
 def bounded(test: Callable[..., Any]) -> Any:
