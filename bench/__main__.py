@@ -37,7 +37,7 @@ def main() -> None:
         "hostile", help="answer times of a learner beside a participant who attacks"
     )
     attacked.add_argument("--seconds", type=float, default=60.0, help="of each attack")
-    attacked.add_argument("--rounds", type=int, default=3, help="attacks")
+    attacked.add_argument("--rounds", type=int, default=2, help="attacks")
     arguments = parser.parse_args()
     if arguments.command == "lesson":
         asyncio.run(lesson.run_benchmark(arguments.changes))

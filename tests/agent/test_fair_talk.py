@@ -12,6 +12,7 @@ from agent.room.events import Joined, Left
 from agent.room.learner import Learner
 from agent.room.rates import RATES
 from agent.talk.classroom import Classroom
+from agent.talk.turn_taking import LEAD
 from agent.talk.turns import Turn
 from harness.provider import ModelServer
 from tests.agent.room_parts import Remote, School, offline
@@ -26,6 +27,26 @@ async def test_reply_that_a_classmates_voice_cut_before_its_first_word_is_said_a
         cut = await ask_and_cut(school, amina)
         provider.mend()
         speak(classroom, tomas)
+        assert amina.newest_speech is not None
+        assert amina.newest_speech is not cut
+        await asyncio.wait_for(amina.newest_speech.wait_for_playout(), 20)
+        assert school.answer(amina)
+
+
+async def test_reply_that_made_way_for_another_question_is_said_after_its_answer(
+    school: School, provider: ModelServer
+) -> None:
+    provider.break_("llm", "hang")
+    async with school.agent(Remote(provider, school.settings)) as classroom:
+        amina, tomas = await school.arrives("Amina"), await school.arrives("Tomas")
+        for _ in range(LEAD):
+            await ask_and_cut(school, amina, on_purpose=True)
+        classroom.tutor_speech.reply_to_turn(amina, ["t-1"], "what is a vector")
+        cut = amina.newest_speech
+        provider.mend()
+        assert await school.ask(tomas, "what is a label")
+        assert cut is not None
+        assert cut.interrupted
         assert amina.newest_speech is not None
         assert amina.newest_speech is not cut
         await asyncio.wait_for(amina.newest_speech.wait_for_playout(), 20)
