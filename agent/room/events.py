@@ -140,10 +140,10 @@ class RoomEvents:
     def _on_left(self, participant: rtc.RemoteParticipant) -> None:
         if self._present.get(participant.identity) == participant.sid:
             self._queue_left(participant.identity)
-            self._typed_turns.drop_unfinished(participant.identity)
 
     def _queue_left(self, identity: str) -> None:
         self._queue.put_nowait(Left(identity, self._present.pop(identity)))
+        self._typed_turns.drop_unfinished(identity)
 
     def _on_metadata(self, text: str) -> None:
         if metadata := protocol.parse_metadata(text):
