@@ -28,7 +28,7 @@ async def run_benchmark(seconds: float, rounds: int) -> None:
             for number in range(1, rounds + 1):
                 for mode, results in found.items():
                     results.append(await room.ask_beside(mode, seconds, patience_s=PATIENCE_S))
-                    print(f"round {number}: {_describe(results[-1])}", flush=True)
+                    print(f"round {number}: {_describe_result(results[-1])}", flush=True)
             lines = _count_lines(log) - lines
     _print_results(found, room, memory_mb)
     print(f"lines in the agent's log          {lines / rounds:8.0f}    per attack")
@@ -50,7 +50,7 @@ def _print_results(
     _print_bound("agents that served", len(room.agents), 1)
     unanswered = sum(one is None for result in every for one in result.answers_s)
     _print_bound("questions without an answer", unanswered, 0)
-    _print_bound("CPU of the attacker, cores", max(map(_cores, every)), CORE_SHARE + 0.05)
+    _print_bound("CPU of the attacker, cores", max(map(_count_cores, every)), CORE_SHARE + 0.05)
     print(f"load average at the end {os.getloadavg()[0]:.1f}")
 
 
@@ -59,16 +59,16 @@ def _print_bound(name: str, value: float, most: float) -> None:
     print(f"{name:<33} {value:8.2f}    wanted <= {most:g}: {verdict}")
 
 
-def _describe(result: Result) -> str:
+def _describe_result(result: Result) -> str:
     times, stretch = _answer_times([result]), result.stretch
     return (
         f"{stretch.mode} median {statistics.median(times):.2f} s, n={len(times)}, "
         f"{stretch.bytes / stretch.seconds / 1000:.0f} kB/s, {stretch.joins} joins, "
-        f"{_cores(result):.2f} cores, {result.events} rows, {result.memory_mb:.0f} MB"
+        f"{_count_cores(result):.2f} cores, {result.events} rows, {result.memory_mb:.0f} MB"
     )
 
 
-def _cores(result: Result) -> float:
+def _count_cores(result: Result) -> float:
     return result.stretch.cpu_s / result.stretch.seconds
 
 

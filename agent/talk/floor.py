@@ -89,10 +89,10 @@ class Floor(vad.VAD):
         """
         self._speaker_of(identity).waits_since = float("-inf")
         self._speakers = {
-            one: speaker for one, speaker in self._speakers.items() if self._matters(speaker)
+            one: speaker for one, speaker in self._speakers.items() if self._is_remembered(speaker)
         }
 
-    def _matters(self, speaker: _Speaker) -> bool:
+    def _is_remembered(self, speaker: _Speaker) -> bool:
         now = self._clock()
         return (
             bool(speaker.open)
