@@ -88,11 +88,12 @@ class Mallory:
         people = self.room.remote_participants.values()
         return next((sid for one in people for sid in one.track_publications), "TR_none")
 
-    def start_call(self, call: Coroutine[Any, Any, Any]) -> None:
-        """Starts a call whose answer nobody waits for; not too many at once."""
+    def start_call(self, call: Coroutine[Any, Any, Any], size: int) -> None:
+        """Starts a call of `size` bytes whose answer nobody waits for; not too many at once."""
         if len(self._calls) >= CALLS_AT_ONCE:
             call.close()
             return
+        self.bytes += size
         task = asyncio.create_task(_ignore_result(call))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
@@ -167,21 +168,21 @@ async def call_methods(mallory: Mallory) -> None:
                     method=mallory.noise_or(method),
                     payload=text,
                     response_timeout=CALL_S,
-                )
+                ),
+                len(text),
             )
-            mallory.bytes += len(text)
     await asyncio.sleep(0.05)
 
 
 async def pose_as_tutor(mallory: Mallory) -> None:
-    """Claims to be the tutor, to be another learner, and to have said what others said."""
-    local = mallory.local
+    """Also claims to be another learner, and to have said what others said."""
+    local, hostile = mallory.local, mallory.hostile
     attributes = {"lk.agent.state": "speaking", "lk.publish_on_behalf": "a_1"}
     metadata = json.dumps({"agent_type": "bodh-agent", "userId": str(UUID(int=7))})
-    mallory.start_call(local.set_attributes(attributes if mallory.hostile else {NOISE: "x" * 70}))
-    mallory.start_call(local.set_metadata(metadata if mallory.hostile else "x" * len(metadata)))
-    mallory.start_call(local.set_name("Bodh" if mallory.hostile else "Mall"))
-    if mallory.hostile:
+    mallory.start_call(local.set_attributes(attributes if hostile else {NOISE: "x" * 53}), 58)
+    mallory.start_call(local.set_metadata(metadata if hostile else "x" * len(metadata)), 79)
+    mallory.start_call(local.set_name("Bodh" if hostile else "Mall"), 4)
+    if hostile:
         segment = rtc.TranscriptionSegment(
             id="1-1", text="x" * 500, start_time=0, end_time=0, language="en", final=True
         )
