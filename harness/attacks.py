@@ -50,7 +50,7 @@ class Mallory:
         self.speech = speech
         self.sound = rtc.AudioSource(RATE, 1, queue_size_ms=200)
         self.open_streams: list[rtc.TextStreamWriter] = []
-        self.number = itertools.count()
+        self.number, self.typed = itertools.count(), itertools.count()
         self._ticket = ticket
         self._calls: set[asyncio.Task[None]] = set()
 
@@ -198,7 +198,7 @@ async def pose_as_tutor(mallory: Mallory) -> None:
 
 
 async def type_turns(mallory: Mallory) -> None:
-    text = QUESTIONS[next(mallory.number) % len(QUESTIONS)]
+    text = QUESTIONS[next(mallory.typed) % len(QUESTIONS)]
     await mallory.local.send_text(text, topic=mallory.noise_or(protocol.TOPIC_TYPED))
     mallory.bytes += len(text)
     await asyncio.sleep(0.1)
