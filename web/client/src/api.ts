@@ -56,19 +56,25 @@ export class ApiError extends Error {
 
 /** The response's JSON. Throws ApiError; on 401 or for a blocked account it opens the sign-in page. */
 async function requestJsonOrSignIn<T>(path: string, init: RequestInit = {}): Promise<T> {
-  let response: Response;
-  try {
-    response = await fetch(path, init);
-  } catch (error) {
-    if (error instanceof DOMException && error.name === 'AbortError') throw error;
-    throw new ApiError(0, 'network', 'no response');
-  }
-  const body: unknown = await response.json().catch(() => null);
+  const { response, body } = await fetchJson(path, init);
   if (response.status === 401 && path.startsWith('/api/')) navigate(signInPath(), { replace: true });
   if (response.ok) return body as T;
   const error = toApiError(response.status, body);
   if (error.code === 'blocked' && path.startsWith('/api/')) navigate(troublePath('blocked'), { replace: true });
   throw error;
+}
+
+/** Throws AbortError, or ApiError if there is no response or its JSON doesn't arrive in full. */
+async function fetchJson(path: string, init: RequestInit): Promise<{ response: Response; body: unknown }> {
+  try {
+    const response = await fetch(path, init);
+    const reading: Promise<unknown> = response.json();
+    // a proxy may answer with an error that is not JSON
+    return { response, body: await (response.ok ? reading : reading.catch(() => null)) };
+  } catch (error) {
+    if (error instanceof DOMException && error.name === 'AbortError') throw error;
+    throw new ApiError(0, 'network', 'no response');
+  }
 }
 
 function toApiError(status: number, body: unknown): ApiError {
