@@ -1,5 +1,6 @@
 """People whom a teacher removed from a session or muted in it. Owns room_restrictions."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -9,6 +10,7 @@ from db import Connection
 from db.accounts import Account
 from db.event_kinds import ParticipantReleased, ParticipantRestricted
 from db.events import append_event
+from protocol import Role
 
 RestrictionKind = Literal["removed", "muted"]
 
@@ -105,6 +107,22 @@ async def list_restrictions(db: Connection, tenant_id: UUID, session_id: UUID) -
         session_id,
     )
     return [Restriction(**row) for row in rows]
+
+
+async def list_exempt(
+    db: Connection, tenant_id: UUID, session_id: UUID, *, roles: Collection[Role]
+) -> list[str]:
+    """The identities of those who entered the session's room and have one of the roles."""
+    rows = await db.fetch(
+        """select a.identity from sessions s
+           join room_learners l on l.tenant_id = s.tenant_id and l.room_id = s.room_id
+           join accounts a on a.tenant_id = l.tenant_id and a.id = l.account_id
+           where s.tenant_id = $1 and s.id = $2 and a.role = any($3) order by a.identity""",
+        tenant_id,
+        session_id,
+        list(roles),
+    )
+    return [row["identity"] for row in rows]
 
 
 async def list_restricted_present(db: Connection, tenant_id: UUID) -> list[RestrictedPresent]:

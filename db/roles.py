@@ -58,6 +58,10 @@ def has_permission(account: Account, permission: Permission) -> bool:
     return permission in PERMISSIONS[account.role]
 
 
+def list_roles_with(permission: Permission) -> list[Role]:
+    return [role for role, allowed in PERMISSIONS.items() if permission in allowed]
+
+
 def require_permission(account: Account, permission: Permission) -> None:
     if not has_permission(account, permission):
         raise Forbidden("Your role does not allow this. Ask an admin.")

@@ -11,6 +11,7 @@ from db import Pool, tenant_tx
 from db import rooms as stored
 from db.accounts import Account
 from db.restrictions import find_restriction
+from db.roles import sees_learners_of
 from db.sessions import Session
 from protocol import RoomMetadata
 from rooms.admission import Admission, enrol_and_place_learner
@@ -32,6 +33,7 @@ class OpenedRoom:
     session: Session
     token: str
     metadata: RoomMetadata  # the learner's own
+    may_restrict: bool  # the account may remove and mute the room's learners
 
 
 async def admit_learner(
@@ -106,6 +108,7 @@ async def _open_held_room(
             db, tenant_id, room, account, learner.lesson_id, learner.revision
         )
         text = await read_room_metadata(db, room, account, own)
+        may_restrict = await sees_learners_of(db, tenant_id, account, room.course_id)
     own_metadata = token_metadata(own, account)
     session = await ensure_live_room(
         settings,
@@ -120,4 +123,4 @@ async def _open_held_room(
     token = make_join_token(
         settings, account, room.name, own_metadata, may_publish=restriction != "muted"
     )
-    return OpenedRoom(admission, session, token, own)
+    return OpenedRoom(admission, session, token, own, may_restrict)

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 
 import rooms
 from db import restrictions, tenant_tx
-from db.roles import select_taught_session
+from db.roles import list_roles_with, select_taught_session
 from web.camel import CamelModel
 from web.dependencies import Caller, Running, limited
 from web.error_responses import PROBLEMS
@@ -35,9 +35,13 @@ class Restriction(CamelModel):
 
 
 class Restrictions(CamelModel):
-    """Who is removed or muted, in the order in which it happened."""
+    """Who is removed or muted, in the order in which it happened.
+
+    `exempt` has the identities of the staff in the room, who cannot be removed or muted.
+    """
 
     restrictions: list[Restriction]
+    exempt: list[str]
 
 
 @router.get("/{session_id}/restrictions")
@@ -46,7 +50,12 @@ async def get_restrictions(session_id: UUID, running: Running, caller: Caller) -
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         session = await select_taught_session(db, caller.tenant_id, caller.account, session_id)
         listed = await restrictions.list_restrictions(db, caller.tenant_id, session.id)
-    return Restrictions(restrictions=[Restriction.model_validate(one) for one in listed])
+        exempt = await restrictions.list_exempt(
+            db, caller.tenant_id, session.id, roles=list_roles_with("teach")
+        )
+    return Restrictions(
+        restrictions=[Restriction.model_validate(one) for one in listed], exempt=exempt
+    )
 
 
 @router.put("/{session_id}/restrictions/{identity}", dependencies=[limited("restrictions")])

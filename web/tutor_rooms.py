@@ -96,6 +96,7 @@ async def post_token(
         room_name=opened.admission.room.name,
         session_id=opened.session.id,
         metadata=opened.metadata,
+        may_restrict=opened.may_restrict,
     )
 
 

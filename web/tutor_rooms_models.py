@@ -82,6 +82,7 @@ class JoinToken(BaseModel):
     """LiveKit's standard token response, plus the session and the learner's own metadata.
 
     The metadata in the token has no private facts, because everyone in the room can read it.
+    `may_restrict` says whether the caller may remove and mute learners in the session.
     """
 
     server_url: str
@@ -89,6 +90,7 @@ class JoinToken(BaseModel):
     room_name: str
     session_id: UUID
     metadata: RoomMetadata
+    may_restrict: bool
 
 
 class RoomPeople(CamelModel):

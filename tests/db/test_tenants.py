@@ -160,6 +160,7 @@ READS: list[tuple[Any, tuple[str, ...], dict[str, Any]]] = [
     (quizzes.list_questions, ("lesson_id",), {}),
     (restrictions.find_restriction, ("room_id", "account_id"), {}),
     (restrictions.list_restrictions, ("session_id",), {}),
+    (restrictions.list_exempt, ("session_id",), {"roles": ["learner"]}),
     (rooms.find_room, ("room_name",), {}),
     (rooms.find_room_by_id, ("room_id",), {}),
     (rooms.find_room_learner, ("room_id", "account_id"), {}),

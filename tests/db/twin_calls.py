@@ -107,7 +107,7 @@ def usual(ids: Ids, tree: CourseTree) -> Arguments:
         "before": at(10**9), "days": 5, "defaults": {"sessions": 4},
         "removal": Removal("accounts", date(2026, 1, 2), at(1), 8),
         "text": CONSENT, "texts": [CONSENT], "kinds": ["tutor", "transcript"], "store_words": True,
-        "except_account_id": UUID(int=1),
+        "except_account_id": UUID(int=1), "roles": ["learner"],
         "job_id": JOB, "tries": 0, "delay": timedelta(seconds=8),
         "holder": HOLDER, "length": timedelta(seconds=9),
     }  # fmt: skip

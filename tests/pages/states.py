@@ -47,6 +47,16 @@ async def open_debug(page: Page) -> None:
     await page.locator(".drawer tbody tr").first.wait_for()
 
 
+async def open_people(page: Page) -> None:
+    await page.get_by_role("button", name="Manage people").click()
+    await page.locator(".people li, .trouble:not(:empty)").first.wait_for()
+
+
+async def ask_to_remove(page: Page) -> None:
+    await open_people(page)
+    await page.get_by_role("button", name="Remove Tomás").click()
+
+
 async def turn_to_lesson(page: Page) -> None:
     await page.get_by_role("tab", name="Lesson").click()
 
@@ -87,6 +97,8 @@ ENTRIES = (
     "room-sent-too-much",
     "room-cut-off",
     "room-company",
+    "room-staff",
+    "room-staff-failed",
     "room-private",
     "room-providers",
     "room-not-kept",
@@ -112,6 +124,9 @@ STATES = (
     State("room-lesson-tab", "room-listening", turn_to_lesson, PHONE),
     State("room-drawer", "room-listening", open_lessons, DRAWER),
     State("room-debug", "room-measured", open_debug),
+    State("room-people", "room-staff", open_people),
+    State("room-people-remove", "room-staff", ask_to_remove),
+    State("room-people-failed", "room-staff-failed", open_people),
     State("transcript-export", "transcript", open_export),
     State("transcript-erase", "transcript", ask_to_erase),
 )

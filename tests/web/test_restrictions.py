@@ -11,6 +11,7 @@ from livekit import api, rtc
 import rooms
 from db import tenant_tx
 from db.attendance import upsert_participants
+from db.course_staff import ensure_staff
 from db.events import list_events
 from db.session_view import fold_session
 from db.stays import ParticipantRow
@@ -174,6 +175,25 @@ async def test_only_staff_restrict_and_only_learners_are_restricted(school: Scho
     }
     assert listed.status_code == 403
     assert await school.rows("select from room_restrictions") == []
+
+
+async def test_page_learns_who_may_restrict_and_who_cannot_be_restricted(school: School) -> None:
+    page = await school.open("Mallory")
+    tara, otto = await school.account("Tara", "teacher"), await school.account("Otto", "teacher")
+    await school.account("Uma", "teacher")  # never entered the room
+    await school.account("Ada", "admin")
+    async with tenant_tx(school.pool, school.tenant.id) as db:
+        await ensure_staff(db, school.tenant.id, school.course.id, tara.id, "teacher")
+    flags = {}
+    for name, role in (("Mallory", "learner"), ("Tara", "teacher"), ("Otto", "teacher")):
+        answer = await ask_token(school, name, {"room_name": page["roomName"]}, role=role)
+        flags[name] = answer.json()["may_restrict"]
+    admin = await ask_token(school, "Ada", {"room_name": page["roomName"]}, role="admin")
+    shown = await school.get(f"/api/sessions/{page['sessionId']}/restrictions", "Tara", "teacher")
+    ada = await school.account("Ada", "admin")
+    assert flags == {"Mallory": False, "Tara": True, "Otto": False}
+    assert admin.json()["may_restrict"] is True
+    assert set(shown["exempt"]) == {tara.identity, otto.identity, ada.identity}
 
 
 async def test_restrictions_are_logged_by_identity_and_end_with_the_session(

@@ -284,6 +284,7 @@ async def test_a_token_by_room_name_or_by_course_and_module_is_the_same(school: 
         "room_name",
         "session_id",
         "metadata",
+        "may_restrict",
     }
     for answer in (by_name.json(), by_ids.json()):
         assert answer["server_url"] == page["wsUrl"]

@@ -83,6 +83,7 @@ def sign_in(stack: Stack) -> Callable[..., Any]:
         module: str,
         lesson: str = "",
         permissions: Sequence[str] = ("microphone",),
+        role: str = "Learner",
     ) -> Page:
         context = await browser.new_context(base_url=stack.url, permissions=permissions)
         page = await context.new_page()
@@ -90,6 +91,7 @@ def sign_in(stack: Stack) -> Callable[..., Any]:
         await page.add_init_script(NOTE_STATES)
         await page.goto("/auth/signin")
         await page.get_by_label("Your name").fill(name)
+        await page.get_by_role("radio", name=role).check()
         await page.get_by_role("button", name="Sign in").click()
         await expect(page.get_by_role("button", name="Sign in")).to_be_hidden()
         query = f"?lesson={lesson}" if lesson else ""

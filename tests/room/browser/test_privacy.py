@@ -1,4 +1,4 @@
-"""The page says who hears the learner, and ends the conversation when consent is withdrawn."""
+"""Who hears the learner, withdrawn consent, and teachers who mute and remove learners."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +26,57 @@ async def test_learner_knows_who_else_hears_them_before_joining_and_while_there(
     await expect(page.get_by_text(f"{account.name} is here. Everyone")).to_be_visible()
     await nadir.leave()
     await expect(page.get_by_text("Only you and Bodh are here.")).to_be_visible()
+
+
+async def test_teacher_mutes_removes_and_lets_back_a_learner(
+    fresh_page: Callable[..., Any], sign_in: Callable[..., Any], course: Course
+) -> None:
+    module = course.modules[0]
+    learner = await fresh_page("Odo who interrupts", module)
+    await start_typed(learner)
+    await expect(learner.get_by_role("button", name="Manage people")).to_have_count(0)
+    teacher = await sign_in(learner.context.browser, "Tara", module.id, role="Teacher")
+    await start_typed(teacher)
+    manage = teacher.get_by_role("button", name="Manage people")
+    await manage.click()
+    people = teacher.get_by_role("dialog", name="People in this room")
+    mute, unmute, remove, let_back = (
+        people.get_by_role("button", name=label.format("Odo who interrupts"), exact=True)
+        for label in ("Mute {}", "Unmute {}", "Remove {}", "Let back in {}")
+    )
+    muted = learner.get_by_text("Your teacher has muted you.")
+    microphone = learner.get_by_role("button", name="Mute microphone", exact=True)
+
+    await mute.press("Enter")
+    await expect(muted).to_be_visible()
+    await expect(unmute).to_be_focused()
+    await learner.get_by_role("button", name="Unmute microphone").click()
+    await expect(muted).to_be_visible()
+    await expect(microphone).to_have_count(0)
+    await unmute.press("Enter")
+    await expect(muted).to_have_count(0)
+    await learner.get_by_role("button", name="Unmute microphone").click()
+    await expect(microphone).to_be_visible()
+
+    await remove.press("Enter")
+    sure = teacher.get_by_role("dialog", name="Remove Odo who interrupts?")
+    await sure.get_by_role("button", name="Cancel").click()
+    await expect(remove).to_be_focused()
+    await remove.press("Enter")
+    await sure.get_by_role("button", name="Remove", exact=True).click()
+    await expect(learner.get_by_text("Your teacher has removed you")).to_be_visible()
+    await expect(let_back).to_be_focused()
+    async with learner.expect_response("**/api/livekit/token?*") as token:
+        await learner.get_by_role("button", name="Start without a microphone").click()
+    assert (await token.value).status == 403
+
+    await let_back.press("Enter")
+    await expect(people.get_by_text("Odo who interrupts can join again.")).to_be_visible()
+    await expect(people.get_by_role("list")).to_be_focused()  # the learner's row is gone
+    await learner.get_by_role("button", name="Start without a microphone").click()
+    await expect(mute).to_be_visible()
+    await teacher.keyboard.press("Escape")
+    await expect(manage).to_be_focused()
 
 
 async def test_withdrawn_consent_ends_the_conversation_and_is_asked_for_again(

@@ -34,6 +34,7 @@ export type AskedConsent = Schemas['AskedConsent'];
 export type ConsentKind = AskedConsent['kind'];
 export type ModelProvider = Schemas['ModelProvider'];
 export type RoomPeople = Schemas['RoomPeople'];
+export type Restrictions = Schemas['Restrictions'];
 
 type QueryOf<Operation extends keyof operations> = operations[Operation]['parameters'] extends {
   query?: infer Query;
@@ -134,6 +135,9 @@ export const api = {
   consents: () => getJson<OwnConsents>('/api/me/consents'),
   saveConsents: (agreed: Schemas['Agreed'][]) => sendJson<SavedConsents>('PUT', '/api/me/consents', { agreed }),
   people: (room: string, signal?: AbortSignal) => getJson<RoomPeople>(`/api/rooms/${encodeSegment(room)}/people`, signal),
+  restrictions: (sessionId: string, signal?: AbortSignal) => getJson<Restrictions>(restrictionsPath(sessionId), signal),
+  restrict: (sessionId: string, identity: string, restriction: Schemas['RestrictionChange']['restriction']) =>
+    sendJson<Restrictions>('PUT', `${restrictionsPath(sessionId)}/${encodeSegment(identity)}`, { restriction }),
   reads: (signal?: AbortSignal) => getJson<Schemas['WordsReads']>('/api/me/reads', signal),
   changeLesson: (room: string, lessonId: string) =>
     postJson<Schemas['LessonChanged']>(`/api/rooms/${encodeSegment(room)}/lesson`, { lessonId }),
@@ -145,6 +149,10 @@ export const exportPath = '/api/me/export';
 
 export function transcriptPath(sessionId: string, form: TranscriptForm): string {
   return `/api/sessions/${encodeSegment(sessionId)}/transcript?format=${form}`;
+}
+
+function restrictionsPath(sessionId: string): string {
+  return `/api/sessions/${encodeSegment(sessionId)}/restrictions`;
 }
 
 function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {

@@ -886,6 +886,7 @@ export interface components {
          * @description LiveKit's standard token response, plus the session and the learner's own metadata.
          *
          *     The metadata in the token has no private facts, because everyone in the room can read it.
+         *     `may_restrict` says whether the caller may remove and mute learners in the session.
          */
         JoinToken: {
             /** Server Url */
@@ -900,6 +901,8 @@ export interface components {
              */
             session_id: string;
             metadata: components["schemas"]["RoomMetadata"];
+            /** May Restrict */
+            may_restrict: boolean;
         };
         /**
          * LastLesson
@@ -1351,10 +1354,14 @@ export interface components {
         /**
          * Restrictions
          * @description Who is removed or muted, in the order in which it happened.
+         *
+         *     `exempt` has the identities of the staff in the room, who cannot be removed or muted.
          */
         Restrictions: {
             /** Restrictions */
             restrictions: components["schemas"]["Restriction"][];
+            /** Exempt */
+            exempt: string[];
         };
         /**
          * RoomMetadata

@@ -258,6 +258,32 @@ export const texts = {
       `${listed(names)} ${names.length === 1 ? 'is' : 'are'} here. Everyone in this room hears and reads everything you and Bodh say.`,
     choose: 'Talk in a private room',
   },
+  restrictions: {
+    open: 'Manage people',
+    title: 'People in this room',
+    nobody: 'Nobody else is here.',
+    exempt: 'teacher or admin',
+    kinds: { removed: 'removed', muted: 'muted' },
+    actions: { mute: 'Mute', unmute: 'Unmute', remove: 'Remove', letBack: 'Let back in' },
+    labels: {
+      mute: (name: string) => `Mute ${name}`,
+      unmute: (name: string) => `Unmute ${name}`,
+      remove: (name: string) => `Remove ${name}`,
+      letBack: (name: string) => `Let back in ${name}`,
+    },
+    done: {
+      mute: (name: string) => `${name} is muted, but can still listen and type.`,
+      unmute: (name: string) => `${name} can speak again.`,
+      remove: (name: string) => `${name} has been removed.`,
+      letBack: (name: string) => `${name} can join again.`,
+    },
+    sure: (name: string) => `Remove ${name}?`,
+    sureLead:
+      'They leave the conversation at once and are told that a teacher removed them. They can’t come back to this conversation unless you let them back in. They can still read the lesson.',
+    cancel: 'Cancel',
+    late: 'Saved, but the media server isn’t responding. It takes effect as soon as the server is back.',
+    refused: 'You can’t do this any more. The conversation has ended, or you no longer teach this course.',
+  },
   refused: {
     title: 'Your microphone is blocked',
     lead: 'Please allow camera/microphone access.',

@@ -8,6 +8,7 @@ import type {
   Me,
   ModulePage,
   OwnConsents,
+  Restrictions,
   SavedSettings,
   SignInOptions,
   Transcript,
@@ -257,6 +258,16 @@ export const consents = (given: boolean, remote: boolean): OwnConsents => ({
 export const consentsPath = '/api/me/consents';
 export const modulePagePath = `/api/v2/course/${courseId}/module/${moduleId}`;
 export const peoplePath = `/api/rooms/${modulePage.roomName}/people`;
+export const restrictionsPath = `/api/sessions/${sessionId}/restrictions`;
+
+/** In the states, people are identified by their names. */
+const restrictions: Restrictions = {
+  restrictions: [
+    { identity: 'Lena', name: 'Lena', kind: 'removed', since: '2026-03-05T16:10:00Z' },
+    { identity: 'Tomás', name: 'Tomás', kind: 'muted', since: '2026-03-05T16:12:00Z' },
+  ],
+  exempt: ['Ms Rao'],
+};
 
 const reads: WordsRead[] = [
   {
@@ -289,6 +300,7 @@ const knownAnswers: Record<string, (url: URL) => unknown> = {
   '/api/me/settings': () => savedSettings,
   [consentsPath]: () => consents(true, false),
   [peoplePath]: () => ({ isPrivate: false, names: [] }),
+  [restrictionsPath]: () => restrictions,
   '/api/me/reads': () => ({ reads }),
   '/api/me/transcripts': (url) => ({ talks: heardTalks, hits: url.searchParams.get('q') ? searchHits : [] }),
   '/api/courses': () => ({ courses: [course, { ...course, id: 'other', title: 'Statistics, gently' }] }),

@@ -1,6 +1,9 @@
 /** Replaces src/talk/company.ts: the people in the room stay the same. */
+import type { Person } from '../src/talk/company';
 import { chosenState } from './states';
 
-export function useCompany(): string[] {
-  return chosenState?.talk?.company ?? [];
+export type { Person };
+
+export function useCompany(): Person[] {
+  return (chosenState?.talk?.company ?? []).map((name) => ({ identity: name, name }));
 }

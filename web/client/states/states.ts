@@ -10,6 +10,7 @@ import {
   modulePagePath,
   passageId,
   peoplePath,
+  restrictionsPath,
   savedSettings,
   sessionId,
   unstoredSettings,
@@ -37,6 +38,7 @@ export interface TalkState {
   trouble?: string;
   /** who else is in the room */
   company?: string[];
+  mayRestrict?: boolean;
   isPrivate?: boolean;
   failure?: MediaDeviceFailure;
 }
@@ -94,6 +96,7 @@ const beforeTalk = (answers: Answers, talk: Partial<TalkState> = {}): PageState 
   answers,
   talk: { phase: 'before', ...talk },
 });
+const staffTalk = { company: ['Amina Wanjiku Kamau-Okonkwo', 'Tomás', 'Ms Rao'], mayRestrict: true, turns: answeredTurns };
 const roomChoice = { [modulePagePath]: { ...modulePage, roomScope: 'choice' } };
 const talkPage = `/transcripts/${sessionId}?lesson=${lessonId}`;
 
@@ -137,6 +140,8 @@ export const states = {
   'room-sent-too-much': liveTalk('listening', { turns: answeredTurns, refused: 'turn' }),
   'room-cut-off': liveTalk('listening', { turns: answeredTurns, cited: [cite], plans: [makePlan(true)] }),
   'room-company': liveTalk('listening', { company: ['Tomás', 'Ms Rao'], turns: answeredTurns }),
+  'room-staff': liveTalk('listening', staffTalk),
+  'room-staff-failed': { ...liveTalk('listening', staffTalk), answers: { [restrictionsPath]: 0 } },
   'room-private': liveTalk('listening', { isPrivate: true }),
   'room-providers': {
     ...liveTalk('listening', { models: makeModels('whisper', 'large') }),

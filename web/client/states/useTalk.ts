@@ -3,7 +3,7 @@ import { Room, RoomEvent, type RemoteParticipant } from 'livekit-client';
 import { useEffect, useState } from 'react';
 import { TOPIC_TURN_LATENCY } from '../src/protocol';
 import type { TalkControls } from '../src/talk/useTalk';
-import { modulePage } from './answers';
+import { modulePage, sessionId } from './answers';
 import { chosenState } from './states';
 
 export function useTalk(): TalkControls {
@@ -22,9 +22,10 @@ export function useTalk(): TalkControls {
     failure,
     talk: { turns, plans, early: [], cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null, refused },
     roomName: modulePage.roomName,
-    sessionId: '',
+    sessionId,
     isPrivate: chosenState?.talk?.isPrivate ?? false,
     setPrivate: () => undefined,
+    mayRestrict: chosenState?.talk?.mayRestrict ?? false,
     start: doNothing,
     leave: doNothing,
     retry: () => undefined,

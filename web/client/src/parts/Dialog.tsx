@@ -1,4 +1,4 @@
-import { useEffect, useRef, type ReactNode } from 'react';
+import { useLayoutEffect, useRef, type ReactNode } from 'react';
 import { texts } from '../texts';
 import { Icon } from './Icon';
 
@@ -11,7 +11,8 @@ interface DialogProps {
 /** A modal dialog. The browser keeps the focus inside, closes on Esc and restores the focus. */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const box = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // the browser restores the focus only while the dialog is still in the page
+  useLayoutEffect(() => {
     const dialog = box.current;
     if (dialog && !dialog.open) dialog.showModal();
     return () => dialog?.close();

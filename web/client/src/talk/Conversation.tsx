@@ -34,7 +34,7 @@ export function Conversation(props: ConversationProps) {
   return (
     <>
       <ConversationState controls={controls} tutor={tutor} microphone={microphone} />
-      <Company room={room} isPrivate={controls.isPrivate} />
+      <Company controls={controls} />
       <div className="not-kept" role="status">
         {tutor.notes === 'ok' ? null : <Note icon="warn">{texts.notes[tutor.notes]}</Note>}
       </div>

@@ -21,6 +21,8 @@ export interface TalkControls extends ConnectionStatus {
   /** the learner's own room instead of the module's */
   isPrivate: boolean;
   setPrivate: (isPrivate: boolean) => void;
+  /** the user may remove and mute the others in the room */
+  mayRestrict: boolean;
   start: (options: StartOptions) => Promise<void>;
   leave: () => Promise<void>;
   retry: () => void;
@@ -57,6 +59,7 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
     sessionId: joined?.session_id ?? page.sessionId ?? '',
     isPrivate,
     setPrivate,
+    mayRestrict: joined?.may_restrict ?? false,
     start,
     leave,
     retry,
