@@ -16,7 +16,13 @@ from rooms.consents import (
     remove_without_consent,
     select_consents,
 )
-from rooms.entry import OpenedRoom, admit_learner, enter_room
+from rooms.entry import (
+    EntryRefusal,
+    OpenedRoom,
+    admit_learner,
+    enter_room,
+    find_entry_refusal,
+)
 from rooms.lessons import adopt_lesson, change_lesson, store_lesson_change
 from rooms.media import (
     MEDIA_ERRORS,
@@ -34,6 +40,7 @@ __all__ = [
     "AccountConsents",
     "Admission",
     "ConsentRequired",
+    "EntryRefusal",
     "GuardianConsentRequired",
     "MediaUnavailable",
     "OpenedRoom",
@@ -47,6 +54,7 @@ __all__ = [
     "connect_media",
     "enforce_restrictions",
     "enter_room",
+    "find_entry_refusal",
     "list_room_sids",
     "reconcile_attendance",
     "recreate_room_and_dispatch_agent",

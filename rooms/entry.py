@@ -3,11 +3,12 @@
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from livekit import api
 
-from db import Pool, tenant_tx
+from db import Connection, Pool, tenant_tx
 from db import rooms as stored
 from db.accounts import Account
 from db.restrictions import find_restriction
@@ -15,7 +16,7 @@ from db.roles import sees_learners_of
 from db.sessions import Session
 from protocol import RoomMetadata
 from rooms.admission import Admission, enrol_and_place_learner
-from rooms.consents import require_consents
+from rooms.consents import require_consents, select_consents
 from rooms.live_room import ensure_live_room
 from rooms.media import MEDIA_ERRORS, MediaUnavailable
 from rooms.metadata import read_learner_metadata, read_room_metadata, token_metadata
@@ -25,6 +26,8 @@ from rooms.tokens import make_join_token
 from settings import Settings
 
 logger = logging.getLogger(__name__)
+
+EntryRefusal = Literal["guardian_consent_required", "consent_required", "removed", "ended"]
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,22 @@ async def enter_room(
             extra={"room_id": str(admission.room.id), "kind": type(error).__name__},
         )
         raise MediaUnavailable from error
+
+
+async def find_entry_refusal(
+    settings: Settings, db: Connection, account: Account, session: Session
+) -> EntryRefusal | None:
+    """Why the account cannot enter the session's room now, or None if it can.
+
+    Blocked accounts are refused at every request.
+    """
+    missing = (await select_consents(settings, db, account)).missing
+    if missing:
+        return "guardian_consent_required" if "guardian" in missing else "consent_required"
+    if session.status != "active":
+        return "ended"
+    restriction = await find_restriction(db, account.tenant_id, session.room_id, account.id)
+    return "removed" if restriction == "removed" else None
 
 
 async def _open_held_room(

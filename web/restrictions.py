@@ -1,4 +1,4 @@
-"""Order in a running session: teachers remove or mute learners. Owns .../restrictions."""
+"""Who may be in a running session, and who may speak. Owns .../restrictions and .../entry."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 
 import rooms
 from db import restrictions, tenant_tx
-from db.roles import list_roles_with, select_taught_session
+from db.roles import list_roles_with, select_taught_session, select_visible_session
 from web.camel import CamelModel
 from web.dependencies import Caller, Running, limited
 from web.error_responses import PROBLEMS
@@ -42,6 +42,21 @@ class Restrictions(CamelModel):
 
     restrictions: list[Restriction]
     exempt: list[str]
+
+
+class SessionEntry(CamelModel):
+    """Why the caller cannot enter the session's room now. Null if they can."""
+
+    refusal: rooms.EntryRefusal | None
+
+
+@router.get("/{session_id}/entry")
+async def get_entry(session_id: UUID, running: Running, caller: Caller) -> SessionEntry:
+    """Whether the caller may enter a session that they were in. Changes nothing."""
+    async with tenant_tx(running.pool, caller.tenant_id) as db:
+        session = await select_visible_session(db, caller.tenant_id, caller.account, session_id)
+        refusal = await rooms.find_entry_refusal(running.settings, db, caller.account, session)
+    return SessionEntry(refusal=refusal)
 
 
 @router.get("/{session_id}/restrictions")

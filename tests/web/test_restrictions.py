@@ -37,6 +37,11 @@ async def restrict(
     )
 
 
+async def refusal(school: School, session_id: str, name: str) -> str | None:
+    told: str | None = (await school.get(f"/api/sessions/{session_id}/entry", name))["refusal"]
+    return told
+
+
 async def identity_of(school: School, name: str) -> str:
     return (await school.account(name)).identity
 
@@ -217,6 +222,45 @@ async def test_restrictions_are_logged_by_identity_and_end_with_the_session(
     assert (await ask_token(school, "Mallory", {"room_name": page["roomName"]})).status_code == 201
     ended = await restrict(school, session, identity, "none")
     assert (ended.status_code, ended.json()["error"]) == (403, "The session has ended.")
+
+
+async def test_learner_asks_why_they_may_not_be_in_a_session(school: School) -> None:
+    page = await school.open("Mallory")
+    session, identity = page["sessionId"], await identity_of(school, "Mallory")
+    told = {"at first": await refusal(school, session, "Mallory")}
+    for kind in ("muted", "removed"):
+        await restrict(school, session, identity, kind)
+        told[kind] = await refusal(school, session, "Mallory")
+    await school.open("Bilal")
+    told["classmate"] = await refusal(school, session, "Bilal")
+    await school.agree(school.auth("Mallory"))
+    told["withdrawn"] = await refusal(school, session, "Mallory")
+    assert told == {
+        "at first": None,
+        "muted": None,
+        "removed": "removed",
+        "classmate": None,
+        "withdrawn": "consent_required",
+    }
+    await school.account("Outsider")
+    entry = f"/api/sessions/{session}/entry"
+    stranger = await school.client.get(entry, headers=school.auth("Outsider"))
+    assert stranger.status_code == 404
+
+
+async def test_asking_after_the_end_of_a_session_opens_nothing(school: School) -> None:
+    page = await school.open("Mallory")
+    session = page["sessionId"]
+    await restrict(school, session, await identity_of(school, "Mallory"), "removed")
+    await rooms.close_room(school.lk, page["roomName"])
+    school.clock.pass_(minutes=5)
+    second = (await ask_token(school, "Amina", {"room_name": page["roomName"]})).json()
+    await rooms.close_room(school.lk, page["roomName"])
+    before = await school.rows("select id, status from sessions order by id")
+    assert await refusal(school, session, "Mallory") == "ended"
+    assert await refusal(school, second["session_id"], "Mallory") is None  # nobody has noticed yet
+    assert await school.rows("select id, status from sessions order by id") == before
+    assert await rooms.list_room_sids(school.lk, [page["roomName"]]) == {}
 
 
 async def test_a_restriction_is_stored_while_the_media_server_is_away(school: School) -> None:

@@ -63,7 +63,9 @@ async def test_teacher_mutes_removes_and_lets_back_a_learner(
     await sure.get_by_role("button", name="Cancel").click()
     await expect(remove).to_be_focused()
     await remove.press("Enter")
-    await sure.get_by_role("button", name="Remove", exact=True).click()
+    async with learner.expect_response("**/entry") as told:  # not by asking for a token
+        await sure.get_by_role("button", name="Remove", exact=True).click()
+    assert (await (await told.value).json())["refusal"] == "removed"
     await expect(learner.get_by_text("Your teacher has removed you")).to_be_visible()
     await expect(let_back).to_be_focused()
     async with learner.expect_response("**/api/livekit/token?*") as token:

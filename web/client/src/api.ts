@@ -35,6 +35,7 @@ export type ConsentKind = AskedConsent['kind'];
 export type ModelProvider = Schemas['ModelProvider'];
 export type RoomPeople = Schemas['RoomPeople'];
 export type Restrictions = Schemas['Restrictions'];
+export type SessionEntry = Schemas['SessionEntry'];
 
 type QueryOf<Operation extends keyof operations> = operations[Operation]['parameters'] extends {
   query?: infer Query;
@@ -135,6 +136,7 @@ export const api = {
   consents: () => getJson<OwnConsents>('/api/me/consents'),
   saveConsents: (agreed: Schemas['Agreed'][]) => sendJson<SavedConsents>('PUT', '/api/me/consents', { agreed }),
   people: (room: string, signal?: AbortSignal) => getJson<RoomPeople>(`/api/rooms/${encodeSegment(room)}/people`, signal),
+  entry: (sessionId: string) => getJson<SessionEntry>(`/api/sessions/${encodeSegment(sessionId)}/entry`),
   restrictions: (sessionId: string, signal?: AbortSignal) => getJson<Restrictions>(restrictionsPath(sessionId), signal),
   restrict: (sessionId: string, identity: string, restriction: Schemas['RestrictionChange']['restriction']) =>
     sendJson<Restrictions>('PUT', `${restrictionsPath(sessionId)}/${encodeSegment(identity)}`, { restriction }),

@@ -1,19 +1,24 @@
-import { ApiError } from './api';
+import { ApiError, type SessionEntry } from './api';
 import { texts } from './texts';
+
+const refusals: Record<NonNullable<SessionEntry['refusal']>, string> = {
+  consent_required: texts.failures.consent,
+  guardian_consent_required: texts.failures.guardian,
+  removed: texts.failures.removed,
+  ended: texts.ended,
+};
+const byCode: Record<string, string> = { ...refusals, livekit_token_failed: texts.failures.media };
+
+/** Why the user is no longer in a session. */
+export function explainRefusal(refusal: SessionEntry['refusal']): string {
+  return refusal === null ? texts.ended : refusals[refusal];
+}
 
 /** What a failed request means, in a sentence for the learner. */
 export function explainFailure(error: unknown): string {
   if (!(error instanceof ApiError)) return texts.failures.other;
-  switch (error.code) {
-    case 'consent_required':
-      return texts.failures.consent;
-    case 'guardian_consent_required':
-      return texts.failures.guardian;
-    case 'removed':
-      return texts.failures.removed;
-    case 'livekit_token_failed':
-      return texts.failures.media;
-  }
+  const known = byCode[error.code];
+  if (known !== undefined) return known;
   switch (error.status) {
     case 0:
       return texts.failures.network;

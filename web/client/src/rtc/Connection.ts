@@ -28,6 +28,14 @@ const BACK_MS = 5_000;
 const BLIP_MS = 1_000; // a connection that resumes sooner needs no banner
 const FINAL = [401, 403, 404, 409]; // after one of these, asking for a token again won't help
 
+/** What a connection asks the token server. */
+export interface ConnectionServer {
+  /** Called for every join: the room may have been closed since the last one. */
+  getToken: () => Promise<JoinToken>;
+  /** Says in one sentence why the user was removed. Never throws. */
+  explainRemoval: () => Promise<string>;
+}
+
 /** `subscribe` and `current` are made for useSyncExternalStore. */
 export class Connection {
   readonly room = makeRoom();
@@ -41,8 +49,7 @@ export class Connection {
   private backTimer = 0;
   private blipTimer = 0;
 
-  /** `getToken` is called for every join: the room may have been closed since the last one. */
-  constructor(private readonly getToken: () => Promise<JoinToken>) {}
+  constructor(private readonly server: ConnectionServer) {}
 
   readonly current = () => this.status;
 
@@ -129,7 +136,7 @@ export class Connection {
   };
 
   private async join(): Promise<void> {
-    const token = await this.getToken();
+    const token = await this.server.getToken();
     if (!this.wanted) throw new Error('the user left before the token came');
     await this.room.connect(token.server_url, token.participant_token);
   }
@@ -200,14 +207,8 @@ export class Connection {
     }
   };
 
-  /** Asks the token server why: a teacher removed the user, an operator blocked them, or neither. */
   private async explainRemoval(): Promise<void> {
-    let trouble: string = texts.ended;
-    try {
-      await this.getToken();
-    } catch (error) {
-      trouble = explainConnectionError(error);
-    }
+    const trouble = await this.server.explainRemoval();
     if (!this.wanted) this.changeStatus({ trouble }); // else the user has started again
   }
 

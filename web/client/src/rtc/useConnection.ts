@@ -1,14 +1,19 @@
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
-import type { JoinToken } from '../api';
-import { Connection, type ConnectionStatus } from './Connection';
+import { Connection, type ConnectionServer, type ConnectionStatus } from './Connection';
 
-/** A connection for as long as the component is mounted; `getToken` may change with each render. */
-export function useConnection(getToken: () => Promise<JoinToken>): [Connection, ConnectionStatus] {
-  const latest = useRef(getToken);
+/** A connection for as long as the component is mounted; `server` may change with each render. */
+export function useConnection(server: ConnectionServer): [Connection, ConnectionStatus] {
+  const latest = useRef(server);
   useEffect(() => {
-    latest.current = getToken;
+    latest.current = server;
   });
-  const [connection] = useState(() => new Connection(() => latest.current()));
+  const [connection] = useState(
+    () =>
+      new Connection({
+        getToken: () => latest.current.getToken(),
+        explainRemoval: () => latest.current.explainRemoval(),
+      }),
+  );
   useEffect(connection.attach, [connection]);
   return [connection, useSyncExternalStore(connection.subscribe, connection.current)];
 }

@@ -5,6 +5,7 @@ import { api, ApiError, type JoinToken, type ModulePage } from '../api';
 import { waitForStoreWordsSave } from '../account/accountSettings';
 import { reloadConsents } from '../account/consents';
 import type { StartOptions, ConnectionStatus } from '../rtc/Connection';
+import { explainFailure, explainRefusal } from '../failures';
 import { useConnection } from '../rtc/useConnection';
 import { followConversation } from './followConversation';
 import { callTutor } from './tutor';
@@ -40,11 +41,15 @@ export interface TalkControls extends ConnectionStatus {
 export function useTalk(page: ModulePage, lessonId: string | null): TalkControls {
   const [isPrivate, setPrivate] = useState(page.roomScope === 'learner');
   const [joined, setJoined] = useState<JoinToken | null>(null);
-  const [connection, visit] = useConnection(async () => {
-    await waitForStoreWordsSave();
-    const ticket = await askForTicket(page, lessonId, isPrivate && page.roomScope === 'choice');
-    setJoined(ticket);
-    return ticket;
+  const sessionId = joined?.session_id ?? page.sessionId ?? '';
+  const [connection, visit] = useConnection({
+    getToken: async () => {
+      await waitForStoreWordsSave();
+      const ticket = await askForTicket(page, lessonId, isPrivate && page.roomScope === 'choice');
+      setJoined(ticket);
+      return ticket;
+    },
+    explainRemoval: () => explainRemoval(sessionId),
   });
   const { room, start, leave, retry, setMicrophone } = connection;
   const [talk, dispatch] = useReducer(talkReducer, emptyTalk);
@@ -56,7 +61,7 @@ export function useTalk(page: ModulePage, lessonId: string | null): TalkControls
     room,
     talk,
     roomName: joined?.room_name ?? page.roomName,
-    sessionId: joined?.session_id ?? page.sessionId ?? '',
+    sessionId,
     isPrivate,
     setPrivate,
     mayRestrict: joined?.may_restrict ?? false,
@@ -74,7 +79,19 @@ async function askForTicket(page: ModulePage, lessonId: string | null, isPrivate
     return await api.joinTicket(page.course.id, page.module.id, lessonId, isPrivate);
   } catch (error) {
     // what has to be agreed to changed since the page was loaded
-    if (error instanceof ApiError && error.code.endsWith('consent_required')) reloadConsents();
+    if (error instanceof ApiError && isAboutConsent(error.code)) reloadConsents();
     throw error;
   }
 }
+
+async function explainRemoval(sessionId: string): Promise<string> {
+  try {
+    const { refusal } = await api.entry(sessionId);
+    if (refusal !== null && isAboutConsent(refusal)) reloadConsents();
+    return explainRefusal(refusal);
+  } catch (error) {
+    return explainFailure(error);
+  }
+}
+
+const isAboutConsent = (code: string) => code.endsWith('consent_required');
