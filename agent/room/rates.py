@@ -35,7 +35,7 @@ RATES: dict[Kind, Rate] = {
     "speech": Rate(10, 1.0),
     "microphone": Rate(6, 5.0),
     "early_audio": Rate(6, 5.0),
-    "refusal": Rate(2, 2.0),
+    "refusal": Rate(20, 2.0),  # each names the typed turn that goes back into its sender's box
     "welcome": Rate(3, 20.0),  # aloud, when they join again
     "apology": Rate(3, 10.0),  # aloud, for speech that was not recognised or is slow to be
     "interruption": Rate(1, 30.0),  # by voice, of what is said to somebody else

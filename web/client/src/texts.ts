@@ -331,10 +331,10 @@ export const texts = {
     held: 'What you say can’t be stored yet. You can keep talking: Bodh holds on to it and keeps trying. If Bodh stops first, it is lost.',
     silent: 'Your browser is blocking the sound.',
     hear: 'Turn on sound',
-    typedLost: 'Not sent. Your text is still in the box.',
+    typedLost: 'Not sent. Your text is back in the box.',
     lessonFailed: 'The lesson couldn’t be changed.',
     refused: {
-      turn: 'Your message was too long, or you sent too many at once. Wait a moment, then send it again.',
+      turn: 'Not sent: your message was too long, or you sent too many at once. Your text is back in the box. Wait a moment, then send it again.',
       floor: 'Somebody else is waiting for Bodh. Pause for a moment, then ask again.',
       microphone: 'Your microphone was switched too often, so Bodh can’t hear it now. Reload the page to use it again.',
     },

@@ -2,6 +2,7 @@
 import { Room, RoomEvent, type RemoteParticipant } from 'livekit-client';
 import { useEffect, useState } from 'react';
 import { TOPIC_TURN_LATENCY } from '../src/protocol';
+import { emptyTalk } from '../src/talk/turns';
 import type { TalkControls } from '../src/talk/useTalk';
 import { modulePage, sessionId } from './answers';
 import { chosenState } from './states';
@@ -20,7 +21,7 @@ export function useTalk(): TalkControls {
     back,
     trouble,
     failure,
-    talk: { turns, plans, early: [], cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null, refused },
+    talk: { ...emptyTalk, turns, plans, cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null, refused },
     roomName: modulePage.roomName,
     sessionId,
     isPrivate: chosenState?.talk?.isPrivate ?? false,

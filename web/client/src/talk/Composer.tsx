@@ -51,9 +51,7 @@ function TextBox({ box, draft, onDraft, say }: TextBoxProps) {
     if (!words) return;
     setFailed(false);
     onDraft('');
-    if (await say(words)) return;
-    onDraft((now) => (now ? `${now}\n${words}` : words));
-    setFailed(true);
+    if (!(await say(words))) setFailed(true);
   };
   const submit = (event: FormEvent) => {
     event.preventDefault();

@@ -2,6 +2,7 @@ import { useRef, useState } from 'react';
 import type { ModulePage } from '../api';
 import { Conversation, type ConversationProps } from './Conversation';
 import { BeforeTalk } from './BeforeTalk';
+import { useReturnedWords } from './returnedWords';
 import { MicrophoneRefused, OpenedElsewhere } from './StartOfTalk';
 import type { TalkControls } from './useTalk';
 
@@ -14,6 +15,7 @@ export function TalkPanel({ page, controls, ...rest }: TalkPanelProps) {
   const { phase, failure, start } = controls;
   const withMicrophone = useRef(true);
   const [draft, setDraft] = useState(''); // held here so it survives a change of phase
+  useReturnedWords(controls.talk.returned, setDraft);
   const onStart: TalkControls['start'] = (options) => {
     withMicrophone.current = options.microphone;
     return start(options);

@@ -26,12 +26,16 @@ export interface Talk {
   cited: { segmentId: string; cites: Cite[] } | null;
   /** what the tutor did not do for this learner, until they say something else */
   refused: Refused['kind'] | null;
+  /** the words of typed turns that were refused or not sent, the oldest first: they go back into the box */
+  returned: readonly string[];
+  /** streams that were refused before they were known to be sent */
+  refusedStreams: readonly string[];
 }
 
-// citations whose sentence never arrives must not pile up
+// citations whose sentence never arrives, and refusals of unknown streams, must not pile up
 const EARLY_LIMIT = 8;
 
-export const emptyTalk: Talk = { turns: [], plans: [], early: [], cited: null, refused: null };
+export const emptyTalk: Talk = { turns: [], plans: [], early: [], cited: null, refused: null, returned: [], refusedStreams: [] };
 
 export type TalkEvent =
   | { type: 'said'; turn: Omit<Turn, 'cites'> }
@@ -50,11 +54,11 @@ export function talkReducer(talk: Talk, event: TalkEvent): Talk {
     case 'ended':
       return { ...talk, turns: talk.turns.map((turn) => (turn.key === event.key ? closeTurn(turn) : turn)) };
     case 'sent':
-      return { ...talk, turns: talk.turns.map((turn) => (turn.key === event.key ? { ...turn, streamId: event.streamId } : turn)) };
+      return markTurnSent(talk, event.key, event.streamId);
     case 'refused':
-      return takeBackRefusedTurn(talk, event.refusal);
+      return noteRefusal(talk, event.refusal);
     case 'unsaid':
-      return { ...talk, turns: talk.turns.filter((turn) => turn.key !== event.key) };
+      return takeTurnBack(talk, talk.turns.find((turn) => turn.key === event.key));
     case 'cited':
       return addCitation(talk, event.citation);
     case 'planned':
@@ -64,10 +68,23 @@ export function talkReducer(talk: Talk, event: TalkEvent): Talk {
   }
 }
 
-/** Takes a refused typed turn back: nobody else has seen it. */
-function takeBackRefusedTurn(talk: Talk, { kind, streamId }: Refused): Talk {
-  const turns = talk.turns.filter((turn) => streamId === '' || turn.streamId !== streamId);
-  return { ...talk, turns, refused: kind };
+function markTurnSent(talk: Talk, key: string, streamId: string): Talk {
+  const turns = talk.turns.map((turn) => (turn.key === key ? { ...turn, streamId } : turn));
+  const sent = turns.find((turn) => turn.key === key);
+  return talk.refusedStreams.includes(streamId) ? takeTurnBack({ ...talk, turns }, sent) : { ...talk, turns };
+}
+
+function noteRefusal(talk: Talk, { kind, streamId }: Refused): Talk {
+  const refused = talk.turns.find((turn) => streamId !== '' && turn.streamId === streamId);
+  const early = streamId === '' || refused ? [] : [streamId];
+  const refusedStreams = [...talk.refusedStreams, ...early].slice(-EARLY_LIMIT);
+  return takeTurnBack({ ...talk, refused: kind, refusedStreams }, refused);
+}
+
+/** Takes back a typed turn that nobody else has seen. */
+function takeTurnBack(talk: Talk, turn: Turn | undefined): Talk {
+  if (turn === undefined) return talk;
+  return { ...talk, turns: talk.turns.filter((other) => other !== turn), returned: [...talk.returned, turn.text] };
 }
 
 function cutPlans({ plans }: Talk, except?: string): AnswerPlanned[] {

@@ -30,7 +30,7 @@ export interface TalkControls extends ConnectionStatus {
   setMicrophone: (on: boolean) => Promise<void>;
   /**
    * Sends a typed turn as soon as the tutor is there, even after a lost connection.
-   * False if the conversation ended first; the turn then leaves the transcript.
+   * False if the conversation ended first; the turn then goes back into the box.
    */
   say: (text: string) => Promise<boolean>;
   /** Calls an RPC method of the tutor. False if there is no tutor or the call failed. */
