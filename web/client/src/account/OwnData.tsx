@@ -46,7 +46,7 @@ function nameReader({ readerRole, readerName }: WordsRead): string {
 }
 
 function explainRead({ at, sessionStartedAt, moduleTitle }: WordsRead): string {
-  const when = texts.ownData.readAt(formatDay(new Date(at)), formatClock(new Date(at)));
+  const when = texts.ownData.readAt(formatDay(new Date(at), new Date()), formatClock(new Date(at)));
   if (sessionStartedAt === null) return `${when} ${texts.ownData.noSession}`;
-  return `${when} ${texts.ownData.session(moduleTitle, formatDay(new Date(sessionStartedAt)))}`;
+  return `${when} ${texts.ownData.session(moduleTitle, formatDay(new Date(sessionStartedAt), new Date()))}`;
 }

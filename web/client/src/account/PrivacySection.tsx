@@ -36,7 +36,7 @@ function Withdrawal({ own, onWithdraw }: { own: OwnConsents; onWithdraw: () => v
   const givenAt = own.consents.find((one) => one.kind === 'tutor')?.givenAt;
   return (
     <>
-      <p className="meta">{givenAt ? texts.settings.agreed(formatDay(new Date(givenAt))) : null}</p>
+      <p className="meta">{givenAt ? texts.settings.agreed(formatDay(new Date(givenAt), new Date())) : null}</p>
       <button type="button" className="btn" onClick={onWithdraw}>
         {texts.settings.withdraw}
       </button>

@@ -152,7 +152,7 @@ function TranscriptHead({ transcript, talk, onErased }: Omit<ConversationTranscr
       <div>
         <h1>{talk?.lessonTitle ?? texts.transcripts.title}</h1>
         <p className="meta num">
-          {texts.transcripts.facts(formatLongDay(from!), formatClock(from!), formatClock(to!), texts.transcripts.people(people))}
+          {texts.transcripts.facts(formatLongDay(from!, new Date()), formatClock(from!), formatClock(to!), texts.transcripts.people(people))}
         </p>
         <p className="tr-ways">
           <a href="/transcripts" onClick={followLink}>

@@ -22,7 +22,7 @@ export function SearchResults({ title, hits, text }: SearchResultsProps) {
           <li key={`${hit.sessionId} ${hit.segmentId}`}>
             <a href={hitPath(hit, text)} onClick={followLink}>
               <span className="meta num">
-                {hit.lessonTitle ?? texts.transcripts.noLesson}, {formatDay(new Date(hit.startedAt))}
+                {hit.lessonTitle ?? texts.transcripts.noLesson}, {formatDay(new Date(hit.startedAt), new Date())}
               </span>
               <span>
                 <b className={hit.role === 'tutor' ? 'bodh' : 'me'}>{speakerOf(hit)}:</b>{' '}

@@ -43,5 +43,5 @@ function groupByModule(talks: readonly HeardTalk[]): [string, HeardTalk[]][] {
 
 function conversationFacts({ startedAt, endedAt }: HeardTalk): string {
   const seconds = (Date.parse(endedAt) - Date.parse(startedAt)) / 1000;
-  return texts.transcripts.talk(formatDay(new Date(startedAt)), minutesOf(seconds) ?? 1);
+  return texts.transcripts.talk(formatDay(new Date(startedAt), new Date()), minutesOf(seconds) ?? 1);
 }
