@@ -9,7 +9,7 @@ from datetime import datetime
 
 from livekit import api
 
-from db import Forbidden, NotFound, Pool, tenant_tx
+from db import Conflict, Forbidden, NotFound, Pool, tenant_tx
 from db.accounts import Account, find_account, list_ids_by_identity
 from db.restrictions import (
     RestrictedPresent,
@@ -43,11 +43,11 @@ async def change_restriction(
 ) -> None:
     """Removes a learner, mutes them, or (None) lets them back. Stored first, then enforced.
 
-    Raises NotFound for somebody who never entered the room, Forbidden for a member of the staff or
-    a session that has ended, MediaUnavailable. After that, the watcher enforces it.
+    Raises NotFound for somebody who never entered the room, Forbidden for a member of the staff,
+    Conflict if the session has ended, MediaUnavailable. After that, the watcher enforces it.
     """
     if session.status != "active":
-        raise Forbidden("The session has ended.")
+        raise Conflict("The session has ended. Only a running session has restrictions.")
     tenant_id = session.tenant_id
     async with tenant_tx(pool, tenant_id) as db:
         room = await find_room_by_id(db, tenant_id, session.room_id)

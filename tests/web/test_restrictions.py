@@ -221,7 +221,13 @@ async def test_restrictions_are_logged_by_identity_and_end_with_the_session(
     assert answer.json()["session_id"] != session
     assert (await ask_token(school, "Mallory", {"room_name": page["roomName"]})).status_code == 201
     ended = await restrict(school, session, identity, "none")
-    assert (ended.status_code, ended.json()["error"]) == (403, "The session has ended.")
+    assert (ended.status_code, ended.json()) == (
+        409,
+        {
+            "error": "The session has ended. Only a running session has restrictions.",
+            "code": "conflict",
+        },
+    )
 
 
 async def test_learner_asks_why_they_may_not_be_in_a_session(school: School) -> None:

@@ -282,7 +282,8 @@ export const texts = {
       'They leave the conversation at once and are told that a teacher removed them. They can’t come back to this conversation unless you let them back in. They can still read the lesson.',
     cancel: 'Cancel',
     late: 'Saved, but the media server isn’t responding. It takes effect as soon as the server is back.',
-    refused: 'You can’t do this any more. The conversation has ended, or you no longer teach this course.',
+    ended: 'This conversation has ended, so nobody can be muted or removed any more.',
+    refused: 'You can’t do this: you no longer teach this course, or this person is now a teacher or admin.',
   },
   refused: {
     title: 'Your microphone is blocked',

@@ -80,9 +80,10 @@ function useKnownRestrictions(sessionId: string, people: readonly Person[]) {
 }
 
 function explainRestrictionFailure(error: unknown): string {
-  const { late, refused } = texts.restrictions;
+  const { late, refused, ended } = texts.restrictions;
   if (!(error instanceof ApiError)) return explainFailure(error);
   if (error.code === 'livekit_token_failed') return late;
+  if (error.status === 409) return ended;
   return error.status === 403 ? refused : explainFailure(error);
 }
 
