@@ -29,6 +29,11 @@ async def switch_storing_off(page: Page) -> None:
     await page.get_by_text("still follows your earlier choice").wait_for()
 
 
+async def ask_to_withdraw(page: Page) -> None:
+    await open_settings(page)
+    await page.get_by_role("button", name="Withdraw consent").click()
+
+
 async def open_export(page: Page) -> None:
     await page.get_by_role("button", name="Export").click()
 
@@ -120,6 +125,7 @@ STATES = (
     State("sign-in-no-name", "sign-in", send_no_name),
     State("settings", "course", open_settings),
     State("settings-later", "course-store-later", switch_storing_off),
+    State("settings-withdraw", "course", ask_to_withdraw),
     State("room-settings", "room-providers", open_settings),
     State("room-lesson-tab", "room-listening", turn_to_lesson, PHONE),
     State("room-drawer", "room-listening", open_lessons, DRAWER),

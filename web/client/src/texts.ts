@@ -9,6 +9,7 @@ export const texts = {
   signOut: 'Sign out',
   loading: 'Loading…',
   close: 'Close',
+  cancel: 'Cancel',
   locale: 'en-GB',
   dates: {
     today: 'today',
@@ -97,7 +98,6 @@ export const texts = {
     eraseLead:
       'This permanently erases everything you said and typed in this conversation, and Bodh’s answers to it.',
     eraseSure: 'Erase',
-    eraseNot: 'Cancel',
     erased: 'What you said here has been erased.',
   },
   settings: {
@@ -107,7 +107,10 @@ export const texts = {
     store: 'Store what I say',
     agreed: (day: string) => `You agreed to talk with Bodh on ${day}.`,
     withdraw: 'Withdraw consent',
-    withdrawNote: 'Any conversation you are in ends, and nothing new is stored. You can agree again at any time.',
+    withdrawSure: 'Withdraw your consent?',
+    withdrawLead:
+      'Any conversation you are in ends at once, and you can’t talk with Bodh until you agree again. Nothing new is stored. What is already stored stays: you can erase it in your transcripts.',
+    withdrawNote: 'You can agree again at any time.',
     voices: 'Bodh’s voice',
     voice: 'Voice on',
     rate: 'Speaking speed',
@@ -280,7 +283,6 @@ export const texts = {
     sure: (name: string) => `Remove ${name}?`,
     sureLead:
       'They leave the conversation at once and are told that a teacher removed them. They can’t come back to this conversation unless you let them back in. They can still read the lesson.',
-    cancel: 'Cancel',
     late: 'Saved, but the media server isn’t responding. It takes effect as soon as the server is back.',
     ended: 'This conversation has ended, so nobody can be muted or removed any more.',
     refused: 'You can’t do this: you no longer teach this course, or this person is now a teacher or admin.',

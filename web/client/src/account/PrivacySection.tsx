@@ -2,6 +2,7 @@ import { useState } from 'react';
 import type { OwnConsents } from '../api';
 import { formatDay } from '../dates';
 import { explainFailure } from '../failures';
+import { ConfirmDialog } from '../parts/ConfirmDialog';
 import { texts } from '../texts';
 import { ProviderNotes } from './ProviderNotes';
 import { StoreSwitch } from './StoreSwitch';
@@ -32,15 +33,30 @@ export function PrivacySection() {
   );
 }
 
+/** Asks first: a conversation ends by it. */
 function Withdrawal({ own, onWithdraw }: { own: OwnConsents; onWithdraw: () => void }) {
+  const [asking, setAsking] = useState(false);
   const givenAt = own.consents.find((one) => one.kind === 'tutor')?.givenAt;
   return (
     <>
       <p className="meta">{givenAt ? texts.settings.agreed(formatDay(new Date(givenAt), new Date())) : null}</p>
-      <button type="button" className="btn" onClick={onWithdraw}>
+      <button type="button" className="btn" onClick={() => setAsking(true)}>
         {texts.settings.withdraw}
       </button>
       <p className="meta">{texts.settings.withdrawNote}</p>
+      {asking ? (
+        <ConfirmDialog
+          title={texts.settings.withdrawSure}
+          action={texts.settings.withdraw}
+          onConfirm={() => {
+            setAsking(false);
+            onWithdraw();
+          }}
+          onClose={() => setAsking(false)}
+        >
+          <p>{texts.settings.withdrawLead}</p>
+        </ConfirmDialog>
+      ) : null}
     </>
   );
 }

@@ -22,7 +22,8 @@ export function Dialog({ title, onClose, children }: DialogProps) {
       className="sheet-over"
       ref={box}
       aria-label={title}
-      onClose={onClose}
+      // in React, the closing of a dialog inside this one bubbles
+      onClose={(event) => event.target === box.current && onClose()}
       // the shortcuts of the page do not act while a dialog is open
       onKeyDown={(event) => event.stopPropagation()}
       // a click beside the content has the dialog itself as its target

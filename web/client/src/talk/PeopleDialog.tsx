@@ -1,4 +1,5 @@
 import { useEffect, useRef, useState } from 'react';
+import { ConfirmDialog } from '../parts/ConfirmDialog';
 import { Dialog } from '../parts/Dialog';
 import { texts } from '../texts';
 import type { Person } from './company';
@@ -60,7 +61,17 @@ export function PeopleDialog({ sessionId, people, onClose }: PeopleDialogProps) 
         </div>
       </Dialog>
       {leaving ? (
-        <RemoveDialog name={leaving.name} onRemove={() => act('remove', leaving)} onClose={() => setLeaving(null)} />
+        <ConfirmDialog
+          title={texts.restrictions.sure(leaving.name)}
+          action={texts.restrictions.actions.remove}
+          onConfirm={() => {
+            setLeaving(null);
+            act('remove', leaving);
+          }}
+          onClose={() => setLeaving(null)}
+        >
+          <p>{texts.restrictions.sureLead}</p>
+        </ConfirmDialog>
       ) : null}
     </>
   );
@@ -99,31 +110,5 @@ function PersonRow({ entry, onAct }: PersonRowProps) {
         ))}
       </span>
     </li>
-  );
-}
-
-interface RemoveDialogProps {
-  name: string;
-  onRemove: () => void;
-  onClose: () => void;
-}
-
-function RemoveDialog({ name, onRemove, onClose }: RemoveDialogProps) {
-  const remove = () => {
-    onClose();
-    onRemove();
-  };
-  return (
-    <Dialog title={texts.restrictions.sure(name)} onClose={onClose}>
-      <p>{texts.restrictions.sureLead}</p>
-      <div className="row">
-        <button type="button" className="btn warn" onClick={remove}>
-          {texts.restrictions.actions.remove}
-        </button>
-        <button type="button" className="btn" onClick={onClose}>
-          {texts.restrictions.cancel}
-        </button>
-      </div>
-    </Dialog>
   );
 }

@@ -1,7 +1,7 @@
 import { useState } from 'react';
 import { api, transcriptPath, type TranscriptForm } from '../api';
 import { explainFailure } from '../failures';
-import { Dialog } from '../parts/Dialog';
+import { ConfirmDialog } from '../parts/ConfirmDialog';
 import { Icon } from '../parts/Icon';
 import { MenuButton } from '../parts/Menu';
 import { texts } from '../texts';
@@ -73,19 +73,17 @@ function EraseDialog({ sessionId, onClose, onErased }: EraseDialogProps) {
     }
   };
   return (
-    <Dialog title={texts.transcripts.erase} onClose={onClose}>
+    <ConfirmDialog
+      title={texts.transcripts.erase}
+      action={texts.transcripts.eraseSure}
+      busy={busy}
+      onConfirm={() => void erase()}
+      onClose={onClose}
+    >
       <p>{texts.transcripts.eraseLead}</p>
       <p className="trouble" role="alert">
         {trouble}
       </p>
-      <div className="row">
-        <button type="button" className="btn warn" disabled={busy} onClick={() => void erase()}>
-          {texts.transcripts.eraseSure}
-        </button>
-        <button type="button" className="btn" onClick={onClose}>
-          {texts.transcripts.eraseNot}
-        </button>
-      </div>
-    </Dialog>
+    </ConfirmDialog>
   );
 }
