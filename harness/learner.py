@@ -160,8 +160,14 @@ class Learner:
     async def join_and_settle(
         self, module_id: str, lesson_id: str = "", *, microphone: bool = True
     ) -> "Learner":
+        ticket = await self.account.request_join_ticket(module_id, lesson_id)
+        return await self.settle_with_ticket(ticket, microphone=microphone)
+
+    async def settle_with_ticket(
+        self, ticket: dict[str, Any], *, microphone: bool = True
+    ) -> "Learner":
         joined = time.monotonic()
-        await self.join(module_id, lesson_id, microphone=microphone)
+        await self.join_with_ticket(ticket, microphone=microphone)
         await self.wait_until_settled(joined)
         return self
 

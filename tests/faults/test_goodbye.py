@@ -42,16 +42,11 @@ async def hears_goodbye(learner: Any, after: float) -> None:
 
 @pytest.mark.soak
 async def test_ended_worker_says_goodbye_and_another_agent_continues(
-    stack: Stack,
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    rows: asyncpg.Connection,
+    stack: Stack, arrived: Callable[..., Any], course: Course, rows: asyncpg.Connection
 ) -> None:
     module = course.modules[0]
-    await fresh_room(module)
     before = job_pids(stack)
-    amina = await (await learner()).join_and_settle(module.id, module.lessons[0]["id"])
+    amina = await arrived(module, module.lessons[0]["id"])
     old = amina.agents()[0]
     (job,) = job_pids(stack) - before
     amina.recording = True

@@ -136,9 +136,7 @@ async def test_planted_words_leave_no_trace(
 async def enter(name: str, learner: Callable[..., Any], module: Module) -> Speaker:
     one: Learner = await learner(name=name)
     ticket = await one.account.request_join_ticket(module.id, module.lessons[0]["id"])
-    joined = time.monotonic()
-    await one.join_with_ticket(ticket, microphone=False)
-    await one.wait_until_settled(joined)
+    await one.settle_with_ticket(ticket, microphone=False)
     return Speaker(name, one, ticket)
 
 

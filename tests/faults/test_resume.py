@@ -35,16 +35,11 @@ async def replaced(learner: Any, gone: str) -> None:
 
 
 async def test_open_question_hint_and_talk_survive_the_agent(
-    stack: Stack,
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    rows: asyncpg.Connection,
+    stack: Stack, arrived: Callable[..., Any], course: Course, rows: asyncpg.Connection
 ) -> None:
     module = course.modules[0]
-    await fresh_room(module)
     before = job_pids(stack)
-    amina = await (await learner()).join_and_settle(module.id, module.lessons[0]["id"])
+    amina = await arrived(module, module.lessons[0]["id"])
     asked = time.monotonic()
     await amina.type("quiz me")
     question = await amina.tutor_done(asked)
@@ -70,13 +65,12 @@ async def test_open_question_hint_and_talk_survive_the_agent(
 
 @pytest.mark.soak
 async def test_cut_answer_is_given_again_and_all_hear_one_apology(
-    stack: Stack, learner: Callable[..., Any], course: Course, fresh_room: Callable[..., Any]
+    stack: Stack, arrived: Callable[..., Any], learner: Callable[..., Any], course: Course
 ) -> None:
     module = course.modules[1]
-    await fresh_room(module)
     before = job_pids(stack)
-    amina, tomas = await learner(), await learner(name="Tomas")
-    await amina.join_and_settle(module.id, module.lessons[1]["id"])
+    amina = await arrived(module, module.lessons[1]["id"])
+    tomas = await learner(name="Tomas")
     await tomas.join_and_settle(module.id, module.lessons[0]["id"])
     asked = time.monotonic()
     await amina.type("what is overfitting")
@@ -93,16 +87,11 @@ async def test_cut_answer_is_given_again_and_all_hear_one_apology(
 
 
 async def test_question_that_ended_two_agents_is_not_answered_again(
-    stack: Stack,
-    learner: Callable[..., Any],
-    course: Course,
-    fresh_room: Callable[..., Any],
-    rows: asyncpg.Connection,
+    stack: Stack, arrived: Callable[..., Any], course: Course, rows: asyncpg.Connection
 ) -> None:
     module = course.modules[1]
-    await fresh_room(module)
     others = job_pids(stack)
-    amina = await (await learner()).join_and_settle(module.id, module.lessons[1]["id"])
+    amina = await arrived(module, module.lessons[1]["id"])
     asked = time.monotonic()
     await amina.type("what is overfitting")
     await amina.until(lambda: has_begun(amina, asked), 20, "an answer")

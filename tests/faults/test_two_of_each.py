@@ -44,16 +44,14 @@ def both_servers(stack: Stack) -> Iterator[tuple[str, SecondProcess]]:
 @pytest.mark.soak
 async def test_calls_of_a_killed_worker_come_back_on_the_other_worker(
     stack: Stack,
-    learner: Callable[..., Any],
+    arrived: Callable[..., Any],
     course: Course,
-    fresh_room: Callable[..., Any],
     rows: asyncpg.Connection,
     both_workers: set[int],
 ) -> None:
     module = course.modules[0]
-    await fresh_room(module)
     before = job_pids(stack)
-    amina = await (await learner()).join_and_settle(module.id, module.lessons[0]["id"])
+    amina = await arrived(module, module.lessons[0]["id"])
     asked = time.monotonic()
     await amina.type(QUESTION)
     await amina.tutor_done(asked)

@@ -148,9 +148,15 @@ async def fresh_room(
 def arrived(fresh_room: Callable[[Module], Any], learner: Callable[..., Any]) -> Callable[..., Any]:
     """Makes learners who have arrived in a new session; see Learner.join_and_settle."""
 
-    async def make(module: Module, lesson_id: str = "") -> Learner:
+    async def make(
+        module: Module,
+        lesson_id: str = "",
+        *,
+        account: Account | None = None,
+        microphone: bool = True,
+    ) -> Learner:
         await fresh_room(module)
-        one: Learner = await learner()
-        return await one.join_and_settle(module.id, lesson_id)
+        one: Learner = await learner(account)
+        return await one.join_and_settle(module.id, lesson_id, microphone=microphone)
 
     return make

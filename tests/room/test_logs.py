@@ -23,11 +23,8 @@ async def test_logs_contain_no_names_words_or_tokens(
     module = course.modules[0]
     await fresh_room(module)
     account = await person(NAME)
-    rosalind = await learner(account)
     ticket = await account.request_join_ticket(module.id)
-    joined = time.monotonic()
-    await rosalind.join_with_ticket(ticket)
-    await rosalind.wait_until_settled(joined)
+    rosalind = await (await learner(account)).settle_with_ticket(ticket)
     asked = time.monotonic()
     await rosalind.type(QUESTION)
     answer = await rosalind.wait_for_answer(asked)

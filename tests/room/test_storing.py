@@ -24,17 +24,14 @@ KEPT = """select role, text, name, language, confidence, account_id::text as acc
 async def test_words_of_a_learner_who_opted_out_are_answered_and_stored_nowhere(
     stack: Stack,
     person: Callable[..., Any],
-    learner: Callable[..., Any],
+    arrived: Callable[..., Any],
     course: Course,
-    fresh_room: Callable[..., Any],
     rows: asyncpg.Connection,
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
     account = await person("Silent")
     choice = await account.http.patch("/api/me/settings", json={"storeWords": False})
     choice.raise_for_status()
-    one = await (await learner(account)).join_and_settle(module.id)
+    one = await arrived(course.modules[0], account=account)
     _, ended = await one.say("what is overfitting")
     await one.wait_for_answer(ended)
     asked = time.monotonic()
@@ -102,10 +99,7 @@ async def test_switching_storing_off_applies_at_once_and_holds_for_an_older_toke
     await fresh_room(module)
     account = await person("Changing")
     ticket = await account.request_join_ticket(module.id)
-    one = await learner(account)
-    joined = time.monotonic()
-    await one.join_with_ticket(ticket, microphone=False)
-    await one.wait_until_settled(joined)
+    one = await (await learner(account)).settle_with_ticket(ticket, microphone=False)
     await one.type("What is a first sentence?")
     await account.wait_for_kept_segments(one.session_id, 1)
     switched = time.monotonic()
@@ -115,10 +109,7 @@ async def test_switching_storing_off_applies_at_once_and_holds_for_an_older_toke
     await one.type("What is a hidden sentence?")
     await one.wait_for_answer(switched)
     await one.leave()
-    again = await learner(account)
-    joined = time.monotonic()
-    await again.join_with_ticket(ticket, microphone=False)
-    await again.wait_until_settled(joined)
+    again = await (await learner(account)).settle_with_ticket(ticket, microphone=False)
     asked = time.monotonic()
     await again.type("What is a hidden word?")
     await again.wait_for_answer(asked)
@@ -133,14 +124,12 @@ async def test_switching_storing_off_applies_at_once_and_holds_for_an_older_toke
 async def test_words_of_a_learner_who_cannot_be_read_wait_until_the_database_is_back(
     stack: Stack,
     person: Callable[..., Any],
+    arrived: Callable[..., Any],
     learner: Callable[..., Any],
     course: Course,
-    fresh_room: Callable[..., Any],
     rows: asyncpg.Connection,
 ) -> None:
-    module = course.modules[0]
-    await fresh_room(module)
-    amina = await (await learner()).join_and_settle(module.id, microphone=False)
+    amina = await arrived(course.modules[0], microphone=False)
     account = await person("Unknown")
     me = await account.get("/api/me")
     room_name = amina.room_name
