@@ -10,6 +10,8 @@ export interface ComposerProps {
   onDraft: Dispatch<SetStateAction<string>>;
   voice: boolean;
   say: (text: string) => Promise<boolean>;
+  /** why a typed turn came back into the box, or empty */
+  refusal: string;
   onVoice: () => void;
   onLeave: () => void;
 }
@@ -41,9 +43,9 @@ export function Composer({ microphone, voice, onVoice, onLeave, ...box }: Compos
   );
 }
 
-type TextBoxProps = Pick<ComposerProps, 'box' | 'draft' | 'onDraft' | 'say'>;
+type TextBoxProps = Pick<ComposerProps, 'box' | 'draft' | 'onDraft' | 'say' | 'refusal'>;
 
-function TextBox({ box, draft, onDraft, say }: TextBoxProps) {
+function TextBox({ box, draft, onDraft, say, refusal }: TextBoxProps) {
   const [failed, setFailed] = useState(false);
 
   const send = async () => {
@@ -85,7 +87,7 @@ function TextBox({ box, draft, onDraft, say }: TextBoxProps) {
         </button>
       </div>
       <p className="trouble" role="alert">
-        {failed ? texts.notes.typedLost : ''}
+        {failed ? texts.notes.typedLost : refusal}
       </p>
     </form>
   );

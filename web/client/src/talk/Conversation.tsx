@@ -29,7 +29,8 @@ export function Conversation(props: ConversationProps) {
   const { controls, tutor, microphone, box, draft, onDraft, renderCite, lessonTrouble, topic } = props;
   const { room, phase, talk, trouble, leave, say } = controls;
   const [voice, toggleVoice] = useTutorVoice(controls, tutor);
-  const refusal = talk.refused === null ? '' : texts.notes.refused[talk.refused];
+  const refused = talk.refused === null ? '' : texts.notes.refused[talk.refused];
+  const [refusedTyped, refusedSpoken] = talk.refused === 'turn' ? [refused, ''] : ['', refused];
   const button = useFocusOnArrival(phase === 'live');
   return (
     <>
@@ -42,7 +43,7 @@ export function Conversation(props: ConversationProps) {
         turns={talk.turns}
         plans={talk.plans}
         renderCite={renderCite}
-        notes={<ConversationNotes controls={controls} tutor={tutor} topic={topic} troubles={[trouble, lessonTrouble, refusal]} />}
+        notes={<ConversationNotes controls={controls} tutor={tutor} topic={topic} troubles={[trouble, lessonTrouble, refusedSpoken]} />}
       />
       <Composer
         box={box}
@@ -51,6 +52,7 @@ export function Conversation(props: ConversationProps) {
         onDraft={onDraft}
         voice={voice}
         say={say}
+        refusal={refusedTyped}
         onVoice={toggleVoice}
         onLeave={() => void leave()}
       />
