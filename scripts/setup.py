@@ -203,7 +203,7 @@ def model_step() -> Step:
         name="model",
         what="the speech model (130 MB)",
         product=home / "models" / "choice.json",
-        inputs=read_setting("WHISPER_MODEL", ""),
+        inputs=read_setting("WHISPER_MODEL", "base"),
         disk_mb=400,
         run=run_speech_choose,
     )
