@@ -7,7 +7,7 @@ import secrets
 from bench import first_words, hostile, lesson, page
 from bench.faults.catalogue import CATALOGUE
 from bench.faults.run import run_benchmark as run_faults
-from harness.run import begin_run, use_own_temporary_folder
+from harness.run_folder import begin_run, use_own_temporary_folder
 
 
 def main() -> None:

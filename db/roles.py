@@ -25,8 +25,8 @@ Permission = Literal[
     "export_accounts",
 ]
 
-STAFF: frozenset[Permission] = frozenset({"see_unpublished", "teach"})
-ADMIN: frozenset[Permission] = STAFF | {
+STAFF_PERMISSIONS: frozenset[Permission] = frozenset({"see_unpublished", "teach"})
+ADMIN_PERMISSIONS: frozenset[Permission] = STAFF_PERMISSIONS | {
     "see_any_session",
     "read_event_logs",
     "read_notices",
@@ -34,8 +34,8 @@ ADMIN: frozenset[Permission] = STAFF | {
 }
 PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     "learner": frozenset(),
-    "teacher": STAFF,
-    "admin": ADMIN,
+    "teacher": STAFF_PERMISSIONS,
+    "admin": ADMIN_PERMISSIONS,
 }
 
 # names of the roles in sign-ins, strongest role first

@@ -63,7 +63,7 @@ def running_identity_provider(
         process.communicate()
 
 
-class Visitor:
+class ProviderVisitor:
     """A person's browser at the provider, without scripts."""
 
     def __init__(self, page: str) -> None:
@@ -73,7 +73,7 @@ class Visitor:
     async def aclose(self) -> None:
         await self.http.aclose()
 
-    async def visit(self, url: str, **fields: str) -> str:
+    async def submit_forms_until_page(self, url: str, **fields: str) -> str:
         """Follows redirects and sends every form with these fields, until it leads to the page.
 
         Returns that address of the page, unopened. Raises AssertionError if a form asks for more.

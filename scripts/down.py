@@ -6,12 +6,12 @@ python -m scripts.down
 import sys
 
 from scripts.processes import stop_all
-from settings import SettingsError, read_settings_without_secrets
+from settings import SettingsError, read_settings_from_environment
 
 
 def main() -> int:
     try:
-        count = stop_all(read_settings_without_secrets())
+        count = stop_all(read_settings_from_environment())
     except SettingsError as error:
         print(error)
         return 1

@@ -9,12 +9,12 @@ import sys
 from pathlib import Path
 
 from scripts.processes import stop_all
-from settings import SettingsError, read_settings_without_secrets
+from settings import SettingsError, read_settings_from_environment
 
 
 def main() -> int:
     try:
-        settings = read_settings_without_secrets()
+        settings = read_settings_from_environment()
     except SettingsError as error:
         print(error)
         return 1

@@ -6,7 +6,7 @@ from settings.environment import ModelKind as ModelKind
 from settings.environment import RoomScope as RoomScope
 from settings.environment import Settings as Settings
 from settings.environment import SettingsError as SettingsError
-from settings.environment import read_settings_without_secrets as read_settings_without_secrets
+from settings.environment import read_settings_from_environment as read_settings_from_environment
 from settings.needs import Process as Process
 from settings.production import list_problems as list_problems
 
@@ -17,7 +17,7 @@ def prepare_settings(process: Process | None = None) -> Settings:
     Production demands only what the process needs; without a process, what all of them need.
     Raises SettingsError.
     """
-    settings = read_settings_without_secrets()
+    settings = read_settings_from_environment()
     if settings.bodh_env == "production":
         if problems := list_problems(settings, process):
             raise SettingsError("\n".join(problems))

@@ -6,7 +6,7 @@ import sys
 
 from db import AWAY
 from db.role_rights import find_problem_of_role, role_dsns
-from settings import Settings, SettingsError, list_problems, read_settings_without_secrets
+from settings import Settings, SettingsError, list_problems, read_settings_from_environment
 
 
 def main() -> int:
@@ -16,7 +16,7 @@ def main() -> int:
     commands.add_parser("check", help="print what production would refuse")
     parser.parse_args()
     try:
-        settings = read_settings_without_secrets()
+        settings = read_settings_from_environment()
     except SettingsError as error:
         print(error)
         return 1

@@ -303,7 +303,7 @@ def _is_this_machine(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def read_settings_without_secrets() -> Settings:
+def read_settings_from_environment() -> Settings:
     """Reads the environment and `.env`; creates nothing and ignores BODH_HOME/secrets.
 
     Raises SettingsError with a line for each value that is not valid.

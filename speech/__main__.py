@@ -5,7 +5,7 @@ import os
 import sys
 
 import telemetry
-from settings import Settings, SettingsError, read_settings_without_secrets
+from settings import Settings, SettingsError, read_settings_from_environment
 from speech.models import ModelChoice, NoModel, choose_and_download_model, read_chosen_model
 
 USAGE = "usage: python -m speech [choose]"
@@ -13,7 +13,7 @@ USAGE = "usage: python -m speech [choose]"
 
 def main(arguments: list[str]) -> int:
     try:
-        settings = read_settings_without_secrets()
+        settings = read_settings_from_environment()
         match arguments:
             case []:
                 telemetry.start("speech", settings)

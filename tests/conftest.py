@@ -20,7 +20,7 @@ from db import Connection, Pool, create_pool, embedded, set_tenant, tenant_tx
 from db.courses import list_courses
 from db.importing import import_course
 from db.migrate import migrate
-from harness import run
+from harness import run_folder
 from harness.browser import launch_browser
 from harness.disk import may_mount, mounted_small_disk
 from harness.second import RUNS_TWO_OF_EACH, second_of_each
@@ -44,7 +44,7 @@ SHORT = ("db", "unit", "web")  # folders of short files, which fill the end of a
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Puts all temporary files into this run's folder, which its guard removes."""
-    config.option.basetemp = run.use_own_temporary_folder(run.begin_run()) / "t"
+    config.option.basetemp = run_folder.use_own_temporary_folder(run_folder.begin_run()) / "t"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -145,7 +145,7 @@ async def postgres() -> AsyncIterator[Postgres]:
 
     Its files are in memory: on a disk, copying and dropping a database costs ten times the CPU.
     """
-    home = run.make_memory_folder()
+    home = run_folder.make_memory_folder()
     cluster = embedded.Cluster(home / "postgres", home / "pg", FAST)
     await embedded.start_server(cluster)
     try:

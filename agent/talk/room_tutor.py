@@ -105,12 +105,12 @@ class RoomTutor(Tutor):
             case "missed":
                 await turns.store_gap_and_say_so(identity, _utterance_for_journal(heard, NOT_HEARD))
             case "final":
-                return await self._handle_final(heard) if heard.text else None
+                return await self._store_final_by_place(heard) if heard.text else None
             case _:
                 assert_never(heard.kind)
         return None
 
-    async def _handle_final(self, heard: HeardUtterance) -> Turn | None:
+    async def _store_final_by_place(self, heard: HeardUtterance) -> Turn | None:
         """Returns the turn if the agent session must answer it."""
         turns, said = self._classroom.turns, _utterance_for_journal(heard, heard.text)
         match heard.place:

@@ -19,7 +19,7 @@ import pytest
 
 from db import create_pool, embedded, tenant_tx
 from db.embedded import Cluster, EmbeddedError
-from harness.run import make_memory_folder
+from harness.run_folder import make_memory_folder
 from tests.conftest import ROOT, Database, Postgres
 
 pytestmark = pytest.mark.slow

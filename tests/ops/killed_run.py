@@ -11,7 +11,7 @@ from playwright.async_api import async_playwright
 
 from agent.models.espeak import EspeakTTS
 from db import embedded
-from harness import run
+from harness import run_folder
 from harness.browser import launch_browser
 from harness.livekit import running_livekit
 from harness.stack import running_stack
@@ -33,7 +33,7 @@ async def start_everything(folder: Path) -> None:
 
 async def start_one(folder: Path) -> None:
     """Starts a process in its own session and freezes it, and leaves a folder in memory."""
-    run.make_memory_folder()
+    run_folder.make_memory_folder()
     sleeper = await asyncio.create_subprocess_exec("sleep", "600", start_new_session=True)
     os.kill(sleeper.pid, signal.SIGSTOP)
     await tell_and_wait(folder)
@@ -45,6 +45,6 @@ async def tell_and_wait(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    whole = run.begin_run()
-    run.use_own_temporary_folder(whole)
+    whole = run_folder.begin_run()
+    run_folder.use_own_temporary_folder(whole)
     asyncio.run({"all": start_everything, "one": start_one}[sys.argv[1]](whole))

@@ -32,7 +32,7 @@ from db.events import list_events
 from db.local_inbox import LocalInbox, MediaEvent
 from db.storage import open_storage
 from db.transcripts import Segment, insert_segments, list_segments
-from harness.run import make_memory_folder
+from harness.run_folder import make_memory_folder
 from harness.stack import ROOT
 from settings import Settings
 from tests.db.rows import NOW, make_learner, make_session, segment

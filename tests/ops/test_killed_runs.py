@@ -10,14 +10,16 @@ from pathlib import Path
 import psutil
 import pytest
 
-from harness import run
+from harness import run_folder
 from harness.stack import ROOT
 from scripts.processes import wait_until
 
 GONE_S = 10.0
 # the run gets its own folder in /tmp: inside this run's, paths of sockets would be too long
 OUTSIDE = {
-    name: value for name, value in os.environ.items() if name not in (run.RUN_VARIABLE, "TMPDIR")
+    name: value
+    for name, value in os.environ.items()
+    if name not in (run_folder.RUN_VARIABLE, "TMPDIR")
 }
 
 
@@ -44,7 +46,7 @@ def started(what: str) -> Iterator[tuple["subprocess.Popen[str]", Path]]:
 def names(folder: Path) -> str:
     """The command lines of a run's processes."""
     return "\n".join(
-        " ".join(psutil.Process(pid).cmdline()) for pid in run.processes_of_run(folder)
+        " ".join(psutil.Process(pid).cmdline()) for pid in run_folder.processes_of_run(folder)
     )
 
 
@@ -56,7 +58,7 @@ def test_a_killed_run_leaves_nothing_behind() -> None:
                      "chrom", "playwright"):  # fmt: skip
             assert name in running
         process.kill()
-        assert wait_until(lambda: not run.processes_of_run(folder), GONE_S), names(folder)
+        assert wait_until(lambda: not run_folder.processes_of_run(folder), GONE_S), names(folder)
         assert wait_until(lambda: not folder.exists(), GONE_S)
 
 
@@ -68,13 +70,13 @@ def test_next_run_cleans_up_after_a_run_whose_guard_was_also_killed() -> None:
         process.kill()
         process.wait()
         assert "sleep 600" in names(folder)
-        in_memory = run.MEMORY / folder.name
+        in_memory = run_folder.MEMORY / folder.name
         assert in_memory.is_dir()
 
         def gone_after_another_run() -> bool:
-            script = "from harness import run; run.begin_run()"
+            script = "from harness import run_folder; run_folder.begin_run()"
             subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=OUTSIDE, check=True)
-            return not run.processes_of_run(folder) and not folder.exists()
+            return not run_folder.processes_of_run(folder) and not folder.exists()
 
         assert wait_until(gone_after_another_run, GONE_S)
         assert not in_memory.exists()

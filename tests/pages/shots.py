@@ -7,7 +7,7 @@ from typing import Literal
 
 from playwright.async_api import Browser, async_playwright
 
-from harness.run import begin_run, use_own_temporary_folder
+from harness.run_folder import begin_run, use_own_temporary_folder
 from harness.stack import ROOT
 from tests.pages.browser import launched, served_states, still_page
 from tests.pages.states import STATES, State, open_state

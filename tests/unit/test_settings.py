@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from settings import Settings, SettingsError, list_problems, read_settings_without_secrets
+from settings import Settings, SettingsError, list_problems, read_settings_from_environment
 from settings.needs import SECRETS, secret_names
 
 GOOD = {
@@ -86,7 +86,7 @@ def test_number_out_of_range_is_refused_by_name(
     monkeypatch.chdir(tmp_path)  # there may be a .env in the checkout
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=f"^{name} is "):
-        read_settings_without_secrets()
+        read_settings_from_environment()
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_sign_in_settings_that_do_not_fit_are_refused(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingsError, match=said):
-        read_settings_without_secrets()
+        read_settings_from_environment()
 
 
 def test_every_invalid_number_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_every_invalid_number_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.setenv("PORT", "0")
     monkeypatch.setenv("AGENT_MAX_JOBS", "0")
     with pytest.raises(SettingsError, match=r"PORT is .*\nAGENT_MAX_JOBS is "):
-        read_settings_without_secrets()
+        read_settings_from_environment()
 
 
 def test_every_secret_has_a_process_that_needs_it() -> None:

@@ -19,7 +19,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
-from harness.run import RUN_VARIABLE
+from harness.run_folder import RUN_VARIABLE
 from harness.stack import ROOT, free_port
 from tests.web.test_server import await_answer
 from web import connections

@@ -12,7 +12,7 @@ import pytest
 from db import tenant_tx
 from db.account_commands import block_person, make_or_invite_admin
 from db.tenants import ensure_tenant
-from harness.oidc import LocalIdentityProvider, Visitor, running_identity_provider
+from harness.oidc import LocalIdentityProvider, ProviderVisitor, running_identity_provider
 from tests.web.conftest import ORIGIN, School
 
 GROUPS = [f"/school/year-{n:03}/a-group-with-a-rather-long-name" for n in range(120)]
@@ -48,7 +48,7 @@ class Person:
     """A person whose browser visits the page and the provider."""
 
     school: School
-    there: Visitor
+    there: ProviderVisitor
 
     async def start(self, query: str = "") -> str:
         """The address at the provider to which the page sends the browser."""
@@ -59,7 +59,9 @@ class Person:
 
     async def sign_in(self, login: str, query: str = "") -> str:
         """Signs in and returns where the page sends the browser at the end."""
-        return await self.finish(await self.there.visit(await self.start(query), **typed(login)))
+        return await self.finish(
+            await self.there.submit_forms_until_page(await self.start(query), **typed(login))
+        )
 
     async def finish(self, callback: str) -> str:
         answer = await self.school.client.get(callback)
@@ -90,14 +92,16 @@ def query_of(url: str) -> dict[str, str]:
 
 
 @pytest.fixture
-async def visitor() -> AsyncIterator[Visitor]:
-    visitor = Visitor(ORIGIN)
+async def visitor() -> AsyncIterator[ProviderVisitor]:
+    visitor = ProviderVisitor(ORIGIN)
     yield visitor
     await visitor.aclose()
 
 
 @pytest.fixture
-async def person(school: School, provider: LocalIdentityProvider, visitor: Visitor) -> Person:
+async def person(
+    school: School, provider: LocalIdentityProvider, visitor: ProviderVisitor
+) -> Person:
     provider.configure(school.settings)
     return Person(school, visitor)
 
@@ -122,7 +126,9 @@ async def test_request_to_the_provider_carries_pkce_state_and_nonce(person: Pers
 
 async def test_two_tabs_sign_in_at_once(person: Person) -> None:
     starts = [await person.start(f"?return_to={path}") for path in ("/transcripts", "/?course=1")]
-    callbacks = [await person.there.visit(url, **typed("amina-1")) for url in starts]
+    callbacks = [
+        await person.there.submit_forms_until_page(url, **typed("amina-1")) for url in starts
+    ]
     assert [await person.finish(url) for url in callbacks] == ["/transcripts", "/?course=1"]
 
 
@@ -137,20 +143,20 @@ async def test_two_tabs_sign_in_at_once(person: Person) -> None:
 async def test_answer_to_another_attempt_is_refused(
     person: Person, changes: dict[str, str], trouble: str
 ) -> None:
-    callback = await person.there.visit(await person.start(), **typed("amina-1"))
+    callback = await person.there.submit_forms_until_page(await person.start(), **typed("amina-1"))
     person.change_attempt(**changes)
     assert query_of(await person.finish(callback))["trouble"] == trouble
     assert "bodh_session" not in person.school.client.cookies
 
 
 async def test_answer_in_another_browser_is_refused(person: Person) -> None:
-    callback = await person.there.visit(await person.start(), **typed("amina-1"))
+    callback = await person.there.submit_forms_until_page(await person.start(), **typed("amina-1"))
     person.school.client.cookies.clear()
     assert query_of(await person.finish(callback)) == {"trouble": "expired"}
 
 
 async def test_code_works_only_once(person: Person) -> None:
-    callback = await person.there.visit(await person.start(), **typed("amina-1"))
+    callback = await person.there.submit_forms_until_page(await person.start(), **typed("amina-1"))
     kept = dict(person.school.client.cookies)
     assert await person.finish(callback) == "/"
     person.school.client.cookies = kept
@@ -158,7 +164,7 @@ async def test_code_works_only_once(person: Person) -> None:
 
 
 async def test_answer_of_another_provider_is_refused(person: Person) -> None:
-    callback = await person.there.visit(await person.start(), **typed("amina-1"))
+    callback = await person.there.submit_forms_until_page(await person.start(), **typed("amina-1"))
     assert "&iss=http" in callback
     callback = callback.replace("&iss=http", "&iss=https")
     assert query_of(await person.finish(callback))["trouble"] == "failed"
@@ -203,25 +209,27 @@ async def test_invited_admin_is_admin_at_the_first_sign_in(person: Person) -> No
 
 async def test_sign_out_ends_the_session_at_the_provider_too(person: Person) -> None:
     await person.sign_in("amina-1")
-    again = await person.there.visit(await person.start())  # without typing anything
+    again = await person.there.submit_forms_until_page(
+        await person.start()
+    )  # without typing anything
     assert await person.finish(again) == "/"
     answer = await person.school.client.post("/auth/sign-out")
     url = answer.json()["providerUrl"]
     assert query_of(url)["id_token_hint"]
-    assert await person.there.visit(url, logout="yes") == f"{ORIGIN}/auth/signin"
+    assert await person.there.submit_forms_until_page(url, logout="yes") == f"{ORIGIN}/auth/signin"
     assert (await person.school.client.get("/api/me")).status_code == 401
     with pytest.raises(AssertionError, match="asks for"):
-        await person.there.visit(await person.start())
+        await person.there.submit_forms_until_page(await person.start())
 
 
 async def test_token_of_120_groups_fits_because_the_cookie_holds_only_a_key(
-    school: School, verbose_provider: LocalIdentityProvider, visitor: Visitor
+    school: School, verbose_provider: LocalIdentityProvider, visitor: ProviderVisitor
 ) -> None:
     verbose_provider.configure(school.settings)
     school.settings.auth_roles_claim = "groups"
     school.settings.auth_role_names = f"{GROUPS[-1]}=teacher"
     person = Person(school, visitor)
-    callback = await person.there.visit(await person.start(), **typed("badr-2"))
+    callback = await person.there.submit_forms_until_page(await person.start(), **typed("badr-2"))
     answer = await school.client.get(callback)
     assert all(len(cookie) < 300 for cookie in answer.headers.get_list("set-cookie"))
     me = await person.me()

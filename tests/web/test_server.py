@@ -15,7 +15,7 @@ from pathlib import Path
 import jwt
 import pytest
 
-from harness.run import RUN_VARIABLE
+from harness.run_folder import RUN_VARIABLE
 from harness.stack import ROOT, free_port
 from settings import Settings, ensure_development_secrets
 

@@ -88,61 +88,61 @@ function toApiError(status: number, body: unknown): ApiError {
   );
 }
 
-function sendJson<T>(method: 'POST' | 'PATCH' | 'PUT', path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+function sendJsonOrSignIn<T>(method: 'POST' | 'PATCH' | 'PUT', path: string, body: unknown, signal?: AbortSignal): Promise<T> {
   const headers = { 'Content-Type': 'application/json' };
   return requestJsonOrSignIn(path, { method, headers, body: JSON.stringify(body), ...(signal ? { signal } : {}) });
 }
 
-function postJson<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
-  return sendJson('POST', path, body, signal);
+function postJsonOrSignIn<T>(path: string, body: unknown, signal?: AbortSignal): Promise<T> {
+  return sendJsonOrSignIn('POST', path, body, signal);
 }
 
 const encodeSegment = encodeURIComponent;
 
 export const api = {
-  signIn: (name: string, role: Role) => postJson<Schemas['SignedIn']>('/auth/dev-login', { name, role }),
-  signOut: () => postJson<Schemas['SignedOut']>('/auth/sign-out', {}),
+  signIn: (name: string, role: Role) => postJsonOrSignIn<Schemas['SignedIn']>('/auth/dev-login', { name, role }),
+  signOut: () => postJsonOrSignIn<Schemas['SignedOut']>('/auth/sign-out', {}),
   signInOptions: (wanted: string, signal?: AbortSignal) =>
-    getJson<SignInOptions>(`/auth/options?return_to=${encodeSegment(wanted)}`, signal),
-  me: (signal?: AbortSignal) => getJson<Me>('/api/me', signal),
-  courses: (signal?: AbortSignal) => getJson<Schemas['CourseList']>('/api/courses', signal),
+    getJsonOrSignIn<SignInOptions>(`/auth/options?return_to=${encodeSegment(wanted)}`, signal),
+  me: (signal?: AbortSignal) => getJsonOrSignIn<Me>('/api/me', signal),
+  courses: (signal?: AbortSignal) => getJsonOrSignIn<Schemas['CourseList']>('/api/courses', signal),
   course: (id: string, signal?: AbortSignal) =>
-    getJson<CourseTree>(`/api/courses/${encodeSegment(id)}`, signal),
+    getJsonOrSignIn<CourseTree>(`/api/courses/${encodeSegment(id)}`, signal),
   modulePage: (courseId: string, moduleId: string, lesson: string | null, signal?: AbortSignal) =>
-    postJson<ModulePage>(
+    postJsonOrSignIn<ModulePage>(
       `/api/v2/course/${encodeSegment(courseId)}/module/${encodeSegment(moduleId)}` +
         (lesson ? `?lesson=${encodeSegment(lesson)}` : ''),
       {},
       signal,
     ),
-  lesson: (id: string, signal?: AbortSignal) => getJson<LessonText>(`/api/lessons/${encodeSegment(id)}`, signal),
+  lesson: (id: string, signal?: AbortSignal) => getJsonOrSignIn<LessonText>(`/api/lessons/${encodeSegment(id)}`, signal),
   /** `isPrivate` asks for the caller's own room. */
   joinTicket: (courseId: string, moduleId: string, lesson: string | null, isPrivate: boolean) => {
     const more = { ...(lesson ? { lesson } : {}), ...(isPrivate ? { private: 'true' } : {}) };
     const query = new URLSearchParams({ courseId, moduleId, ...more });
-    return postJson<JoinToken>(`/api/livekit/token?${query}`, {});
+    return postJsonOrSignIn<JoinToken>(`/api/livekit/token?${query}`, {});
   },
   transcript: (sessionId: string, signal?: AbortSignal) =>
-    getJson<Transcript>(transcriptPath(sessionId, 'json'), signal),
+    getJsonOrSignIn<Transcript>(transcriptPath(sessionId, 'json'), signal),
   heard: (query: HeardQuery, signal?: AbortSignal) => {
     const asked = Object.entries(query).filter(([, value]) => value !== null && value !== false);
-    return getJson<Schemas['OwnTranscripts']>(`/api/me/transcripts?${new URLSearchParams(asked.map(queryEntry))}`, signal);
+    return getJsonOrSignIn<Schemas['OwnTranscripts']>(`/api/me/transcripts?${new URLSearchParams(asked.map(queryEntry))}`, signal);
   },
   eraseWords: (sessionId: string) =>
     requestJsonOrSignIn<Schemas['WordsErased']>(`/api/me/words?sessionId=${encodeSegment(sessionId)}`, { method: 'DELETE' }),
-  settings: (signal?: AbortSignal) => getJson<AccountSettings>('/api/me/settings', signal),
+  settings: (signal?: AbortSignal) => getJsonOrSignIn<AccountSettings>('/api/me/settings', signal),
   changeSettings: (changes: SettingsChange) =>
-    sendJson<SavedSettings>('PATCH', '/api/me/settings', changes),
-  consents: () => getJson<OwnConsents>('/api/me/consents'),
-  saveConsents: (agreed: Schemas['Agreed'][]) => sendJson<SavedConsents>('PUT', '/api/me/consents', { agreed }),
-  people: (room: string, signal?: AbortSignal) => getJson<RoomPeople>(`/api/rooms/${encodeSegment(room)}/people`, signal),
-  entry: (sessionId: string) => getJson<SessionEntry>(`/api/sessions/${encodeSegment(sessionId)}/entry`),
-  restrictions: (sessionId: string, signal?: AbortSignal) => getJson<Restrictions>(restrictionsPath(sessionId), signal),
+    sendJsonOrSignIn<SavedSettings>('PATCH', '/api/me/settings', changes),
+  consents: () => getJsonOrSignIn<OwnConsents>('/api/me/consents'),
+  saveConsents: (agreed: Schemas['Agreed'][]) => sendJsonOrSignIn<SavedConsents>('PUT', '/api/me/consents', { agreed }),
+  people: (room: string, signal?: AbortSignal) => getJsonOrSignIn<RoomPeople>(`/api/rooms/${encodeSegment(room)}/people`, signal),
+  entry: (sessionId: string) => getJsonOrSignIn<SessionEntry>(`/api/sessions/${encodeSegment(sessionId)}/entry`),
+  restrictions: (sessionId: string, signal?: AbortSignal) => getJsonOrSignIn<Restrictions>(restrictionsPath(sessionId), signal),
   restrict: (sessionId: string, identity: string, restriction: Schemas['RestrictionChange']['restriction']) =>
-    sendJson<Restrictions>('PUT', `${restrictionsPath(sessionId)}/${encodeSegment(identity)}`, { restriction }),
-  reads: (signal?: AbortSignal) => getJson<Schemas['WordsReads']>('/api/me/reads', signal),
+    sendJsonOrSignIn<Restrictions>('PUT', `${restrictionsPath(sessionId)}/${encodeSegment(identity)}`, { restriction }),
+  reads: (signal?: AbortSignal) => getJsonOrSignIn<Schemas['WordsReads']>('/api/me/reads', signal),
   changeLesson: (room: string, lessonId: string) =>
-    postJson<Schemas['LessonChanged']>(`/api/rooms/${encodeSegment(room)}/lesson`, { lessonId }),
+    postJsonOrSignIn<Schemas['LessonChanged']>(`/api/rooms/${encodeSegment(room)}/lesson`, { lessonId }),
 };
 
 const queryEntry = ([name, value]: [string, unknown]) => [name, String(value)];
@@ -157,6 +157,6 @@ function restrictionsPath(sessionId: string): string {
   return `/api/sessions/${encodeSegment(sessionId)}/restrictions`;
 }
 
-function getJson<T>(path: string, signal?: AbortSignal): Promise<T> {
+function getJsonOrSignIn<T>(path: string, signal?: AbortSignal): Promise<T> {
   return requestJsonOrSignIn<T>(path, signal ? { signal } : {});
 }

@@ -14,7 +14,7 @@ import { LessonPane } from './LessonPane';
 import { RoomBar } from './RoomBar';
 import { LatestTurn } from './LatestTurn';
 import { RoomTab, type TabName } from './Tab';
-import { TalkPanel } from './TalkPanel';
+import { TalkByPhase } from './TalkByPhase';
 import { useTutor } from './tutor';
 import { useCiteLinks } from './useCiteLinks';
 import { useDrawer } from './useDrawer';
@@ -96,7 +96,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
           />
         </section>
         <section className="talk" id="talk" tabIndex={-1} aria-label={texts.talk.label} {...panelAttributes('talk', phone)}>
-          <TalkPanel
+          <TalkByPhase
             page={page}
             controls={controls}
             tutor={tutor}

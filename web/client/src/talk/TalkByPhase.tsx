@@ -6,12 +6,12 @@ import { useReturnedWords } from './returnedWords';
 import { MicrophoneRefused, OpenedElsewhere } from './StartOfTalk';
 import type { TalkControls } from './useTalk';
 
-interface TalkPanelProps extends Omit<ConversationProps, 'draft' | 'onDraft'> {
+interface TalkByPhaseProps extends Omit<ConversationProps, 'draft' | 'onDraft'> {
   page: ModulePage;
 }
 
 /** The conversation in each of its phases. */
-export function TalkPanel({ page, controls, ...rest }: TalkPanelProps) {
+export function TalkByPhase({ page, controls, ...rest }: TalkByPhaseProps) {
   const { phase, failure, start } = controls;
   const withMicrophone = useRef(true);
   const [draft, setDraft] = useState(''); // held here so it survives a change of phase
