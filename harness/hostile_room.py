@@ -23,7 +23,13 @@ QUESTIONS = (("What is overfitting?", "verfitting"), ("What is gradient descent?
 PAUSE_S = 2.0  # between an answer and the next question
 SETTLE_S = 20.0  # limit for the tutor to become quiet after a stretch
 REPORT_S = 20.0
+MOST_TRIES = 3  # of a stretch: the SDK has crashed in the attacker's process
+ATTACKER_LOG = ROOT / "build" / "attacker.log"
 EVENTS = "select count(*) from session_state_events where session_id = $1::uuid"
+
+
+class AttackerEndedError(Exception):
+    """Its process has ended: see build/attacker.log."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +45,24 @@ class HostileRoom:
     amina: Learner
     job: psutil.Process  # of the agent
     rows: asyncpg.Connection
+    ticket: str  # of the attacker
     attacker: asyncio.subprocess.Process
     agents: set[str] = field(default_factory=set)  # identities; more than one if one was replaced
     questions: Iterator[tuple[str, str]] = field(default_factory=lambda: itertools.cycle(QUESTIONS))
 
     async def ask_beside(self, mode: Mode, seconds: float, *, patience_s: float) -> Result:
-        """Lets the attacker work, and asks one question after the other; at least one."""
+        """Lets the attacker work, and asks one question after the other; at least one.
+
+        Begins again if the attacker's process ends meanwhile.
+        """
+        for _ in range(MOST_TRIES - 1):
+            try:
+                return await self._ask_beside_once(mode, seconds, patience_s)
+            except AttackerEndedError:
+                self.attacker = await _start_attacker(self.ticket)
+        return await self._ask_beside_once(mode, seconds, patience_s)
+
+    async def _ask_beside_once(self, mode: Mode, seconds: float, patience_s: float) -> Result:
         before, answers, memory_mb = await self._count_events(), list[float | None](), 0.0
         until = time.monotonic() + seconds
         await self._change_mode(mode)
@@ -65,14 +83,17 @@ class HostileRoom:
         return 0.0
 
     async def _change_mode(self, mode: Mode) -> Stretch:
-        """Returns what the attacker did until now. Raises AssertionError if it has ended."""
+        """Returns what the attacker did until now. Raises AttackerEndedError."""
         assert self.attacker.stdin is not None
         assert self.attacker.stdout is not None
         self.attacker.stdin.write(f"{mode}\n".encode())
-        async with asyncio.timeout(REPORT_S):
-            await self.attacker.stdin.drain()
-            report = await self.attacker.stdout.readline()
-        assert report, "the attacker has ended: build/attacker.log"
+        report = b""
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(REPORT_S):
+                await self.attacker.stdin.drain()
+                report = await self.attacker.stdout.readline()
+        if not report:
+            raise AttackerEndedError
         return Stretch(**json.loads(report))
 
     async def _ask_and_time_answer(self, patience_s: float) -> float | None:
@@ -107,6 +128,7 @@ class HostileRoom:
 @contextlib.asynccontextmanager
 async def hostile_room(stack: Stack, module: int = 0) -> AsyncIterator[HostileRoom]:
     """Both have joined; the attacker is quiet."""
+    ATTACKER_LOG.unlink(missing_ok=True)
     async with contextlib.AsyncExitStack() as at_end:
         accounts = []
         for name in ("Amina H", "Mallory H"):
@@ -120,22 +142,24 @@ async def hostile_room(stack: Stack, module: int = 0) -> AsyncIterator[HostileRo
         (job,) = job_pids(stack) - before
         rows = await asyncpg.connect(stack.superuser_dsn)
         at_end.push_async_callback(rows.close)
-        ticket = await accounts[1].request_join_ticket(chosen["id"])
-        ticket["lessons"] = [lesson["id"] for lesson in chosen["lessons"]]
-        joined = time.monotonic()
-        attacker = await _start_attacker(json.dumps(ticket))
-        at_end.push_async_callback(_stop_attacker, attacker)
+        join_ticket = await accounts[1].request_join_ticket(chosen["id"])
+        join_ticket["lessons"] = [lesson["id"] for lesson in chosen["lessons"]]
+        ticket, joined = json.dumps(join_ticket), time.monotonic()
+        attacker = await _start_attacker(ticket)
+        room = HostileRoom(amina, psutil.Process(job), rows, ticket, attacker)
+        at_end.push_async_callback(_stop_attacker_of, room)
         await amina.until(lambda: amina.tutor_captions(joined), 40, "a greeting for the attacker")
         await amina.tutor_done(joined)
-        yield HostileRoom(amina, psutil.Process(job), rows, attacker)
+        yield room
 
 
 async def _start_attacker(ticket: str) -> asyncio.subprocess.Process:
-    log_path = ROOT / "build" / "attacker.log"
-    log_path.parent.mkdir(exist_ok=True)
-    with log_path.open("wb") as log:
+    ATTACKER_LOG.parent.mkdir(exist_ok=True)
+    with ATTACKER_LOG.open("ab") as log:
         attacker = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-X",
+            "faulthandler",
             "-m",
             "harness.attacker",
             cwd=ROOT,
@@ -149,7 +173,7 @@ async def _start_attacker(ticket: str) -> asyncio.subprocess.Process:
     return attacker
 
 
-async def _stop_attacker(attacker: asyncio.subprocess.Process) -> None:
+async def _stop_attacker_of(room: HostileRoom) -> None:
     with contextlib.suppress(ProcessLookupError):  # it may have ended
-        attacker.kill()
-    await attacker.wait()
+        room.attacker.kill()
+    await room.attacker.wait()
