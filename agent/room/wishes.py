@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 from livekit import rtc
 
@@ -62,7 +63,7 @@ class Wishes:
         if sender not in self._granting:
             self._granting.add(sender)
             granting = self._tasks.spawn(self._grant_wishes(sender))
-            granting.add_done_callback(lambda _: self._end_granting(sender))
+            granting.add_done_callback(partial(self._end_granting, sender))
 
     async def _grant_wishes(self, sender: str) -> None:
         await self._ready.wait()
@@ -70,10 +71,14 @@ class Wishes:
             await asyncio.sleep(self._limits.rates.reserve(sender, "lesson"))
             await self._grant_wish(sender, self._waiting.pop(sender))
 
-    def _end_granting(self, sender: str) -> None:
+    def _end_granting(self, sender: str, granting: asyncio.Task[None]) -> None:
         self._granting.discard(sender)
-        if (left := self._waiting.pop(sender, None)) is not None:
+        if (left := self._waiting.pop(sender, None)) is None:
+            return
+        if granting.cancelled():
             left.fail(RefusedError("the tutor has left"))
+        else:  # it came after the last one was granted, and before this callback
+            self._queue_wish(sender, left)
 
     async def _grant_wish(self, sender: str, wish: _Wish) -> None:
         try:
