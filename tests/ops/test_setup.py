@@ -146,7 +146,10 @@ def test_set_up_imports_only_the_standard_library() -> None:
         (["quick"], ["packages", "test-packages"]),
         (
             ["tests"],
-            ["packages", "livekit", "client", "states", "test-packages", "chromium", "oidc"],
+            [
+                *("packages", "livekit", "client", "states"),
+                *("test-packages", "chromium", "oidc", "test-model"),
+            ],
         ),
     ],
 )
