@@ -161,7 +161,7 @@ async def send_events(lobby: Lobby) -> list[float]:
 def event(lobby: Lobby, number: int) -> bytes:
     """The nth event: somebody joins, then leaves; each pair has its own participant sid."""
     stay, left = divmod(number, 2)
-    second = SECOND + APART_S * number // 2
+    second = SECOND + APART_S * stay + left
     person = {
         "sid": f"PA_{stay}",
         "identity": lobby.identity,
