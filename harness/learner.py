@@ -199,8 +199,9 @@ class Learner:
         return info.stream_id
 
     async def rpc(self, method: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Calls the newest agent: one of the room's last session may still be leaving."""
         answer = await self.room.local_participant.perform_rpc(
-            destination_identity=self.agents()[0], method=method, payload=json.dumps(payload)
+            destination_identity=self.agents()[-1], method=method, payload=json.dumps(payload)
         )
         result: dict[str, Any] = json.loads(answer)
         return result

@@ -34,6 +34,7 @@ LOG_NAME = f"stack-{WORKER}.log" if WORKER else "stack.log"
 # Each worker has its own thousand ports, below the kernel's range for outgoing connections. It
 # starts at a random one, because another checkout may run its tests too.
 _first_port = 10_000 + 1_000 * (int(WORKER.removeprefix("gw") or 0) % 20)
+BLOCKED_BY_BROWSERS = frozenset({10_080})  # the only such port in this range
 _start_offset = random.randrange(1_000)  # noqa: S311 not a secret
 _ports = itertools.cycle(
     [_first_port + (_start_offset + number) % 1_000 for number in range(1_000)]
@@ -170,8 +171,12 @@ def free_port(span: int = 2) -> int:
     """
     while True:
         ports = [next(_ports) for _ in range(span)]
-        if ports[-1] - ports[0] == span - 1 and all(map(_is_free_port, ports)):
+        if BLOCKED_BY_BROWSERS.isdisjoint(ports) and _are_free_neighbours(ports):
             return ports[0]
+
+
+def _are_free_neighbours(ports: list[int]) -> bool:
+    return ports[-1] - ports[0] == len(ports) - 1 and all(map(_is_free_port, ports))
 
 
 def _is_free_port(port: int) -> bool:
