@@ -183,6 +183,7 @@ async def test_normal_use_is_never_refused(pair: tuple[Learner, Learner], course
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.soak  # needs the two cores for itself
 async def test_beside_an_attacker_a_learner_is_answered(
     stack: Stack, course: Course, fresh_room: Callable[..., Any]
 ) -> None:
