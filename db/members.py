@@ -36,27 +36,8 @@ class Member:
 async def find_member(
     db: Connection, tenant_id: UUID, room_id: UUID, identity: str
 ) -> Member | None:
-    agreed = transcript_text()
-    row = await db.fetchrow(
-        """select a.id as account_id, a.identity, a.name, l.lesson_id, l.revision,
-                  coalesce(s.store_words, false) and exists (
-                    select from consents c
-                    where c.tenant_id = a.tenant_id and c.account_id = a.id
-                      and c.kind = 'transcript' and c.policy_version = $4 and c.text_hash = $5
-                      and c.session_id is null and c.withdrawn_at is null) as store_words,
-                  coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read,
-                  a.blocked_at is not null as blocked
-           from room_learners l
-           join accounts a on a.tenant_id = l.tenant_id and a.id = l.account_id
-           left join account_settings s on s.tenant_id = a.tenant_id and s.account_id = a.id
-           where l.tenant_id = $1 and l.room_id = $2 and a.identity = $3""",
-        tenant_id,
-        room_id,
-        identity,
-        agreed.policy_version,
-        agreed.text_hash,
-    )
-    return None if row is None else Member(**row)
+    members = await _select_members(db, tenant_id, room_id, only=identity)
+    return members[0] if members else None
 
 
 async def list_members(
@@ -66,24 +47,36 @@ async def list_members(
 
     Returns at most MOST_MEMBERS.
     """
+    return await _select_members(db, tenant_id, room_id, first=identities)
+
+
+async def _select_members(
+    db: Connection,
+    tenant_id: UUID,
+    room_id: UUID,
+    *,
+    first: Collection[str] = (),
+    only: str | None = None,
+) -> list[Member]:
     agreed = transcript_text()
     rows = await db.fetch(
         """select a.id as account_id, a.identity, a.name, l.lesson_id, l.revision,
                   coalesce(s.store_words, false) and exists (
                     select from consents c
                     where c.tenant_id = a.tenant_id and c.account_id = a.id
-                      and c.kind = 'transcript' and c.policy_version = $5 and c.text_hash = $6
+                      and c.kind = 'transcript' and c.policy_version = $6 and c.text_hash = $7
                       and c.session_id is null and c.withdrawn_at is null) as store_words,
                   coalesce(s.store_words_revision, 0) as store_words_revision, l.store_words_read,
                   a.blocked_at is not null as blocked
            from room_learners l
            join accounts a on a.tenant_id = l.tenant_id and a.id = l.account_id
            left join account_settings s on s.tenant_id = a.tenant_id and s.account_id = a.id
-           where l.tenant_id = $1 and l.room_id = $2
-           order by a.identity = any($3) desc, l.token_at desc, l.account_id limit $4""",
+           where l.tenant_id = $1 and l.room_id = $2 and ($3::text is null or a.identity = $3)
+           order by a.identity = any($4) desc, l.token_at desc, l.account_id limit $5""",
         tenant_id,
         room_id,
-        list(identities),
+        only,
+        list(first),
         MOST_MEMBERS,
         agreed.policy_version,
         agreed.text_hash,
