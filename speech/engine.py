@@ -71,7 +71,7 @@ class Engine:
             decode_s=time.perf_counter() - began,
             words=tuple(
                 Span(
-                    word.text.strip(),
+                    word.text,
                     clip_time(word.start_s + start_s, audio_s),
                     clip_time(word.end_s + start_s, audio_s),
                 )

