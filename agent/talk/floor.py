@@ -28,8 +28,7 @@ class _Speaker:
     waits_since: float = float("-inf")  # when they last spoke or typed
     aside_until: float = float("-inf")
     aside_s: float = 0.0  # how long they last had to leave the floor
-    is_aside: bool = False  # they are speaking, and may not have the floor
-    is_queued: bool = False  # they are speaking, and are answered after somebody else
+    place: Place = "floor"  # of what they are saying now
     open: deque[Place] = field(default_factory=deque)  # of their utterances without a final
 
     def count_time(self, now: float, more_s: float = 0.0) -> float:
@@ -116,25 +115,27 @@ class Floor(vad.VAD):
         now = self._clock()
         if speaker.count_time(now) > self._hold_limit_s(speaker) and self._others_wait(identity):
             self._keep_off_floor(speaker)
-        speaker.is_aside = now < speaker.aside_until
-        speaker.is_queued = not speaker.is_aside and not self._may_interrupt(identity)
-        speaker.open.append(_place_of(speaker))
-        if speaker.is_aside or speaker.is_queued:
+        if now < speaker.aside_until:
+            speaker.place = "aside"
+        else:
+            speaker.place = "floor" if self._may_interrupt(identity) else "queue"
+        speaker.open.append(speaker.place)
+        if speaker.place != "floor":
             return
         self._speaking.append(identity)
         if len(self._speaking) == 1:
             self._stream.send_event(event)
 
     def _on_speech_end(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
-        if speaker.is_aside or speaker.is_queued:
-            speaker.is_aside = speaker.is_queued = False
+        if speaker.place != "floor":
+            speaker.place = "floor"
             return
         self._speaking.remove(identity)
         if not self._speaking:
             self._stream.send_event(event)
 
     def _continue_speech(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
-        if speaker.is_aside or speaker.is_queued:
+        if speaker.place != "floor":
             return
         had_s = speaker.count_time(self._clock(), WINDOW_S)
         if had_s > self._hold_limit_s(speaker) and self._others_wait(identity):
@@ -145,7 +146,7 @@ class Floor(vad.VAD):
     def _others_wait(self, identity: str) -> bool:
         since = self._clock() - WAIT_S
         return any(
-            speaker.waits_since > since and not speaker.is_aside
+            speaker.waits_since > since and speaker.place != "aside"
             for other, speaker in self._speakers.items()
             if other != identity
         )
@@ -165,7 +166,7 @@ class Floor(vad.VAD):
     def _set_aside(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
         """Passes the floor on in the middle of an utterance, which is split here."""
         self._keep_off_floor(speaker)
-        speaker.is_aside = True
+        speaker.place = "aside"
         if speaker.open:
             speaker.open[-1] = "queue"
         speaker.open.append("aside")
@@ -176,7 +177,7 @@ class Floor(vad.VAD):
         self._on_set_aside(identity)
 
     def wants_interims(self, identity: str) -> bool:
-        return not self._speaker_of(identity).is_aside
+        return self._speaker_of(identity).place != "aside"
 
     def on_utterance(self, heard: HeardUtterance) -> None:
         if heard.kind == "late" and (self._closed or self._speaking):
@@ -206,12 +207,6 @@ class Floor(vad.VAD):
 
     def _speaker_of(self, identity: str) -> _Speaker:
         return self._speakers.setdefault(identity, _Speaker())
-
-
-def _place_of(speaker: _Speaker) -> Place:
-    if speaker.is_aside:
-        return "aside"
-    return "queue" if speaker.is_queued else "floor"
 
 
 class _FloorStream(vad.VADStream):
