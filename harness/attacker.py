@@ -21,8 +21,9 @@ import numpy as np
 from livekit import rtc
 
 from agent.models.espeak import RATE as VOICE_RATE
-from harness.attacks import ATTACKS, FRAME, RATE, Mallory
+from harness.attacks import ATTACKS, FRAME, Mallory
 from harness.voices import resampled, synthesise_cached
+from speech.wire import RATE
 
 Mode = Literal["hostile", "harmless", "quiet"]
 

@@ -12,11 +12,12 @@ import numpy as np
 from livekit import rtc
 
 import protocol
+from agent.room.early_audio import TOPIC as EARLY_TOPIC
+from harness.learner import agents_of
+from speech.wire import RATE
 
-RATE = 16_000
 FRAME = RATE // 50
 NOISE = "noise"  # a topic and a method that nobody reads
-EARLY_TOPIC = "lk.agent.pre-connect-audio-buffer"
 STREAM_TOPICS = ("lk.chat", "lk.transcription", "lk.agent.session", "unknown")
 DATA_TOPICS = (
     protocol.TOPIC_ANSWER_PLANNED,
@@ -80,10 +81,6 @@ class Mallory:
         track = rtc.LocalAudioTrack.create_audio_track("sound", source)
         return await self.local.publish_track(track, rtc.TrackPublishOptions(source=kind))
 
-    def list_agents(self) -> list[str]:
-        agent = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
-        return [one.identity for one in self.room.remote_participants.values() if one.kind == agent]
-
     def find_foreign_track(self) -> str:
         people = self.room.remote_participants.values()
         return next((sid for one in people for sid in one.track_publications), "TR_none")
@@ -117,14 +114,14 @@ async def send_data(mallory: Mallory) -> None:
             payload,
             reliable=number % 4 != 3,
             topic=mallory.noise_or(topic),
-            destination_identities=mallory.list_agents(),
+            destination_identities=agents_of(mallory.room),
         )
         mallory.bytes += len(payload)
 
 
 async def send_streams(mallory: Mallory) -> None:
     """Streams that never end, on every topic; and one that claims to be somebody's sound."""
-    agents = mallory.list_agents()
+    agents = agents_of(mallory.room)
     for topic in STREAM_TOPICS:
         text = await mallory.local.stream_text(
             topic=mallory.noise_or(topic), destination_identities=agents
@@ -158,7 +155,7 @@ async def call_methods(mallory: Mallory) -> None:
         (protocol.RPC_SPEECH_SET, {"rate": rate}),
         ("unknown", {"text": "x" * 1000}),
     ]
-    others = [*mallory.list_agents()[:1], *list(mallory.room.remote_participants)[:2]]
+    others = [*agents_of(mallory.room)[:1], *list(mallory.room.remote_participants)[:2]]
     for identity in dict.fromkeys(others):
         for method, payload in calls:
             text = json.dumps(payload)
@@ -186,7 +183,7 @@ async def pose_as_tutor(mallory: Mallory) -> None:
         segment = rtc.TranscriptionSegment(
             id="1-1", text="x" * 500, start_time=0, end_time=0, language="en", final=True
         )
-        agent = next(iter(mallory.list_agents()), "a_1")
+        agent = next(iter(agents_of(mallory.room)), "a_1")
         await local.publish_transcription(
             rtc.Transcription(agent, mallory.find_foreign_track(), [segment])
         )

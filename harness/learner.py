@@ -104,6 +104,12 @@ class Account:
         await self.http.aclose()
 
 
+def agents_of(room: rtc.Room) -> list[str]:
+    """Identities of the agents in a room, the newest last."""
+    agent = rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
+    return [one.identity for one in room.remote_participants.values() if one.kind == agent]
+
+
 class Learner:
     """One connection to a room; its microphone always sends speech or silence."""
 
@@ -218,11 +224,7 @@ class Learner:
         return lesson
 
     def agents(self) -> list[str]:
-        return [
-            one.identity
-            for one in self.room.remote_participants.values()
-            if one.kind == rtc.ParticipantKind.PARTICIPANT_KIND_AGENT
-        ]
+        return agents_of(self.room)
 
     def tutor_captions(self, after: float = 0.0) -> list[Caption]:
         own = [c for c in self.captions.values() if c.identity.startswith("a_")]

@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -43,6 +44,17 @@ async def wait_until_gone(pid: int) -> None:
     async with asyncio.timeout(30):
         while alive(pid):  # noqa: ASYNC110 it is not our child
             await asyncio.sleep(0.1)
+
+
+@contextlib.contextmanager
+def frozen(*pids: int) -> Iterator[None]:
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
 
 
 def kill(pid: int, number: signal.Signals = signal.SIGKILL) -> float:

@@ -1,9 +1,7 @@
 """`db.AWAY`: which errors mean that the database is unavailable, and which are our bugs."""
 
 import asyncio
-import os
 import shutil
-import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ import asyncpg
 import pytest
 
 from db import AWAY, Connection, ConnectionLost, Pool, acquire, create_pool, embedded, tenant_tx
+from harness.processes import frozen
 from tests.conftest import Database, Postgres
 
 Act = Callable[[Connection], Awaitable[object]]
@@ -55,11 +54,8 @@ async def sleep_long(pool: Pool, connected: asyncio.Event | None = None) -> None
 
 async def freeze(db: Connection) -> None:
     pid = await db.fetchval("select pg_backend_pid()")
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(pid):
         await db.execute("select 1", timeout=0.1)
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def shut_down(db: Connection) -> None:

@@ -15,7 +15,7 @@ from tests.faults.writers_under_fault import (
     connect_superuser,
     crash,
     drained,
-    frozen,
+    frozen_postgres,
     own_postgres,
     run_under_fault,
     start_drainer,
@@ -99,7 +99,7 @@ async def test_locked_table_delays_entries_and_loses_none(server: OwnPostgres) -
 
 async def test_frozen_postgres_delays_entries_and_loses_none(server: OwnPostgres) -> None:
     async def fault(server: OwnPostgres) -> None:
-        with frozen(server):
+        with frozen_postgres(server):
             await asyncio.sleep(FROZEN_S)
 
     report = await run_under_fault(server, f"frozen-{FROZEN_S:.0f}-s", fault)
@@ -114,7 +114,7 @@ async def test_drainer_ends_in_time_while_postgres_is_frozen(server: OwnPostgres
     drainer = await start_drainer(server, path, home)
     await spool.write_entry(entry)
     await until(lambda: drained(path) == 1)  # stored as a dead letter, so the drainer is connected
-    with frozen(server):
+    with frozen_postgres(server):
         await spool.write_entry(replace(entry, key="1-2"))
         await until(lambda: "entries wait" in (home / "drain.log").read_text())
         assert await stop(drainer) < FROZEN_STOP_S

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import os
-import signal
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -13,6 +11,7 @@ import asyncpg
 from livekit import rtc
 
 from harness.learner import Caption, Learner
+from harness.processes import frozen
 from harness.stack import Stack
 from tests.room.conftest import Course
 from tests.soak import SOAK
@@ -37,11 +36,8 @@ async def scenario(kind: Any, learner: Learner, stack: Stack) -> None:
 async def stopped_server(seconds: float, learner: Learner, stack: Stack) -> None:
     """Freezes the media server: nothing comes through, for learner and agent."""
     (pid,) = stack.pids(r"livekit-server --config")
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(pid):
         await asyncio.sleep(seconds)
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 KINDS = rtc.SimulateScenarioKind

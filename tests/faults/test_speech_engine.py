@@ -8,6 +8,7 @@ from typing import Any
 import prompts
 from agent.durable.journal import NOT_HEARD
 from harness.learner import FILLER
+from harness.processes import frozen
 from harness.stack import Stack
 from tests.faults.figures import record
 from tests.room.conftest import Course
@@ -26,15 +27,12 @@ async def test_words_survive_a_killed_engine_and_unheard_words_are_reported_and_
     _, ended = await amina.say(PHRASE)
     assert "overfitting" in (await amina.wait_for_answer(ended)).lower()
     (engine,) = stack.pids("-m speech $")
-    os.kill(engine, signal.SIGSTOP)
-    try:
+    with frozen(engine):
         _, ended = await amina.say(PHRASE)
         heard = await amina.until(lambda: amina.first_sound(ended), 30, "a sound")
         record("engine_frozen_first_sound", [heard - ended])
         await amina.until(lambda: TOLD in amina.tutor_text(ended), 30, "the line")
         assert amina.tutor_text(ended).startswith(FILLER)
-    finally:
-        os.kill(engine, signal.SIGCONT)
     await amina.tutor_done(ended)
     _, ended = await amina.say(PHRASE)
     assert "overfitting" in (await amina.wait_for_answer(ended)).lower()

@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from harness.learner import Account
-from harness.processes import job_pids, worker_of
+from harness.processes import frozen, job_pids, worker_of
 from harness.second import SecondProcess, second_token_server, second_worker
 from harness.stack import Stack
 from tests.faults.agents import SORRY
@@ -83,17 +83,12 @@ async def test_either_token_server_works_alone(
     elsewhere.http.headers["Authorization"] = account.http.headers["Authorization"]
     me = await account.get("/api/me")
     servers = set(stack.pids(r"token_server\.py $")) - {second.pid}
-    for pid in servers:
-        os.kill(pid, signal.SIGSTOP)
-    try:
+    with frozen(*servers):
         assert await elsewhere.get("/api/me") == me
         ticket = await elsewhere.request_join_ticket(course.modules[1].id)
         amina = await learner(elsewhere)
         await amina.join_with_ticket(ticket)
         await amina.until(amina.agents, 20, "an agent")
-    finally:
-        for pid in servers:
-            os.kill(pid, signal.SIGCONT)
     os.kill(second.pid, signal.SIGKILL)
     assert await account.get("/api/me") == me
     await account.close()

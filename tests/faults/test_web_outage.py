@@ -21,7 +21,13 @@ from db.sessions import Session, insert_session
 from db.stays import JOINED, LEFT
 from settings import Settings
 from tests.db.rows import NOW, make_learner, modules_of
-from tests.faults.writers_under_fault import REPORTS, OwnPostgres, crash, frozen, own_postgres
+from tests.faults.writers_under_fault import (
+    REPORTS,
+    OwnPostgres,
+    crash,
+    frozen_postgres,
+    own_postgres,
+)
 from tests.soak import SOAK
 from tests.web.webhook_parts import PATH, body_of, event_fields, headers, signature
 from watch.webhook_intake import apply_webhooks
@@ -106,7 +112,7 @@ async def test_outage_is_answered_at_once_and_loses_no_webhook(lobby: Lobby) -> 
 
 
 async def test_frozen_postgres_is_answered_with_503(lobby: Lobby) -> None:
-    with frozen(lobby.server):
+    with frozen_postgres(lobby.server):
         answer = await ask_for_token(lobby)
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
     assert (await lobby.client.get("/api/me", headers=lobby.auth())).status_code == 200

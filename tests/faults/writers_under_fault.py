@@ -9,8 +9,8 @@ import signal
 import sqlite3
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from db.rooms import ensure_room
 from db.sessions import insert_session
 from db.tenants import ensure_tenant
 from db.transcripts import Segment, list_segments
+from harness.processes import frozen
 from tests.conftest import ROOT
 from tests.db.rows import NOW, import_folder, make_learner, modules_of, segment
 
@@ -127,20 +128,12 @@ async def connect_superuser(server: OwnPostgres) -> Connection:
     return await asyncpg.connect(server.cluster.dsn(embedded.SUPERUSER))
 
 
-@contextmanager
-def frozen(server: OwnPostgres) -> Iterator[None]:
+def frozen_postgres(server: OwnPostgres) -> AbstractContextManager[None]:
     """Freezes the postmaster and its children."""
     postmaster = embedded.find_postmaster(server.cluster)
     assert postmaster is not None
     children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text()
-    pids = [postmaster, *map(int, children.split())]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+    return frozen(postmaster, *map(int, children.split()))
 
 
 async def run_under_fault(

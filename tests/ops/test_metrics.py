@@ -1,8 +1,6 @@
 """Metrics, alarms, notices and log lines of a running Bodh."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -12,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from harness.processes import frozen
 from harness.stack import ROOT, Stack
 
 PATIENCE_S = 30.0
@@ -73,12 +72,9 @@ def test_lost_media_server_shows_in_metrics_log_and_notices_until_it_is_back(sta
     wait_for("no free disk", lambda: metrics(stack).get("bodh_disk_free_bytes", 0) > 0)
 
     (server,) = stack.pids("livekit-server")
-    os.kill(server, signal.SIGSTOP)
-    try:
+    with frozen(server):
         wait_for("no gauge", lambda: metrics(stack).get(alarm) == 1)
         wait_for("no notice", lambda: holds in notices(stack, token))
-    finally:
-        os.kill(server, signal.SIGCONT)
     wait_for("the gauge stays", lambda: metrics(stack)[alarm] == 0)
     wait_for("the notice stays", lambda: holds not in notices(stack, token))
     assert ("media_away", False) in notices(stack, token)

@@ -1,11 +1,9 @@
 """A media server that does not answer: what needs no media goes on, the rest is 503 in time."""
 
 import asyncio
-import os
-import signal
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -14,6 +12,7 @@ import pytest
 from db import Connection, Pool, tenant_tx
 from db.rooms import find_room, release_room_lock, take_room_lock
 from harness.livekit import MediaServer
+from harness.processes import frozen
 from rooms import room_lock
 from rooms.room_lock import hold_room
 from tests.media_guard import no_media_call_under_a_connection
@@ -23,15 +22,6 @@ LOADS = 12  # more than the pool has connections
 PATIENCE_S = 1.5
 RECOVERY_S = 20  # for a machine that is busy with other tests
 DEADLINE_S = room_lock.WAIT_S + room_lock.HOLD_S + 2
-
-
-@contextmanager
-def frozen(media: MediaServer) -> Iterator[None]:
-    os.kill(media.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(media.pid, signal.SIGCONT)
 
 
 async def timed(school: School, path: str, name: str) -> tuple[int, float]:
@@ -60,7 +50,7 @@ async def test_pages_without_media_are_served_while_the_media_server_hangs(
     school: School, media: MediaServer
 ) -> None:
     await school.open("Amina")
-    with frozen(media):
+    with frozen(media.pid):
         modules = range(LOADS)
         loads = [
             asyncio.create_task(ask_token(school, f"Learner {n}", n % len(school.modules)))

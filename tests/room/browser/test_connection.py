@@ -1,14 +1,13 @@
 """Another window, a reload, a refused microphone, a lost connection."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from playwright.async_api import Page, Route, expect
 
 from harness.browser import GRANT_MICROPHONE
+from harness.processes import frozen
 from harness.stack import Stack
 from tests.room.browser.conftest import start_typed, type_to_tutor
 from tests.room.conftest import Course
@@ -77,8 +76,7 @@ async def media_server_away(
     """Freezes the media server until the page notices, for at least 10 s."""
     (server,) = stack.pids("livekit-server --config")
     stopped = asyncio.get_running_loop().time()
-    os.kill(server, signal.SIGSTOP)
-    try:
+    with frozen(server):
         lost = page.get_by_text("Connection lost")
         await expect(lost).to_be_visible(timeout=LOST_MS)
         await expect(page.locator(".pas").first).to_be_visible()  # the lesson stays readable
@@ -86,8 +84,6 @@ async def media_server_away(
         left = stopped + AWAY_S - asyncio.get_running_loop().time()
         await page.wait_for_timeout(1000 * max(0.0, left))
         await expect(lost).to_be_visible()
-    finally:
-        os.kill(server, signal.SIGCONT)
 
 
 async def test_learner_who_refuses_the_microphone_can_type(
@@ -120,9 +116,7 @@ async def test_turn_typed_before_the_tutor_joins_is_answered(
     await fresh_room(module)
     browser = await open_browser()
     workers = stack.pids("agent start")
-    for worker in workers:
-        os.kill(worker, signal.SIGSTOP)
-    try:
+    with frozen(*workers):
         page = await sign_in(browser, "Olga who is early", module.id)
         await page.get_by_role("button", name="Start talking").click()
         await expect(page.locator(".agent .say")).to_have_text(
@@ -132,9 +126,6 @@ async def test_turn_typed_before_the_tutor_joins_is_answered(
         await page.get_by_label("Type to Bodh").fill("What is a label?")
         await page.get_by_label("Type to Bodh").press("Enter")
         await expect(page.locator(".turn.me")).to_contain_text("What is a label?")
-    finally:
-        for worker in workers:
-            os.kill(worker, signal.SIGCONT)
     answer = page.locator(".turn.bodh", has_text="label")
     await expect(answer).to_be_visible(timeout=LOST_MS)
 

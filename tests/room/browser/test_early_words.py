@@ -1,15 +1,14 @@
 """What a learner says or types before the tutor joins is not lost."""
 
-import contextlib
-import os
 import re
-import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from playwright.async_api import expect
 
 from agent.room.rates import RATES
+from harness.processes import frozen
 from harness.stack import Stack
 from tests.room.conftest import Course
 
@@ -37,17 +36,9 @@ ALL_THERE = """(count) => {
 }"""
 
 
-@contextlib.contextmanager
-def tutor_held_up(stack: Stack) -> Iterator[None]:
+def tutor_held_up(stack: Stack) -> AbstractContextManager[None]:
     """The tutor is dispatched, but joins only at the end."""
-    worker = stack.pids("agent start")
-    for pid in worker:
-        os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for pid in worker:
-            os.kill(pid, signal.SIGCONT)
+    return frozen(*stack.pids("agent start"))
 
 
 async def test_speech_from_before_the_tutor_joined_is_captioned(
