@@ -161,11 +161,9 @@ async def test_engine_recognises_an_utterance_that_the_provider_fails(
     recogniser.timeout_s = 1.0
     assert (await recogniser.recognise(recorded(PHRASE))).text == WAVS[PHRASE]
     assert not recogniser.provider_state.up
-    began = time.monotonic()
-    assert (await recogniser.recognise(recorded(PHRASE))).text == WAVS[
-        PHRASE
-    ]  # without waiting for the provider
-    assert time.monotonic() - began < 3
+    recogniser.timeout_s = 60.0
+    async with asyncio.timeout(20):  # without waiting for the provider
+        assert (await recogniser.recognise(recorded(PHRASE))).text == WAVS[PHRASE]
 
 
 async def test_provider_that_is_back_is_used_again(

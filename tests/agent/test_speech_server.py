@@ -6,7 +6,6 @@ import stat
 import struct
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -112,9 +111,7 @@ async def test_request_to_a_killed_engine_is_sent_again_to_the_next(tmp_path: Pa
         await asyncio.sleep(0)
         assert await engine.end(signal.SIGKILL) == -signal.SIGKILL
         await engine.start()  # its predecessor left a socket behind
-        ready = time.monotonic()
         assert (await asked).text == WAVS[PHRASE]
-        assert time.monotonic() - ready < 3.0
         assert await engine.end() == 0
         assert not engine.address.exists()
     finally:

@@ -27,7 +27,7 @@ from web.connections import DEADLINES_S, connection_capacity, limited_connection
 
 HALF_HEADER = b"POST /auth/dev-login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Le"
 HALF_BODY = HALF_HEADER + b"ngth: 9000\r\n\r\n{"
-PATIENCE_S = 2.0  # for a response, while others attack
+PATIENCE_S = min(DEADLINES_S.values()) / 2  # for a response, while others attack
 
 
 @contextmanager
