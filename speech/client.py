@@ -42,7 +42,7 @@ class EngineConnection:
         return self._listener.done()
 
     async def send_request(self, header: Header, pcm: bytes) -> Header:
-        """Raises ConnectionLost."""
+        """Sends a cancel frame if the caller is cancelled. Raises ConnectionLost."""
         number = next(self._ids)
         answer: asyncio.Future[Header] = asyncio.get_running_loop().create_future()
         self._waiting[number] = answer
@@ -52,6 +52,10 @@ class EngineConnection:
             self._writer.write(encode_frame({"id": number} | header, pcm))
             await self._writer.drain()
             return await answer
+        except asyncio.CancelledError:
+            if not self.is_lost:
+                self._writer.write(encode_frame({"kind": "cancel", "id": number}))
+            raise
         except ConnectionError as error:
             raise ConnectionLost from error
         finally:
@@ -92,17 +96,19 @@ class SpeechClient:
         kind: Literal["final", "interim"] = "final",
         language: str | None = "en",
         words: bool = False,
+        hotwords: tuple[str, ...] = (),
         timeout_s: float = 10.0,
     ) -> Recognition:
         """The text of int16 mono PCM at 16 kHz, at most 29.5 s.
 
-        Sends a final again if the engine restarts in time. Raises SpeechTimeout, SpeechBusy
-        (interims only) or SpeechError.
+        Sends a final again if the engine restarts in time. Cancelling the call also cancels the
+        request in the engine. Raises SpeechTimeout, SpeechBusy (interims only) or SpeechError.
         """
         header: Header = {
             "kind": kind,
             "language": language,
             "words": words,
+            "hotwords": hotwords,
             "timeout_s": timeout_s,
         }
         answer = await self._ask_engine(header, pcm, timeout_s=timeout_s, again=kind == "final")

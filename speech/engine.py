@@ -22,10 +22,14 @@ class TooLong(ValueError):
 
 @dataclass(frozen=True)
 class DecodeOptions:
-    """How to decode. A `language` of None lets a multilingual model detect it."""
+    """How to decode. A `language` of None lets a multilingual model detect it.
+
+    `hotwords` are terms that are likely to be said.
+    """
 
     language: str | None = "en"
     words: bool = False
+    hotwords: tuple[str, ...] = ()
 
 
 class Engine:

@@ -73,23 +73,37 @@ class ClientConnection:
         self._queue = queue
         self._choice = choice
         self._writer = writer
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._requests: dict[object, asyncio.Task[None]] = {}  # by their ids
 
     async def serve(self, reader: asyncio.StreamReader) -> None:
         try:
             while True:
                 header, pcm = await read_frame(reader)
-                task = asyncio.create_task(self._send_answer(header, pcm))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                if header.get("kind") == "cancel":
+                    self._cancel_request(header.get("id"))
+                else:
+                    self._begin_request(header, pcm)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         except WireError:
             logger.warning("a client sent something that is not a frame")
         finally:
-            for task in self._tasks:
+            for task in tuple(self._requests.values()):
                 task.cancel()
             self._writer.close()
+
+    def _begin_request(self, header: Header, pcm: bytes) -> None:
+        number = header.get("id")
+        if not isinstance(number, int):
+            raise WireError("a request without an id")
+        task = asyncio.create_task(self._send_answer(header, pcm))
+        self._requests[number] = task
+        task.add_done_callback(lambda _: self._requests.pop(number, None))
+
+    def _cancel_request(self, number: object) -> None:
+        task = self._requests.get(number)
+        if task is not None:
+            task.cancel()
 
     async def _send_answer(self, header: Header, pcm: bytes) -> None:
         reply = {"id": header.get("id")} | await self._answer_request(header, pcm)
@@ -104,7 +118,7 @@ class ClientConnection:
             final = header["kind"] == "final"
             if not final and header["kind"] != "interim":
                 return failure_header("bad_request", "kind is final, interim or health")
-            options = DecodeOptions(header.get("language"), bool(header.get("words")))
+            options = read_decode_options(header)
             patience_s = min(float(header.get("timeout_s", DEFAULT_TIMEOUT_S)), MAX_TIMEOUT_S)
         except (KeyError, TypeError, ValueError) as error:
             return failure_header("bad_request", str(error))
@@ -130,6 +144,14 @@ class ClientConnection:
     def _answer_health(self) -> Header:
         choice = self._choice
         return asdict(Health(choice.model, choice.test_model, os.getpid(), self._queue.unfinished))
+
+
+def read_decode_options(header: Header) -> DecodeOptions:
+    """Raises TypeError or ValueError."""
+    hotwords = tuple(header.get("hotwords", ()))
+    if not all(isinstance(word, str) for word in hotwords):
+        raise ValueError("hotwords are strings")
+    return DecodeOptions(header.get("language"), bool(header.get("words")), hotwords)
 
 
 def failure_header(error: Failure, message: str) -> Header:

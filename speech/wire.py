@@ -2,7 +2,8 @@
 
 A frame is 4 bytes of header length (big endian), the header as JSON, and `bytes` bytes of PCM
 (int16, mono, 16 kHz). Every request has an `id`, which its answer repeats. Answers may come in
-a different order than requests.
+a different order than requests. A frame of kind `cancel` gives up the request of its `id`, which
+then gets no answer.
 """
 
 import asyncio

@@ -51,8 +51,27 @@ async def test_request_that_runs_out_of_time_is_a_timeout(client: SpeechClient) 
     assert (await client.recognise(recorded(PHRASE))).text == WAVS[PHRASE]
 
 
+async def test_cancelled_request_that_waits_is_not_decoded(client: SpeechClient) -> None:
+    asked = [asyncio.create_task(client.recognise(recorded(PHRASE))) for _ in range(3)]
+    await asyncio.sleep(0)
+    for task in asked[1:]:
+        task.cancel()
+    async with asyncio.timeout(10):
+        while (await client.health()).waiting > 1:
+            pass
+        assert (await asked[0]).text == WAVS[PHRASE]
+    assert (await client.health()).waiting == 0
+
+
 @pytest.mark.parametrize(
-    "header", [{"kind": "sing"}, {}, {"kind": "final", "timeout_s": "soon"}, {"kind": None}]
+    "header",
+    [
+        {"kind": "sing"},
+        {},
+        {"kind": "final", "timeout_s": "soon"},
+        {"kind": None},
+        {"kind": "final", "hotwords": [3]},
+    ],
 )
 async def test_invalid_request_is_refused_and_the_next_one_answered(
     engine: EngineProcess, header: dict[str, object]
