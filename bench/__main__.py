@@ -1,55 +1,62 @@
-"""`python -m bench NAME`: starts its own Bodh and prints results."""
+"""`python -m bench NAME` measures one figure and prints one line of JSON on stdout.
+
+Everything else that is printed goes to stderr.
+"""
 
 import argparse
 import asyncio
-import secrets
+import importlib.util
+import json
+import os
+import sys
+from typing import TextIO
 
-from bench import first_words, hostile, lesson, page
-from bench.faults.catalogue import CATALOGUE
-from bench.faults.run import run_benchmark as run_faults
+from bench.machine import describe_machine, list_versions
+from bench.registry import FIGURES, Figure
+from bench.result import Line, make_line
+from bench.table import print_line
 from harness.run_folder import begin_run, use_own_temporary_folder
 
 
 def main() -> None:
+    figure, arguments = find_figure(sys.argv[1:])
     use_own_temporary_folder(begin_run())
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    changes = commands.add_parser(
-        "lesson", help="time from a lesson change to the next model request"
-    )
-    changes.add_argument("--changes", type=int, default=50)
-    words = commands.add_parser(
-        "first-words", help="time to greeting and answer, compared with a plain worker"
-    )
-    words.add_argument("--runs", type=int, default=20)
-    faults = commands.add_parser("faults", help="kill parts of it while learners talk")
-    faults.add_argument("--kills", type=int, default=30, help="maximum number of faults")
-    faults.add_argument("--minutes", type=float, default=8.0, help="maximum duration")
-    faults.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
-    faults.add_argument(
-        "--kind", action="append", choices=CATALOGUE, help="may be repeated; default: all"
-    )
-    opened = commands.add_parser(
-        "page", help="time until the page is readable, and to the first sound"
-    )
-    opened.add_argument("--runs", type=int, default=10)
-    attacked = commands.add_parser(
-        "hostile", help="answer times of a learner beside a participant who attacks"
-    )
-    attacked.add_argument("--seconds", type=float, default=60.0, help="of each attack")
-    attacked.add_argument("--rounds", type=int, default=2, help="attacks")
-    arguments = parser.parse_args()
-    if arguments.command == "lesson":
-        asyncio.run(lesson.run_benchmark(arguments.changes))
-    elif arguments.command == "page":
-        asyncio.run(page.run_benchmark(arguments.runs))
-    elif arguments.command == "hostile":
-        asyncio.run(hostile.run_benchmark(arguments.seconds, arguments.rounds))
-    elif arguments.command == "faults":
-        kinds = arguments.kind or list(CATALOGUE)
-        asyncio.run(run_faults(arguments.kills, arguments.minutes, arguments.seed, kinds))
-    else:
-        asyncio.run(first_words.run_benchmark(arguments.runs))
+    stdout = take_stdout()
+    line = measure(figure, arguments)
+    print_line(line, figure)
+    print(json.dumps(line), file=stdout, flush=True)
 
 
-main()
+def find_figure(words: list[str]) -> tuple[Figure, argparse.Namespace]:
+    """The figure that a command line names, and the arguments for its module."""
+    figures = {figure.name: figure for figure in FIGURES}
+    names = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    names.add_argument("name", choices=figures)
+    figure = figures[names.parse_args(words[:1]).name]
+    if importlib.util.find_spec(figure.module_name) is None:
+        names.error(f"{figure.name} has no bench: {figure.module_name} is missing")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m bench {figure.name}", description=figure.title
+    )
+    parser.add_argument("--runs", type=int, default=figure.runs, help="repetitions")
+    importlib.import_module(figure.module_name).add_arguments(parser)
+    return figure, parser.parse_args([*figure.options, *words[1:]])
+
+
+def measure(figure: Figure, arguments: argparse.Namespace) -> Line:
+    machine = describe_machine()
+    measured = asyncio.run(importlib.import_module(figure.module_name).run(arguments))
+    return make_line(
+        figure.name, measured, against=figure.against, machine=machine, versions=list_versions()
+    )
+
+
+def take_stdout() -> TextIO:
+    """The real stdout. From now on, all that this process and its children print is on stderr."""
+    stdout = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    return stdout
+
+
+if __name__ == "__main__":
+    main()

@@ -9,6 +9,7 @@ from typing import Any
 
 from bench.bounds import bounds, share_with_bounds
 from bench.faults.compare import Comparison
+from bench.result import Measured, summarise
 from harness.talker import Talker
 
 REPORT_PATH = Path("build") / "faults" / "harness.json"
@@ -79,6 +80,30 @@ def make_figures(seen: Observations, kept: Comparison, talkers: list[Talker]) ->
             kind: _figures_of_kind(seen, kind) for kind in sorted({f.kind for f in seen.faults})
         },
     }
+
+
+def make_result(seen: Observations, made: dict[str, Any]) -> Measured:
+    """Milliseconds from a fault to the tutor's next words; ANSWERED_S if it said none."""
+    silent = [
+        1000 * (ANSWERED_S if one is None else one)
+        for fault in seen.faults
+        for one in fault.silent_s
+    ]
+    counted = ("lost", "out_of_order", "old_voices")
+    kept = ("doubled", "hidden", "gaps", "dead_letters", "second_greetings")
+    return Measured(
+        unit="ms",
+        ours=summarise(silent),
+        quality={
+            "not_survived": made["injected"] - made["survived"],
+            "injected": made["injected"],
+            "heard_not_stored": made["heard"] - made["heard_in_postgres"],
+            "heard": made["heard"],
+            **{name: len(made[name]) for name in counted},
+            **{name: made[name] for name in kept},
+            "seed": made["seed"],
+        },
+    )
 
 
 def _sorted_counts(counter: Counter[int]) -> dict[str, int]:

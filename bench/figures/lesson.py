@@ -1,17 +1,22 @@
 """How long a lesson change takes until the tutor's next model request reads it."""
 
+import argparse
 import asyncio
 import contextlib
 import json
 import time
 from pathlib import Path
 
-from bench.figures import format_row
+from bench.result import Measured, summarise
 from harness.learner import Account, Learner
 from harness.stack import running_stack
 
 
-async def run_benchmark(changes: int) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """One change each second: `--runs` is their number."""
+
+
+async def run(arguments: argparse.Namespace) -> Measured:
     with running_stack() as stack:
         account = await Account(stack.url, "Bench").sign_in()
         course = await account.get_course()
@@ -21,7 +26,7 @@ async def run_benchmark(changes: int) -> None:
         await learner.join(module["id"])
         await learner.tutor_done(began)
         sent: dict[int, tuple[float, float]] = {}
-        for number in range(changes):
+        for number in range(arguments.runs):
             lesson = module["lessons"][(number + 1) % 3]
             asked = time.time()
             answer = await learner.change_lesson(lesson["id"])
@@ -30,26 +35,22 @@ async def run_benchmark(changes: int) -> None:
         await learner.leave()
         await account.close()
         applied = read_applied(stack.home / "log" / "agent.log")
-    both = [revision for revision in sent if revision in applied]
-    print(f"{len(both)} of {changes} changes were seen in the worker's log")
-    print(
-        format_row(
-            "request sent -> state of the next model request",
-            _seconds_until_applied(sent, applied, 0),
-        )
-    )
-    print(
-        format_row(
-            "request answered -> state of the next request",
-            _seconds_until_applied(sent, applied, 1),
-        )
+    answered = summarise(_milliseconds_until_applied(sent, applied, 1))
+    return Measured(
+        unit="ms",
+        ours=summarise(_milliseconds_until_applied(sent, applied, 0)),
+        quality={
+            "applied": len(sent.keys() & applied.keys()) / arguments.runs,
+            "answered_to_applied_p50_ms": answered.p50,
+            "answered_to_applied_p95_ms": answered.p95,
+        },
     )
 
 
-def _seconds_until_applied(
+def _milliseconds_until_applied(
     sent: dict[int, tuple[float, float]], applied: dict[int, float], which: int
 ) -> list[float]:
-    return [applied[r] - times[which] for r, times in sent.items() if r in applied]
+    return [1000 * (applied[r] - times[which]) for r, times in sent.items() if r in applied]
 
 
 def read_applied(log: Path) -> dict[int, float]:

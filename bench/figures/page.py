@@ -1,12 +1,13 @@
 """The page: opened -> lesson readable, and click on "Start talking" -> first sound heard."""
 
+import argparse
 import asyncio
 import contextlib
 
 from livekit import api
 from playwright.async_api import Browser, async_playwright
 
-from bench.figures import format_row
+from bench.result import Measured, summarise
 from harness.browser import agree_if_asked, launch_browser
 from harness.learner import Account
 from harness.stack import Stack, running_stack
@@ -36,8 +37,11 @@ MEASURE = """
 """
 
 
-async def run_benchmark(runs: int) -> None:
-    """Uses a new browser profile and a new room for each run."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None beside `--runs`: each uses a new browser profile and a new room."""
+
+
+async def run(arguments: argparse.Namespace) -> Measured:
     readable, heard = [], []
     with running_stack() as stack:
         account = await Account(stack.url, "Bench").sign_in()
@@ -46,19 +50,23 @@ async def run_benchmark(runs: int) -> None:
         module = course["modules"][0]["id"]
         async with async_playwright() as playwright:
             browser = await launch_browser(playwright)
-            for number in range(1, runs + 1):
+            for number in range(1, arguments.runs + 1):
                 await close_room(stack, f"{course['id']}-{module}")
                 times = await open_and_start(browser, stack, module)
-                readable.append(times["readable"] / 1000)
-                heard.append((times["heard"] - times["clicked"]) / 1000)
+                readable.append(times["readable"])
+                heard.append(times["heard"] - times["clicked"])
                 print(
-                    f"run {number} of {runs}: readable {readable[-1]:.2f} s,"
-                    f" first sound {heard[-1]:.2f} s",
+                    f"run {number} of {arguments.runs}: readable {readable[-1]:.0f} ms,"
+                    f" first sound {heard[-1]:.0f} ms",
                     flush=True,
                 )
             await browser.close()
-    print(format_row("page opened -> lesson readable", readable))
-    print(format_row("click on Start talking -> first sound", heard))
+    opened = summarise(readable)
+    return Measured(
+        unit="ms",
+        ours=summarise(heard),
+        quality={"readable_p50_ms": opened.p50, "readable_p95_ms": opened.p95},
+    )
 
 
 async def open_and_start(browser: Browser, stack: Stack, module: str) -> dict[str, float]:

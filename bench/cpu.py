@@ -1,22 +1,9 @@
-"""Medians and 95th percentiles, and CPU of a process tree."""
+"""CPU seconds of processes and their children."""
 
 import contextlib
-import statistics
 from collections.abc import Iterable
 
 import psutil
-
-
-def format_row(name: str, seconds: Iterable[float]) -> str:
-    """One line: median, p95, min, max in milliseconds and the number of runs."""
-    values = sorted(seconds)
-    if not values:
-        return f"{name:<44} no results"
-    p95 = values[min(len(values) - 1, int(0.95 * len(values)))]
-    return (
-        f"{name:<44} median {1000 * statistics.median(values):7.0f}  p95 {1000 * p95:7.0f}"
-        f"  min {1000 * values[0]:6.0f}  max {1000 * values[-1]:6.0f} ms  n={len(values)}"
-    )
 
 
 def cpu_s(pids: Iterable[int]) -> dict[int, float]:

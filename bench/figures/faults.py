@@ -1,8 +1,10 @@
 """Injects faults one after another while learners talk, then counts what was kept."""
 
+import argparse
 import asyncio
 import contextlib
 import random
+import secrets
 import time
 from pathlib import Path
 
@@ -14,8 +16,10 @@ from bench.faults.report import (
     Injected,
     Observations,
     make_figures,
+    make_result,
     write_report,
 )
+from bench.result import Measured
 from harness.learner import Account
 from harness.stack import running_stack
 from harness.talker import Talker
@@ -29,8 +33,18 @@ PHRASES = TEST_MODEL_FOLDER / "phrases.txt"
 QUESTIONS = ("what is", "what are", "explain", "summarise")
 
 
-async def run_benchmark(kills: int, minutes: float, seed: int, kinds: list[str]) -> None:
-    """Injects faults until either limit is reached."""
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--minutes", type=float, default=4.0, help="at most")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
+    parser.add_argument(
+        "--kind", action="append", choices=CATALOGUE, help="may be repeated; default: all"
+    )
+
+
+async def run(arguments: argparse.Namespace) -> Measured:
+    """Injects `--runs` faults, or as many as fit into the time."""
+    seed, kinds = arguments.seed, arguments.kind or list(CATALOGUE)
+    until_s = 60 * arguments.minutes
     print(f"seed {seed}", flush=True)
     with running_stack(ROOM_SCOPE="learner") as stack:
         talkers = [await new_talker(stack.url, number) for number in range(LEARNERS)]
@@ -40,7 +54,7 @@ async def run_benchmark(kills: int, minutes: float, seed: int, kinds: list[str])
         counting = asyncio.create_task(count_agents(talkers, seen))
         try:
             await wait_for_answers(talkers, time.monotonic(), 60)
-            await inject_faults(scene, seen, kinds, kills, time.monotonic() + 60 * minutes)
+            await inject_faults(scene, seen, kinds, arguments.runs, time.monotonic() + until_s)
         finally:
             for task in (*talking, counting):
                 task.cancel()
@@ -49,9 +63,11 @@ async def run_benchmark(kills: int, minutes: float, seed: int, kinds: list[str])
             with contextlib.suppress(Exception):
                 await talker.newest_connection.leave()
         kept = await compare(stack, talkers)
-        write_report(make_figures(seen, kept, talkers))
+        made = make_figures(seen, kept, talkers)
+        write_report(made)
         for talker in talkers:
             await talker.account.close()
+    return make_result(seen, made)
 
 
 async def new_talker(url: str, number: int) -> Talker:

@@ -1,30 +1,30 @@
 """First words: time to the greeting and to an answer, and what they cost in CPU."""
 
+import argparse
 import asyncio
 import contextlib
 import json
-import os
-import subprocess
-import sys
+import statistics
 import time
 import uuid
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from livekit import api
 
-from bench.figures import cpu_between, cpu_s, format_row
+from bench.baselines.livekit_agents import plain_log_path, running_plain_worker
+from bench.cpu import cpu_between, cpu_s
+from bench.registry import PLAIN
+from bench.result import Measured, summarise
 from harness.learner import Account, Learner
-from harness.stack import ROOT, Stack, running_stack
-from settings import Settings
+from harness.stack import Stack, running_stack
 
 PHRASE = "what is machine learning"
+PARTS = ("end_of_turn_delay", "llm_node_ttft", "tts_node_ttfb")
 
 
 @dataclass
-class Measured:
-    """Seconds of every run, and CPU seconds over the room-seconds measured."""
+class Conversations:
+    """Milliseconds of every run, and CPU seconds over the room-seconds measured."""
 
     greeting: list[float] = field(default_factory=list)
     answer: list[float] = field(default_factory=list)
@@ -32,62 +32,66 @@ class Measured:
     cpu: dict[str, float] = field(default_factory=dict)
     room_s: float = 0.0
 
+    def make_quality(self) -> dict[str, float]:
+        """Medians in ms, and CPU in ms for each second of a room."""
+        cpu = {f"{part}_cpu_ms": 1000 * s / self.room_s for part, s in self.cpu.items()}
+        greeting, final = summarise(self.greeting), summarise(self.final)
+        return {"greeting_p50_ms": greeting.p50, "final_caption_p50_ms": final.p50} | cpu
 
-async def run_benchmark(runs: int) -> None:
-    """Measures our worker and the plain one in the same run, alternately."""
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None beside `--runs`: a run is one conversation with us and one with a plain worker."""
+
+
+async def run(arguments: argparse.Namespace) -> Measured:
     with running_stack() as stack, running_plain_worker(stack) as plain:
-        settings = stack.settings
         account = await Account(stack.url, "Bench").sign_in()
         course = await account.get_course()
-        ours, theirs = Measured(), Measured()
-        lab = _Measurement(stack, settings, account, course["modules"][0]["id"], course["id"])
+        ours, theirs = Conversations(), Conversations()
+        lab = _Measurement(stack, account, course["modules"][0]["id"], course["id"])
         await asyncio.sleep(3)
-        for number in range(1, runs + 1):
+        for number in range(1, arguments.runs + 1):
             await lab.measure_ours(ours)
             await lab.measure_plain(theirs, plain.pid)
             print(
-                f"run {number} of {runs}: greeting {ours.greeting[-1]:.2f} s, plain"
-                f" {theirs.greeting[-1]:.2f} s; answer {ours.answer[-1]:.2f} s, plain"
-                f" {theirs.answer[-1]:.2f} s",
+                f"run {number} of {arguments.runs}: greeting {ours.greeting[-1]:.0f} ms, plain"
+                f" {theirs.greeting[-1]:.0f} ms; answer {ours.answer[-1]:.0f} ms, plain"
+                f" {theirs.answer[-1]:.0f} ms",
                 flush=True,
             )
         await account.close()
-        log = stack.home / "log" / "agent.log"
-        for name, figures, lines in (
-            ("bodh", ours, log.read_text().splitlines()),
-            ("plain livekit-agents worker", theirs, plain_log_path(stack).read_text().splitlines()),
-        ):
-            print_report(name, figures, lines)
+        ours_log = (stack.home / "log" / "agent.log").read_text()
+        plain_log = plain_log_path(stack).read_text()
+    return Measured(
+        unit="ms",
+        ours=summarise(ours.answer),
+        baselines={PLAIN: summarise(theirs.answer)},
+        quality={
+            "ours": ours.make_quality() | summarise_turns(ours_log),
+            PLAIN: theirs.make_quality() | summarise_turns(plain_log),
+        },
+        cpu_s={"ours": sum(ours.cpu.values()), PLAIN: sum(theirs.cpu.values())},
+    )
 
 
-def print_report(name: str, figures: Measured, log: list[str]) -> None:
-    print(f"\n{name}")
-    print(format_row("room asked for -> first sound of the greeting", figures.greeting))
-    print(format_row("end of speech -> first sound of the answer", figures.answer))
-    print(format_row("  end of speech -> final caption at the learner", figures.final))
-    parts = {
-        "  end of turn (end_of_turn_delay)": "end_of_turn_delay",
-        "  text (llm_node_ttft)": "llm_node_ttft",
-        "  first audio (tts_node_ttfb)": "tts_node_ttfb",
+def summarise_turns(log: str) -> dict[str, float]:
+    """Medians in ms of the parts of an answer's delay, from the turns that an agent logged."""
+    turns = [json.loads(line) for line in log.splitlines() if '"message": "turn"' in line]
+    found = {key: [turn[key] for turn in turns if key in turn] for key in PARTS}
+    return {
+        f"{key}_p50_ms": 1000 * statistics.median(values) for key, values in found.items() if values
     }
-    turns = [json.loads(line) for line in log if '"message": "turn"' in line]
-    for label, key in parts.items():
-        print(format_row(label, [turn[key] for turn in turns if key in turn]))
-    for part, seconds in figures.cpu.items():
-        print(f"CPU of {part:<37} {1000 * seconds / max(figures.room_s, 1e-9):7.0f} ms/room-s")
 
 
 class _Measurement:
-    def __init__(
-        self, stack: Stack, settings: Settings, account: Account, module: str, course: str
-    ) -> None:
+    def __init__(self, stack: Stack, account: Account, module: str, course: str) -> None:
         self._stack = stack
-        self._settings = settings
+        self._settings = stack.settings
         self._account = account
         self._module = module
         self._room = f"{course}-{module}"
 
-    async def measure_ours(self, figures: Measured) -> None:
+    async def measure_ours(self, figures: Conversations) -> None:
         await self._delete_room(self._room)
         learner = Learner(self._account)
         asked = time.monotonic()
@@ -99,7 +103,7 @@ class _Measurement:
         }
         await self._measure_conversation(learner, ticket, asked, figures, pids)
 
-    async def measure_plain(self, figures: Measured, worker: int) -> None:
+    async def measure_plain(self, figures: Conversations, worker: int) -> None:
         name = f"plain-{uuid.uuid4()}"
         asked = time.monotonic()
         async with self._open_livekit_api() as livekit:
@@ -131,14 +135,14 @@ class _Measurement:
         learner: Learner,
         ticket: dict[str, str],
         asked: float,
-        figures: Measured,
+        figures: Conversations,
         pids: dict[str, list[int]],
     ) -> None:
         before = {part: cpu_s(found) for part, found in pids.items()}
         began = time.monotonic()
         await learner.join_with_ticket(ticket)
         heard = await learner.until(lambda: learner.first_sound(asked), 30, "a greeting")
-        figures.greeting.append(heard - asked)
+        figures.greeting.append(1000 * (heard - asked))
         await self._wait_for_silence(learner)
         _, ended = await learner.say(PHRASE)
         caption = await learner.until(
@@ -146,9 +150,9 @@ class _Measurement:
             15,
             "a caption",
         )
-        figures.final.append(caption.at - ended)
+        figures.final.append(1000 * (caption.at - ended))
         answered = await learner.until(lambda: learner.first_sound(ended), 15, "an answer")
-        figures.answer.append(answered - ended)
+        figures.answer.append(1000 * (answered - ended))
         await self._wait_for_silence(learner)
         figures.room_s += time.monotonic() - began
         for part, found in pids.items():
@@ -170,44 +174,3 @@ class _Measurement:
         async with self._open_livekit_api() as livekit:
             with contextlib.suppress(api.ServerError):
                 await livekit.room.delete_room(api.DeleteRoomRequest(room=room))
-
-
-def plain_log_path(stack: Stack) -> Path:
-    return stack.home / "log" / "plain.log"
-
-
-@contextlib.contextmanager
-def running_plain_worker(stack: Stack) -> Iterator["subprocess.Popen[bytes]"]:
-    settings = stack.settings
-    environment = {
-        **os.environ,
-        "BODH_HOME": str(stack.home),
-        "LIVEKIT_URL": f"ws://127.0.0.1:{stack.environment['LIVEKIT_PORT']}",
-        "LIVEKIT_API_KEY": settings.livekit_api_key,
-        "LIVEKIT_API_SECRET": settings.livekit_api_secret.get_secret_value(),
-        "LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE": "0",
-        "PYTHONPATH": str(ROOT),
-    }
-    with plain_log_path(stack).open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "bench.plain_worker", "start"],
-            cwd=ROOT,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            deadline = time.monotonic() + 60
-            while b"registered worker" not in plain_log_path(stack).read_bytes():
-                if time.monotonic() > deadline or process.poll() is not None:
-                    raise RuntimeError("the plain worker did not register")
-                time.sleep(0.2)
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()

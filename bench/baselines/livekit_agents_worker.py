@@ -1,6 +1,6 @@
 """A plain livekit-agents worker to compare with: VAD turns, our models inside the job.
 
-Run by `python -m bench first-words` in its own process; reads the course from files.
+Run by bench/baselines/livekit_agents.py in its own process; reads the course from files.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from speech.engine import DecodeOptions, Engine
 from speech.models import read_chosen_model
 from speech.wire import RATE
 
-COURSE = Path(__file__).parent.parent / "db" / "sample"
+COURSE = Path(__file__).parents[2] / "db" / "sample"
 
 server = AgentServer(
     host="127.0.0.1",
