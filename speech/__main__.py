@@ -7,6 +7,7 @@ import sys
 import telemetry
 from settings import Settings, SettingsError, read_settings_from_environment
 from speech.models import ModelChoice, NoModel, choose_and_download_model, read_chosen_model
+from speech.socket_server import AlreadyServed
 
 USAGE = "usage: python -m speech [choose]"
 
@@ -36,7 +37,7 @@ def run_engine(settings: Settings, choice: ModelChoice) -> int:
     # the libraries read these when they are imported: one thread per decode, never the network
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HF_HUB_OFFLINE"):
         os.environ[name] = "1"
-    from speech.server import AlreadyServed, serve_engine
+    from speech.server import serve_engine
 
     address = settings.speech_address
     try:

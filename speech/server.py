@@ -1,11 +1,8 @@
 """The engine behind a Unix socket: finals in order of arrival, interims only when it is idle."""
 
 import asyncio
-import contextlib
 import logging
 import os
-import signal
-import socket
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,16 +11,13 @@ from pathlib import Path
 
 from speech.engine import DecodeOptions, Engine, TooLong
 from speech.models import ModelChoice
-from speech.wire import Failure, Header, Health, Recognition, WireError, encode_frame, read_frame
+from speech.socket_server import Reply, prepare_socket_path, serve_requests
+from speech.wire import Failure, Header, Health, Recognition
 
 logger = logging.getLogger("bodh.speech")
 
 DEFAULT_TIMEOUT_S = 10.0
 MAX_TIMEOUT_S = 30.0
-
-
-class AlreadyServed(Exception):
-    pass
 
 
 class RecognitionQueue:
@@ -64,52 +58,13 @@ class RecognitionQueue:
         self._pool.shutdown(cancel_futures=True)
 
 
-class ClientConnection:
-    """One client. Its requests run concurrently and end when it disconnects."""
-
-    def __init__(
-        self, queue: RecognitionQueue, choice: ModelChoice, writer: asyncio.StreamWriter
-    ) -> None:
+class EngineRequests:
+    def __init__(self, queue: RecognitionQueue, choice: ModelChoice) -> None:
         self._queue = queue
         self._choice = choice
-        self._writer = writer
-        self._requests: dict[object, asyncio.Task[None]] = {}  # by their ids
 
-    async def serve(self, reader: asyncio.StreamReader) -> None:
-        try:
-            while True:
-                header, pcm = await read_frame(reader)
-                if header.get("kind") == "cancel":
-                    self._cancel_request(header.get("id"))
-                else:
-                    self._begin_request(header, pcm)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        except WireError:
-            logger.warning("a client sent something that is not a frame")
-        finally:
-            for task in tuple(self._requests.values()):
-                task.cancel()
-            self._writer.close()
-
-    def _begin_request(self, header: Header, pcm: bytes) -> None:
-        number = header.get("id")
-        if not isinstance(number, int):
-            raise WireError("a request without an id")
-        task = asyncio.create_task(self._send_answer(header, pcm))
-        self._requests[number] = task
-        task.add_done_callback(lambda _: self._requests.pop(number, None))
-
-    def _cancel_request(self, number: object) -> None:
-        task = self._requests.get(number)
-        if task is not None:
-            task.cancel()
-
-    async def _send_answer(self, header: Header, pcm: bytes) -> None:
-        reply = {"id": header.get("id")} | await self._answer_request(header, pcm)
-        with contextlib.suppress(ConnectionError):
-            self._writer.write(encode_frame(reply))
-            await self._writer.drain()
+    async def answer(self, header: Header, pcm: bytes, reply: Reply) -> None:
+        await reply(await self._answer_request(header, pcm), b"")
 
     async def _answer_request(self, header: Header, pcm: bytes) -> Header:
         if header.get("kind") == "health":
@@ -171,47 +126,5 @@ async def serve_engine(
     )
     await asyncio.to_thread(engine.warm_up)
     queue = RecognitionQueue(engine, threads=threads)
-    open_connections: set[asyncio.Task[None]] = set()
-
-    async def serve_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        if task is not None:
-            open_connections.add(task)
-            task.add_done_callback(open_connections.discard)
-        with contextlib.suppress(asyncio.CancelledError):  # only the end below cancels it
-            await ClientConnection(queue, choice, writer).serve(reader)
-
-    server = await asyncio.start_unix_server(serve_client, address)
-    await asyncio.to_thread(address.chmod, 0o600)
-    ready()
-    await wait_for_stop_signal()
-    server.close()
-    for task in tuple(open_connections):
-        task.cancel()
-    await asyncio.gather(*open_connections, return_exceptions=True)
+    await serve_requests(address, EngineRequests(queue, choice).answer, ready=ready)
     await asyncio.to_thread(queue.close)
-    await asyncio.to_thread(address.unlink, missing_ok=True)
-
-
-async def wait_for_stop_signal() -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await stop.wait()
-
-
-def prepare_socket_path(address: Path) -> None:
-    """Creates the folder (0700) and removes the socket of an engine that has died."""
-    address.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if address.parent.stat().st_uid not in (os.getuid(), 0):
-        raise PermissionError(f"{address.parent} belongs to another user")
-    if not address.exists():
-        return
-    with socket.socket(socket.AF_UNIX) as knock:
-        try:
-            knock.connect(str(address))
-        except OSError:
-            address.unlink(missing_ok=True)
-            return
-    raise AlreadyServed(f"another speech engine answers at {address}")

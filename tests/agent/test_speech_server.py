@@ -110,7 +110,7 @@ async def test_second_engine_at_the_same_address_exits_with_an_error(engine: Eng
     second = await run_speech(engine.home)
     output, _ = await asyncio.wait_for(second.communicate(), 20)
     assert second.returncode == 1
-    assert b"another speech engine answers" in output
+    assert b"another process already serves" in output
 
 
 async def test_no_engine_is_a_timeout(tmp_path: Path) -> None:
