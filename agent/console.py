@@ -41,7 +41,7 @@ async def run_text_console(settings: Settings) -> None:
     session: AgentSession[None] = AgentSession(llm=choose_llm(settings, desk))
     await session.start(Tutor(desk), record=False)
     try:
-        print_line(await greet_and_record_visit(desk))
+        print_line(await record_visit_and_compose_greeting(desk))
         async for line in read_typed_lines():
             print_line(await answer_line(session, line))
     finally:
@@ -67,7 +67,7 @@ async def run_livekit_console(ctx: JobContext, settings: Settings) -> None:
         turn_handling=TurnHandlingOptions(turn_detection="vad", interruption={"mode": "vad"}),
     )
     await session.start(Tutor(desk), record=False)
-    session.say(await greet_and_record_visit(desk))
+    session.say(await record_visit_and_compose_greeting(desk))
 
 
 class SilentVoice:
@@ -116,7 +116,7 @@ def choose_llm(settings: Settings, desk: Desk) -> llm.LLM[Any]:
     return build_llm(settings, desk)[0]
 
 
-async def greet_and_record_visit(desk: Desk) -> str:
+async def record_visit_and_compose_greeting(desk: Desk) -> str:
     visit = await desk.library.describe_visit(desk.account_id, desk.course_id, desk.lesson_id)
     text = await greeting_text(
         desk.library,

@@ -14,7 +14,7 @@ from db.accounts import (
 )
 from db.auth_sessions import delete_auth_sessions_of
 from db.consent_texts import ConsentText
-from db.consents import ensure_consents, withdraw_consents
+from db.consents import insert_consents_and_set_storing, withdraw_consents
 from protocol import Role
 
 
@@ -72,7 +72,7 @@ async def record_guardian_consent(
 ) -> None:
     """Prints the text that the guardian agreed to. Raises AccountError."""
     for account in await _list_accounts(db, tenant_id, who):
-        await ensure_consents(db, tenant_id, account.id, [text], now)
+        await insert_consents_and_set_storing(db, tenant_id, account.id, [text], now)
     print_line(f"recorded for {who}, version {text.policy_version}:\n{text.text}")
 
 

@@ -27,7 +27,7 @@ class Account:
     blocked_at: datetime | None = None
 
 
-async def ensure_account(
+async def upsert_signed_in_account(
     db: Connection,
     tenant_id: UUID,
     *,

@@ -56,7 +56,7 @@ async def list_present_without_consent(
     return [Present(**row) for row in rows]
 
 
-async def ensure_consents(
+async def insert_consents_and_set_storing(
     db: Connection, tenant_id: UUID, account_id: UUID, texts: Collection[ConsentText], now: datetime
 ) -> None:
     """Records that the account agrees to these texts. Keeps the time of an earlier consent."""

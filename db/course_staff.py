@@ -23,7 +23,7 @@ class StaffMember:
     role: StaffRole
 
 
-async def ensure_staff(
+async def upsert_staff_role(
     db: Connection, tenant_id: UUID, course_id: UUID, account_id: UUID, role: StaffRole
 ) -> None:
     await db.execute(

@@ -6,7 +6,7 @@ from courses.course import Course
 from db import Connection
 from db.account_commands import AccountError, print_line, select_one_account
 from db.accounts import Account
-from db.course_staff import StaffRole, delete_staff, ensure_staff, list_staff
+from db.course_staff import StaffRole, delete_staff, list_staff, upsert_staff_role
 from db.courses import find_course
 from db.roles import has_permission
 
@@ -30,7 +30,7 @@ async def change_and_print_staff(
             await delete_staff(db, tenant_id, course.id, account.id)
         else:
             _check_teacher(account, who)
-            await ensure_staff(db, tenant_id, course.id, account.id, role)
+            await upsert_staff_role(db, tenant_id, course.id, account.id, role)
     await _print_staff(db, tenant_id, course)
 
 

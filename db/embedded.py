@@ -227,7 +227,7 @@ async def initialise_cluster(binaries: Path, cluster: Cluster) -> None:
         raise
     if process.returncode != 0:
         shutil.rmtree(draft, ignore_errors=True)
-        raise EmbeddedError(f"initdb failed: {_last_lines(output.decode())}")
+        raise EmbeddedError(f"initdb failed: {_join_last_lines(output.decode())}")
     draft.rename(cluster.data)
 
 
@@ -384,5 +384,5 @@ def _has_capability(number: int) -> bool:
     return bool(int(effective.split()[1], 16) >> number & 1)
 
 
-def _last_lines(text: str) -> str:
+def _join_last_lines(text: str) -> str:
     return " ".join(text.strip().splitlines()[-3:])

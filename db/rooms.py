@@ -127,7 +127,7 @@ async def update_opener(
     )
 
 
-async def ensure_room_learner(
+async def upsert_room_learner(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, lesson_id: UUID | None
 ) -> RoomLearner:
     """Adds the learner to the room. Ignores `lesson_id` if they are already in it.

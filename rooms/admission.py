@@ -142,7 +142,7 @@ async def _put_learner_on_lesson(
     last_id = before.lesson_id if before and stay else None
     lesson = initial_lesson(lessons, asked or last_id)
     chosen_id = lesson.id if lesson else None
-    learner = await stored.ensure_room_learner(db, tenant_id, room.id, account.id, chosen_id)
+    learner = await stored.upsert_room_learner(db, tenant_id, room.id, account.id, chosen_id)
     if lesson and learner.lesson_id != lesson.id:
         await update_lesson_and_append_event(db, tenant_id, learner, lesson.id, now)
     return lesson

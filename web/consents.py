@@ -10,7 +10,7 @@ import rooms
 from db import Conflict, Connection, tenant_tx
 from db.account_settings import select_settings
 from db.consent_texts import ConsentText
-from db.consents import ensure_consents, withdraw_consents
+from db.consents import insert_consents_and_set_storing, withdraw_consents
 from settings import ModelKind
 from web.camel import CamelModel
 from web.dependencies import AppContext, Caller, Running, SignedInAccount, limited
@@ -110,7 +110,7 @@ async def _set_consents(
     kinds = {text.kind for text in texts}
     now = running.clock()
     await withdraw_consents(*who, [kind for kind in OWN_KINDS if kind not in kinds], now)
-    await ensure_consents(*who, texts, now)
+    await insert_consents_and_set_storing(*who, texts, now)
 
 
 def _own_consents(running: AppContext, found: rooms.AccountConsents) -> OwnConsents:

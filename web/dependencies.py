@@ -11,7 +11,7 @@ from fastapi.security import APIKeyCookie, HTTPAuthorizationCredentials, HTTPBea
 from livekit import api
 
 from db import Forbidden, Pool, acquire, tenant_tx
-from db.accounts import Account, ensure_account
+from db.accounts import Account, upsert_signed_in_account
 from db.auth_sessions import find_account_and_touch_session
 from db.local_inbox import LocalInbox
 from db.rate_limits import count_request
@@ -122,7 +122,7 @@ async def ensure_account_of_claims(running: AppContext, claims: Claims) -> Signe
     """
     tenant = await _find_or_create_tenant(running, claims.tenant)
     async with tenant_tx(running.pool, tenant.id) as db:
-        account = await ensure_account(
+        account = await upsert_signed_in_account(
             db,
             tenant.id,
             subject=claims.subject,

@@ -47,18 +47,18 @@ def safe_return_target(settings: Settings, host: str, wanted: str) -> str:
     if not wanted.isprintable() or " " in wanted:
         return HOME
     if wanted.startswith("/"):
-        return _own_page(wanted)
+        return _own_page_or_home(wanted)
     try:
         parts = urlsplit(wanted)
     except ValueError:
         return HOME
     origin = f"{parts.scheme}://{parts.netloc}".lower()
     if origin in own_origins(settings, host):
-        return _own_page(wanted[len(origin) :] or HOME)
+        return _own_page_or_home(wanted[len(origin) :] or HOME)
     return wanted if origin in settings.allowed_return_origins else HOME
 
 
-def _own_page(path: str) -> str:
+def _own_page_or_home(path: str) -> str:
     """The path if it is a page; two slashes at its start would lead to another site."""
     plain = path.split("?")[0].split("#")[0]
     inside = any(plain == part or plain.startswith(f"{part}/") for part in NOT_A_PAGE)

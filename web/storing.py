@@ -7,7 +7,7 @@ from pydantic import Field
 
 from db import AWAY, Conflict, Connection, tenant_tx
 from db.consent_texts import transcript_text
-from db.consents import ensure_consents, withdraw_consents
+from db.consents import insert_consents_and_set_storing, withdraw_consents
 from db.members import count_sessions_with_unread_choice
 from web.dependencies import AppContext, SignedInAccount
 
@@ -27,7 +27,9 @@ async def agree_to_storing(
     text = transcript_text()
     if text.text_hash != text_hash:
         raise Conflict(TEXT_CHANGED)
-    await ensure_consents(db, caller.tenant_id, caller.account.id, [text], running.clock())
+    await insert_consents_and_set_storing(
+        db, caller.tenant_id, caller.account.id, [text], running.clock()
+    )
 
 
 async def stop_storing(db: Connection, running: AppContext, caller: SignedInAccount) -> None:

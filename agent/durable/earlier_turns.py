@@ -41,7 +41,7 @@ class CutTurn:
     fatal: Sequence[Segment]
 
     @property
-    def first(self) -> Segment:
+    def first_segment(self) -> Segment:
         return (*self.fatal, *self.segments)[0]
 
 
@@ -132,7 +132,9 @@ async def load_earlier_turns(
             for turn in _unanswered_turns(segments, _retried_segments(events))
             if not await _tool_acted_since(conn, dispatch, turn, events)
         ]
-    by_account = {turn.first.account_id: turn for turn in cut if turn.first.account_id}
+    by_account = {
+        turn.first_segment.account_id: turn for turn in cut if turn.first_segment.account_id
+    }
     return EarlierTurns(dispatch, segments, identities, listeners, by_account)
 
 
@@ -183,14 +185,15 @@ async def _tool_acted_since(
     conn: db.Connection, dispatch: Dispatch, turn: CutTurn, events: Iterable[SessionEvent]
 ) -> bool:
     """Whether the turn already changed the quiz or lesson, and answering it would do so again."""
-    account_id, begun_at = turn.first.account_id, turn.first.started_at
+    account_id, begun_at = turn.first_segment.account_id, turn.first_segment.started_at
     if account_id is None:
         return False
     step = await find_last_quiz_step(conn, dispatch.tenant_id, account_id)
     changes = [
         event.at
         for event in events
-        if event.type == "lesson.changed" and event.payload["identity"] == turn.first.identity
+        if event.type == "lesson.changed"
+        and event.payload["identity"] == turn.first_segment.identity
     ]
     return any(at > begun_at for at in [*changes, step] if at is not None)
 

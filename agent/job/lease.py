@@ -48,14 +48,11 @@ class Lease:
         self._heartbeat_every_s = heartbeat_every.total_seconds()
 
     async def renew_until_lost(self) -> None:
-        while await self.send_heartbeat():  # noqa: ASYNC110 another process decides it
+        while await self.send_heartbeat_if_serving():  # noqa: ASYNC110 another process decides it
             await asyncio.sleep(self._heartbeat_every_s)
 
-    async def send_heartbeat(self) -> bool:
-        """Sends a heartbeat. False if this agent no longer serves the session.
-
-        True if the database is away: the agent keeps talking.
-        """
+    async def send_heartbeat_if_serving(self) -> bool:
+        """Returns whether this agent serves the session; True also if the database is away."""
         dispatch, now = self._dispatch, datetime.now(UTC)
         try:
             async with db.tenant_tx(self._pool, dispatch.tenant_id) as conn:

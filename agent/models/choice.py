@@ -9,7 +9,7 @@ from livekit.plugins import openai
 from openai import AsyncOpenAI
 
 from agent.models.espeak import EspeakTTS
-from agent.models.fallback_llm import FallbackLLM
+from agent.models.fallback_llm import LLMWithOfflineTutor
 from agent.models.fallback_recogniser import FallbackRecogniser
 from agent.models.fallback_tts import FallbackTTS
 from agent.models.recogniser import Recogniser, RecogniserSTT
@@ -85,4 +85,4 @@ def build_llm(settings: Settings, desk: Desk) -> tuple[llm.LLM[Any], str]:
         return offline, offline.model
     model = settings.llm_model
     remote = openai.LLM(model=model, base_url=settings.llm_base_url, api_key=settings.llm_key)
-    return FallbackLLM(remote, offline), model
+    return LLMWithOfflineTutor(remote, offline), model

@@ -33,7 +33,7 @@ class Unusable(APIError):
     """The provider answered, but the answer cannot be used."""
 
 
-class FallbackLLM(llm.LLM[Any]):
+class LLMWithOfflineTutor(llm.LLM[Any]):
     """Asks the provider at most twice within `timeout_s`, then the offline tutor."""
 
     def __init__(
@@ -64,10 +64,10 @@ class FallbackLLM(llm.LLM[Any]):
         parallel_tool_calls: NotGivenOr[bool] = NOT_GIVEN,
         tool_choice: NotGivenOr[llm.ToolChoice] = NOT_GIVEN,
         extra_kwargs: NotGivenOr[dict[str, Any]] = NOT_GIVEN,
-    ) -> "FallbackStream":
+    ) -> "StreamWithOfflineTutor":
         """One reply. Raises APIError only if the provider and the offline tutor both fail."""
         once = dataclasses.replace(conn_options, max_retry=0, timeout=self.timeout_s)
-        return FallbackStream(
+        return StreamWithOfflineTutor(
             self,
             chat_ctx=chat_ctx,
             tools=tools or [],
@@ -109,12 +109,12 @@ class FallbackLLM(llm.LLM[Any]):
         await self.remote.aclose()
 
 
-class FallbackStream(llm.LLMStream):
+class StreamWithOfflineTutor(llm.LLMStream):
     """One reply, sent in whole sentences so that a truncated one is never spoken."""
 
     def __init__(
         self,
-        owner: FallbackLLM,
+        owner: LLMWithOfflineTutor,
         *,
         chat_ctx: llm.ChatContext,
         tools: list[llm.Tool],

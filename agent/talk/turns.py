@@ -60,7 +60,7 @@ class Turns:
         learner = await self._store_and_show(identity, said)
         if learner is not None:
             self._tutor_speech.interrupt_speech_to(learner)
-            self._tutor_speech.reply_to_turn(learner, [said.segment_id], said.text)
+            self._tutor_speech.start_reply_to_turn(learner, [said.segment_id], said.text)
 
     async def store_gap_and_say_so(self, identity: str, gap: Utterance) -> None:
         """Stores a gap for speech that could not be recognised, and says so, but not too often."""
@@ -87,7 +87,7 @@ class Turns:
         said = Utterance(typed.id, typed.text, "text", now, now)
         if await self._conversations.record_utterance(learner, said):
             self._tutor_speech.interrupt_speech_to(learner)
-            self._tutor_speech.reply_to_turn(learner, [typed.id], typed.text)
+            self._tutor_speech.start_reply_to_turn(learner, [typed.id], typed.text)
 
     def queue_turns(self, turns: Iterable[Turn]) -> None:
         """Queues turns for `bind_reply`. Their text is on its way to the agent session."""
@@ -102,7 +102,7 @@ class Turns:
         waiting, self._unanswered = self._unanswered, []
         turns = [one for one in waiting if not self._conversations.is_erased([one.segment_id])]
         speakers = {turn.learner.identity for turn in turns}
-        self._tutor_speech.reply_to_unsaid(except_to=speakers)
+        self._tutor_speech.restart_unsaid_replies(except_to=speakers)
         if not turns:
             raise StopResponse
         first, *others = _group_by_learner(turns)
@@ -111,7 +111,10 @@ class Turns:
         SPEECH.set(Speech(identity, ids, text, message_id=message.id))
         for own in others:
             asyncio.get_running_loop().call_soon(
-                self._tutor_speech.reply_to_turn, own[0].learner, _segment_ids(own), _join_text(own)
+                self._tutor_speech.start_reply_to_turn,
+                own[0].learner,
+                _segment_ids(own),
+                _join_text(own),
             )
 
     async def _store_and_show(self, identity: str, said: Utterance) -> Learner | None:

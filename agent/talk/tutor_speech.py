@@ -70,7 +70,7 @@ class TutorSpeech:
                 )
             await learner.newest_speech.wait_for_playout()
 
-    def reply_to_turn(self, learner: Learner, turn: Sequence[str], text: str) -> None:
+    def start_reply_to_turn(self, learner: Learner, turn: Sequence[str], text: str) -> None:
         """Starts the reply to a typed turn, or to one said while another learner was answered.
 
         `turn` are the ids of its segments. Does nothing if one of them is erased.
@@ -85,7 +85,7 @@ class TutorSpeech:
         with _speech_context(Speech(learner.identity, turn, text, message_id=message.id)):
             learner.newest_speech = self._agent_session.generate_reply(user_input=message)
 
-    def reply_to_unsaid(self, *, except_to: Collection[str]) -> None:
+    def restart_unsaid_replies(self, *, except_to: Collection[str]) -> None:
         """Starts the replies again that a voice cut at their beginning.
 
         Not those to `except_to`, the learners who have spoken: they get another answer.
@@ -94,7 +94,7 @@ class TutorSpeech:
         for speech in unsaid:
             learner = self._roster.get(speech.identity)
             if learner and learner.connection and learner.identity not in except_to:
-                self.reply_to_turn(learner, speech.turn, speech.question)
+                self.start_reply_to_turn(learner, speech.turn, speech.question)
 
     def stop_replies_to_erased(self) -> None:
         """Stops replies to erased turns, even those that have not begun."""

@@ -22,7 +22,7 @@ SAME_LOSS_S = 10.0
 
 
 class LeaseHolder(Protocol):
-    async def send_heartbeat(self) -> bool: ...
+    async def send_heartbeat_if_serving(self) -> bool: ...
 
 
 class Welcome:
@@ -53,7 +53,7 @@ class Welcome:
 
     async def welcome_learner(self, learner: Learner) -> None:
         if (
-            not await self._lease.send_heartbeat()
+            not await self._lease.send_heartbeat_if_serving()
         ):  # the room was lost and reopened for another agent
             return
         first, learner.met = not learner.met, True
@@ -93,7 +93,7 @@ class Welcome:
             await earlier.append_retry_events(self._pool, cut, datetime.now(UTC))
             turn = [segment.id for segment in cut.segments]
             text = " ".join(segment.text for segment in cut.segments)
-            self._tutor_speech.reply_to_turn(learner, turn, text)
+            self._tutor_speech.start_reply_to_turn(learner, turn, text)
 
     async def _apology_text(self, learner: Learner, *, ask_again: bool) -> str:
         lesson_id = learner.lesson_id if ask_again else None

@@ -25,7 +25,7 @@ from livekit.agents import (
 )
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
 
-from agent.console import SilentVoice, greet_and_record_visit, open_console_desk
+from agent.console import SilentVoice, open_console_desk, record_visit_and_compose_greeting
 from agent.models.espeak import EspeakTTS
 from agent.offline.tutor import OfflineTutor
 from agent.room.latency import Latency
@@ -96,7 +96,7 @@ async def teach(ctx: JobContext) -> None:
         record=False,
     )
     await session.room_io.wait_for_ready()
-    session.say(await greet_and_record_visit(desk))
+    session.say(await record_visit_and_compose_greeting(desk))
 
 
 if __name__ == "__main__":

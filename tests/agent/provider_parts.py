@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from livekit.agents import AgentSession
 
 from agent.models.choice import build_llm
-from agent.models.fallback_llm import FallbackLLM
+from agent.models.fallback_llm import LLMWithOfflineTutor
 from agent.talk.tutor import Tutor
 from agent.text.lines import SPEECH, Line, Speech
 from harness.provider import MODEL, ModelServer
@@ -33,7 +33,7 @@ class Lesson:
     """A running session of one learner, typed."""
 
     desk: Desk
-    model: FallbackLLM
+    model: LLMWithOfflineTutor
     session: AgentSession[None]
     tutor: ListedTutor
     closed: list[object] = field(default_factory=list)
@@ -60,7 +60,7 @@ async def lesson_by(provider: ModelServer, settings: Settings) -> AsyncIterator[
     desk = await open_desk(lesson_number=2)
     by_provider = settings.model_copy(update={"llm_base_url": provider.url, "llm_model": MODEL})
     model, name = build_llm(by_provider, desk)
-    assert isinstance(model, FallbackLLM)
+    assert isinstance(model, LLMWithOfflineTutor)
     assert name == MODEL
     session: AgentSession[None] = AgentSession(llm=model)
     tutor = ListedTutor(desk)

@@ -37,7 +37,7 @@ from db.erasing import erase_words
 from db.importing import import_course
 from db.leases import begin_next_epoch
 from db.members import find_member
-from db.rooms import ensure_room, ensure_room_learner
+from db.rooms import ensure_room, upsert_room_learner
 from db.sessions import find_session, insert_session
 from harness.provider import MODEL, ModelServer, text_of
 from settings import Settings
@@ -87,7 +87,7 @@ class Lasting:
 
     heartbeats = 0  # one for each welcome
 
-    async def send_heartbeat(self) -> bool:
+    async def send_heartbeat_if_serving(self) -> bool:
         self.heartbeats += 1
         return True
 
@@ -181,7 +181,7 @@ class School:
             account = await make_learner(conn, dispatch.tenant_id, name)
             assert dispatch.room.module_id is not None
             (lesson, *_) = await list_lessons(conn, dispatch.tenant_id, dispatch.room.module_id)
-            await ensure_room_learner(
+            await upsert_room_learner(
                 conn, dispatch.tenant_id, dispatch.room.id, account.id, lesson.id
             )
             await choose_storing(conn, dispatch.tenant_id, account.id, store_words=stores)

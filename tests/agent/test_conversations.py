@@ -217,7 +217,7 @@ async def test_reply_to_erased_words_is_stopped_and_words_that_arrive_late_are_n
         asked = len(provider.requests)
         late = Utterance("1-9", PLANTED, "voice", time() - 60, time() - 50)
         assert await classroom.turns.store_and_show_final(amina.identity, late) is None
-        classroom.tutor_speech.reply_to_turn(amina, ["1-9"], PLANTED)
+        classroom.tutor_speech.start_reply_to_turn(amina, ["1-9"], PLANTED)
         assert len(provider.requests) == asked
 
 

@@ -20,7 +20,7 @@ from db.courses import list_lessons
 from db.erasing import erase_words
 from db.leases import begin_next_epoch
 from db.quizzes import start_quiz
-from db.rooms import ensure_room_learner, record_greeting
+from db.rooms import record_greeting, upsert_room_learner
 from db.sessions import find_session, insert_session
 from db.stays import ParticipantRow
 from db.transcripts import Segment, insert_segments
@@ -54,7 +54,7 @@ async def amina(pool: Pool, tenant_id: UUID, dispatch: Dispatch) -> Account:
     """A learner who was greeted at the start and is still there."""
     async with tenant_tx(pool, tenant_id) as db:
         account = await make_learner(db, tenant_id)
-        await ensure_room_learner(db, tenant_id, dispatch.room.id, account.id, None)
+        await upsert_room_learner(db, tenant_id, dispatch.room.id, account.id, None)
         await record_greeting(db, tenant_id, dispatch.room.id, account.id, at(1))
     return account
 

@@ -41,7 +41,7 @@ async def test_reply_that_made_way_for_another_question_is_said_after_its_answer
         amina, tomas = await school.arrives("Amina"), await school.arrives("Tomas")
         for _ in range(LEAD):
             await ask_and_cut(school, amina, on_purpose=True)
-        classroom.tutor_speech.reply_to_turn(amina, ["t-1"], "what is a vector")
+        classroom.tutor_speech.start_reply_to_turn(amina, ["t-1"], "what is a vector")
         cut = amina.newest_speech
         provider.mend()
         assert await school.ask(tomas, "what is a label")
@@ -76,7 +76,7 @@ async def test_tutor_is_needed_by_others_from_their_question_to_the_end_of_the_r
         amina, tomas = await school.arrives("Amina"), await school.arrives("Tomas")
         speech = classroom.tutor_speech
         assert not speech.is_needed_by_others(tomas.identity)
-        speech.reply_to_turn(amina, ["t-1"], "what is a vector")
+        speech.start_reply_to_turn(amina, ["t-1"], "what is a vector")
         assert speech.is_needed_by_others(tomas.identity)
         assert not speech.is_needed_by_others(amina.identity)
         assert amina.newest_speech is not None

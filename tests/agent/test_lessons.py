@@ -18,7 +18,7 @@ from db import Pool, create_pool, tenant_tx
 from db.accounts import Account, update_blocked_at
 from db.courses import list_outline
 from db.events import list_events
-from db.rooms import ensure_room, ensure_room_learner, find_room_learner
+from db.rooms import ensure_room, find_room_learner, upsert_room_learner
 from db.sessions import insert_session
 from protocol import RoomMetadata
 from tests.conftest import Database
@@ -70,7 +70,7 @@ async def scene(database: Database, sample: Course, tenant_id: UUID) -> AsyncIte
         )
         session = await insert_session(db, tenant_id, room.id, "RM_1", NOW)
         account = await make_learner(db, tenant_id)
-        await ensure_room_learner(db, tenant_id, room.id, account.id, mine[0].id)
+        await upsert_room_learner(db, tenant_id, room.id, account.id, mine[0].id)
     statements: list[str] = []
 
     def note(record: Any) -> None:

@@ -22,7 +22,7 @@ from db.account_settings import select_settings
 from db.accounts import Account
 from db.attendance import upsert_participants
 from db.members import count_sessions_with_unread_choice
-from db.rooms import ensure_room_learner
+from db.rooms import upsert_room_learner
 from db.sessions import insert_session
 from db.stays import ParticipantRow
 from tests.conftest import Database
@@ -86,7 +86,7 @@ async def scene(database: Database, tenant_id: UUID, tmp_path: Path) -> AsyncIte
         room = await make_room(db, tenant_id)
         session = await insert_session(db, tenant_id, room.id, "RM_1", NOW)
         amina = await make_learner(db, tenant_id)
-        await ensure_room_learner(db, tenant_id, room.id, amina.id, None)
+        await upsert_room_learner(db, tenant_id, room.id, amina.id, None)
         await choose_storing(db, tenant_id, amina.id, store_words=True)
         stay = ParticipantRow(session.id, "PA_1", amina.id, NOW, None)
         await upsert_participants(db, tenant_id, [stay])

@@ -10,7 +10,7 @@ from courses.tree import build_tree
 from db import Connection, accounts, rooms, sessions
 from db.accounts import Account
 from db.consent_texts import ConsentText, transcript_text
-from db.consents import ensure_consents, withdraw_consents
+from db.consents import insert_consents_and_set_storing, withdraw_consents
 from db.importing import import_course
 from db.transcripts import Segment
 
@@ -29,7 +29,7 @@ async def import_folder(db: Connection, tenant_id: UUID, folder: Path = TINY) ->
 
 
 async def make_learner(db: Connection, tenant_id: UUID, name: str = "Amina") -> Account:
-    return await accounts.ensure_account(
+    return await accounts.upsert_signed_in_account(
         db, tenant_id, subject=f"dev:{name}", name=name, role="learner"
     )
 
@@ -38,7 +38,7 @@ async def choose_storing(
     db: Connection, tenant_id: UUID, account_id: UUID, *, store_words: bool
 ) -> None:
     if store_words:
-        await ensure_consents(db, tenant_id, account_id, [transcript_text()], NOW)
+        await insert_consents_and_set_storing(db, tenant_id, account_id, [transcript_text()], NOW)
     else:
         await withdraw_consents(db, tenant_id, account_id, ["transcript"], NOW)
 

@@ -15,7 +15,7 @@ from obstore.store import MemoryStore
 from db import Connection, ConnectionLost, Pool, tenant_tx
 from db.access_log import list_reads
 from db.account_export import PARTS
-from db.accounts import Account, ensure_account, find_account
+from db.accounts import Account, find_account, upsert_signed_in_account
 from db.deleting import object_folder
 from db.export_archive import PAGE, Export, export_files, export_zip
 from db.restrictions import delete_restriction, upsert_restriction
@@ -147,7 +147,9 @@ async def test_what_a_teacher_did_to_a_learner_is_in_both_exports_and_names_only
     async with tenant_tx(pool, tenant_id) as db:
         amina = await find_account(db, tenant_id, ids.account_id)
         assert amina is not None
-        otto = await ensure_account(db, tenant_id, subject="dev:Otto", name="Otto", role="teacher")
+        otto = await upsert_signed_in_account(
+            db, tenant_id, subject="dev:Otto", name="Otto", role="teacher"
+        )
         await upsert_restriction(db, tenant_id, session_id, amina, "removed", by=otto, now=NOW)
         await delete_restriction(db, tenant_id, session_id, amina, by=otto, now=at(9))
     seen = []

@@ -20,10 +20,10 @@ from db.account_commands import (
 )
 from db.accounts import (
     Account,
-    ensure_account,
     find_account,
     insert_invited,
     list_accounts_of,
+    upsert_signed_in_account,
 )
 from db.attendance import list_blocked_present, upsert_participants
 from db.auth_sessions import (
@@ -36,7 +36,7 @@ from db.auth_sessions import (
     insert_auth_session,
 )
 from db.consents import list_consents
-from db.course_staff import ensure_staff, list_staff
+from db.course_staff import list_staff, upsert_staff_role
 from db.stays import ParticipantRow
 from protocol import Role
 from tests.conftest import ROOT, Database
@@ -48,7 +48,7 @@ NOWHERE = ProviderSession()
 
 async def sign_in(db: Connection, tenant_id: UUID, role: Role = "learner", **more: Any) -> Account:
     facts = {"subject": "amina", "name": "Amina", "role": role, **more}
-    return await ensure_account(db, tenant_id, **facts)
+    return await upsert_signed_in_account(db, tenant_id, **facts)
 
 
 async def test_older_token_restores_no_role_that_was_taken_away(
@@ -104,7 +104,7 @@ async def test_invitation_goes_to_the_account_that_gets_its_address_later(
     course = await import_folder(db, tenant_id)
     await make_or_invite_admin(db, tenant_id, EMAIL)
     (invited,) = await list_accounts_of(db, tenant_id, EMAIL)
-    await ensure_staff(db, tenant_id, course.id, invited.id, "teacher")
+    await upsert_staff_role(db, tenant_id, course.id, invited.id, "teacher")
     await record_guardian_consent(db, tenant_id, EMAIL, CONSENT, NOW)
     account = await sign_in(db, tenant_id, email=EMAIL, issued_at=at(5))
     assert (account.id, account.identity, account.role) == (before.id, before.identity, "admin")

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from db import Connection, NotFound, Pool, create_pool, tenant_tx
-from db.accounts import Account, ensure_account, find_account
+from db.accounts import Account, find_account, upsert_signed_in_account
 from db.attendance import upsert_participants
 from db.deleting import delete_account, delete_session
 from db.erasing import list_erased_words
@@ -185,7 +185,7 @@ async def test_lines_to_the_deleted_person_are_deleted_however_they_are_called(
     """Lines to others stay, even if their words contain the name."""
     ids = deletion.ids
     async with tenant_tx(deletion.pool, ids.tenant_id) as db:
-        await ensure_account(
+        await upsert_signed_in_account(
             db, ids.tenant_id, subject="dev:learner of school", name=name, role="learner"
         )
         badr = await make_learner(db, ids.tenant_id, "Badr")
@@ -208,7 +208,7 @@ async def test_lines_to_the_deleted_person_are_deleted_however_they_are_called(
 async def test_of_two_people_with_one_name_the_other_keeps_everything(deletion: Deletion) -> None:
     ids, amina = deletion.ids, await deletion.account()
     async with tenant_tx(deletion.pool, ids.tenant_id) as db:
-        other = await ensure_account(
+        other = await upsert_signed_in_account(
             db, ids.tenant_id, subject="dev:other", name=amina.name, role="learner"
         )
     tutor = segment(ids.session_id, "t", 20, None)

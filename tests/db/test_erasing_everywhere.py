@@ -9,11 +9,11 @@ import asyncpg
 import pytest
 
 from db import Pool, create_pool, tenant_tx
-from db.accounts import Account, ensure_account
+from db.accounts import Account, upsert_signed_in_account
 from db.attendance import upsert_participants
 from db.erasing import erase_words
 from db.local_inbox import LocalInbox, MediaEvent
-from db.rooms import ensure_room_learner
+from db.rooms import upsert_room_learner
 from db.sessions import end_session, find_session
 from db.stays import JOINED, ParticipantRow
 from db.storage import open_storage
@@ -53,11 +53,13 @@ async def planted(pool: Pool, database: Database, tenant_id: UUID, tmp_path: Pat
         session = await find_session(db, tenant_id, session_id)
         assert session is not None
         person, classmate = [
-            await ensure_account(db, tenant_id, subject=f"{name}@school", name=name, role="learner")
+            await upsert_signed_in_account(
+                db, tenant_id, subject=f"{name}@school", name=name, role="learner"
+            )
             for name in (NAME, "Badr")
         ]
         for account in (person, classmate):
-            await ensure_room_learner(db, tenant_id, session.room_id, account.id, None)
+            await upsert_room_learner(db, tenant_id, session.room_id, account.id, None)
             stay = ParticipantRow(session_id, f"PA_{account.name[0]}", account.id, at(1), at(90))
             await upsert_participants(db, tenant_id, [stay])
         await end_session(db, tenant_id, session_id, at(100))

@@ -333,7 +333,7 @@ async def enter(db: Connection, tenant_id: UUID) -> tuple[Room, list[Account], l
     lessons = await list_lessons(db, tenant_id, room.module_id, unpublished=False)
     accounts = [await make_learner(db, tenant_id, name) for name in ("Amina", "Badr", "Chen")]
     for account in accounts:
-        await stored.ensure_room_learner(db, tenant_id, room.id, account.id, lessons[0].id)
+        await stored.upsert_room_learner(db, tenant_id, room.id, account.id, lessons[0].id)
     return room, accounts, lessons
 
 
@@ -342,7 +342,7 @@ async def test_each_write_is_logged_once(db: Connection, tenant_id: UUID) -> Non
     assert room.module_id is not None
     first, second = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
     amina = replace(await make_learner(db, tenant_id), role="teacher")
-    await stored.ensure_room_learner(db, tenant_id, room.id, amina.id, first.id)
+    await stored.upsert_room_learner(db, tenant_id, room.id, amina.id, first.id)
     await rooms.store_lesson_change(db, room, amina, second.id, now=NOW)  # not in a session
     session = await sessions.insert_session(db, tenant_id, room.id, "RM_1", NOW)
     joined = ParticipantRow(session.id, "PA_1", amina.id, at(1), None)

@@ -12,7 +12,7 @@ import pytest
 from obstore.store import MemoryStore
 
 from db import Connection, Pool, acquire, create_pool, tenant_tx
-from db.accounts import ensure_account
+from db.accounts import upsert_signed_in_account
 from db.queue import enqueue_job, mark_job_started
 from db.retention import KINDS, Removal, RetentionKind, list_removals, update_days
 from db.storage import Storage
@@ -193,7 +193,7 @@ async def test_tenant_with_its_own_rule_differs_from_the_others(
         other = await ensure_tenant(db, "other", "Other")
     for tenant_id in (school.tenant_id, other.id):
         async with tenant_tx(school.pool, tenant_id) as db:
-            await ensure_account(db, tenant_id, subject="old", name="Old", role="learner")
+            await upsert_signed_in_account(db, tenant_id, subject="old", name="Old", role="learner")
     await school.superuser.execute(
         "update accounts set created_at = '2020-01-01', claims_at = null"
     )

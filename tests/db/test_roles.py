@@ -6,13 +6,13 @@ import pytest
 
 from db import Connection, NotFound, Pool, create_pool, tenant_tx
 from db.account_commands import AccountError
-from db.accounts import Account, ensure_account
-from db.course_staff import ensure_staff, list_staff
+from db.accounts import Account, upsert_signed_in_account
+from db.course_staff import list_staff, upsert_staff_role
 from db.course_staff_commands import CourseError, change_and_print_staff
 from db.deleting import delete_account
 from db.erasures import new_erasure
 from db.roles import sees_learners_of, select_visible_session
-from db.rooms import ensure_room_learner
+from db.rooms import upsert_room_learner
 from db.sessions import find_session
 from protocol import Role
 from tests.conftest import Database
@@ -21,7 +21,7 @@ from tests.db.test_tenants import fill
 
 
 async def make_account(db: Connection, tenant_id: UUID, name: str, role: Role) -> Account:
-    return await ensure_account(db, tenant_id, subject=name, name=name, role=role)
+    return await upsert_signed_in_account(db, tenant_id, subject=name, name=name, role=role)
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ async def test_learners_see_sessions_of_their_rooms_and_staff_all(
     assert session is not None
     account = await make_account(db, tenant_id, "amina", role)
     if in_room:
-        await ensure_room_learner(db, tenant_id, session.room_id, account.id, None)
+        await upsert_room_learner(db, tenant_id, session.room_id, account.id, None)
     if seen:
         assert await select_visible_session(db, tenant_id, account, session_id) == session
     else:
@@ -64,9 +64,9 @@ async def test_course_with_staff_is_seen_by_them_and_by_admins(
     course = await import_folder(db, tenant_id)
     account = await make_account(db, tenant_id, "amina", role)
     other = await make_account(db, tenant_id, "other", "teacher")
-    await ensure_staff(db, tenant_id, course.id, other.id, "teacher")
+    await upsert_staff_role(db, tenant_id, course.id, other.id, "teacher")
     if on_staff:
-        await ensure_staff(db, tenant_id, course.id, account.id, "mentor")
+        await upsert_staff_role(db, tenant_id, course.id, account.id, "mentor")
     assert await sees_learners_of(db, tenant_id, account, course.id) is seen
 
 

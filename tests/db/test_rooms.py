@@ -15,7 +15,7 @@ async def test_an_account_keeps_its_identity_when_name_and_role_change(
     db: Connection, tenant_id: UUID
 ) -> None:
     first = await make_learner(db, tenant_id)
-    again = await accounts.ensure_account(
+    again = await accounts.upsert_signed_in_account(
         db, tenant_id, subject="dev:Amina", name="Amina K", role="teacher"
     )
     assert first.identity.startswith("l_")
@@ -40,7 +40,7 @@ async def test_a_lesson_change_raises_the_revision_and_the_same_lesson_does_not(
     first, second, *_ = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
     amina, badr = [await make_learner(db, tenant_id, name) for name in ("Amina", "Badr")]
     for account in (amina, badr):
-        await rooms.ensure_room_learner(db, tenant_id, room.id, account.id, first.id)
+        await rooms.upsert_room_learner(db, tenant_id, room.id, account.id, first.id)
     steps = [(amina, second), (amina, second), (badr, second), (amina, first)]
     revisions = [
         await rooms.update_learner_lesson(db, tenant_id, room.id, account.id, lesson.id)
@@ -58,7 +58,7 @@ async def test_change_from_the_metadata_is_adopted_unless_older_or_not_a_lesson_
     assert room.module_id is not None
     first, draft, *_ = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
     amina = await make_learner(db, tenant_id, "Amina")
-    await rooms.ensure_room_learner(db, tenant_id, room.id, amina.id, draft.id)
+    await rooms.upsert_room_learner(db, tenant_id, room.id, amina.id, draft.id)
     for lesson_id, revision in ((first.id, 7), (first.id, 6), (draft.id, 8), (uuid4(), 9)):
         await rooms.adopt_lesson(
             db, tenant_id, room.id, amina.id, lesson_id=lesson_id, revision=revision
@@ -76,9 +76,9 @@ async def test_joining_again_keeps_the_lesson_and_the_greeting(
     assert room.module_id is not None
     first, second, *_ = await list_lessons(db, tenant_id, room.module_id, unpublished=True)
     amina = await make_learner(db, tenant_id)
-    await rooms.ensure_room_learner(db, tenant_id, room.id, amina.id, first.id)
+    await rooms.upsert_room_learner(db, tenant_id, room.id, amina.id, first.id)
     await rooms.record_greeting(db, tenant_id, room.id, amina.id, NOW)
-    again = await rooms.ensure_room_learner(db, tenant_id, room.id, amina.id, second.id)
+    again = await rooms.upsert_room_learner(db, tenant_id, room.id, amina.id, second.id)
     assert again == rooms.RoomLearner(room.id, amina.id, first.id, 0, NOW)
     (member,) = await list_members(db, tenant_id, room.id)
     assert (member.account_id, member.lesson_id) == (amina.id, first.id)

@@ -85,9 +85,9 @@ async def fill(pool: Pool, slug: str) -> Ids:
             module_id=lesson.module_id,
         )
         account = await make_learner(db, tenant.id, f"learner of {slug}")
-        await rooms.ensure_room_learner(db, tenant.id, room.id, account.id, lesson.id)
+        await rooms.upsert_room_learner(db, tenant.id, room.id, account.id, lesson.id)
         await enrollments.ensure_enrollment(db, tenant.id, account.id, course.id)
-        await course_staff.ensure_staff(db, tenant.id, course.id, account.id, "teacher")
+        await course_staff.upsert_staff_role(db, tenant.id, course.id, account.id, "teacher")
         read = [access_log.WordsRead(session_id, account.id)]
         await access_log.record_reads(db, tenant.id, None, "export", read, NOW)
         await progress.record_visit(db, tenant.id, account.id, lesson.id, NOW)
@@ -106,7 +106,7 @@ async def fill(pool: Pool, slug: str) -> Ids:
         await auth_sessions.insert_auth_session(
             db, tenant.id, account.id, slug.encode(), NOW, provider=provider
         )
-        await consents.ensure_consents(db, tenant.id, account.id, [CONSENT], NOW)
+        await consents.insert_consents_and_set_storing(db, tenant.id, account.id, [CONSENT], NOW)
         await notices.upsert_notice(
             db, tenant.id, host="host", name="disk_low", since=NOW, now=NOW, facts={"free_mb": 9}
         )
@@ -235,11 +235,11 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(rooms.update_opener, theirs.room_id, ours.account_id)
     await refused(rooms.update_learner_lesson, theirs.room_id, theirs.account_id, ours.lesson_id)
     await refused(rooms.record_greeting, theirs.room_id, theirs.account_id, NOW)
-    await refused(rooms.ensure_room_learner, theirs.room_id, ours.account_id, None)
+    await refused(rooms.upsert_room_learner, theirs.room_id, ours.account_id, None)
     await refused(enrollments.ensure_enrollment, theirs.account_id, theirs.course_id)
     read = access_log.WordsRead(theirs.session_id, theirs.account_id)
     await refused(access_log.record_reads, None, "export", [read], NOW)
-    await refused(course_staff.ensure_staff, theirs.course_id, ours.account_id, "teacher")
+    await refused(course_staff.upsert_staff_role, theirs.course_id, ours.account_id, "teacher")
     await refused(course_staff.delete_staff, theirs.course_id, theirs.account_id)
     await refused(rooms.take_room_lock, theirs.room_id, theirs.account_id, timedelta(seconds=9))
     await refused(progress.record_visit, *foreign, NOW)
@@ -256,7 +256,7 @@ async def test_no_write_reaches_another_tenant(pool: Pool, ours: Ids, theirs: Id
     await refused(accounts.update_blocked_at, theirs.account_id, NOW)
     await refused(accounts.update_given_role, theirs.account_id, "admin")
     await refused(account_settings.update_settings, theirs.account_id, {"theme": "dark"})
-    await refused(consents.ensure_consents, theirs.account_id, [CONSENT], NOW)
+    await refused(consents.insert_consents_and_set_storing, theirs.account_id, [CONSENT], NOW)
     await refused(consents.withdraw_consents, theirs.account_id, ["tutor"], NOW)
     assert await dump(pool, theirs.tenant_id) == before
 

@@ -8,7 +8,7 @@ import pytest
 
 from db import Connection, Pool, attendance, create_pool, tenant_tx, transcripts
 from db.heard_transcripts import list_conversations, list_listeners, search_heard_segments
-from db.rooms import ensure_room_learner
+from db.rooms import upsert_room_learner
 from db.stays import SERVER, ParticipantRow
 from tests.conftest import Database
 from tests.db.rows import at, make_learner, make_session, segment
@@ -60,7 +60,7 @@ async def test_learner_sees_their_own_words_and_what_was_said_in_their_presence(
     await attendance.upsert_participants(db, tenant_id, stays)
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
     for learner in (amina, badr):
-        await ensure_room_learner(db, tenant_id, room_id, learner.id, None)
+        await upsert_room_learner(db, tenant_id, room_id, learner.id, None)
     found = await transcripts.list_heard_segments(db, tenant_id, session_id, badr.id)
     everything = await transcripts.list_heard_segments(db, tenant_id, session_id, amina.id)
     assert [one.id for one in found] == ["own", "there", "again"]
@@ -105,7 +105,7 @@ async def test_segment_is_shown_to_who_was_there_for_a_second_when_it_ended(
     ]
     await attendance.upsert_participants(db, tenant_id, rows)
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
-    await ensure_room_learner(db, tenant_id, room_id, badr.id, None)
+    await upsert_room_learner(db, tenant_id, room_id, badr.id, None)
     found = await transcripts.list_heard_segments(db, tenant_id, session_id, badr.id)
     hits = await search_heard_segments(db, tenant_id, badr.id, "words")
     talks = await list_conversations(db, tenant_id, badr.id)
@@ -131,7 +131,7 @@ async def test_what_the_tutor_says_to_a_learner_is_theirs_however_short_their_st
     stay = ParticipantRow(session_id, "PA_1", badr.id, at(10), at(25))
     await attendance.upsert_participants(db, tenant_id, [stay])
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
-    await ensure_room_learner(db, tenant_id, room_id, badr.id, None)
+    await upsert_room_learner(db, tenant_id, room_id, badr.id, None)
     found = await transcripts.list_heard_segments(db, tenant_id, session_id, badr.id)
     assert [one.id for one in found] == ["0", "1", "2"]
 
@@ -144,7 +144,7 @@ async def test_media_server_and_agent_may_report_the_same_departure_differently(
     said = [segment(session_id, "last second", 18.5, None), segment(session_id, "after", 19, None)]
     await transcripts.insert_segments(db, tenant_id, said)
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
-    await ensure_room_learner(db, tenant_id, room_id, badr.id, None)
+    await upsert_room_learner(db, tenant_id, room_id, badr.id, None)
     # left at 20.7: the agent reports fractions, the media server, which wins, whole seconds
     seen = ParticipantRow(session_id, "PA_1", badr.id, at(10), at(20.7))
     departed = replace(seen, left_at=at(20), left_told=SERVER)
@@ -194,7 +194,7 @@ async def test_segment_without_words_is_not_listed(db: Connection, tenant_id: UU
     spoken = segment(session_id, "b", 4, amina)
     await transcripts.insert_segments(db, tenant_id, [silent, spoken])
     room_id = await db.fetchval("select room_id from sessions where id = $1", session_id)
-    await ensure_room_learner(db, tenant_id, room_id, amina.id, None)
+    await upsert_room_learner(db, tenant_id, room_id, amina.id, None)
     assert await transcripts.list_segments(db, tenant_id, session_id) == [spoken]
     (talk,) = await list_conversations(db, tenant_id, amina.id)
     assert (talk.first_id, talk.segments, talk.started_at) == ("b", 1, at(4))

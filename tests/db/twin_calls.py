@@ -156,7 +156,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "account_export.list_export_sessions": [
             {"account_id": one} for one in (ids.account_id, CLEO, GONE_ACCOUNT)
         ],
-        "accounts.ensure_account": [
+        "accounts.upsert_signed_in_account": [
             {"name": "new name"}, {"name": "new name", "issued_at": at(60)},
             {"name": "n", "subject": "new", "email": "invited@school.example"},
             {"name": "n", "subject": "newer", "email": "badr@school.example"},
@@ -170,7 +170,7 @@ def unusual(ids: Ids, tree: CourseTree, given: Arguments) -> dict[str, list[Argu
         "attendance.reconcile_stays": [
             {"present": []}, {"present": strangers[0]}, {"present": strangers[1], "at": at(600)},
         ],
-        "course_staff.ensure_staff": [
+        "course_staff.upsert_staff_role": [
             {"role": "mentor"}, {"role": "mentor", "account_id": CLEO},
             {"role": "mentor", "course_id": OTHER_COURSE},
         ],

@@ -26,7 +26,7 @@ MARKS = ("CANARYONE", "CANARYTWO")
 
 async def enrich(db: Connection, ids: Ids) -> None:
     """Adds more rows that statements look for: more people, answers, more stays."""
-    badr = await accounts.ensure_account(
+    badr = await accounts.upsert_signed_in_account(
         db,
         ids.tenant_id,
         subject="dev:Badr",
@@ -36,7 +36,7 @@ async def enrich(db: Connection, ids: Ids) -> None:
     )
     stay = ParticipantRow(ids.session_id, "PA_open", badr.id, NOW, None)
     chen = await make_learner(db, ids.tenant_id, "Chen")
-    await rooms.ensure_room_learner(db, ids.tenant_id, ids.room_id, chen.id, None)
+    await rooms.upsert_room_learner(db, ids.tenant_id, ids.room_id, chen.id, None)
     more = replace(stay, sid="PA_chen", account_id=chen.id, left_at=at(1))
     await attendance.upsert_participants(db, ids.tenant_id, [stay, more])
     tutor = [segment(ids.session_id, key, start, None) for key, start in (("r", 3), ("t", 50))]
@@ -51,9 +51,11 @@ async def enrich(db: Connection, ids: Ids) -> None:
     )
     await accounts.update_blocked_at(db, ids.tenant_id, badr.id, NOW)
     invited = await accounts.insert_invited(db, ids.tenant_id, "invited@school.example", "admin")
-    await course_staff.ensure_staff(db, ids.tenant_id, ids.course_id, invited.id, "mentor")
+    await course_staff.upsert_staff_role(db, ids.tenant_id, ids.course_id, invited.id, "mentor")
     of_guardian = replace(CONSENT, kind="guardian")
-    await consents.ensure_consents(db, ids.tenant_id, invited.id, [of_guardian], NOW)
+    await consents.insert_consents_and_set_storing(
+        db, ids.tenant_id, invited.id, [of_guardian], NOW
+    )
 
 
 # rows that no function of db/ creates in this form

@@ -10,7 +10,7 @@ from livekit import rtc
 from db import tenant_tx
 from db.accounts import Account
 from db.consent_texts import consent_texts, transcript_text
-from db.consents import ensure_consents, list_consents, withdraw_consents
+from db.consents import insert_consents_and_set_storing, list_consents, withdraw_consents
 from db.tenants import TenantPolicy, update_policy
 from tests.conftest import Database
 from tests.web.conftest import School
@@ -219,7 +219,7 @@ async def test_guardian_has_to_agree_where_the_tenant_requires_it(
     text = consent_texts(school.settings)["guardian"]
     who = (school.tenant.id, amina.id)
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        await ensure_consents(db, *who, [text], school.clock.now)
+        await insert_consents_and_set_storing(db, *who, [text], school.clock.now)
     seen.append((await ask_token(school, "Amina")).status_code)
     seen.append((await school.get("/api/me/consents", "Amina"))["guardian"])
     async with tenant_tx(school.pool, school.tenant.id) as db:

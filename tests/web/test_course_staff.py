@@ -9,7 +9,7 @@ import pytest
 from db import tenant_tx
 from db.accounts import Account
 from db.attendance import upsert_participants
-from db.course_staff import delete_staff, ensure_staff
+from db.course_staff import delete_staff, upsert_staff_role
 from db.stays import ParticipantRow
 from db.transcripts import insert_segments
 from tests.web.conftest import School
@@ -24,7 +24,7 @@ async def session_id(school: School) -> str:
     async with tenant_tx(school.pool, school.tenant.id) as db:
         said = segment(school, session_id, 1, amina, "my grandmother keeps bees", 1, 2)
         await insert_segments(db, school.tenant.id, [said])
-        await ensure_staff(db, school.tenant.id, school.course.id, otto.id, "teacher")
+        await upsert_staff_role(db, school.tenant.id, school.course.id, otto.id, "teacher")
     return session_id
 
 

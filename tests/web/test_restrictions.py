@@ -11,7 +11,7 @@ from livekit import api, rtc
 import rooms
 from db import tenant_tx
 from db.attendance import upsert_participants
-from db.course_staff import ensure_staff
+from db.course_staff import upsert_staff_role
 from db.events import list_events
 from db.session_view import fold_session
 from db.stays import ParticipantRow
@@ -188,7 +188,7 @@ async def test_page_learns_who_may_restrict_and_who_cannot_be_restricted(school:
     await school.account("Uma", "teacher")  # never entered the room
     await school.account("Ada", "admin")
     async with tenant_tx(school.pool, school.tenant.id) as db:
-        await ensure_staff(db, school.tenant.id, school.course.id, tara.id, "teacher")
+        await upsert_staff_role(db, school.tenant.id, school.course.id, tara.id, "teacher")
     flags = {}
     for name, role in (("Mallory", "learner"), ("Tara", "teacher"), ("Otto", "teacher")):
         answer = await ask_token(school, name, {"room_name": page["roomName"]}, role=role)
