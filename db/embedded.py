@@ -238,6 +238,7 @@ async def launch_server(binaries: Path, cluster: Cluster) -> asyncio.subprocess.
     options = (
         f'unix_socket_directories="{cluster.sockets}"',
         "listen_addresses=",
+        "dynamic_shared_memory_type=mmap",  # a killed server leaves nothing in /dev/shm
         "log_checkpoints=off",
         "log_error_verbosity=terse",  # the details of an error can contain a learner's words
         "log_min_error_statement=panic",
