@@ -1,6 +1,7 @@
 """`python -m db erase-account` and `erase-session`: deletes a person or a session everywhere."""
 
 import asyncio
+import sqlite3
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import closing
@@ -23,7 +24,7 @@ Delete = Callable[[Connection, UUID, Erasure], Awaitable[Deleted]]
 
 
 class ErasingError(Exception):
-    """Nothing was erased; the message says what to do."""
+    """The message says what was not erased, and what to do."""
 
 
 async def erase_whole_account(settings: Settings, tenant_slug: str, who: str, *, yes: bool) -> None:
@@ -79,8 +80,15 @@ async def _delete_everywhere_on_this_host(
     async with tenant_tx(pool, erasure.tenant_id) as db:
         deleted = await delete(db, erasure.tenant_id, erasure)
     append_notes(settings.erasures_path, [erasure])
-    async with acquire(pool) as db:
-        await _scrub_queue_files(settings, db)
+    try:
+        async with acquire(pool) as db:
+            await _scrub_queue_files(settings, db)
+    except (OSError, sqlite3.Error) as error:
+        raise ErasingError(
+            "erased from the database and the stored objects, but not from "
+            f"{settings.spool_path.parent}: {error}. Once its files can be read and written, the "
+            "running drainer and watcher erase it there too."
+        ) from error
     sys.stdout.write(
         f"erased, with {deleted.segments} segments and {objects} stored objects;"
         " files of other hosts follow within seconds\n"

@@ -264,6 +264,20 @@ async def test_command_that_erases_nothing_says_why(planted: Planted) -> None:
     assert "public.accounts" in await tables_with(planted.host.database, NAME)
 
 
+async def test_unusable_spool_is_named_and_erased_once_it_can_be_read(planted: Planted) -> None:
+    host, spool = planted.host, planted.host.settings.spool_path
+    kept = spool.read_bytes()
+    spool.write_bytes(b"not a database, but as long as one" * 1000)
+    code, output = await host.run_command("erase-account", str(planted.person.id), "--yes")
+    assert code == 1
+    assert "erased from the database" in output
+    assert str(spool.parent) in output
+    assert await tables_with(host.database, NAME) == set()
+    spool.write_bytes(kept)
+    await host.drain()
+    assert files_with(host.home / "spool", SENTENCE) == set()
+
+
 async def test_running_session_is_not_erased(planted: Planted) -> None:
     async with tenant_tx(planted.pool, planted.tenant_id) as db:
         await db.execute("update sessions set status = 'active', ended_at = null")
