@@ -113,8 +113,8 @@ def speak(classroom: Classroom, learner: Learner) -> None:
 async def test_joining_again_and_again_is_welcomed_a_few_times_only(school: School) -> None:
     async with school.agent(offline) as classroom:
         amina = await school.arrives("Amina")
-        for number in range(12):
-            await classroom.learner_joined(Joined(amina.identity, f"PA_{number}"))
+        for number in range(12):  # each replaces the one before, so somebody is always listening
+            await classroom.learner_joined(Joined(amina.identity, f"PA_{number + 1}"))
             await classroom.learner_left(Left(amina.identity, f"PA_{number}"))
         await school.wait_until_said(amina, "Amina", RATES["welcome"].burst)
         assert school.lease.heartbeats == RATES["welcome"].burst
