@@ -1,11 +1,26 @@
-"""The layers of docs/architecture.md, checked in the source and in what is loaded at run time."""
+"""The layers of docs/architecture.md, checked in the source and in what is loaded at run time.
+
+Also what code in each place may touch, by the tables of the same document.
+"""
 
 import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from functools import cache
 from pathlib import Path
+
+import pytest
+
+from tests.allowed_effects import (
+    Code,
+    Row,
+    allows,
+    list_code,
+    reached_effects_of_place,
+    read_tables,
+)
 
 ROOT = Path(__file__).parent.parent
 LAYERS = (
@@ -81,6 +96,16 @@ def agent_modules() -> Iterator[tuple[str, Path]]:
             yield place[0].removesuffix(".py"), path
 
 
+@pytest.fixture(scope="module")
+def code() -> list[Code]:
+    return [*list_code()]
+
+
+@pytest.fixture(scope="module")
+def tables() -> dict[str, Row]:
+    return read_tables()
+
+
 def test_imports_go_downwards_only() -> None:
     wrong = [
         f"{path.relative_to(ROOT)} imports {other}"
@@ -140,3 +165,42 @@ for name in sys.argv[1:]:
         [sys.executable, "-c", script, *WITHOUT_AGENTS], cwd=ROOT, stderr=subprocess.PIPE, text=True
     )
     assert (answer.returncode, answer.stderr) == (0, "")
+
+
+def test_code_touches_only_what_its_place_may(code: list[Code], tables: dict[str, Row]) -> None:
+    nothing = Row({}, {})
+    wrong = [
+        f"{line}: {file.place} may not touch {effect} there, by docs/architecture.md"
+        for file in code
+        for effect, line in file.own.items()
+        if not allows(tables.get(file.place, nothing).itself, effect, file.name)
+    ]
+    assert wrong == []
+
+
+def test_places_reach_what_the_tables_say(code: list[Code], tables: dict[str, Row]) -> None:
+    wrong = []
+    for place, row in tables.items():
+        if row.through is not None:
+            reached = reached_effects_of_place(place, row.itself, code)
+            wrong += [
+                f"{place} reaches {one} in {reached[one]}" for one in reached.keys() - row.through
+            ]
+            wrong += [f"{place} no longer reaches {one}" for one in row.through.keys() - reached]
+    assert wrong == []
+
+
+def test_tables_name_nothing_that_a_place_no_longer_touches(
+    code: list[Code], tables: dict[str, Row]
+) -> None:
+    stale = [
+        f"{place}: {effect} ({pattern})"
+        for place, row in tables.items()
+        for effect, patterns in row.itself.items()
+        for pattern in patterns
+        if not any(
+            file.place == place and effect in file.own and fnmatch(file.name, pattern)
+            for file in code
+        )
+    ]
+    assert stale == []
