@@ -61,6 +61,8 @@ class ModelServer:
         self.asked = {"llm": 0, "tts": 0, "stt": 0}
         self.spoken: list[str] = []
         self.call = ("start_quiz", "{}")  # the tool that the fault "call" calls
+        self.first_token_s = 0.0  # from a chat request to its first token
+        self.fixed_answer = ""  # to every chat request, if set
         self._voice = EspeakTTS(rate_wpm=240)
         self._engine: Engine | None = None
 
@@ -109,6 +111,10 @@ class ModelServer:
 
     async def answer_chat(self, exchange: "HttpExchange", body: bytes) -> None:
         asked = json.loads(body)
+        await asyncio.sleep(self.first_token_s)
+        if self.fixed_answer:
+            await exchange.send_events([*word_chunks(self.fixed_answer), ending_chunk()])
+            return
         if "tools" not in asked:  # a warm-up or a probe
             await self._answer_probe(exchange, asked)
             return

@@ -1,13 +1,16 @@
-"""A plain livekit-agents worker to compare with: VAD turns, our models inside the job.
+"""A plain livekit-agents worker: VAD turns, and faster-whisper and the voice inside the job.
 
-Run by bench/baselines/livekit_agents.py in its own process; reads the course from files.
+Everything that is not named here has the default of livekit-agents and of faster-whisper. Run by
+bench/baselines/livekit_agents.py in a process of its own.
 """
 
 import asyncio
-import os
+import logging
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from faster_whisper import WhisperModel
 from livekit import rtc
 from livekit.agents import (
     DEFAULT_API_CONNECT_OPTIONS,
@@ -15,42 +18,38 @@ from livekit.agents import (
     AgentServer,
     AgentSession,
     APIConnectOptions,
+    ConversationItemAddedEvent,
     JobContext,
+    JobProcess,
     LanguageCode,
     cli,
     inference,
+    llm,
     room_io,
     stt,
+    tts,
     utils,
 )
 from livekit.agents.types import NOT_GIVEN, NotGivenOr
+from livekit.plugins import openai
 
-from agent.console import SilentVoice, open_console_desk, record_visit_and_compose_greeting
 from agent.models.espeak import EspeakTTS
-from agent.offline.tutor import OfflineTutor
-from agent.room.latency import Latency
-from courses.memory import MemoryLibrary
-from speech.engine import DecodeOptions, Engine
-from speech.models import read_chosen_model
-from speech.wire import RATE
+from bench.baselines.piper_in_job import PiperInJob
+from bench.baselines.plain_options import PlainOptions
 
+logger = logging.getLogger("bench.plain")
+
+RATE = 16_000
 COURSE = Path(__file__).parents[2] / "db" / "sample"
-
-server = AgentServer(
-    host="127.0.0.1",
-    port=0,
-    num_idle_processes=2,
-    load_fnc=lambda: 0.0,
-    initialize_process_timeout=60,
-)
+GREETING = "Hello. Welcome to your lesson about machine learning. What would you like to know?"
 
 
 class WholeUtterances(stt.STT[str]):
-    """Decodes each utterance with its own model, in a thread of the job."""
+    """Decodes each utterance in a thread of the job."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, model: WhisperModel) -> None:
         super().__init__(capabilities=stt.STTCapabilities(streaming=False, interim_results=False))
-        self._engine = engine
+        self._model = model
 
     async def _recognize_impl(
         self,
@@ -65,26 +64,53 @@ class WholeUtterances(stt.STT[str]):
             resampler = rtc.AudioResampler(frame.sample_rate, RATE)
             frames = [*resampler.push(frame), *resampler.flush()]
             pcm = np.concatenate([np.frombuffer(one.data, np.int16) for one in frames])
-        heard = await asyncio.to_thread(self._engine.recognise, pcm.tobytes(), DecodeOptions())
+        text = await asyncio.to_thread(self._transcribe, pcm.astype(np.float32) / 32_768)
         return stt.SpeechEvent(
             stt.SpeechEventType.FINAL_TRANSCRIPT,
-            alternatives=[stt.SpeechData(language=LanguageCode("en"), text=heard.text)],
+            alternatives=[stt.SpeechData(language=LanguageCode("en"), text=text)],
         )
+
+    def _transcribe(self, samples: "np.ndarray") -> str:
+        segments, _ = self._model.transcribe(samples, language="en")
+        return " ".join(segment.text.strip() for segment in segments)
+
+
+def load_models(process: JobProcess) -> None:
+    options = PlainOptions.from_environment()
+    process.userdata["vad"] = inference.VAD(model="silero")
+    process.userdata["stt"] = WholeUtterances(
+        WhisperModel(options.whisper_folder, device="cpu", compute_type="int8")
+    )
+    process.userdata["tts"] = load_voice(options)
+
+
+def load_voice(options: PlainOptions) -> tts.TTS[Any]:
+    return PiperInJob.load(options.piper_voice) if options.piper_voice else EspeakTTS()
+
+
+server = AgentServer(
+    host="127.0.0.1",
+    port=0,
+    setup_fnc=load_models,
+    num_idle_processes=2,
+    load_fnc=lambda: 0.0,
+    initialize_process_timeout=60,
+)
 
 
 @server.rtc_session(agent_name="plain-agent")
 async def teach(ctx: JobContext) -> None:
-    engine = Engine(Path(read_chosen_model("test", Path(os.environ["BODH_HOME"])).path))
-    desk = await open_console_desk(MemoryLibrary.from_folder(COURSE), SilentVoice())
+    models = ctx.proc.userdata
+    answerer, greeting = await choose_answerer(PlainOptions.from_environment())
     session: AgentSession[None] = AgentSession(
-        stt=WholeUtterances(engine),
-        vad=inference.VAD(model="silero"),
-        llm=OfflineTutor(desk),
-        tts=EspeakTTS(),
+        stt=models["stt"],
+        vad=models["vad"],
+        llm=answerer,
+        tts=models["tts"],
         turn_handling={"turn_detection": "vad", "interruption": {"mode": "vad"}},
         aec_warmup_duration=None,
     )
-    session.on("conversation_item_added", Latency(ctx.room).on_conversation_item)
+    session.on("conversation_item_added", log_turn)
     await ctx.connect()
     await session.start(
         agent=Agent(instructions="You are a tutor."),
@@ -96,7 +122,26 @@ async def teach(ctx: JobContext) -> None:
         record=False,
     )
     await session.room_io.wait_for_ready()
-    session.say(await record_visit_and_compose_greeting(desk))
+    session.say(greeting)
+
+
+def log_turn(event: ConversationItemAddedEvent) -> None:
+    """Logs the parts of a turn's delay under the names that Bodh's own agent uses."""
+    measured = getattr(event.item, "metrics", None) or {}
+    logger.info("turn", extra={k: v for k, v in measured.items() if isinstance(v, float)})
+
+
+async def choose_answerer(options: PlainOptions) -> tuple[llm.LLM[Any], str]:
+    """What answers, and the greeting."""
+    if options.llm_url:
+        return openai.LLM(model="loopback", base_url=options.llm_url, api_key="none"), GREETING
+    # imported only here: it would count as memory of plain livekit-agents
+    from agent.console import SilentVoice, open_console_desk, record_visit_and_compose_greeting
+    from agent.offline.tutor import OfflineTutor
+    from courses.memory import MemoryLibrary
+
+    desk = await open_console_desk(MemoryLibrary.from_folder(COURSE), SilentVoice())
+    return OfflineTutor(desk), await record_visit_and_compose_greeting(desk)
 
 
 if __name__ == "__main__":

@@ -2,22 +2,21 @@
 
 import argparse
 import asyncio
-import contextlib
 import json
 import statistics
 import time
-import uuid
 from dataclasses import dataclass, field
 
-from livekit import api
-
-from bench.baselines.livekit_agents import plain_log_path, running_plain_worker
+from bench.baselines.livekit_agents import PlainWorker, delete_room, running_plain_worker
+from bench.baselines.plain_options import PlainOptions
 from bench.cpu import cpu_between, cpu_s
+from bench.models import whisper_folder
 from bench.registry import PLAIN
 from bench.result import Measured, summarise
 from harness.learner import Account, Learner
 from harness.stack import Stack, running_stack
 
+OPTIONS = PlainOptions(str(whisper_folder("test")))
 PHRASE = "what is machine learning"
 PARTS = ("end_of_turn_delay", "llm_node_ttft", "tts_node_ttfb")
 
@@ -44,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> Measured:
-    with running_stack() as stack, running_plain_worker(stack) as plain:
+    with running_stack() as stack, running_plain_worker(stack, OPTIONS) as plain:
         account = await Account(stack.url, "Bench").sign_in()
         course = await account.get_course()
         ours, theirs = Conversations(), Conversations()
@@ -52,7 +51,7 @@ async def run(arguments: argparse.Namespace) -> Measured:
         await asyncio.sleep(3)
         for number in range(1, arguments.runs + 1):
             await lab.measure_ours(ours)
-            await lab.measure_plain(theirs, plain.pid)
+            await lab.measure_plain(theirs, plain)
             print(
                 f"run {number} of {arguments.runs}: greeting {ours.greeting[-1]:.0f} ms, plain"
                 f" {theirs.greeting[-1]:.0f} ms; answer {ours.answer[-1]:.0f} ms, plain"
@@ -61,7 +60,7 @@ async def run(arguments: argparse.Namespace) -> Measured:
             )
         await account.close()
         ours_log = (stack.home / "log" / "agent.log").read_text()
-        plain_log = plain_log_path(stack).read_text()
+        plain_log = plain.log.read_text()
     return Measured(
         unit="ms",
         ours=summarise(ours.answer),
@@ -86,13 +85,12 @@ def summarise_turns(log: str) -> dict[str, float]:
 class _Measurement:
     def __init__(self, stack: Stack, account: Account, module: str, course: str) -> None:
         self._stack = stack
-        self._settings = stack.settings
         self._account = account
         self._module = module
         self._room = f"{course}-{module}"
 
     async def measure_ours(self, figures: Conversations) -> None:
-        await self._delete_room(self._room)
+        await delete_room(self._stack.settings, self._room)
         learner = Learner(self._account)
         asked = time.monotonic()
         ticket = await self._account.request_join_ticket(self._module)
@@ -103,32 +101,11 @@ class _Measurement:
         }
         await self._measure_conversation(learner, ticket, asked, figures, pids)
 
-    async def measure_plain(self, figures: Conversations, worker: int) -> None:
-        name = f"plain-{uuid.uuid4()}"
+    async def measure_plain(self, figures: Conversations, plain: PlainWorker) -> None:
         asked = time.monotonic()
-        async with self._open_livekit_api() as livekit:
-            await livekit.room.create_room(
-                api.CreateRoomRequest(
-                    name=name, agents=[api.RoomAgentDispatch(agent_name="plain-agent")]
-                )
-            )
-        token = (
-            api.AccessToken(
-                self._settings.livekit_api_key,
-                self._settings.livekit_api_secret.get_secret_value(),
-            )
-            .with_identity("l_bench")
-            .with_grants(api.VideoGrants(room_join=True, room=name))
-        )
-        ticket = {
-            "server_url": self._settings.livekit_client_url,
-            "participant_token": token.to_jwt(),
-            "room_name": name,
-            "session_id": "",
-        }
-        pids = {"server": self._stack.pids("livekit-server"), "worker": [worker]}
-        await self._measure_conversation(Learner(self._account), ticket, asked, figures, pids)
-        await self._delete_room(name)
+        async with plain.room() as ticket:
+            pids = {"server": self._stack.pids("livekit-server"), "worker": [plain.pid]}
+            await self._measure_conversation(Learner(self._account), ticket, asked, figures, pids)
 
     async def _measure_conversation(
         self,
@@ -162,15 +139,3 @@ class _Measurement:
 
     async def _wait_for_silence(self, learner: Learner) -> None:
         await learner.until(lambda: time.monotonic() - learner.last_sound() > 1.0, 40, "silence")
-
-    def _open_livekit_api(self) -> api.LiveKitAPI:
-        return api.LiveKitAPI(
-            self._settings.livekit_internal_url,
-            self._settings.livekit_api_key,
-            self._settings.livekit_api_secret.get_secret_value(),
-        )
-
-    async def _delete_room(self, room: str) -> None:
-        async with self._open_livekit_api() as livekit:
-            with contextlib.suppress(api.ServerError):
-                await livekit.room.delete_room(api.DeleteRoomRequest(room=room))
