@@ -39,6 +39,7 @@ class Recognition:
     """The recognised text, empty if there were no plausible words.
 
     `confidence` is the mean probability of a token, 0 to 1. `words` is empty unless requested.
+    `is_foreign`: somebody spoke in `language`, which is not the requested one. There is no text.
     """
 
     text: str
@@ -47,6 +48,7 @@ class Recognition:
     audio_s: float
     decode_s: float
     words: tuple[Span, ...] = ()
+    is_foreign: bool = False
 
     def to_json(self) -> Header:
         return asdict(self)
@@ -61,6 +63,7 @@ class Recognition:
             audio_s=header["audio_s"],
             decode_s=header["decode_s"],
             words=tuple(Span(**span) for span in header["words"]),
+            is_foreign=header["is_foreign"],
         )
 
 

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+from functools import partial
 
 from agent.durable.earlier_turns import EarlierTurns, load_earlier_turns
 from agent.job.agent_session import RoomAgentSession
 from agent.job.job import JobParts, RoomJob
 from agent.models.choice import build_models
+from agent.models.recogniser import ExpectingRecogniser
 from agent.room.events import RoomEvents
+from agent.room.lesson_terms import LessonTerms
 from agent.room.limits import Limits
 from agent.room.microphones import Microphones
 from agent.talk.classroom import Classroom
@@ -32,9 +35,12 @@ class TutorJob(RoomJob):
         models = build_models(settings, parts.engine)
         self._limits = Limits(self.room)
         self._floor = Floor(self._split_and_tell_page, self._may_interrupt)
+        self._terms = terms = LessonTerms(parts.dispatch, parts.pool, self.journal.roster)
         self._microphones = Microphones(
             self.room,
-            models.recogniser,
+            lambda identity: ExpectingRecogniser(
+                models.recogniser, partial(terms.list_terms, identity)
+            ),
             self._floor,
             next_segment_id=self.journal.next_segment_id,
             limits=self._limits,
@@ -82,6 +88,7 @@ class TutorJob(RoomJob):
             at_end.push_async_callback(self._classroom.captions.close)
             at_end.push_async_callback(self._classroom.tutor_captions.wait_until_recorded)
             at_end.push_async_callback(self._agent_session.aclose)
+            at_end.push_async_callback(self._terms.aclose)
             at_end.push_async_callback(self._microphones.aclose)
             at_end.push_async_callback(self._hear_last_words)
 

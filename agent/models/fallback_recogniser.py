@@ -40,9 +40,13 @@ class FallbackRecogniser:
         *,
         kind: Literal["final", "interim"] = "final",
         language: str | None = LANGUAGE,
+        hotwords: tuple[str, ...] = (),
         timeout_s: float = 10.0,
     ) -> Recognition:
-        """Raises SpeechBusy for every interim, SpeechError if the engine fails too."""
+        """Raises SpeechBusy for every interim, SpeechError if the engine fails too.
+
+        The provider gets no hotwords: nothing checks whether they were said.
+        """
         state = self.provider_state
         if kind == "interim":
             raise SpeechBusy("providers are only asked for finals")
@@ -53,7 +57,9 @@ class FallbackRecogniser:
                 state.mark_failed(error)
         else:
             state.start_probe(self._probe_with_silence)
-        return await self.local.recognise(pcm, kind=kind, language=language, timeout_s=timeout_s)
+        return await self.local.recognise(
+            pcm, kind=kind, language=language, hotwords=hotwords, timeout_s=timeout_s
+        )
 
     async def _probe_with_silence(self) -> None:
         """Not with a learner's voice: a probe may run when they have erased it."""

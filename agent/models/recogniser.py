@@ -1,5 +1,6 @@
 """The Recogniser interface, and its adapter for LiveKit's agent sessions."""
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 from livekit import rtc
@@ -20,9 +21,40 @@ class Recogniser(Protocol):
         *,
         kind: Literal["final", "interim"] = "final",
         language: str | None = LANGUAGE,
+        hotwords: tuple[str, ...] = (),
         timeout_s: float = 10.0,
     ) -> Recognition:
-        """The text of int16 mono PCM at 16 kHz. Raises SpeechError."""
+        """The text of int16 mono PCM at 16 kHz. Raises SpeechError.
+
+        `hotwords` are rare words that may be said, the most important first.
+        """
+
+
+class ExpectingRecogniser:
+    """Recognises with the hotwords of one speaker, which are listed at each request."""
+
+    def __init__(
+        self, recogniser: Recogniser, list_hotwords: Callable[[], tuple[str, ...]]
+    ) -> None:
+        self._recogniser = recogniser
+        self._list_hotwords = list_hotwords
+
+    async def recognise(
+        self,
+        pcm: bytes,
+        *,
+        kind: Literal["final", "interim"] = "final",
+        language: str | None = LANGUAGE,
+        hotwords: tuple[str, ...] = (),
+        timeout_s: float = 10.0,
+    ) -> Recognition:
+        return await self._recogniser.recognise(
+            pcm,
+            kind=kind,
+            language=language,
+            hotwords=hotwords + self._list_hotwords(),
+            timeout_s=timeout_s,
+        )
 
 
 class RecogniserSTT(stt.STT[Literal["metrics_collected", "error"]]):

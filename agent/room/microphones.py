@@ -43,15 +43,16 @@ class Microphones:
     def __init__(
         self,
         room: rtc.Room,
-        recogniser: Recogniser,
+        recogniser_of: Callable[[str], Recogniser],
         listener: VoiceListener,
         *,
         next_segment_id: Callable[[], str],
         limits: Limits,
     ) -> None:
+        """`recogniser_of` makes the recogniser of an identity."""
         self._room = room
         self._limits = limits
-        self._recogniser = recogniser
+        self._recogniser_of = recogniser_of
         self._listener = listener
         self._next_segment_id = next_segment_id
         self._voices: dict[str, ParticipantVoice] = {}
@@ -106,7 +107,10 @@ class Microphones:
         voice = self._voices.get(identity)
         if voice is None:
             voice = ParticipantVoice(
-                identity, self._recogniser, self._listener, next_segment_id=self._next_segment_id
+                identity,
+                self._recogniser_of(identity),
+                self._listener,
+                next_segment_id=self._next_segment_id,
             )
             self._voices[identity] = voice
         early = has_early_audio(publication)

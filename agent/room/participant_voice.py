@@ -34,7 +34,7 @@ class HeardUtterance:
     interim   its text may change; `ended_at` is now
     late      it has ended; its recognition is slow
     final     recognised; the text is empty if there was noise but no words
-    missed    could not be recognised
+    missed    could not be recognised; with a language, it was spoken in that one
 
     place: where it was said
     floor   the tutor was listening to this learner, alone or first
@@ -184,7 +184,8 @@ class ParticipantVoice:
             logger.warning("utterance not recognised", extra={"why": type(error).__name__})
             self._report_utterance("missed", sound, sound.ended_at)
         else:
-            self._report_utterance("final", sound, sound.ended_at, found)
+            kind: HeardKind = "missed" if found.is_foreign else "final"
+            self._report_utterance(kind, sound, sound.ended_at, found)
         finally:
             late.cancel()
 

@@ -9,6 +9,7 @@ from livekit import rtc
 from livekit.agents import ModelSettings, llm, stt, tts
 from livekit.agents.language import LanguageCode
 
+import prompts
 from agent.durable.journal import NOT_HEARD, Utterance
 from agent.room.participant_voice import HeardUtterance
 from agent.talk.classroom import Classroom
@@ -103,7 +104,9 @@ class RoomTutor(Tutor):
                     identity, _utterance_for_journal(heard, NOT_HEARD)
                 )
             case "missed":
-                await turns.store_gap_and_say_so(identity, _utterance_for_journal(heard, NOT_HEARD))
+                line = prompts.render("other_language" if heard.language else "not_heard")
+                gap = _utterance_for_journal(heard, NOT_HEARD)
+                await turns.store_gap_and_say_so(identity, gap, line)
             case "final":
                 return await self._store_final_by_place(heard) if heard.text else None
             case _:

@@ -62,11 +62,10 @@ class Turns:
             self._tutor_speech.interrupt_speech_to(learner)
             self._tutor_speech.start_reply_to_turn(learner, [said.segment_id], said.text)
 
-    async def store_gap_and_say_so(self, identity: str, gap: Utterance) -> None:
+    async def store_gap_and_say_so(self, identity: str, gap: Utterance, line: str) -> None:
         """Stores a gap for speech that could not be recognised, and says so, but not too often."""
         learner = await self._store_and_show(identity, gap)
         if learner is not None and self._rates.allow(identity, "apology"):
-            line = prompts.render("not_heard")
             self._tasks.spawn(self._tutor_speech.say(line, learner, in_reply_to=gap.segment_id))
 
     async def ask_to_wait(self, identity: str) -> None:

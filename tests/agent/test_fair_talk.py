@@ -7,6 +7,7 @@ from uuid import uuid4
 from livekit.agents import llm
 from livekit.agents.voice import SpeechHandle
 
+import prompts
 from agent.durable.journal import NOT_HEARD, Utterance
 from agent.room.events import Joined, Left
 from agent.room.learner import Learner
@@ -123,9 +124,10 @@ async def test_joining_again_and_again_is_welcomed_a_few_times_only(school: Scho
 async def test_speech_that_is_not_recognised_is_mentioned_a_few_times_only(school: School) -> None:
     async with school.agent(offline) as classroom:
         amina, burst = await school.arrives("Amina"), RATES["apology"].burst
+        line = prompts.render("not_heard")
         for number in range(12):
             gap = Utterance(f"1-{number}", NOT_HEARD, "voice", time(), time())
-            await classroom.turns.store_gap_and_say_so(amina.identity, gap)
+            await classroom.turns.store_gap_and_say_so(amina.identity, gap, line)
             await classroom.turns.ask_to_wait(amina.identity)
         await school.wait_until_said(amina, "I could not hear that", burst - 1)
         await school.ask(amina, "what is a vector")

@@ -354,7 +354,11 @@ async def microphones(classroom: Classroom) -> AsyncIterator[Microphones]:
     await classroom.early.aclose()  # each microphone set has its own
     floor = Floor(lambda _identity: None)
     microphones = Microphones(
-        classroom.agent, Deaf(), floor, next_segment_id=lambda: "1", limits=classroom.limits
+        classroom.agent,
+        lambda _identity: Deaf(),
+        floor,
+        next_segment_id=lambda: "1",
+        limits=classroom.limits,
     )
     yield microphones
     await microphones.aclose()
