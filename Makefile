@@ -37,8 +37,8 @@ soak: ## runs all tests with many repetitions, for hours (as root, or with user 
 shots: ## takes screenshots of every page and state, into build/shots
 	@$(SETUP) tests && $(PY) -m tests.pages.shots
 
-bench: ## measures lesson changes, first words, the page, faults and an attack (needs a quiet machine)
-	@$(SETUP) tests && for what in lesson first-words page faults hostile; do $(PY) -m bench $$what || exit; done
+bench: ## measures every figure and writes docs/benchmarks.md (needs a quiet machine, for hours)
+	@$(SETUP) tests && $(PY) -m bench all
 
 check: ## checks format, lint and types of Python and of the page
 	@$(SETUP) tests

@@ -1,6 +1,7 @@
 """`python -m bench NAME` measures one figure and prints one line of JSON on stdout.
 
-Everything else that is printed goes to stderr.
+Everything else that is printed goes to stderr. `python -m bench all` measures every figure and
+writes docs/benchmarks.md.
 """
 
 import argparse
@@ -9,29 +10,39 @@ import importlib.util
 import json
 import os
 import sys
+import traceback
 from typing import TextIO
 
+from bench.all_figures import measure_all
 from bench.machine import describe_machine, list_versions
 from bench.registry import FIGURES, Figure
-from bench.result import Line, make_line
+from bench.result import Line, make_error, make_line
 from bench.table import print_line
 from harness.run_folder import begin_run, use_own_temporary_folder
 
 
 def main() -> None:
+    if sys.argv[1:2] == ["all"]:
+        measure_all(sys.argv[2:])
+        return
     figure, arguments = find_figure(sys.argv[1:])
     use_own_temporary_folder(begin_run())
     stdout = take_stdout()
-    line = measure(figure, arguments)
-    print_line(line, figure)
+    try:
+        line = measure(figure, arguments)
+        print_line(line, figure)
+    except Exception as error:  # noqa: BLE001 the reader of the line is told, whatever failed
+        traceback.print_exc()
+        line = make_error(figure.name, error)
     print(json.dumps(line), file=stdout, flush=True)
+    sys.exit("error" in line)
 
 
 def find_figure(words: list[str]) -> tuple[Figure, argparse.Namespace]:
     """The figure that a command line names, and the arguments for its module."""
     figures = {figure.name: figure for figure in FIGURES}
     names = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    names.add_argument("name", choices=figures)
+    names.add_argument("name", choices=["all", *figures])
     figure = figures[names.parse_args(words[:1]).name]
     if importlib.util.find_spec(figure.module_name) is None:
         names.error(f"{figure.name} has no bench: {figure.module_name} is missing")

@@ -88,6 +88,11 @@ def make_line(
     return dict(_round_numbers(line))
 
 
+def make_error(name: str, error: Exception) -> Line:
+    first, *_ = str(error).splitlines() or [""]
+    return {"name": name, "error": f"{type(error).__name__}: {first}"[:300]}
+
+
 def _round_numbers(value: Any) -> Any:
     match value:
         case float():

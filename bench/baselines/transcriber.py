@@ -3,14 +3,15 @@
 import asyncio
 import contextlib
 import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from bench.cpu import cpu_s
+from harness.stack import ROOT
 
+LOG = ROOT / "build" / "bench" / "baselines.log"
 START_S = 120.0
 RATE = 16_000
 
@@ -54,9 +55,11 @@ async def running_server(
     command: Sequence[str], ask: Callable[[bytes], Awaitable[Heard]], environment: dict[str, str]
 ) -> AsyncIterator[ServerProcess]:
     """Starts it and yields once it has answered a second of silence. Raises CannotRun."""
-    process = subprocess.Popen(  # noqa: ASYNC220 returns at once
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=sys.stderr, stderr=sys.stderr
-    )
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    with LOG.open("ab") as log:
+        process = subprocess.Popen(  # noqa: ASYNC220 returns at once
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
     try:
         await _wait_until_it_answers(process, ask)
         yield ServerProcess(process, ask)
@@ -76,7 +79,9 @@ async def _wait_until_it_answers(
             return
         except (OSError, EOFError, TimeoutError) as error:
             if process.poll() is not None:
-                raise CannotRun(f"it ended with status {process.returncode}") from error
+                raise CannotRun(
+                    f"it ended with status {process.returncode}: see build/bench/{LOG.name}"
+                ) from error
             if time.monotonic() > deadline:
                 raise CannotRun(f"no answer within {START_S:.0f} s") from error
         await asyncio.sleep(0.2)

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from bench.baselines.install import NotInstalled, ensure_installed
 from bench.baselines.transcriber import CannotRun, Heard, Transcriber, running_server
+from bench.baselines.whisper_live_kit import ask_whisper_live_kit
 from bench.baselines.wyoming import ask_wyoming
 from bench.registry import FASTER_WHISPER
 from bench.result import Failed
 from harness.stack import free_port
 from speech.wire import encode_frame, read_frame
 
-BATCHED, WYOMING = "faster-whisper-batched", "wyoming-faster-whisper"
+BATCHED = "faster-whisper-batched"
+WYOMING, WHISPER_LIVE_KIT = "wyoming-faster-whisper", "whisper-live-kit"
 OFFLINE = {"HF_HUB_OFFLINE": "1"}  # the weights are local
 Start = Callable[[Path], AbstractAsyncContextManager[Transcriber]]
 
@@ -77,8 +79,25 @@ async def running_wyoming(folder: Path) -> AsyncIterator[Transcriber]:
             yield one
 
 
+@asynccontextmanager
+async def running_whisper_live_kit(folder: Path) -> AsyncIterator[Transcriber]:
+    """With its LocalAgreement policy: the other one needs weights in another format."""
+    python = await asyncio.to_thread(ensure_installed, WHISPER_LIVE_KIT, "whisperlivekit==0.2.26")
+    port = free_port()
+    command = (
+        str(python), "-m", "whisperlivekit.basic_server", "--host", "127.0.0.1",
+        "--port", str(port), "--model_dir", str(folder), "--language", "en",
+        "--backend", "faster-whisper", "--backend-policy", "localagreement",
+        "--pcm-input", "--warmup-file", "", "--log-level", "WARNING",
+    )  # fmt: skip
+    ask = partial(ask_whisper_live_kit, port)
+    async with running_server(command, ask, os.environ | OFFLINE) as server:
+        yield server
+
+
 STARTS: dict[str, Start] = {
     FASTER_WHISPER: partial(running_faster_whisper, kind="defaults"),
     BATCHED: partial(running_faster_whisper, kind="batched"),
     WYOMING: running_wyoming,
+    WHISPER_LIVE_KIT: running_whisper_live_kit,
 }

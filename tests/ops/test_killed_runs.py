@@ -14,6 +14,7 @@ from harness import run_folder
 from harness.stack import ROOT
 from scripts.processes import wait_until
 
+STARTED_S = 60.0
 GONE_S = 10.0
 # the run gets its own folder in /tmp: inside this run's, paths of sockets would be too long
 OUTSIDE = {
@@ -80,3 +81,22 @@ def test_next_run_cleans_up_after_a_run_whose_guard_was_also_killed() -> None:
 
         assert wait_until(gone_after_another_run, GONE_S)
         assert not in_memory.exists()
+
+
+@pytest.mark.slow
+def test_a_killed_benchmark_leaves_nothing_behind() -> None:
+    """`bench all` is killed while a figure, in a process of its own, has started a whole Bodh."""
+    command = [sys.executable, "-m", "bench", "all", "lesson"]
+    with subprocess.Popen(command, cwd=ROOT, env=OUTSIDE) as process:
+        started_by_it = psutil.Process(process.pid)
+
+        def is_running(name: str) -> bool:
+            children = started_by_it.children(recursive=True)
+            return any(name in " ".join(one.cmdline()) for one in children)
+
+        assert wait_until(lambda: is_running("scripts.up"), STARTED_S)
+        (figure,) = [one for one in started_by_it.children() if "lesson" in one.cmdline()]
+        folder = Path(figure.environ()[run_folder.RUN_VARIABLE])
+        process.kill()
+        assert wait_until(lambda: not run_folder.processes_of_run(folder), GONE_S), names(folder)
+        assert wait_until(lambda: not folder.exists(), GONE_S)

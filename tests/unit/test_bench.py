@@ -1,12 +1,27 @@
 """The frame of the benches: summaries, targets, the line of JSON, the list of figures."""
 
 import argparse
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from bench.__main__ import find_figure
+from bench.all_figures import measure_in_process
+from bench.plot import draw_plot
 from bench.registry import FIGURES
-from bench.result import Failed, Measured, Summary, make_line, percentile, summarise
+from bench.report import make_page, read_results, write_report
+from bench.result import (
+    Failed,
+    Line,
+    Measured,
+    Summary,
+    make_error,
+    make_line,
+    percentile,
+    summarise,
+)
 from bench.targets import PATTERN, judge
 
 OURS = summarise([100.0, 200.0, 300.0])
@@ -136,3 +151,62 @@ def test_options_of_a_figure_can_be_overridden() -> None:
     figure, arguments = find_figure(["hostile", "--runs", "1", "--seconds", "5"])
     assert figure.name == "hostile"
     assert arguments == argparse.Namespace(runs=1, seconds=5.0)
+
+
+def line_of(name: str, p50: float, **more: object) -> Line:
+    machine = {"cores": 2, "cpu": "Some CPU", "memory_gb": 24.0, "kernel": "6.1", "load": 0.1}
+    measured = Measured(unit="ms", ours=summarise([p50]), baselines=MEASURED.baselines)
+    made = make_line(name, measured, against="slow", machine=machine, versions={"bodh": "abc"})
+    return made | more
+
+
+def test_plot_is_an_svg_with_a_bar_for_each_of_them() -> None:
+    svg = ElementTree.fromstring(draw_plot(LINE, "from <here> to there"))  # noqa: S314 ours
+    space = "{http://www.w3.org/2000/svg}"
+    texts = [one.text for one in svg.iter(f"{space}text")]
+    assert svg.findtext(f"{space}title") == "stt: from <here> to there"
+    assert {"Bodh", "slow", "absent", "could not run", "200 / 290", "800 / 800"} <= set(texts)
+    bars = [float(one.attrib["width"]) for one in svg.iter(f"{space}rect") if "x" in one.attrib]
+    assert bars == [pytest.approx(max(bars) / 4), max(bars)]
+
+
+def test_page_says_which_figures_are_met_missed_and_not_measured() -> None:
+    results = {
+        "stt.ttfs": line_of("stt.ttfs", 200.0),
+        "turn.v2v.tiny": line_of("turn.v2v.tiny", 601.0),
+        "page": make_error("page", TimeoutError("no browser\nin the way")),
+    }
+    rows = {row.split("`")[1]: row for row in make_page(results).splitlines() if row[:3] == "| ["}
+    assert list(rows) == [figure.name for figure in FIGURES]
+    assert rows["stt.ttfs"].endswith("| met |")
+    assert "slow 800 / 800<br>absent could not run: not installed | 0.25 |" in rows["stt.ttfs"]
+    assert "`ours.p50 <= 600`: 601, **missed** | **missed** |" in rows["turn.v2v.tiny"]
+    assert "not measured: TimeoutError: no browser |" in rows["page"]
+    assert "not measured: not measured yet |" in rows["wer"]
+    assert rows["wer"].endswith("| **missed** |")
+
+
+def test_report_keeps_the_figures_that_were_not_measured_again(tmp_path: Path) -> None:
+    page = tmp_path / "benchmarks.md"
+    write_report({"wer": line_of("wer", 1.0)}, page)
+    write_report(read_results(page) | {"page": line_of("page", 2.0)}, page)
+    assert {name: line["ours"]["p50"] for name, line in read_results(page).items()} == {
+        "wer": 1.0,
+        "page": 2.0,
+    }
+    linked = [line.split("(")[1][:-1] for line in page.read_text().splitlines() if line[:2] == "!["]
+    assert linked == ["benchmarks/wer.svg", "benchmarks/page.svg"]
+    assert all((tmp_path / link).is_file() for link in linked)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        ('print(\'{"name": "x", "unit": "ms"}\')', {"name": "x", "unit": "ms"}),
+        ("raise SystemExit(3)", {"name": "x", "error": "ended with status 3"}),
+        ("import time; time.sleep(600)", {"name": "x", "error": "took longer than 5 s"}),
+    ],
+)
+def test_line_of_a_figure_measured_in_its_own_process(script: str, expected: Line) -> None:
+    assert measure_in_process([sys.executable, "-c", script], "x", limit_s=5.0) == expected
