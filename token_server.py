@@ -19,7 +19,7 @@ from web.claims import Claims
 from web.connections import (
     BACKLOG,
     connection_capacity,
-    limited_connections,
+    make_connection_class,
     raise_file_limit,
 )
 
@@ -42,12 +42,12 @@ def main() -> None:
     except SettingsError as error:
         sys.exit(str(error))
     if args.command == "login":
-        print(login_token(settings, args.name, args.role, args.tenant))
+        print(make_login_token(settings, args.name, args.role, args.tenant))
     else:
         serve(settings)
 
 
-def login_token(settings: Settings, name: str, role: str, tenant: str) -> str:
+def make_login_token(settings: Settings, name: str, role: str, tenant: str) -> str:
     """A bearer token like that of development sign-in. Exits if development sign-in is off."""
     if settings.bodh_env != "development" or not settings.dev_login:
         sys.exit("development sign-in is off: set BODH_ENV=development and DEV_LOGIN=true")
@@ -59,13 +59,13 @@ def serve(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT, then exits with status 0."""
     telemetry.start("web", settings)
     capacity = connection_capacity(raise_file_limit())
-    listening = listen(settings.host, settings.port)
+    listening = open_listening_socket(settings.host, settings.port)
     # uvicorn raises the signal again after shutdown; without a handler it kills the process
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     config = uvicorn.Config(
         create_app(settings),
-        http=limited_connections(capacity),
+        http=make_connection_class(capacity),
         ws="none",
         backlog=BACKLOG,
         log_config=None,
@@ -77,7 +77,7 @@ def serve(settings: Settings) -> None:
     uvicorn.Server(config).run(sockets=[listening])
 
 
-def listen(host: str, port: int) -> socket.socket:
+def open_listening_socket(host: str, port: int) -> socket.socket:
     """The bound socket. Exits with a message if the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:

@@ -96,17 +96,17 @@ def read_course(folder: Path) -> CourseFile:
     if not modules:
         reader.add_error(folder / "course.md", 1, "the course has no folder with a module")
     course = CourseFile(
-        course_id=file.read_text("courseId") or None,
-        slug=file.read_required_text("slug"),
-        title=file.read_required_text("title"),
+        course_id=file.take_text("courseId") or None,
+        slug=file.take_required_text("slug"),
+        title=file.take_required_text("title"),
         description=file.body.strip(),
-        objectives=file.read_texts("objectives"),
+        objectives=file.take_texts("objectives"),
         modules=modules,
         pictures=tuple(reader.pictures.values()),
     )
     if course.slug and not SLUG.fullmatch(course.slug):
         file.add_error("slug", "slug must be lower-case letters, digits and hyphens")
-    file.report_unread_fields()
+    file.report_unknown_fields()
     if reader.errors:
         raise CourseFolderError(reader.errors)
     return course
@@ -126,12 +126,12 @@ def _read_module(reader: _CourseReader, folder: Path) -> ModuleFile:
             reader.add_error(captions, 1, f"there is no lesson {captions.stem}.md")
     module = ModuleFile(
         key=key,
-        title=file.read_required_text("title"),
+        title=file.take_required_text("title"),
         description=file.body.strip(),
-        is_published=file.read_flag("published", default=True),
+        is_published=file.take_flag("published", default=True),
         lessons=lessons,
     )
-    file.report_unread_fields()
+    file.report_unknown_fields()
     return module
 
 
@@ -140,18 +140,18 @@ def _read_lesson(reader: _CourseReader, path: Path, module_key: str) -> LessonFi
     passages = tuple(_collect_pictures(reader, path, file, one) for one in _read_passages(file))
     lesson = LessonFile(
         key=f"{module_key}/{_without_order_number(path.stem)}",
-        title=file.read_required_text("title"),
-        description=file.read_text("description"),
-        objectives=file.read_texts("objectives"),
-        is_published=file.read_flag("published", default=True),
-        duration_s=file.read_number("duration"),
-        kpoint_video_id=file.read_text("kpointVideoId") or None,
-        youtube_video_id=file.read_text("youtubeVideoId") or None,
+        title=file.take_required_text("title"),
+        description=file.take_text("description"),
+        objectives=file.take_texts("objectives"),
+        is_published=file.take_flag("published", default=True),
+        duration_s=file.take_number("duration"),
+        kpoint_video_id=file.take_text("kpointVideoId") or None,
+        youtube_video_id=file.take_text("youtubeVideoId") or None,
         captions_vtt=_read_captions(reader, path.with_suffix(".vtt")),
         passages=passages,
         quiz=tuple(_read_questions(file, len(passages))),
     )
-    file.report_unread_fields()
+    file.report_unknown_fields()
     return lesson
 
 
@@ -196,26 +196,26 @@ def _collect_pictures(
 
 
 def _read_questions(file: MarkdownFile, passages: int) -> Iterator[QuestionFile]:
-    for item in file.read_items("quiz"):
-        options = item.read_texts("options")
+    for item in file.take_items("quiz"):
+        options = item.take_texts("options")
         if not 2 <= len(options) <= 8:
             item.add_error("options", "a question needs 2 to 8 options")
-        letter = item.read_required_text("answer").upper()
+        letter = item.take_required_text("answer").upper()
         answer = ord(letter) - ord("A") if len(letter) == 1 else -1
         if letter and not 0 <= answer < len(options):
             item.add_error("answer", "answer must be the letter of an option, A for the first")
-        number = item.read_number("passage")
+        number = item.take_number("passage")
         if number is not None and not 1 <= number <= passages:
             item.add_error("passage", f"the lesson has passages 1 to {passages}")
         yield QuestionFile(
-            prompt=item.read_required_text("question"),
+            prompt=item.take_required_text("question"),
             options=options,
             answer=answer,
-            why=item.read_text("why"),
-            hint=item.read_text("hint"),
+            why=item.take_text("why"),
+            hint=item.take_text("hint"),
             passage_number=number,
         )
-        item.report_unread_fields()
+        item.report_unknown_fields()
 
 
 def _read_captions(reader: _CourseReader, path: Path) -> str | None:

@@ -32,9 +32,9 @@ class MappingReader:
     lines: dict[str, int]
     errors: list[CourseFileError]
     offset: int = 2  # the line of the file where the YAML text begins
-    read: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
 
-    def read_text(self, name: str) -> str:
+    def take_text(self, name: str) -> str:
         node = self._take_node(name)
         if node is None:
             return ""
@@ -43,13 +43,13 @@ class MappingReader:
             return ""
         return self._read_line(name, node)
 
-    def read_required_text(self, name: str) -> str:
-        value = self.read_text(name)
+    def take_required_text(self, name: str) -> str:
+        value = self.take_text(name)
         if not value and isinstance(self._take_node(name), yaml.ScalarNode | None):
             self.add_error(name, f"{name} is missing")
         return value
 
-    def read_texts(self, name: str) -> tuple[str, ...]:
+    def take_texts(self, name: str) -> tuple[str, ...]:
         node = self._take_node(name)
         if node is None:
             return ()
@@ -62,21 +62,21 @@ class MappingReader:
             return ()
         return tuple(self._read_line(name, value) for value in values)
 
-    def read_flag(self, name: str, *, default: bool) -> bool:
-        value = self.read_text(name).lower()
+    def take_flag(self, name: str, *, default: bool) -> bool:
+        value = self.take_text(name).lower()
         if value not in ("", "true", "false"):
             self.add_error(name, f"{name} must be true or false")
         return default if value == "" else value == "true"
 
-    def read_number(self, name: str) -> int | None:
+    def take_number(self, name: str) -> int | None:
         """A whole number of at least 1; None if the field is missing."""
-        value = self.read_text(name)
+        value = self.take_text(name)
         if value and not (value.isascii() and value.isdigit() and 0 < int(value) < 2**31):
             self.add_error(name, f"{name} must be a whole number of at least 1")
             return None
         return int(value) if value else None
 
-    def read_items(self, name: str) -> Iterator["MappingReader"]:
+    def take_items(self, name: str) -> Iterator["MappingReader"]:
         node = self._take_node(name)
         if node is None:
             return
@@ -92,9 +92,9 @@ class MappingReader:
     def add_error_at(self, line: int, message: str) -> None:
         self.errors.append(CourseFileError(self.path, line, message))
 
-    def report_unread_fields(self) -> None:
+    def report_unknown_fields(self) -> None:
         """Reports fields that the format does not have, usually misspelled ones."""
-        for name in self.nodes.keys() - self.read:
+        for name in self.nodes.keys() - self.taken:
             self.add_error(name, f"unknown field {name}")
 
     def _read_line(self, name: str, node: yaml.ScalarNode) -> str:
@@ -106,7 +106,7 @@ class MappingReader:
         return one_line(value)
 
     def _take_node(self, name: str) -> yaml.Node | None:
-        self.read.add(name)
+        self.taken.add(name)
         return self.nodes.get(name)
 
 

@@ -64,5 +64,5 @@ def link_pictures(body: str, link: Callable[[str], str]) -> str:
     )
 
 
-def describe_pictures(body: str) -> str:
+def describe_pictures_in_words(body: str) -> str:
     return PICTURE.sub(r"(A picture: \1)", body)

@@ -103,7 +103,7 @@ async def list_passages(db: Connection, tenant_id: UUID, lesson_id: UUID) -> lis
     return [Passage(**row) for row in rows]
 
 
-async def find_captions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> str | None:
+async def find_video_captions(db: Connection, tenant_id: UUID, lesson_id: UUID) -> str | None:
     captions: str | None = await db.fetchval(
         "select captions_vtt from lessons where tenant_id = $1 and id = $2", tenant_id, lesson_id
     )

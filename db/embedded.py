@@ -290,7 +290,7 @@ def unprivileged_prefix(binaries: Path, writable: Sequence[Path]) -> list[str]:
             "postgres can read files outside its folder: this kernel has no Landlock. "
             "Run as another user than root, or set DATABASE_URL"
         )
-    if all(is_reachable(path) for path in (binaries, *writable)):
+    if all(is_traversable_by_others(path) for path in (binaries, *writable)):
         return [*confined, f"--user={SERVER_USER}", "--"]
     setpriv = shutil.which("setpriv")
     if setpriv is None:
@@ -318,7 +318,7 @@ def program_folders(binaries: Path) -> list[Path]:
     return [package, package.with_name(f"{PACKAGE}.libs")]
 
 
-def is_reachable(path: Path) -> bool:
+def is_traversable_by_others(path: Path) -> bool:
     return all(folder.stat().st_mode & 0o001 for folder in path.resolve().parents)
 
 

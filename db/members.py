@@ -84,7 +84,7 @@ async def _select_members(
     return [Member(**row) for row in rows]
 
 
-async def update_storing_choice_read(
+async def record_storing_choice_read(
     db: Connection, tenant_id: UUID, room_id: UUID, account_id: UUID, revision: int
 ) -> None:
     """Records that the room's agent follows the learner's choice of that revision."""

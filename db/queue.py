@@ -43,7 +43,7 @@ class JobCounts:
     oldest_s: float
 
 
-def queue_queries(db: Connection) -> Queries:
+def bind_queue_queries(db: Connection) -> Queries:
     return Queries(
         AsyncpgDriver(db),  # type: ignore[arg-type]  # a pooled connection has the same methods
         qbe=QueryBuilderEnvironment(_NAMES),
@@ -196,7 +196,7 @@ async def _ensure_queue_entries(db: Connection, tenant_id: UUID, jobs: dict[UUID
     if not jobs:
         return
     keys = [f"{tenant_id}/{job_id}" for job_id in jobs]
-    await queue_queries(db).enqueue(
+    await bind_queue_queries(db).enqueue(
         list(jobs.values()),
         [key.encode() for key in keys],
         [0] * len(jobs),

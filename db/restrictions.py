@@ -109,7 +109,7 @@ async def list_restrictions(db: Connection, tenant_id: UUID, session_id: UUID) -
     return [Restriction(**row) for row in rows]
 
 
-async def list_exempt(
+async def list_identities_with_roles(
     db: Connection, tenant_id: UUID, session_id: UUID, *, roles: Collection[Role]
 ) -> list[str]:
     """The identities of those who entered the session's room and have one of the roles."""

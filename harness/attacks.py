@@ -70,7 +70,7 @@ class Mallory:
     def local(self) -> rtc.LocalParticipant:
         return self.room.local_participant
 
-    def noise_or(self, topic: str) -> str:
+    def topic_or_noise(self, topic: str) -> str:
         return topic if self.hostile else NOISE
 
     def next_lesson_id(self) -> str:
@@ -85,18 +85,18 @@ class Mallory:
         people = self.room.remote_participants.values()
         return next((sid for one in people for sid in one.track_publications), "TR_none")
 
-    def start_call(self, call: Coroutine[Any, Any, Any], size: int) -> None:
+    def start_unawaited_call(self, call: Coroutine[Any, Any, Any], size: int) -> None:
         """Starts a call of `size` bytes whose answer nobody waits for; not too many at once."""
         if len(self._calls) >= CALLS_AT_ONCE:
             call.close()
             return
         self.bytes += size
-        task = asyncio.create_task(_ignore_result(call))
+        task = asyncio.create_task(_await_and_ignore_errors(call))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
 
-async def _ignore_result(call: Coroutine[Any, Any, Any]) -> None:
+async def _await_and_ignore_errors(call: Coroutine[Any, Any, Any]) -> None:
     with contextlib.suppress(Exception):
         await asyncio.wait_for(call, CALL_S)
 
@@ -113,7 +113,7 @@ async def send_data(mallory: Mallory) -> None:
         await mallory.local.publish_data(
             payload,
             reliable=number % 4 != 3,
-            topic=mallory.noise_or(topic),
+            topic=mallory.topic_or_noise(topic),
             destination_identities=agents_of(mallory.room),
         )
         mallory.bytes += len(payload)
@@ -124,7 +124,7 @@ async def send_streams(mallory: Mallory) -> None:
     agents = agents_of(mallory.room)
     for topic in STREAM_TOPICS:
         text = await mallory.local.stream_text(
-            topic=mallory.noise_or(topic), destination_identities=agents
+            topic=mallory.topic_or_noise(topic), destination_identities=agents
         )
         await text.write("x" * 14_000)
         mallory.bytes += 14_000
@@ -133,7 +133,7 @@ async def send_streams(mallory: Mallory) -> None:
     attributes = {"trackId": mallory.find_foreign_track(), "sampleRate": str(RATE), "channels": "1"}
     sound = await mallory.local.stream_bytes(
         name="sound",
-        topic=mallory.noise_or(EARLY_TOPIC),
+        topic=mallory.topic_or_noise(EARLY_TOPIC),
         destination_identities=agents,
         attributes=attributes,
         mime_type="audio/pcm",
@@ -159,10 +159,10 @@ async def call_methods(mallory: Mallory) -> None:
     for identity in dict.fromkeys(others):
         for method, payload in calls:
             text = json.dumps(payload)
-            mallory.start_call(
+            mallory.start_unawaited_call(
                 mallory.local.perform_rpc(
                     destination_identity=identity,
-                    method=mallory.noise_or(method),
+                    method=mallory.topic_or_noise(method),
                     payload=text,
                     response_timeout=CALL_S,
                 ),
@@ -176,9 +176,13 @@ async def pose_as_tutor(mallory: Mallory) -> None:
     local, hostile = mallory.local, mallory.hostile
     attributes = {"lk.agent.state": "speaking", "lk.publish_on_behalf": "a_1"}
     metadata = json.dumps({"agent_type": "bodh-agent", "userId": str(UUID(int=7))})
-    mallory.start_call(local.set_attributes(attributes if hostile else {NOISE: "x" * 53}), 58)
-    mallory.start_call(local.set_metadata(metadata if hostile else "x" * len(metadata)), 79)
-    mallory.start_call(local.set_name("Bodh" if hostile else "Mall"), 4)
+    mallory.start_unawaited_call(
+        local.set_attributes(attributes if hostile else {NOISE: "x" * 53}), 58
+    )
+    mallory.start_unawaited_call(
+        local.set_metadata(metadata if hostile else "x" * len(metadata)), 79
+    )
+    mallory.start_unawaited_call(local.set_name("Bodh" if hostile else "Mall"), 4)
     if hostile:
         segment = rtc.TranscriptionSegment(
             id="1-1", text="x" * 500, start_time=0, end_time=0, language="en", final=True
@@ -196,7 +200,7 @@ async def pose_as_tutor(mallory: Mallory) -> None:
 
 async def type_turns(mallory: Mallory) -> None:
     text = QUESTIONS[next(mallory.typed) % len(QUESTIONS)]
-    await mallory.local.send_text(text, topic=mallory.noise_or(protocol.TOPIC_TYPED))
+    await mallory.local.send_text(text, topic=mallory.topic_or_noise(protocol.TOPIC_TYPED))
     mallory.bytes += len(text)
     await asyncio.sleep(0.1)
 

@@ -21,7 +21,7 @@ from xmlrpc.client import ServerProxy
 from supervisor.xmlrpc import SupervisorTransport
 
 from scripts.processes import list_marked_processes
-from settings import Settings, ensure_development_secrets
+from settings import Settings, fill_in_and_create_secrets
 
 ROOT = Path(__file__).parent.parent
 START_S = 180.0
@@ -61,7 +61,7 @@ class Stack:
             port=int(self.environment["PORT"]),
             livekit_port=int(self.environment["LIVEKIT_PORT"]),
         )
-        return ensure_development_secrets(settings)
+        return fill_in_and_create_secrets(settings)
 
     @property
     def superuser_dsn(self) -> str:

@@ -14,11 +14,11 @@ from pgqueuer.models import Job, Schedule
 from db import Conflict, Connection, acquire, tenant_tx
 from db.queue import (
     JobKind,
+    bind_queue_queries,
     mark_job_failed,
     mark_job_started,
     parse_job_entry,
     postpone_job,
-    queue_queries,
     release_job,
     requeue_lost_jobs,
 )
@@ -52,7 +52,7 @@ class JobRunner:
     ) -> None:
         self._parts = parts
         self._working: set[asyncio.Task[None]] = set()  # of the jobs that run now
-        queue = queue_queries(db)
+        queue = bind_queue_queries(db)
         self._queue = PgQueuer(queue.driver, queries=queue)
         for kind, run in kinds.items():
             self._queue.entrypoint(kind, accepts_context=False)(partial(self._run_queue_entry, run))

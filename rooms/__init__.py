@@ -7,13 +7,13 @@ call the media server inside a transaction: while it hangs, no connection would 
 from rooms.admission import Admission, select_own_room
 from rooms.agents import recreate_room_and_dispatch_agent, repeat_dispatch, replace_agent
 from rooms.attendance import reconcile_attendance
-from rooms.blocked import remove_blocked
+from rooms.blocked import remove_blocked_people
 from rooms.consents import (
     AccountConsents,
     ConsentRequired,
     GuardianConsentRequired,
-    remove_from_rooms,
-    remove_without_consent,
+    remove_account_from_rooms,
+    remove_people_without_consent,
     select_consents,
 )
 from rooms.entry import (
@@ -58,10 +58,10 @@ __all__ = [
     "list_room_sids",
     "reconcile_attendance",
     "recreate_room_and_dispatch_agent",
-    "remove_blocked",
-    "remove_from_rooms",
+    "remove_account_from_rooms",
+    "remove_blocked_people",
     "remove_participant",
-    "remove_without_consent",
+    "remove_people_without_consent",
     "repeat_dispatch",
     "replace_agent",
     "select_consents",

@@ -12,7 +12,7 @@ from rooms.media import remove_participant
 logger = logging.getLogger(__name__)
 
 
-async def remove_blocked(lk: api.LiveKitAPI, pool: Pool) -> None:
+async def remove_blocked_people(lk: api.LiveKitAPI, pool: Pool) -> None:
     """Removes blocked accounts from running rooms.
 
     Raises the errors of the media server and the database.

@@ -71,7 +71,7 @@ def require_consents(missing: Sequence[ConsentKind]) -> None:
         raise ConsentRequired
 
 
-async def remove_from_rooms(lk: api.LiveKitAPI, pool: Pool, account: Account) -> None:
+async def remove_account_from_rooms(lk: api.LiveKitAPI, pool: Pool, account: Account) -> None:
     """Disconnects the account from every room it is in. Raises MediaUnavailable."""
     async with tenant_tx(pool, account.tenant_id) as db:
         running = await list_running_rooms(db, account.tenant_id, account.id)
@@ -82,7 +82,7 @@ async def remove_from_rooms(lk: api.LiveKitAPI, pool: Pool, account: Account) ->
         raise MediaUnavailable from error
 
 
-async def remove_without_consent(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
+async def remove_people_without_consent(settings: Settings, lk: api.LiveKitAPI, pool: Pool) -> None:
     """Removes people from running rooms who have to agree to something first.
 
     They may hold a join token from before they withdrew, or from before a text, a provider or

@@ -12,7 +12,7 @@ PERIOD_S = 0.2
 COLOURS = (36, 32, 33, 35, 34, 31)
 
 
-def echo(text: str) -> None:
+def print_to_console(text: str) -> None:
     """Prints, and ignores a closed console."""
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
@@ -40,7 +40,7 @@ class LogPrinter:
     def _print_new_lines(self) -> None:
         lines = [line for log in self._logs for line in log.read_new_lines()]
         if lines:
-            echo("".join(lines))
+            print_to_console("".join(lines))
 
 
 class _LogFile:

@@ -19,7 +19,7 @@ from types import FrameType
 import asyncpg
 
 from db.embedded import cluster_of, server_answers
-from scripts.console import LogPrinter, echo
+from scripts.console import LogPrinter, print_to_console
 from scripts.livekit import MEDIA_OFFSET, write_livekit_config
 from scripts.processes import (
     LIVEKIT,
@@ -68,7 +68,7 @@ def main() -> int:
         settings = prepare_settings()
         claim_home_and_stop_leftovers(settings)
     except (SettingsError, ProcessError) as error:
-        echo(str(error))
+        print_to_console(str(error))
         return 1
     processes = Processes(settings)
     console = None
@@ -77,12 +77,12 @@ def main() -> int:
         processes.start_supervisor()
         console = LogPrinter(settings.bodh_home / "log", ("supervisor", "database", *NAMES))
         start_processes(settings, processes, stop)
-        echo(f"ready: {settings.public_url}")
+        print_to_console(f"ready: {settings.public_url}")
         watch_supervisor(processes, stop)
     except StopRequested:
-        echo("stopping (press Ctrl-C again to kill)")
+        print_to_console("stopping (press Ctrl-C again to kill)")
     except ProcessError as error:
-        echo(str(error))
+        print_to_console(str(error))
         status = 1
     finally:
         processes.stop_everything(stop.must_hurry)
@@ -102,7 +102,7 @@ def claim_home_and_stop_leftovers(settings: Settings) -> None:
         raise ProcessError(f"Bodh is already running (process {pid}). `make down` stops it.")
     left = stop_leftovers(settings)
     if left:
-        echo(f"stopped {left} processes left by an earlier run")
+        print_to_console(f"stopped {left} processes left by an earlier run")
     up_pid_file(settings).write_text(str(os.getpid()))
     check_ports(settings)
     if settings.embedded_livekit and not LIVEKIT.exists():
@@ -171,7 +171,7 @@ def wait_for_process(
                 f"{name} did not respond within {PATIENCE_S:.0f} s. See its log lines above."
             )
         if now - reported > 10:
-            echo(f"waiting for {name}, {now - began:.0f} s")
+            print_to_console(f"waiting for {name}, {now - began:.0f} s")
             reported = now
         time.sleep(0.1)
     stop.raise_if_stopped()

@@ -1,6 +1,6 @@
 """Settings from the environment: read once at an entry point and passed down."""
 
-from settings.development import ensure_development_secrets as ensure_development_secrets
+from settings.development import fill_in_and_create_secrets as fill_in_and_create_secrets
 from settings.environment import MOST_DAYS as MOST_DAYS
 from settings.environment import ModelKind as ModelKind
 from settings.environment import RoomScope as RoomScope
@@ -28,4 +28,4 @@ def prepare_settings(process: Process | None = None) -> Settings:
             f"HOST={settings.host} is open to other machines in development: "
             "set ALLOW_PUBLIC_BIND=true to allow it, or BODH_ENV=production"
         )
-    return ensure_development_secrets(settings)
+    return fill_in_and_create_secrets(settings)

@@ -9,19 +9,19 @@ from pydantic import SecretStr
 from settings.environment import Settings
 
 
-def ensure_development_secrets(settings: Settings) -> Settings:
+def fill_in_and_create_secrets(settings: Settings) -> Settings:
     """Fills in missing secrets from BODH_HOME/secrets; creates the files at the first start."""
     folder = settings.bodh_home / "secrets"
     if not settings.livekit_api_key:
         settings.livekit_api_key = "bodhdev"
     if not settings.livekit_api_secret.get_secret_value():
-        settings.livekit_api_secret = SecretStr(ensure_secret(folder / "livekit"))
+        settings.livekit_api_secret = SecretStr(read_or_create_secret(folder / "livekit"))
     if not settings.auth_secret.get_secret_value():
-        settings.auth_secret = SecretStr(ensure_secret(folder / "auth"))
+        settings.auth_secret = SecretStr(read_or_create_secret(folder / "auth"))
     return settings
 
 
-def ensure_secret(path: Path) -> str:
+def read_or_create_secret(path: Path) -> str:
     """The secret in a file of mode 0600, created if missing.
 
     Safe to call from several processes at once.

@@ -31,7 +31,7 @@ class ActiveAlarm:
     facts: dict[str, float | int | str]
 
 
-def merged_registry(base: Path) -> CollectorRegistry:
+def registry_that_reads_metric_files(base: Path) -> CollectorRegistry:
     found = CollectorRegistry()
     found.register(_MergedMetrics(base))
     return found

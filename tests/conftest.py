@@ -25,7 +25,7 @@ from harness.browser import launch_browser
 from harness.disk import may_mount, mounted_small_disk
 from harness.second import RUNS_TWO_OF_EACH, second_of_each
 from harness.stack import WORKER, Stack, running_stack
-from settings import Settings, ensure_development_secrets
+from settings import Settings, fill_in_and_create_secrets
 from tests.replay import replay
 from tests.soak import SOAK
 
@@ -235,4 +235,4 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     for name in ("LIVEKIT_WS_URL", "NEXT_PUBLIC_LIVEKIT_WS_URL"):
         monkeypatch.delenv(name, raising=False)
     settings = Settings(_env_file=None, bodh_home=tmp_path / "bodh")
-    return ensure_development_secrets(settings)
+    return fill_in_and_create_secrets(settings)

@@ -4,7 +4,7 @@ import prompts
 from courses.lexemes import content_words
 from courses.library import PassageHit
 from courses.one_line import one_line
-from courses.pictures import describe_pictures
+from courses.pictures import describe_pictures_in_words
 from prompts.fence import defuse_fences, new_fence_code
 from tools.desk import Desk
 from tools.phrasing import join_with_and
@@ -48,7 +48,7 @@ async def grounding_text(desk: Desk, hits: list[PassageHit]) -> str:
 def _passage_text(hit: PassageHit) -> str:
     mark = f"[[{hit.lesson_number}.{hit.passage.number}]]"
     heading = f" {_one_safe_line(hit.passage.heading)}:" if hit.passage.heading else ""
-    body = defuse_fences(describe_pictures(hit.passage.body))
+    body = defuse_fences(describe_pictures_in_words(hit.passage.body))
     return f"{mark} ({_one_safe_line(hit.lesson_title)}){heading}\n{body}"
 
 

@@ -43,7 +43,7 @@ class ErasureWatch:
         sweep_at = 0.0
         while True:
             if await self.append_new_notes() or clock() >= sweep_at:
-                await self.sweep_inbox()
+                await self.erase_strangers_in_inbox()
                 sweep_at = clock() + SWEEP_EVERY_S
             await asyncio.sleep(EVERY_S)
 
@@ -69,7 +69,7 @@ class ErasureWatch:
                 found += await list_erasures(db, tenant.id, self._since)
         return now, found
 
-    async def sweep_inbox(self) -> None:
+    async def erase_strangers_in_inbox(self) -> None:
         """Deletes webhooks that have taken effect and name nobody's identity or no session."""
         people = await self._inbox.list_people_of_webhooks()
         if people.identities or people.room_sids:

@@ -59,14 +59,14 @@ class HostChecks:
     async def run_checks(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(
-                self._check_that_it_answers("database_away", self._check_database_and_its_queues)
+                self._ask_and_set_alarm("database_away", self._check_database_and_its_queues)
             )
             tasks.create_task(
-                self._check_that_it_answers("media_away", lambda: rooms.check_media(self._lk))
+                self._ask_and_set_alarm("media_away", lambda: rooms.check_media(self._lk))
             )
             if self._settings.speech_address.exists():  # only where an engine was started
                 tasks.create_task(
-                    self._check_that_it_answers("speech_engine_away", self._check_speech_engine)
+                    self._ask_and_set_alarm("speech_engine_away", self._check_speech_engine)
                 )
             tasks.create_task(self._check_inbox())
         free_mb = shutil.disk_usage(self._settings.bodh_home).free // 2**20
@@ -74,9 +74,7 @@ class HostChecks:
         alarm("disk_low", free_mb < FREE_MB, free_mb=free_mb)
         await self._check_drainer()
 
-    async def _check_that_it_answers(
-        self, name: AlarmName, ask: Callable[[], Awaitable[None]]
-    ) -> None:
+    async def _ask_and_set_alarm(self, name: AlarmName, ask: Callable[[], Awaitable[None]]) -> None:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 await ask()

@@ -5,7 +5,7 @@ import asyncio
 from prometheus_client import start_http_server
 
 from settings import Settings
-from telemetry.gather import merged_registry
+from telemetry.gather import registry_that_reads_metric_files
 from telemetry.startup import metrics_dir
 
 
@@ -14,7 +14,7 @@ async def serve_metrics(settings: Settings) -> None:
     server, thread = start_http_server(
         settings.metrics_address_port,
         addr="127.0.0.1",
-        registry=merged_registry(metrics_dir(settings)),
+        registry=registry_that_reads_metric_files(metrics_dir(settings)),
     )
     try:
         await asyncio.Event().wait()

@@ -158,9 +158,9 @@ def _list_repeated_work(
             RECONCILE_S,
             "attendance not reconciled",
         ),
-        (lambda: rooms.remove_blocked(lk, pool), ENFORCE_S, "blocked accounts not removed"),
+        (lambda: rooms.remove_blocked_people(lk, pool), ENFORCE_S, "blocked accounts not removed"),
         (
-            lambda: rooms.remove_without_consent(settings, lk, pool),
+            lambda: rooms.remove_people_without_consent(settings, lk, pool),
             ENFORCE_S,
             "people without consent not removed",
         ),

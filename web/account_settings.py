@@ -8,14 +8,14 @@ from pydantic import Field, model_validator
 from db import account_settings, tenant_tx
 from db.account_settings import CaptionSize, Theme
 from web.camel import CamelModel
-from web.dependencies import Caller, Running, limited
+from web.dependencies import Caller, Running, rate_limited
 from web.error_responses import PROBLEMS
 from web.storing import (
     StoringFrom,
     TextHash,
     agree_to_storing,
     stop_storing,
-    wait_until_followed,
+    wait_until_agents_read_choice,
 )
 
 router = APIRouter(prefix="/api/me", tags=["account"], responses=PROBLEMS)
@@ -75,7 +75,7 @@ async def get_settings(running: Running, caller: Caller) -> AccountSettings:
     return AccountSettings.model_validate(stored)
 
 
-@router.patch("/settings", dependencies=[limited("settings")])
+@router.patch("/settings", dependencies=[rate_limited("settings")])
 async def patch_settings(body: SettingsChange, running: Running, caller: Caller) -> SavedSettings:
     """Changes some of the caller's settings.
 
@@ -101,6 +101,6 @@ async def patch_settings(body: SettingsChange, running: Running, caller: Caller)
         )
     choice: StoringFrom = "now"
     if body.store_words is not None:
-        choice = await wait_until_followed(running, caller, stored.store_words_revision)
+        choice = await wait_until_agents_read_choice(running, caller, stored.store_words_revision)
     saved = AccountSettings.model_validate(stored)
     return SavedSettings(**saved.model_dump(), store_words_from=choice)

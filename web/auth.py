@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 
 from settings import Settings
-from web.claims import DEFAULT_TENANT_CLAIM, Claims, read_claims
+from web.claims import DEFAULT_TENANT_CLAIM, Claims, parse_claims
 from web.errors import SignInRequired
 from web.keys import PAUSE_S, ProviderKeys
 
@@ -49,7 +49,7 @@ class TokenVerifier:
                 payload = self._verify_own(token, audience)
             else:
                 payload = await self._verify_provided(token, header, audience)
-            return read_claims(self._settings, payload)
+            return parse_claims(self._settings, payload)
         except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as error:
             raise SignInRequired from error
 

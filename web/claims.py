@@ -28,7 +28,7 @@ class Claims:
     issued_at: datetime | None = field(default=None, compare=False)
 
 
-def read_claims(settings: Settings, payload: Mapping[str, Any]) -> Claims:
+def parse_claims(settings: Settings, payload: Mapping[str, Any]) -> Claims:
     """Raises SignInRequired if a claim is not valid for an account."""
     name, tenant = _shown_name(payload), _tenant_slug(settings, payload)
     subject = payload["sub"]

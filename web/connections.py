@@ -50,7 +50,7 @@ def connection_capacity(file_limit: int) -> int:
     return min(MAX_CONNECTIONS, file_limit - min(RESERVED_FILES, file_limit // 2))
 
 
-def limited_connections(capacity: int) -> type["LimitedConnection"]:
+def make_connection_class(capacity: int) -> type["LimitedConnection"]:
     """The protocol class of one server, which holds at most `capacity` connections."""
 
     class Connection(LimitedConnection):

@@ -13,9 +13,9 @@ from db.consent_texts import ConsentText
 from db.consents import insert_consents_and_set_storing, withdraw_consents
 from settings import ModelKind
 from web.camel import CamelModel
-from web.dependencies import AppContext, Caller, Running, SignedInAccount, limited
+from web.dependencies import AppContext, Caller, Running, SignedInAccount, rate_limited
 from web.error_responses import PROBLEMS
-from web.storing import TEXT_CHANGED, StoringFrom, TextHash, wait_until_followed
+from web.storing import TEXT_CHANGED, StoringFrom, TextHash, wait_until_agents_read_choice
 
 router = APIRouter(prefix="/api/me", tags=["account"], responses=PROBLEMS)
 
@@ -73,7 +73,7 @@ async def get_consents(running: Running, caller: Caller) -> OwnConsents:
     return _own_consents(running, found)
 
 
-@router.put("/consents", dependencies=[limited("settings")])
+@router.put("/consents", dependencies=[rate_limited("settings")])
 async def put_consents(body: ConsentChoice, running: Running, caller: Caller) -> SavedConsents:
     """Sets what the caller agrees to, also in running conversations.
 
@@ -87,9 +87,9 @@ async def put_consents(body: ConsentChoice, running: Running, caller: Caller) ->
         found = await rooms.select_consents(running.settings, db, caller.account)
         stored = await select_settings(db, caller.tenant_id, caller.account.id)
     if found.missing:
-        await rooms.remove_from_rooms(running.lk, running.pool, caller.account)
+        await rooms.remove_account_from_rooms(running.lk, running.pool, caller.account)
     own = _own_consents(running, found)
-    choice = await wait_until_followed(running, caller, stored.store_words_revision)
+    choice = await wait_until_agents_read_choice(running, caller, stored.store_words_revision)
     return SavedConsents(**own.model_dump(), store_words_from=choice)
 
 

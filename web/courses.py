@@ -12,9 +12,9 @@ from courses.progress import MarkedModule, count_progress, last_visited_lesson
 from db import Connection, NotFound, tenant_tx
 from db.accounts import Account
 from db.courses import (
-    find_captions,
     find_course,
     find_lesson,
+    find_video_captions,
     list_courses,
     list_outline,
     list_passages,
@@ -37,7 +37,7 @@ from web.courses_models import (
     ProgressChange,
     QuizQuestion,
 )
-from web.dependencies import AppContext, Caller, Running, limited
+from web.dependencies import AppContext, Caller, Running, rate_limited
 from web.error_responses import PROBLEMS
 from web.files import file_link
 
@@ -86,7 +86,7 @@ async def get_lesson(lesson_id: UUID, running: Running, caller: Caller) -> Lesso
         lesson = await _find_visible_lesson(db, caller.account, lesson_id)
         outline = [x.id for x in await list_outline(db, tenant_id, lesson.course_id)]
         passages = await list_passages(db, tenant_id, lesson_id)
-        captions = await find_captions(db, tenant_id, lesson_id)
+        captions = await find_video_captions(db, tenant_id, lesson_id)
         questions = await list_questions(db, tenant_id, lesson_id)
     return LessonText(
         id=lesson.id,
@@ -113,13 +113,13 @@ async def get_captions(lesson_id: UUID, running: Running, caller: Caller) -> Res
     """The captions of the lesson's video, as WebVTT."""
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         await _find_visible_lesson(db, caller.account, lesson_id)
-        captions = await find_captions(db, caller.tenant_id, lesson_id)
+        captions = await find_video_captions(db, caller.tenant_id, lesson_id)
     if not captions:
         raise NotFound("captions")
     return Response(captions, media_type="text/vtt")
 
 
-@router.put("/lessons/{lesson_id}/progress", dependencies=[limited("progress")])
+@router.put("/lessons/{lesson_id}/progress", dependencies=[rate_limited("progress")])
 async def put_progress(
     lesson_id: UUID, body: ProgressChange, running: Running, caller: Caller
 ) -> LessonProgress:

@@ -80,8 +80,8 @@ async def authenticate_request(
     Raises SignInRequired, SignInUnavailable, AccountBlocked, Forbidden.
     """
     if token := bearer_token_of(request):
-        return await ensure_account_of_claims(running, await running.verifier.verify(token))
-    caller = await find_account_of_session(request, running)
+        return await upsert_account_of_claims(running, await running.verifier.verify(token))
+    caller = await authenticate_session_cookie(request, running)
     check_origin(request)
     return caller
 
@@ -101,7 +101,7 @@ LIMITS = {
 }
 
 
-def limited(name: str) -> Any:
+def rate_limited(name: str) -> Any:
     """A dependency that counts a request against LIMITS. It raises RateExceeded."""
 
     async def count_limited_request(running: Running, caller: Caller) -> None:
@@ -115,7 +115,7 @@ def bearer_token_of(request: Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-async def ensure_account_of_claims(running: AppContext, claims: Claims) -> SignedInAccount:
+async def upsert_account_of_claims(running: AppContext, claims: Claims) -> SignedInAccount:
     """The account of verified claims, created at its first sign-in.
 
     Raises Forbidden without a tenant, AccountBlocked.
@@ -136,7 +136,7 @@ async def ensure_account_of_claims(running: AppContext, claims: Claims) -> Signe
     return SignedInAccount(account, tenant)
 
 
-async def find_account_of_session(request: Request, running: AppContext) -> SignedInAccount:
+async def authenticate_session_cookie(request: Request, running: AppContext) -> SignedInAccount:
     """Raises SignInRequired without a session that is still open, AccountBlocked."""
     session = read_session_cookie(request)
     if session is None:

@@ -8,7 +8,7 @@ from db import NotFound, tenant_tx
 from db.accounts import Account, find_account
 from db.export_archive import Export, export_zip
 from db.roles import require_permission
-from web.dependencies import AppContext, Caller, Running, limited
+from web.dependencies import AppContext, Caller, Running, rate_limited
 from web.error_responses import PROBLEMS
 from web.pieces import respond_in_pieces
 
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/api", tags=["account"], responses=PROBLEMS)
     "/me/export",
     response_class=Response,
     responses=ANSWERS,  # type: ignore[arg-type]
-    dependencies=[limited("export")],
+    dependencies=[rate_limited("export")],
 )
 async def get_own_export(running: Running, caller: Caller) -> Response:
     """Everything held about the caller, and every transcript as the caller may see it."""
@@ -33,7 +33,7 @@ async def get_own_export(running: Running, caller: Caller) -> Response:
     "/accounts/{account_id}/export",
     response_class=Response,
     responses=ANSWERS,  # type: ignore[arg-type]
-    dependencies=[limited("export")],
+    dependencies=[rate_limited("export")],
 )
 async def get_account_export(account_id: UUID, running: Running, caller: Caller) -> Response:
     """The same for an account of the tenant, for admins. The person sees who exported it."""

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from db.auth_sessions import ProviderSession
 from settings import Settings
 from web.auth import LEEWAY, TokenVerifier
-from web.claims import Claims, read_claims
+from web.claims import Claims, parse_claims
 from web.errors import SignInRequired, SignInUnavailable
 
 CALLBACK = "/auth/oidc/callback"
@@ -150,7 +150,7 @@ class Provider:
             sid=str(payload.get("sid") or payload["sub"]),
             id_token=id_token if len(id_token) <= MAX_HINT else None,
         )
-        return read_claims(self._settings, {**more, **payload}), session
+        return parse_claims(self._settings, {**more, **payload}), session
 
     async def _check_id_token(
         self, verifier: TokenVerifier, attempt: Attempt, id_token: str, token: Mapping[str, Any]

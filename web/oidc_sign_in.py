@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 
 from db import AWAY, Forbidden, NotFound
 from web.cookies import clear_attempt_cookie, read_attempt_cookie, set_attempt_cookie
-from web.dependencies import AppContext, Running, ensure_account_of_claims
+from web.dependencies import AppContext, Running, upsert_account_of_claims
 from web.errors import AccountBlocked, SignInRequired, SignInUnavailable
 from web.oidc import CALLBACK, Attempt, new_attempt
 from web.origins import safe_return_target
@@ -79,7 +79,7 @@ async def _finish_sign_in(
 ) -> RedirectResponse:
     try:
         claims, session = await running.provider.redeem_code(running.verifier, attempt, code)
-        caller = await ensure_account_of_claims(running, claims)
+        caller = await upsert_account_of_claims(running, claims)
         host = request.headers.get("host", "")
         response = _redirect(safe_return_target(running.settings, host, attempt.return_to))
         await start_auth_session(request, response, running, caller, session)

@@ -12,7 +12,7 @@ from db.erasing import erase_words
 from db.heard_transcripts import SegmentHit, list_conversations, search_heard_segments
 from db.roles import select_visible_session
 from web.camel import CamelModel
-from web.dependencies import Caller, Running, limited
+from web.dependencies import Caller, Running, rate_limited
 from web.error_responses import PROBLEMS
 from web.transcripts import seconds_since_start
 
@@ -76,7 +76,7 @@ class WordsErased(CamelModel):
     erased: int
 
 
-@router.get("/transcripts", dependencies=[limited("transcripts")])
+@router.get("/transcripts", dependencies=[rate_limited("transcripts")])
 async def get_own_transcripts(
     running: Running,
     caller: Caller,
@@ -109,7 +109,7 @@ async def get_own_transcripts(
     return OwnTranscripts(talks=[HeardTalk.model_validate(talk) for talk in talks], hits=[])
 
 
-@router.delete("/words", dependencies=[limited("erase")])
+@router.delete("/words", dependencies=[rate_limited("erase")])
 async def delete_own_words(
     session_id: Annotated[UUID, Query(alias="sessionId")], running: Running, caller: Caller
 ) -> WordsErased:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, PlainTextResponse, Response
 
 from db import AWAY, NotFound
-from web.dependencies import Running, find_account_of_session
+from web.dependencies import Running, authenticate_session_cookie
 from web.errors import AccountBlocked, SignInRequired
 
 DIST = Path(__file__).parent / "client" / "dist"
@@ -31,7 +31,7 @@ def get_shell() -> Response:
 async def get_module_shell(request: Request, running: Running) -> Response:
     """The same page, with status 404 for a visitor who is not signed in (document 000)."""
     try:
-        await find_account_of_session(request, running)
+        await authenticate_session_cookie(request, running)
     except SignInRequired:
         return _shell_response(404)
     except AccountBlocked:

@@ -32,7 +32,7 @@ class _PiecesResponse(StreamingResponse):
         headers: Mapping[str, str],
         media_type: str,
     ) -> None:
-        super().__init__(_chain(first, rest), status_code, headers, media_type)
+        super().__init__(_first_then_rest(first, rest), status_code, headers, media_type)
         self._rest = rest
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,7 +40,7 @@ class _PiecesResponse(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _chain(first: bytes, rest: Pieces) -> AsyncIterator[bytes]:
+async def _first_then_rest(first: bytes, rest: Pieces) -> AsyncIterator[bytes]:
     yield first
     async for piece in rest:
         yield piece

@@ -10,7 +10,7 @@ import rooms
 from db import restrictions, tenant_tx
 from db.roles import list_roles_with, select_taught_session, select_visible_session
 from web.camel import CamelModel
-from web.dependencies import Caller, Running, limited
+from web.dependencies import Caller, Running, rate_limited
 from web.error_responses import PROBLEMS
 
 router = APIRouter(prefix="/api/sessions", tags=["sessions"], responses=PROBLEMS)
@@ -65,7 +65,7 @@ async def get_restrictions(session_id: UUID, running: Running, caller: Caller) -
     async with tenant_tx(running.pool, caller.tenant_id) as db:
         session = await select_taught_session(db, caller.tenant_id, caller.account, session_id)
         listed = await restrictions.list_restrictions(db, caller.tenant_id, session.id)
-        exempt = await restrictions.list_exempt(
+        exempt = await restrictions.list_identities_with_roles(
             db, caller.tenant_id, session.id, roles=list_roles_with("teach")
         )
     return Restrictions(
@@ -73,7 +73,7 @@ async def get_restrictions(session_id: UUID, running: Running, caller: Caller) -
     )
 
 
-@router.put("/{session_id}/restrictions/{identity}", dependencies=[limited("restrictions")])
+@router.put("/{session_id}/restrictions/{identity}", dependencies=[rate_limited("restrictions")])
 async def put_restriction(
     session_id: UUID, identity: Identity, body: RestrictionChange, running: Running, caller: Caller
 ) -> Restrictions:

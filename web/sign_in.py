@@ -26,8 +26,8 @@ from web.dependencies import (
     Running,
     SignedInAccount,
     bearer_token_of,
-    ensure_account_of_claims,
-    limited,
+    rate_limited,
+    upsert_account_of_claims,
 )
 from web.error_responses import PROBLEMS
 from web.errors import SignInRequired
@@ -126,12 +126,12 @@ async def dev_login(
         tenant=body.tenant,
         issued_at=now.replace(microsecond=0),  # like `iat` of a token
     )
-    caller = await ensure_account_of_claims(running, claims)
+    caller = await upsert_account_of_claims(running, claims)
     await start_auth_session(request, response, running, caller, ProviderSession())
     return SignedIn(token=make_token(settings, claims, now))
 
 
-@router.post("/auth/sign-in", status_code=204, dependencies=[limited("sign-in")])
+@router.post("/auth/sign-in", status_code=204, dependencies=[rate_limited("sign-in")])
 async def sign_in(request: Request, response: Response, running: Running, caller: Caller) -> None:
     """Starts a session for the account of the request's bearer token."""
     if not bearer_token_of(request):

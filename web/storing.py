@@ -38,7 +38,7 @@ async def stop_storing(db: Connection, running: AppContext, caller: SignedInAcco
     )
 
 
-async def wait_until_followed(
+async def wait_until_agents_read_choice(
     running: AppContext, caller: SignedInAccount, revision: int
 ) -> StoringFrom:
     """Waits until all agents who serve the caller have read the choice: "later" after CONFIRM_S."""

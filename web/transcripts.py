@@ -11,7 +11,7 @@ from db.access_log import WordsRead, record_reads
 from db.roles import sees_whole_session, select_visible_session
 from db.transcripts import Segment, list_heard_segments, list_segments
 from web.camel import CamelModel
-from web.dependencies import Caller, Running, limited
+from web.dependencies import Caller, Running, rate_limited
 from web.error_responses import PROBLEMS
 
 router = APIRouter(prefix="/api", tags=["transcripts"], responses=PROBLEMS)
@@ -50,7 +50,7 @@ class Transcript(CamelModel):
 @router.get(
     "/sessions/{session_id}/transcript",
     response_model=Transcript,
-    dependencies=[limited("transcripts")],
+    dependencies=[rate_limited("transcripts")],
     responses={200: {"content": {"text/plain": _TEXT, "text/vtt": _TEXT}}},
 )
 async def get_transcript(

@@ -21,7 +21,7 @@ from web.dependencies import (
     Running,
     SignedInAccount,
     count_token_request,
-    limited,
+    rate_limited,
 )
 from web.error_responses import PROBLEMS
 from web.tutor_rooms_models import (
@@ -116,7 +116,7 @@ async def get_people(room: str, running: Running, caller: Caller) -> RoomPeople:
     return RoomPeople(is_private=private, names=names)
 
 
-@router.post("/rooms/{room}/lesson", dependencies=[limited("lesson")])
+@router.post("/rooms/{room}/lesson", dependencies=[rate_limited("lesson")])
 async def post_lesson(
     room: str, body: LessonChoice, running: Running, caller: Caller
 ) -> LessonChanged:

@@ -19,7 +19,7 @@ from agent.room.dispatch import Dispatch
 from agent.room.learner import Learner, News, Roster
 from agent.room.tasks import Tasks
 from db.accounts import find_account
-from db.members import Member, find_member, list_members, update_storing_choice_read
+from db.members import Member, find_member, list_members, record_storing_choice_read
 from db.rooms import RoomLearner, find_room_learner
 
 REREAD_EVERY_S = 1.0  # finds a change within this if its notification is lost
@@ -219,7 +219,7 @@ class Lessons:
         tenant_id, room_id = self._dispatch.tenant_id, self._dispatch.room.id
         async with db.tenant_tx(self._pool, tenant_id) as conn:
             for one in new:
-                await update_storing_choice_read(
+                await record_storing_choice_read(
                     conn, tenant_id, room_id, one.account_id, one.store_words_revision
                 )
 

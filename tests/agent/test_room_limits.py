@@ -25,7 +25,7 @@ from agent.room.rates import RATES
 from agent.room.typed_turns import MAX_TYPED_BYTES, TypedTurn
 from agent.talk.floor import Floor
 from harness.livekit import MediaServer, running_livekit
-from settings import Settings, ensure_development_secrets
+from settings import Settings, fill_in_and_create_secrets
 from speech.wire import Recognition
 
 AGENT, AMINA, MALLORY = "a_1", "l_amina", "l_mallory"
@@ -131,7 +131,7 @@ class Classroom:
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Any:
     settings = Settings(_env_file=None, bodh_home=tmp_path_factory.mktemp("media"))
-    with running_livekit(ensure_development_secrets(settings)) as server:
+    with running_livekit(fill_in_and_create_secrets(settings)) as server:
         yield server
 
 

@@ -12,10 +12,10 @@ import pytest
 from db import Conflict, Pool, create_pool, set_tenant, tenant_tx
 from db.queue import (
     JobKind,
+    bind_queue_queries,
     count_jobs,
     enqueue_job,
     mark_job_started,
-    queue_queries,
     requeue_lost_jobs,
     retry_failed_jobs,
 )
@@ -248,7 +248,7 @@ async def test_queue_tables_fit_the_installed_version_of_the_library(
     database: Database,
 ) -> None:
     db = await asyncpg.connect(database.dsn("bodh_owner"))
-    plan = await queue_queries(db).plan_upgrade()
+    plan = await bind_queue_queries(db).plan_upgrade()
     await db.close()
     assert list(plan.statements) == []
 

@@ -15,13 +15,13 @@ from harness import run_folder
 from harness.browser import launch_browser
 from harness.livekit import running_livekit
 from harness.stack import running_stack
-from settings import Settings, ensure_development_secrets
+from settings import Settings, fill_in_and_create_secrets
 
 
 async def start_everything(folder: Path) -> None:
     async with AsyncExitStack() as parts:
         parts.enter_context(running_stack())
-        settings = ensure_development_secrets(Settings(_env_file=None, bodh_home=folder / "media"))
+        settings = fill_in_and_create_secrets(Settings(_env_file=None, bodh_home=folder / "media"))
         parts.enter_context(running_livekit(settings))
         await embedded.start_server(embedded.Cluster(folder / "postgres", folder / "pg"))
         voice = EspeakTTS()

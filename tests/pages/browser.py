@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, Playwright
 
 from harness.browser import launch_browser
 from harness.stack import ROOT
-from settings import Settings, ensure_development_secrets
+from settings import Settings, fill_in_and_create_secrets
 from web.middleware import security_headers
 
 BUILT = ROOT / "build" / "states"
@@ -38,7 +38,7 @@ def served_states(home: Path) -> Iterator[str]:
     if not (BUILT / "index.html").is_file():
         raise FileNotFoundError(f"{BUILT} is not built: run `python -m scripts.setup tests`")
     settings = Settings(_env_file=None, bodh_home=home)
-    Handler.headers_of_ours = security_headers(ensure_development_secrets(settings))
+    Handler.headers_of_ours = security_headers(fill_in_and_create_secrets(settings))
     handler = cast("type[Handler]", partial(Handler, directory=str(BUILT)))
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

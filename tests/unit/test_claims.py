@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from settings import Settings
-from web.claims import Claims, find_claim, read_claims
+from web.claims import Claims, find_claim, parse_claims
 from web.errors import SignInRequired
 
 GROUP = "5f1c3a90-0000-4000-8000-00000000000a"
@@ -130,7 +130,7 @@ SHAPES = {
 def test_claims_of_the_usual_providers(settings: Settings, provider: str) -> None:
     shape = SHAPES[provider]
     chosen = settings.model_copy(update=shape.settings)
-    assert read_claims(chosen, shape.payload) == shape.expected
+    assert parse_claims(chosen, shape.payload) == shape.expected
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_claims_of_the_usual_providers(settings: Settings, provider: str) -> Non
     ],
 )
 def test_roles_are_a_list_or_a_text(settings: Settings, roles: Any, expected: str) -> None:
-    assert read_claims(settings, {"sub": "a", "roles": roles}).role == expected
+    assert parse_claims(settings, {"sub": "a", "roles": roles}).role == expected
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_roles_are_a_list_or_a_text(settings: Settings, roles: Any, expected: st
 def test_shown_name_is_never_a_whole_address(
     settings: Settings, claims: dict[str, Any], name: str
 ) -> None:
-    assert read_claims(settings, {"sub": "a", **claims}).name == name
+    assert parse_claims(settings, {"sub": "a", **claims}).name == name
 
 
 @pytest.mark.parametrize(
@@ -187,14 +187,14 @@ def test_address_counts_only_if_verified_or_trusted(
     settings.oidc_trust_email = trusted
     payload = {"sub": "a", "email": "a@school.example", "email_verified": verified}
     payload = {name: value for name, value in payload.items() if value is not None}
-    assert read_claims(settings, payload).email == ("a@school.example" if kept else None)
+    assert parse_claims(settings, payload).email == ("a@school.example" if kept else None)
 
 
 @pytest.mark.parametrize("tenant", [None, "", 7, ["north"], "a\nb"])
 def test_tenant_that_a_setting_requires_must_be_there(settings: Settings, tenant: Any) -> None:
     settings.auth_tenant_claim = "org"
     with pytest.raises(SignInRequired):
-        read_claims(settings, {"sub": "a", "org": tenant})
+        parse_claims(settings, {"sub": "a", "org": tenant})
 
 
 def test_path_of_a_claim_may_contain_dots() -> None:

@@ -5,7 +5,12 @@ from pathlib import Path
 import pytest
 
 from courses.folder import CourseFolderError, read_course
-from courses.pictures import MAX_BYTES, describe_pictures, link_pictures, picture_names
+from courses.pictures import (
+    MAX_BYTES,
+    describe_pictures_in_words,
+    link_pictures,
+    picture_names,
+)
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"one"
 LESSON = "01-start/01-apples.md"
@@ -40,7 +45,8 @@ def test_picture_is_read_and_its_passage_keeps_words_and_a_name(tmp_path: Path) 
     )
     assert picture_names(passage.body) == [picture.name, picture.name]
     assert (
-        describe_pictures(passage.body) == "Look:\n(A picture: A red apple) and (A picture: again)."
+        describe_pictures_in_words(passage.body)
+        == "Look:\n(A picture: A red apple) and (A picture: again)."
     )
     assert link_pictures("![a](picture:x.png) ![b](y.png)", lambda name: f"/{name}") == (
         "![a](/x.png) ![b](y.png)"

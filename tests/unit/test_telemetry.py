@@ -264,7 +264,7 @@ WAIT = 'print("counted", flush=True); sys.stdin.read()'
 
 def metrics_of(base: Path) -> dict[str, float]:
     """Sample name with labels -> value."""
-    lines = generate_latest(gather.merged_registry(base)).decode().splitlines()
+    lines = generate_latest(gather.registry_that_reads_metric_files(base)).decode().splitlines()
     pairs = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
     return {name: float(value) for name, value in pairs}
 

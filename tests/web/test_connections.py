@@ -23,7 +23,12 @@ from harness.run_folder import RUN_VARIABLE
 from harness.stack import ROOT, free_port
 from tests.web.test_server import await_answer
 from web import connections
-from web.connections import DEADLINES_S, connection_capacity, limited_connections, raise_file_limit
+from web.connections import (
+    DEADLINES_S,
+    connection_capacity,
+    make_connection_class,
+    raise_file_limit,
+)
 
 HALF_HEADER = b"POST /auth/dev-login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Le"
 HALF_BODY = HALF_HEADER + b"ngth: 9000\r\n\r\n{"
@@ -139,7 +144,7 @@ async def serving(capacity: int) -> AsyncIterator[tuple[int, uvicorn.Server]]:
     listening = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
         echo_length,
-        http=limited_connections(capacity),
+        http=make_connection_class(capacity),
         ws="none",
         log_config=None,
         access_log=False,
@@ -223,7 +228,7 @@ async def test_a_full_server_closes_the_connection_that_has_sent_nothing_for_lon
 
 
 async def test_a_full_server_closes_a_connection_of_the_address_with_most() -> None:
-    kind = limited_connections(3)
+    kind = make_connection_class(3)
     config = uvicorn.Config(echo_length, log_config=None)
     people = []
     for address in ("one", "many", "many"):

@@ -17,7 +17,7 @@ import pytest
 
 from harness.run_folder import RUN_VARIABLE
 from harness.stack import ROOT, free_port
-from settings import Settings, ensure_development_secrets
+from settings import Settings, fill_in_and_create_secrets
 
 
 @pytest.fixture
@@ -98,7 +98,7 @@ def test_taken_port_exits_with_one_line(environment: dict[str, str]) -> None:
 def test_login_prints_a_token_of_this_home(environment: dict[str, str], tmp_path: Path) -> None:
     process = start(environment, "login", "--name", "Amina", "--role", "mentor")
     token, _ = process.communicate(timeout=30)
-    settings = ensure_development_secrets(Settings(_env_file=None, bodh_home=tmp_path))
+    settings = fill_in_and_create_secrets(Settings(_env_file=None, bodh_home=tmp_path))
     claims = jwt.decode(
         token.strip(), settings.auth_secret.get_secret_value(), ["HS256"], audience="bodh"
     )

@@ -121,7 +121,7 @@ async def test_blocked_learner_is_removed_from_the_room_and_again_after_coming_b
         if round_number == 0:
             async with tenant_tx(school.pool, school.tenant.id) as db:
                 await block_person(db, school.tenant.id, "Amina", school.clock.now)
-        await rooms.remove_blocked(school.lk, watch_pool)
+        await rooms.remove_blocked_people(school.lk, watch_pool)
         await asyncio.wait_for(gone.wait(), 5)
         school.clock.pass_(seconds=60)
     assert other.isconnected()
@@ -139,7 +139,7 @@ async def test_people_who_have_not_agreed_are_removed_from_running_rooms(
         left = asyncio.Event()
         amina.on("disconnected", lambda _reason, left=left: left.set())
         await rooms.reconcile_attendance(school.lk, watch_pool, school.clock)
-        await rooms.remove_without_consent(school.settings, school.lk, watch_pool)
+        await rooms.remove_people_without_consent(school.settings, school.lk, watch_pool)
         assert amina.isconnected()
         if change == "withdrawn":
             async with tenant_tx(school.pool, school.tenant.id) as db:
@@ -150,7 +150,7 @@ async def test_people_who_have_not_agreed_are_removed_from_running_rooms(
         else:
             school.settings.tts_base_url = "https://tts.example.org/v1"
             await school.agree(school.auth("Bilal"), "tutor", "provider")
-        await rooms.remove_without_consent(school.settings, school.lk, watch_pool)
+        await rooms.remove_people_without_consent(school.settings, school.lk, watch_pool)
         await asyncio.wait_for(left.wait(), 5)
         gone.append((change, bilal.isconnected()))
         await school.agree(school.auth("Amina"), "tutor")
