@@ -1,7 +1,7 @@
 """The tables of docs/architecture.md about what code in each place may touch, and that code."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatch
 
@@ -17,11 +17,13 @@ from tests.effects import (
 )
 
 Allowed = Mapping[str, tuple[str, ...]]  # effect -> patterns of the modules that may have it
+Found = tuple[str, str, str]  # place, name of a file, effect
 ROW = re.compile(r"^\| (`[^|]+) \| ([^|]*) \| ([^|]*) \|$", re.MULTILINE)
 ITEM = re.compile(r"([A-Za-z][\w ]*?)(?: \(([^)]*)\))?(?:; |$)")
 ONLY_ITSELF = {"environment", "threads", "clock", "timers"}  # not listed in the column `through`
 NOT_REACHED = {  # what following the names finds, but the code never does
     ("agent/console", "Postgres"),  # the console's library is in memory
+    ("agent/durable", "room"),  # the journal only asks a learner for their identity
     ("scripts", "LiveKit API"),  # the page's types are made from the routes, and call none
 }
 
@@ -30,6 +32,9 @@ NOT_REACHED = {  # what following the names finds, but the code never does
 class Row:
     itself: Allowed
     through: Allowed | None  # None: anything
+
+
+NOTHING = Row({}, {})
 
 
 @dataclass(frozen=True)
@@ -75,13 +80,22 @@ def allows(allowed: Allowed, effect: str, name: str) -> bool:
     return any(fnmatch(name, pattern) for pattern in allowed.get(effect, ()))
 
 
-def reached_effects_of_place(place: str, itself: Allowed, code: list[Code]) -> dict[str, str]:
-    """What its files reach but may not touch themselves, each with a line as proof."""
+def effects_through_others(file: Code, row: Row) -> dict[str, str]:
+    """What a file reaches but may not touch itself, each with a line as proof."""
     return {
         effect: line
-        for file in code
-        if file.place == place
         for effect, line in file.reached.items()
-        if effect not in ONLY_ITSELF and (place, effect) not in NOT_REACHED
-        if not allows(itself, effect, file.name)
+        if effect not in ONLY_ITSELF and (file.place, effect) not in NOT_REACHED
+        if not allows(row.itself, effect, file.name)
     }
+
+
+def patterns_without_file(place: str, allowed: Allowed, found: Iterable[Found]) -> list[str]:
+    """Those of a cell of the table that no file in the place makes necessary."""
+    names = {(effect, name) for at, name, effect in found if at == place}
+    return [
+        f"{place}: {effect} ({pattern})"
+        for effect, patterns in allowed.items()
+        for pattern in patterns
+        if not any(effect == one and fnmatch(name, pattern) for one, name in names)
+    ]

@@ -24,7 +24,7 @@ NAMES = {  # whole dotted names
     r"|authlib\.integrations\.httpx_client\..*",
     "sockets": r"socket\.(socket|create_\w+|gethostbyname)"
     r"|asyncio\.(open|start)_(unix_)?(connection|server)|uvicorn\.(run|Server)",
-    "LiveKit API": r"livekit\.api\.\w+Request",
+    "LiveKit API": r"livekit\.api\.(\w+Request|RoomParticipantIdentity)",
     "room": r"livekit\.rtc\.(Room|\w*Participant|\w*Track\w*|\w*Stream\w*|AudioSource)(\..*)?"
     r"|livekit\.agents\.(AgentSession|AgentServer|JobContext|JobRequest|cli|room_io)(\..*)?"
     r"|livekit\.agents\.voice\.SpeechHandle",
@@ -44,7 +44,6 @@ EFFECT_OF_METHOD = {name: effect for effect, names in METHODS.items() for name i
 NO_EFFECT = re.compile(r".*(Error|Exception|Expired|DEVNULL|PIPE|STDOUT)")
 BEHIND = {
     "courses.library.Library": "db.library.PostgresLibrary",
-    "livekit.api.LiveKitAPI": "rooms.media.check_media",
     "livekit.agents.AgentSession": "agent.models.choice.build_models",
 }
 UNCOUNTED = {"telemetry", "prompts"}  # any code may log, count, raise alarms and render texts

@@ -61,7 +61,7 @@ async function requestJsonOrSignIn<T>(path: string, init: RequestInit = {}): Pro
   const { response, body } = await fetchJson(path, init);
   if (response.status === 401 && path.startsWith('/api/')) navigate(signInPath(), { replace: true });
   if (response.ok) return body as T;
-  const error = toApiError(response.status, body);
+  const error = apiErrorOfBody(response.status, body);
   if (error.code === 'blocked' && path.startsWith('/api/')) navigate(troublePath('blocked'), { replace: true });
   throw error;
 }
@@ -79,7 +79,7 @@ async function fetchJson(path: string, init: RequestInit): Promise<{ response: R
   }
 }
 
-function toApiError(status: number, body: unknown): ApiError {
+function apiErrorOfBody(status: number, body: unknown): ApiError {
   const { code, error } = (body ?? {}) as { code?: unknown; error?: unknown };
   return new ApiError(
     status,
