@@ -313,7 +313,7 @@ def read_settings_from_environment() -> Settings:
         settings = Settings(_env_file=None) if "BODH_RUN" in os.environ else Settings()
     except ValidationError as error:
         raise SettingsError("\n".join(_explain_error(one) for one in error.errors())) from error
-    if problems := list(_find_incomplete_settings(settings)):
+    if problems := list(_find_problems(settings)):
         raise SettingsError("\n".join(problems))
     return settings
 
@@ -323,7 +323,7 @@ def _explain_error(error: ErrorDetails) -> str:
     return f"{name} is not valid: {error['msg']}"
 
 
-def _find_incomplete_settings(settings: Settings) -> Iterator[str]:
+def _find_problems(settings: Settings) -> Iterator[str]:
     """Yields a line for each setting that needs another one."""
     if settings.storage_url and not re.fullmatch(r"s3://[^/]+(/.*)?", settings.storage_url):
         yield "STORAGE_URL is not valid: write s3://BUCKET or s3://BUCKET/FOLDER"
@@ -338,10 +338,10 @@ def _find_incomplete_settings(settings: Settings) -> Iterator[str]:
             yield f"{kind}_BASE_URL is set: set {kind}_MODEL to a model it serves"
     if settings.lease_stale < 2 * settings.lease_heartbeat:
         yield "LEASE_STALE is shorter than two heartbeats: set at least twice LEASE_HEARTBEAT"
-    yield from _incomplete_sign_in(settings)
+    yield from _find_sign_in_problems(settings)
 
 
-def _incomplete_sign_in(settings: Settings) -> Iterator[str]:
+def _find_sign_in_problems(settings: Settings) -> Iterator[str]:
     if settings.oidc_issuer and not settings.oidc_client_id:
         yield "OIDC_ISSUER is set: set OIDC_CLIENT_ID to the id of Bodh's client"
     if "openid" not in settings.oidc_scopes.split():
