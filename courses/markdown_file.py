@@ -41,7 +41,7 @@ class MappingReader:
         if not isinstance(node, yaml.ScalarNode):
             self.add_error(name, f"{name} must be text")
             return ""
-        return self._read_line(name, node)
+        return self._check_one_line(name, node)
 
     def take_required_text(self, name: str) -> str:
         value = self.take_text(name)
@@ -60,7 +60,7 @@ class MappingReader:
                 name, f"{name} must be a list of texts (quote a text that contains ': ')"
             )
             return ()
-        return tuple(self._read_line(name, value) for value in values)
+        return tuple(self._check_one_line(name, value) for value in values)
 
     def take_flag(self, name: str, *, default: bool) -> bool:
         value = self.take_text(name).lower()
@@ -97,7 +97,7 @@ class MappingReader:
         for name in self.nodes.keys() - self.taken:
             self.add_error(name, f"unknown field {name}")
 
-    def _read_line(self, name: str, node: yaml.ScalarNode) -> str:
+    def _check_one_line(self, name: str, node: yaml.ScalarNode) -> str:
         value = str(node.value).strip()
         if not is_one_line(value):
             self.add_error(

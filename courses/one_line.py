@@ -7,7 +7,7 @@ _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 _JOINERS = frozenset("\u200c\u200d")  # Hindi, Persian and emoji are written with them
 
 
-def remove_hidden(text: str) -> str:
+def strip_hidden_characters(text: str) -> str:
     """The text without hidden characters, which include line breaks and tabs."""
     return "".join(
         char for char in text if char in _JOINERS or unicodedata.category(char) not in _HIDDEN
@@ -17,8 +17,8 @@ def remove_hidden(text: str) -> str:
 def one_line(text: str) -> str:
     """The text on one line: white space becomes single spaces, hidden characters are removed."""
     spaced = "".join(" " if char.isspace() else char for char in text)
-    return " ".join(remove_hidden(spaced).split())
+    return " ".join(strip_hidden_characters(spaced).split())
 
 
 def is_one_line(text: str) -> bool:
-    return remove_hidden(text) == text
+    return strip_hidden_characters(text) == text

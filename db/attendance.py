@@ -16,7 +16,7 @@ from db import Connection
 from db.accounts import list_identities_by_id, list_ids_by_identity
 from db.erasures import list_erased_ids
 from db.event_kinds import ParticipantJoined, ParticipantLeft
-from db.events import append_event, has_event
+from db.events import append_event, lock_log_and_check_event
 from db.stays import INFERRED, MARGIN, ParticipantRow, SessionStretch, Stay, total_length
 
 MOST_JOINS = 10  # of one person in a minute that are all logged
@@ -301,7 +301,7 @@ async def _append_join_and_leave_events(
         row
         for row in rows
         if row.sid not in too_frequent
-        or await has_event(db, tenant_id, row.session_id, f"joined:{row.sid}")
+        or await lock_log_and_check_event(db, tenant_id, row.session_id, f"joined:{row.sid}")
     ]
     await _append_events_of_stays(db, tenant_id, logged)
 

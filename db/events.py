@@ -34,7 +34,7 @@ async def append_event(
     twice, which aborts the transaction.
     """
     if key is not None:
-        earlier = await _find_event_by_key(db, tenant_id, session_id, key)
+        earlier = await _lock_log_and_find_event(db, tenant_id, session_id, key)
         if earlier is not None:
             return earlier
     insert = _insert_first_event if isinstance(event, SessionStarted) else _insert_next_event
@@ -55,12 +55,14 @@ async def append_event(
     return EventHead(**row)
 
 
-async def has_event(db: Connection, tenant_id: UUID, session_id: UUID, key: str) -> bool:
+async def lock_log_and_check_event(
+    db: Connection, tenant_id: UUID, session_id: UUID, key: str
+) -> bool:
     """Whether an event with this key is in the log. Locks the log, as an append does."""
-    return await _find_event_by_key(db, tenant_id, session_id, key) is not None
+    return await _lock_log_and_find_event(db, tenant_id, session_id, key) is not None
 
 
-async def _find_event_by_key(
+async def _lock_log_and_find_event(
     db: Connection, tenant_id: UUID, session_id: UUID, key: str
 ) -> EventHead | None:
     """Locks the head first, so that no other transaction can add the key."""

@@ -66,7 +66,7 @@ def fold_stays(events: Iterable[MediaEvent]) -> list[Stay]:
         elif event.name in (JOINED, LEFT) and event.sid and not event.agent:
             stay = _stay_of(event)
             found[event.sid] = _merge_stays(found.get(event.sid, stay), stay)
-    closed = (_close_stay(one, finished.get(one.room_sid)) for one in found.values())
+    closed = (_closed_stay(one, finished.get(one.room_sid)) for one in found.values())
     return sorted(closed, key=lambda one: (one.joined_at, one.sid))
 
 
@@ -83,7 +83,7 @@ def _merge_stays(one: Stay, other: Stay) -> Stay:
     return replace(last, joined_at=min(one.joined_at, other.joined_at))
 
 
-def _close_stay(one: Stay, finished_at: datetime | None) -> Stay:
+def _closed_stay(one: Stay, finished_at: datetime | None) -> Stay:
     if one.left_at or finished_at is None:
         return one
     return replace(one, left_at=max(finished_at, one.joined_at))

@@ -7,7 +7,7 @@ import re
 import secrets
 import unicodedata
 
-from courses.one_line import remove_hidden
+from courses.one_line import strip_hidden_characters
 
 _FENCE_WORDS = re.compile(r"(BEGIN|END)\W{1,9}LESSON\W{1,9}TEXT", re.IGNORECASE)
 _MARK = re.compile(r"\[\[(?=\d{1,4}\.\d{1,4}\]\])")
@@ -23,7 +23,7 @@ def defuse_fences(text: str) -> str:
 
 
 def _defuse_line(line: str) -> str:
-    line = _MARK.sub("[ [", remove_hidden(line.replace("\t", "    ")))
+    line = _MARK.sub("[ [", strip_hidden_characters(line.replace("\t", "    ")))
     if _FENCE_WORDS.search(unicodedata.normalize("NFKC", line)):
         line = _FENCE_WORDS.sub("(text)", unicodedata.normalize("NFKC", line))
     return line

@@ -29,8 +29,8 @@ from rooms.media import (
     MediaUnavailable,
     check_media,
     close_room,
-    connect_media,
     list_room_sids,
+    make_media_client,
     remove_participant,
 )
 from rooms.restrictions import RemovedFromSession, change_restriction, enforce_restrictions
@@ -51,11 +51,11 @@ __all__ = [
     "change_restriction",
     "check_media",
     "close_room",
-    "connect_media",
     "enforce_restrictions",
     "enter_room",
     "find_entry_refusal",
     "list_room_sids",
+    "make_media_client",
     "reconcile_attendance",
     "recreate_room_and_dispatch_agent",
     "remove_account_from_rooms",

@@ -21,7 +21,7 @@ class MediaUnavailable(Exception):
     pass
 
 
-def connect_media(settings: Settings) -> api.LiveKitAPI:
+def make_media_client(settings: Settings) -> api.LiveKitAPI:
     """A client of the media server. Needs a running event loop; the caller closes it."""
     return api.LiveKitAPI(
         settings.livekit_internal_url,

@@ -60,10 +60,10 @@ def install_pip_audit() -> None:
 def audit_all_locks() -> Iterator[tuple[str, Report]]:
     for lock in LOCKS:
         command = [str(TOOL), "-r", lock, "--no-deps", "--disable-pip", "--progress-spinner=off"]
-        yield lock, read_pip_audit(run_for_output([*command, "-f", "json"], ROOT))
+        yield lock, parse_pip_audit(run_for_output([*command, "-f", "json"], ROOT))
     for folder in NODE_FOLDERS:
         name = f"{folder.relative_to(ROOT)}/package-lock.json"
-        yield name, read_npm_audit(run_for_output(["npm", "audit", "--json"], folder))
+        yield name, parse_npm_audit(run_for_output(["npm", "audit", "--json"], folder))
 
 
 def run_for_output(command: list[str], folder: Path) -> str:
@@ -79,7 +79,7 @@ def run_for_output(command: list[str], folder: Path) -> str:
     return done.stdout
 
 
-def read_pip_audit(output: str) -> Report:
+def parse_pip_audit(output: str) -> Report:
     report = Report()
     for package in json.loads(output or "{}").get("dependencies", [{"name": "all"}]):
         name = f"{package['name']} {package.get('version', '')}"
@@ -91,7 +91,7 @@ def read_pip_audit(output: str) -> Report:
     return report
 
 
-def read_npm_audit(output: str) -> Report:
+def parse_npm_audit(output: str) -> Report:
     answer = json.loads(output or "{}")
     if "vulnerabilities" not in answer:
         return Report(not_audited=["all"])

@@ -26,7 +26,7 @@ OPENAI_MODEL = "gpt-4.1-mini"
 MOST_DAYS = 36_500  # a hundred years
 
 
-def _read_bare_seconds(value: Any) -> Any:
+def _parse_bare_seconds(value: Any) -> Any:
     """Reads a bare number as seconds; pydantic alone would want `PT3S` or `00:00:03`."""
     if not isinstance(value, str):
         return value
@@ -36,7 +36,7 @@ def _read_bare_seconds(value: Any) -> Any:
         return value
 
 
-Duration = Annotated[timedelta, BeforeValidator(_read_bare_seconds)]
+Duration = Annotated[timedelta, BeforeValidator(_parse_bare_seconds)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 PortOrNone = Annotated[int, Field(ge=0, le=65535)]
 Count = Annotated[int, Field(ge=1, le=100_000)]

@@ -37,7 +37,7 @@ def registry_that_reads_metric_files(base: Path) -> CollectorRegistry:
     return found
 
 
-def read_active_alarms(base: Path) -> dict[AlarmName, ActiveAlarm]:
+def read_alarms_and_bury_dead(base: Path) -> dict[AlarmName, ActiveAlarm]:
     """The alarms that are on in living processes. If two have the same name, the older one."""
     found: dict[AlarmName, ActiveAlarm] = {}
     with _locked_after_removing_dead_processes(base):
@@ -85,7 +85,7 @@ def _is_lock_held(lock: Path) -> bool:
 def _add_to_past(folder: Path, past: Path) -> None:
     past.mkdir(exist_ok=True)
     for kind in KEPT:
-        files = list(_written_files(folder, f"{kind}_*.db"))
+        files = list(_list_written_files(folder, f"{kind}_*.db"))
         if not files:
             continue
         sums: Any
@@ -95,7 +95,7 @@ def _add_to_past(folder: Path, past: Path) -> None:
                     sums.write_value(key, sums.read_value(key)[0] + value, 0.0)
 
 
-def _written_files(base: Path, pattern: str) -> Iterator[Path]:
+def _list_written_files(base: Path, pattern: str) -> Iterator[Path]:
     """Skips empty files: a new file is empty for a moment."""
     return (path for path in base.glob(pattern) if path.stat().st_size)
 
@@ -115,6 +115,6 @@ class _MergedMetrics:
         with _locked_after_removing_dead_processes(self._base):
             while True:  # LiveKit's worker empties its folder when it starts: try again
                 with contextlib.suppress(FileNotFoundError):
-                    files = [str(path) for path in _written_files(self._base, "*/*.db")]
+                    files = [str(path) for path in _list_written_files(self._base, "*/*.db")]
                     merged: Iterable[Metric] = MultiProcessCollector.merge(files)  # type: ignore[no-untyped-call]
                     return merged

@@ -24,7 +24,7 @@ async def run_watch(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         pool = await create_pool(settings.watch_dsn, max_size=settings.database_pool_size)
         stack.callback(pool.terminate)
-        lk = rooms.connect_media(settings)
+        lk = rooms.make_media_client(settings)
         stack.push_async_callback(lk.aclose)
         async with asyncio.TaskGroup() as parts:
             parts.create_task(run_restarting("watcher", lambda: keep_watch(settings, lk, pool)))

@@ -9,7 +9,7 @@ from db import Pool, acquire, tenant_tx
 from db.notices import clear_notices, upsert_notice
 from db.tenants import DEFAULT, find_tenant
 from telemetry import AlarmName
-from telemetry.gather import ActiveAlarm, read_active_alarms
+from telemetry.gather import ActiveAlarm, read_alarms_and_bury_dead
 
 EVERY_S = 1.0
 SAY_AGAIN_S = 60.0  # shows other hosts that this one is alive
@@ -39,7 +39,9 @@ class NoticeWriter:
             await asyncio.sleep(EVERY_S)
 
     async def refresh_alarms(self) -> bool:
-        now = await asyncio.to_thread(read_active_alarms, self._base)  # waits for a lock file
+        now = await asyncio.to_thread(
+            read_alarms_and_bury_dead, self._base
+        )  # waits for a lock file
         self._cleared += [one for name, one in self._active.items() if name not in now]
         self._active = now
         return bool(self._cleared) or self._written != set(now)

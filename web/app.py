@@ -47,7 +47,7 @@ def create_app(settings: Settings, *, clock: Callable[[], datetime] = utc_now) -
         async with AsyncExitStack() as stack:
             pool = await create_pool(settings.app_dsn, max_size=settings.database_pool_size)
             stack.push_async_callback(pool.close)
-            lk = rooms.connect_media(settings)
+            lk = rooms.make_media_client(settings)
             stack.push_async_callback(lk.aclose)
             provider = Provider(settings)
             stack.push_async_callback(provider.aclose)

@@ -24,7 +24,7 @@ router = APIRouter(include_in_schema=False)
 @router.get("/transcripts/{session_id}")
 def get_shell() -> Response:
     """The client's only page; its script reads the URL."""
-    return _shell_response(200)
+    return _respond_with_shell(200)
 
 
 @router.get("/v2/course/{course_id}/module/{module_id}")
@@ -33,32 +33,32 @@ async def get_module_shell(request: Request, running: Running) -> Response:
     try:
         await authenticate_session_cookie(request, running)
     except SignInRequired:
-        return _shell_response(404)
+        return _respond_with_shell(404)
     except AccountBlocked:
-        return _shell_response(403)
+        return _respond_with_shell(403)
     except AWAY:
-        return _shell_response(503)
-    return _shell_response(200)
+        return _respond_with_shell(503)
+    return _respond_with_shell(200)
 
 
 @router.get("/assets/{name}")
 def get_asset(name: str) -> Response:
-    return _file_response(DIST / "assets", name, FOREVER)
+    return _respond_with_file(DIST / "assets", name, FOREVER)
 
 
 @router.get("/{name}")
 def get_client_file(name: str) -> Response:
-    return _file_response(DIST, name, "no-cache")
+    return _respond_with_file(DIST, name, "no-cache")
 
 
-def _shell_response(status: int) -> Response:
+def _respond_with_shell(status: int) -> Response:
     page = DIST / "index.html"
     if not page.is_file():
         return PlainTextResponse(NOT_BUILT, status_code=503)
     return FileResponse(page, status_code=status, headers={"Cache-Control": "no-cache"})
 
 
-def _file_response(folder: Path, name: str, cache: str) -> Response:
+def _respond_with_file(folder: Path, name: str, cache: str) -> Response:
     """A file directly in the folder. Raises NotFound."""
     if not folder.is_dir() or name not in {p.name for p in folder.iterdir() if p.is_file()}:
         raise NotFound("file")

@@ -143,9 +143,9 @@ class FormulaReader:
                 self._at += 1
                 script = " ".join(self._read_argument())
                 if mark == "_":
-                    words += self._say_index(script, words)
+                    words += self._spoken_index(script, words)
                 else:
-                    words += say_power(script, all_of=grouped and len(words) > 1)
+                    words += spoken_power(script, all_of=grouped and len(words) > 1)
         return words
 
     @contextlib.contextmanager
@@ -159,7 +159,7 @@ class FormulaReader:
         finally:
             self._depth -= 1
 
-    def _say_index(self, script: str, words: list[str]) -> list[str]:
+    def _spoken_index(self, script: str, words: list[str]) -> list[str]:
         if words in (["the maximum"], ["the minimum"], ["arg max"], ["arg min"]):
             return ["over", script, "of"]
         if words == ["log"]:
@@ -309,7 +309,7 @@ class FormulaReader:
         return ["the matrix with rows", joined] if len(rows) > 1 else ["the row", joined]
 
 
-def say_power(script: str, *, all_of: bool) -> list[str]:
+def spoken_power(script: str, *, all_of: bool) -> list[str]:
     """`squared`, `to the power of n`; after a bracket `all squared`."""
     if script in POWER_WORDS:
         return [", all", POWER_WORDS[script]] if all_of else [POWER_WORDS[script]]

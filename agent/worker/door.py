@@ -43,7 +43,7 @@ class Door:
             )
             await request.reject(terminate=False)  # a newer worker on another host may have one
         elif (
-            not await self._is_spool_ready_for(dispatch)
+            not await self._check_spool_or_recheck_later(dispatch)
             or (taken := await self._take_dispatch(dispatch)) is None
         ):
             await request.reject(terminate=False)  # a worker on another host may accept it
@@ -53,7 +53,7 @@ class Door:
         else:
             await request.reject()
 
-    async def _is_spool_ready_for(self, dispatch: protocol.DispatchMetadata) -> bool:
+    async def _check_spool_or_recheck_later(self, dispatch: protocol.DispatchMetadata) -> bool:
         """Whether the spool is writable: a lesson that cannot be stored must not start."""
         why = await self._check_spool_and_set_alarm()
         if why is None:

@@ -166,7 +166,7 @@ async def test_overdue_and_failed_jobs_raise_alarms(
     )
     async with (
         await create_pool(database.dsn("bodh_watch")) as watch_pool,
-        rooms.connect_media(settings) as lk,
+        rooms.make_media_client(settings) as lk,
     ):
         host = HostChecks(settings, lk, watch_pool)
         async with tenant_tx(pool, tenant_id) as db:
@@ -201,7 +201,7 @@ async def test_reading_alarms_does_not_block_the_loop(desk: Desk, tmp_path: Path
 async def test_checking_the_drainer_does_not_block_the_loop(pool: Pool, settings: Settings) -> None:
     settings.spool_path.parent.mkdir(parents=True)
     settings.spool_path.touch()
-    async with rooms.connect_media(settings) as lk:
+    async with rooms.make_media_client(settings) as lk:
         with busy_for_a_moment(metrics_dir(settings)):
             look = asyncio.create_task(HostChecks(settings, lk, pool).run_checks())
             _, waiting = await asyncio.wait([look], timeout=0.6)

@@ -98,7 +98,7 @@ alarms.alarm("spool_failing", True)
 print("refused", (folder / alarms.ACTIVE_FILE).exists())
 ballast.unlink()
 alarms.alarm("spool_failing", True)
-print("told", *gather.read_active_alarms(base))
+print("told", *gather.read_alarms_and_bury_dead(base))
 """
 
 

@@ -293,12 +293,12 @@ def test_metrics_of_all_processes_are_added_up_and_outlive_them(tmp_path: Path) 
         assert found["bodh_spool_entries_waiting"] == 7
         assert found['bodh_alarm{alarm="disk_low"}'] == 1
         assert gather.list_living_after_burying_dead(base) == {"web"}
-        assert gather.read_active_alarms(base)["disk_low"].facts == {"free_mb": 12}
+        assert gather.read_alarms_and_bury_dead(base)["disk_low"].facts == {"free_mb": 12}
     found = metrics_of(base)
     assert found['bodh_drained_entries_total{kind="segment"}'] == 6
     assert found['bodh_turn_seconds_bucket{le="0.25",part="text"}'] == 2
     assert "bodh_spool_entries_waiting" not in found
-    assert gather.read_active_alarms(base) == {}
+    assert gather.read_alarms_and_bury_dead(base) == {}
     assert [path.name for path in base.glob("*.lock")] == []
 
 

@@ -273,7 +273,7 @@ async def test_a_restriction_is_stored_while_the_media_server_is_away(school: Sc
     page = await school.open("Mallory")
     context = school.app.state.context
     settings = school.settings.model_copy(update={"livekit_url": "ws://127.0.0.1:9"})
-    working, context.lk = context.lk, rooms.connect_media(settings)
+    working, context.lk = context.lk, rooms.make_media_client(settings)
     try:
         answer = await restrict(
             school, page["sessionId"], await identity_of(school, "Mallory"), "removed"

@@ -384,7 +384,7 @@ async def test_without_the_media_server_there_is_no_token(school: School, broken
     else:
         school.settings.livekit_api_secret = SecretStr("another-secret-of-enough-bytes-for-hs256")
     context = school.app.state.context
-    working, context.lk = context.lk, rooms.connect_media(school.settings)
+    working, context.lk = context.lk, rooms.make_media_client(school.settings)
     try:
         page = await school.client.post(school.page(), headers=school.auth("Amina"))
         token = await ask_token(
