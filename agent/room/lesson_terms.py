@@ -9,7 +9,7 @@ from agent.room.dispatch import Dispatch
 from agent.room.learner import Roster
 from agent.room.tasks import Tasks
 from courses.terms import pick_lesson_terms, pick_names
-from db.courses import find_captions, find_course, find_lesson, find_module, list_passages
+from db.courses import find_course, find_lesson, find_module, find_video_captions, list_passages
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class LessonTerms:
                 return [], []
             course = await find_course(conn, tenant_id, str(lesson.course_id))
             module = await find_module(conn, tenant_id, lesson.course_id, lesson.module_id)
-            captions = await find_captions(conn, tenant_id, lesson_id)
+            captions = await find_video_captions(conn, tenant_id, lesson_id)
             passages = await list_passages(conn, tenant_id, lesson_id)
         titles = [part.title for part in (lesson, module, course) if part is not None]
         return [*titles, *lesson.objectives], [captions or "", *(one.body for one in passages)]
