@@ -185,7 +185,7 @@ class ModelServer:
                 return False
         return True
 
-    async def answer_speech(self, exchange: "HttpExchange", body: bytes) -> None:
+    async def synthesise_and_answer(self, exchange: "HttpExchange", body: bytes) -> None:
         asked = json.loads(body)
         fault = self._count_and_take_fault("tts")
         self.spoken.append(asked["input"])
@@ -208,7 +208,7 @@ class ModelServer:
         self.served["tts"] += 1  # before the end, which a test may be waiting for
         await exchange.end_response()
 
-    async def answer_transcription(self, exchange: "HttpExchange", body: bytes) -> None:
+    async def recognise_and_answer(self, exchange: "HttpExchange", body: bytes) -> None:
         if await exchange.fail_at_start(self._count_and_take_fault("stt")):
             return
         head = b"Content-Type: " + exchange.request_header(b"content-type") + b"\r\n\r\n"
@@ -227,8 +227,8 @@ class ModelServer:
 ROUTES: dict[tuple[str, str], Callable[[ModelServer, "HttpExchange", bytes], Awaitable[None]]] = {
     ("GET", "/v1/models"): ModelServer.list_models,
     ("POST", "/v1/chat/completions"): ModelServer.answer_chat,
-    ("POST", "/v1/audio/speech"): ModelServer.answer_speech,
-    ("POST", "/v1/audio/transcriptions"): ModelServer.answer_transcription,
+    ("POST", "/v1/audio/speech"): ModelServer.synthesise_and_answer,
+    ("POST", "/v1/audio/transcriptions"): ModelServer.recognise_and_answer,
 }
 
 
