@@ -68,8 +68,9 @@ def _parse_cell(cell: str) -> Allowed:
 def list_code() -> Iterator[Code]:
     for module in parts_of_python():
         words = module.split(".")
-        place = "/".join(words[:2]) if words[0] == "agent" else words[0]
-        yield Code(place, words[-1], own_effects(module), reached_effects(module))
+        place = words[:2] if words[0] == "agent" else words[:1]
+        name = [*words[len(place) :], words[-1]][0]  # all of db/migrations has that name
+        yield Code("/".join(place), name, own_effects(module), reached_effects(module))
     for path in page_files():
         folder = path.relative_to(PAGE).parts[0].split(".")[0]
         own, reached = own_page_effects(path), reached_page_effects(path)
