@@ -34,10 +34,15 @@ PREPENDED, APPENDED = "\"'([{-", "\"'.,!?:)]}"  # marks that belong to the next 
 
 @dataclass(frozen=True)
 class Decoded:
-    """`logprob` is the mean per token, `no_speech` a probability, `cut` whether text is missing."""
+    """`logprob` is the mean per token, `no_speech` a probability, `cut` whether text is missing.
+
+    `language_share` is the probability of `language`, and `likeliest_language` has the highest one.
+    """
 
     text: str
     language: str
+    language_share: float
+    likeliest_language: str
     tokens: list[int]
     logprob: float
     no_speech: float
@@ -67,6 +72,8 @@ class Decoder:
         self._model = model
         self._windows = (WHOLE_FRAMES,) if whole_windows else (SHORT_FRAMES, LONG_FRAMES)
         self._tokenizer_of = lru_cache(self._make_tokenizer)
+        # the test model has tokens of languages that it has never heard
+        self._knows_languages = model.model.is_multilingual and not whole_windows
 
     def decode(self, samples: Samples, language: str | None) -> Decoded:
         """Decodes again, with a longer window, what was not clear; the likelier text counts."""
@@ -77,7 +84,7 @@ class Decoder:
             if best.is_clear or best.is_no_speech:
                 break
             found = self._decode_window(features, frames, language)
-            if best.cut or found.logprob > best.logprob:
+            if is_better(found, best):
                 best = found
         return best
 
@@ -104,7 +111,8 @@ class Decoder:
         sound = features[:, :frames]
         window = np.pad(sound, ((0, 0), (0, frames - sound.shape[1])))
         encoded = self._model.encode(window.astype(np.float32))
-        language = language or self._detect_language(encoded)
+        shares = self._rank_languages(encoded)
+        language = language or next(iter(shares))
         tokenizer = self._tokenizer_of(language)
         prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
         most = SPARE_TOKENS + TOKENS_PER_S * sound.shape[1] // FRAMES_PER_S
@@ -122,6 +130,8 @@ class Decoder:
         return Decoded(
             text=text,
             language=language,
+            language_share=shares.get(language, 0.0),
+            likeliest_language=next(iter(shares)),
             tokens=tokens,
             # the score is a mean over the tokens; the end of the text counts as one
             logprob=found.scores[0] * len(tokens) / (len(tokens) + 1),
@@ -132,11 +142,12 @@ class Decoder:
             frames=frames,
         )
 
-    def _detect_language(self, encoded: ctranslate2.StorageView) -> str:
-        if not self._model.model.is_multilingual:
-            return "en"
-        (likeliest, _), *_ = self._model.model.detect_language(encoded)[0]
-        return str(likeliest).strip("<|>")
+    def _rank_languages(self, encoded: ctranslate2.StorageView) -> dict[str, float]:
+        """The probability of each language, the likeliest first."""
+        if not self._knows_languages:
+            return {"en": 1.0}
+        ranked = self._model.model.detect_language(encoded)[0]
+        return {str(token).strip("<|>"): share for token, share in ranked}
 
     def _make_tokenizer(self, language: str) -> Tokenizer:
         return Tokenizer(
@@ -145,3 +156,10 @@ class Decoder:
             task="transcribe",
             language=language,
         )
+
+
+def is_better(found: Decoded, before: Decoded) -> bool:
+    """Whether the text of a longer window is better. A loop is likely, and worth nothing."""
+    if has_repeating_words(found.text) != has_repeating_words(before.text):
+        return has_repeating_words(before.text)
+    return before.cut or found.logprob > before.logprob

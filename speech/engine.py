@@ -9,7 +9,15 @@ import numpy as np
 from faster_whisper import WhisperModel
 
 from speech.decoder import Decoded, Decoder
-from speech.sound_or_noise import MIN_VOICED_S, LoudPart, Samples, find_loud_part, is_believable
+from speech.sound_or_noise import (
+    MIN_VOICED_S,
+    Evidence,
+    LoudPart,
+    Samples,
+    Verdict,
+    find_loud_part,
+    judge_text,
+)
 from speech.wire import MAX_AUDIO_S, MAX_PCM_BYTES, RATE, Recognition, Span
 
 # silence around the sound: with less the first word is lost, with more the last one is doubled
@@ -57,13 +65,15 @@ class Engine:
         if sound.voiced_s >= MIN_VOICED_S:
             decoded = self._decoder.decode(pad_with_silence(samples, sound), options.language)
         audio_s = len(samples) / RATE
-        if decoded is None or not is_believable_text(decoded, sound.voiced_s):
+        verdict = judge_decoded(decoded, sound.voiced_s) if decoded else "noise"
+        if decoded is None or verdict != "words":
             return Recognition(
                 text="",
-                language=decoded.language if decoded else options.language or "en",
+                language=decoded.likeliest_language if verdict == "foreign" and decoded else "",
                 confidence=0.0,
                 audio_s=audio_s,
                 decode_s=time.perf_counter() - began,
+                not_understood=verdict in ("foreign", "unclear"),
             )
         words = self._decoder.time_words(decoded) if options.words else []
         start_s = (sound.start - MARGIN_SAMPLES) / RATE
@@ -90,13 +100,16 @@ def pad_with_silence(samples: Samples, sound: LoudPart) -> Samples:
     return np.pad(kept, (max(0, -start), max(0, end - len(samples))))
 
 
-def is_believable_text(decoded: Decoded, voiced: float) -> bool:
-    return bool(decoded.text) and is_believable(
-        decoded.text,
-        no_speech=decoded.no_speech,
-        logprob=decoded.logprob,
-        compression=decoded.compression,
-        voiced=voiced,
+def judge_decoded(decoded: Decoded, voiced_s: float) -> Verdict:
+    return judge_text(
+        Evidence(
+            decoded.text,
+            no_speech=decoded.no_speech,
+            logprob=decoded.logprob,
+            compression=decoded.compression,
+            voiced_s=voiced_s,
+            language=decoded.language_share,
+        )
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,15 +15,21 @@ FRAME_SAMPLES = RATE // 50  # 20 ms
 FLOOR_RMS = 10 ** (-50 / 20)  # of full scale: anything quieter is a microphone's own noise
 DYNAMIC_RANGE = 10 ** (-30 / 20)  # frames this far below the loudest one are pauses
 MIN_VOICED_S = 0.1  # the shortest word is about twice as long, a click much shorter
-SHORT_S = 0.3  # one syllable or less: believed only if it is very clear
 
+# measured with base on synthesised sounds and speech: see docs/decisions/0009-phantom-text.md
 MAX_NO_SPEECH = 0.6
 MIN_LOGPROB = -1.0
-MAX_NO_SPEECH_SHORT = 0.2
-MIN_LOGPROB_SHORT = -0.5
+MIN_LOGPROB_SHORT = -1.2  # of one or two words, of which the model is never as sure
 MAX_COMPRESSION = 2.4
 MAX_WORDS_PER_S = 8.0
 MAX_REPEATS = 3  # people say "no no no"; a fourth time is a model in a loop
+PHRASE_WORDS = 3  # different ones: enough to tell the language
+MIN_LANGUAGE = 0.4  # probability that a phrase is in the language that was asked for
+MIN_LANGUAGE_SHORT = 0.02  # the same of one or two words
+MIN_LOGPROB_SPEECH = -1.5  # noise gets text that is less likely than this
+MAX_NO_SPEECH_SPEECH = 0.4
+
+Verdict = Literal["words", "noise", "foreign", "unclear"]
 
 
 @dataclass(frozen=True)
@@ -47,22 +54,45 @@ def find_loud_part(samples: Samples) -> LoudPart:
     return LoudPart(len(loud) * FRAME_SAMPLES / RATE, int(loud[0]) * FRAME_SAMPLES, end)
 
 
-def is_believable(
-    text: str, *, no_speech: float, logprob: float, compression: float, voiced: float
-) -> bool:
-    """Whether somebody could have said this text, by the model's confidence and the length.
+@dataclass(frozen=True)
+class Evidence:
+    """What the model says about a text, and how much sound there was.
 
-    `no_speech` is a probability, `logprob` the mean per token (0 is certain), `compression` the
-    gzip ratio of the text, and `voiced` the seconds of sound.
+    `no_speech` and `language` are probabilities: that nobody speaks, and that the language is the
+    one asked for (1 if the model knows no other). `logprob` is the mean per token (0 is certain),
+    `compression` the gzip ratio of the text, `voiced_s` the seconds of sound.
     """
-    short = voiced < SHORT_S
-    if no_speech > (MAX_NO_SPEECH_SHORT if short else MAX_NO_SPEECH):
-        return False
-    if logprob < (MIN_LOGPROB_SHORT if short else MIN_LOGPROB):
-        return False
-    if compression > MAX_COMPRESSION or has_repeating_words(text):
-        return False
-    return len(text.split()) <= max(1.0, voiced * MAX_WORDS_PER_S)
+
+    text: str
+    no_speech: float
+    logprob: float
+    compression: float
+    voiced_s: float
+    language: float = 1.0
+
+
+def judge_text(found: Evidence) -> Verdict:
+    """What a text is worth.
+
+    words    somebody could have said it
+    noise    nobody has said anything
+    foreign  somebody speaks, but another language
+    unclear  somebody speaks, but it is not clear what they say
+    """
+    words = re.findall(r"\w+", found.text.lower())
+    if not words or found.no_speech > MAX_NO_SPEECH or found.compression > MAX_COMPRESSION:
+        return "noise"
+    if has_repeating_words(found.text):
+        return "noise"
+    if len(found.text.split()) > max(1.0, found.voiced_s * MAX_WORDS_PER_S):
+        return "noise"
+    is_phrase = len({*words}) >= PHRASE_WORDS
+    is_speech = found.logprob >= MIN_LOGPROB_SPEECH and found.no_speech <= MAX_NO_SPEECH_SPEECH
+    if found.language < (MIN_LANGUAGE if is_phrase else MIN_LANGUAGE_SHORT):
+        return "foreign" if is_speech else "noise"
+    if found.logprob >= (MIN_LOGPROB if is_phrase else MIN_LOGPROB_SHORT):
+        return "words"
+    return "unclear" if is_phrase and is_speech else "noise"
 
 
 def has_repeating_words(text: str) -> bool:

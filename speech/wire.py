@@ -39,7 +39,8 @@ class Recognition:
     """The recognised text, empty if there were no plausible words.
 
     `confidence` is the mean probability of a token, 0 to 1. `words` is empty unless requested.
-    `is_foreign`: somebody spoke in `language`, which is not the requested one. There is no text.
+    If `not_understood`, somebody spoke, but in another language, or `language` is empty and it is
+    not clear what they said. Then there is no text.
     """
 
     text: str
@@ -48,7 +49,7 @@ class Recognition:
     audio_s: float
     decode_s: float
     words: tuple[Span, ...] = ()
-    is_foreign: bool = False
+    not_understood: bool = False
 
     def to_json(self) -> Header:
         return asdict(self)
@@ -63,7 +64,7 @@ class Recognition:
             audio_s=header["audio_s"],
             decode_s=header["decode_s"],
             words=tuple(Span(**span) for span in header["words"]),
-            is_foreign=header["is_foreign"],
+            not_understood=header["not_understood"],
         )
 
 

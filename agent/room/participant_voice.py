@@ -10,7 +10,7 @@ from livekit import rtc
 from livekit.agents import utils, vad
 
 from agent.models.recogniser import Recogniser
-from agent.models.voice_activity import VoiceActivity
+from agent.models.voice_activity import WINDOW_S, VoiceActivity
 from agent.room.sound import BYTES_PER_S, UtteranceSound
 from speech.client import SpeechError
 from speech.wire import Recognition
@@ -136,18 +136,21 @@ class ParticipantVoice:
             started_at=now - event.speech_duration,
             next_interim_at=now + INTERIM_EVERY_S,
         )
+        self._sound.note_window(event.probability, WINDOW_S)
         self._listener.on_speech(self._identity, event)
 
     def _continue_utterance(self, sound: UtteranceSound, event: vad.VADEvent) -> None:
         for frame in event.frames:
             sound.pcm += frame.data.cast("B")
+        sound.note_window(event.probability, WINDOW_S)
         if sound.too_long:
             self._sound = sound.cut_at_quietest(self._next_segment_id())
             self._ended.put_nowait(sound)
         elif sound.last_at >= sound.next_interim_at and event.raw_accumulated_silence < PAUSE_S:
             sound.next_interim_at = sound.last_at + INTERIM_EVERY_S
             is_free = self._interim is None or self._interim.done()
-            if is_free and self._listener.wants_interims(self._identity):
+            wanted = sound.is_speech and self._listener.wants_interims(self._identity)
+            if is_free and wanted:
                 self._interim = asyncio.create_task(self._recognise_interim(sound), name="interim")
         self._listener.on_speech(self._identity, event)
 
@@ -177,6 +180,9 @@ class ParticipantVoice:
                 self._ended.task_done()
 
     async def _recognise_final(self, sound: UtteranceSound) -> None:
+        if not sound.is_speech:
+            self._report_utterance("final", sound, sound.ended_at)
+            return
         late = asyncio.get_running_loop().call_later(LATE_S, self._report_late, sound)
         try:
             found = await self._recogniser.recognise(bytes(sound.pcm), timeout_s=TIMEOUT_S)
@@ -184,7 +190,7 @@ class ParticipantVoice:
             logger.warning("utterance not recognised", extra={"why": type(error).__name__})
             self._report_utterance("missed", sound, sound.ended_at)
         else:
-            kind: HeardKind = "missed" if found.is_foreign else "final"
+            kind: HeardKind = "missed" if found.not_understood else "final"
             self._report_utterance(kind, sound, sound.ended_at, found)
         finally:
             late.cancel()

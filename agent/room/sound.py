@@ -9,6 +9,8 @@ from speech.wire import RATE
 MAX_UTTERANCE_S = 29.0  # the engine accepts 29.5 s
 CUT_SEARCH_S = 5.0  # the cut is at the quietest moment of the last seconds
 CUT_FRAME = RATE // 10
+CLEAR_PROBABILITY = 0.8  # of speech in a window of the detector
+MIN_CLEAR_S = 0.09  # three windows: keys and knocks have one or two, "B" has four
 BYTES_PER_S = 2 * RATE
 
 
@@ -21,6 +23,7 @@ class UtteranceSound:
     pcm_at: float  # when its first sample was spoken
     started_at: float
     next_interim_at: float
+    clear_s: float = 0.0  # of windows that are clearly speech
     ended_at: float = 0.0
     continues: bool = False  # the speech continues in the next one
 
@@ -32,6 +35,16 @@ class UtteranceSound:
     def too_long(self) -> bool:
         return len(self.pcm) >= MAX_UTTERANCE_S * BYTES_PER_S
 
+    @property
+    def is_speech(self) -> bool:
+        """Whether it is worth recognising: no click, no far murmur."""
+        return self.clear_s >= MIN_CLEAR_S
+
+    def note_window(self, probability: float, window_s: float) -> None:
+        """A window of the detector, with the probability that it is speech."""
+        if probability >= CLEAR_PROBABILITY:
+            self.clear_s += window_s
+
     def cut_at_quietest(
         self, next_segment_id: str, search_s: float = CUT_SEARCH_S
     ) -> "UtteranceSound":
@@ -41,7 +54,12 @@ class UtteranceSound:
         del self.pcm[at:]
         self.ended_at, self.continues = self.last_at, True
         return UtteranceSound(
-            next_segment_id, rest, self.ended_at, self.ended_at, self.next_interim_at
+            next_segment_id,
+            rest,
+            self.ended_at,
+            self.ended_at,
+            self.next_interim_at,
+            clear_s=self.clear_s,
         )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from speech.engine import DecodeOptions, Engine, TooLong
 from speech.models import TEST_MODEL_FOLDER
-from speech.sound_or_noise import find_loud_part, has_repeating_words, is_believable
+from speech.sound_or_noise import find_loud_part, has_repeating_words
 from speech.wire import RATE
 from tests.agent.speech_parts import WAVS, noise, recorded, silence
 
@@ -111,24 +111,3 @@ def test_silence_around_a_phrase_does_not_change_its_text(
 )
 def test_group_of_words_said_four_times_is_a_loop(text: str, expected: bool) -> None:
     assert has_repeating_words(text) is expected
-
-
-@pytest.mark.parametrize(
-    ("text", "no_speech", "logprob", "compression", "voiced", "expected"),
-    [
-        ("what is a vector", 0.01, -0.1, 0.8, 1.0, True),
-        ("what is a vector", 0.7, -0.1, 0.8, 1.0, False),
-        ("what is a vector", 0.01, -1.2, 0.8, 1.0, False),
-        ("what is a vector", 0.01, -0.1, 2.5, 1.0, False),
-        ("one", 0.01, -0.1, 0.4, 0.29, True),
-        ("one", 0.3, -0.1, 0.4, 0.29, False),
-        ("one", 0.01, -0.6, 0.4, 0.29, False),
-        ("thank you for watching this video", 0.01, -0.1, 0.9, 0.4, False),
-    ],
-)
-def test_implausible_text_is_rejected(
-    text: str, no_speech: float, logprob: float, compression: float, voiced: float, expected: bool
-) -> None:
-    assert expected is is_believable(
-        text, no_speech=no_speech, logprob=logprob, compression=compression, voiced=voiced
-    )
