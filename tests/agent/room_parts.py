@@ -107,6 +107,8 @@ class School:
     lease: Lasting = field(default_factory=Lasting)
     classroom: Classroom = field(init=False)
     session: AgentSession[None] = field(init=False)
+    floor: Floor = field(init=False)
+    tutor: RoomTutor = field(init=False)
     journal: Journal = field(init=False)
     limits: Limits = field(init=False)
 
@@ -124,7 +126,8 @@ class School:
         """
         earlier = await load_earlier_turns(self.pool, self.spool, self.dispatch)
         self.journal = Journal(self.spool, self.dispatch, Roster())
-        room, floor = cast("rtc.Room", self.room), Floor(lambda _identity: None)
+        room = cast("rtc.Room", self.room)
+        self.floor = floor = Floor(lambda _identity: None)
         self.limits = Limits(room)
         self.limits.rates = Rates(clock=lambda: 0.0)  # however slow the machine is
         self.classroom = classroom = Classroom(
@@ -144,7 +147,7 @@ class School:
         in_time = speaker and TranscriptSynchronizer(
             next_in_chain_audio=speaker, next_in_chain_text=classroom.tutor_captions
         )
-        tutor = RoomTutor(
+        self.tutor = tutor = RoomTutor(
             classroom, floor, wait_for_captions=in_time.barrier if in_time else _at_once
         )
         await self.session.start(tutor, record=False)

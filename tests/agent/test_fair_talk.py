@@ -1,16 +1,19 @@
 """One learner of a room does not keep the tutor from talking to the others."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from time import time
 from uuid import uuid4
 
-from livekit.agents import llm
+from livekit import rtc
+from livekit.agents import ModelSettings, llm
 from livekit.agents.voice import SpeechHandle
 
 import prompts
 from agent.durable.journal import NOT_HEARD, Utterance
 from agent.room.events import Joined, Left
 from agent.room.learner import Learner
+from agent.room.participant_voice import HeardUtterance
 from agent.room.rates import RATES
 from agent.talk.classroom import Classroom
 from agent.talk.turn_taking import LEAD
@@ -132,6 +135,25 @@ async def test_speech_that_is_not_recognised_is_mentioned_a_few_times_only(schoo
         await school.wait_until_said(amina, "I could not hear that", burst - 1)
         await school.ask(amina, "what is a vector")
         assert school.count_said(amina, "I could not hear that") == burst - 1
+
+
+async def test_speech_in_another_language_is_not_answered_as_if_it_had_been_understood(
+    school: School,
+) -> None:
+    async with school.agent(offline):
+        amina, now = await school.arrives("Amina"), time()
+        gap = HeardUtterance("missed", amina.identity, "1-9", now - 2, now, language="de")
+        school.floor.on_utterance(gap)
+        listening = asyncio.create_task(anext(school.tutor.stt_node(nothing(), ModelSettings())))
+        await school.wait_until_said(amina, "I only understand English", 1)
+        assert not listening.done()
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+
+
+async def nothing() -> AsyncIterator[rtc.AudioFrame]:
+    return
+    yield
 
 
 async def test_lessons_changed_by_asking_are_limited_like_those_changed_on_the_page(

@@ -79,6 +79,30 @@ async def test_language_is_detected(engine: Engine, spoken: list[bytes]) -> None
 
 
 @pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("de", "Ich habe meine Hausaufgaben vergessen."),
+        ("fr", "Comment calcule-t-on le gradient d'une fonction?"),
+    ],
+)
+async def test_speech_in_another_language_gets_no_text_but_its_language(
+    engine: Engine, language: str, text: str
+) -> None:
+    voice = EspeakTTS(voice=language)
+    found = engine.recognise(await said(voice, text), DecodeOptions())
+    await voice.aclose()
+    assert (found.text, found.language, found.not_understood) == ("", language, True)
+
+
+@pytest.mark.parametrize("text", ["yes", "stop", "why"])
+async def test_short_answers_are_heard(engine: Engine, text: str) -> None:
+    voice = EspeakTTS(voice="en-us")
+    found = engine.recognise(await said(voice, text), DecodeOptions())
+    await voice.aclose()
+    assert words(found.text) == [text]
+
+
+@pytest.mark.parametrize(
     "pcm",
     [
         noise(3.0, 1000),

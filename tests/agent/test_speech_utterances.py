@@ -17,6 +17,7 @@ from agent.models.recogniser import Recogniser, RecogniserSTT
 from agent.models.voice_activity import VoiceActivity
 from agent.room.participant_voice import NO_WORDS, HeardUtterance, ParticipantVoice
 from agent.talk.floor import Floor
+from bench.sounds import make_sound
 from speech.client import SpeechBusy, SpeechClient
 from speech.wire import RATE, Recognition
 from tests.agent.speech_parts import (
@@ -175,8 +176,38 @@ async def test_endless_speech_is_cut_before_the_window_is_full(
 class Deaf:
     """A recogniser that never finds words."""
 
+    asked = 0
+
     async def recognise(self, pcm: bytes, **_: Any) -> Recognition:
+        self.asked += 1
         return NO_WORDS
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("knocks", 2), ("keys", 1), ("keys", 3)])
+async def test_noise_that_the_detector_takes_for_speech_is_not_recognised(
+    recording: Recording, kind: str, seed: int
+) -> None:
+    recogniser = Deaf()
+    voice = voice_of("l_amina", recogniser, recording)
+    await speak(voice, make_sound(kind, 4.0, seed, -20.0).tobytes() + silence(0.6))
+    await voice.aclose()
+    assert Speech.START_OF_SPEECH in [event.type for _, event in recording.speech]
+    assert {heard.text for heard in recording.all("final")} == {""}
+    assert recogniser.asked == 0
+
+
+async def test_speech_that_is_not_understood_is_missed_with_its_language(
+    recording: Recording,
+) -> None:
+    class Foreign(Deaf):
+        async def recognise(self, pcm: bytes, **_: Any) -> Recognition:
+            return Recognition("", "de", 0.0, 1.0, 0.1, not_understood=True)
+
+    voice = voice_of("l_amina", Foreign(), recording)
+    await speak(voice, recorded(SHORT) + silence(0.6))
+    await voice.aclose()
+    (heard,) = recording.all("final", "missed")
+    assert (heard.kind, heard.text, heard.language) == ("missed", "", "de")
 
 
 async def test_an_utterance_that_is_split_in_mid_speech_gets_two_finals(
