@@ -6,8 +6,10 @@ length of the text, without which a short window repeats its sentence, and a lon
 what was not clear.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import islice
 
 import ctranslate2
 import numpy as np
@@ -19,6 +21,7 @@ from faster_whisper.transcribe import (
     merge_punctuations,
 )
 
+from speech.hotwords import ScoredWord, put_in_hotwords
 from speech.sound_or_noise import MAX_COMPRESSION, MAX_NO_SPEECH, Samples, has_repeating_words
 from speech.wire import Span
 
@@ -29,6 +32,7 @@ LONG_FRAMES = 1504  # a multiple of eight
 TOKENS_PER_S = 7  # fast speech has five
 SPARE_TOKENS = 6
 CLEAR_LOGPROB = -0.5
+CERTAIN_LOGPROB = -0.1  # then no word of the text is worth a second look
 PREPENDED, APPENDED = "\"'([{-", "\"'.,!?:)]}"  # marks that belong to the next or the last word
 
 
@@ -72,8 +76,8 @@ class Decoder:
         self._model = model
         self._windows = (WHOLE_FRAMES,) if whole_windows else (SHORT_FRAMES, LONG_FRAMES)
         self._tokenizer_of = lru_cache(self._make_tokenizer)
-        # the test model has tokens of languages that it has never heard
-        self._knows_languages = model.model.is_multilingual and not whole_windows
+        # the test model knows 140 words, and languages that it has never heard
+        self._is_test_model = whole_windows
 
     def decode(self, samples: Samples, language: str | None) -> Decoded:
         """Decodes again, with a longer window, what was not clear; the likelier text counts."""
@@ -100,6 +104,32 @@ class Decoder:
             Span(word["word"].strip(), float(word["start"]), float(word["end"]))
             for word in words
             if word["word"].strip()
+        ]
+
+    def put_in_hotwords(self, decoded: Decoded, hotwords: Iterable[str]) -> Decoded:
+        """The text with the hotwords that were probably said instead of words like them."""
+        if self._is_test_model or decoded.logprob >= CERTAIN_LOGPROB:
+            return decoded
+        tokenizer = self._tokenizer_of(decoded.language)
+
+        def score_words(text: str) -> list[ScoredWord]:
+            return self._score_words(decoded, tokenizer, text)
+
+        rare = [word for word in hotwords if is_rare(word, tokenizer)]
+        text = put_in_hotwords(decoded.text, rare, score_words)
+        return replace(decoded, text=text, tokens=tokenizer.encode(f" {text}"))
+
+    def _score_words(self, decoded: Decoded, tokenizer: Tokenizer, text: str) -> list[ScoredWord]:
+        """The probabilities that the model gives to a text for the sound that was decoded."""
+        tokens = tokenizer.encode(f" {text}")
+        (aligned,) = self._model.model.align(
+            decoded.encoded, tokenizer.sot_sequence, [tokens], decoded.frames // 2
+        )
+        probabilities = iter(aligned.text_token_probs)
+        words, word_tokens = tokenizer.split_to_word_tokens([*tokens, tokenizer.eot])
+        return [
+            ScoredWord(word, tuple(islice(probabilities, len(of_word))))
+            for word, of_word in zip(words[:-1], word_tokens[:-1], strict=True)
         ]
 
     def _window_sizes(self, needed: int) -> list[int]:
@@ -144,7 +174,7 @@ class Decoder:
 
     def _rank_languages(self, encoded: ctranslate2.StorageView) -> dict[str, float]:
         """The probability of each language, the likeliest first."""
-        if not self._knows_languages:
+        if self._is_test_model or not self._model.model.is_multilingual:
             return {"en": 1.0}
         ranked = self._model.model.detect_language(encoded)[0]
         return {str(token).strip("<|>"): share for token, share in ranked}
@@ -163,3 +193,12 @@ def is_better(found: Decoded, before: Decoded) -> bool:
     if has_repeating_words(found.text) != has_repeating_words(before.text):
         return has_repeating_words(before.text)
     return before.cut or found.logprob > before.logprob
+
+
+def is_rare(word: str, tokenizer: Tokenizer) -> bool:
+    """Whether the model may not know a word. It has the common ones whole.
+
+    But it has " t" as a token of its own, with which common words begin, too.
+    """
+    known = 2 if word[:1] in "tT" else 1
+    return len(tokenizer.encode(f" {word}")) > known

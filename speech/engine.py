@@ -32,7 +32,7 @@ class TooLong(ValueError):
 class DecodeOptions:
     """How to decode. A `language` of None lets a multilingual model detect it.
 
-    `hotwords` are terms that are likely to be said.
+    `hotwords` are rare words that may be said, the most important first.
     """
 
     language: str | None = "en"
@@ -75,6 +75,7 @@ class Engine:
                 decode_s=time.perf_counter() - began,
                 not_understood=verdict in ("foreign", "unclear"),
             )
+        decoded = self._decoder.put_in_hotwords(decoded, options.hotwords)
         words = self._decoder.time_words(decoded) if options.words else []
         start_s = (sound.start - MARGIN_SAMPLES) / RATE
         return Recognition(

@@ -1,0 +1,139 @@
+"""Rare words that may have been said, put in where the text sounds like one of them.
+
+The decoder never sees them, so they cannot take it over. They only propose another text for words
+that the model doubts, and the sound decides between the two.
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from rapidfuzz.distance import Levenshtein
+
+MAX_HOTWORDS = 100
+MAX_SPAN = 4  # words that are heard instead of one: "back prop a gation"
+MIN_LIKENESS = 0.65  # of two spellings by sound, 0 to 1
+MAX_PROPOSALS = 4  # to be compared with the sound, which takes about 15 ms each
+DOUBT = 0.5  # a word is doubtful if one of its tokens has a lower probability
+MAX_LOSS = 8.0  # in nats: by how much a text with a hotword may be less likely
+
+_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+_ALIKE = tuple(
+    (re.compile(pattern), sound)
+    for pattern, sound in (
+        (r"ph|gh(?=t)", "f"), (r"ght", "t"), (r"kn", "n"), (r"wh", "w"), (r"ck|q|c(?![eiy])", "k"),
+        (r"x", "ks"), (r"[cz]", "s"), (r"j|g(?=[eiy])", "j"), (r"th", "t"), (r"h", ""),
+        (r"[aeiouyw]+", "a"), (r"(.)\1+", r"\1"),
+    )
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ScoredWord:
+    """A word of a text, as it is there, with the probabilities of its tokens."""
+
+    text: str
+    probabilities: tuple[float, ...]
+
+    @property
+    def logprob(self) -> float:
+        return sum(math.log(max(one, 1e-9)) for one in self.probabilities)
+
+    @property
+    def is_doubtful(self) -> bool:
+        return min(self.probabilities) < DOUBT
+
+
+Score = Callable[[str], Sequence[ScoredWord]]  # the words of a text, by the sound
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A hotword in place of text[start:end], which sounds like it."""
+
+    hotword: str
+    start: int
+    end: int
+    likeness: float
+
+    def overlaps(self, start: int, end: int) -> bool:
+        return self.start < end and start < self.end
+
+    def put_in(self, text: str) -> str:
+        return text[: self.start] + self.hotword + text[self.end :]
+
+
+def put_in_hotwords(text: str, hotwords: Iterable[str], score: Score) -> str:
+    """The text with the hotwords that the sound supports.
+
+    A hotword replaces words that sound like it, of which the model doubts one, if the text with
+    it is likely enough.
+    """
+    proposals = propose_hotwords(text, hotwords)
+    if not proposals:
+        return text
+    words = score(text)
+    doubtful = list(_find_doubtful(text, words))
+    likely = sum(word.logprob for word in words) - MAX_LOSS
+    about_doubts = [one for one in proposals if any(one.overlaps(*span) for span in doubtful)]
+    kept: list[Proposal] = []
+    for one in about_doubts[:MAX_PROPOSALS]:
+        if any(one.overlaps(other.start, other.end) for other in kept):
+            continue
+        if sum(word.logprob for word in score(one.put_in(text))) >= likely:
+            kept.append(one)
+    for one in sorted(kept, key=lambda one: -one.start):
+        text = one.put_in(text)
+    return text
+
+
+def propose_hotwords(text: str, hotwords: Iterable[str]) -> list[Proposal]:
+    """The likeliest first. None for a hotword that is in the text."""
+    words = list(_WORD.finditer(text))
+    heard = {word[0].lower() for word in words}
+    spans = [
+        (first.start(), last.end())
+        for at, first in enumerate(words)
+        for last in words[at : at + MAX_SPAN]
+    ]
+    sounds = [(start, end, spell_by_sound(text[start:end])) for start, end in spans]
+    found = [
+        Proposal(hotword, start, end, likeness)
+        for hotword in list(dict.fromkeys(hotwords))[:MAX_HOTWORDS]
+        if hotword.lower() not in heard
+        for start, end, likeness in _find_likest(spell_by_sound(hotword), sounds)
+    ]
+    return sorted(found, key=lambda one: -one.likeness)
+
+
+def _find_likest(
+    sound: str, sounds: Iterable[tuple[int, int, str]]
+) -> Iterator[tuple[int, int, float]]:
+    """The part of a text that is most like a sound, if any is like it."""
+    likenesses = [
+        (Levenshtein.normalized_similarity(other, sound), start, end)
+        for start, end, other in sounds
+    ]
+    likeness, start, end = max(likenesses, default=(0.0, 0, 0))
+    if likeness >= MIN_LIKENESS:
+        yield start, end, likeness
+
+
+def _find_doubtful(text: str, words: Iterable[ScoredWord]) -> Iterator[tuple[int, int]]:
+    at = 0
+    for word in words:
+        bare = word.text.strip()
+        start = text.find(bare, at)
+        if start >= 0:
+            at = start + len(bare)
+            if word.is_doubtful:
+                yield start, at
+
+
+def spell_by_sound(text: str) -> str:
+    """A rough spelling that words which sound alike share. All vowels are one."""
+    letters = re.sub(r"[\W\d_]", "", text.lower())
+    for pattern, sound in _ALIKE:
+        letters = pattern.sub(sound, letters)
+    return letters
