@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from bench.baselines.install import install_all
 from bench.registry import FIGURES
 from bench.report import read_results, write_report
 from bench.result import Line
@@ -37,6 +38,7 @@ def measure_all(words: Sequence[str]) -> None:
     folder = begin_run()
     use_own_temporary_folder(folder)
     options = [] if arguments.runs is None else ["--runs", str(arguments.runs)]
+    install_all()
     results = read_results()
     for number, name in enumerate(arguments.names, 1):
         print(f"\n{number} of {len(arguments.names)}: {name}", file=sys.stderr, flush=True)

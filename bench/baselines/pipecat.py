@@ -12,14 +12,12 @@ from pathlib import Path
 import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
-from bench.baselines.install import ensure_installed
+from bench.baselines.install import PIPECAT, ensure_installed
 from bench.baselines.transcriber import LOG, RATE, START_S, CannotRun
 from bench.cpu import cpu_s
 from harness.learner import LOUD_LEVEL
 from harness.stack import free_port
 
-NAME = "pipecat"
-PACKAGE = "pipecat-ai[whisper,piper]==1.14.0"
 BOT = Path(__file__).with_name("pipecat_bot.py")
 FRAME_S = 0.02
 FRAME_BYTES = int(2 * RATE * FRAME_S)
@@ -82,7 +80,7 @@ async def running_pipecat(
     whisper_folder: Path, piper_voice: Path, llm_url: str
 ) -> AsyncIterator[PipecatBot]:
     """Raises NotInstalled or CannotRun."""
-    python = await asyncio.to_thread(ensure_installed, NAME, PACKAGE)
+    python = await asyncio.to_thread(ensure_installed, PIPECAT)
     port = free_port()
     command = [str(python), str(BOT), str(port), str(whisper_folder), str(piper_voice), llm_url]
     LOG.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from functools import partial
 from pathlib import Path
 
-from bench.baselines.install import NotInstalled, ensure_installed
+from bench.baselines.install import WHISPER_LIVE_KIT, WYOMING, NotInstalled, ensure_installed
 from bench.baselines.transcriber import CannotRun, Heard, Transcriber, running_server
 from bench.baselines.whisper_live_kit import ask_whisper_live_kit
 from bench.baselines.wyoming import ask_wyoming
@@ -20,7 +20,6 @@ from harness.stack import free_port
 from speech.wire import encode_frame, read_frame
 
 BATCHED = "faster-whisper-batched"
-WYOMING, WHISPER_LIVE_KIT = "wyoming-faster-whisper", "whisper-live-kit"
 OFFLINE = {"HF_HUB_OFFLINE": "1"}  # the weights are local
 Start = Callable[[Path], AbstractAsyncContextManager[Transcriber]]
 
@@ -67,7 +66,7 @@ async def ask_faster_whisper(socket: str, pcm: bytes) -> Heard:
 
 @asynccontextmanager
 async def running_wyoming(folder: Path) -> AsyncIterator[Transcriber]:
-    python = await asyncio.to_thread(ensure_installed, WYOMING, "wyoming-faster-whisper==3.8.1")
+    python = await asyncio.to_thread(ensure_installed, WYOMING)
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="wyoming-") as data:
         command = (
@@ -82,7 +81,7 @@ async def running_wyoming(folder: Path) -> AsyncIterator[Transcriber]:
 @asynccontextmanager
 async def running_whisper_live_kit(folder: Path) -> AsyncIterator[Transcriber]:
     """With its LocalAgreement policy: the other one needs weights in another format."""
-    python = await asyncio.to_thread(ensure_installed, WHISPER_LIVE_KIT, "whisperlivekit==0.2.26")
+    python = await asyncio.to_thread(ensure_installed, WHISPER_LIVE_KIT)
     port = free_port()
     command = (
         str(python), "-m", "whisperlivekit.basic_server", "--host", "127.0.0.1",
