@@ -16,7 +16,7 @@ FLOOR_RMS = 10 ** (-50 / 20)  # of full scale: anything quieter is a microphone'
 DYNAMIC_RANGE = 10 ** (-30 / 20)  # frames this far below the loudest one are pauses
 MIN_VOICED_S = 0.1  # the shortest word is about twice as long, a click much shorter
 
-# measured with base on synthesised sounds and speech: see docs/decisions/0009-phantom-text.md
+# measured with base on synthesised sounds and speech: see docs/decisions/0011-phantom-text.md
 MAX_NO_SPEECH = 0.6
 MIN_LOGPROB = -1.0
 MIN_LOGPROB_SHORT = -1.2  # of one or two words, of which the model is never as sure

@@ -31,7 +31,7 @@ class Recogniser(Protocol):
 
 
 class ExpectingRecogniser:
-    """Recognises with the hotwords of one speaker, which are listed at each request."""
+    """Recognises with the hotwords of one speaker, which are listed for each final."""
 
     def __init__(
         self, recogniser: Recogniser, list_hotwords: Callable[[], tuple[str, ...]]
@@ -48,12 +48,10 @@ class ExpectingRecogniser:
         hotwords: tuple[str, ...] = (),
         timeout_s: float = 10.0,
     ) -> Recognition:
+        if kind == "final":
+            hotwords += self._list_hotwords()
         return await self._recogniser.recognise(
-            pcm,
-            kind=kind,
-            language=language,
-            hotwords=hotwords + self._list_hotwords(),
-            timeout_s=timeout_s,
+            pcm, kind=kind, language=language, hotwords=hotwords, timeout_s=timeout_s
         )
 
 
