@@ -1,8 +1,9 @@
 """Every use of undocumented LiveKit APIs. Check this file when LiveKit's version changes.
 
-Two more places depend on LiveKit's internals through inheritance: the stream of
-`agent/talk/floor.py` skips the constructor of VADStream, and `Worker` in `agent/worker/server.py`
-overrides `drain` and `run`.
+Three more places depend on LiveKit's internals through inheritance: the stream of
+`agent/talk/floor.py` skips the constructor of VADStream, `Worker` in `agent/worker/server.py`
+overrides `drain` and `run`, and the outputs of `agent/room/timed_captions.py` replace LiveKit's
+TranscriptSynchronizer.
 
 Imports are inside functions, because the forkserver reads PRELOADED_MODULES before anything heavy
 loads.

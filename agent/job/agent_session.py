@@ -7,12 +7,12 @@ from livekit import rtc
 from livekit.agents import Agent, AgentSession, TurnHandlingOptions, vad
 from livekit.agents.voice import io, room_io
 from livekit.agents.voice.agent_session import SessionConnectOptions
-from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 import protocol
 from agent.models.choice import Models, build_llm
 from agent.room import publish
 from agent.room.latency import Latency
+from agent.room.timed_captions import TimedCaptions
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
 from telemetry import metrics
@@ -38,7 +38,7 @@ class RoomAgentSession:
     ) -> None:
         self._settings = settings
         self._room = room
-        self._in_time: TranscriptSynchronizer | None = None
+        self._in_time: TimedCaptions | None = None
         language_model, name = build_llm(settings, desk)
         self._names = {**models.names, "llm": name}
         self._closes = [*models.closes, language_model.aclose]
@@ -80,20 +80,17 @@ class RoomAgentSession:
         self._sync_captions_to_voice(captions)
 
     def _sync_captions_to_voice(self, captions: io.TextOutput) -> None:
-        """Sends captions word by word as the audio plays, and stops where it is interrupted."""
         sound = self.inner.output.audio
         if sound is None:
             raise RuntimeError("the agent session has no audio output")
-        self._in_time = TranscriptSynchronizer(
-            next_in_chain_audio=sound, next_in_chain_text=captions
-        )
+        self._in_time = TimedCaptions(sound, captions)
         self.inner.output.audio = self._in_time.audio_output
         self.inner.output.transcription = self._in_time.text_output
 
     async def wait_for_captions(self) -> None:
         """Returns when all words of the speeches before have reached the captions."""
         if self._in_time is not None:
-            await self._in_time.barrier()
+            await self._in_time.wait_until_shown()
 
     async def read_and_publish_model_names(self, engine: SpeechClient) -> None:
         """Sets the attribute `bodh.models`. The test model is shown as `test`."""

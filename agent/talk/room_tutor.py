@@ -12,6 +12,7 @@ from livekit.agents.language import LanguageCode
 import prompts
 from agent.durable.journal import NOT_HEARD, Utterance
 from agent.room.participant_voice import HeardUtterance
+from agent.room.voice_timeline import mark_text_end, resample_marked
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
 from agent.talk.turns import Turn
@@ -75,11 +76,12 @@ class RoomTutor(Tutor):
         self, text: AsyncIterable[str], model_settings: ModelSettings
     ) -> AsyncIterator[rtc.AudioFrame]:
         """Speaks formulas, code and units as words; captions show them as written."""
-        voice = self.session.tts
+        voice, output = self.session.tts, self.session.output.audio
         if voice is None:
             raise RuntimeError("the agent session has no voice")
         prepare = self._classroom.tutor_speech.apply_rate_to_voice
-        async for frame in speak_sentences(voice, text, prepare):
+        rate = (output and output.sample_rate) or voice.sample_rate
+        async for frame in resample_marked(speak_sentences(voice, text, prepare), rate):
             yield frame
 
     async def _handle_utterance_safely(self, heard: HeardUtterance) -> Turn | None:
@@ -161,16 +163,22 @@ async def speak_sentences(
 ) -> AsyncIterator[rtc.AudioFrame]:
     """The sound of a text that is still being written, sentence by sentence.
 
-    `prepare` is called before each.
+    `prepare` is called before each. The first frame of each is marked with the length of the text
+    up to its end, so that captions follow the voice.
 
     LiveKit's default waits for the next sentence before it speaks one, and its text filters for
     one more word, so the first sentence of a slow model would be heard when the second is written.
     """
+    text_end = marked = 0
     async for sentence in _whole_sentences(text):
+        text_end += len(sentence)
         if words := (await asyncio.to_thread(speakable, sentence)).strip():
             prepare()
             async with voice.synthesize(words) as stream:
                 async for sound in stream:
+                    if marked < text_end:
+                        marked = text_end
+                        mark_text_end(sound.frame, text_end)
                     yield sound.frame
 
 

@@ -12,7 +12,6 @@ from uuid import UUID
 from livekit import rtc
 from livekit.agents import NOT_GIVEN, AgentSession, llm, tts
 from livekit.agents.voice import io
-from livekit.agents.voice.transcription import TranscriptSynchronizer
 
 from agent.durable.drain import Drainer
 from agent.durable.earlier_turns import load_earlier_turns
@@ -25,6 +24,7 @@ from agent.room.events import RoomEvents
 from agent.room.learner import Connection, Learner, Roster
 from agent.room.limits import Limits
 from agent.room.rates import Rates
+from agent.room.timed_captions import TimedCaptions
 from agent.room.typed_turns import TypedTurn
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
@@ -144,11 +144,9 @@ class School:
         model = build_llm(classroom)
         self.session = AgentSession(llm=model, tts=voice or NOT_GIVEN)
         classroom.tutor_speech.attach_session(self.session)
-        in_time = speaker and TranscriptSynchronizer(
-            next_in_chain_audio=speaker, next_in_chain_text=classroom.tutor_captions
-        )
+        in_time = speaker and TimedCaptions(speaker, classroom.tutor_captions)
         self.tutor = tutor = RoomTutor(
-            classroom, floor, wait_for_captions=in_time.barrier if in_time else _at_once
+            classroom, floor, wait_for_captions=in_time.wait_until_shown if in_time else _at_once
         )
         await self.session.start(tutor, record=False)
         self.session.output.audio = in_time.audio_output if in_time else None
