@@ -5,6 +5,7 @@ import sys
 
 import telemetry
 from agent.worker.deadline import delete_deadline_file
+from agent.worker.event_loops import use_fast_event_loops
 from agent.worker.forkserver import set_job_environment, start_forkserver
 from db.role_rights import refuse_powerful_role
 from settings import SettingsError, prepare_settings
@@ -34,6 +35,7 @@ def main() -> int:
 
         return asyncio.run(run_text_console(settings)) or 0
     set_job_environment(settings)
+    use_fast_event_loops()
     if arguments[:1] == ["start"]:
         telemetry.start("agent", settings)
         start_forkserver()

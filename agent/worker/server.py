@@ -19,6 +19,7 @@ from agent.job.lease import load_dispatch
 from agent.livekit_private import trust_bundled_certificates
 from agent.worker.deadline import read_deadline, write_deadline
 from agent.worker.door import Door
+from agent.worker.event_loops import use_fast_event_loops
 from settings import Settings, prepare_settings
 from speech.client import SpeechClient
 
@@ -50,6 +51,7 @@ def share_of_rooms_in_use(server: AgentServer, max_jobs: int) -> float:
 
 
 def prewarm_job_process(process: JobProcess) -> None:
+    use_fast_event_loops()
     trust_bundled_certificates()
     process.userdata["settings"] = settings = prepare_settings("agent")
     telemetry.start_job(settings)
