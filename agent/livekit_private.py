@@ -26,6 +26,15 @@ def skip_end_of_turn_model() -> None:
     os.environ.setdefault("LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE", "0")
 
 
+def skip_search_for_blocking_code() -> None:
+    """Saves 100 wake-ups a second in each process: LiveKit would watch the loop by a thread.
+
+    Our metric `bodh_loop_lag_seconds` shows that a loop is late. To see in the log which code
+    blocks it, set the variable to 100.
+    """
+    os.environ.setdefault("LIVEKIT_AGENTS_LOOP_BLOCK_WARN_MS", "0")
+
+
 def trust_bundled_certificates() -> None:
     """Makes a job trust certifi's authorities if the system has none.
 

@@ -8,7 +8,11 @@ import multiprocessing.forkserver
 import os
 import sys
 
-from agent.livekit_private import PRELOADED_MODULES, skip_end_of_turn_model
+from agent.livekit_private import (
+    PRELOADED_MODULES,
+    skip_end_of_turn_model,
+    skip_search_for_blocking_code,
+)
 from agent.worker.deadline import prepare_deadline_file
 from settings import Settings
 
@@ -19,6 +23,7 @@ def set_job_environment(settings: Settings) -> None:
     os.environ["LIVEKIT_API_KEY"] = settings.livekit_api_key
     os.environ["LIVEKIT_API_SECRET"] = settings.livekit_api_secret.get_secret_value()
     skip_end_of_turn_model()
+    skip_search_for_blocking_code()
     prepare_deadline_file(settings)
 
 
