@@ -24,7 +24,7 @@ To repeat it, stop everything else on the machine and run `make bench`, or `pyth
 for one figure; `--runs N` repeats it more often. `python -m bench all NAME ...` measures some
 figures again and keeps the others. [The lines of JSON](benchmarks/results.jsonl) have every value.
 """
-NOT_YET = {"error": "not measured yet"}
+NOT_YET = {"error": "no run yet"}
 
 
 def read_results(page: Path = PAGE) -> dict[str, Line]:
@@ -53,7 +53,7 @@ def make_page(results: dict[str, Line]) -> str:
     parts.append("| figure | ours | baselines | ratio | asked | |\n|---|---|---|---|---|---|")
     parts[-1] += "".join("\n" + _make_row(figure, line) for figure, line in found)
     parts += [_make_section(figure, line) for figure, line in found]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
+    return "\n\n".join(part.strip() for part in parts if part) + "\n"
 
 
 def _describe_setup(lines: Iterable[Line]) -> str:
@@ -78,7 +78,8 @@ def _make_row(figure: Figure, line: Line) -> str:
     name = f"[`{figure.name}`](#{_anchor_of(figure)})"
     if "error" in line:
         asked = "<br>".join(f"`{target}`" for target in figure.asked)
-        return f"| {name} | not measured: {_escape(line['error'])} | | | {asked} | **missed** |"
+        missed = "**missed**" if figure.asked else ""
+        return f"| {name} | not measured: {_escape(line['error'])} | | | {asked} | {missed} |"
     baselines = "<br>".join(
         f"{other} {_format_summary(one)}" for other, one in line["baselines"].items()
     )

@@ -182,7 +182,7 @@ def test_page_says_which_figures_are_met_missed_and_not_measured() -> None:
     assert "slow 800 / 800<br>absent could not run: not installed | 0.25 |" in rows["stt.ttfs"]
     assert "`ours.p50 <= 600`: 601, **missed** | **missed** |" in rows["turn.v2v.tiny"]
     assert "not measured: TimeoutError: no browser |" in rows["page"]
-    assert "not measured: not measured yet |" in rows["wer"]
+    assert "not measured: no run yet |" in rows["wer"]
     assert rows["wer"].endswith("| **missed** |")
 
 
