@@ -167,9 +167,9 @@ class Classroom:
             await choices_read.wait()
             choices_read.clear()
             await self._journal.store_or_drop_held()
-            await self._welcome_known_learners()
+            await self._welcome_learners_now_known()
 
-    async def _welcome_known_learners(self) -> None:
+    async def _welcome_learners_now_known(self) -> None:
         settled = {one for one in self._unknown if one.known or one.refused}
         self._unknown -= settled
         for learner in settled:

@@ -34,7 +34,7 @@ export function Conversation(props: ConversationProps) {
   const button = useFocusOnArrival(phase === 'live');
   return (
     <>
-      <ConversationState controls={controls} tutor={tutor} microphone={microphone} />
+      <ConnectionOrVoiceLine controls={controls} tutor={tutor} microphone={microphone} />
       <Company controls={controls} />
       <div className="not-kept" role="status">
         {tutor.notes === 'ok' ? null : <Note icon="warn">{texts.notes[tutor.notes]}</Note>}
@@ -61,7 +61,7 @@ export function Conversation(props: ConversationProps) {
   );
 }
 
-function ConversationState({ controls, tutor, microphone }: Pick<ConversationProps, 'controls' | 'tutor' | 'microphone'>) {
+function ConnectionOrVoiceLine({ controls, tutor, microphone }: Pick<ConversationProps, 'controls' | 'tutor' | 'microphone'>) {
   const { phase, back, retry, leave } = controls;
   if (phase === 'lost') return <ConnectionLostBanner onRetry={retry} onLeave={() => void leave()} />;
   return (

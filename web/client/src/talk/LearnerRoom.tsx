@@ -11,7 +11,7 @@ import { modulePath } from '../router';
 import { useMicrophoneProps } from '../rtc/useMicrophoneProps';
 import { texts } from '../texts';
 import { LessonPane } from './LessonPane';
-import { RoomBar } from './RoomBar';
+import { RoomTopBar } from './RoomTopBar';
 import { LatestTurn } from './LatestTurn';
 import { RoomTab, type TabName } from './Tab';
 import { TalkByPhase } from './TalkByPhase';
@@ -67,7 +67,7 @@ export function LearnerRoom({ courseId, page, modules }: LearnerRoomProps) {
   return (
     <div className="room" data-tab={tab} data-nav={drawer.shown ? 'open' : undefined} ref={drawer.root}>
       <SkipLinks inert={drawer.shown} onTab={setTab} />
-      <RoomBar page={page} courseId={courseId} module={openModule} title={topic} drawer={drawer} onOpen={open} />
+      <RoomTopBar page={page} courseId={courseId} module={openModule} title={topic} drawer={drawer} onOpen={open} />
       <div className="veil" onClick={drawer.close} />
       <CourseNav
         title={page.course.title}

@@ -6,7 +6,7 @@ import { followLink, modulePath } from '../router';
 import { texts } from '../texts';
 import type { Drawer } from './useDrawer';
 
-interface RoomBarProps {
+interface RoomTopBarProps {
   page: ModulePage;
   courseId: string;
   module: ModuleEntry;
@@ -16,7 +16,7 @@ interface RoomBarProps {
 }
 
 /** The top bar, with links from the course down to the lesson. */
-export function RoomBar({ page, courseId, module, title, drawer, onOpen }: RoomBarProps) {
+export function RoomTopBar({ page, courseId, module, title, drawer, onOpen }: RoomTopBarProps) {
   return (
     <TopBar userName={page.userName} inert={drawer.shown} before={<DrawerButton drawer={drawer} />}>
       <div className="where">
