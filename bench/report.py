@@ -7,6 +7,7 @@ from pathlib import Path
 from bench.plot import draw_plot
 from bench.registry import FIGURES, Figure
 from bench.result import Line
+from bench.table import format_value
 from bench.targets import Verdict, judge
 from harness.stack import ROOT
 
@@ -121,14 +122,7 @@ def _make_section(figure: Figure, line: Line) -> str:
 
 
 def _format_quality(name: str, value: object) -> str:
-    if isinstance(value, dict):
-        inside = ", ".join(f"{key} {_format_value(one)}" for key, one in value.items())
-        return f"- `{name}`: {inside}"
-    return f"- `{name}`: {_format_value(value)}"
-
-
-def _format_value(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else _escape(str(value))
+    return f"- `{name}`: {_escape(format_value(value))}"
 
 
 def _anchor_of(figure: Figure) -> str:

@@ -13,7 +13,7 @@ def print_line(line: Line, figure: Figure) -> None:
     for name, found in ({"ours": line["ours"]} | line["baselines"]).items():
         print(f"  {name:<24} {format_summary(found)}", file=sys.stderr)
     for name, value in line["quality"].items():
-        print(f"  {name:<24} {value}", file=sys.stderr)
+        print(f"  {name:<24} {format_value(value)}", file=sys.stderr)
     for name, seconds in line["cpu_s"].items():
         print(f"  CPU of {name:<17} {seconds:.3f} s", file=sys.stderr)
     for verdict in (judge(target, line) for target in figure.asked):
@@ -22,6 +22,12 @@ def print_line(line: Line, figure: Figure) -> None:
             f"  asked: {verdict.target}: {found}, {'met' if verdict.met else 'MISSED'}",
             file=sys.stderr,
         )
+
+
+def format_value(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {format_value(one)}" for key, one in value.items())
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def format_summary(found: Line) -> str:
