@@ -1,31 +1,34 @@
 """The agent session of a room: its models, its start and its end."""
 
+import asyncio
 import contextlib
 import logging
 
 from livekit import rtc
-from livekit.agents import Agent, AgentSession, TurnHandlingOptions, vad
-from livekit.agents.voice import io, room_io
+from livekit.agents import Agent, AgentSession, TurnHandlingOptions, utils, vad
+from livekit.agents.voice import SpeechHandle, room_io
 from livekit.agents.voice.agent_session import SessionConnectOptions
 
 import protocol
 from agent.models.choice import Models, build_llm
 from agent.room import publish
+from agent.room.captions import TutorCaptions
 from agent.room.latency import Latency
 from agent.room.timed_captions import TimedCaptions
+from agent.room.tutor_track import QUEUE_MS, RATE, TutorTrack
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
-from telemetry import metrics
 from tools.desk import Desk
 
 MAX_BITRATE = 64_000  # halves the encoder's CPU without an audible difference
 # LiveKit closes a session after a few provider errors, and the agent would stay in the room, silent
 ERRORS_BEFORE_CLOSE = 1_000_000_000
 
+NEVER_S = 1e9
 TURN_HANDLING = TurnHandlingOptions(
     turn_detection="vad",
-    # an interruption without words is false; recognition may take some seconds
-    interruption={"mode": "vad", "false_interruption_timeout": 5.0},
+    # agent/talk/interruptions.py pauses the tutor; the agent session interrupts it only for a turn
+    interruption={"mode": "vad", "min_duration": NEVER_S, "resume_false_interruption": False},
     preemptive_generation={"enabled": False},
 )
 
@@ -39,6 +42,10 @@ class RoomAgentSession:
         self._settings = settings
         self._room = room
         self._in_time: TimedCaptions | None = None
+        self._captions: TutorCaptions | None = None
+        self._source = rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
+        self._track = TutorTrack(self._source)
+        self._playing: list[asyncio.Task[None]] = []
         language_model, name = build_llm(settings, desk)
         self._names = {**models.names, "llm": name}
         self._closes = [*models.closes, language_model.aclose]
@@ -56,14 +63,9 @@ class RoomAgentSession:
         )
         self._latency = Latency(room)
         self.inner.on("conversation_item_added", self._latency.on_conversation_item)
-        self.inner.on("agent_false_interruption", lambda _event: count_false_interruption())
 
-    async def start(self, tutor: Agent, captions: io.TextOutput) -> None:
+    async def start(self, tutor: Agent, captions: TutorCaptions) -> None:
         """Starts the tutor. The room must be connected."""
-        publish = rtc.TrackPublishOptions(
-            source=rtc.TrackSource.SOURCE_MICROPHONE,
-            audio_encoding={"max_bitrate": MAX_BITRATE},  # type: ignore[arg-type]
-        )
         await self.inner.start(
             agent=tutor,
             room=self._room,
@@ -71,21 +73,60 @@ class RoomAgentSession:
                 audio_input=False,
                 text_input=False,
                 text_output=False,
-                audio_output=room_io.AudioOutputOptions(track_publish_options=publish),
+                audio_output=False,
                 close_on_disconnect=False,
             ),
             session_host=False,  # else any participant could read instructions and history
             record=False,
         )
+        await self._publish_track()
         self._sync_captions_to_voice(captions)
 
-    def _sync_captions_to_voice(self, captions: io.TextOutput) -> None:
-        sound = self.inner.output.audio
-        if sound is None:
-            raise RuntimeError("the agent session has no audio output")
-        self._in_time = TimedCaptions(sound, captions)
+    async def _publish_track(self) -> None:
+        """Publishes the tutor's track, which plays once somebody can hear it."""
+        options = rtc.TrackPublishOptions(
+            source=rtc.TrackSource.SOURCE_MICROPHONE,
+            audio_encoding={"max_bitrate": MAX_BITRATE},  # type: ignore[arg-type]
+        )
+        track = rtc.LocalAudioTrack.create_audio_track("tutor", self._source)
+        publication = await self._room.local_participant.publish_track(track, options)
+
+        async def start_when_heard() -> None:
+            await publication.wait_for_subscription()
+            self._track.start()
+
+        self._playing = [
+            asyncio.create_task(start_when_heard(), name="track subscription"),
+            asyncio.create_task(self._track.play_forever(), name="tutor track"),
+        ]
+
+    def _sync_captions_to_voice(self, captions: TutorCaptions) -> None:
+        self._captions = captions
+        self._in_time = TimedCaptions(self._track, captions)
         self.inner.output.audio = self._in_time.audio_output
         self.inner.output.transcription = self._in_time.text_output
+
+    def current_speech(self) -> SpeechHandle | None:
+        """What is being said or about to be said, if it may be interrupted."""
+        speech = self.inner.current_speech
+        if speech is None or speech.interrupted or not speech.allow_interruptions:
+            return None
+        return speech
+
+    def has_just_asked(self) -> bool:
+        return self._captions is not None and self._captions.has_just_asked()
+
+    def hold(self) -> None:
+        """Pauses the voice and its captions at once."""
+        self._track.hold()
+        if self._in_time is not None:
+            self._in_time.audio_output.pause()
+
+    def release(self) -> None:
+        """Goes on at the same word."""
+        self._track.release()
+        if self._in_time is not None:
+            self._in_time.audio_output.resume()
 
     async def wait_for_captions(self) -> None:
         """Returns when all words of the speeches before have reached the captions."""
@@ -115,8 +156,6 @@ class RoomAgentSession:
             if self._in_time is not None:
                 at_end.push_async_callback(self._in_time.aclose)
             at_end.push_async_callback(self._latency.close)
+            at_end.push_async_callback(self._source.aclose)
+            at_end.push_async_callback(utils.aio.cancel_and_wait, *self._playing)
             at_end.push_async_callback(self.inner.aclose)
-
-
-def count_false_interruption() -> None:
-    metrics.FALSE_INTERRUPTIONS.inc()

@@ -15,6 +15,7 @@ from agent.room.limits import Limits
 from agent.room.microphones import Microphones
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
+from agent.talk.interruptions import Interruptions
 from agent.talk.room_tutor import RoomTutor
 
 LAST_WORDS_S = 8.0  # limit for recognising what was said just before the end
@@ -34,7 +35,8 @@ class TutorJob(RoomJob):
         self._earlier = earlier
         models = build_models(settings, parts.engine)
         self._limits = Limits(self.room)
-        self._floor = Floor(self._split_and_tell_page, self._may_interrupt)
+        interruptions = Interruptions(self._limits.rates)
+        self._floor = Floor(self._split_and_tell_page, self._may_interrupt, interruptions)
         self._terms = terms = LessonTerms(parts.dispatch, parts.pool, self.journal.roster)
         self._microphones = Microphones(
             self.room,
@@ -59,6 +61,7 @@ class TutorJob(RoomJob):
         self._agent_session = RoomAgentSession(
             settings, self.room, models, self._floor, classroom.desk
         )
+        interruptions.attach_voice(self._agent_session)
         self._agent_session.inner.on("close", lambda _event: self.request_end())
         self._tutor = RoomTutor(
             classroom, self._floor, wait_for_captions=self._agent_session.wait_for_captions

@@ -20,6 +20,7 @@ import protocol
 from agent.room import publish
 from agent.room.citations import Citations
 from agent.room.tasks import Tasks
+from agent.text.backchannel import has_just_asked
 from agent.text.lines import Line, Sentence
 from courses.sentences import split_sentences
 
@@ -145,6 +146,11 @@ class TutorCaptions(io.TextOutput):
         """
         self.flush()
         self._line = line
+
+    def has_just_asked(self) -> bool:
+        """Whether the tutor is asking, or has said only a few words since it asked."""
+        spoken = self._spoken
+        return spoken is not None and has_just_asked(spoken.text, spoken.line.text)
 
     async def capture_text(self, text: str) -> None:
         if self._spoken is None:

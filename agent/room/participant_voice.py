@@ -22,7 +22,7 @@ TIMEOUT_S = 10.0
 LATE_S = 2.0  # after this, the tutor asks the learner to wait
 NO_WORDS = Recognition("", language="", confidence=0.0, audio_s=0.0, decode_s=0.0)
 HeardKind = Literal["interim", "late", "final", "missed"]
-Place = Literal["floor", "queue", "aside"]
+Place = Literal["floor", "backchannel", "queue", "aside"]
 
 logger = logging.getLogger("bodh.speech")
 
@@ -31,13 +31,14 @@ logger = logging.getLogger("bodh.speech")
 class HeardUtterance:
     """An utterance as recognised so far. Times are epoch seconds.
 
-    interim   its text may change; `ended_at` is now
+    interim   its text may change, and may be empty; `ended_at` is now
     late      it has ended; its recognition is slow
     final     recognised; the text is empty if there was noise but no words
     missed    could not be recognised; with a language, it was spoken in that one
 
     place: where it was said
     floor   the tutor was listening to this learner, alone or first
+    backchannel   the same, but they only agreed while the tutor spoke: not answered
     queue   they lost the floor at its end, or did not get it, because others waited: answered
             after them
     aside   they did not have the floor, because they had had it for long: not answered
@@ -168,7 +169,7 @@ class ParticipantVoice:
             )
         except SpeechError:
             return  # the recogniser is busy or away; a final follows
-        if found.text and sound is self._sound:
+        if sound is self._sound:
             self._report_utterance("interim", sound, end_at, found)
 
     async def _recognise_ended(self) -> None:

@@ -16,6 +16,7 @@ Kind = Literal[
     "welcome",
     "apology",
     "interruption",
+    "pause",
 ]
 
 
@@ -39,6 +40,7 @@ RATES: dict[Kind, Rate] = {
     "welcome": Rate(3, 20.0),  # aloud, when they join again
     "apology": Rate(3, 10.0),  # aloud, for speech that was not recognised or is slow to be
     "interruption": Rate(1, 30.0),  # by voice, of what is said to somebody else
+    "pause": Rate(6, 10.0),  # of the tutor, for a sound that was no turn
 }
 PRUNE_ABOVE = 256  # entries
 

@@ -11,6 +11,7 @@ from livekit.agents import utils, vad
 
 from agent.models.voice_activity import WINDOW_S
 from agent.room.participant_voice import HeardUtterance, Place
+from agent.talk.interruptions import Interruption, Interruptions
 
 HOLD_S = 6.0  # on the floor while others wait: 8 s without a pause, or more with pauses
 HOLD_AGAIN_S = 2.0  # for one who had to leave the floor of late: enough for a short question
@@ -22,6 +23,12 @@ FORGIVEN_S = 60.0  # after which HOLD_S and ASIDE_S count again
 
 
 @dataclass
+class _OpenUtterance:
+    place: Place
+    interruption: Interruption | None = None  # of the tutor, by this utterance
+
+
+@dataclass
 class _Speaker:
     had_s: float = 0.0  # seconds on the floor, less what has leaked by `counted_at`
     counted_at: float = 0.0
@@ -29,7 +36,7 @@ class _Speaker:
     aside_until: float = float("-inf")
     aside_s: float = 0.0  # how long they last had to leave the floor
     place: Place = "floor"  # of what they are saying now
-    open: deque[Place] = field(default_factory=deque)  # of their utterances without a final
+    open: deque[_OpenUtterance] = field(default_factory=deque)  # those without a final
 
     def count_time(self, now: float, more_s: float = 0.0) -> float:
         """Adds to the time on the floor, and returns it."""
@@ -52,6 +59,7 @@ class Floor(vad.VAD):
         self,
         on_set_aside: Callable[[str], None],
         may_interrupt: Callable[[str], bool] = lambda _identity: True,
+        interruptions: Interruptions | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -62,6 +70,7 @@ class Floor(vad.VAD):
         super().__init__(capabilities=vad.VADCapabilities(update_interval=WINDOW_S))
         self._on_set_aside = on_set_aside
         self._may_interrupt = may_interrupt
+        self._interruptions = interruptions
         self._clock = clock
         self._stream = _FloorStream()
         self._utterances: asyncio.Queue[HeardUtterance] = asyncio.Queue()
@@ -72,7 +81,11 @@ class Floor(vad.VAD):
     @property
     def is_quiet(self) -> bool:
         """True if nobody has the floor and all speech on it is recognised and taken."""
-        waiting = any("floor" in speaker.open for speaker in self._speakers.values())
+        waiting = any(
+            utterance.place == "floor"
+            for speaker in self._speakers.values()
+            for utterance in speaker.open
+        )
         return not waiting and self._utterances.empty()
 
     def stream(self) -> vad.VADStream:
@@ -119,9 +132,11 @@ class Floor(vad.VAD):
             speaker.place = "aside"
         else:
             speaker.place = "floor" if self._may_interrupt(identity) else "queue"
-        speaker.open.append(speaker.place)
+        speaker.open.append(_OpenUtterance(speaker.place))
         if speaker.place != "floor":
             return
+        if self._interruptions:
+            speaker.open[-1].interruption = self._interruptions.begin(identity)
         self._speaking.append(identity)
         if len(self._speaking) == 1:
             self._stream.send_event(event)
@@ -130,9 +145,15 @@ class Floor(vad.VAD):
         if speaker.place != "floor":
             speaker.place = "floor"
             return
+        self._end_interruption(speaker, event)
         self._speaking.remove(identity)
         if not self._speaking:
             self._stream.send_event(event)
+
+    def _end_interruption(self, speaker: _Speaker, event: vad.VADEvent) -> None:
+        interruption = speaker.open[-1].interruption if speaker.open else None
+        if self._interruptions and interruption:
+            self._interruptions.end(interruption, event.speech_duration)
 
     def _continue_speech(self, identity: str, speaker: _Speaker, event: vad.VADEvent) -> None:
         if speaker.place != "floor":
@@ -167,9 +188,10 @@ class Floor(vad.VAD):
         """Passes the floor on in the middle of an utterance, which is split here."""
         self._keep_off_floor(speaker)
         speaker.place = "aside"
+        self._end_interruption(speaker, event)
         if speaker.open:
-            speaker.open[-1] = "queue"
-        speaker.open.append("aside")
+            speaker.open[-1].place = "queue"
+        speaker.open.append(_OpenUtterance("aside"))
         self._speaking.remove(identity)
         if not self._speaking:
             end = vad.VADEventType.END_OF_SPEECH
@@ -183,11 +205,22 @@ class Floor(vad.VAD):
         if heard.kind == "late" and (self._closed or self._speaking):
             return  # no need to ask the learner to wait
         speaker = self._speaker_of(heard.identity)
-        place = speaker.open[0] if speaker.open else "floor"
+        utterance = speaker.open[0] if speaker.open else _OpenUtterance("floor")
         if heard.kind in ("final", "missed") and not heard.continues and speaker.open:
             speaker.open.popleft()
+        place = self._decide_place(utterance, heard)
+        if heard.kind == "interim" and not heard.text:
+            return  # it only shows that a noise has no words
         if heard.kind != "late" or place == "floor":
             self._utterances.put_nowait(replace(heard, place=place))
+
+    def _decide_place(self, utterance: _OpenUtterance, heard: HeardUtterance) -> Place:
+        """Where it was said; "backchannel" if it does not ask the tutor to stop."""
+        if not self._interruptions or not utterance.interruption:
+            return utterance.place
+        decision = self._interruptions.hear(utterance.interruption, heard)
+        is_backchannel = decision == "resume" and heard.kind == "final" and heard.text != ""
+        return "backchannel" if is_backchannel else utterance.place
 
     async def utterances(self) -> AsyncGenerator[HeardUtterance, None]:
         """Yields utterances as they arrive. Each counts as taken when the next is requested."""

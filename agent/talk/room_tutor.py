@@ -123,7 +123,7 @@ class RoomTutor(Tutor):
                 return await turns.store_and_show_final(heard.identity, said)
             case "queue":
                 await turns.store_and_answer_later(heard.identity, said)
-            case "aside":
+            case "backchannel" | "aside":
                 await turns.store_and_show_unanswered(heard.identity, said)
             case _:
                 assert_never(heard.place)
