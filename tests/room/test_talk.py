@@ -1,5 +1,6 @@
 """A spoken lesson on a real server: greeting heard, phrases understood, answers, transcript."""
 
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +9,7 @@ import numpy as np
 
 from agent.models.espeak import RATE as VOICE_RATE
 from agent.text.speakable import speakable
-from harness.learner import HEARD_RATE, Learner
+from harness.learner import HEARD_RATE, LOUD_LEVEL, Learner
 from harness.stack import TUTOR_WPM
 from harness.voices import resampled, synthesise_cached, trimmed
 from tests.room.conftest import Course
@@ -111,6 +112,52 @@ async def test_typed_and_spoken_questions_are_answered_alike(
     assert typed[:50] == voiced[:50]
     assert amina.cited
     assert amina.cited[0]["segmentId"] in amina.captions
+
+
+async def test_okay_pauses_the_tutor_for_a_moment_and_the_sentence_is_heard_whole(
+    arrived: Callable[..., Any], course: Course
+) -> None:
+    amina = await arrived(course.modules[0])
+    asked = await begin_long_answer(amina)
+    began, ended = await amina.say("okay")
+    await amina.tutor_done(asked)
+    assert [one.text.strip() for one in amina.own_captions(began)] == ["okay"]
+    assert longest_silence(amina, began, ended + 3) > 0.5
+    plans = [message for topic, message in amina.messages if topic == "answer.planned"]
+    assert not any(plan["cut"] for plan in plans)
+    assert amina.tutor_captions(asked)[-1].text.strip() == plans[-1]["text"]
+    kept = await amina.account.wait_for_kept_segments(amina.session_id, 2)
+    assert kept[-1]["text"] == "okay"
+
+
+async def test_stop_silences_the_tutor_and_is_answered(
+    arrived: Callable[..., Any], course: Course
+) -> None:
+    amina = await arrived(course.modules[0])
+    asked = await begin_long_answer(amina)
+    _, ended = await amina.say("stop please")
+    await amina.until(lambda: "take your time" in amina.tutor_text(ended), 20, "an answer")
+    plans = [message for topic, message in amina.messages if topic == "answer.planned"]
+    (cut,) = [plan for plan in plans if plan["cut"]]
+    heard = next(one for one in amina.tutor_captions() if one.segment_id == cut["segmentId"])
+    assert heard.first_at > asked
+    assert cut["text"].startswith(heard.text.strip())
+    assert len(heard.text.strip()) < len(cut["text"])
+
+
+async def begin_long_answer(one: Learner) -> float:
+    """Returns when it was asked, once the tutor is in the middle of the answer."""
+    one.messages.clear()
+    asked = time.monotonic()
+    await one.type("Summarise this lesson")
+    await one.until(lambda: len(one.tutor_text(asked)) > 40, 20, "an answer")
+    return asked
+
+
+def longest_silence(one: Learner, since: float, until: float) -> float:
+    """The longest time between two loud moments of the tutor."""
+    loud = [at for at, level in one.levels if level > LOUD_LEVEL and since < at < until]
+    return max((b - a for a, b in itertools.pairwise(loud)), default=0.0)
 
 
 async def test_typed_commands_work(arrived: Callable[..., Any], course: Course) -> None:
