@@ -38,7 +38,8 @@ class HeardUtterance:
 
     place: where it was said
     floor   the tutor was listening to this learner, alone or first
-    backchannel   the same, but they only agreed while the tutor spoke: not answered
+    backchannel   the same, but they only agreed while the tutor spoke, or were not understood:
+            not answered
     queue   they lost the floor at its end, or did not get it, because others waited: answered
             after them
     aside   they did not have the floor, because they had had it for long: not answered
@@ -150,8 +151,9 @@ class ParticipantVoice:
         elif sound.last_at >= sound.next_interim_at and event.raw_accumulated_silence < PAUSE_S:
             sound.next_interim_at = sound.last_at + INTERIM_EVERY_S
             is_free = self._interim is None or self._interim.done()
-            wanted = sound.is_speech and self._listener.wants_interims(self._identity)
-            if is_free and wanted:
+            if not sound.is_speech:
+                self._report_utterance("interim", sound, sound.last_at)  # a noise so far
+            elif is_free and self._listener.wants_interims(self._identity):
                 self._interim = asyncio.create_task(self._recognise_interim(sound), name="interim")
         self._listener.on_speech(self._identity, event)
 

@@ -219,7 +219,8 @@ class Floor(vad.VAD):
         if not self._interruptions or not utterance.interruption:
             return utterance.place
         decision = self._interruptions.hear(utterance.interruption, heard)
-        is_backchannel = decision == "resume" and heard.kind == "final" and heard.text != ""
+        was_speech = heard.kind == "missed" or (heard.kind == "final" and heard.text)
+        is_backchannel = decision == "resume" and was_speech
         return "backchannel" if is_backchannel else utterance.place
 
     async def utterances(self) -> AsyncGenerator[HeardUtterance, None]:

@@ -17,6 +17,7 @@ from telemetry import metrics
 Decision = Literal["resume", "yield", "wait"]
 
 SHORT_S = 0.35  # a cough or a key lasts less, and hardly a word does
+UNCLEAR_S = 1.0  # a voice that could not be understood is a backchannel if it lasts less
 SHORT_WAIT_S = 0.6  # after such a voice; recognition has usually found out by then
 LONG_WAIT_S = 5.0  # after a longer voice; recognition may take some seconds
 TIMER_S = 0.01  # a timer may fire a little early
@@ -45,8 +46,9 @@ def decide(voice: VoiceOverTutor) -> Decision:
     if voice.silent_s is None:
         return "resume" if voice.text == "" and voice.lasted_s >= NOISE_S else "wait"
     if voice.is_final:
-        is_missed = voice.text is None and voice.lasted_s >= SHORT_S
-        return "yield" if is_missed else "resume"  # the tutor asks to repeat what it missed
+        # the tutor asks to repeat what it could not understand, but an "mhm" is often unclear
+        limit_s = SHORT_S if voice.after_question else UNCLEAR_S
+        return "yield" if voice.text is None and voice.lasted_s >= limit_s else "resume"
     wait_s = SHORT_WAIT_S if voice.lasted_s < SHORT_S else LONG_WAIT_S
     return "resume" if voice.silent_s >= wait_s else "wait"
 

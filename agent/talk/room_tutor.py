@@ -101,7 +101,7 @@ class RoomTutor(Tutor):
                 )
             case "late":
                 await turns.ask_to_wait(identity)
-            case "missed" if heard.place == "aside":
+            case "missed" if heard.place in ("aside", "backchannel"):
                 await turns.store_and_show_unanswered(
                     identity, _utterance_for_journal(heard, NOT_HEARD)
                 )

@@ -15,6 +15,7 @@ from agent.talk.interruptions import (
     NOISE_S,
     SHORT_S,
     SHORT_WAIT_S,
+    UNCLEAR_S,
     Decision,
     Interruptions,
     VoiceOverTutor,
@@ -52,8 +53,10 @@ COUGH_S = SHORT_S - 0.1
         (VoiceOverTutor(1.0, None, "what is"), "wait"),
         (VoiceOverTutor(1.0, None, "what is", pauses_tutor=False), "yield"),
         # not recognised at all
-        (VoiceOverTutor(COUGH_S, 0.5, None, is_final=True), "resume"),
-        (VoiceOverTutor(WORD_S, 0.5, None, is_final=True), "yield"),
+        (VoiceOverTutor(WORD_S, 0.5, None, is_final=True), "resume"),
+        (VoiceOverTutor(UNCLEAR_S, 0.5, None, is_final=True), "yield"),
+        (VoiceOverTutor(COUGH_S, 0.5, None, is_final=True, after_question=True), "resume"),
+        (VoiceOverTutor(WORD_S, 0.5, None, is_final=True, after_question=True), "yield"),
     ],
 )
 def test_decision(voice: VoiceOverTutor, expected: Decision) -> None:
@@ -225,6 +228,15 @@ async def test_words_after_the_tutor_went_on_still_take_the_turn(room: Room) -> 
     room.recognise("what is a", kind="interim")
     assert room.speech
     assert room.speech.interrupted
+
+
+async def test_unclear_mhm_is_kept_as_a_gap_but_not_asked_for_again(room: Room) -> None:
+    room.start()
+    room.stop()
+    room.recognise("", kind="missed")
+    assert not room.is_silent()
+    heard = await room.heard()
+    assert (heard.kind, heard.place) == ("missed", "backchannel")
 
 
 async def test_noise_is_not_shown_as_an_interim(room: Room) -> None:
