@@ -5,13 +5,16 @@ from pathlib import Path
 from scripts.steps import TOOLS
 from speech.models import TEST_MODEL_FOLDER, download_model, is_model
 
-WHISPER_NAMES = ("base", "tiny.en", "test")
-
 
 def whisper_folder(name: str) -> Path:
-    """Downloads it if it is missing. Raises NoModel."""
+    """The folder of `test`, `base` or `tiny.en`, or a folder. Downloads what is missing.
+
+    Raises NoModel.
+    """
     if name == "test":
         return TEST_MODEL_FOLDER
+    if is_model(Path(name)):
+        return Path(name)
     folder = TOOLS / "models" / name
     if not is_model(folder):
         download_model(name, folder)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.figures.wer import find_model
+from bench.models import whisper_folder
 from bench.result import Measured, summarise
 from bench.spoken import (
     LessonSentence,
@@ -55,7 +55,7 @@ class Count:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="base", help="a folder, or a name in .tools/models")
+    parser.add_argument("--model", default="base", help="base, tiny.en or a folder")
     parser.add_argument("--sentences", type=int, default=36, help="with terms, and as many without")
 
 
@@ -69,7 +69,7 @@ async def run(arguments: argparse.Namespace) -> Measured:
         for number, text in enumerate(pick_evenly(list_sentences(), count))
     ]
     spoken = await speak_all([*pick_evenly(about, count), *others])
-    return await asyncio.to_thread(measure, spoken, terms, find_model(arguments.model))
+    return await asyncio.to_thread(measure, spoken, terms, whisper_folder(arguments.model))
 
 
 def read_lesson_terms() -> dict[str, tuple[str, ...]]:

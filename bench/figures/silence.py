@@ -17,7 +17,7 @@ from livekit.agents import vad
 
 import prompts
 from agent.room.participant_voice import HeardUtterance, ParticipantVoice
-from bench.figures.wer import find_model
+from bench.models import whisper_folder
 from bench.result import Measured, summarise
 from bench.sounds import SOUNDS, make_sound
 from bench.spoken import Pcm, pick_evenly, put_in_room, speak_with_espeak
@@ -91,14 +91,14 @@ class Ears:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="base", help="a folder, or a name in .tools/models")
+    parser.add_argument("--model", default="base", help="base, tiny.en or a folder")
     parser.add_argument("--minutes", type=float, default=60.0, help="through detector and engine")
     parser.add_argument("--room-minutes", type=float, default=3.0, help="through a room")
     parser.add_argument("--seed", type=int, default=1)
 
 
 async def run(arguments: argparse.Namespace) -> Measured:
-    began, model = time.process_time(), find_model(arguments.model)
+    began, model = time.process_time(), whisper_folder(arguments.model)
     ears = Ears(await asyncio.to_thread(Engine, model))
     finals, detected = await count_finals(ears, arguments.minutes, arguments.seed)
     foreign = await hear_foreign_speech(ears)

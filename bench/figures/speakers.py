@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bench.figures.wer import find_model
+from bench.models import whisper_folder
 from bench.result import Measured, summarise
 from bench.spoken import Pcm, list_sentences, pick_evenly, speak_with_espeak, speak_with_piper
 from bench.word_errors import count_errors
@@ -34,11 +34,11 @@ class Round:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="base", help="a folder, or a name in .tools/models")
+    parser.add_argument("--model", default="base", help="base, tiny.en or a folder")
 
 
 async def run(arguments: argparse.Namespace) -> Measured:
-    model = find_model(arguments.model)
+    model = whisper_folder(arguments.model)
     texts = pick_evenly(list_sentences(), len(NAMES) * arguments.runs)
     spoken = dict(zip(texts, await speak_in_turns(texts), strict=True))
     with running_stack(WHISPER_MODEL=str(model)) as stack:

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from bench.baselines.faster_whisper_texts import FasterWhisperTexts
+from bench.models import whisper_folder
 from bench.registry import FASTER_WHISPER
 from bench.result import Measured, Summary, summarise
 from bench.spoken import (
@@ -25,7 +26,6 @@ from bench.spoken import (
     speak_with_piper,
 )
 from bench.word_errors import Counted, compare, count_errors, resample_rates
-from scripts.steps import TOOLS
 from speech.engine import DecodeOptions, Engine
 
 NOISES_DB = {"noise_20": 20.0, "noise_10": 10.0, "noise_5": 5.0}
@@ -34,7 +34,7 @@ KINDS = ("piper", "espeak", *NOISES_DB, "fast", "slow", "terms")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--model", default="base", help="a folder, or a name in .tools/models")
+    parser.add_argument("--model", default="base", help="base, tiny.en or a folder")
     parser.add_argument("--sentences", type=int, default=10, help="of each kind")
     parser.add_argument("--kind", action="append", choices=KINDS, help="default: all")
     parser.add_argument("--audio", type=Path, help="folder of your WAV files, each with a TXT")
@@ -46,12 +46,7 @@ async def run(arguments: argparse.Namespace) -> Measured:
     else:
         kinds = arguments.kind or KINDS
         clips = {kind: await speak_clips(kind, arguments.sentences) for kind in kinds}
-    return await asyncio.to_thread(measure, clips, find_model(arguments.model))
-
-
-def find_model(name: str) -> Path:
-    folder = TOOLS / "models" / name
-    return folder if folder.exists() else Path(name)
+    return await asyncio.to_thread(measure, clips, whisper_folder(arguments.model))
 
 
 async def speak_clips(kind: str, count: int) -> list[Clip]:
