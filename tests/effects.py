@@ -45,6 +45,7 @@ NO_EFFECT = re.compile(r".*(Error|Exception|Expired|DEVNULL|PIPE|STDOUT)")
 BEHIND = {
     "courses.library.Library": "db.library.PostgresLibrary",
     "livekit.agents.AgentSession": "agent.models.choice.build_models",
+    "tools.desk.Talk": "agent.room.lessons.Lessons",
 }
 UNCOUNTED = {"telemetry", "prompts"}  # any code may log, count, raise alarms and render texts
 PAGE_NAMES = {
