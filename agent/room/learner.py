@@ -8,6 +8,7 @@ from uuid import UUID
 
 from livekit.agents.voice import SpeechHandle
 
+from agent.text.turn_end import Pauses
 from db.members import Member
 from protocol import RoomMetadata
 from tools.desk import Asker
@@ -46,6 +47,7 @@ class Learner(Asker):
     met: bool = False  # this agent has greeted them
     announced_lesson_id: UUID | None = None  # the lesson last announced to them
     newest_speech: SpeechHandle | None = None  # said to them now, or last
+    pauses: Pauses = field(default_factory=Pauses)  # inside their turns; nobody else is told
     announcement: asyncio.Task[None] | None = None  # waits to announce their lesson
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # the tutor changes their lesson
     addressing: asyncio.Lock = field(default_factory=asyncio.Lock)  # one authored line at a time

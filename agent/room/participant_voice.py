@@ -17,6 +17,8 @@ from speech.wire import Recognition
 
 INTERIM_EVERY_S = 0.7
 PAUSE_S = 0.1  # no interim during a pause: it may be the end, and the final would have to wait
+EARLY_S = 0.09  # of silence before the newest window of 32 ms: then recognition begins
+EARLY_EVERY_S = 0.7  # so that noise with many gaps does not keep the recogniser busy
 SPLIT_SEARCH_S = 1.0  # short: the pause before the speech is quieter than any in it
 TIMEOUT_S = 10.0
 LATE_S = 2.0  # after this, the tutor asks the learner to wait
@@ -89,8 +91,10 @@ class ParticipantVoice:
         self._activity = VoiceActivity()
         self._zero_at = 0.0  # epoch time of position 0 of the voice activity
         self._sound: UtteranceSound | None = None  # of the current utterance
-        self._ended: asyncio.Queue[UtteranceSound] = asyncio.Queue()
+        self._ended: asyncio.Queue[_EndedUtterance] = asyncio.Queue()
         self._interim: asyncio.Task[None] | None = None
+        self._early: _EarlyRecognition | None = None  # of the current utterance
+        self._next_early_at = 0.0
         self._finals = asyncio.create_task(self._recognise_ended(), name="finals")
 
     def push_frame(self, frame: rtc.AudioFrame, spoken_at: float) -> None:
@@ -108,7 +112,8 @@ class ParticipantVoice:
             before = self._sound
             self._sound = before.cut_at_quietest(self._next_segment_id(), SPLIT_SEARCH_S)
             before.continues = False
-            self._ended.put_nowait(before)
+            self._drop_early_recognition()
+            self._ended.put_nowait(_EndedUtterance(before))
 
     async def wait_until_recognised(self) -> None:
         """Returns when the listener has received every utterance that has ended."""
@@ -116,7 +121,8 @@ class ParticipantVoice:
 
     async def aclose(self) -> None:
         """Drops what is not recognised yet."""
-        tasks = [self._finals] if self._interim is None else [self._finals, self._interim]
+        early = self._early.task if self._early else None
+        tasks = [task for task in (self._finals, self._interim, early) if task is not None]
         await utils.aio.cancel_and_wait(*tasks)
 
     def _handle_vad_event(self, event: vad.VADEvent) -> None:
@@ -145,10 +151,16 @@ class ParticipantVoice:
         for frame in event.frames:
             sound.pcm += frame.data.cast("B")
         sound.note_window(event.probability, WINDOW_S)
+        silence_s = event.raw_accumulated_silence
+        if self._early is not None and silence_s < self._early.silence_s:
+            self._drop_early_recognition()  # the speech goes on
         if sound.too_long:
             self._sound = sound.cut_at_quietest(self._next_segment_id())
-            self._ended.put_nowait(sound)
-        elif sound.last_at >= sound.next_interim_at and event.raw_accumulated_silence < PAUSE_S:
+            self._drop_early_recognition()
+            self._ended.put_nowait(_EndedUtterance(sound))
+        elif silence_s >= EARLY_S and sound.is_speech:
+            self._recognise_early(sound, silence_s)
+        elif sound.last_at >= sound.next_interim_at and silence_s < PAUSE_S:
             sound.next_interim_at = sound.last_at + INTERIM_EVERY_S
             is_free = self._interim is None or self._interim.done()
             if not sound.is_speech:
@@ -160,8 +172,27 @@ class ParticipantVoice:
     def _end_utterance(self, sound: UtteranceSound, event: vad.VADEvent) -> None:
         self._sound = None
         sound.ended_at = self._zero_at + event.timestamp - event.silence_duration
-        self._ended.put_nowait(sound)
+        early, self._early = self._early, None
+        self._ended.put_nowait(_EndedUtterance(sound, early.task if early else None))
         self._listener.on_speech(self._identity, event)
+
+    def _recognise_early(self, sound: UtteranceSound, silence_s: float) -> None:
+        """Begins the recognition of speech that may be over. Nothing is reported before its end."""
+        if self._early is not None or sound.last_at < self._next_early_at:
+            return
+        self._next_early_at = sound.last_at + EARLY_EVERY_S
+        if self._interim is not None:
+            self._interim.cancel()
+        task = asyncio.create_task(
+            self._recogniser.recognise(bytes(sound.pcm), timeout_s=TIMEOUT_S), name="early"
+        )
+        task.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self._early = _EarlyRecognition(task, silence_s)
+
+    def _drop_early_recognition(self) -> None:
+        early, self._early = self._early, None
+        if early is not None:
+            early.task.cancel()
 
     async def _recognise_interim(self, sound: UtteranceSound) -> None:
         end_at = sound.last_at
@@ -176,19 +207,26 @@ class ParticipantVoice:
 
     async def _recognise_ended(self) -> None:
         while True:
-            sound = await self._ended.get()
+            ended = await self._ended.get()
             try:
-                await self._recognise_final(sound)
+                await self._recognise_final(ended.sound, ended.early)
             finally:
                 self._ended.task_done()
 
-    async def _recognise_final(self, sound: UtteranceSound) -> None:
+    async def _recognise_final(
+        self, sound: UtteranceSound, early: "asyncio.Task[Recognition] | None"
+    ) -> None:
         if not sound.is_speech:
+            if early is not None:
+                early.cancel()
             self._report_utterance("final", sound, sound.ended_at)
             return
         late = asyncio.get_running_loop().call_later(LATE_S, self._report_late, sound)
         try:
-            found = await self._recogniser.recognise(bytes(sound.pcm), timeout_s=TIMEOUT_S)
+            if early is not None:
+                found = await early
+            else:
+                found = await self._recogniser.recognise(bytes(sound.pcm), timeout_s=TIMEOUT_S)
         except Exception as error:  # noqa: BLE001 no error may stop later utterances
             logger.warning("utterance not recognised", extra={"why": type(error).__name__})
             self._report_utterance("missed", sound, sound.ended_at)
@@ -222,3 +260,17 @@ class ParticipantVoice:
                 continues=sound.continues,
             )
         )
+
+
+@dataclass(frozen=True)
+class _EarlyRecognition:
+    """The recognition of an utterance up to a silence that may end it."""
+
+    task: asyncio.Task[Recognition]
+    silence_s: float  # at its beginning; less means that the speech goes on
+
+
+@dataclass(frozen=True)
+class _EndedUtterance:
+    sound: UtteranceSound
+    early: asyncio.Task[Recognition] | None = None

@@ -1,11 +1,11 @@
 """What each learner of a room said and heard, kept apart, and only in the agent's memory."""
 
+import itertools
 import re
 from collections import deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import groupby
 from uuid import UUID
 
 from livekit.agents import llm
@@ -45,10 +45,20 @@ class Conversation:
     of_others: deque[Said] = field(default_factory=lambda: deque(maxlen=KEPT_OF_OTHERS))
     last_answer_to: str | None = None  # the segment that the learner's last answer replies to
 
+    @property
+    def asked_last(self) -> str:
+        """What the tutor said to the learner before they spoke: it may end with a question."""
+        before = [*self.own]
+        while before and not before[-1].by_tutor:
+            before.pop()
+        told = itertools.takewhile(lambda one: one.by_tutor, reversed(before))
+        return " ".join(one.text for one in reversed([*told]))
+
     def history(self, turn: Collection[str]) -> list[llm.ChatItem]:
         """The talk without this turn, and without what is said in reply to it."""
         before = [one for one in self.own if not {one.id, one.in_reply_to} & {*turn}]
-        return [_chat_message(list(said)) for _, said in groupby(before, key=_message_group)]
+        groups = itertools.groupby(before, key=_message_group)
+        return [_chat_message(list(said)) for _, said in groups]
 
 
 class Conversations:

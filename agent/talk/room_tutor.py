@@ -15,6 +15,7 @@ from agent.room.participant_voice import HeardUtterance
 from agent.room.voice_timeline import mark_text_end, resample_marked
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
+from agent.talk.open_turns import OpenTurns, with_timeouts
 from agent.talk.turns import Turn
 from agent.talk.tutor import Tutor
 from agent.text.lines import SPEECH, Line
@@ -41,19 +42,23 @@ class RoomTutor(Tutor):
     async def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
     ) -> AsyncIterator[stt.SpeechEvent]:
-        """Yields the finals of all learners. Each is stored first.
+        """Yields each turn when it is over, as one final. Its utterances are stored before.
 
-        `audio` is empty: every learner has their own voice. Finals that arrive while somebody
-        still speaks are merged with theirs, so that one answer does not cut off another.
+        `audio` is empty: every learner has their own voice. Turns that end while somebody still
+        speaks are merged with theirs, so that one answer does not cut off another.
         """
-        said: list[tuple[HeardUtterance, Turn]] = []
-        async for heard in self._floor.utterances():
-            if turn := await self._handle_utterance_safely(heard):
-                said.append((heard, turn))
-            if said and self._floor.is_quiet:
+        floor, open_turns = self._floor, OpenTurns(self._classroom.conversations)
+
+        def seconds_left() -> float | None:
+            return open_turns.seconds_left() if floor.is_quiet else None
+
+        async for heard in with_timeouts(floor.utterances(), seconds_left):
+            if heard and (turn := await self._handle_utterance_safely(heard)):
+                open_turns.add(heard, turn)
+            if floor.is_quiet and (over := open_turns.take_over()):
+                said = [one for own in over for one in own.said]
                 self._classroom.turns.queue_turns(turn for _, turn in said)
                 yield _merge_finals([heard for heard, _ in said])
-                said = []
 
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from livekit import rtc
 from livekit.agents import inference, stt, vad
@@ -15,9 +16,10 @@ from livekit.agents import inference, stt, vad
 from agent.models.espeak import EspeakTTS
 from agent.models.recogniser import Recogniser, RecogniserSTT
 from agent.models.voice_activity import VoiceActivity
-from agent.room.participant_voice import NO_WORDS, HeardUtterance, ParticipantVoice
+from agent.room.participant_voice import EARLY_EVERY_S, NO_WORDS, HeardUtterance, ParticipantVoice
 from agent.talk.floor import Floor
 from bench.sounds import make_sound
+from harness.voices import trimmed
 from speech.client import SpeechBusy, SpeechClient
 from speech.wire import RATE, Recognition
 from tests.agent.speech_parts import (
@@ -109,8 +111,8 @@ async def test_phrases_in_real_time_get_finals_with_identity_and_correct_times(
     assert two.started_at == pytest.approx(second_at + onset(second), abs=0.15)
     assert one.ended_at < second_at - 0.5
     assert all((heard.confidence or 0) > 0.8 and heard.language == "en" for heard in (one, two))
-    kinds = Counter(event.type for _, event in recording.speech)
-    assert (kinds[Speech.START_OF_SPEECH], kinds[Speech.END_OF_SPEECH]) == (2, 2)
+    counts = Counter(kinds(recording))
+    assert (counts[Speech.START_OF_SPEECH], counts[Speech.END_OF_SPEECH]) == (2, 2)
 
 
 async def engine_idle(client: SpeechClient) -> None:
@@ -208,6 +210,94 @@ async def test_speech_that_is_not_understood_is_missed_with_its_language(
     await voice.aclose()
     (heard,) = recording.all("final", "missed")
     assert (heard.kind, heard.text, heard.language) == ("missed", "", "de")
+
+
+class Slow:
+    """A recogniser that answers when it may. `lengths_s` are of the sound it was given.
+
+    It takes no interims.
+    """
+
+    def __init__(self) -> None:
+        self.lengths_s: list[float] = []
+        self.cancelled = 0
+        self.may_answer = asyncio.Event()
+
+    async def recognise(self, pcm: bytes, *, kind: str = "final", **_: Any) -> Recognition:
+        if kind == "interim":
+            raise SpeechBusy
+        self.lengths_s.append(len(pcm) / 2 / RATE)
+        try:
+            await self.may_answer.wait()
+        except asyncio.CancelledError:
+            self.cancelled += 1
+            raise
+        return Recognition("yes", "en", 1.0, audio_s=0.0, decode_s=0.0)
+
+
+async def push(voice: ParticipantVoice, pcm: bytes, began: float) -> float:
+    """Pushes sound, with a turn of the loop after each frame. Returns when it ends."""
+    for number, frame in enumerate(frames(pcm)):
+        voice.push_frame(frame, began + number * FRAME_S)
+        await asyncio.sleep(0)
+    return began + len(pcm) / 2 / RATE
+
+
+async def test_recognition_begins_before_the_end_of_speech_and_is_not_repeated(
+    recording: Recording,
+) -> None:
+    slow = Slow()
+    voice = voice_of("l_amina", slow, recording)
+    pcm = trimmed_phrase(SHORT)
+    at = await push(voice, silence(0.5) + pcm + silence(0.25), BEGAN)
+    assert len(slow.lengths_s) == 1
+    assert kinds(recording)[-1] is Speech.INFERENCE_DONE
+    await push(voice, silence(0.5), at)
+    assert Speech.END_OF_SPEECH in kinds(recording)
+    slow.may_answer.set()
+    await voice.wait_until_recognised()
+    await voice.aclose()
+    assert [heard.text for heard in recording.all("final", "missed")] == ["yes"]
+    assert len(slow.lengths_s) == 1
+
+
+async def test_early_recognition_is_cancelled_when_the_speech_goes_on(
+    recording: Recording,
+) -> None:
+    slow = Slow()
+    voice = voice_of("l_amina", slow, recording)
+    pcm = trimmed_phrase(SHORT)
+    at = await push(voice, silence(0.5) + pcm + silence(0.2) + pcm, BEGAN)
+    assert (len(slow.lengths_s), slow.cancelled) == (1, 1)
+    await push(voice, silence(0.5), at)
+    slow.may_answer.set()
+    await voice.wait_until_recognised()
+    await voice.aclose()
+    (final,) = recording.all("final", "missed")
+    assert final.ended_at - final.started_at > 2 * len(pcm) / 2 / RATE - 0.5
+    assert slow.lengths_s[-1] > slow.lengths_s[0] + len(pcm) / 2 / RATE - 0.1
+
+
+async def test_gaps_in_noise_do_not_start_one_recognition_after_another(
+    recording: Recording,
+) -> None:
+    slow = Slow()
+    voice = voice_of("l_amina", slow, recording)
+    word = trimmed_phrase(SHORT)[: 2 * RATE // 4]
+    slow.may_answer.set()
+    await push(voice, silence(0.5) + (word + silence(0.2)) * 10, BEGAN)
+    await voice.wait_until_recognised()
+    await voice.aclose()
+    ends = kinds(recording).count(Speech.END_OF_SPEECH)
+    assert len(slow.lengths_s) - ends <= 4.5 / EARLY_EVERY_S
+
+
+def kinds(recording: Recording) -> list[vad.VADEventType]:
+    return [event.type for _, event in recording.speech]
+
+
+def trimmed_phrase(name: str) -> bytes:
+    return bytes(trimmed(np.frombuffer(recorded(name), np.int16)))
 
 
 async def test_an_utterance_that_is_split_in_mid_speech_gets_two_finals(

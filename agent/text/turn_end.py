@@ -1,0 +1,140 @@
+"""How long the tutor waits before it takes a silence for the end of a turn. Pure rules."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, assert_never
+
+# What the tutor asked last, by the time that an answer takes to think.
+Asked = Literal["nothing", "fact", "calculation", "reasoning"]
+# Whether the words sound complete. Without punctuation one can't tell: they are open.
+Ending = Literal["whole", "open", "unfinished"]
+
+# Seconds from the true end of speech.
+WAITS_S: dict[Ending, dict[Asked, float]] = {
+    "whole": {"nothing": 0.35, "fact": 0.45, "calculation": 0.8, "reasoning": 1.4},
+    "open": {"nothing": 0.6, "fact": 0.9, "calculation": 1.5, "reasoning": 2.4},
+    "unfinished": {"nothing": 1.6, "fact": 2.4, "calculation": 3.2, "reasoning": 4.2},
+}
+NO_REASON_YET_S = 2.4  # after a reasoning question, for an answer that states no reason
+MAX_ADDED_S = 0.6  # to a complete sentence, for a learner who pauses a lot
+MAX_WAIT_S = 4.5
+PAUSES_S = (0.3, 5.0)  # shorter ones are part of speech, longer ones mean that somebody was away
+JUDGED_CHARS = 2000  # of the end of a long turn
+
+# a sentence does not end with these, unless it is a question
+_UNFINISHED_WORD = re.compile(
+    r"a|an|the|my|your|his|her|its|our|their|and|or|but|because|since|if|when|while|although"
+    r"|though|unless|until|than|whereas|whose|of|from|into|with|between|by|per|plus|minus|times"
+    r"|equals|is|are|was|were|be|am|i'm|it's|that's|there's|he's|she's|we're|they're|you're"
+    r"|um|uh|er|erm|hmm|mm|maybe|perhaps|probably|like|very|more|every|each"
+)
+_UNFINISHED_PHRASES = re.compile(
+    r"(?:divided by|equal to|equals to|going to|want to|have to|need to|leads? to|due to|so that"
+    r"|such as|as well as|let me (?:think|see)|hold on|wait|one (?:moment|second)|you know|i mean"
+    r"|(?:i|we|you) (?:think|guess|believe|suppose|know) that|(?:means|says|say|is|be|was) that"
+    r"|^(?:well|so|okay|i think|i guess|i believe|i would say|the answer|my answer))$"
+)
+_WHOLE_PHRASES = re.compile(
+    r"^(?:yes|yeah|yep|no|nope|okay|ok|sure|right|correct|true|false|hello|hi|thanks|thank you"
+    r"|i do not know|i don't know|no idea|not sure|i am not sure|i'm not sure|skip(?: it)?|pass"
+    r"|(?:yes|no|yeah) (?:it|that|they|he|she|there|we|you|i) (?:is|are|was|were|am))$"
+)
+_QUESTION = re.compile(
+    r"^(?:(?:and|but|so|okay|ok|well|um|uh|bodh|hello|hi) )*"
+    r"(?:what|what's|who|who's|why|how|how's|can|could|would|will|do|does|did|is|are|was|were"
+    r"|should|shall)\b"
+)
+_UNFINISHED_QUESTION_WORD = re.compile(r"a|an|the|my|your|their|and|or|because|of|um|uh|er|erm|hmm")
+_BEGUN_QUESTION = re.compile(r"^(?:what|who|why|how|where) (?:is|are|was|were|do|does)$")
+_REASON = re.compile(r"\b(?:because|since|so that|so|therefore|thus|due to|as a result|why|if)\b")
+_REASONING_ASKED = re.compile(
+    r"\b(?:why|how come|explain|what makes|what would happen|what happens|how do you know"
+    r"|how does|how do|how would|how could|reason|in your own words|compare|difference)\b"
+)
+_CALCULATION_ASKED = re.compile(
+    r"\b(?:calculate|compute|work out|how many|how much|solve|add up|sum of|result of|equal to"
+    r"|plus|minus|times|divided|multiplied|squared|derivative|\d+ [-+*/x] \d+)\b"
+)
+_WORDS = re.compile(r"[\w']+")
+
+
+def turn_wait_s(text: str, asked: Asked = "nothing", usual_pause_s: float = 0.0) -> float:
+    """Seconds from the end of speech to the end of the turn.
+
+    `text` is what the learner has said in this turn. `usual_pause_s` is how long they usually
+    pause inside a turn.
+    """
+    ending, words = ending_of(text), _plain_words(text)
+    if _QUESTION.match(words):
+        asked = "nothing"  # they ask instead of answering
+    elif asked != "nothing" and _WHOLE_PHRASES.match(words):
+        asked = "fact"
+    wait_s = WAITS_S[ending][asked]
+    match ending:
+        case "whole":
+            if asked == "reasoning" and not _REASON.search(words):
+                wait_s = NO_REASON_YET_S
+            wait_s += min(MAX_ADDED_S, 0.4 * usual_pause_s)
+        case "open":
+            wait_s = max(wait_s, 1.2 * usual_pause_s)
+        case "unfinished":
+            wait_s = max(wait_s, 1.5 * usual_pause_s)
+        case _:
+            assert_never(ending)
+    return min(wait_s, MAX_WAIT_S)
+
+
+def ending_of(text: str) -> Ending:
+    words = _plain_words(text)
+    end = text[-JUDGED_CHARS:].rstrip().rstrip("\"')")
+    if not words or end.endswith(("...", "…", ",", "-", "–", "—", ":", ";")):  # noqa: RUF001
+        return "unfinished"
+    if _WHOLE_PHRASES.match(words):
+        return "whole"
+    last = words.rpartition(" ")[2]
+    if end.endswith("?") or _QUESTION.match(words):
+        unfinished = _UNFINISHED_QUESTION_WORD.fullmatch(last) or _BEGUN_QUESTION.match(words)
+    else:
+        unfinished = _UNFINISHED_WORD.fullmatch(last) or _UNFINISHED_PHRASES.search(words)
+    if unfinished:
+        return "unfinished"
+    return "whole" if end.endswith((".", "?", "!")) else "open"
+
+
+def asked_kind(tutor_text: str) -> Asked:
+    """What the tutor asked last, from what it said last."""
+    asked, mark, _ = tutor_text.rpartition("?")
+    if not mark:
+        return "nothing"
+    question = re.split(r"[.!?]", asked.lower())[-1]
+    if _REASONING_ASKED.search(question):
+        return "reasoning"
+    return "calculation" if _CALCULATION_ASKED.search(question) else "fact"
+
+
+def _plain_words(text: str) -> str:
+    """The last words in lower case, with one space between them."""
+    return " ".join(_WORDS.findall(text[-JUDGED_CHARS:].lower()))
+
+
+@dataclass
+class Pauses:
+    """A running estimate of a learner's pauses inside turns, as TCP estimates round trips."""
+
+    mean_s: float = 0.0
+    spread_s: float = 0.0
+
+    def note_pause(self, seconds: float) -> None:
+        shortest, longest = PAUSES_S
+        if not shortest <= seconds <= longest:
+            return
+        if not self.mean_s:
+            self.mean_s, self.spread_s = seconds, seconds / 2
+            return
+        self.spread_s += (abs(seconds - self.mean_s) - self.spread_s) / 4
+        self.mean_s += (seconds - self.mean_s) / 4
+
+    @property
+    def usual_s(self) -> float:
+        """Most pauses are shorter; 0 while there were none."""
+        return min(self.mean_s + 2 * self.spread_s, MAX_WAIT_S) if self.mean_s else 0.0

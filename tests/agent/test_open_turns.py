@@ -1,0 +1,114 @@
+"""When a spoken turn is over: each learner's own wait, and pauses inside a turn."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from agent.room.learner import Learner
+from agent.room.participant_voice import HeardUtterance
+from agent.talk.conversations import Conversation, Conversations
+from agent.talk.open_turns import TOGETHER_S, OpenTurns, with_timeouts
+from agent.talk.turns import Turn
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def turns(clock: Clock) -> OpenTurns:
+    nothing_said = SimpleNamespace(conversation_of=lambda _identity: Conversation())
+    return OpenTurns(cast("Conversations", nothing_said), clock=clock)
+
+
+def learner(name: str) -> Learner:
+    return Learner(identity=f"l_{name}", account_id=uuid4(), name=name, lesson_id=None)
+
+
+def say(turns: OpenTurns, by: Learner, text: str, started_at: float, ended_at: float) -> None:
+    heard = HeardUtterance("final", by.identity, uuid4().hex, started_at, ended_at, text=text)
+    turns.add(heard, Turn(by, heard.segment_id, text))
+
+
+def texts(turns: OpenTurns) -> list[str]:
+    return [own.text for own in turns.take_over()]
+
+
+def test_whole_sentence_ends_its_turn_soon_and_an_unfinished_one_later(
+    turns: OpenTurns, clock: Clock
+) -> None:
+    amina = learner("amina")
+    say(turns, amina, "What is a vector?", 998.0, 999.9)
+    assert turns.seconds_left() == pytest.approx(0.25)
+    clock.now += 0.3
+    assert texts(turns) == ["What is a vector?"]
+    clock.now = 1002.5
+    say(turns, amina, "It is the", 1001.0, 1002.0)
+    assert texts(turns) == []
+    assert turns.seconds_left() == pytest.approx(1.1)
+
+
+def test_speech_after_a_pause_belongs_to_the_same_turn_and_the_pause_is_remembered(
+    turns: OpenTurns, clock: Clock
+) -> None:
+    amina = learner("amina")
+    say(turns, amina, "It falls because", 998.0, 999.9)
+    clock.now = 1003.0
+    say(turns, amina, "the slope is negative.", 1001.1, 1002.0)
+    assert texts(turns) == ["It falls because the slope is negative."]
+    assert turns.seconds_left() is None
+    assert 1.2 <= amina.pauses.usual_s <= 2.5
+
+
+def test_learner_who_goes_on_and_on_does_not_delay_the_answer_to_another(
+    turns: OpenTurns, clock: Clock
+) -> None:
+    amina, tomas = learner("amina"), learner("tomas")
+    say(turns, amina, "What is a vector?", 998.0, 999.9)
+    say(turns, tomas, "and", 999.0, 1000.0)
+    clock.now += 0.3
+    assert texts(turns) == ["What is a vector?"]
+    assert turns.seconds_left() == pytest.approx(1.3)
+
+
+def test_turns_that_end_at_nearly_the_same_time_are_answered_together(
+    turns: OpenTurns, clock: Clock
+) -> None:
+    say(turns, learner("amina"), "What is a vector?", 998.0, 999.9)
+    say(turns, learner("tomas"), "What is a label?", 998.0, 999.9 + TOGETHER_S - 0.1)
+    clock.now += 0.3
+    assert texts(turns) == ["What is a vector?", "What is a label?"]
+
+
+def test_speech_heard_late_is_not_waited_for(turns: OpenTurns) -> None:
+    say(turns, learner("amina"), "It is the", 900.0, 901.0)
+    assert texts(turns) == ["It is the"]
+
+
+async def test_timeout_is_told_apart_from_an_item_and_loses_none() -> None:
+    queue: asyncio.Queue[int] = asyncio.Queue()
+
+    async def items() -> AsyncGenerator[int, None]:
+        while True:
+            yield await queue.get()
+
+    timeouts: list[float | None] = [0.0, None, None]
+    source: Any = with_timeouts(items(), lambda: timeouts.pop(0))
+    assert await anext(source) is None
+    queue.put_nowait(1)
+    assert await anext(source) == 1
+    queue.put_nowait(2)
+    assert await anext(source) == 2
+    await source.aclose()
