@@ -145,6 +145,7 @@ class Settings(BaseSettings):
     llm_base_url: str = ""
     llm_model: str = ""
     llm_api_key: SecretStr = SecretStr("")
+    prepare_answers: bool = True
     openai_api_key: SecretStr = SecretStr("")
     tts_base_url: str = ""
     tts_model: str = ""

@@ -46,6 +46,7 @@ class TutorJob(RoomJob):
             self._floor,
             next_segment_id=self.journal.next_segment_id,
             limits=self._limits,
+            early=settings.prepare_answers or not settings.stt_base_url,
         )
         self._classroom = classroom = Classroom(
             settings,
@@ -64,7 +65,10 @@ class TutorJob(RoomJob):
         interruptions.attach_voice(self._agent_session)
         self._agent_session.inner.on("close", lambda _event: self.request_end())
         self._tutor = RoomTutor(
-            classroom, self._floor, wait_for_captions=self._agent_session.wait_for_captions
+            classroom,
+            self._floor,
+            wait_for_captions=self._agent_session.wait_for_captions,
+            prepares=settings.prepare_answers or not settings.llm_base_url,
         )
         classroom.tutor_speech.attach_session(self._agent_session.inner)
 

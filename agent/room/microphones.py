@@ -48,13 +48,18 @@ class Microphones:
         *,
         next_segment_id: Callable[[], str],
         limits: Limits,
+        early: bool = True,
     ) -> None:
-        """`recogniser_of` makes the recogniser of an identity."""
+        """`recogniser_of` makes the recogniser of an identity.
+
+        `early`: whether to begin the recognition in a silence that may not end the speech.
+        """
         self._room = room
         self._limits = limits
         self._recogniser_of = recogniser_of
         self._listener = listener
         self._next_segment_id = next_segment_id
+        self._early_recognition = early
         self._voices: dict[str, ParticipantVoice] = {}
         self._leaving: set[ParticipantVoice] = set()  # whose last words are being recognised
         self._microphones: dict[str, _Microphone] = {}
@@ -111,6 +116,7 @@ class Microphones:
                 self._recogniser_of(identity),
                 self._listener,
                 next_segment_id=self._next_segment_id,
+                early=self._early_recognition,
             )
             self._voices[identity] = voice
         early = has_early_audio(publication)

@@ -82,8 +82,12 @@ class ParticipantVoice:
         listener: VoiceListener,
         *,
         next_segment_id: Callable[[], str],
+        early: bool = True,
     ) -> None:
-        """`next_segment_id` makes the segment ids. Close it with `aclose`."""
+        """`next_segment_id` makes the segment ids. Close it with `aclose`.
+
+        `early`: whether to begin the recognition in a silence that may not end the speech.
+        """
         self._identity = identity
         self._recogniser = recogniser
         self._listener = listener
@@ -94,7 +98,7 @@ class ParticipantVoice:
         self._ended: asyncio.Queue[_EndedUtterance] = asyncio.Queue()
         self._interim: asyncio.Task[None] | None = None
         self._early: _EarlyRecognition | None = None  # of the current utterance
-        self._next_early_at = 0.0
+        self._next_early_at = 0.0 if early else float("inf")
         self._finals = asyncio.create_task(self._recognise_ended(), name="finals")
 
     def push_frame(self, frame: rtc.AudioFrame, spoken_at: float) -> None:

@@ -22,6 +22,7 @@ from agent.room.lessons import Lessons, RefusedError
 from agent.room.tasks import Tasks
 from agent.talk.announcements import Announcements
 from agent.talk.conversations import Conversations
+from agent.talk.prepared_answers import PreparedAnswers
 from agent.talk.room_talk import RoomTalk
 from agent.talk.turns import Turns
 from agent.talk.tutor_speech import Pace, TutorSpeech
@@ -58,6 +59,7 @@ class Classroom:
         self._failing = self._held = False  # whether storing fails, and whether words wait
         self._unknown: set[Learner] = set()  # joined while the database was away
         self.conversations = Conversations(journal)
+        self.prepared_answers = PreparedAnswers()
         if earlier is not None:
             self.conversations.take_over(earlier)
         self._tasks = Tasks("classroom")
@@ -120,6 +122,7 @@ class Classroom:
                 tasks.create_task(self._tell_page_of_held_words())
                 tasks.create_task(self._settle_what_waited_for_database())
         finally:
+            self.prepared_answers.drop_all()
             await self._tasks.close()
 
     async def say_goodbye(self) -> None:
@@ -178,6 +181,7 @@ class Classroom:
 
     def _forget_erased(self, erased: ErasedWords) -> None:
         self.conversations.forget_erased(erased)
+        self.prepared_answers.drop_all()  # their prompts may hold what was erased
         self.tutor_speech.stop_replies_to_erased()
 
     async def _report_storing_changes(self) -> None:

@@ -30,6 +30,10 @@ class OpenTurn:
     def text(self) -> str:
         return " ".join(heard.text for heard, _ in self.said)
 
+    @property
+    def segment_ids(self) -> list[str]:
+        return [turn.segment_id for _, turn in self.said]
+
 
 class OpenTurns:
     def __init__(
@@ -39,7 +43,7 @@ class OpenTurns:
         self._clock = clock
         self._turns: dict[str, OpenTurn] = {}  # by identity, the first to speak first
 
-    def add(self, heard: HeardUtterance, turn: Turn) -> None:
+    def add(self, heard: HeardUtterance, turn: Turn) -> OpenTurn:
         """Adds an utterance to its learner's turn, which ends after the wait that fits it."""
         learner = turn.learner
         own = self._turns.setdefault(learner.identity, OpenTurn(learner, []))
@@ -49,6 +53,7 @@ class OpenTurns:
         asked = asked_kind(self._conversations.conversation_of(learner.identity).asked_last)
         wait_s = turn_wait_s(own.text, asked, learner.pauses.usual_s)
         own.over_at = min(heard.ended_at, self._clock()) + wait_s
+        return own
 
     def seconds_left(self) -> float | None:
         """To the next end of a turn; None if no turn is open."""

@@ -35,6 +35,9 @@ class RoomTalk:
 
     @property
     def asker(self) -> Asker:
+        speech = SPEECH.get()
+        if speech and speech.asker:
+            return speech.asker
         return self._asking_learner() or Asker(account_id=UUID(int=0), name="", lesson_id=None)
 
     @property

@@ -15,11 +15,12 @@ from agent.room.participant_voice import HeardUtterance
 from agent.room.voice_timeline import mark_text_end, resample_marked
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
-from agent.talk.open_turns import OpenTurns, with_timeouts
+from agent.talk.open_turns import OpenTurn, OpenTurns, with_timeouts
 from agent.talk.turns import Turn
 from agent.talk.tutor import Tutor
-from agent.text.lines import SPEECH, Line
+from agent.text.lines import SPEECH, Line, Speech
 from agent.text.speakable import speakable
+from agent.text.turn_end import ending_of
 from courses.sentences import split_sentences, whole_sentences_length
 
 logger = logging.getLogger("bodh.tutor")
@@ -32,12 +33,17 @@ class RoomTutor(Tutor):
         floor: Floor,
         *,
         wait_for_captions: Callable[[], Awaitable[None]],
+        prepares: bool = True,
     ) -> None:
-        """`wait_for_captions` returns when all words said before have reached the captions."""
+        """`wait_for_captions` returns when all words said before have reached the captions.
+
+        `prepares`: whether to ask the language model before a turn is over.
+        """
         super().__init__(classroom.desk)
         self._classroom = classroom
         self._floor = floor
         self._wait_for_captions = wait_for_captions
+        self._prepares = prepares
 
     async def stt_node(
         self, audio: AsyncIterable[rtc.AudioFrame], model_settings: ModelSettings
@@ -54,7 +60,7 @@ class RoomTutor(Tutor):
 
         async for heard in with_timeouts(floor.utterances(), seconds_left):
             if heard and (turn := await self._handle_utterance_safely(heard)):
-                open_turns.add(heard, turn)
+                self._prepare_answer(open_turns.add(heard, turn))
             if floor.is_quiet and (over := open_turns.take_over()):
                 said = [one for own in over for one in own.said]
                 self._classroom.turns.queue_turns(turn for _, turn in said)
@@ -64,6 +70,31 @@ class RoomTutor(Tutor):
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
     ) -> None:
         self._classroom.turns.bind_reply(new_message)
+
+    def _prepare_answer(self, own: OpenTurn) -> None:
+        """Begins the answer to an open turn, unless its sentence is plainly not complete."""
+        if not self._prepares or ending_of(own.text) == "unfinished":
+            return
+        message = llm.ChatMessage(role="user", content=[own.text])
+        speech = Speech(own.learner.identity, own.segment_ids, own.text, message_id=message.id)
+        chat_ctx = llm.ChatContext([*self.chat_ctx.items, message])
+        self._classroom.prepared_answers.prepare(
+            own.learner,
+            speech,
+            self._classroom.conversations.chat_context(speech, chat_ctx),
+            lambda context: Tutor.model_replies(
+                self, context, llm.ToolContext(self.tools).flatten(), ModelSettings()
+            ),
+        )
+
+    def model_replies(
+        self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
+    ) -> AsyncIterator[Any]:
+        """The answer that was prepared for this turn, or a new one."""
+        speech, prepared = SPEECH.get(), None
+        if speech and (learner := self._classroom.roster.get(speech.identity)):
+            prepared = self._classroom.prepared_answers.take(learner, speech, chat_ctx)
+        return prepared or super().model_replies(chat_ctx, tools, model_settings)
 
     async def on_line_begun(self, line: Line) -> None:
         await self._wait_for_captions()

@@ -34,7 +34,7 @@ class Tutor(Agent):
         speech = SPEECH.get() or Speech()
         line = Line(speech.identity, self.desk.lesson_id, speech.in_reply_to)
         own = self.own_chat_context(chat_ctx)
-        replies = with_filler(self._model_replies(own, tools, model_settings), speech)
+        replies = with_filler(self.model_replies(own, tools, model_settings), speech)
         marks, begun = MarkFilter(marks=line.marks), False
         async for chunk in _strip_marks(replies, marks):
             if marks.text and not begun:  # a tool call alone is never spoken
@@ -44,7 +44,7 @@ class Tutor(Agent):
         if answer := marks.text.removeprefix(prompts.render("one_moment")).strip():
             self.remember_answer(answer)
 
-    async def _model_replies(
+    async def model_replies(
         self, chat_ctx: llm.ChatContext, tools: list[llm.Tool], model_settings: ModelSettings
     ) -> AsyncIterator[Any]:
         """What the model answers, or one authored line if no model can."""

@@ -10,6 +10,7 @@ from uuid import UUID
 from livekit.agents.llm import ChatItem
 
 from agent.text.marks import Mark
+from tools.desk import Asker
 
 
 @dataclass(eq=False)
@@ -55,6 +56,7 @@ class Speech:
     asked_at: float = 0.0  # loop time of its first model request
     begun: bool = False  # some of its words are generated
     if_cut: IfCut = "later"
+    asker: Asker | None = None  # a copy, while the reply is only prepared
 
     @property
     def in_reply_to(self) -> str | None:

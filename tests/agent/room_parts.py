@@ -1,6 +1,7 @@
 """A classroom with a real database and spool, and learners who type; nothing is sent or heard."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -10,19 +11,22 @@ from typing import Any, cast
 from uuid import UUID
 
 from livekit import rtc
-from livekit.agents import NOT_GIVEN, AgentSession, llm, tts
+from livekit.agents import NOT_GIVEN, AgentSession, llm, tts, vad
 from livekit.agents.voice import io
 
 from agent.durable.drain import Drainer
 from agent.durable.earlier_turns import load_earlier_turns
 from agent.durable.journal import Journal
 from agent.durable.spool import Spool
+from agent.job.agent_session import TURN_HANDLING
 from agent.models.choice import build_llm
+from agent.models.recogniser import RecogniserSTT
 from agent.offline.tutor import OfflineTutor
 from agent.room.dispatch import Dispatch
 from agent.room.events import RoomEvents
 from agent.room.learner import Connection, Learner, Roster
 from agent.room.limits import Limits
+from agent.room.participant_voice import HeardUtterance
 from agent.room.rates import Rates
 from agent.room.timed_captions import TimedCaptions
 from agent.room.typed_turns import TypedTurn
@@ -41,6 +45,7 @@ from db.rooms import ensure_room, upsert_room_learner
 from db.sessions import find_session, insert_session
 from harness.provider import MODEL, ModelServer, text_of
 from settings import Settings
+from speech.client import SpeechClient
 from tests.agent.desk_parts import SAMPLE
 from tests.db.rows import choose_storing, make_learner
 
@@ -119,10 +124,11 @@ class School:
         *,
         voice: tts.TTS[Any] | None = None,
         speaker: io.AudioOutput | None = None,
+        prepares: bool = True,
     ) -> AsyncIterator[Classroom]:
         """An agent for this dispatch, which takes over from those before it.
 
-        Without a speaker, everything is said as soon as it is written.
+        Without a speaker, everything is said as soon as it is written. It hears what `speaks` says.
         """
         earlier = await load_earlier_turns(self.pool, self.spool, self.dispatch)
         self.journal = Journal(self.spool, self.dispatch, Roster())
@@ -142,11 +148,21 @@ class School:
             earlier=earlier,
         )
         model = build_llm(classroom)
-        self.session = AgentSession(llm=model, tts=voice or NOT_GIVEN)
+        self.session = AgentSession(
+            llm=model,
+            tts=voice or NOT_GIVEN,
+            vad=floor,
+            stt=RecogniserSTT(SpeechClient(Path("none")), model="none"),  # learners say texts
+            turn_handling=TURN_HANDLING,
+            aec_warmup_duration=None,
+        )
         classroom.tutor_speech.attach_session(self.session)
         in_time = speaker and TimedCaptions(speaker, classroom.tutor_captions)
         self.tutor = tutor = RoomTutor(
-            classroom, floor, wait_for_captions=in_time.wait_until_shown if in_time else _at_once
+            classroom,
+            floor,
+            wait_for_captions=in_time.wait_until_shown if in_time else _at_once,
+            prepares=prepares,
         )
         await self.session.start(tutor, record=False)
         self.session.output.audio = in_time.audio_output if in_time else None
@@ -201,6 +217,21 @@ class School:
         await asyncio.wait_for(learner.newest_speech.wait_for_playout(), 20)
         await self.classroom.tutor_captions.wait_until_recorded()
         return self.answer(learner)
+
+    def begins_to_speak(self, learner: Learner) -> None:
+        self.floor.on_speech(
+            learner.identity, vad.VADEvent(vad.VADEventType.START_OF_SPEECH, 0, 0.0, 0.0, 0.0)
+        )
+
+    def has_said(self, learner: Learner, text: str) -> str:
+        """Ends what the learner has begun to say. Returns the id of its segment."""
+        now, segment_id = time.time(), self.journal.next_segment_id()
+        end = vad.VADEvent(vad.VADEventType.END_OF_SPEECH, 0, 0.0, 0.0, 0.0)
+        self.floor.on_speech(learner.identity, end)
+        self.floor.on_utterance(
+            HeardUtterance("final", learner.identity, segment_id, now - 1, now, text=text)
+        )
+        return segment_id
 
     def answer(self, learner: Learner) -> str:
         assert learner.newest_speech is not None
