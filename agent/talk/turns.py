@@ -19,12 +19,15 @@ from agent.room.typed_turns import TypedTurn
 from agent.talk.conversations import Conversations
 from agent.talk.tutor_speech import TutorSpeech
 from agent.text.lines import SPEECH, Speech
+from agent.text.turn_end import continues_turn
 
 
 class Turn(NamedTuple):
     learner: Learner
     segment_id: str
     text: str
+    started_at: float = 0.0  # epoch seconds
+    ended_at: float = 0.0
 
 
 class Turns:
@@ -49,7 +52,9 @@ class Turns:
     async def store_and_show_final(self, identity: str, said: Utterance) -> Turn | None:
         """Stores and shows a final. Returns None if it must not be answered."""
         learner = await self._store_and_show(identity, said)
-        return Turn(learner, said.segment_id, said.text) if learner else None
+        if learner is None:
+            return None
+        return Turn(learner, said.segment_id, said.text, said.started_at, said.ended_at)
 
     async def store_and_show_unanswered(self, identity: str, said: Utterance) -> None:
         """Stores and shows what was said while others had the floor. It gets no answer."""
@@ -100,21 +105,28 @@ class Turns:
         """
         waiting, self._unanswered = self._unanswered, []
         turns = [one for one in waiting if not self._conversations.is_erased([one.segment_id])]
-        speakers = {turn.learner.identity for turn in turns}
-        self._tutor_speech.restart_unsaid_replies(except_to=speakers)
+        questions = [self._question_of(own) for own in _group_by_learner(turns)]
+        self._tutor_speech.restart_unsaid_replies()
         if not turns:
             raise StopResponse
-        first, *others = _group_by_learner(turns)
-        identity, ids, text = first[0].learner.identity, _segment_ids(first), _join_text(first)
-        message.content = [text]
-        SPEECH.set(Speech(identity, ids, text, message_id=message.id))
-        for own in others:
-            asyncio.get_running_loop().call_soon(
-                self._tutor_speech.start_reply_to_turn,
-                own[0].learner,
-                _segment_ids(own),
-                _join_text(own),
-            )
+        first, *others = questions
+        message.content = [first.question]
+        first.message_id = message.id
+        SPEECH.set(first)
+        for other in others:
+            asyncio.get_running_loop().call_soon(self._tutor_speech.start_reply_to_question, other)
+
+    def _question_of(self, own: list[Turn]) -> Speech:
+        """What a learner has said, with the turn before if the tutor answered that too early."""
+        learner, text = own[0].learner, " ".join(turn.text for turn in own)
+        ids = [turn.segment_id for turn in own]
+        cut = self._tutor_speech.take_unsaid_to(learner.identity)
+        if cut and cut.asked_until and not self._conversations.is_erased(cut.turn):
+            pause_s = own[0].started_at - cut.asked_until
+            if continues_turn(cut.question, text, pause_s):
+                learner.pauses.note_pause(pause_s)
+                ids, text = [*cut.turn, *ids], f"{cut.question} {text}"
+        return Speech(learner.identity, ids, text, own[-1].ended_at)
 
     async def _store_and_show(self, identity: str, said: Utterance) -> Learner | None:
         """Stores what was said, then shows it. None if the speaker is not here or has erased it."""
@@ -140,11 +152,3 @@ def _group_by_learner(turns: Iterable[Turn]) -> list[list[Turn]]:
     for turn in turns:
         found.setdefault(turn.learner.identity, []).append(turn)
     return list(found.values())
-
-
-def _join_text(turns: list[Turn]) -> str:
-    return " ".join(turn.text for turn in turns)
-
-
-def _segment_ids(turns: list[Turn]) -> list[str]:
-    return [turn.segment_id for turn in turns]

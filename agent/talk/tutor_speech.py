@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol, assert_never
 
 from livekit.agents import AgentSession, SpeechCreatedEvent, llm
@@ -80,20 +80,28 @@ class TutorSpeech:
         self._make_way_for(learner)
         self._start_reply(learner, turn, text)
 
+    def start_reply_to_question(self, question: Speech) -> None:
+        """Starts the reply to a turn said while another learner was answered."""
+        if learner := self._roster.get(question.identity):
+            self.start_reply_to_turn(learner, question.turn, question.question)
+
+    def take_unsaid_to(self, identity: str) -> Speech | None:
+        """The reply to this learner that a voice cut at its beginning. It is not started again."""
+        unsaid = [one for one in self._unsaid if one.identity == identity]
+        self._unsaid = [one for one in self._unsaid if one.identity != identity]
+        return unsaid[-1] if unsaid else None
+
     def _start_reply(self, learner: Learner, turn: Sequence[str], text: str) -> None:
         message = llm.ChatMessage(role="user", content=[text])
         with _speech_context(Speech(learner.identity, turn, text, message_id=message.id)):
             learner.newest_speech = self._agent_session.generate_reply(user_input=message)
 
-    def restart_unsaid_replies(self, *, except_to: Collection[str]) -> None:
-        """Starts the replies again that a voice cut at their beginning.
-
-        Not those to `except_to`, the learners who have spoken: they get another answer.
-        """
+    def restart_unsaid_replies(self) -> None:
+        """Starts the replies again that a voice cut at their beginning."""
         unsaid, self._unsaid = self._unsaid, []
         for speech in unsaid:
             learner = self._roster.get(speech.identity)
-            if learner and learner.connection and learner.identity not in except_to:
+            if learner and learner.connection:
                 self.start_reply_to_turn(learner, speech.turn, speech.question)
 
     def stop_replies_to_erased(self) -> None:

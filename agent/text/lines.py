@@ -49,6 +49,7 @@ class Speech:
     identity: str | None = None
     turn: Sequence[str] = ()  # ids of the segments that it answers
     question: str = ""  # the words of these segments
+    asked_until: float = 0.0  # epoch time at which the learner stopped speaking; 0 if they typed
     lesson_id: UUID | None = None  # of authored text; a reply uses the learner's current one
     message_id: str = ""  # of the learner's message, in livekit-agents' chat context
     items: Sequence[ChatItem] = ()  # its calls, their outputs and its texts, in that context

@@ -46,6 +46,10 @@ _QUESTION = re.compile(
 )
 _UNFINISHED_QUESTION_WORD = re.compile(r"a|an|the|my|your|their|and|or|because|of|um|uh|er|erm|hmm")
 _BEGUN_QUESTION = re.compile(r"^(?:what|who|why|how|where) (?:is|are|was|were|do|does)$")
+_COMMAND = re.compile(
+    r"^(?:(?:please|okay|ok|bodh) )*(?:stop|wait|no|sorry|quiet|hold on|never mind|thanks?|bodh"
+    r"|repeat|say|slow|speak|next|previous|go|skip|quiz|give me|tell me|explain|summari[sz]e)\b"
+)
 _REASON = re.compile(r"\b(?:because|since|so that|so|therefore|thus|due to|as a result|why|if)\b")
 _REASONING_ASKED = re.compile(
     r"\b(?:why|how come|explain|what makes|what would happen|what happens|how do you know"
@@ -82,6 +86,14 @@ def turn_wait_s(text: str, asked: Asked = "nothing", usual_pause_s: float = 0.0)
         case _:
             assert_never(ending)
     return min(wait_s, MAX_WAIT_S)
+
+
+def continues_turn(before: str, text: str, pause_s: float) -> bool:
+    """Whether a learner went on with what they had said `before`, and was answered too early."""
+    words = _plain_words(text)
+    if pause_s > PAUSES_S[1] or _COMMAND.match(words):
+        return False
+    return ending_of(before) == "unfinished" or not _QUESTION.match(words)
 
 
 def ending_of(text: str) -> Ending:

@@ -1,7 +1,7 @@
 """When a spoken turn is over: each learner's own wait, and pauses inside a turn."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
@@ -13,6 +13,8 @@ from agent.room.participant_voice import HeardUtterance
 from agent.talk.conversations import Conversation, Conversations
 from agent.talk.open_turns import TOGETHER_S, OpenTurns, with_timeouts
 from agent.talk.turns import Turn
+from harness.provider import ModelServer
+from tests.agent.room_parts import Remote, School, prompt_of
 
 
 class Clock:
@@ -112,3 +114,32 @@ async def test_timeout_is_told_apart_from_an_item_and_loses_none() -> None:
     queue.put_nowait(2)
     assert await anext(source) == 2
     await source.aclose()
+
+
+async def test_continuation_of_a_turn_answered_too_early_is_answered_with_it_as_a_whole(
+    school: School, provider: ModelServer
+) -> None:
+    provider.break_("llm", "hang")
+    async with school.agent(Remote(provider, school.settings)) as classroom:
+        amina = await school.arrives("Amina")
+        school.begins_to_speak(amina)
+        first = school.has_said(amina, "what is a label.")
+        await until(lambda: amina.newest_speech)
+        too_early = amina.newest_speech
+        provider.mend()
+        school.begins_to_speak(amina)
+        last = school.has_said(amina, "and a feature.")
+        await until(lambda: amina.newest_speech is not too_early)
+        assert amina.newest_speech is not None
+        await asyncio.wait_for(amina.newest_speech.wait_for_playout(), 20)
+        await classroom.tutor_captions.wait_until_recorded()
+        own = classroom.conversations.conversation_of(amina.identity).own
+    assert [one.id for one in own if not one.by_tutor] == [first, last]
+    assert {one.in_reply_to for one in own if one.by_tutor} == {last}
+    assert "<user> what is a label. and a feature." in prompt_of(provider.requests[-1])
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 tasks of the session
+            await asyncio.sleep(0.01)

@@ -8,6 +8,7 @@ from agent.text.turn_end import (
     Ending,
     Pauses,
     asked_kind,
+    continues_turn,
     ending_of,
     turn_wait_s,
 )
@@ -91,6 +92,24 @@ def test_learner_who_pauses_for_long_is_given_more_time_within_bounds(text: str)
     assert waits[-1] > waits[0]
     assert waits[-1] <= MAX_WAIT_S
     assert turn_wait_s("The answer is three.", "fact", 100.0) <= 1.1  # a whole sentence
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "pause_s", "continues"),
+    [
+        ("The answer is three.", "Because one plus two is three.", 1.2, True),
+        ("It falls because", "what is lost gets smaller", 2.0, True),
+        ("What is a vector?", "I mean a matrix.", 1.0, True),
+        ("What is a vector?", "What is a matrix?", 1.0, False),
+        ("What is a vector?", "Stop.", 1.0, False),
+        ("What is a vector?", "Okay, next lesson.", 1.0, False),
+        ("The answer is three.", "Because one plus two is three.", 8.0, False),
+    ],
+)
+def test_words_after_an_answer_that_came_too_early_continue_the_turn(
+    before: str, text: str, pause_s: float, continues: bool
+) -> None:
+    assert continues_turn(before, text, pause_s) is continues
 
 
 def test_usual_pause_follows_the_pauses_of_late() -> None:
