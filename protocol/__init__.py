@@ -48,6 +48,7 @@ from protocol.text_streams import (
     TOPIC_CAPTIONS,
     TOPIC_TYPED,
 )
+from protocol.waiting import TOPIC_TURN_WAITING, TurnWaiting
 from protocol.wire import MAX_PARSED_BYTES, ProtocolError, Request, Wire, dump
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "TOPIC_LESSON_CHANGE",
     "TOPIC_REFUSED",
     "TOPIC_TURN_LATENCY",
+    "TOPIC_TURN_WAITING",
     "TOPIC_TYPED",
     "AnswerCited",
     "AnswerPlanned",
@@ -93,6 +95,7 @@ __all__ = [
     "SessionType",
     "SpeechSet",
     "TurnLatency",
+    "TurnWaiting",
     "Wire",
     "agent_identity",
     "dump",

@@ -57,6 +57,12 @@ class Captions:
             publish.send_message(self._room, topic, message, segment=message.segment_id)
         )
 
+    def show_wait(self, identity: str, seconds: float) -> None:
+        """Tells this learner, and nobody else, that the tutor waits for them to go on."""
+        message = protocol.TurnWaiting(seconds=round(seconds, 1))
+        topic = protocol.TOPIC_TURN_WAITING
+        self._planning.spawn(publish.send_message(self._room, topic, message, to=[identity]))
+
     async def close(self) -> None:
         """Sends pending captions for at most 2 s, and drops the plans."""
         await self._planning.close()

@@ -26,6 +26,9 @@ class OpenTurn:
     said: list[tuple[HeardUtterance, Turn]]
     over_at: float = 0.0
 
+    def seconds_left(self, now: float) -> float:
+        return max(0.0, self.over_at - now)
+
     @property
     def text(self) -> str:
         return " ".join(heard.text for heard, _ in self.said)
@@ -57,8 +60,8 @@ class OpenTurns:
 
     def seconds_left(self) -> float | None:
         """To the next end of a turn; None if no turn is open."""
-        ends = [own.over_at for own in self._turns.values()]
-        return max(0.0, min(ends) - self._clock()) if ends else None
+        now = self._clock()
+        return min((own.seconds_left(now) for own in self._turns.values()), default=None)
 
     def take_over(self) -> list[OpenTurn]:
         """Takes the turns that are over, with those that will be in a moment."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any, assert_never
 
@@ -22,6 +23,8 @@ from agent.text.lines import SPEECH, Line, Speech
 from agent.text.speakable import speakable
 from agent.text.turn_end import ending_of
 from courses.sentences import split_sentences, whole_sentences_length
+
+SHOWN_WAIT_S = 1.0  # shorter waits are not shown to the learner
 
 logger = logging.getLogger("bodh.tutor")
 
@@ -60,7 +63,9 @@ class RoomTutor(Tutor):
 
         async for heard in with_timeouts(floor.utterances(), seconds_left):
             if heard and (turn := await self._handle_utterance_safely(heard)):
-                self._prepare_answer(open_turns.add(heard, turn))
+                own = open_turns.add(heard, turn)
+                self._prepare_answer(own)
+                self._show_wait(own)
             if floor.is_quiet and (over := open_turns.take_over()):
                 said = [one for own in over for one in own.said]
                 self._classroom.turns.queue_turns(turn for _, turn in said)
@@ -70,6 +75,11 @@ class RoomTutor(Tutor):
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
     ) -> None:
         self._classroom.turns.bind_reply(new_message)
+
+    def _show_wait(self, own: OpenTurn) -> None:
+        seconds = own.seconds_left(time.time())
+        if seconds >= SHOWN_WAIT_S:
+            self._classroom.captions.show_wait(own.learner.identity, seconds)
 
     def _prepare_answer(self, own: OpenTurn) -> None:
         """Begins the answer to an open turn, unless its sentence is plainly not complete."""

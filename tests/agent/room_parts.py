@@ -59,7 +59,10 @@ class NullWriter:
 
 
 class Room:
-    """A room that takes everything and reports nothing. `captions` are who was shown what."""
+    """A room that takes everything and reports nothing. `captions` are who was shown what.
+
+    `messages` are topics, payloads and receivers.
+    """
 
     identity = "a_one"
     metadata = ""
@@ -69,6 +72,7 @@ class Room:
         self.remote_participants: dict[str, Any] = {}
         self.track_publications: dict[str, Any] = {}
         self.captions: list[tuple[str, list[str] | None]] = []
+        self.messages: list[tuple[str, str, list[str]]] = []
 
     def on(self, *_: object) -> None: ...
 
@@ -84,7 +88,10 @@ class Room:
         self.captions.append((sender_identity, destination_identities))
         return NullWriter()
 
-    async def publish_data(self, *_: object, **__: object) -> None: ...
+    async def publish_data(
+        self, payload: str, *, topic: str, destination_identities: list[str]
+    ) -> None:
+        self.messages.append((topic, payload, destination_identities))
 
 
 class Lasting:

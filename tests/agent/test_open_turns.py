@@ -1,6 +1,7 @@
 """When a spoken turn is over: each learner's own wait, and pauses inside a turn."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable
 from types import SimpleNamespace
 from typing import Any, cast
@@ -14,7 +15,7 @@ from agent.talk.conversations import Conversation, Conversations
 from agent.talk.open_turns import TOGETHER_S, OpenTurns, with_timeouts
 from agent.talk.turns import Turn
 from harness.provider import ModelServer
-from tests.agent.room_parts import Remote, School, prompt_of
+from tests.agent.room_parts import Remote, School, offline, prompt_of
 
 
 class Clock:
@@ -137,6 +138,25 @@ async def test_continuation_of_a_turn_answered_too_early_is_answered_with_it_as_
     assert [one.id for one in own if not one.by_tutor] == [first, last]
     assert {one.in_reply_to for one in own if one.by_tutor} == {last}
     assert "<user> what is a label. and a feature." in prompt_of(provider.requests[-1])
+
+
+async def test_learner_who_has_not_finished_is_told_that_the_tutor_waits_and_nobody_else_is(
+    school: School,
+) -> None:
+    async with school.agent(offline):
+        amina, _ = await school.arrives("Amina"), await school.arrives("Tomas")
+        for text in ("What is a label?", "It is the"):
+            school.begins_to_speak(amina)
+            school.has_said(amina, text)
+        await until(lambda: waits(school))
+        school.begins_to_speak(amina)  # the turn goes on
+    ((payload, to),) = waits(school)
+    assert to == [amina.identity]
+    assert 1.0 <= json.loads(payload)["seconds"] <= 1.6
+
+
+def waits(school: School) -> list[tuple[str, list[str]]]:
+    return [(payload, to) for topic, payload, to in school.room.messages if topic == "turn.waiting"]
 
 
 async def until(condition: Callable[[], object]) -> None:

@@ -97,6 +97,7 @@ ENTRIES = (
     "room-coming-typed",
     "room-listening",
     "room-measured",
+    "room-waiting",
     "room-thinking",
     "room-speaking",
     "room-sent-too-much",

@@ -23,6 +23,7 @@ export const TOPIC_CAPTIONS = 'lk.transcription';
 export const TOPIC_LESSON_CHANGE = 'lesson.change';
 export const TOPIC_REFUSED = 'refused';
 export const TOPIC_TURN_LATENCY = 'turn.latency';
+export const TOPIC_TURN_WAITING = 'turn.waiting';
 export const TOPIC_TYPED = 'lk.chat';
 
 /** `answer.cited`, agent to page: the passages that a sentence is based on. */
@@ -177,4 +178,14 @@ export interface TurnLatency {
   /** Until the voice's first sound. */
   firstSoundS: number | null;
   totalS: number | null;
+}
+
+/**
+ * `turn.waiting`, agent to the learner who spoke last, and to nobody else.
+ *
+ * Their turn does not sound complete, so the tutor waits before it answers.
+ */
+export interface TurnWaiting {
+  /** How long it waits, unless they go on. */
+  seconds: number;
 }

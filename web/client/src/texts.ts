@@ -314,6 +314,7 @@ export const texts = {
     coming: ['Your tutor is joining', 'You can start speaking.'],
     comingTyped: ['Your tutor is joining', 'You can start typing.'],
     listening: ['Listening', 'Go ahead.'],
+    waiting: ['Take your time', 'Bodh waits for you to finish.'],
     thinking: ['Thinking', 'You can still add something.'],
     speaking: ['Speaking', 'Interrupt at any time.'],
   },

@@ -31,6 +31,7 @@ export interface TalkState {
   plans?: AnswerPlanned[];
   notes?: NotesState;
   refused?: Refused['kind'];
+  waiting?: boolean;
   back?: boolean;
   /** of past turns, for the debug drawer */
   latencies?: TurnLatency[];
@@ -135,6 +136,7 @@ export const states = {
     cited: [cite],
   }),
   'room-measured': liveTalk('listening', { turns: answeredTurns, latencies: [makeLatency(1), makeLatency(2), makeLatency(3)] }),
+  'room-waiting': liveTalk('listening', { waiting: true }),
   'room-thinking': liveTalk('thinking'),
   'room-speaking': liveTalk('speaking', { turns: answeredTurns.slice(0, 3), cited: [cite], plans: [makePlan(false)] }),
   'room-sent-too-much': liveTalk('listening', { turns: answeredTurns, refused: 'turn' }),

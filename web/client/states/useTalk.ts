@@ -14,14 +14,14 @@ export function useTalk(): TalkControls {
     const timer = window.setTimeout(() => sendLatencies(room));
     return () => window.clearTimeout(timer);
   }, [room]);
-  const { phase = 'before', back = false, trouble = '', failure = null, turns = [], plans = [], cited = [], refused = null } = chosenState?.talk ?? {};
+  const { phase = 'before', back = false, trouble = '', failure = null, turns = [], plans = [], cited = [], refused = null, waiting = false } = chosenState?.talk ?? {};
   return {
     room,
     phase,
     back,
     trouble,
     failure,
-    talk: { ...emptyTalk, turns, plans, cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null, refused },
+    talk: { ...emptyTalk, turns, plans, cited: cited.length > 0 ? { segmentId: 'segment-3', cites: cited } : null, refused, waiting },
     roomName: modulePage.roomName,
     sessionId,
     isPrivate: chosenState?.talk?.isPrivate ?? false,

@@ -1,5 +1,5 @@
 /** Parses what agents send. Null if malformed, because other participants can't be trusted. */
-import type { AnswerCited, AnswerPlanned, ModelNames, PublicMetadata, Refused, TurnLatency } from '../protocol';
+import type { AnswerCited, AnswerPlanned, ModelNames, PublicMetadata, Refused, TurnLatency, TurnWaiting } from '../protocol';
 
 type Json = Record<string, unknown>;
 
@@ -23,6 +23,11 @@ export function readRefused(payload: Uint8Array): Refused | null {
   const data = readObject(decodeText(payload));
   const kind = refusedKinds.find((known) => known === data?.kind);
   return kind === undefined ? null : { kind, error: textOrEmpty(data?.error), streamId: textOrEmpty(data?.streamId) };
+}
+
+export function readWaiting(payload: Uint8Array): TurnWaiting | null {
+  const data = readObject(decodeText(payload));
+  return typeof data?.seconds === 'number' ? { seconds: data.seconds } : null;
 }
 
 export function readLatency(payload: Uint8Array): TurnLatency | null {

@@ -67,7 +67,7 @@ function ConnectionOrVoiceLine({ controls, tutor, microphone }: Pick<Conversatio
   return (
     <>
       {back ? <ConnectionBackBanner /> : null}
-      <VoiceLine state={voiceStateOf(phase, tutor, microphone.on)} microphone={microphone.track} voice={tutorVoiceTrack(tutor)} />
+      <VoiceLine state={voiceStateOf(controls, tutor, microphone.on)} microphone={microphone.track} voice={tutorVoiceTrack(tutor)} />
     </>
   );
 }
@@ -83,8 +83,9 @@ function useFocusOnArrival(live: boolean) {
   return button;
 }
 
-function voiceStateOf(phase: TalkControls['phase'], tutor: Tutor, microphone: boolean): VoiceState {
+function voiceStateOf({ phase, talk }: TalkControls, tutor: Tutor, microphone: boolean): VoiceState {
   if (phase !== 'live') return 'connecting';
+  if (tutor.state === 'listening' && talk.waiting) return 'waiting';
   return tutor.state === 'coming' && !microphone ? 'comingTyped' : tutor.state;
 }
 

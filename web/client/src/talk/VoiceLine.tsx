@@ -3,7 +3,7 @@ import { texts } from '../texts';
 import type { AgentState } from './tutor';
 import { useLevel, type AudioTrack } from '../rtc/useLevel';
 
-export type VoiceState = AgentState | 'connecting' | 'comingTyped';
+export type VoiceState = AgentState | 'connecting' | 'comingTyped' | 'waiting';
 
 const BARS = 44;
 const SAID_MS = 2_000; // at most one announcement in this time
@@ -31,7 +31,7 @@ export function VoiceLine({ state, microphone, voice }: VoiceLineProps) {
 }
 
 function shownTrack(state: VoiceState, microphone: AudioTrack | null, voice: AudioTrack | null) {
-  if (state === 'listening') return microphone;
+  if (state === 'listening' || state === 'waiting') return microphone;
   return state === 'speaking' ? voice : null;
 }
 
@@ -61,7 +61,7 @@ function VoiceWave({ state, track }: { state: VoiceState; track: AudioTrack | nu
   useLevel(track, (level) => {
     line.current?.style.setProperty('--loud', Math.min(1, level * 1.8).toFixed(2));
   });
-  const quiet = state === 'connecting' || state === 'comingTyped' ? 'coming' : state;
+  const quiet = waveState(state);
   return (
     <div className="wave" data-s={quiet} aria-hidden="true" ref={line}>
       {waveOfState[quiet].map((height, index) => (
@@ -73,6 +73,11 @@ function VoiceWave({ state, track }: { state: VoiceState; track: AudioTrack | nu
       ))}
     </div>
   );
+}
+
+function waveState(state: VoiceState): AgentState {
+  if (state === 'connecting' || state === 'comingTyped') return 'coming';
+  return state === 'waiting' ? 'listening' : state;
 }
 
 function waveHeights(height: (index: number) => number): number[] {

@@ -1,11 +1,13 @@
 /** Turns a room's events into events of the conversation. */
 import { RoomEvent, type Participant, type RemoteParticipant, type Room } from 'livekit-client';
 import type { ModulePage } from '../api';
-import { TOPIC_ANSWER_CITED, TOPIC_ANSWER_PLANNED, TOPIC_REFUSED } from '../protocol';
+import { TOPIC_ANSWER_CITED, TOPIC_ANSWER_PLANNED, TOPIC_REFUSED, TOPIC_TURN_WAITING } from '../protocol';
 import { followAgentData } from '../rtc/data';
-import { readCited, readPlanned, readRefused } from '../rtc/payloads';
+import { readCited, readPlanned, readRefused, readWaiting } from '../rtc/payloads';
 import { followCaptions, followTyped, type Caption } from '../rtc/streams';
 import type { TalkEvent, Turn } from './turns';
+
+const LONGEST_WAIT_MS = 10_000;
 
 type Dispatch = (event: TalkEvent) => void;
 
@@ -24,6 +26,7 @@ export function followConversation(room: Room, page: ModulePage, dispatch: Dispa
     }),
     followAnswers(room, dispatch),
     followTutorLeaving(room, dispatch),
+    followWaiting(room, dispatch),
   ];
   return () => stops.forEach((stop) => stop());
 }
@@ -43,6 +46,24 @@ function followAnswers(room: Room, dispatch: Dispatch): () => void {
       if (refusal) dispatch({ type: 'refused', refusal });
     },
   });
+}
+
+/** The tutor says how long it waits for this learner to go on. */
+function followWaiting(room: Room, dispatch: Dispatch): () => void {
+  let timer = 0;
+  const stop = followAgentData(room, {
+    [TOPIC_TURN_WAITING]: (payload) => {
+      const waiting = readWaiting(payload);
+      if (!waiting) return;
+      window.clearTimeout(timer);
+      dispatch({ type: 'waiting', on: true });
+      timer = window.setTimeout(() => dispatch({ type: 'waiting', on: false }), Math.min(waiting.seconds * 1_000, LONGEST_WAIT_MS));
+    },
+  });
+  return () => {
+    window.clearTimeout(timer);
+    stop();
+  };
 }
 
 function followTutorLeaving(room: Room, dispatch: Dispatch): () => void {

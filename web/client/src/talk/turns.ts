@@ -26,6 +26,8 @@ export interface Talk {
   cited: { segmentId: string; cites: Cite[] } | null;
   /** what the tutor did not do for this learner, until they say something else */
   refused: Refused['kind'] | null;
+  /** the tutor waits for this learner to go on */
+  waiting: boolean;
   /** the words of typed turns that were refused or not sent, the oldest first: they go back into the box */
   returned: readonly string[];
   /** streams that were refused before they were known to be sent */
@@ -35,7 +37,7 @@ export interface Talk {
 // citations whose sentence never arrives, and refusals of unknown streams, must not pile up
 const EARLY_LIMIT = 8;
 
-export const emptyTalk: Talk = { turns: [], plans: [], early: [], cited: null, refused: null, returned: [], refusedStreams: [] };
+export const emptyTalk: Talk = { turns: [], plans: [], early: [], cited: null, refused: null, waiting: false, returned: [], refusedStreams: [] };
 
 export type TalkEvent =
   | { type: 'said'; turn: Omit<Turn, 'cites'> }
@@ -45,6 +47,7 @@ export type TalkEvent =
   | { type: 'refused'; refusal: Refused }
   | { type: 'cited'; citation: AnswerCited }
   | { type: 'planned'; plan: AnswerPlanned }
+  | { type: 'waiting'; on: boolean }
   | { type: 'tutorLeft' };
 
 export function talkReducer(talk: Talk, event: TalkEvent): Talk {
@@ -63,8 +66,10 @@ export function talkReducer(talk: Talk, event: TalkEvent): Talk {
       return addCitation(talk, event.citation);
     case 'planned':
       return { ...talk, plans: [...cutPlans(talk, event.plan.segmentId), event.plan] };
+    case 'waiting':
+      return { ...talk, waiting: event.on };
     case 'tutorLeft':
-      return { ...talk, plans: cutPlans(talk) };
+      return { ...talk, waiting: false, plans: cutPlans(talk) };
   }
 }
 
