@@ -62,6 +62,7 @@ class ModelServer:
         self.spoken: list[str] = []
         self.call = ("start_quiz", "{}")  # the tool that the fault "call" calls
         self.first_token_s = 0.0  # from a chat request to its first token
+        self.texts_by_length: list[tuple[float, str]] = []  # seconds of a recording, what it says
         self.fixed_answer = ""  # to every chat request, if set
         self._voice = EspeakTTS(rate_wpm=240)
         self._engine: Engine | None = None
@@ -217,11 +218,17 @@ class ModelServer:
         with wave.open(io.BytesIO(sound.get_content())) as file:
             samples = np.frombuffer(file.readframes(file.getnframes()), np.int16)
             pcm = resampled(samples, file.getframerate(), RATE) if len(samples) else samples
+        if self.texts_by_length:
+            await exchange.send_json({"text": self._text_of_length(len(pcm) / RATE)})
+            return
         if self._engine is None:
             self._engine = await asyncio.to_thread(Engine, TEST_MODEL_FOLDER)
         found = await asyncio.to_thread(self._engine.recognise, pcm.tobytes(), DecodeOptions())
         self.served["stt"] += 1
         await exchange.send_json({"text": found.text})
+
+    def _text_of_length(self, seconds: float) -> str:
+        return min(self.texts_by_length, key=lambda known: abs(known[0] - seconds))[1]
 
 
 ROUTES: dict[tuple[str, str], Callable[[ModelServer, "HttpExchange", bytes], Awaitable[None]]] = {

@@ -78,13 +78,24 @@ class WholeUtterances(stt.STT[str]):
 def load_models(process: JobProcess) -> None:
     options = PlainOptions.from_environment()
     process.userdata["vad"] = inference.VAD(model="silero")
-    process.userdata["stt"] = WholeUtterances(
-        WhisperModel(options.whisper_folder, device="cpu", compute_type="int8")
-    )
+    process.userdata["stt"] = load_recogniser(options)
     process.userdata["tts"] = load_voice(options)
 
 
+def load_recogniser(options: PlainOptions) -> stt.STT[Any]:
+    if options.stt_url:
+        return openai.STT(
+            model="loopback", base_url=options.stt_url, api_key="none", use_realtime=False
+        )
+    model = WhisperModel(options.whisper_folder, device="cpu", compute_type="int8")
+    return WholeUtterances(model)
+
+
 def load_voice(options: PlainOptions) -> tts.TTS[Any]:
+    if options.tts_url:
+        return openai.TTS(
+            model="loopback", base_url=options.tts_url, api_key="none", response_format="pcm"
+        )
     return PiperInJob.load(options.piper_voice) if options.piper_voice else EspeakTTS()
 
 

@@ -12,12 +12,16 @@ VARIABLE = "BENCH_PLAIN_WORKER"
 class PlainOptions:
     """Folder of the Whisper model, Piper voice (eSpeak if empty), address of a language model.
 
+    A recogniser or a voice with an address is used instead of the local one.
+
     Without a language model, the offline tutor answers.
     """
 
     whisper_folder: str
     piper_voice: str = ""
     llm_url: str = ""
+    stt_url: str = ""
+    tts_url: str = ""
 
     def to_environment(self) -> dict[str, str]:
         return {VARIABLE: json.dumps(asdict(self))}

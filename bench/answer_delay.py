@@ -1,0 +1,57 @@
+"""How long a learner waits for an answer: speaks questions to a tutor, and listens."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bench.spoken import Pcm
+from harness.learner import RATE, Learner
+from harness.voices import resampled, trimmed
+from speech.wire import RATE as SPOKEN_RATE
+
+ANSWER_S = 20.0
+QUIET_S = 1.0
+EARLY_S = 0.05  # before the end of a question: sound in it is an answer to half of it
+
+
+@dataclass
+class Delays:
+    """`answer_ms` is from the end of a question to the first sound of its answer."""
+
+    answer_ms: list[float] = field(default_factory=list)
+    early_cuts: int = 0
+
+
+def join_with_pauses(parts: Sequence[Pcm], pause_s: float) -> Pcm:
+    """The parts of a question at the learner's rate, without silence around them."""
+    spoken: list[Pcm] = []
+    for part in parts:
+        silence = np.zeros(int(pause_s * RATE) if spoken else 0, np.int16)
+        spoken += [silence, resampled(trimmed(part), SPOKEN_RATE, RATE)]
+    whole: Pcm = trimmed(np.concatenate(spoken))
+    return whole
+
+
+async def join_and_hear_greeting(learner: Learner, ticket: dict[str, str]) -> None:
+    joined = time.monotonic()
+    await learner.join_with_ticket(ticket)
+    await learner.until(lambda: learner.first_sound(joined), 40, "a greeting")
+    await wait_for_silence(learner)
+
+
+async def ask_and_listen(learner: Learner, question: Pcm, delays: Delays) -> None:
+    """Asks, waits for the answer and until it is over."""
+    began, ended = await learner.play(question)
+    first = learner.first_sound(began)
+    if first is not None and first < ended - EARLY_S:
+        delays.early_cuts += 1
+    else:
+        heard = await learner.until(lambda: learner.first_sound(ended), ANSWER_S, "an answer")
+        delays.answer_ms.append(1000 * (heard - ended))
+    await wait_for_silence(learner)
+
+
+async def wait_for_silence(learner: Learner) -> None:
+    await learner.until(lambda: time.monotonic() - learner.last_sound() > QUIET_S, 40, "silence")
