@@ -17,7 +17,7 @@ from agent.text.lines import SPEECH, Speech
 from tools.desk import Asker, Place
 
 Generate = Callable[[llm.ChatContext], AsyncIterator[Any]]
-MOST_PER_TURN = 3  # requests to a provider
+MOST_UTTERANCES = 5  # the answer to a turn of more is not prepared: it may never end
 
 
 @dataclass
@@ -28,7 +28,6 @@ class _PreparedAnswer:
     context: list[tuple[str, str]]
     chunks: "utils.aio.Chan[Any]"
     task: "asyncio.Task[None]"
-    number: int  # of the requests in this turn
 
 
 class PreparedAnswers:
@@ -42,10 +41,8 @@ class PreparedAnswers:
 
         `context` is the whole context of the answer.
         """
-        before = self._drop(learner.identity)
-        goes_on = before is not None and list(speech.turn)[:-1] == list(before.speech.turn)
-        number = before.number + 1 if before and goes_on else 1
-        if number > MOST_PER_TURN:
+        self._drop(learner.identity)
+        if len(speech.turn) > MOST_UTTERANCES:
             return
         speech.asker = Asker(
             account_id=learner.account_id,
@@ -60,7 +57,7 @@ class PreparedAnswers:
         )
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._of[learner.identity] = _PreparedAnswer(
-            speech, learner.lesson_id, learner.place, _words(context), chunks, task, number
+            speech, learner.lesson_id, learner.place, _words(context), chunks, task
         )
 
     def take(
@@ -80,11 +77,9 @@ class PreparedAnswers:
         for identity in [*self._of]:
             self._drop(identity)
 
-    def _drop(self, identity: str) -> _PreparedAnswer | None:
-        prepared = self._of.pop(identity, None)
-        if prepared is not None:
+    def _drop(self, identity: str) -> None:
+        if prepared := self._of.pop(identity, None):
             prepared.task.cancel()
-        return prepared
 
 
 async def _generate_in_advance(
