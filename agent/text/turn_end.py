@@ -12,10 +12,10 @@ Ending = Literal["whole", "open", "unfinished"]
 # Seconds from the true end of speech.
 WAITS_S: dict[Ending, dict[Asked, float]] = {
     "whole": {"nothing": 0.35, "fact": 0.45, "calculation": 0.8, "reasoning": 1.4},
-    "open": {"nothing": 0.6, "fact": 0.9, "calculation": 1.5, "reasoning": 2.4},
-    "unfinished": {"nothing": 1.6, "fact": 2.4, "calculation": 3.2, "reasoning": 4.2},
+    "open": {"nothing": 0.6, "fact": 0.9, "calculation": 1.5, "reasoning": 2.8},
+    "unfinished": {"nothing": 4.1, "fact": 4.1, "calculation": 4.1, "reasoning": 4.2},
 }
-NO_REASON_YET_S = 2.4  # after a reasoning question, for an answer that states no reason
+NO_REASON_YET_S = 4.1  # after a reasoning question, for an answer that states no reason
 MAX_ADDED_S = 0.6  # to a complete sentence, for a learner who pauses a lot
 MAX_WAIT_S = 4.5
 PAUSES_S = (0.3, 5.0)  # shorter ones are part of speech, longer ones mean that somebody was away
@@ -24,27 +24,32 @@ JUDGED_CHARS = 2000  # of the end of a long turn
 # a sentence does not end with these, unless it is a question
 _UNFINISHED_WORD = re.compile(
     r"a|an|the|my|your|his|her|its|our|their|and|or|but|because|since|if|when|while|although"
-    r"|though|unless|until|than|whereas|whose|of|from|into|with|between|by|per|plus|minus|times"
-    r"|equals|is|are|was|were|be|am|i'm|it's|that's|there's|he's|she's|we're|they're|you're"
-    r"|um|uh|er|erm|hmm|mm|maybe|perhaps|probably|like|very|more|every|each"
+    r"|though|unless|until|than|whereas|whose|whether|why|how|of|from|into|with|between|by|per"
+    r"|on|to|in|at|for|about|plus|minus|times|equals|is|are|was|were|be|am|has|have|had|can|could"
+    r"|would|will|should|must|might|may|does|i'm|it's|that's|there's|he's|she's|we're|they're"
+    r"|you're|um|uh|er|erm|hmm|mm|maybe|perhaps|probably|like|very|more|every|each"
 )
 _UNFINISHED_PHRASES = re.compile(
     r"(?:divided by|equal to|equals to|going to|want to|have to|need to|leads? to|due to|so that"
     r"|such as|as well as|let me (?:think|see)|hold on|wait|one (?:moment|second)|you know|i mean"
-    r"|(?:i|we|you) (?:think|guess|believe|suppose|know) that|(?:means|says|say|is|be|was) that"
+    r"|(?:i|we|you) (?:think|guess|believe|suppose|know) that"
+    r"|(?:means|says|say|call|calls|is|be|was) that"
     r"|^(?:well|so|okay|i think|i guess|i believe|i would say|the answer|my answer))$"
 )
 _WHOLE_PHRASES = re.compile(
     r"^(?:yes|yeah|yep|no|nope|okay|ok|sure|right|correct|true|false|hello|hi|thanks|thank you"
     r"|i do not know|i don't know|no idea|not sure|i am not sure|i'm not sure|skip(?: it)?|pass"
-    r"|(?:yes|no|yeah) (?:it|that|they|he|she|there|we|you|i) (?:is|are|was|were|am))$"
+    r"|(?:yes|no|yeah) (?:it|that|they|he|she|there|we|you|i) (?:is|are|was|were|am|do|does|did|can"
+    r"|could|will|would|should|have|has))$"
 )
 _QUESTION = re.compile(
     r"^(?:(?:and|but|so|okay|ok|well|um|uh|bodh|hello|hi) )*"
     r"(?:what|what's|who|who's|why|how|how's|can|could|would|will|do|does|did|is|are|was|were"
     r"|should|shall)\b"
 )
-_UNFINISHED_QUESTION_WORD = re.compile(r"a|an|the|my|your|their|and|or|because|of|um|uh|er|erm|hmm")
+_UNFINISHED_QUESTION_WORD = re.compile(
+    r"a|an|the|my|your|their|and|or|because|of|between|than|whether|if|um|uh|er|erm|hmm"
+)
 _BEGUN_QUESTION = re.compile(r"^(?:what|who|why|how|where) (?:is|are|was|were|do|does)$")
 _COMMAND = re.compile(
     r"^(?:(?:please|okay|ok|bodh) )*(?:stop|wait|no|sorry|quiet|hold on|never mind|thanks?|bodh"

@@ -33,6 +33,11 @@ from agent.text.turn_end import (
         ("I think the answer is", "unfinished"),
         ("I would say that", "unfinished"),
         ("It is that", "unfinished"),
+        ("We call that", "unfinished"),
+        ("Yes, I can.", "whole"),
+        ("Then the weights would.", "unfinished"),
+        ("I would like to know why", "unfinished"),
+        ("Can you explain the difference between", "unfinished"),
         ("Um", "unfinished"),
         ("The slope, um,", "unfinished"),
         ("First we take the gradient...", "unfinished"),
@@ -73,10 +78,10 @@ def test_last_question_of_the_tutor_tells_how_much_time_an_answer_takes(
         ("The answer is three.", "fact", 0.45),
         ("The answer is three.", "calculation", 0.8),
         ("Because the slope is negative.", "reasoning", 1.4),
-        ("It falls.", "reasoning", 2.4),  # no reason yet
+        ("It falls.", "reasoning", 4.1),  # no reason yet
         ("I don't know.", "reasoning", 0.45),
         ("What does slope mean?", "reasoning", 0.35),  # a question instead of an answer
-        ("It falls because", "fact", 2.4),
+        ("It falls because", "nothing", 4.1),
         ("It falls because", "reasoning", 4.2),
         ("my answer is three", "nothing", 0.6),
     ],
