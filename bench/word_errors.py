@@ -61,7 +61,7 @@ def compare(ours: Sequence[Counted], theirs: Sequence[Counted]) -> Compared:
         ours=error_rate(ours),
         theirs=error_rate(theirs),
         more=error_rate(ours) - error_rate(theirs),
-        more_low=percentile(more, 0.025),
-        more_high=percentile(more, 0.975),
+        more_low=float(percentile(more, 0.025)),
+        more_high=float(percentile(more, 0.975)),
         sentences=len(ours),
     )

@@ -16,7 +16,8 @@ MAX_SPAN = 4  # words that are heard instead of one: "back prop a gation"
 MIN_LIKENESS = 0.65  # of two spellings by sound, 0 to 1
 MAX_PROPOSALS = 4  # to be compared with the sound, which takes about 15 ms each
 DOUBT = 0.5  # a word is doubtful if one of its tokens has a lower probability
-MAX_LOSS = 8.0  # in nats: by how much a text with a hotword may be less likely
+CERTAIN = 0.7  # and certain if all have a higher one: it is not replaced
+MAX_LOSS = 4.0  # in nats: by how much a text with a hotword may be less likely
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _ALIKE = tuple(
@@ -41,8 +42,8 @@ class ScoredWord:
         return sum(math.log(max(one, 1e-9)) for one in self.probabilities)
 
     @property
-    def is_doubtful(self) -> bool:
-        return min(self.probabilities) < DOUBT
+    def lowest(self) -> float:
+        return min(self.probabilities)
 
 
 Score = Callable[[str], Sequence[ScoredWord]]  # the words of a text, by the sound
@@ -67,18 +68,18 @@ class Proposal:
 def put_in_hotwords(text: str, hotwords: Iterable[str], score: Score) -> str:
     """The text with the hotwords that the sound supports.
 
-    A hotword replaces words that sound like it, of which the model doubts one, if the text with
-    it is likely enough.
+    A hotword replaces words that sound like it, of which the model doubts one and is certain of
+    none, if the text with it is likely enough.
     """
     proposals = propose_hotwords(text, hotwords)
     if not proposals:
         return text
     words = score(text)
-    doubtful = list(_find_doubtful(text, words))
+    places = list(_find_places(text, words))
     likely = sum(word.logprob for word in words) - MAX_LOSS
-    about_doubts = [one for one in proposals if any(one.overlaps(*span) for span in doubtful)]
+    possible = [one for one in proposals if _is_possible(one, places)]
     kept: list[Proposal] = []
-    for one in about_doubts[:MAX_PROPOSALS]:
+    for one in possible[:MAX_PROPOSALS]:
         if any(one.overlaps(other.start, other.end) for other in kept):
             continue
         if sum(word.logprob for word in score(one.put_in(text))) >= likely:
@@ -120,20 +121,43 @@ def _find_likest(
         yield start, end, likeness
 
 
-def _find_doubtful(text: str, words: Iterable[ScoredWord]) -> Iterator[tuple[int, int]]:
+@dataclass(frozen=True)
+class _Place:
+    start: int
+    end: int
+    word: ScoredWord
+
+
+def _find_places(text: str, words: Iterable[ScoredWord]) -> Iterator[_Place]:
     at = 0
     for word in words:
         bare = word.text.strip()
         start = text.find(bare, at)
-        if start >= 0:
+        if bare and start >= 0:
             at = start + len(bare)
-            if word.is_doubtful:
-                yield start, at
+            yield _Place(start, at, word)
+
+
+def _is_possible(proposal: Proposal, places: Iterable[_Place]) -> bool:
+    """Whether the model doubts a word that would be replaced, and is certain of none of them.
+
+    A certain word that is part of the hotword is no loss: "that propagation".
+    """
+    replaced = [one for one in places if proposal.overlaps(one.start, one.end)]
+    hotword = proposal.hotword.lower()
+    lost = [one for one in replaced if _letters(one.word.text) not in hotword]
+    return any(one.word.lowest < DOUBT for one in replaced) and all(
+        one.word.lowest <= CERTAIN for one in lost
+    )
+
+
+def _letters(text: str) -> str:
+    return re.sub(r"[\W\d_]", "", text.lower())
 
 
 def spell_by_sound(text: str) -> str:
     """A rough spelling that words which sound alike share. All vowels are one."""
-    letters = re.sub(r"[\W\d_]", "", text.lower())
+    letters = _letters(text)
     for pattern, sound in _ALIKE:
         letters = pattern.sub(sound, letters)
     return letters

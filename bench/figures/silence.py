@@ -6,6 +6,7 @@ First through detector and engine, faster than real time; then through a room in
 import argparse
 import asyncio
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -130,12 +131,10 @@ async def count_finals(ears: Ears, minutes: float, seed: int) -> tuple[Counter[s
 
 def make_pieces(minutes: float, seed: int) -> Iterator[tuple[str, Pcm]]:
     """All kinds of sound in turn, each time at another level."""
-    pieces = itertools.product(itertools.count(seed), SOUNDS)
-    for number, (piece_seed, kind) in enumerate(pieces):
-        if number * PIECE_S >= 60 * minutes:
-            return
-        level_db = LEVELS_DB[number % len(LEVELS_DB)]
-        yield kind, make_sound(kind, PIECE_S, piece_seed, level_db)
+    kinds = list(SOUNDS)
+    for number in range(math.ceil(60 * minutes / PIECE_S)):
+        kind, level_db = kinds[number % len(kinds)], LEVELS_DB[number % len(LEVELS_DB)]
+        yield kind, make_sound(kind, PIECE_S, seed + number, level_db)
 
 
 async def hear_foreign_speech(ears: Ears) -> dict[str, float]:

@@ -51,7 +51,16 @@ def list_sentences() -> list[str]:
 
 
 def list_lesson_sentences() -> list[LessonSentence]:
-    lines = (FOLDER / "terms.txt").read_text().splitlines()
+    return _read_lesson_sentences("terms.txt")
+
+
+def list_near_misses() -> list[LessonSentence]:
+    """With words that only sound like terms of the lesson."""
+    return _read_lesson_sentences("near_terms.txt")
+
+
+def _read_lesson_sentences(name: str) -> list[LessonSentence]:
+    lines = (FOLDER / name).read_text().splitlines()
     return [LessonSentence(*(part.strip() for part in line.split("|"))) for line in lines]
 
 

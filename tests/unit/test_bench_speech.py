@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.figures.silence import LEVELS_DB, make_pieces
 from bench.sounds import SOUNDS, make_sound
 from bench.spoken import (
     list_lesson_sentences,
+    list_near_misses,
     list_sentences,
     pick_evenly,
     put_in_room,
@@ -45,6 +47,13 @@ def test_difference_has_an_interval_of_paired_samples() -> None:
     assert (found.more, found.more_low, found.more_high) == (10.0, 10.0, 10.0)
 
 
+def test_pieces_of_sound_have_every_kind_at_every_level() -> None:
+    pieces = list(make_pieces(2.0, seed=1))
+    assert [kind for kind, _ in pieces] == list(SOUNDS)[:6]
+    assert sum(len(pcm) for _, pcm in pieces) == 2 * 60 * RATE
+    assert len(SOUNDS) % len(LEVELS_DB) != 0  # else each kind would always have the same level
+
+
 @pytest.mark.parametrize("kind", SOUNDS)
 def test_sounds_have_their_length_and_level_and_depend_on_the_seed_only(kind: str) -> None:
     sound = make_sound(kind, 5.0, 1, -20.0)
@@ -59,6 +68,7 @@ def test_there_are_two_hundred_sentences_and_each_is_there_once() -> None:
     assert len(sentences) >= 200
     assert len(set(sentences)) == len(sentences)
     assert len(list_lesson_sentences()) >= 30
+    assert len(list_near_misses()) >= 20
 
 
 def test_picked_sentences_are_spread_over_all() -> None:

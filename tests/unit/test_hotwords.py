@@ -72,6 +72,18 @@ def test_words_that_the_model_is_sure_of_are_not_replaced() -> None:
     assert sound.asked == [heard]
 
 
+def test_hotword_does_not_swallow_a_word_that_the_model_is_sure_of() -> None:
+    heard = "My cousin lives in Minsk."
+    sound = Sound({heard: -3.0, "My cousin lives Hinton.": -3.0}, "Minsk")
+    assert put_in_hotwords(heard, ["Hinton"], sound) == heard
+
+
+def test_sure_word_that_is_part_of_the_hotword_may_be_replaced() -> None:
+    heard, said = "Is that propagation?", "Is backpropagation?"
+    sound = Sound({heard: -0.3, said: -1.0}, "that")
+    assert put_in_hotwords(heard, TERMS, sound) == said
+
+
 @pytest.mark.parametrize(("loss", "kept"), [(MAX_LOSS - 0.1, True), (MAX_LOSS + 0.1, False)])
 def test_hotword_may_be_a_little_less_likely_than_the_text_without_it(
     loss: float, kept: bool
