@@ -33,11 +33,11 @@ LOG_NAME = f"stack-{WORKER}.log" if WORKER else "stack.log"
 
 # Each worker has its own thousand ports, below the kernel's range for outgoing connections. It
 # starts at a random one, because another checkout may run its tests too.
-_first_port = 10_000 + 1_000 * (int(WORKER.removeprefix("gw") or 0) % 20)
+FIRST_PORT_OF_WORKER = 10_000 + 1_000 * (int(WORKER.removeprefix("gw") or 0) % 20)
 BLOCKED_BY_BROWSERS = frozenset({10_080})  # the only such port in this range
-_start_offset = random.randrange(1_000)  # noqa: S311 not a secret
+RANDOM_OFFSET = random.randrange(1_000)  # noqa: S311 not a secret
 _ports = itertools.cycle(
-    [_first_port + (_start_offset + number) % 1_000 for number in range(1_000)]
+    [FIRST_PORT_OF_WORKER + (RANDOM_OFFSET + number) % 1_000 for number in range(1_000)]
 )
 
 

@@ -106,7 +106,7 @@ class TutorJob(RoomJob):
 
     def _may_interrupt(self, identity: str) -> bool:
         """Whether somebody who starts to speak may cut what is said to others: not often."""
-        if not self._classroom.tutor_speech.is_needed_by_others(identity):
+        if not self._classroom.tutor_speech.is_speaking_to_others(identity):
             return True
         return self._limits.rates.allow(identity, "interruption")
 

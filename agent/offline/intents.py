@@ -285,11 +285,11 @@ _FIXED_RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         (r"(?:can you |do you )?hear me|are you (?:there|listening)",),
     ),
     (
-        SayText("i_can_hear_you"),
+        SayText("learner_hears_us"),
         (r"(?:yes )?i can hear you",),
     ),
     (
-        SayText("i_cannot_hear_you"),
+        SayText("learner_does_not_hear_us"),
         (r"(?:no )?i (?:can|do) not hear you",),
     ),
     (
@@ -297,7 +297,7 @@ _FIXED_RULES: tuple[tuple[Intent, tuple[str, ...]], ...] = (
         (r"i have (?:a|another|one more) question|ask(?: you)?(?: a question)?",),
     ),
     (
-        SayText("i_like_it"),
+        SayText("learner_likes_it"),
         (r"i (?:really )?(?:like|love|enjoy) .{1,40}",),
     ),
     (

@@ -111,7 +111,7 @@ class TutorSpeech:
                 handle.interrupt(force=True)
         self._tasks.spawn(self._empty_session_contexts())
 
-    def is_needed_by_others(self, identity: str) -> bool:
+    def is_speaking_to_others(self, identity: str) -> bool:
         """Whether the tutor is speaking, or about to speak, to somebody else."""
         return any(
             speech.identity not in (None, identity) for speech in self._open_speeches.values()

@@ -72,21 +72,21 @@ async def test_reply_that_its_own_learner_cut_is_not_said_again(
         assert amina.newest_speech is stopped
 
 
-async def test_tutor_is_needed_by_others_from_their_question_to_the_end_of_the_reply(
+async def test_tutor_is_speaking_to_others_from_their_question_to_the_end_of_the_reply(
     school: School, provider: ModelServer
 ) -> None:
     provider.break_("llm", "hang")
     async with school.agent(Remote(provider, school.settings)) as classroom:
         amina, tomas = await school.arrives("Amina"), await school.arrives("Tomas")
         speech = classroom.tutor_speech
-        assert not speech.is_needed_by_others(tomas.identity)
+        assert not speech.is_speaking_to_others(tomas.identity)
         speech.start_reply_to_turn(amina, ["t-1"], "what is a vector")
-        assert speech.is_needed_by_others(tomas.identity)
-        assert not speech.is_needed_by_others(amina.identity)
+        assert speech.is_speaking_to_others(tomas.identity)
+        assert not speech.is_speaking_to_others(amina.identity)
         assert amina.newest_speech is not None
         amina.newest_speech.interrupt()
         await asyncio.wait_for(amina.newest_speech.wait_for_playout(), 20)
-        assert not speech.is_needed_by_others(tomas.identity)
+        assert not speech.is_speaking_to_others(tomas.identity)
 
 
 async def ask_and_cut(
