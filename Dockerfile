@@ -23,13 +23,22 @@ COPY scripts scripts
 COPY web/client web/client
 RUN python -m scripts.setup page
 
-# Downloads the model at build time; nothing is downloaded at run time.
+# Downloads the models at build time; nothing is downloaded at run time.
 FROM agent-packages AS model
 ARG WHISPER_MODEL=base
 COPY settings settings
+COPY telemetry telemetry
 COPY speech speech
 # if the download fails there is no folder to move, and the build fails
 RUN BODH_HOME=/opt/bodh python -m speech choose && mv /opt/bodh/models/*/ /opt/model
+
+FROM agent-packages AS voice
+ARG VOICE_MODEL=en_US-joe-medium
+COPY settings settings
+COPY telemetry telemetry
+COPY speech speech
+RUN mkdir /opt/voice && BODH_HOME=/opt/bodh python -m speech.voice choose \
+    && if [ "$VOICE_MODEL" != espeak ]; then mv /opt/bodh/models/*/* /opt/voice; fi
 
 FROM base AS token-server
 COPY --from=web-packages /opt/venv /opt/venv
@@ -54,10 +63,11 @@ HEALTHCHECK CMD ["python", "-c", "import urllib.request as r; r.urlopen('http://
 # Also runs `python -m watch` and `python -m jobs`.
 CMD ["python", "token_server.py"]
 
-# Also runs `python -m speech` and `python -m agent drain`.
+# Also runs `python -m speech`, `python -m speech.voice` and `python -m agent drain`.
 FROM base AS agent
 COPY --from=agent-packages /opt/venv /opt/venv
 COPY --from=model /opt/model /opt/model
+COPY --from=voice /opt/voice /opt/voice
 COPY errors.py ./
 COPY settings settings
 COPY protocol protocol
@@ -69,7 +79,7 @@ COPY speech speech
 COPY courses courses
 COPY db db
 COPY rooms rooms
-ENV BODH_HOME=/data WHISPER_MODEL=/opt/model HF_HUB_OFFLINE=1
+ENV BODH_HOME=/data WHISPER_MODEL=/opt/model VOICE_MODEL=/opt/voice HF_HUB_OFFLINE=1
 USER 10001
 VOLUME /data
 CMD ["python", "-m", "agent", "start"]

@@ -114,6 +114,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             "LIVEKIT_PORT": str(livekit_port),
             "BODH_HOME": str(Path(folder) / "home"),
             "WHISPER_MODEL": "test",
+            "VOICE_MODEL": "espeak",
             "RATE_TOKEN_PER_MINUTE": "1000",
             "ESPEAK_RATE": str(TUTOR_WPM),
             "PYTHONUNBUFFERED": "1",

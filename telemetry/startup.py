@@ -14,7 +14,7 @@ from telemetry import alarms, metrics
 from telemetry.log_lines import LineFormatter, RelayFormatter, log_uncaught
 
 Process = Literal[
-    "postgres", "web", "speech", "drain", "agent", "job", "jobs", "watch", "database"
+    "postgres", "web", "speech", "voice", "drain", "agent", "job", "jobs", "watch", "database"
 ]  # fmt: skip
 
 QUIET = ("alembic", "faster_whisper", "httpx", "httpx2", "httpcore", "httpcore2", "openai",

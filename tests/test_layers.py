@@ -144,6 +144,29 @@ def test_private_parts_of_livekit_are_imported_in_one_module_only() -> None:
     assert importing == {"agent/livekit_private.py"}
 
 
+def test_gpl_code_is_loaded_by_the_process_of_the_voice_only() -> None:
+    importing = {
+        str(path.relative_to(ROOT))
+        for _, path in modules()
+        if imported(path) & {"piper", "onnx", "onnxruntime"}
+    }
+    users = {
+        str(path.relative_to(ROOT))
+        for _, path in modules()
+        if "speech.voice.synthesiser" in imported_modules(path)
+    }
+    assert importing == {"speech/voice/synthesiser.py"}
+    served = {"queue", "server", "speaker"}
+    assert users == {f"speech/voice/{name}.py" for name in served}
+    outside = [
+        f"{path.relative_to(ROOT)} imports {module}"
+        for _, path in modules()
+        for module in sorted(imported_modules(path))
+        if module.removeprefix("speech.voice.") in served and "voice" not in path.parts
+    ]
+    assert outside == []
+
+
 def test_no_process_imports_code_for_tests_or_set_up() -> None:
     wrong = [str(path) for _, path in modules() if imported(path) & SUPPORT]
     assert wrong == []

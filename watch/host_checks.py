@@ -18,6 +18,7 @@ from db.tenants import list_tenants
 from db.transcripts import count_dead_letters
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
+from speech.voice.client import VoiceClient, VoiceProcessError
 from telemetry import AlarmName, alarm, metrics
 from telemetry.gather import list_living_after_burying_dead
 from telemetry.startup import metrics_dir
@@ -32,7 +33,7 @@ JOB_S = 300.0  # a background job may be due for this long
 FREE_MB = 500
 SKEW_S = 5.0  # tokens tolerate a minute
 
-OUTSIDE = (*rooms.MEDIA_ERRORS, *AWAY, rooms.MediaUnavailable, SpeechError)
+OUTSIDE = (*rooms.MEDIA_ERRORS, *AWAY, rooms.MediaUnavailable, SpeechError, VoiceProcessError)
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ class HostChecks:
         self._pool = pool
         self._inbox = LocalInbox(settings.inbox_path)
         self._engine = SpeechClient(settings.speech_address)
+        self._voice = VoiceClient(settings.voice_address)
         self._missed: dict[AlarmName, int] = {}
         self._failed_webhooks = 0
 
@@ -54,6 +56,7 @@ class HostChecks:
                 await asyncio.sleep(EVERY_S)
         finally:
             await self._engine.aclose()
+            await self._voice.aclose()
             await self._inbox.close()
 
     async def run_checks(self) -> None:
@@ -68,6 +71,8 @@ class HostChecks:
                 tasks.create_task(
                     self._ask_and_set_alarm("speech_engine_away", self._check_speech_engine)
                 )
+            if self._settings.voice_address.exists():  # not if eSpeak NG speaks alone
+                tasks.create_task(self._ask_and_set_alarm("voice_away", self._check_voice))
             tasks.create_task(self._check_inbox())
         free_mb = shutil.disk_usage(self._settings.bodh_home).free // 2**20
         metrics.DISK_FREE.set(free_mb * 2**20)
@@ -112,6 +117,9 @@ class HostChecks:
 
     async def _check_speech_engine(self) -> None:
         await self._engine.health()
+
+    async def _check_voice(self) -> None:
+        await self._voice.health()
 
     async def _check_inbox(self) -> None:
         try:

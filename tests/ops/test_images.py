@@ -22,11 +22,12 @@ SETTINGS = {name.upper() for name in Settings.model_fields}
 OF_OTHER_IMAGES = {"POSTGRES_PASSWORD", "LIVEKIT_CONFIG"}
 PASSWORDS = {f"DATABASE_{role}_PASSWORD" for role in ("OWNER", "APP", "DRAIN", "WATCH", "JOBS")}
 # of this host, or in the image: not for an operator of containers to set
-OWN_IN_CONTAINERS = {"METRICS_PORT", "SPEECH_SOCKET", "AGENT_PORT"}
+OWN_IN_CONTAINERS = {"METRICS_PORT", "SPEECH_SOCKET", "VOICE_SOCKET", "AGENT_PORT"}
 PROCESS_OF: dict[str, Process] = {
     "migrate": "db",
     "token-server": "web",
     "speech": "speech",
+    "voice": "voice",
     "drain": "drain",
     "watch": "watch",
     "jobs": "jobs",
@@ -140,7 +141,7 @@ def test_image_runs_as_a_plain_user_without_a_compiler(target: str) -> None:
         ),
         (
             "agent",
-            "import agent.worker.server, agent.durable.drain, speech.server",
+            "import agent.worker.server, agent.durable.drain, speech.server, speech.voice.server",
             "requirements.lock",
         ),
     ],
@@ -206,9 +207,10 @@ def test_images_are_pinned_by_digest() -> None:
 
 def test_images_contain_the_modules_that_compose_runs() -> None:
     built = {name: s for name, s in COMPOSE["services"].items() if "build" in s}
-    assert set(built) == {"migrate", "token-server", "speech", "drain", "watch", "jobs", "agent"}
+    assert set(built) == set(PROCESS_OF)
     for service in built.values():
-        called = modules_called([shlex.join(service.get("command", []))])
+        command = shlex.join(service.get("command", []))
+        called = {module.split(".")[0] for module in modules_called([command])}
         target = service["build"]["target"]
         assert called <= copied(target)
 

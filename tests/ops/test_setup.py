@@ -142,13 +142,13 @@ def test_set_up_imports_only_the_standard_library() -> None:
 @pytest.mark.parametrize(
     ("asked", "names"),
     [
-        ([], ["packages", "livekit", "client", "model"]),
+        ([], ["packages", "livekit", "client", "model", "voice"]),
         (["quick"], ["packages", "test-packages"]),
         (
             ["tests"],
             [
                 *("packages", "livekit", "client", "states"),
-                *("test-packages", "chromium", "oidc", "test-model"),
+                *("test-packages", "chromium", "oidc", "test-model", "test-voice"),
             ],
         ),
     ],
