@@ -14,6 +14,7 @@ from agent.models.choice import Models, build_llm
 from agent.room import publish
 from agent.room.captions import TutorCaptions
 from agent.room.latency import Latency
+from agent.room.tasks import Tasks
 from agent.room.timed_captions import TimedCaptions
 from agent.room.tutor_track import QUEUE_MS, RATE, TutorTrack
 from settings import Settings
@@ -48,8 +49,9 @@ class RoomAgentSession:
         self._source = rtc.AudioSource(RATE, 1, queue_size_ms=QUEUE_MS)
         self._track = TutorTrack(self._source)
         self._playing: list[asyncio.Task[None]] = []
-        language_model, name = build_llm(settings, desk)
-        self._names = {**models.names, "llm": name}
+        language_model, self._llm_name = build_llm(settings, desk)
+        self._models = models
+        self._tasks = Tasks("models")
         self._closes = [*models.closes, language_model.aclose]
         self.inner: AgentSession[None] = AgentSession(
             stt=models.stt,
@@ -135,9 +137,18 @@ class RoomAgentSession:
         if self._in_time is not None:
             await self._in_time.wait_until_shown()
 
-    async def read_and_publish_model_names(self, engine: SpeechClient) -> None:
-        """Sets the attribute `bodh.models`. The test model is shown as `test`."""
-        names = dict(self._names)
+    async def keep_model_names_published(self, engine: SpeechClient) -> None:
+        """Sets the attribute `bodh.models` now, and again when another voice takes over."""
+
+        def publish_again() -> None:
+            self._tasks.spawn(self._read_and_publish_model_names(engine))
+
+        self._models.on_voice_change(publish_again)
+        await self._read_and_publish_model_names(engine)
+
+    async def _read_and_publish_model_names(self, engine: SpeechClient) -> None:
+        """The test model is shown as `test`."""
+        names = {**self._models.names, "llm": self._llm_name}
         try:
             if not self._settings.stt_base_url:
                 health = await engine.health()
@@ -160,4 +171,5 @@ class RoomAgentSession:
             at_end.push_async_callback(self._latency.close)
             at_end.push_async_callback(self._source.aclose)
             at_end.push_async_callback(utils.aio.cancel_and_wait, *self._playing)
+            at_end.push_async_callback(self._tasks.close)
             at_end.push_async_callback(self.inner.aclose)

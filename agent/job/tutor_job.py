@@ -79,7 +79,7 @@ class TutorJob(RoomJob):
     async def serve_room(self) -> None:
         await self._agent_session.inner.room_io.wait_for_ready()  # until the first learner joins
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._agent_session.read_and_publish_model_names(self._engine))
+            tasks.create_task(self._agent_session.keep_model_names_published(self._engine))
             tasks.create_task(self._classroom.run())
 
     async def say_goodbye(self) -> None:

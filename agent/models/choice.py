@@ -12,11 +12,17 @@ from agent.models.espeak import EspeakTTS
 from agent.models.fallback_llm import LLMWithOfflineTutor
 from agent.models.fallback_recogniser import FallbackRecogniser
 from agent.models.fallback_tts import FallbackTTS
+from agent.models.piper import PiperTTS, PiperWithEspeak
+from agent.models.provider import ProviderState
 from agent.models.recogniser import Recogniser, RecogniserSTT
 from agent.offline.tutor import OfflineTutor
 from settings import Settings
 from speech.client import SpeechClient
+from speech.voice.client import VoiceClient
+from speech.voice.models import find_voice
 from tools.desk import Desk
+
+SetRate = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -29,30 +35,53 @@ class Models:
     recogniser: Recogniser
     stt: RecogniserSTT  # the same recogniser, for an agent session
     tts: tts.TTS[Any]
-    set_rate: Callable[[float], None]
-    names: dict[str, str]
+    set_rate: SetRate
     closes: list[Callable[[], Awaitable[None]]]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The models in use now. A failing voice is replaced by its fallback."""
+        return {"stt": self.stt.model, "tts": self.tts.model}
+
+    def on_voice_change(self, callback: Callable[[], None]) -> None:
+        """Calls back when another voice takes over."""
+        voice: object = self.tts
+        while isinstance(voice, FallbackTTS):
+            voice.provider_state.on_change = callback
+            voice = voice.fallback
 
 
 def build_models(settings: Settings, engine: SpeechClient) -> Models:
-    espeak = EspeakTTS(voice=settings.espeak_voice, rate_wpm=settings.espeak_rate)
+    voice, set_rate = _build_local_voice(settings)
     if settings.tts_base_url:
-        voice, set_rate = _build_remote_voice(settings, espeak)
-    else:
-        voice, set_rate = espeak, espeak.set_rate
+        voice, set_rate = _build_remote_voice(settings, voice, set_rate)
     recogniser: Recogniser = engine
     closes: list[Callable[[], Awaitable[None]]] = [voice.aclose]
     if settings.stt_base_url:
         recogniser = remote = _build_remote_recogniser(settings, engine)
         closes.append(remote.aclose)
     plugin = RecogniserSTT(recogniser, model=settings.stt_model or "whisper")
-    names = {"stt": plugin.model, "tts": voice.model}
-    return Models(recogniser, stt=plugin, tts=voice, set_rate=set_rate, names=names, closes=closes)
+    return Models(recogniser, stt=plugin, tts=voice, set_rate=set_rate, closes=closes)
+
+
+def _build_local_voice(settings: Settings) -> tuple[tts.TTS[Any], SetRate]:
+    """Piper with eSpeak NG as its fallback, or eSpeak NG alone."""
+    espeak = EspeakTTS(voice=settings.espeak_voice, rate_wpm=settings.espeak_rate)
+    model = find_voice(settings.voice_model, settings.bodh_home)
+    if model is None:
+        return espeak, espeak.set_rate
+    piper = PiperTTS(VoiceClient(settings.voice_address), model)
+
+    def set_rate(factor: float) -> None:
+        espeak.set_rate(factor)
+        piper.set_rate(factor)
+
+    return PiperWithEspeak(piper, espeak), set_rate
 
 
 def _build_remote_voice(
-    settings: Settings, espeak: EspeakTTS
-) -> tuple[tts.TTS[Any], Callable[[float], None]]:
+    settings: Settings, local: tts.TTS[Any], set_local_rate: SetRate
+) -> tuple[tts.TTS[Any], SetRate]:
     remote = openai.TTS(
         model=settings.tts_model,
         voice=settings.tts_voice or "alloy",
@@ -60,13 +89,12 @@ def _build_remote_voice(
         api_key=settings.tts_api_key.get_secret_value() or "none",
         response_format="pcm",
     )
-    voice = FallbackTTS(remote, espeak)
 
     def set_rate(factor: float) -> None:
-        espeak.set_rate(factor)
+        set_local_rate(factor)
         remote.update_options(speed=factor)
 
-    return voice, set_rate
+    return FallbackTTS(remote, local, ProviderState("tts")), set_rate
 
 
 def _build_remote_recogniser(settings: Settings, engine: SpeechClient) -> FallbackRecogniser:

@@ -20,6 +20,7 @@ class ProviderState:
     def __init__(self, kind: Kind) -> None:
         self.kind = kind
         self.up = True
+        self.on_change: Callable[[], None] = lambda: None  # called after it failed, or is back
         self._rest_until = 0.0  # monotonic
         self._probe: asyncio.Task[None] | None = None
 
@@ -27,10 +28,19 @@ class ProviderState:
         """Marks it down until a probe succeeds; waits `rest_s` before the first probe."""
         self.up = False
         self._rest_until = time.monotonic() + rest_s
+        self.report_failure(error)
+        self.on_change()
+
+    def report_failure(self, error: Exception) -> None:
         metrics.PROVIDER_FAILURES.inc(part=self.kind)
         _kinds_down.add(self.kind)
         alarm("provider_failing", True, kind=self.kind)
         logger.warning("provider failed", extra={"kind": self.kind, "why": error_kind(error)})
+
+    def report_recovery(self) -> None:
+        _kinds_down.discard(self.kind)
+        alarm("provider_failing", bool(_kinds_down))
+        logger.info("provider is back", extra={"kind": self.kind})
 
     def start_probe(self, ask: Callable[[], Awaitable[None]]) -> None:
         """Runs `ask` in the background, one probe at a time; marks it up when `ask` returns."""
@@ -47,9 +57,8 @@ class ProviderState:
             )
             return
         self.up = True
-        _kinds_down.discard(self.kind)
-        alarm("provider_failing", bool(_kinds_down))
-        logger.info("provider is back", extra={"kind": self.kind})
+        self.report_recovery()
+        self.on_change()
 
     async def aclose(self) -> None:
         if self._probe is not None:

@@ -1,28 +1,26 @@
 """The tutor in a room: its input from the learners' voices, and its own voice."""
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
 from typing import Any, assert_never
 
 from livekit import rtc
-from livekit.agents import ModelSettings, llm, stt, tts
+from livekit.agents import ModelSettings, llm, stt
 from livekit.agents.language import LanguageCode
 
 import prompts
 from agent.durable.journal import NOT_HEARD, Utterance
 from agent.room.participant_voice import HeardUtterance
-from agent.room.voice_timeline import mark_text_end, resample_marked
+from agent.room.voice_timeline import resample_marked
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
 from agent.talk.open_turns import OpenTurn, OpenTurns, with_timeouts
+from agent.talk.speaking import speak_sentences
 from agent.talk.turns import Turn
 from agent.talk.tutor import Tutor
 from agent.text.lines import SPEECH, Line, Speech
-from agent.text.speakable import speakable
 from agent.text.turn_end import ending_of
-from courses.sentences import split_sentences, whole_sentences_length
 
 SHOWN_WAIT_S = 1.0  # shorter waits are not shown to the learner
 
@@ -202,40 +200,3 @@ def _merge_finals(said: list[HeardUtterance]) -> stt.SpeechEvent:
         alternatives=[text],
         speech_end_time=last.ended_at,
     )
-
-
-async def speak_sentences(
-    voice: tts.TTS[Any], text: AsyncIterable[str], prepare: Callable[[], None]
-) -> AsyncIterator[rtc.AudioFrame]:
-    """The sound of a text that is still being written, sentence by sentence.
-
-    `prepare` is called before each. The first frame of each is marked with the length of the text
-    up to its end, so that captions follow the voice.
-
-    LiveKit's default waits for the next sentence before it speaks one, and its text filters for
-    one more word, so the first sentence of a slow model would be heard when the second is written.
-    """
-    text_end = marked = 0
-    async for sentence in _whole_sentences(text):
-        text_end += len(sentence)
-        if words := (await asyncio.to_thread(speakable, sentence)).strip():
-            prepare()
-            async with voice.synthesize(words) as stream:
-                async for sound in stream:
-                    if marked < text_end:
-                        marked = text_end
-                        mark_text_end(sound.frame, text_end)
-                    yield sound.frame
-
-
-async def _whole_sentences(text: AsyncIterable[str]) -> AsyncIterator[str]:
-    """Whole sentences, so that no formula is cut in two."""
-    held = ""
-    async for delta in text:
-        held += delta
-        *complete, held = split_sentences(held)
-        if whole_sentences_length(f"{held} ") >= len(held.rstrip()):
-            complete, held = [*complete, held], ""
-        for sentence in complete:
-            yield sentence
-    yield held

@@ -67,3 +67,6 @@ class Speech:
 # The speech that the running task belongs to: livekit-agents copies the context into the tasks
 # of a reply, so its model call, tools and captions all see the learner it answers.
 SPEECH: ContextVar[Speech | None] = ContextVar("speech", default=None)
+
+# Seconds of sound that the listener still has when the next text goes to a voice.
+LEAD_S: ContextVar[float] = ContextVar("lead_s", default=0.0)

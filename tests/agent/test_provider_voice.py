@@ -11,7 +11,7 @@ import prompts
 from agent.models.choice import Models, build_models
 from agent.models.fallback_recogniser import FallbackRecogniser
 from agent.models.fallback_tts import FallbackTTS, unspoken_rest
-from agent.talk.room_tutor import speak_sentences
+from agent.talk.speaking import speak_sentences
 from harness.provider import MODEL, ModelServer
 from harness.voices import synthesise_cached
 from settings import Settings

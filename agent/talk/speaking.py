@@ -1,0 +1,75 @@
+"""From the tutor's text to its sound, sentence by sentence."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterable, AsyncIterator, Callable
+from typing import Any
+
+from livekit import rtc
+from livekit.agents import tts
+
+from agent.room.voice_timeline import mark_text_end
+from agent.text.lines import LEAD_S
+from agent.text.speakable import speakable
+from courses.sentences import split_sentences, whole_sentences_length
+
+AHEAD_S = 8.0  # of sound; what is made further ahead is thrown away if the learner interrupts
+
+
+class Playback:
+    """How much sound the listener still has, if it is played as soon as it is there."""
+
+    def __init__(self) -> None:
+        self._ends_at = 0.0
+
+    @property
+    def lead_s(self) -> float:
+        return max(0.0, self._ends_at - time.monotonic())
+
+    def add(self, sound_s: float) -> None:
+        self._ends_at = max(self._ends_at, time.monotonic()) + sound_s
+
+    async def wait_until_needed(self) -> None:
+        if (excess_s := self.lead_s - AHEAD_S) > 0:
+            await asyncio.sleep(excess_s)
+
+
+async def speak_sentences(
+    voice: tts.TTS[Any], text: AsyncIterable[str], prepare: Callable[[], None]
+) -> AsyncIterator[rtc.AudioFrame]:
+    """The sound of a text that is still being written, sentence by sentence.
+
+    `prepare` is called before each. The first frame of each is marked with the length of the text
+    up to its end, so that captions follow the voice.
+
+    LiveKit's default waits for the next sentence before it speaks one, and its text filters for
+    one more word, so the first sentence of a slow model would be heard when the second is written.
+    """
+    playback = Playback()
+    text_end = marked = 0
+    async for sentence in _whole_sentences(text):
+        text_end += len(sentence)
+        if words := (await asyncio.to_thread(speakable, sentence)).strip():
+            await playback.wait_until_needed()
+            prepare()
+            LEAD_S.set(playback.lead_s)
+            async with voice.synthesize(words) as stream:
+                async for sound in stream:
+                    playback.add(sound.frame.duration)
+                    if marked < text_end:
+                        marked = text_end
+                        mark_text_end(sound.frame, text_end)
+                    yield sound.frame
+
+
+async def _whole_sentences(text: AsyncIterable[str]) -> AsyncIterator[str]:
+    """Whole sentences, so that no formula is cut in two."""
+    held = ""
+    async for delta in text:
+        held += delta
+        *complete, held = split_sentences(held)
+        if whole_sentences_length(f"{held} ") >= len(held.rstrip()):
+            complete, held = [*complete, held], ""
+        for sentence in complete:
+            yield sentence
+    yield held
