@@ -87,7 +87,7 @@ CATALOGUE: dict[str, Fault] = {
     "kill-worker": make_kill_fault(r"-m agent start"),
     "kill-drainer": make_kill_fault(r"-m agent drain"),
     "kill-watcher": make_kill_fault(r"-m watch"),
-    "kill-speech-engine": make_kill_fault(r"-m speech"),
+    "kill-speech-engine": make_kill_fault(r"-m speech $"),
     "kill-token-server": make_kill_fault(r"token_server\.py"),
     "kill-media-server": make_kill_fault(r"livekit-server --config"),
     "kill-database": make_kill_fault(r"bin/postgres -D"),
