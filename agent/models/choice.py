@@ -1,5 +1,6 @@
 """Recogniser, voice and language model as configured, each with its local fallback."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,10 @@ from agent.offline.tutor import OfflineTutor
 from settings import Settings
 from speech.client import SpeechClient
 from speech.voice.client import VoiceClient
-from speech.voice.models import find_voice
+from speech.voice.models import NoVoice, find_voice
 from tools.desk import Desk
+
+logger = logging.getLogger("bodh.voice")
 
 SetRate = Callable[[float], None]
 
@@ -67,7 +70,11 @@ def build_models(settings: Settings, engine: SpeechClient) -> Models:
 def _build_local_voice(settings: Settings) -> tuple[tts.TTS[Any], SetRate]:
     """Piper with eSpeak NG as its fallback, or eSpeak NG alone."""
     espeak = EspeakTTS(voice=settings.espeak_voice, rate_wpm=settings.espeak_rate)
-    model = find_voice(settings.voice_model, settings.bodh_home)
+    try:
+        model = find_voice(settings.voice_model, settings.bodh_home)
+    except NoVoice:  # `make up` refuses it, but a container starts
+        logger.error("VOICE_MODEL names no Piper voice, so eSpeak NG speaks")
+        model = None
     if model is None:
         return espeak, espeak.set_rate
     piper = PiperTTS(VoiceClient(settings.voice_address), model)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import steps
+from scripts import setup, steps
 from scripts.setup import steps_for
 from scripts.steps import (
     SetupError,
@@ -160,3 +160,15 @@ def test_steps_of_each_command(asked: list[str], names: list[str]) -> None:
 def test_version_is_read_from_command_output() -> None:
     assert ask_version(sys.executable, "--version")[:2] == sys.version_info[:2]
     assert ask_version("no-such-command") == ()
+
+
+def test_set_up_goes_on_without_a_voice(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(setup, "PYTHON", sys.executable)
+    monkeypatch.setenv("BODH_HOME", str(tmp_path))
+    monkeypatch.setenv("VOICE_MODEL", "en_US-nobody-high")
+    setup.install_voice_if_possible()
+    said = "".join(capfd.readouterr())
+    assert "VOICE_MODEL=en_US-nobody-high is not a voice that can be downloaded" in said
+    assert "eSpeak NG will speak" in said

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.up import find_voice_or_say_what_speaks
+from settings import Settings
 from speech.voice.models import NoVoice, PiperModel, download_voice, find_voice
 
 
@@ -56,3 +58,21 @@ def test_path_without_a_voice_is_refused_by_name(model: Path, tmp_path: Path) ->
 def test_name_that_no_carrier_has_is_refused_with_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(NoVoice, match="Set VOICE_MODEL to the folder"):
         download_voice("en_US-nobody-high", tmp_path)
+
+
+def test_start_says_that_espeak_speaks_if_the_voice_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = Settings(_env_file=None, bodh_home=tmp_path, voice_model="en_US-joe-medium")
+    assert not find_voice_or_say_what_speaks(missing)
+    said = capsys.readouterr().out
+    assert "The voice en_US-joe-medium is not on this machine, so eSpeak NG speaks." in said
+    assert "Set VOICE_MODEL" in said
+
+
+def test_start_says_nothing_if_espeak_was_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = Settings(_env_file=None, bodh_home=tmp_path, voice_model="espeak")
+    assert not find_voice_or_say_what_speaks(chosen)
+    assert capsys.readouterr().out == ""
