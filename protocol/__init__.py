@@ -4,6 +4,7 @@ One module per kind of message. Use everything as `protocol.X`; the page's
 `web/client/src/protocol.ts` is generated from the names below (`make types`).
 """
 
+from protocol.activity import RPC_ACTIVITY_SET, ActivitySet, parse_activity_set
 from protocol.answers import (
     TOPIC_ANSWER_CITED,
     TOPIC_ANSWER_PLANNED,
@@ -64,6 +65,7 @@ __all__ = [
     "MAX_ROOM_METADATA_BYTES",
     "MAX_ROOM_NAME",
     "MAX_TOKEN_METADATA_BYTES",
+    "RPC_ACTIVITY_SET",
     "RPC_LESSON_CHANGE",
     "RPC_SPEECH_SET",
     "RPC_SPEECH_STOP",
@@ -75,6 +77,7 @@ __all__ = [
     "TOPIC_TURN_LATENCY",
     "TOPIC_TURN_WAITING",
     "TOPIC_TYPED",
+    "ActivitySet",
     "AnswerCited",
     "AnswerPlanned",
     "DispatchMetadata",
@@ -100,6 +103,7 @@ __all__ = [
     "agent_identity",
     "dump",
     "dump_metadata",
+    "parse_activity_set",
     "parse_dispatch",
     "parse_lesson_change",
     "parse_metadata",

@@ -71,6 +71,7 @@ class TutorJob(RoomJob):
             prepares=settings.prepare_answers or not settings.llm_base_url,
         )
         classroom.tutor_speech.attach_session(self._agent_session.inner)
+        classroom.nudges.attach_session(self._agent_session.inner)
 
     async def start(self) -> None:
         captions = self._classroom.tutor_captions

@@ -150,12 +150,21 @@ class OfflineReply:
         pending = await self._find_open_question()
         if pending is not None and (call := quiz_answer_call(said, pending)):
             return call
-        intent = understand_intent(said)
+        intent = self._understand_answer_to_nudge(said) or understand_intent(said)
         if pending is not None and intent == CallTool("read_lesson", {"part": "next"}):
             return CallTool("start_quiz")  # "go on" means the open question
         if pending is not None and intent == SayText("no_open_question"):
             return CallTool("answer_quiz", {"answer": said})  # the tool asks for a letter
         return await self._reply_to_intent(intent, pending)
+
+    def _understand_answer_to_nudge(self, said: str) -> Intent | None:
+        """What "yes" means after a nudge, which is no part of the last answer."""
+        asked = last_tutor_text(self._chat_ctx)
+        if understand_intent(said) != understand_intent("yes"):
+            return None
+        if asked.endswith(prompts.render("nudge")):
+            return RepeatAnswer()
+        return CallTool("take_hint") if asked.endswith(prompts.render("offer_hint")) else None
 
     async def _find_open_question(self) -> Question | None:
         if self._desk.lesson_id is None:
@@ -253,6 +262,13 @@ def last_turn_and_results(chat_ctx: llm.ChatContext) -> tuple[str, list[str]]:
         elif item.type == "message" and item.role == "user":
             return item.text_content or "", results
     return "", results
+
+
+def last_tutor_text(chat_ctx: llm.ChatContext) -> str:
+    for item in reversed(chat_ctx.items):
+        if item.type == "message" and item.role == "assistant":
+            return item.text_content or ""
+    return ""
 
 
 def quiz_answer_call(said: str, pending: Question) -> CallTool | None:

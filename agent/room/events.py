@@ -5,7 +5,7 @@ import contextlib
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol, assert_never
+from typing import Literal, Protocol, assert_never
 
 from livekit import rtc
 from livekit.agents.types import TOPIC_CHAT
@@ -53,6 +53,10 @@ class WaitingList(Protocol):
     def note_left(self, identity: str) -> None: ...
 
 
+class ActivityReceiver(Protocol):
+    def set_activity(self, identity: str, wanted: protocol.ActivitySet) -> None: ...
+
+
 class SpeechControl(Protocol):
     def stop_speech_to(self, identity: str) -> None: ...
 
@@ -67,6 +71,7 @@ class Receivers:
     lessons: Lessons
     turns: TypedTurnReceiver
     voice: SpeechControl
+    activity: ActivityReceiver
 
 
 class RoomEvents:
@@ -194,16 +199,26 @@ class RoomEvents:
             to.voice.set_rate_of_learner(call.caller_identity, wanted)
             return "{}"
 
+        async def set_activity(call: rtc.RpcInvocationData) -> str:
+            self._refuse_agents_and_floods(call, "activity")
+            with _protocol_error_as_rpc_error():
+                wanted = protocol.parse_activity_set(call.payload)
+            to.activity.set_activity(call.caller_identity, wanted)
+            return "{}"
+
+        local.register_rpc_method(protocol.RPC_ACTIVITY_SET, set_activity)
         local.register_rpc_method(protocol.RPC_LESSON_CHANGE, change_lesson)
         local.register_rpc_method(protocol.RPC_SPEECH_STOP, stop_speech)
         local.register_rpc_method(protocol.RPC_SPEECH_SET, set_speech)
 
-    def _refuse_agents_and_floods(self, call: rtc.RpcInvocationData) -> None:
+    def _refuse_agents_and_floods(
+        self, call: rtc.RpcInvocationData, kind: Literal["speech", "activity"] = "speech"
+    ) -> None:
         """Raises RpcError for agents, and for people who call too often."""
         # by prefix: a caller without a microphone may be announced up to 3 s after the call
         if call.caller_identity.startswith(protocol.AGENT_PREFIX):
             raise rtc.RpcError(403, "only a person in this room may do that")
-        if not self.limits.rates.allow(call.caller_identity, "speech"):
+        if not self.limits.rates.allow(call.caller_identity, kind):
             raise rtc.RpcError(429, "you did that too often: wait a moment, then try again")
 
 

@@ -48,6 +48,8 @@ class Learner(Asker):
     announced_lesson_id: UUID | None = None  # the lesson last announced to them
     newest_speech: SpeechHandle | None = None  # said to them now, or last
     pauses: Pauses = field(default_factory=Pauses)  # inside their turns; nobody else is told
+    typing: bool = False
+    video_playing: bool = False
     announcement: asyncio.Task[None] | None = None  # waits to announce their lesson
     changing: asyncio.Lock = field(default_factory=asyncio.Lock)  # the tutor changes their lesson
     addressing: asyncio.Lock = field(default_factory=asyncio.Lock)  # one authored line at a time

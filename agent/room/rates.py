@@ -10,6 +10,7 @@ Kind = Literal[
     "lesson",
     "again",
     "speech",
+    "activity",
     "microphone",
     "early_audio",
     "refusal",
@@ -34,6 +35,7 @@ RATES: dict[Kind, Rate] = {
     "lesson": Rate(10, 2.0),
     "again": Rate(3, 2.0),
     "speech": Rate(10, 1.0),
+    "activity": Rate(10, 1.0),
     "microphone": Rate(6, 5.0),
     "early_audio": Rate(6, 5.0),
     "refusal": Rate(20, 2.0),  # each names the typed turn that goes back into its sender's box

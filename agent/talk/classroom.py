@@ -22,6 +22,7 @@ from agent.room.lessons import Lessons, RefusedError
 from agent.room.tasks import Tasks
 from agent.talk.announcements import Announcements
 from agent.talk.conversations import Conversations
+from agent.talk.nudges import Nudges
 from agent.talk.prepared_answers import PreparedAnswers
 from agent.talk.room_talk import RoomTalk
 from agent.talk.turns import Turns
@@ -76,6 +77,7 @@ class Classroom:
             citations=Citations(room, library, course_id),
         )
         self.tutor_speech = TutorSpeech(roster, self.conversations, pace, tasks=self._tasks)
+        self.nudges = Nudges(roster, self.tutor_speech, tasks=self._tasks)
         self.turns = Turns(
             self._lessons,
             self.conversations,
@@ -110,7 +112,11 @@ class Classroom:
 
     async def run(self) -> None:
         receivers = Receivers(
-            people=self, lessons=self._lessons, turns=self.turns, voice=self.tutor_speech
+            people=self,
+            lessons=self._lessons,
+            turns=self.turns,
+            voice=self.tutor_speech,
+            activity=self.nudges,
         )
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -158,6 +164,7 @@ class Classroom:
         if learner is None or learner.connection is None or learner.connection.sid != left.sid:
             return
         connection, learner.connection = learner.connection, None
+        learner.typing = learner.video_playing = False
         if learner.known:
             await self._journal.record_leave(learner, connection)
         if not self.roster.list_present():

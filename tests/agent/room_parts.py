@@ -164,6 +164,7 @@ class School:
             aec_warmup_duration=None,
         )
         classroom.tutor_speech.attach_session(self.session)
+        classroom.nudges.attach_session(self.session)
         in_time = speaker and TimedCaptions(speaker, classroom.tutor_captions)
         self.tutor = tutor = RoomTutor(
             classroom,

@@ -62,6 +62,8 @@ class Recorded:
 
     def set_rate_of_learner(self, identity: str, wanted: protocol.SpeechSet) -> None: ...
 
+    def set_activity(self, identity: str, wanted: protocol.ActivitySet) -> None: ...
+
     def note_waiting(self, identity: str) -> None:
         self.waiting.append(identity)
 
@@ -160,7 +162,11 @@ async def classroom(
     await enter(media, name, MALLORY, mallory)
     await enter(media, name, AGENT, agent)
     receivers = Receivers(
-        people=recorded, lessons=cast(Lessons, recorded), turns=recorded, voice=recorded
+        people=recorded,
+        lessons=cast(Lessons, recorded),
+        turns=recorded,
+        voice=recorded,
+        activity=recorded,
     )
     running = asyncio.create_task(events.run(receivers))
     await until(lambda: {AMINA, MALLORY} <= set(agent.remote_participants), "both in the room")

@@ -83,7 +83,12 @@ def test_bytes_that_are_no_message_raise_protocol_error(payload: bytes) -> None:
 
 
 def parse_messages(payload: str | bytes) -> None:
-    for parse in (protocol.parse_lesson_change, protocol.parse_speech_set):
+    parsers = (
+        protocol.parse_lesson_change,
+        protocol.parse_speech_set,
+        protocol.parse_activity_set,
+    )
+    for parse in parsers:
         with contextlib.suppress(ProtocolError):
             parse(payload)
 

@@ -14,6 +14,7 @@ export const MAX_REVISION = 9007199254740992;
 export const MAX_ROOM_METADATA_BYTES = 8192;
 export const MAX_ROOM_NAME = 256;
 export const MAX_TOKEN_METADATA_BYTES = 4096;
+export const RPC_ACTIVITY_SET = 'activity.set';
 export const RPC_LESSON_CHANGE = 'lesson.change';
 export const RPC_SPEECH_SET = 'speech.set';
 export const RPC_SPEECH_STOP = 'speech.stop';
@@ -25,6 +26,14 @@ export const TOPIC_REFUSED = 'refused';
 export const TOPIC_TURN_LATENCY = 'turn.latency';
 export const TOPIC_TURN_WAITING = 'turn.waiting';
 export const TOPIC_TYPED = 'lk.chat';
+
+/** `activity.set`, page to agent. Null keeps the current value. */
+export interface ActivitySet {
+  /** There is text in the box that is not sent yet. */
+  typing?: boolean | null;
+  /** A video of the lesson plays. */
+  videoPlaying?: boolean | null;
+}
 
 /** `answer.cited`, agent to page: the passages that a sentence is based on. */
 export interface AnswerCited {

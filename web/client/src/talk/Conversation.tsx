@@ -13,6 +13,7 @@ import { Transcript, type RenderCite } from './Transcript';
 import type { Tutor } from './tutor';
 import type { TalkControls } from './useTalk';
 import { useTutorVoice } from './useTutorVoice';
+import { useTypingSignal } from './useTypingSignal';
 import { VoiceLine, type VoiceState } from './VoiceLine';
 
 export interface ConversationProps extends Pick<ComposerProps, 'box' | 'draft' | 'onDraft'> {
@@ -29,6 +30,7 @@ export function Conversation(props: ConversationProps) {
   const { controls, tutor, microphone, box, draft, onDraft, renderCite, lessonTrouble, topic } = props;
   const { room, phase, talk, trouble, leave, say } = controls;
   const [voice, toggleVoice] = useTutorVoice(controls, tutor);
+  useTypingSignal(controls, tutor, draft);
   const refused = talk.refused === null ? '' : texts.notes.refused[talk.refused];
   const [refusedTyped, refusedSpoken] = talk.refused === 'turn' ? [refused, ''] : ['', refused];
   const button = useFocusOnArrival(phase === 'live');
