@@ -26,6 +26,7 @@ MAX_REPEATS = 3  # people say "no no no"; a fourth time is a model in a loop
 PHRASE_WORDS = 3  # different ones: enough to tell the language
 MIN_LANGUAGE = 0.4  # probability that a phrase is in the language that was asked for
 MIN_LANGUAGE_SHORT = 0.02  # the same of one or two words
+MIN_SURE = -0.9  # log-probability less `no_speech`, if the model cannot tell languages apart
 MIN_LOGPROB_SPEECH = -1.5  # noise gets text that is less likely than this
 MAX_NO_SPEECH_SPEECH = 0.4
 
@@ -90,7 +91,10 @@ def judge_text(found: Evidence) -> Verdict:
     is_speech = found.logprob >= MIN_LOGPROB_SPEECH and found.no_speech <= MAX_NO_SPEECH_SPEECH
     if found.language < (MIN_LANGUAGE if is_phrase else MIN_LANGUAGE_SHORT):
         return "foreign" if is_speech else "noise"
-    if found.logprob >= (MIN_LOGPROB if is_phrase else MIN_LOGPROB_SHORT):
+    is_sure = found.logprob >= (MIN_LOGPROB if is_phrase else MIN_LOGPROB_SHORT)
+    if is_phrase and found.language == 1:
+        is_sure = is_sure and found.logprob - found.no_speech >= MIN_SURE
+    if is_sure:
         return "words"
     return "unclear" if is_phrase and is_speech else "noise"
 

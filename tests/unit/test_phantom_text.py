@@ -43,5 +43,20 @@ def test_text_is_believed_by_what_the_model_says_about_it(
     assert judge_text(found) == verdict
 
 
-def test_model_that_knows_one_language_only_never_calls_speech_foreign() -> None:
-    assert judge_text(Evidence("Asmet is the highter nation", 0.01, -1.09, 0.89, 2.8)) == "unclear"
+@pytest.mark.parametrize(
+    ("found", "verdict"),
+    [
+        (Evidence("Sorry, I was muted.", 0.16, -0.29, 0.7, 1.2), "words"),
+        (Evidence("Tell me more about spectrum", 0.08, -0.37, 0.9, 2.0), "words"),
+        (Evidence("I would say about that as 5%.", 0.2, -0.59, 0.9, 2.0), "words"),
+        (Evidence("No, no, no", 0.33, -0.89, 0.6, 1.0), "words"),
+        # German and Spanish
+        (Evidence("If I'm in my house, I'll go", 0.35, -0.57, 0.9, 2.0), "unclear"),
+        (Evidence("It's the only fire against it.", 0.26, -1.24, 0.9, 1.5), "unclear"),
+        (Evidence("Not in the end of the Bhunka.", 0.46, -0.89, 0.9, 1.3), "noise"),
+    ],
+)
+def test_model_that_knows_english_only_must_be_surer_of_a_phrase(
+    found: Evidence, verdict: Verdict
+) -> None:
+    assert judge_text(found) == verdict  # the numbers are those of tiny.en
