@@ -82,7 +82,10 @@ async def running_pipecat(
     """Raises NotInstalled or CannotRun."""
     python = await asyncio.to_thread(ensure_installed, PIPECAT)
     port = free_port()
-    command = [str(python), str(BOT), str(port), str(whisper_folder), str(piper_voice), llm_url]
+    # -P: next to the bot is this file, which has the name of its package
+    command = [
+        str(python), "-P", str(BOT), str(port), str(whisper_folder), str(piper_voice), llm_url,
+    ]  # fmt: skip
     LOG.parent.mkdir(parents=True, exist_ok=True)
     with LOG.open("ab") as log:
         process = subprocess.Popen(  # noqa: ASYNC220 returns at once
