@@ -47,7 +47,8 @@ class PipecatBot:
         began = time.monotonic()
         self._said.clear()
         self._speech = pcm
-        await self._said.wait()
+        async with asyncio.timeout(len(pcm) / (2 * RATE) + ANSWER_S):
+            await self._said.wait()
         ended = time.monotonic()
         async with asyncio.timeout(ANSWER_S):
             while not (loud := [at for at in self.loud_at if at > began]):  # noqa: ASYNC110 at most 20 s

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+from pathlib import Path
 
 from bench.answer_delay import (
     Delays,
@@ -9,15 +10,20 @@ from bench.answer_delay import (
     join_and_hear_greeting,
     join_with_pauses,
 )
+from bench.baselines.install import PIPECAT, NotInstalled
 from bench.baselines.livekit_agents import delete_room, running_plain_worker
+from bench.baselines.pipecat import running_pipecat
 from bench.baselines.plain_options import PlainOptions
+from bench.baselines.transcriber import CannotRun
 from bench.models import whisper_folder
 from bench.registry import PLAIN
-from bench.result import Measured, summarise
+from bench.result import Failed, Measured, summarise
 from bench.spoken import PIPER_VOICE, Pcm, speak_with_piper
-from harness.learner import Account, Learner
+from harness.learner import RATE, Account, Learner
 from harness.provider import MODEL, running_model_provider
 from harness.stack import running_stack
+from harness.voices import resampled
+from speech.wire import RATE as SPOKEN_RATE
 
 FIRST_TOKEN_S = 0.15
 REPLY = "Gradient descent takes small steps downhill. Each step makes the loss smaller."
@@ -35,11 +41,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> Measured:
-    """A run asks every question in a room of ours and in one of the plain worker."""
+    """A run asks every question in a room of ours, in one of the plain worker, and of pipecat."""
     spoken = await asyncio.to_thread(speak_with_piper, QUESTIONS)
     questions = [join_with_pauses([one], 0.0) for one in spoken]
     folder = whisper_folder(arguments.model)
-    ours, theirs = Delays(), Delays()
+    ours, theirs, of_pipecat, pipecat_error = Delays(), Delays(), Delays(), ""
     with running_model_provider() as model:
         model.fixed_answer, model.first_token_s = REPLY, FIRST_TOKEN_S
         options = PlainOptions(str(folder), str(PIPER_VOICE), model.url)
@@ -58,14 +64,39 @@ async def run(arguments: argparse.Namespace) -> Measured:
                 await ask_all(Learner(account), ticket, questions, ours)
                 async with plain.room() as plain_ticket:
                     await ask_all(Learner(account), plain_ticket, questions, theirs)
+                pipecat_error = await ask_pipecat(folder, model.url, questions, of_pipecat)
                 print(f"ours {ours.answer_ms}, plain {theirs.answer_ms}", flush=True)
             await account.close()
     return Measured(
         unit="ms",
         ours=summarise(ours.answer_ms),
-        baselines={PLAIN: summarise(theirs.answer_ms)},
-        quality={"early_cuts": ours.early_cuts, "plain_early_cuts": theirs.early_cuts},
+        baselines={
+            PLAIN: summarise(theirs.answer_ms),
+            PIPECAT: summarise(of_pipecat.answer_ms)
+            if of_pipecat.answer_ms
+            else Failed(pipecat_error),
+        },
+        quality={
+            "early_cuts": ours.early_cuts,
+            "plain_early_cuts": theirs.early_cuts,
+            "pipecat_early_cuts": of_pipecat.early_cuts,
+        },
     )
+
+
+async def ask_pipecat(folder: Path, llm_url: str, questions: list[Pcm], delays: Delays) -> str:
+    """Asks a new bot, so that none runs beside the others. Returns why it failed, or ""."""
+    try:
+        async with running_pipecat(folder, PIPER_VOICE, llm_url) as bot:
+            for question in questions:
+                seconds = await bot.ask(resampled(question, RATE, SPOKEN_RATE).tobytes())
+                if seconds < 0:
+                    delays.early_cuts += 1
+                else:
+                    delays.answer_ms.append(1000 * seconds)
+    except (NotInstalled, CannotRun, TimeoutError) as error:
+        return str(error) or "no answer in time"
+    return ""
 
 
 async def ask_all(
