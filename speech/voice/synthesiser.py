@@ -23,6 +23,7 @@ from speech.voice.sound import TARGET_RMS, Samples, loudness
 DECODER_WEIGHT = "dec.conv_pre.weight"  # of the decoder's first step, in every export of Piper
 INPUTS = ("input", "input_lengths", "scales")
 CONTEXT_FRAMES = 12  # the decoder hears 12 frames on each side; what lies beyond changes nothing
+WARM_UP_FRAMES = 150  # at a time
 SAMPLE_TEXTS = (
     "One moment, let me think.",
     "Gradient descent takes small steps downhill, and the learning rate says how long they are.",
@@ -97,7 +98,11 @@ class Synthesiser:
     def _speak(self, text: str) -> Samples:
         run = Computation()
         encoded = self.encode(text, 1.0, run)
-        return self.decode(encoded, 0, encoded.frames, run)
+        # decoded as a whole it would take 100 MB, which the library keeps
+        starts = range(0, encoded.frames, WARM_UP_FRAMES)
+        ends = (min(start + WARM_UP_FRAMES, encoded.frames) for start in starts)
+        parts = [self.decode(encoded, *span, run) for span in zip(starts, ends, strict=True)]
+        return np.concatenate(parts)
 
     def _encode_phonemes(
         self, ids: list[int], pace: float, run: Computation
