@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from rapidfuzz.distance import Levenshtein
 
 MAX_HOTWORDS = 100
+MIN_LETTERS = 8  # of a hotword that is no name: shorter ones sound like too much else
 MAX_SPAN = 4  # words that are heard instead of one: "back prop a gation"
 MIN_LIKENESS = 0.65  # of two spellings by sound, 0 to 1
 MAX_PROPOSALS = 4  # to be compared with the sound, which takes about 15 ms each
@@ -102,10 +103,14 @@ def propose_hotwords(text: str, hotwords: Iterable[str]) -> list[Proposal]:
     found = [
         Proposal(hotword, start, end, likeness)
         for hotword in list(dict.fromkeys(hotwords))[:MAX_HOTWORDS]
-        if hotword.lower() not in heard
+        if _is_distinct(hotword) and hotword.lower() not in heard
         for start, end, likeness in _find_likest(spell_by_sound(hotword), sounds)
     ]
     return sorted(found, key=lambda one: -one.likeness)
+
+
+def _is_distinct(hotword: str) -> bool:
+    return len(hotword) >= MIN_LETTERS or hotword != hotword.lower()
 
 
 def _find_likest(

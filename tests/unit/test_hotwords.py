@@ -84,6 +84,13 @@ def test_sure_word_that_is_part_of_the_hotword_may_be_replaced() -> None:
     assert put_in_hotwords(heard, TERMS, sound) == said
 
 
+def test_short_word_that_is_no_name_is_not_put_in() -> None:
+    heard, other = "Does it switch off some of the runs?", "Does it switch off some of rents?"
+    sound = Sound({heard: -12.0, other: -6.0}, "the", "runs")
+    assert put_in_hotwords(heard, ["rents"], sound) == heard
+    assert sound.asked == []
+
+
 @pytest.mark.parametrize(("loss", "kept"), [(MAX_LOSS - 0.1, True), (MAX_LOSS + 0.1, False)])
 def test_hotword_may_be_a_little_less_likely_than_the_text_without_it(
     loss: float, kept: bool
