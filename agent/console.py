@@ -54,9 +54,9 @@ async def run_livekit_console(ctx: JobContext, settings: Settings) -> None:
     Speech needs a running speech engine (`make up`, or `python -m speech`).
     """
     from agent.models.choice import build_llm, build_models
-    from speech.client import SpeechClient
+    from speech.client import client_for
 
-    engine = SpeechClient(settings.speech_address)
+    engine = client_for(settings)
     ctx.add_shutdown_callback(engine.aclose)
     models = build_models(settings, engine)
     desk = await open_console_desk(MemoryLibrary.from_folder(SAMPLE_COURSE), models)

@@ -4,7 +4,6 @@ python -m scripts.up
 """
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -34,6 +33,7 @@ from scripts.processes import (
     wait_until,
 )
 from settings import Settings, SettingsError, prepare_settings
+from speech.addresses import engine_answers, is_on_this_machine
 from speech.voice.models import ESPEAK, WHAT_TO_SET, NoVoice, find_voice
 
 NAMES = ("postgres", "livekit", "speech", "voice", "web", "drain", "watch", "jobs", "agent")
@@ -137,7 +137,8 @@ def start_processes(settings: Settings, processes: Processes, stop: StopSignals)
     if settings.embedded_livekit:
         write_livekit_config(settings, settings.run_dir / "livekit.json")
         processes.start_process("livekit")
-    processes.start_process("speech")
+    if is_on_this_machine(settings.speech_engine_address):
+        processes.start_process("speech")
     has_voice = find_voice_or_say_what_speaks(settings)
     if has_voice:
         processes.start_process("voice")
@@ -156,9 +157,11 @@ def start_processes(settings: Settings, processes: Processes, stop: StopSignals)
     if settings.embedded_livekit:
         livekit = f"http://127.0.0.1:{settings.livekit_port}/"
         wait_for_process("livekit", lambda: http_answers(livekit), processes, stop)
-    wait_for_process("speech", lambda: socket_answers(settings.speech_address), processes, stop)
+    wait_for_process(
+        "speech", lambda: engine_answers(settings.speech_engine_address), processes, stop
+    )
     if has_voice:
-        wait_for_process("voice", lambda: socket_answers(settings.voice_address), processes, stop)
+        wait_for_process("voice", lambda: engine_answers(settings.voice_address), processes, stop)
     ready = f"http://127.0.0.1:{settings.port}/readyz"
     wait_for_process("web", lambda: http_answers(ready), processes, stop)
     wait_for_process("agent", lambda: log_says_worker_registered(agent_log, seen), processes, stop)
@@ -230,13 +233,6 @@ def http_answers(url: str) -> bool:
             return bool(answer.status == 200)
     except OSError:
         return False
-
-
-def socket_answers(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
-        probe.connect(str(path))
-        return True
-    return False
 
 
 def log_says_worker_registered(log: Path, offset: int) -> bool:

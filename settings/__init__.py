@@ -6,6 +6,7 @@ from settings.environment import ModelKind as ModelKind
 from settings.environment import RoomScope as RoomScope
 from settings.environment import Settings as Settings
 from settings.environment import SettingsError as SettingsError
+from settings.environment import TcpAddress as TcpAddress
 from settings.environment import read_settings_from_environment as read_settings_from_environment
 from settings.needs import Process as Process
 from settings.production import list_problems as list_problems

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 from urllib.parse import quote, urlsplit
 
 from pydantic import (
@@ -48,6 +48,23 @@ SECOND, MINUTE, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(days
 
 class SettingsError(Exception):
     """A setting is not valid; the message says what to set."""
+
+
+class TcpAddress(NamedTuple):
+    host: str
+    port: int
+
+
+def read_tcp_address(url: str) -> TcpAddress:
+    """Raises SettingsError unless it is tcp://HOST:PORT."""
+    parts = urlsplit(url)
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:  # a port that is not a number
+        host = port = None
+    if not host or not port or url.count("/") > 2:
+        raise SettingsError("SPEECH_ADDRESS is not valid: write tcp://HOST:PORT, or a path")
+    return TcpAddress(host, port)
 
 
 class Settings(BaseSettings):
@@ -138,7 +155,10 @@ class Settings(BaseSettings):
     # models: local ones unless a provider is set
     whisper_model: str = "base"
     whisper_threads: Annotated[int, Field(ge=1, le=64)] = 1
-    speech_socket: str = ""
+    whisper_device: Literal["cpu", "cuda"] = "cpu"
+    whisper_compute_type: str = ""
+    speech_address: str = ""
+    speech_secret: SecretStr = SecretStr("")
     stt_base_url: str = ""
     stt_model: str = ""
     stt_api_key: SecretStr = SecretStr("")
@@ -215,8 +235,16 @@ class Settings(BaseSettings):
         return self.metrics_port or self.port + 1
 
     @property
-    def speech_address(self) -> Path:
-        return Path(self.speech_socket) if self.speech_socket else self.run_dir / "speech.sock"
+    def speech_engine_address(self) -> Path | TcpAddress:
+        """Where the speech engine listens: a Unix socket, unless SPEECH_ADDRESS is tcp://."""
+        if self.speech_address.startswith("tcp://"):
+            return read_tcp_address(self.speech_address)
+        return Path(self.speech_address) if self.speech_address else self.run_dir / "speech.sock"
+
+    @property
+    def speech_compute_type(self) -> str:
+        """By default int8 on a CPU and float16 on a GPU."""
+        return self.whisper_compute_type or {"cpu": "int8", "cuda": "float16"}[self.whisper_device]
 
     @property
     def voice_address(self) -> Path:
@@ -346,7 +374,19 @@ def _find_problems(settings: Settings) -> Iterator[str]:
             yield f"{kind}_BASE_URL is set: set {kind}_MODEL to a model it serves"
     if settings.lease_stale < 2 * settings.lease_heartbeat:
         yield "LEASE_STALE is shorter than two heartbeats: set at least twice LEASE_HEARTBEAT"
+    yield from _find_speech_address_problems(settings)
     yield from _find_sign_in_problems(settings)
+
+
+def _find_speech_address_problems(settings: Settings) -> Iterator[str]:
+    try:
+        address = settings.speech_engine_address
+    except SettingsError as error:
+        yield str(error)
+        return
+    is_remote = isinstance(address, TcpAddress) and not _is_this_machine(address.host)
+    if is_remote and not settings.speech_secret.get_secret_value():
+        yield "SPEECH_ADDRESS is another machine: set SPEECH_SECRET, the same on all hosts"
 
 
 def _find_sign_in_problems(settings: Settings) -> Iterator[str]:

@@ -24,12 +24,12 @@ SECRETS: dict[Process, frozenset[str]] = {
             "OIDC_CLIENT_SECRET",
         }
     ),
-    "agent": frozenset({"DATABASE_URL", "LIVEKIT_API_SECRET"}) | MODEL_KEYS,
+    "agent": frozenset({"DATABASE_URL", "LIVEKIT_API_SECRET", "SPEECH_SECRET"}) | MODEL_KEYS,
     "drain": frozenset({"DATABASE_DRAIN_URL"}),
-    "watch": frozenset({"DATABASE_WATCH_URL", "LIVEKIT_API_SECRET"}),
+    "watch": frozenset({"DATABASE_WATCH_URL", "LIVEKIT_API_SECRET", "SPEECH_SECRET"}),
     "jobs": frozenset({"DATABASE_JOBS_URL", "STORAGE_SECRET"}),
     "db": frozenset({"DATABASE_URL", "DATABASE_OWNER_URL", "STORAGE_SECRET"}),
-    "speech": frozenset(),
+    "speech": frozenset({"SPEECH_SECRET"}),
     "voice": frozenset(),
     "livekit": frozenset(),  # reads its key from its own file
     "postgres": frozenset(),

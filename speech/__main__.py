@@ -3,11 +3,12 @@
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 import telemetry
 from settings import Settings, SettingsError, read_settings_from_environment
 from speech.models import ModelChoice, NoModel, choose_and_download_model, read_chosen_model
-from speech.socket_server import AlreadyServed
+from speech.socket_server import AlreadyServed, NotPrivate
 
 USAGE = "usage: python -m speech [choose]"
 
@@ -39,17 +40,17 @@ def run_engine(settings: Settings, choice: ModelChoice) -> int:
         os.environ[name] = "1"
     from speech.server import serve_engine
 
-    address = settings.speech_address
+    address = settings.speech_engine_address
+    where = address if isinstance(address, Path) else f"tcp://{address.host}:{address.port}"
     try:
         asyncio.run(
             serve_engine(
+                settings,
                 choice,
-                address,
-                threads=settings.whisper_threads,
-                ready=lambda: print(f"speech ready: {choice.model} at {address}", flush=True),
+                ready=lambda: print(f"speech ready: {choice.model} at {where}", flush=True),
             )
         )
-    except (AlreadyServed, PermissionError) as error:
+    except (AlreadyServed, NotPrivate, PermissionError) as error:
         print(error, file=sys.stderr)
         return 1
     return 0

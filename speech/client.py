@@ -3,9 +3,13 @@
 import asyncio
 import itertools
 import logging
+import secrets
+from dataclasses import fields
 from pathlib import Path
 from typing import Literal
 
+from settings import Settings
+from speech.addresses import Address, connect
 from speech.wire import Header, Health, Recognition, WireError, encode_frame, read_frame
 
 logger = logging.getLogger("bodh.speech")
@@ -26,8 +30,19 @@ class SpeechBusy(SpeechError):
     """An interim was refused because the engine is busy. Later ones may be accepted."""
 
 
+class SpeechOverloaded(SpeechTimeout):
+    """A final was refused because it could not be decoded in time. No decode was begun."""
+
+
 class ConnectionLost(Exception):
     """The connection was lost before an answer; the request can be sent again."""
+
+
+def client_for(settings: Settings) -> "SpeechClient":
+    """Close it with `aclose`."""
+    return SpeechClient(
+        settings.speech_engine_address, secret=settings.speech_secret.get_secret_value()
+    )
 
 
 class EngineConnection:
@@ -82,10 +97,13 @@ class EngineConnection:
 
 
 class SpeechClient:
-    """Connects to the engine's Unix socket on demand, and again after a restart."""
+    """Connects to the engine on demand, and again after a restart."""
 
-    def __init__(self, address: Path) -> None:
+    def __init__(self, address: Address, *, secret: str = "") -> None:
+        """`secret` is for an engine of another host."""
         self._address = address
+        self._secret = secret
+        self._name = secrets.token_hex(8)  # other clients may have utterances of the same name
         self._connection: EngineConnection | None = None
         self._connecting = asyncio.Lock()
 
@@ -97,18 +115,24 @@ class SpeechClient:
         language: str | None = "en",
         words: bool = False,
         hotwords: tuple[str, ...] = (),
+        utterance: str = "",
         timeout_s: float = 10.0,
     ) -> Recognition:
         """The text of int16 mono PCM at 16 kHz, at most 29.5 s.
 
+        Pass the same `utterance` for sound that begins in the same way: for its interims and its
+        final. Sound of it that is already recognised is not decoded again.
+
         Sends a final again if the engine restarts in time. Cancelling the call also cancels the
-        request in the engine. Raises SpeechTimeout, SpeechBusy (interims only) or SpeechError.
+        request in the engine. Raises SpeechTimeout (SpeechOverloaded if
+        too much waits), SpeechBusy (interims only) or SpeechError.
         """
         header: Header = {
             "kind": kind,
             "language": language,
             "words": words,
             "hotwords": hotwords,
+            "utterance": f"{self._name}-{utterance}" if utterance else "",
             "timeout_s": timeout_s,
         }
         answer = await self._ask_engine(header, pcm, timeout_s=timeout_s, again=kind == "final")
@@ -122,12 +146,7 @@ class SpeechClient:
         answer = await self._ask_engine(
             {"kind": "health"}, b"", timeout_s=HEALTH_TIMEOUT_S, again=True
         )
-        return Health(
-            model=answer["model"],
-            test_model=answer["test_model"],
-            pid=answer["pid"],
-            waiting=answer["waiting"],
-        )
+        return Health(**{one.name: answer[one.name] for one in fields(Health)})
 
     async def aclose(self) -> None:
         connection, self._connection = self._connection, None
@@ -147,6 +166,8 @@ class SpeechClient:
                 return answer
             case "timeout":
                 raise SpeechTimeout(answer.get("message", ""))
+            case "overloaded":
+                raise SpeechOverloaded(answer.get("message", ""))
             case "busy":
                 raise SpeechBusy(answer.get("message", ""))
             case _:
@@ -165,7 +186,8 @@ class SpeechClient:
     async def _ensure_connection(self) -> EngineConnection:
         async with self._connecting:
             if self._connection is None or self._connection.is_lost:
-                self._connection = EngineConnection(
-                    *await asyncio.open_unix_connection(self._address)
-                )
+                reader, writer = await connect(self._address)
+                if self._secret and not isinstance(self._address, Path):
+                    writer.write(encode_frame({"secret": self._secret}))
+                self._connection = EngineConnection(reader, writer)
             return self._connection

@@ -1,12 +1,12 @@
 """One window of sound to text, on a window as short as the sound allows.
 
 Whisper was trained on windows of 30 s, and its encoder costs most of a decode. A third of the
-window costs a sixth, and recognises clear speech as well. Two things make it work: a bound on the
-length of the text, without which a short window repeats its sentence, and a longer window for
-what was not clear.
+window costs a sixth, and recognises clear speech as well; two seconds more than the sound do too,
+but the text often starts again after its end. Two things make it work: a bound on the length of
+the text, and a longer window for what starts again, repeats itself or was not clear.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
@@ -22,18 +22,39 @@ from faster_whisper.transcribe import (
 )
 
 from speech.hotwords import ScoredWord, put_in_hotwords
-from speech.sound_or_noise import MAX_COMPRESSION, MAX_NO_SPEECH, Samples, has_repeating_words
-from speech.wire import Span
+from speech.sound_or_noise import (
+    MAX_COMPRESSION,
+    MAX_NO_SPEECH,
+    Samples,
+    has_repeating_words,
+    says_again,
+)
+from speech.wire import RATE, Span
 
 FRAMES_PER_S = 100
 WHOLE_FRAMES = 3000
+SPARE_FRAMES = 200  # of silence after the sound, at least
+STEP_FRAMES = 200  # in steps, so that sounds of about the same length can be decoded together
 SHORT_FRAMES = 1000
 LONG_FRAMES = 1504  # a multiple of eight
 TOKENS_PER_S = 7  # fast speech has five
 SPARE_TOKENS = 6
-CLEAR_LOGPROB = -0.5
+CLEAR_LOGPROB = -0.25
+POOR_LOGPROB = -0.5
 CERTAIN_LOGPROB = -0.1  # then no word of the text is worth a second look
 PREPENDED, APPENDED = "\"'([{-", "\"'.,!?:)]}"  # marks that belong to the next or the last word
+
+
+class Unwanted(Exception):
+    """Nobody waits for the text any more."""
+
+
+@dataclass(frozen=True)
+class Sound:
+    """A `language` of None lets a multilingual model detect it."""
+
+    samples: Samples
+    language: str | None
 
 
 @dataclass(frozen=True)
@@ -41,6 +62,7 @@ class Decoded:
     """`logprob` is the mean per token, `no_speech` a probability, `cut` whether text is missing.
 
     `language_share` is the probability of `language`, and `likeliest_language` has the highest one.
+    Both are taken as given if the text is certain: a text in another language never is.
     """
 
     text: str
@@ -60,13 +82,25 @@ class Decoded:
         return self.no_speech > MAX_NO_SPEECH
 
     @property
-    def is_clear(self) -> bool:
+    def is_broken(self) -> bool:
+        """Whether words are missing, or there are more than were said."""
         return (
-            self.logprob >= CLEAR_LOGPROB
-            and self.compression <= MAX_COMPRESSION
-            and not self.cut
-            and not has_repeating_words(self.text)
+            self.cut
+            or self.compression > MAX_COMPRESSION
+            or has_repeating_words(self.text)
+            or says_again(self.text)
         )
+
+    def deserves_window(self, frames: int) -> bool:
+        """Whether a decode with a longer window may give a better text.
+
+        What is rather clear is tried in the short one only, and what is poor in the long one.
+        """
+        if self.is_broken:
+            return True
+        if frames < LONG_FRAMES:
+            return POOR_LOGPROB <= self.logprob < CLEAR_LOGPROB
+        return self.logprob < POOR_LOGPROB
 
 
 class Decoder:
@@ -74,20 +108,39 @@ class Decoder:
 
     def __init__(self, model: WhisperModel, *, whole_windows: bool) -> None:
         self._model = model
-        self._windows = (WHOLE_FRAMES,) if whole_windows else (SHORT_FRAMES, LONG_FRAMES)
-        self._tokenizer_of = lru_cache(self._make_tokenizer)
         # the test model knows 140 words, and languages that it has never heard
         self._is_test_model = whole_windows
+        self._tokenizer_of = lru_cache(self._make_tokenizer)
 
-    def decode(self, samples: Samples, language: str | None) -> Decoded:
-        """Decodes again, with a longer window, what was not clear; the likelier text counts."""
-        features = self._model.feature_extractor(samples)
-        first, *longer = self._window_sizes(features.shape[1])
-        best = self._decode_window(features, first, language)
-        for frames in longer:
-            if best.is_clear or best.is_no_speech:
+    def first_window(self, samples: Samples) -> int:
+        """The frames of the window that is tried first."""
+        return self._window_sizes(count_frames(samples))[0]
+
+    def decode(
+        self, sounds: Sequence[Sound], is_unwanted: Callable[[], bool] = lambda: False
+    ) -> list[Decoded]:
+        """Decodes sounds together, in the longest of their first windows.
+
+        Decodes again, alone and with a longer window, what was not clear; the likelier text
+        counts. Raises Unwanted between two steps once `is_unwanted` says so.
+        """
+        features = [self._model.feature_extractor(sound.samples) for sound in sounds]
+        window = max(self.first_window(sound.samples) for sound in sounds)
+        found = self._decode_window(sounds, features, window, is_unwanted)
+        return [
+            self._decode_longer(sound, mel, one, is_unwanted)
+            for sound, mel, one in zip(sounds, features, found, strict=True)
+        ]
+
+    def _decode_longer(
+        self, sound: Sound, mel: Samples, best: Decoded, is_unwanted: Callable[[], bool]
+    ) -> Decoded:
+        for frames in self._window_sizes(count_frames(sound.samples))[1:]:
+            if best.is_no_speech or not best.deserves_window(frames):
+                continue
+            (found,) = self._decode_window([sound], [mel], frames, is_unwanted)
+            if found.is_broken and found.text == best.text:  # so it was said like that
                 break
-            found = self._decode_window(features, frames, language)
             if is_better(found, best):
                 best = found
         return best
@@ -134,50 +187,67 @@ class Decoder:
 
     def _window_sizes(self, needed: int) -> list[int]:
         """Multiples of eight frames in growing order, each long enough for `needed` frames."""
-        sizes = {min(WHOLE_FRAMES, (max(one, needed) + 7) // 8 * 8) for one in self._windows}
-        return sorted(sizes)
+        if self._is_test_model:
+            return [WHOLE_FRAMES]
+        first = -(-(needed + SPARE_FRAMES) // STEP_FRAMES) * STEP_FRAMES
+        windows = (first, max(SHORT_FRAMES, needed), max(LONG_FRAMES, needed))
+        return sorted({min(WHOLE_FRAMES, (one + 7) // 8 * 8) for one in windows if one >= first})
 
-    def _decode_window(self, features: Samples, frames: int, language: str | None) -> Decoded:
-        sound = features[:, :frames]
-        window = np.pad(sound, ((0, 0), (0, frames - sound.shape[1])))
-        encoded = self._model.encode(window.astype(np.float32))
-        shares = self._rank_languages(encoded)
-        language = language or next(iter(shares))
-        tokenizer = self._tokenizer_of(language)
-        prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
-        most = SPARE_TOKENS + TOKENS_PER_S * sound.shape[1] // FRAMES_PER_S
-        found = self._model.model.generate(
+    def _decode_window(
+        self,
+        sounds: Sequence[Sound],
+        features: Sequence[Samples],
+        frames: int,
+        is_unwanted: Callable[[], bool],
+    ) -> list[Decoded]:
+        if is_unwanted():
+            raise Unwanted
+        encoded = self._model.encode(np.stack([fit_window(mel, frames) for mel in features]))
+        languages = [sound.language for sound in sounds if sound.language]
+        shares = None
+        if len(languages) < len(sounds):
+            shares = self._rank_languages(encoded)
+            languages = [
+                sound.language or next(iter(ranked))
+                for sound, ranked in zip(sounds, shares, strict=True)
+            ]
+        if is_unwanted():
+            raise Unwanted
+        tokenizers = [self._tokenizer_of(language) for language in languages]
+        prompts = [make_prompt(tokenizer) for tokenizer in tokenizers]
+        most = [max_tokens(min(frames, mel.shape[1])) for mel in features]
+        results = self._model.model.generate(
             encoded,
-            [prompt],
+            prompts,
             beam_size=1,
-            max_length=min(len(prompt) + most, self._model.max_length),
+            max_length=min(len(prompts[0]) + max(most), self._model.max_length),
             return_scores=True,
             return_no_speech_prob=True,
-            suppress_tokens=list(get_suppressed_tokens(tokenizer, [-1]) or ()),
-        )[0]
-        tokens = found.sequences_ids[0]
-        text = tokenizer.decode(tokens).strip()
-        return Decoded(
-            text=text,
-            language=language,
-            language_share=shares.get(language, 0.0),
-            likeliest_language=next(iter(shares)),
-            tokens=tokens,
-            # the score is a mean over the tokens; the end of the text counts as one
-            logprob=found.scores[0] * len(tokens) / (len(tokens) + 1),
-            no_speech=found.no_speech_prob,
-            compression=get_compression_ratio(text) if text else 0.0,
-            cut=len(tokens) >= most,
-            encoded=encoded,
-            frames=frames,
+            suppress_tokens=list(get_suppressed_tokens(tokenizers[0], [-1]) or ()),
         )
+        if shares is None and all(result.scores[0] >= CERTAIN_LOGPROB for result in results):
+            shares = [{language: 1.0} for language in languages]
+        shares = shares or self._rank_languages(encoded)
+        return [
+            read_result(
+                result,
+                tokenizers[row],
+                shares[row],
+                most=most[row],
+                encoded=take_row(encoded, row),
+                frames=frames,
+            )
+            for row, result in enumerate(results)
+        ]
 
-    def _rank_languages(self, encoded: ctranslate2.StorageView) -> dict[str, float]:
-        """The probability of each language, the likeliest first."""
+    def _rank_languages(self, encoded: ctranslate2.StorageView) -> list[dict[str, float]]:
+        """The probability of each language, the likeliest first, of each sound."""
         if self._is_test_model or not self._model.model.is_multilingual:
-            return {"en": 1.0}
-        ranked = self._model.model.detect_language(encoded)[0]
-        return {str(token).strip("<|>"): share for token, share in ranked}
+            return [{"en": 1.0}] * encoded.shape[0]
+        return [
+            {str(token).strip("<|>"): share for token, share in ranked}
+            for ranked in self._model.model.detect_language(encoded)
+        ]
 
     def _make_tokenizer(self, language: str) -> Tokenizer:
         return Tokenizer(
@@ -190,8 +260,8 @@ class Decoder:
 
 def is_better(found: Decoded, before: Decoded) -> bool:
     """Whether the text of a longer window is better. A loop is likely, and worth nothing."""
-    if has_repeating_words(found.text) != has_repeating_words(before.text):
-        return has_repeating_words(before.text)
+    if found.is_broken != before.is_broken:
+        return before.is_broken
     return before.cut or found.logprob > before.logprob
 
 
@@ -202,3 +272,58 @@ def is_rare(word: str, tokenizer: Tokenizer) -> bool:
     """
     known = 2 if word[:1] in "tT" else 1
     return len(tokenizer.encode(f" {word}")) > known
+
+
+def take_row(encoded: ctranslate2.StorageView, row: int) -> ctranslate2.StorageView:
+    """One sound of a batch."""
+    if encoded.shape[0] == 1:
+        return encoded
+    rows = np.asarray(encoded.to_device(ctranslate2.Device.cpu))
+    return ctranslate2.StorageView.from_array(rows[row : row + 1])
+
+
+def make_prompt(tokenizer: Tokenizer) -> list[int]:
+    return [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+
+
+def max_tokens(frames: int) -> int:
+    return SPARE_TOKENS + TOKENS_PER_S * frames // FRAMES_PER_S
+
+
+def count_frames(samples: Samples) -> int:
+    """The frames of the features, which end with 10 ms of silence."""
+    return len(samples) * FRAMES_PER_S // RATE + 1
+
+
+def fit_window(mel: Samples, frames: int) -> Samples:
+    sound = mel[:, :frames]
+    return np.pad(sound, ((0, 0), (0, frames - sound.shape[1]))).astype(np.float32)
+
+
+def read_result(
+    result: ctranslate2.models.WhisperGenerationResult,
+    tokenizer: Tokenizer,
+    shares: dict[str, float],
+    *,
+    most: int,
+    encoded: ctranslate2.StorageView,
+    frames: int,
+) -> Decoded:
+    """In a batch a sound may get more than the `most` tokens that its length allows."""
+    tokens = result.sequences_ids[0]
+    cut = len(tokens) >= most
+    text = tokenizer.decode(tokens[:most]).strip()
+    return Decoded(
+        text=text,
+        language=tokenizer.language_code,
+        language_share=shares.get(tokenizer.language_code, 0.0),
+        likeliest_language=next(iter(shares)),
+        tokens=tokens[:most],
+        # the score is a mean over the tokens; the end of the text counts as one
+        logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),
+        no_speech=result.no_speech_prob,
+        compression=get_compression_ratio(text) if text else 0.0,
+        cut=cut,
+        encoded=encoded,
+        frames=frames,
+    )

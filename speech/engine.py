@@ -2,13 +2,14 @@
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from faster_whisper import WhisperModel
 
-from speech.decoder import Decoded, Decoder
+from speech.decoder import Decoded, Decoder, Sound
 from speech.sound_or_noise import (
     MIN_VOICED_S,
     Evidence,
@@ -22,6 +23,8 @@ from speech.wire import MAX_AUDIO_S, MAX_PCM_BYTES, RATE, Recognition, Span
 
 # silence around the sound: with less the first word is lost, with more the last one is doubled
 MARGIN_SAMPLES = RATE // 4
+# a window may be this much longer for a batch: what it costs is less than what the batch saves
+BATCH_FRAMES = 200
 
 
 class TooLong(ValueError):
@@ -40,55 +43,114 @@ class DecodeOptions:
     hotwords: tuple[str, ...] = ()
 
 
-class Engine:
-    """One loaded model. `recognise` blocks; `threads` threads may call it at once."""
+@dataclass(frozen=True)
+class Utterance:
+    """Sound that may be speech. `samples` start `start_s` after the first sample of the request."""
 
-    def __init__(self, folder: Path, *, threads: int = 1, whole_windows: bool = False) -> None:
-        # one thread per decode: several would make short speech slower
+    samples: Samples
+    options: DecodeOptions
+    voiced_s: float
+    start_s: float
+    audio_s: float
+    window: int  # frames
+
+    def can_share_batch(self, other: "Utterance") -> bool:
+        return abs(self.window - other.window) <= BATCH_FRAMES
+
+
+class Engine:
+    """One loaded model. Everything but `find_utterance` blocks; `workers` threads may call it."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        workers: int = 1,
+        whole_windows: bool = False,
+        device: str = "cpu",
+        compute_type: str = "int8",
+    ) -> None:
         model = WhisperModel(
-            str(folder), device="cpu", compute_type="int8", cpu_threads=1, num_workers=threads
+            str(folder),
+            device=device,
+            compute_type=compute_type,
+            cpu_threads=1,
+            num_workers=workers,
         )
         self._decoder = Decoder(model, whole_windows=whole_windows)
 
     def warm_up(self) -> None:
         """Decodes a second of silence, so that the first learner need not wait for it."""
-        self._decoder.decode(np.zeros(RATE, np.float32), "en")
+        self._decoder.decode([Sound(np.zeros(RATE, np.float32), "en")])
 
     def recognise(self, pcm: bytes, options: DecodeOptions) -> Recognition:
         """The text of int16 mono PCM at 16 kHz. Raises TooLong above 29.5 s."""
+        utterance = self.find_utterance(pcm, options)
+        if isinstance(utterance, Recognition):
+            return utterance
+        return self.recognise_batch([utterance])[0]
+
+    def find_utterance(self, pcm: bytes, options: DecodeOptions) -> Utterance | Recognition:
+        """What to decode, or an empty recognition of silence. Raises TooLong above 29.5 s."""
         if len(pcm) > MAX_PCM_BYTES:
             raise TooLong(f"{len(pcm) / 2 / RATE:.1f} s of audio, at most {MAX_AUDIO_S} s")
-        began = time.perf_counter()
         samples = pcm_to_samples(pcm)
         sound = find_loud_part(samples)
-        decoded = None
-        if sound.voiced_s >= MIN_VOICED_S:
-            decoded = self._decoder.decode(pad_with_silence(samples, sound), options.language)
         audio_s = len(samples) / RATE
-        verdict = judge_decoded(decoded, sound.voiced_s) if decoded else "noise"
-        if decoded is None or verdict != "words":
+        if sound.voiced_s < MIN_VOICED_S:
+            return Recognition("", "", 0.0, audio_s, decode_s=0.0)
+        padded = pad_with_silence(samples, sound)
+        return Utterance(
+            padded,
+            options,
+            voiced_s=sound.voiced_s,
+            start_s=(sound.start - MARGIN_SAMPLES) / RATE,
+            audio_s=audio_s,
+            window=self._decoder.first_window(padded),
+        )
+
+    def recognise_batch(
+        self, utterances: Sequence[Utterance], is_unwanted: Callable[[], bool] = lambda: False
+    ) -> list[Recognition]:
+        """The texts of utterances that can share a batch.
+
+        Raises Unwanted between two steps once `is_unwanted` says so.
+        """
+        began = time.perf_counter()
+        sounds = [Sound(one.samples, one.options.language) for one in utterances]
+        decoded = self._decoder.decode(sounds, is_unwanted)
+        return [
+            self._make_recognition(utterance, found, time.perf_counter() - began)
+            for utterance, found in zip(utterances, decoded, strict=True)
+        ]
+
+    def _make_recognition(
+        self, utterance: Utterance, decoded: Decoded, decode_s: float
+    ) -> Recognition:
+        audio_s = utterance.audio_s
+        verdict = judge_decoded(decoded, utterance.voiced_s)
+        if verdict != "words":
             return Recognition(
                 text="",
-                language=decoded.likeliest_language if verdict == "foreign" and decoded else "",
+                language=decoded.likeliest_language if verdict == "foreign" else "",
                 confidence=0.0,
                 audio_s=audio_s,
-                decode_s=time.perf_counter() - began,
+                decode_s=decode_s,
                 not_understood=verdict in ("foreign", "unclear"),
             )
-        decoded = self._decoder.put_in_hotwords(decoded, options.hotwords)
-        words = self._decoder.time_words(decoded) if options.words else []
-        start_s = (sound.start - MARGIN_SAMPLES) / RATE
+        decoded = self._decoder.put_in_hotwords(decoded, utterance.options.hotwords)
+        words = self._decoder.time_words(decoded) if utterance.options.words else []
         return Recognition(
             text=decoded.text,
             language=decoded.language,
             confidence=min(1.0, math.exp(decoded.logprob)),
             audio_s=audio_s,
-            decode_s=time.perf_counter() - began,
+            decode_s=decode_s,
             words=tuple(
                 Span(
                     word.text,
-                    clip_time(word.start_s + start_s, audio_s),
-                    clip_time(word.end_s + start_s, audio_s),
+                    clip_time(word.start_s + utterance.start_s, audio_s),
+                    clip_time(word.end_s + utterance.start_s, audio_s),
                 )
                 for word in words
             ),

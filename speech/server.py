@@ -1,16 +1,18 @@
-"""The engine behind a Unix socket: finals in order of arrival, interims only when it is idle."""
+"""The engine behind a socket: requests and their answers."""
 
 import asyncio
 import logging
 import os
-import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
+from settings import Settings
 from speech.engine import DecodeOptions, Engine, TooLong
+from speech.known_utterances import UtteranceRecogniser
 from speech.models import ModelChoice
+from speech.queue import EngineBusy, Overloaded, RecognitionQueue
 from speech.socket_server import Reply, prepare_socket_path, serve_requests
 from speech.wire import Failure, Header, Health, Recognition
 
@@ -20,47 +22,10 @@ DEFAULT_TIMEOUT_S = 10.0
 MAX_TIMEOUT_S = 30.0
 
 
-class RecognitionQueue:
-    """Shares the engine between rooms.
-
-    Refuses an interim while anything is decoded or waiting, and after an interim for as long as
-    that one took. So interims use half a core at most, and a final waits for at most one of them.
-    """
-
-    def __init__(self, engine: Engine, *, threads: int) -> None:
-        self._engine = engine
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        self._turns = asyncio.Semaphore(threads)  # wakes in order of arrival
-        self._active = 0
-        self._next_interim = 0.0
-
-    @property
-    def unfinished(self) -> int:
-        return self._active
-
-    def takes_interim(self) -> bool:
-        return self._active == 0 and time.monotonic() >= self._next_interim
-
-    async def recognise(self, pcm: bytes, options: DecodeOptions, *, final: bool) -> Recognition:
-        """Raises TooLong, and whatever the model raises."""
-        self._active += 1
-        try:
-            async with self._turns:
-                loop = asyncio.get_running_loop()
-                found = await loop.run_in_executor(self._pool, self._engine.recognise, pcm, options)
-        finally:
-            self._active -= 1
-        if not final:
-            self._next_interim = time.monotonic() + found.decode_s
-        return found
-
-    def close(self) -> None:
-        self._pool.shutdown(cancel_futures=True)
-
-
 class EngineRequests:
     def __init__(self, queue: RecognitionQueue, choice: ModelChoice) -> None:
         self._queue = queue
+        self._utterances = UtteranceRecogniser(queue)
         self._choice = choice
 
     async def answer(self, header: Header, pcm: bytes, reply: Reply) -> None:
@@ -74,31 +39,49 @@ class EngineRequests:
             if not final and header["kind"] != "interim":
                 return failure_header("bad_request", "kind is final, interim or health")
             options = read_decode_options(header)
-            patience_s = min(float(header.get("timeout_s", DEFAULT_TIMEOUT_S)), MAX_TIMEOUT_S)
+            timeout_s = min(float(header.get("timeout_s", DEFAULT_TIMEOUT_S)), MAX_TIMEOUT_S)
         except (KeyError, TypeError, ValueError) as error:
             return failure_header("bad_request", str(error))
-        if not final and not self._queue.takes_interim():
-            return failure_header("busy", "decoding other requests")
-        return await self._answer_recognition(pcm, options, final=final, patience_s=patience_s)
-
-    async def _answer_recognition(
-        self, pcm: bytes, options: DecodeOptions, *, final: bool, patience_s: float
-    ) -> Header:
-        try:
-            async with asyncio.timeout(patience_s):
-                found = await self._queue.recognise(pcm, options, final=final)
-        except TimeoutError:
-            return failure_header("timeout", f"not decoded within {patience_s:.1f} s")
-        except TooLong as error:
-            return failure_header("bad_request", str(error))
-        except Exception:  # whatever the model raises, only this request fails
-            logger.exception("decoding failed", extra={"pcm_bytes": len(pcm)})
-            return failure_header("failed", "decoding failed")
-        return found.to_json()
+        ask = partial(
+            self._utterances.recognise,
+            pcm,
+            options,
+            final=final,
+            timeout_s=timeout_s,
+            name=str(header.get("utterance", "")),
+        )
+        return await answer_recognition(ask, timeout_s)
 
     def _answer_health(self) -> Header:
-        choice = self._choice
-        return asdict(Health(choice.model, choice.test_model, os.getpid(), self._queue.unfinished))
+        choice, queue = self._choice, self._queue
+        return asdict(
+            Health(
+                choice.model,
+                choice.test_model,
+                os.getpid(),
+                waiting=queue.unfinished,
+                decode_s=queue.decode_s,
+                refused=queue.refused,
+                thrown_away=queue.thrown_away,
+            )
+        )
+
+
+async def answer_recognition(ask: Callable[[], Awaitable[Recognition]], timeout_s: float) -> Header:
+    try:
+        found = await ask()
+    except TimeoutError:
+        return failure_header("timeout", f"not decoded within {timeout_s:.1f} s")
+    except EngineBusy as error:
+        return failure_header("busy", str(error))
+    except Overloaded as error:
+        return failure_header("overloaded", str(error))
+    except TooLong as error:
+        return failure_header("bad_request", str(error))
+    except Exception:  # whatever the model raises, only this request fails
+        logger.exception("decoding failed")
+        return failure_header("failed", "decoding failed")
+    return found.to_json()
 
 
 def read_decode_options(header: Header) -> DecodeOptions:
@@ -114,17 +97,26 @@ def failure_header(error: Failure, message: str) -> Header:
 
 
 async def serve_engine(
-    choice: ModelChoice, address: Path, *, threads: int, ready: Callable[[], None]
+    settings: Settings, choice: ModelChoice, *, ready: Callable[[], None]
 ) -> None:
     """Serves until SIGTERM or SIGINT. Calls `ready` once it answers.
 
-    Raises AlreadyServed, or PermissionError if the socket's folder belongs to another user.
+    Raises AlreadyServed, NotPrivate, or PermissionError for a folder of another user.
     """
-    await asyncio.to_thread(prepare_socket_path, address)
+    address = settings.speech_engine_address
+    if isinstance(address, Path):
+        await asyncio.to_thread(prepare_socket_path, address)
     engine = await asyncio.to_thread(
-        Engine, Path(choice.path), threads=threads, whole_windows=choice.test_model
+        Engine,
+        Path(choice.path),
+        workers=settings.whisper_threads + 1,
+        whole_windows=choice.test_model,
+        device=settings.whisper_device,
+        compute_type=settings.speech_compute_type,
     )
     await asyncio.to_thread(engine.warm_up)
-    queue = RecognitionQueue(engine, threads=threads)
-    await serve_requests(address, EngineRequests(queue, choice).answer, ready=ready)
+    queue = RecognitionQueue(engine, lanes=settings.whisper_threads)
+    secret = "" if isinstance(address, Path) else settings.speech_secret.get_secret_value()
+    answer = EngineRequests(queue, choice).answer
+    await serve_requests(address, answer, ready=ready, secret=secret)
     await asyncio.to_thread(queue.close)

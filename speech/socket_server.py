@@ -1,7 +1,8 @@
-"""A server of requests behind a Unix socket, until SIGTERM: connections, cancelling, the end."""
+"""A server of requests, until SIGTERM: its socket or port, connections, cancelling, the end."""
 
 import asyncio
 import contextlib
+import hmac
 import logging
 import os
 import signal
@@ -9,9 +10,12 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from settings import TcpAddress
+from speech.addresses import Address, is_private
 from speech.wire import Header, WireError, encode_frame, read_frame
 
 Reply = Callable[[Header, bytes], Awaitable[None]]
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 # Answers one request (header, PCM) by one or several replies. Cancelled if the client gives it up.
 Answer = Callable[[Header, bytes, Reply], Awaitable[None]]
 
@@ -19,7 +23,11 @@ logger = logging.getLogger("bodh.speech")
 
 
 class AlreadyServed(Exception):
-    pass
+    """Another process listens at this address."""
+
+
+class NotPrivate(Exception):
+    """The address can be reached from outside, and sound is not encrypted."""
 
 
 class ClientConnection:
@@ -30,8 +38,11 @@ class ClientConnection:
         self._writer = writer
         self._requests: dict[object, asyncio.Task[None]] = {}  # by their ids
 
-    async def serve(self, reader: asyncio.StreamReader) -> None:
+    async def serve(self, reader: asyncio.StreamReader, secret: str) -> None:
+        """Answers nothing before a frame with the secret, unless it is empty."""
         try:
+            if secret:
+                await check_secret(reader, secret)
             while True:
                 header, pcm = await read_frame(reader)
                 if header.get("kind") == "cancel":
@@ -41,7 +52,7 @@ class ClientConnection:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         except WireError:
-            logger.warning("a client sent something that is not a frame")
+            logger.warning("a client sent a wrong frame, or not the secret")
         finally:
             for task in tuple(self._requests.values()):
                 task.cancel()
@@ -49,8 +60,8 @@ class ClientConnection:
 
     def _begin_request(self, header: Header, pcm: bytes) -> None:
         number = header.get("id")
-        if not isinstance(number, int):
-            raise WireError("a request without an id")
+        if not isinstance(number, int) or number in self._requests:
+            raise WireError("a request without an id of its own")
         task = asyncio.create_task(self._answer_request(number, header, pcm))
         self._requests[number] = task
         task.add_done_callback(lambda _: self._requests.pop(number, None))
@@ -69,8 +80,20 @@ class ClientConnection:
             await self._answer(header, pcm, reply)
 
 
-async def serve_requests(address: Path, answer: Answer, *, ready: Callable[[], None]) -> None:
-    """Serves until SIGTERM or SIGINT. Calls `ready` once it answers; removes the socket."""
+async def check_secret(reader: asyncio.StreamReader, secret: str) -> None:
+    """Raises WireError for a wrong one."""
+    header, _ = await read_frame(reader)
+    if not hmac.compare_digest(str(header.get("secret", "")).encode(), secret.encode()):
+        raise WireError("not the secret")
+
+
+async def serve_requests(
+    address: Address, answer: Answer, *, ready: Callable[[], None], secret: str = ""
+) -> None:
+    """Serves until SIGTERM or SIGINT. Calls `ready` once it answers; removes the socket.
+
+    `secret` is for a port. Raises AlreadyServed, NotPrivate.
+    """
     open_connections: set[asyncio.Task[None]] = set()
 
     async def serve_client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -79,17 +102,40 @@ async def serve_requests(address: Path, answer: Answer, *, ready: Callable[[], N
             open_connections.add(task)
             task.add_done_callback(open_connections.discard)
         with contextlib.suppress(asyncio.CancelledError):  # only the end below cancels it
-            await ClientConnection(answer, writer).serve(reader)
+            await ClientConnection(answer, writer).serve(reader, secret)
 
-    server = await asyncio.start_unix_server(serve_client, address)
-    await asyncio.to_thread(address.chmod, 0o600)
+    server = await listen(address, serve_client)
     ready()
     await wait_for_stop_signal()
     server.close()
     for task in tuple(open_connections):
         task.cancel()
     await asyncio.gather(*open_connections, return_exceptions=True)
-    await asyncio.to_thread(address.unlink, missing_ok=True)
+    if isinstance(address, Path):
+        await asyncio.to_thread(address.unlink, missing_ok=True)
+
+
+async def listen(address: Address, serve: Serve) -> asyncio.Server:
+    """Raises AlreadyServed, NotPrivate."""
+    if isinstance(address, TcpAddress):
+        return await listen_on_port(address, serve)
+    server = await asyncio.start_unix_server(serve, address)
+    await asyncio.to_thread(address.chmod, 0o600)
+    return server
+
+
+async def listen_on_port(address: TcpAddress, serve: Serve) -> asyncio.Server:
+    found = await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM)
+    hosts = sorted({str(sockaddr[0]) for *_, sockaddr in found})
+    if outside := [host for host in hosts if not is_private(host)]:
+        raise NotPrivate(
+            f"SPEECH_ADDRESS names {outside[0]}, which is not an address of a private network: "
+            "set this host's address there, because sound is sent without encryption"
+        )
+    try:
+        return await asyncio.start_server(serve, hosts, address.port)
+    except OSError as error:
+        raise AlreadyServed(f"cannot listen at port {address.port}: {error}") from error
 
 
 async def wait_for_stop_signal() -> None:

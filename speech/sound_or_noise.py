@@ -109,3 +109,12 @@ def has_repeating_words(text: str) -> bool:
             if streak >= size * MAX_REPEATS:
                 return True
     return False
+
+
+def says_again(text: str) -> bool:
+    """Whether the text ends with a copy of its beginning, or of the words before its end."""
+    words = re.findall(r"\w+", text.lower())
+    return any(
+        words[-size:] in (words[:size], words[-2 * size : -size])
+        for size in range(1, len(words) // 2 + 1)
+    )

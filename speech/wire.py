@@ -3,7 +3,7 @@
 A frame is 4 bytes of header length (big endian), the header as JSON, and `bytes` bytes of PCM
 (int16, mono, 16 kHz). Every request has an `id`, which its answer repeats. Answers may come in
 a different order than requests. A frame of kind `cancel` gives up the request of its `id`, which
-then gets no answer.
+then gets no answer. Over TCP, a client's first frame holds the `secret` of both.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ MAX_HEADER_BYTES = 65_536
 MAX_AUDIO_S = 29.5  # one window of the model, less the silence added around the sound
 MAX_PCM_BYTES = int(MAX_AUDIO_S * RATE) * 2
 
-Failure = Literal["busy", "timeout", "bad_request", "failed"]
+Failure = Literal["busy", "overloaded", "timeout", "bad_request", "failed"]
 Header = dict[str, Any]
 
 
@@ -70,10 +70,15 @@ class Recognition:
 
 @dataclass(frozen=True)
 class Health:
+    """`decode_s` is the average time for a final. Numbers count from the engine's start."""
+
     model: str
     test_model: bool
     pid: int
     waiting: int
+    decode_s: float
+    refused: int
+    thrown_away: int
 
 
 async def read_frame(reader: asyncio.StreamReader) -> tuple[Header, bytes]:

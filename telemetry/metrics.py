@@ -181,6 +181,17 @@ PROVIDER_FAILURES = Counter(
     "bodh_provider_failures_total", "Failed calls of a remote model: stt, llm, tts", ("part",)
 )
 
+SPEECH_WAITING = Gauge("bodh_speech_waiting", "Finals that wait in the speech engine")
+SPEECH_REQUESTS = Counter(
+    "bodh_speech_requests_total",
+    "Requests to the speech engine: answered, reused, refused, dropped, thrown_away, failed",
+    ("kind", "outcome"),
+)
+SPEECH_DECODE_SECONDS = Histogram("bodh_speech_decode_seconds", "Duration of a decode or a batch")
+SPEECH_BUSY_SECONDS = Counter("bodh_speech_busy_seconds_total", "Time spent on decodes")
+SPEECH_AUDIO_SECONDS = Counter("bodh_speech_audio_seconds_total", "Sound that was decoded")
+SPEECH_BATCHES = Counter("bodh_speech_batches_total", "Decodes, by utterances in them", ("size",))
+
 DISK_FREE = Gauge("bodh_disk_free_bytes", "Free space on the disk of BODH_HOME", over="livemax")
 CLOCK_SKEW = Gauge(
     "bodh_clock_skew_seconds",

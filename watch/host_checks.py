@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from livekit import api
 
@@ -17,7 +18,7 @@ from db.queue import JobCounts, count_jobs
 from db.tenants import list_tenants
 from db.transcripts import count_dead_letters
 from settings import Settings
-from speech.client import SpeechClient, SpeechError
+from speech.client import SpeechError, client_for
 from speech.voice.client import VoiceClient, VoiceProcessError
 from telemetry import AlarmName, alarm, metrics
 from telemetry.gather import list_living_after_burying_dead
@@ -44,7 +45,7 @@ class HostChecks:
         self._lk = lk
         self._pool = pool
         self._inbox = LocalInbox(settings.inbox_path)
-        self._engine = SpeechClient(settings.speech_address)
+        self._engine = client_for(settings)
         self._voice = VoiceClient(settings.voice_address)
         self._missed: dict[AlarmName, int] = {}
         self._failed_webhooks = 0
@@ -67,7 +68,8 @@ class HostChecks:
             tasks.create_task(
                 self._ask_and_set_alarm("media_away", lambda: rooms.check_media(self._lk))
             )
-            if self._settings.speech_address.exists():  # only where an engine was started
+            address = self._settings.speech_engine_address
+            if not isinstance(address, Path) or address.exists():  # if there is an engine
                 tasks.create_task(
                     self._ask_and_set_alarm("speech_engine_away", self._check_speech_engine)
                 )

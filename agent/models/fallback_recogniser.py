@@ -41,6 +41,7 @@ class FallbackRecogniser:
         kind: Literal["final", "interim"] = "final",
         language: str | None = LANGUAGE,
         hotwords: tuple[str, ...] = (),
+        utterance: str = "",
         timeout_s: float = 10.0,
     ) -> Recognition:
         """Raises SpeechBusy for every interim, SpeechError if the engine fails too.
@@ -58,7 +59,12 @@ class FallbackRecogniser:
         else:
             state.start_probe(self._probe_with_silence)
         return await self.local.recognise(
-            pcm, kind=kind, language=language, hotwords=hotwords, timeout_s=timeout_s
+            pcm,
+            kind=kind,
+            language=language,
+            hotwords=hotwords,
+            utterance=utterance,
+            timeout_s=timeout_s,
         )
 
     async def _probe_with_silence(self) -> None:

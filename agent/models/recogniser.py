@@ -22,11 +22,13 @@ class Recogniser(Protocol):
         kind: Literal["final", "interim"] = "final",
         language: str | None = LANGUAGE,
         hotwords: tuple[str, ...] = (),
+        utterance: str = "",
         timeout_s: float = 10.0,
     ) -> Recognition:
         """The text of int16 mono PCM at 16 kHz. Raises SpeechError.
 
-        `hotwords` are rare words that may be said, the most important first.
+        `hotwords` are rare words that may be said, the most important first. Requests with the
+        same `utterance` begin with the same sound.
         """
 
 
@@ -46,12 +48,18 @@ class ExpectingRecogniser:
         kind: Literal["final", "interim"] = "final",
         language: str | None = LANGUAGE,
         hotwords: tuple[str, ...] = (),
+        utterance: str = "",
         timeout_s: float = 10.0,
     ) -> Recognition:
         if kind == "final":
             hotwords += self._list_hotwords()
         return await self._recogniser.recognise(
-            pcm, kind=kind, language=language, hotwords=hotwords, timeout_s=timeout_s
+            pcm,
+            kind=kind,
+            language=language,
+            hotwords=hotwords,
+            utterance=utterance,
+            timeout_s=timeout_s,
         )
 
 

@@ -188,7 +188,10 @@ class ParticipantVoice:
         if self._interim is not None:
             self._interim.cancel()
         task = asyncio.create_task(
-            self._recogniser.recognise(bytes(sound.pcm), timeout_s=TIMEOUT_S), name="early"
+            self._recogniser.recognise(
+                bytes(sound.pcm), utterance=sound.segment_id, timeout_s=TIMEOUT_S
+            ),
+            name="early",
         )
         task.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._early = _EarlyRecognition(task, silence_s)
@@ -202,7 +205,10 @@ class ParticipantVoice:
         end_at = sound.last_at
         try:
             found = await self._recogniser.recognise(
-                bytes(sound.pcm), kind="interim", timeout_s=TIMEOUT_S
+                bytes(sound.pcm),
+                kind="interim",
+                utterance=sound.segment_id,
+                timeout_s=TIMEOUT_S,
             )
         except SpeechError:
             return  # the recogniser is busy or away; a final follows
@@ -230,7 +236,9 @@ class ParticipantVoice:
             if early is not None:
                 found = await early
             else:
-                found = await self._recogniser.recognise(bytes(sound.pcm), timeout_s=TIMEOUT_S)
+                found = await self._recogniser.recognise(
+                    bytes(sound.pcm), utterance=sound.segment_id, timeout_s=TIMEOUT_S
+                )
         except Exception as error:  # noqa: BLE001 no error may stop later utterances
             logger.warning("utterance not recognised", extra={"why": type(error).__name__})
             self._report_utterance("missed", sound, sound.ended_at)

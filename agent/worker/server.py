@@ -21,7 +21,7 @@ from agent.worker.deadline import read_deadline, write_deadline
 from agent.worker.door import Door
 from agent.worker.event_loops import use_fast_event_loops
 from settings import Settings, prepare_settings
-from speech.client import SpeechClient
+from speech.client import client_for
 
 logger = logging.getLogger("bodh.agent")
 
@@ -72,7 +72,7 @@ async def serve_room(ctx: JobContext) -> None:
         stack.push_async_callback(pool.close)
         spool = await asyncio.to_thread(Spool, settings.spool_path)
         stack.push_async_callback(spool.close)
-        engine = SpeechClient(settings.speech_address)
+        engine = client_for(settings)
         stack.push_async_callback(engine.aclose)
         dispatch = await load_dispatch(pool, metadata)
         run_job = job_for_kind(dispatch.session.kind)

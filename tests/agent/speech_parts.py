@@ -93,8 +93,8 @@ class EngineProcess:
 
 async def run_speech(home: Path, *arguments: str, **settings: str) -> asyncio.subprocess.Process:
     """Starts `python -m speech` with the test model; its output is in a pipe."""
-    environment = os.environ | {"BODH_HOME": str(home), "WHISPER_MODEL": "test"} | settings
-    environment.pop("SPEECH_SOCKET", None)
+    of_test = {"BODH_HOME": str(home), "WHISPER_MODEL": "test", "SPEECH_ADDRESS": ""}
+    environment = os.environ | of_test | settings
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

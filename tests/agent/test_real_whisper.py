@@ -1,14 +1,18 @@
 """The default model, Whisper base with its real weights, on the short windows it is given."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
+from rapidfuzz.distance import Levenshtein
 
 from agent.models.espeak import EspeakTTS
 from scripts.steps import TOOLS
-from speech.decoder import LONG_FRAMES, SHORT_FRAMES
-from speech.engine import DecodeOptions, Engine, pcm_to_samples
+from speech.decoder import LONG_FRAMES
+from speech.engine import DecodeOptions, Engine, Utterance, pcm_to_samples
+from speech.known_utterances import UtteranceRecogniser
+from speech.queue import RecognitionQueue
 from speech.sound_or_noise import Samples
 from speech.wire import RATE
 from tests.agent.speech_parts import noise, said, silence
@@ -66,12 +70,50 @@ async def test_clear_speech_gets_a_short_window_and_unclear_speech_also_a_longer
         return encode(features)
 
     monkeypatch.setattr(model, "encode", note_window)
-    clear = pcm_to_samples(spoken[1])
-    noisy = clear + np.random.default_rng(1).normal(0, np.std(clear), len(clear))
-    engine.recognise(spoken[1], DecodeOptions())
-    assert windows == [SHORT_FRAMES]
+    sound = pcm_to_samples(spoken[1])
+    noisy = sound + np.random.default_rng(1).normal(0, np.std(sound), len(sound))
+    engine.recognise(spoken[0], DecodeOptions())
+    assert windows == [600]  # the sound with half a second around it, and two seconds to spare
     engine.recognise((noisy * 20_000).astype(np.int16).tobytes(), DecodeOptions())
-    assert windows[1:] == [SHORT_FRAMES, LONG_FRAMES]
+    assert windows[1:] == [600, LONG_FRAMES]
+
+
+async def test_utterances_decoded_together_get_the_texts_they_get_alone(
+    engine: Engine, spoken: list[bytes]
+) -> None:
+    utterances = [engine.find_utterance(pcm, DecodeOptions()) for pcm in spoken]
+    batch = [one for one in utterances if isinstance(one, Utterance)]
+    assert len(batch) == len(spoken)
+    assert all(one.can_share_batch(batch[0]) for one in batch)
+    together = [found.text for found in engine.recognise_batch(batch)]
+    assert together == [engine.recognise(pcm, DecodeOptions()).text for pcm in spoken]
+
+
+async def test_long_speech_is_not_decoded_again_from_its_start(
+    engine: Engine, spoken: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths: list[float] = []
+    find_utterance = engine.find_utterance
+
+    def note_length(pcm: bytes, options: DecodeOptions) -> Any:
+        lengths.append(len(pcm) / 2 / RATE)
+        return find_utterance(pcm, options)
+
+    monkeypatch.setattr(engine, "find_utterance", note_length)
+    pcm = silence(0.4) + b"".join(spoken) + silence(0.4) + b"".join(spoken)
+    queue = RecognitionQueue(engine, lanes=1)
+    recogniser = UtteranceRecogniser(queue)
+    recognise = partial(recogniser.recognise, options=DecodeOptions(), timeout_s=60.0, name="u")
+    for end_s in (6.0, 7.0, 8.0):
+        queue.no_interim_before = 0.0
+        await recognise(pcm[: 2 * int(end_s * RATE)], final=False)
+    final = await recognise(pcm, final=True)
+    queue.close()
+    assert lengths[1] > 6.5
+    assert lengths[2] < 6.5
+    assert lengths[3] < len(pcm) / 2 / RATE - 3.0
+    wrong = Levenshtein.distance(words(" ".join(SENTENCES * 2)), words(final.text))
+    assert wrong <= 6, final.text
 
 
 async def test_language_is_detected(engine: Engine, spoken: list[bytes]) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import socket
 import stat
 import struct
 import subprocess
@@ -10,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from settings import TcpAddress
+from speech.addresses import is_on_this_machine
 from speech.client import SpeechBusy, SpeechClient, SpeechError, SpeechTimeout
 from speech.models import TEST_MODEL_FOLDER, NoModel, choose_and_download_model, read_chosen_model
+from speech.socket_server import NotPrivate, listen
 from speech.wire import encode_frame, read_frame
 from tests.agent.speech_parts import (
     ROOT,
@@ -104,6 +108,38 @@ async def test_only_our_user_can_connect(engine: EngineProcess) -> None:
     assert stat.S_IMODE(engine.address.stat().st_mode) == 0o600
     # others may pass through the folder but not list it: Postgres has to if we are root
     assert stat.S_IMODE(engine.address.parent.stat().st_mode) == 0o711
+
+
+async def test_engine_on_a_port_answers_only_those_who_know_the_secret(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        address = TcpAddress("127.0.0.1", probe.getsockname()[1])
+    process = await run_speech(
+        tmp_path, SPEECH_ADDRESS=f"tcp://127.0.0.1:{address.port}", SPEECH_SECRET="the secret"
+    )
+    ours, wrong = SpeechClient(address, secret="the secret"), SpeechClient(address, secret="?")
+    try:
+        assert (await ours.recognise(recorded(PHRASE), timeout_s=30)).text == WAVS[PHRASE]
+        with pytest.raises(SpeechTimeout):
+            await wrong.recognise(recorded(PHRASE), timeout_s=1)
+    finally:
+        process.terminate()
+        await asyncio.gather(process.communicate(), ours.aclose(), wrong.aclose())
+    assert process.returncode == 0
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "8.8.8.8"])  # noqa: S104 refused
+async def test_engine_does_not_listen_where_others_could_reach_it(host: str) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    with pytest.raises(NotPrivate):
+        await listen(TcpAddress(host, 7000), serve)
+
+
+def test_engine_runs_on_the_host_of_its_address() -> None:
+    assert is_on_this_machine(Path("speech.sock"))
+    assert is_on_this_machine(TcpAddress("127.0.0.1", 7000))
+    assert not is_on_this_machine(TcpAddress("192.0.2.7", 7000))  # an address of documentation
 
 
 async def test_second_engine_at_the_same_address_exits_with_an_error(engine: EngineProcess) -> None:

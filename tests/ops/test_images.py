@@ -22,7 +22,7 @@ SETTINGS = {name.upper() for name in Settings.model_fields}
 OF_OTHER_IMAGES = {"POSTGRES_PASSWORD", "LIVEKIT_CONFIG"}
 PASSWORDS = {f"DATABASE_{role}_PASSWORD" for role in ("OWNER", "APP", "DRAIN", "WATCH", "JOBS")}
 # of this host, or in the image: not for an operator of containers to set
-OWN_IN_CONTAINERS = {"METRICS_PORT", "SPEECH_SOCKET", "VOICE_SOCKET", "AGENT_PORT"}
+OWN_IN_CONTAINERS = {"METRICS_PORT", "SPEECH_ADDRESS", "VOICE_SOCKET", "AGENT_PORT"}
 PROCESS_OF: dict[str, Process] = {
     "migrate": "db",
     "token-server": "web",

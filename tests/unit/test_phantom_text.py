@@ -2,7 +2,7 @@
 
 import pytest
 
-from speech.sound_or_noise import Evidence, Verdict, judge_text
+from speech.sound_or_noise import Evidence, Verdict, judge_text, says_again
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,20 @@ def test_model_that_knows_english_only_must_be_surer_of_a_phrase(
     found: Evidence, verdict: Verdict
 ) -> None:
     assert judge_text(found) == verdict  # the numbers are those of tiny.en
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Can you say that again? Can you say that", True),
+        ("Yes. Yes.", True),
+        ("Wait wait", True),
+        ("It learns, step by step.", False),
+        ("Is it the first one, for each step, for each step.", True),
+        ("What is it?", False),
+        ("Yes", False),
+        ("", False),
+    ],
+)
+def test_text_that_starts_again_or_repeats_its_end_is_noticed(text: str, expected: bool) -> None:
+    assert says_again(text) is expected

@@ -110,6 +110,23 @@ def test_sign_in_settings_that_do_not_fit_are_refused(
         read_settings_from_environment()
 
 
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("tcp://10.0.0.5:7000", "set SPEECH_SECRET"),
+        ("tcp://engine", "write tcp://HOST:PORT"),
+        ("tcp://engine:port", "write tcp://HOST:PORT"),
+    ],
+)
+def test_speech_address_that_cannot_work_is_refused(
+    address: str, said: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPEECH_ADDRESS", address)
+    with pytest.raises(SettingsError, match=said):
+        read_settings_from_environment()
+
+
 def test_every_invalid_number_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PORT", "0")
