@@ -66,7 +66,7 @@ def running_plain_worker(stack: Stack, options: PlainOptions) -> Iterator[PlainW
         "LIVEKIT_API_KEY": settings.livekit_api_key,
         "LIVEKIT_API_SECRET": settings.livekit_api_secret.get_secret_value(),
         "LIVEKIT_AGENTS_PRELOAD_LOCAL_INFERENCE": "0",
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
     }
     path = stack.home / "log" / "plain.log"
     with path.open("wb") as log:
