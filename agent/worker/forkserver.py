@@ -31,6 +31,6 @@ def start_forkserver() -> None:
     """Returns at once. Outside Linux, LiveKit spawns its job processes."""
     if sys.platform == "linux":
         multiprocessing.forkserver.set_forkserver_preload(
-            ["agent.worker.server", *PRELOADED_MODULES]
+            ["agent.worker.server", "agent.worker.warm_start", *PRELOADED_MODULES]
         )
         multiprocessing.forkserver.ensure_running()

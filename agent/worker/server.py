@@ -16,7 +16,7 @@ from agent.durable.spool import Spool
 from agent.job.job import JobParts
 from agent.job.kinds import job_for_kind
 from agent.job.lease import load_dispatch
-from agent.livekit_private import trust_bundled_certificates
+from agent.livekit_private import load_certificates
 from agent.worker.deadline import read_deadline, write_deadline
 from agent.worker.door import Door
 from agent.worker.event_loops import use_fast_event_loops
@@ -52,7 +52,7 @@ def share_of_rooms_in_use(server: AgentServer, max_jobs: int) -> float:
 
 def prewarm_job_process(process: JobProcess) -> None:
     use_fast_event_loops()
-    trust_bundled_certificates()
+    load_certificates()
     process.userdata["settings"] = settings = prepare_settings("agent")
     telemetry.start_job(settings)
 
