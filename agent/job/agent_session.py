@@ -69,7 +69,7 @@ class RoomAgentSession:
         self.inner.on("conversation_item_added", self._latency.on_conversation_item)
 
     async def start(self, tutor: Agent, captions: TutorCaptions) -> None:
-        """Starts the tutor. The room must be connected."""
+        """Starts the tutor. Returns when the room is connected, which may be later."""
         await self.inner.start(
             agent=tutor,
             room=self._room,

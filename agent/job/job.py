@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from livekit import rtc
-from livekit.agents import AutoSubscribe, JobContext
+from livekit.agents import AutoSubscribe, JobContext, utils
 
 import db
 from agent.durable.journal import Journal
@@ -56,7 +56,7 @@ class RoomJob(ABC):
 
     @abstractmethod
     async def start(self) -> None:
-        """Called once, after the agent has joined the room."""
+        """Called once, while the agent joins the room. Returns when it has joined."""
 
     @abstractmethod
     async def serve_room(self) -> None: ...
@@ -84,7 +84,6 @@ class RoomJob(ABC):
             # before joining, which is slow when many jobs start at once
             heartbeat = asyncio.create_task(self._hold_lease())
             at_end.callback(heartbeat.cancel)
-            await self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY)
             at_end.push_async_callback(self._end_session_of_closed_room)
             at_end.push_async_callback(self.journal.close)
             at_end.push_async_callback(self.close)
@@ -92,9 +91,21 @@ class RoomJob(ABC):
             loop_lag = asyncio.create_task(metrics.measure_loop_lag())
             at_end.callback(loop_lag.cancel)
             metrics.AGENT_ROOMS.set(1)
-            await self.start()
+            await self._join_and_start()
             await self._serve_until_over(heartbeat)
         self._ctx.shutdown("the lesson has ended")
+
+    async def _join_and_start(self) -> None:
+        """Joins the room while the session starts: one waits for the network, one computes."""
+        joining = asyncio.create_task(self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY))
+        try:
+            await asyncio.sleep(
+                0
+            )  # begins to join: the session would join too, but hear everything
+            await self.start()
+            await joining
+        finally:
+            await utils.aio.cancel_and_wait(joining)
 
     async def _serve_until_over(self, heartbeat: asyncio.Task[None]) -> None:
         working = asyncio.create_task(self.serve_room())

@@ -78,7 +78,6 @@ class TutorJob(RoomJob):
         await self._agent_session.start(self._tutor, captions)
 
     async def serve_room(self) -> None:
-        await self._agent_session.inner.room_io.wait_for_ready()  # until the first learner joins
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._agent_session.keep_model_names_published(self._engine))
             tasks.create_task(self._classroom.run())
