@@ -151,6 +151,7 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
         self._rate_wpm = rate_wpm
         self._helper: EspeakProcess | None = None
         self._starting = asyncio.Lock()
+        self._prewarming: asyncio.Task[None] | None = None
 
     @property
     def model(self) -> str:
@@ -163,6 +164,10 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
     @property
     def helper_pid(self) -> int | None:
         return self._helper.pid if self._helper else None
+
+    def prewarm(self) -> None:
+        """Starts the helper, so that the first words do not wait for it. Returns at once."""
+        self._prewarming = asyncio.create_task(self._prewarm_helper(), name="espeak prewarm")
 
     def set_rate(self, factor: float) -> None:
         """Sets a multiple of the configured rate, from the next sentence on."""
@@ -182,7 +187,16 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
             async for chunk in chunks:
                 yield chunk
 
+    async def _prewarm_helper(self) -> None:
+        with contextlib.suppress(VoiceError):  # the first words try again
+            await self._running_helper()
+
     async def aclose(self) -> None:
+        if self._prewarming is not None:
+            await asyncio.wait([self._prewarming])
+        await self._end_helper()
+
+    async def _end_helper(self) -> None:
         helper, self._helper = self._helper, None
         if helper is not None:
             await helper.aclose()
@@ -190,7 +204,7 @@ class EspeakTTS(tts.TTS[Literal["metrics_collected", "error"]]):
     async def _running_helper(self) -> EspeakProcess:
         async with self._starting:
             if self._helper is None or not self._helper.alive:
-                await self.aclose()
+                await self._end_helper()
                 self._helper = await EspeakProcess.start()
             return self._helper
 
