@@ -6,7 +6,7 @@ tests/agent/test_offline_tutor_answers.py.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import log
@@ -45,13 +45,14 @@ class Vocabulary:
     rarest: float  # weight of a lexeme that one passage has, or none
 
     @classmethod
-    def from_passages(cls, passages: Iterable[str]) -> "Vocabulary":
-        held = [set(content_words(text)) for text in passages]
-        total = len(held)
-        counts = Counter(lexeme for words in held for lexeme in {stem(word) for word in words})
+    def from_passages(cls, passages: Sequence[Mapping[str, str]]) -> "Vocabulary":
+        """Each passage is given as its content words, with the lexeme of each."""
+        total = len(passages)
+        counts = Counter(lexeme for words in passages for lexeme in set(words.values()))
         forms: dict[str, set[str]] = {}
-        for word in sorted(set().union(*held)):
-            forms.setdefault(stem(word), set()).add(word)
+        for words in passages:
+            for word, lexeme in words.items():
+                forms.setdefault(lexeme, set()).add(word)
         return cls(
             {lexeme: log(1 + total / count) for lexeme, count in counts.items()},
             {lexeme: frozenset(words) for lexeme, words in forms.items()},

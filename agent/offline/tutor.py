@@ -30,7 +30,7 @@ from agent.offline.intents import (
     TellDuration,
     understand_intent,
 )
-from courses.lexemes import lexemes, normalise
+from courses.lexemes import content_words, lexemes, normalise, stem
 from courses.library import PassageHit
 from courses.quiz import Question
 from db import NotFound
@@ -43,6 +43,7 @@ from tools.quiz import is_position, match_option
 CANDIDATE_PASSAGES = 24
 MAX_REPEATED_CHARS = 200  # of what a learner said
 VOCABULARY_LIFE = timedelta(minutes=5)  # an import may change the course while rooms are open
+PREWARM_AFTER_S = 2.0  # the first seconds of a room belong to its greeting
 _QUESTION_OR_REQUEST = re.compile(
     r"(what|why|how|who|when|where|which|explain|tell me|describe|define|can|could|does|are"
     r"|is(?! it| that)|i do not|repeat|say|slow|speak|summari|next|previous|go|hint|give)\b"
@@ -80,15 +81,21 @@ class OfflineTutor(llm.LLM[Any]):
         known = self._vocabularies.get(course_id)
         if known and now - known[0] < VOCABULARY_LIFE:
             return known[1]
-        texts: list[str] = []
+        found: list[dict[str, str]] = []
+        stems: dict[str, str] = {}
         for lesson in await self.desk.library.list_outline(course_id):
             passages = await self.desk.library.list_passages(lesson.id)
-            texts += [f"{passage.heading} {passage.body}" for passage in passages]
-        vocabulary = Vocabulary.from_passages(texts)
+            for passage in passages:
+                words = set(content_words(f"{passage.heading} {passage.body}"))
+                stems |= {word: stem(word) for word in words - stems.keys()}
+                found.append({word: stems[word] for word in words})
+                await asyncio.sleep(0)  # a whole course would hold up the sound
+        vocabulary = Vocabulary.from_passages(found)
         self._vocabularies[course_id] = (now, vocabulary)
         return vocabulary
 
     async def _prewarm_impl(self) -> None:
+        await asyncio.sleep(PREWARM_AFTER_S)
         await self.load_vocabulary()
 
 
