@@ -20,6 +20,7 @@ from db.transcripts import count_dead_letters
 from settings import Settings
 from speech.client import SpeechError, client_for
 from speech.voice.client import VoiceClient, VoiceProcessError
+from speech.voice.models import ESPEAK
 from telemetry import AlarmName, alarm, metrics
 from telemetry.gather import list_living_after_burying_dead
 from telemetry.startup import metrics_dir
@@ -73,7 +74,8 @@ class HostChecks:
                 tasks.create_task(
                     self._ask_and_set_alarm("speech_engine_away", self._check_speech_engine)
                 )
-            if self._settings.voice_address.exists():  # not if eSpeak NG speaks alone
+            espeak_alone = self._settings.voice_model == ESPEAK
+            if self._settings.voice_address.exists() and not espeak_alone:
                 tasks.create_task(self._ask_and_set_alarm("voice_away", self._check_voice))
             tasks.create_task(self._check_inbox())
         free_mb = shutil.disk_usage(self._settings.bodh_home).free // 2**20

@@ -134,6 +134,7 @@ class FallbackSpeech(tts.ChunkedStream):
 
     async def _speak_by_fallback(self, text: str, output_emitter: tts.AudioEmitter) -> None:
         owner = self._owner
+        LEAD_S.set(max(0.0, self._dry_at - time.monotonic()))
         resampler = rtc.AudioResampler(owner.fallback.sample_rate, owner.sample_rate)
         try:
             async with owner.fallback.synthesize(text) as stream:

@@ -6,7 +6,7 @@ from typing import Self
 from speech.wire import Header
 
 MAX_REQUESTS = 32  # at once: four for each of eight rooms
-MAX_CHARS = 5000
+MAX_CHARS = 10_000
 MIN_PACE, MAX_PACE = 0.5, 2.5  # beyond them Piper's speech cannot be understood
 MAX_TIMEOUT_S = 120.0
 

@@ -194,7 +194,7 @@ async def test_one_text_too_many_is_refused_at_once(client: VoiceClient) -> None
 
 async def test_bad_request_is_refused(client: VoiceClient) -> None:
     with pytest.raises(VoiceProcessError, match="at most"):
-        await anext(client.say(request("long " * 2000)))
+        await anext(client.say(request("long " * 3000)))
 
 
 class ListedEspeak(EspeakTTS):
