@@ -47,9 +47,11 @@ async def ask_and_listen(learner: Learner, question: Pcm, delays: Delays) -> Non
     first = learner.first_sound(began)
     if first is not None and first < ended - EARLY_S:
         delays.early_cuts += 1
+        print("answered before the end of the question", flush=True)
     else:
         heard = await learner.until(lambda: learner.first_sound(ended), ANSWER_S, "an answer")
         delays.answer_ms.append(1000 * (heard - ended))
+        print(f"answered after {delays.answer_ms[-1]:.0f} ms", flush=True)
     await wait_for_silence(learner)
 
 

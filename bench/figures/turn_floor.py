@@ -70,7 +70,6 @@ async def run(arguments: argparse.Namespace) -> Measured:
                 await ask_all(Learner(account), ticket, questions, model, ours)
                 async with plain.room() as plain_ticket:
                     await ask_all(Learner(account), plain_ticket, questions, model, theirs)
-                print(f"ours {ours}, plain {theirs}", flush=True)
             await account.close()
     return Measured(
         unit="ms",

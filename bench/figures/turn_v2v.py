@@ -26,7 +26,7 @@ from harness.voices import resampled
 from speech.wire import RATE as SPOKEN_RATE
 
 FIRST_TOKEN_S = 0.15
-REPLY = "Gradient descent takes small steps downhill. Each step makes the loss smaller."
+REPLY = "Gradient descent takes small steps downhill."
 QUESTIONS = (
     "What is gradient descent?",
     "How does the learning rate change the steps?",
@@ -65,7 +65,6 @@ async def run(arguments: argparse.Namespace) -> Measured:
                 async with plain.room() as plain_ticket:
                     await ask_all(Learner(account), plain_ticket, questions, theirs)
                 pipecat_error = await ask_pipecat(folder, model.url, questions, of_pipecat)
-                print(f"ours {ours.answer_ms}, plain {theirs.answer_ms}", flush=True)
             await account.close()
     return Measured(
         unit="ms",
