@@ -29,7 +29,7 @@ NEVER_S = 1e9
 TURN_HANDLING = TurnHandlingOptions(
     turn_detection="vad",
     # `agent/talk/open_turns.py` decides when a turn is over; it waits at least as long
-    endpointing={"min_delay": 0.3},
+    endpointing={"min_delay": 0.2},
     # agent/talk/interruptions.py pauses the tutor; the agent session interrupts it only for a turn
     interruption={"mode": "vad", "min_duration": NEVER_S, "resume_false_interruption": False},
     preemptive_generation={"enabled": False},

@@ -12,7 +12,7 @@ from agent.room.learner import Learner
 from agent.room.participant_voice import HeardUtterance
 from agent.talk.conversations import Conversations
 from agent.talk.turns import Turn
-from agent.text.turn_end import asked_kind, turn_wait_s
+from agent.text.turn_end import asked_kind, ending_of, turn_wait_s
 
 Item = TypeVar("Item")
 TOGETHER_S = 0.5  # turns that end within it are answered one after another, not cut by each other
@@ -51,10 +51,11 @@ class OpenTurns:
         learner = turn.learner
         own = self._turns.setdefault(learner.identity, OpenTurn(learner, []))
         if own.said:
-            learner.pauses.note_pause(heard.started_at - own.said[-1][0].ended_at)
+            pause_s = heard.started_at - own.said[-1][0].ended_at
+            learner.pauses.note_pause(pause_s, after=ending_of(own.text))
         own.said.append((heard, turn))
         asked = asked_kind(self._conversations.conversation_of(learner.identity).asked_last)
-        wait_s = turn_wait_s(own.text, asked, learner.pauses.usual_s)
+        wait_s = turn_wait_s(own.text, asked, learner.pauses)
         own.over_at = min(heard.ended_at, self._clock()) + wait_s
         return own
 
@@ -70,6 +71,7 @@ class OpenTurns:
             return []
         over = [own for own in self._turns.values() if own.over_at <= now + TOGETHER_S]
         for own in over:
+            own.learner.pauses.note_turn_end(after=ending_of(own.text))
             del self._turns[own.learner.identity]
         return over
 

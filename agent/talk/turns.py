@@ -19,7 +19,7 @@ from agent.room.typed_turns import TypedTurn
 from agent.talk.conversations import Conversations
 from agent.talk.tutor_speech import TutorSpeech
 from agent.text.lines import SPEECH, Speech
-from agent.text.turn_end import continues_turn
+from agent.text.turn_end import continues_turn, ending_of
 
 
 class Turn(NamedTuple):
@@ -124,7 +124,7 @@ class Turns:
         if cut and cut.asked_until and not self._conversations.is_erased(cut.turn):
             pause_s = own[0].started_at - cut.asked_until
             if continues_turn(cut.question, text, pause_s):
-                learner.pauses.note_pause(pause_s)
+                learner.pauses.note_pause(pause_s, after=ending_of(cut.question))
                 ids, text = [*cut.turn, *ids], f"{cut.question} {text}"
         return Speech(learner.identity, ids, text, own[-1].ended_at)
 

@@ -16,7 +16,8 @@ WAITS_S: dict[Ending, dict[Asked, float]] = {
     "unfinished": {"nothing": 4.1, "fact": 4.1, "calculation": 4.1, "reasoning": 4.2},
 }
 NO_REASON_YET_S = 4.1  # after a reasoning question, for an answer that states no reason
-MAX_ADDED_S = 0.6  # to a complete sentence, for a learner who pauses a lot
+QUESTION_WAIT_S = 0.25  # after a complete question, the plainest end of a turn
+MAX_ADDED_S = 0.6  # to a complete sentence, for a learner who pauses after sentences
 MAX_WAIT_S = 4.5
 PAUSES_S = (0.3, 5.0)  # shorter ones are part of speech, longer ones mean that somebody was away
 JUDGED_CHARS = 2000  # of the end of a long turn
@@ -67,11 +68,41 @@ _CALCULATION_ASKED = re.compile(
 _WORDS = re.compile(r"[\w']+")
 
 
-def turn_wait_s(text: str, asked: Asked = "nothing", usual_pause_s: float = 0.0) -> float:
+@dataclass
+class Pauses:
+    """Running estimates of a learner's pauses inside turns, as TCP estimates round trips."""
+
+    mean_s: float = 0.0  # after words that do not end a sentence
+    spread_s: float = 0.0
+    after_sentence_s: float = 0.0  # after whole sentences, less with each turn that ends there
+
+    def note_pause(self, seconds: float, after: Ending) -> None:
+        shortest, longest = PAUSES_S
+        if not shortest <= seconds <= longest:
+            return
+        if after == "whole":
+            self.after_sentence_s += (seconds - self.after_sentence_s) / 4
+        elif not self.mean_s:
+            self.mean_s, self.spread_s = seconds, seconds / 2
+        else:
+            self.spread_s += (abs(seconds - self.mean_s) - self.spread_s) / 4
+            self.mean_s += (seconds - self.mean_s) / 4
+
+    def note_turn_end(self, after: Ending) -> None:
+        """The learner had said all when the turn ended."""
+        if after == "whole":
+            self.after_sentence_s *= 0.75
+
+    @property
+    def usual_s(self) -> float:
+        """Most pauses after an unfinished sentence are shorter; 0 while there were none."""
+        return min(self.mean_s + 2 * self.spread_s, MAX_WAIT_S) if self.mean_s else 0.0
+
+
+def turn_wait_s(text: str, asked: Asked, pauses: Pauses) -> float:
     """Seconds from the end of speech to the end of the turn.
 
-    `text` is what the learner has said in this turn. `usual_pause_s` is how long they usually
-    pause inside a turn.
+    `text` is what the learner has said in this turn.
     """
     ending, words = ending_of(text), _plain_words(text)
     if _QUESTION.match(words):
@@ -83,11 +114,13 @@ def turn_wait_s(text: str, asked: Asked = "nothing", usual_pause_s: float = 0.0)
         case "whole":
             if asked == "reasoning" and not _REASON.search(words):
                 wait_s = NO_REASON_YET_S
-            wait_s += min(MAX_ADDED_S, 0.4 * usual_pause_s)
+            elif asked == "nothing" and text.rstrip().endswith("?"):
+                wait_s = QUESTION_WAIT_S
+            wait_s += min(MAX_ADDED_S, pauses.after_sentence_s)
         case "open":
-            wait_s = max(wait_s, 1.2 * usual_pause_s)
+            wait_s = max(wait_s, 1.2 * pauses.usual_s)
         case "unfinished":
-            wait_s = max(wait_s, 1.5 * usual_pause_s)
+            wait_s = max(wait_s, 1.5 * pauses.usual_s)
         case _:
             assert_never(ending)
     return min(wait_s, MAX_WAIT_S)
@@ -132,26 +165,3 @@ def asked_kind(tutor_text: str) -> Asked:
 def _plain_words(text: str) -> str:
     """The last words in lower case, with one space between them."""
     return " ".join(_WORDS.findall(text[-JUDGED_CHARS:].lower()))
-
-
-@dataclass
-class Pauses:
-    """A running estimate of a learner's pauses inside turns, as TCP estimates round trips."""
-
-    mean_s: float = 0.0
-    spread_s: float = 0.0
-
-    def note_pause(self, seconds: float) -> None:
-        shortest, longest = PAUSES_S
-        if not shortest <= seconds <= longest:
-            return
-        if not self.mean_s:
-            self.mean_s, self.spread_s = seconds, seconds / 2
-            return
-        self.spread_s += (abs(seconds - self.mean_s) - self.spread_s) / 4
-        self.mean_s += (seconds - self.mean_s) / 4
-
-    @property
-    def usual_s(self) -> float:
-        """Most pauses are shorter; 0 while there were none."""
-        return min(self.mean_s + 2 * self.spread_s, MAX_WAIT_S) if self.mean_s else 0.0

@@ -15,7 +15,7 @@ from livekit import rtc
 from livekit.agents import vad
 
 from agent.models.voice_activity import VoiceActivity
-from agent.text.turn_end import Pauses, asked_kind, turn_wait_s
+from agent.text.turn_end import Pauses, asked_kind, ending_of, turn_wait_s
 from bench.models import whisper_folder
 from bench.result import Measured, summarise
 from bench.spoken import FOLDER, speak_with_piper
@@ -105,10 +105,11 @@ def measure_answer(
             waits.cut_in.append(quiet_s > wait_s)
             if quiet_s > wait_s:
                 waits.cut_answers.append(f"{quiet_s:.1f} s after {text!r} ({asked})")
-            pauses.note_pause(quiet_s)
+            pauses.note_pause(quiet_s, after=ending_of(text))
         found = engine.recognise(pcm, DecodeOptions()).text
         text = f"{text} {found}".strip()
-        wait_s, last_end_s = turn_wait_s(text, asked, pauses.usual_s), ended_s
+        wait_s, last_end_s = turn_wait_s(text, asked, pauses), ended_s
+    pauses.note_turn_end(after=ending_of(text))
     waits.end_ms.append(1000 * wait_s)
 
 

@@ -28,9 +28,9 @@ PAUSE_S = 0.8
 
 QUESTIONS = (
     ("What is gradient descent?",),
-    ("What is the difference between the", "training set and the test set?"),
+    ("What is the difference between the", "training set, the validation set and the test set?"),
     ("Why is a high learning rate bad?",),
-    ("I would like to know how", "a neural network learns."),
+    ("I would like to know how", "a neural network learns from its training data."),
     ("Can you explain overfitting?",),
 )
 BESIDE_S = 0.7  # of silence around an utterance, as the recogniser gets it

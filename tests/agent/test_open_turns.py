@@ -54,7 +54,7 @@ def test_whole_sentence_ends_its_turn_soon_and_an_unfinished_one_later(
 ) -> None:
     amina = learner("amina")
     say(turns, amina, "What is a vector?", 998.0, 999.9)
-    assert turns.seconds_left() == pytest.approx(0.25)
+    assert turns.seconds_left() == pytest.approx(0.15)
     clock.now += 0.3
     assert texts(turns) == ["What is a vector?"]
     clock.now = 1002.5

@@ -4,6 +4,7 @@ import pytest
 
 from agent.text.turn_end import (
     MAX_WAIT_S,
+    QUESTION_WAIT_S,
     Asked,
     Ending,
     Pauses,
@@ -74,29 +75,48 @@ def test_last_question_of_the_tutor_tells_how_much_time_an_answer_takes(
 @pytest.mark.parametrize(
     ("text", "asked", "wait_s"),
     [
-        ("What is gradient descent?", "nothing", 0.35),
+        ("What is gradient descent?", "nothing", 0.25),
         ("The answer is three.", "fact", 0.45),
         ("The answer is three.", "calculation", 0.8),
         ("Because the slope is negative.", "reasoning", 1.4),
         ("It falls.", "reasoning", 4.1),  # no reason yet
         ("I don't know.", "reasoning", 0.45),
-        ("What does slope mean?", "reasoning", 0.35),  # a question instead of an answer
+        ("What does slope mean?", "reasoning", 0.25),  # a question instead of an answer
         ("It falls because", "nothing", 4.1),
         ("It falls because", "reasoning", 4.2),
         ("my answer is three", "nothing", 0.6),
     ],
 )
 def test_wait_follows_the_words_and_the_question(text: str, asked: Asked, wait_s: float) -> None:
-    assert turn_wait_s(text, asked) == pytest.approx(wait_s)
+    assert turn_wait_s(text, asked, Pauses()) == pytest.approx(wait_s)
 
 
 @pytest.mark.parametrize("text", ["The answer is three.", "the answer is three", "It is the"])
 def test_learner_who_pauses_for_long_is_given_more_time_within_bounds(text: str) -> None:
-    waits = [turn_wait_s(text, "fact", pause_s) for pause_s in (0.0, 1.0, 2.5, 100.0)]
+    waits = []
+    for pause_s in (0.0, 1.0, 4.5):
+        pauses = Pauses()
+        pauses.note_pause(pause_s, after=ending_of(text))
+        waits.append(turn_wait_s(text, "fact", pauses))
     assert waits == sorted(waits)
     assert waits[-1] > waits[0]
     assert waits[-1] <= MAX_WAIT_S
-    assert turn_wait_s("The answer is three.", "fact", 100.0) <= 1.1  # a whole sentence
+
+
+def test_pauses_inside_sentences_do_not_delay_the_answer_to_a_whole_one() -> None:
+    pauses = Pauses()
+    pauses.note_pause(4.0, after="unfinished")
+    assert turn_wait_s("What is a vector?", "nothing", pauses) == QUESTION_WAIT_S
+
+
+def test_pauses_after_sentences_delay_answers_until_turns_end_without_them() -> None:
+    pauses = Pauses()
+    pauses.note_pause(2.0, after="whole")
+    before = turn_wait_s("It is three.", "fact", pauses)
+    for _ in range(20):
+        pauses.note_turn_end(after="whole")
+    assert before > turn_wait_s("It is three.", "fact", pauses)
+    assert pauses.after_sentence_s < 0.01
 
 
 @pytest.mark.parametrize(
@@ -121,11 +141,11 @@ def test_usual_pause_follows_the_pauses_of_late() -> None:
     pauses = Pauses()
     assert pauses.usual_s == 0
     for seconds in (0.1, 20.0):  # part of speech; somebody was away
-        pauses.note_pause(seconds)
+        pauses.note_pause(seconds, after="open")
     assert pauses.usual_s == 0
     for _ in range(20):
-        pauses.note_pause(2.0)
+        pauses.note_pause(2.0, after="open")
     assert pauses.usual_s == pytest.approx(2.0, abs=0.1)
     for _ in range(20):
-        pauses.note_pause(0.5)
+        pauses.note_pause(0.5, after="open")
     assert pauses.usual_s == pytest.approx(0.5, abs=0.15)
