@@ -51,7 +51,11 @@ async def run(arguments: argparse.Namespace) -> Measured:
         options = PlainOptions(str(folder), str(PIPER_VOICE), model.url)
         with (
             running_stack(
-                WHISPER_MODEL=str(folder), LLM_BASE_URL=model.url, LLM_MODEL=MODEL, LLM_API_KEY="x"
+                WHISPER_MODEL=str(folder),
+                VOICE_MODEL=PIPER_VOICE.stem,
+                LLM_BASE_URL=model.url,
+                LLM_MODEL=MODEL,
+                LLM_API_KEY="x",
             ) as stack,
             running_plain_worker(stack, options) as plain,
         ):
