@@ -71,6 +71,7 @@ FIGURES = (
         "tts.first",
         "text -> first sound",
         ("ours.p50 <= 130", "ours.p95 <= 250", "quality.longest_gap_ms <= 150"),
+        "piper-in-job",
     ),
     Figure(
         "turn.floor",
