@@ -52,7 +52,7 @@ async def run(arguments: argparse.Namespace) -> Measured:
         with (
             running_stack(
                 WHISPER_MODEL=str(folder),
-                VOICE_MODEL=PIPER_VOICE.stem,
+                VOICE_MODEL=str(PIPER_VOICE),
                 LLM_BASE_URL=model.url,
                 LLM_MODEL=MODEL,
                 LLM_API_KEY="x",
