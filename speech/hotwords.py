@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from rapidfuzz.distance import Levenshtein
 
@@ -15,10 +16,11 @@ MAX_HOTWORDS = 100
 MIN_LETTERS = 8  # of a hotword that is no name: shorter ones sound like too much else
 MAX_SPAN = 4  # words that are heard instead of one: "back prop a gation"
 MIN_LIKENESS = 0.65  # of two spellings by sound, 0 to 1
+MIN_LIKENESS_JOINED = 0.84  # of several words to one: "transport the" is not "transpose"
 MAX_PROPOSALS = 4  # to be compared with the sound, which takes about 15 ms each
 DOUBT = 0.5  # a word is doubtful if one of its tokens has a lower probability
 CERTAIN = 0.7  # and certain if all have a higher one: it is not replaced
-MAX_LOSS = 4.0  # in nats: by how much a text with a hotword may be less likely
+MAX_LOSS = 1.0  # in nats: by how much a text with a hotword may be less likely
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _ALIKE = tuple(
@@ -66,6 +68,15 @@ class Proposal:
         return text[: self.start] + self.hotword + text[self.end :]
 
 
+@dataclass(frozen=True)
+class _Span:
+    """A part of a text, of some words."""
+
+    start: int
+    end: int
+    words: int
+
+
 def put_in_hotwords(text: str, hotwords: Iterable[str], score: Score) -> str:
     """The text with the hotwords that the sound supports.
 
@@ -95,11 +106,11 @@ def propose_hotwords(text: str, hotwords: Iterable[str]) -> list[Proposal]:
     words = list(_WORD.finditer(text))
     heard = {word[0].lower() for word in words}
     spans = [
-        (first.start(), last.end())
+        _Span(first.start(), last.end(), count)
         for at, first in enumerate(words)
-        for last in words[at : at + MAX_SPAN]
+        for count, last in enumerate(words[at : at + MAX_SPAN], start=1)
     ]
-    sounds = [(start, end, spell_by_sound(text[start:end])) for start, end in spans]
+    sounds = [(span, spell_by_sound(text[span.start : span.end])) for span in spans]
     found = [
         Proposal(hotword, start, end, likeness)
         for hotword in list(dict.fromkeys(hotwords))[:MAX_HOTWORDS]
@@ -114,16 +125,18 @@ def _is_distinct(hotword: str) -> bool:
 
 
 def _find_likest(
-    sound: str, sounds: Iterable[tuple[int, int, str]]
+    sound: str, sounds: Iterable[tuple[_Span, str]]
 ) -> Iterator[tuple[int, int, float]]:
     """The part of a text that is most like a sound, if any is like it."""
-    likenesses = [
-        (Levenshtein.normalized_similarity(other, sound), start, end)
-        for start, end, other in sounds
+    likenesses = [(Levenshtein.normalized_similarity(other, sound), span) for span, other in sounds]
+    possible = [
+        (likeness, span)
+        for likeness, span in likenesses
+        if likeness >= (MIN_LIKENESS if span.words == 1 else MIN_LIKENESS_JOINED)
     ]
-    likeness, start, end = max(likenesses, default=(0.0, 0, 0))
-    if likeness >= MIN_LIKENESS:
-        yield start, end, likeness
+    if possible:
+        likeness, span = max(possible, key=itemgetter(0))
+        yield span.start, span.end, likeness
 
 
 @dataclass(frozen=True)

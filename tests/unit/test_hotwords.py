@@ -40,7 +40,7 @@ def test_hotword_replaces_words_that_sound_like_it() -> None:
 
 def test_hotword_may_replace_several_words() -> None:
     heard, said = "Do we need back propagation?", "Do we need backpropagation?"
-    sound = Sound({heard: -9.0, said: -12.0}, "back")
+    sound = Sound({heard: -9.0, said: -9.5}, "back")
     assert put_in_hotwords(heard, TERMS, sound) == said
 
 
@@ -50,7 +50,7 @@ def test_two_hotwords_are_put_into_one_text() -> None:
         {
             heard: -14.0,
             "Was Minsky against the perception?": -10.0,
-            "Was Minski against the perceptron?": -15.0,
+            "Was Minski against the perceptron?": -14.5,
         },
         "Minski",
         "perception",
@@ -80,7 +80,7 @@ def test_hotword_does_not_swallow_a_word_that_the_model_is_sure_of() -> None:
 
 def test_sure_word_that_is_part_of_the_hotword_may_be_replaced() -> None:
     heard, said = "Is that propagation?", "Is backpropagation?"
-    sound = Sound({heard: -0.3, said: -1.0}, "that")
+    sound = Sound({heard: -9.0, said: -1.0}, "that")
     assert put_in_hotwords(heard, TERMS, sound) == said
 
 
