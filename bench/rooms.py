@@ -19,7 +19,7 @@ from harness.stack import Stack
 from harness.talker import LightLearner
 from harness.voices import resampled, synthesise_cached
 
-QUESTION = "thank you bodh"  # answered in a few seconds, always in the same words
+QUESTION = "how are you doing today"  # answered in a few seconds, always in the same words
 SHARE = 0.4  # of the time, the tutor talks
 TURN_S = 30.0  # a question without a whole answer by then is asked again
 GREETING_S = 60.0
