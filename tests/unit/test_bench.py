@@ -147,6 +147,16 @@ def test_names_of_figures_are_unique() -> None:
     assert len(names) == len(set(names))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [figure.name for figure in FIGURES])
+def test_every_figure_has_a_bench_that_takes_its_options(name: str) -> None:
+    figure, arguments = find_figure([name])
+    assert figure.name == name
+    assert arguments.runs == figure.runs
+    for option, value in zip(figure.options[::2], figure.options[1::2], strict=True):
+        assert str(getattr(arguments, option.removeprefix("--"))) == value
+
+
 def test_options_of_a_figure_can_be_overridden() -> None:
     figure, arguments = find_figure(["hostile", "--runs", "1", "--seconds", "5"])
     assert figure.name == "hostile"
