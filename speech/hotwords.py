@@ -20,7 +20,7 @@ MIN_LIKENESS_JOINED = 0.84  # of several words to one: "transport the" is not "t
 MAX_PROPOSALS = 4  # to be compared with the sound, which takes about 15 ms each
 DOUBT = 0.5  # a word is doubtful if one of its tokens has a lower probability
 CERTAIN = 0.7  # and certain if all have a higher one: it is not replaced
-MAX_LOSS = 1.0  # in nats: by how much a text with a hotword may be less likely
+MAX_LOSS = 3.0  # in nats: by how much a text with a hotword may be less likely
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _ALIKE = tuple(
