@@ -14,6 +14,8 @@ from telemetry import metrics
 
 MAX_BATCH = 8
 MAX_WAITING = 256  # requests of 10 s are 160 MB of sound
+REST = 4.0  # after an interim, by the time that it took
+MAX_REST_S = 1.0
 NEWEST_WEIGHT = 0.2  # of a decode in the average of all
 
 logger = logging.getLogger("bodh.speech")
@@ -42,8 +44,9 @@ class Request:
 class RecognitionQueue:
     """Decodes finals in `lanes` threads, and interims in one more.
 
-    Refuses an interim while anything is decoded or waits, and after an interim for as long as
-    that one took, so interims use half a core at most. A final that arrives ends an interim at
+    Refuses an interim while anything is decoded or waits, and after an interim for four times as
+    long as that one took, but a second at most: so interims rarely use more than a fifth of a core,
+    and seldom run when speech ends. A final that arrives ends an interim at
     the next step of its decode.
     """
 
@@ -178,7 +181,7 @@ class RecognitionQueue:
         self._batches.remove(batch)
         if self._interim in batch:
             self._interim = None
-            self.no_interim_before = time.monotonic() + decode_s
+            self.no_interim_before = time.monotonic() + min(REST * decode_s, MAX_REST_S)
         else:
             newest = decode_s / len(batch)
             self.decode_s += NEWEST_WEIGHT * (newest - self.decode_s) if self.decode_s else newest
