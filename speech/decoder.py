@@ -27,6 +27,7 @@ from speech.sound_or_noise import (
     MAX_NO_SPEECH,
     Samples,
     has_repeating_words,
+    name_language,
     says_again,
 )
 from speech.wire import RATE, Span
@@ -61,7 +62,8 @@ class Sound:
 class Decoded:
     """`logprob` is the mean per token, `no_speech` a probability, `cut` whether text is missing.
 
-    `language_share` is the probability of `language`, and `likeliest_language` has the highest one.
+    `language_share` is the probability of `language`, and `likeliest_language` has the highest one,
+    and is empty if no language is likely.
     Both are taken as given if the text is certain: a text in another language never is.
     """
 
@@ -317,7 +319,7 @@ def read_result(
         text=text,
         language=tokenizer.language_code,
         language_share=shares.get(tokenizer.language_code, 0.0),
-        likeliest_language=next(iter(shares)),
+        likeliest_language=name_language(shares),
         tokens=tokens[:most],
         # the score is a mean over the tokens; the end of the text counts as one
         logprob=result.scores[0] * len(tokens) / (len(tokens) + 1),

@@ -1,6 +1,7 @@
 """Keeps silence and noise from becoming text. Pure functions."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,6 +27,7 @@ MAX_REPEATS = 3  # people say "no no no"; a fourth time is a model in a loop
 PHRASE_WORDS = 3  # different ones: enough to tell the language
 MIN_LANGUAGE = 0.4  # probability that a phrase is in the language that was asked for
 MIN_LANGUAGE_SHORT = 0.02  # the same of one or two words
+NAMED_LANGUAGE = 0.5  # with noise, English is taken for many languages, and for none with this
 MIN_SURE = -0.9  # log-probability less `no_speech`, if the model cannot tell languages apart
 MIN_LOGPROB_SPEECH = -1.5  # noise gets text that is less likely than this
 MAX_NO_SPEECH_SPEECH = 0.4
@@ -97,6 +99,12 @@ def judge_text(found: Evidence) -> Verdict:
     if is_sure:
         return "words"
     return "unclear" if is_phrase and is_speech else "noise"
+
+
+def name_language(shares: Mapping[str, float]) -> str:
+    """The language with the highest probability; empty if it is not likely enough to be named."""
+    likeliest = max(shares, key=lambda language: shares[language])
+    return likeliest if shares[likeliest] >= NAMED_LANGUAGE else ""
 
 
 def has_repeating_words(text: str) -> bool:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from speech.sound_or_noise import Evidence, Verdict, judge_text, says_again
+from speech.sound_or_noise import Evidence, Verdict, judge_text, name_language, says_again
 
 
 @pytest.mark.parametrize(
@@ -77,3 +77,15 @@ def test_model_that_knows_english_only_must_be_surer_of_a_phrase(
 )
 def test_text_that_starts_again_or_repeats_its_end_is_noticed(text: str, expected: bool) -> None:
     assert says_again(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("shares", "language"),
+    [
+        ({"de": 0.98, "en": 0.01}, "de"),
+        ({"en": 0.06, "vi": 0.3, "th": 0.2}, ""),  # English with noise
+        ({"en": 0.39, "nl": 0.2}, ""),
+    ],
+)
+def test_language_is_named_only_if_it_is_likely(shares: dict[str, float], language: str) -> None:
+    assert name_language(shares) == language
