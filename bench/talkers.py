@@ -15,7 +15,7 @@ from agent.models.recogniser import LANGUAGE, Recogniser
 from agent.room.participant_voice import HeardUtterance, ParticipantVoice
 from bench.baselines.transcriber import Transcriber
 from bench.spoken import BESIDE_S, Clip, put_in_room
-from speech.client import SpeechBusy
+from speech.client import SpeechBusy, SpeechTimeout
 from speech.wire import RATE, Recognition
 
 FRAME_SAMPLES = RATE // 20
@@ -37,6 +37,7 @@ class FinalsOnly:
 
     def __init__(self, transcriber: Transcriber) -> None:
         self._transcriber = transcriber
+        self.streamed_s = 0.0  # while the learner spoke, it could have had this much of the sound
 
     async def recognise(
         self,
@@ -50,8 +51,13 @@ class FinalsOnly:
     ) -> Recognition:
         if kind == "interim":
             raise SpeechBusy("a baseline is asked for finals only")
-        heard = await self._transcriber.transcribe(pcm)
         audio_s = len(pcm) / 2 / RATE
+        try:
+            heard = await self._transcriber.transcribe(pcm)
+        except (OSError, EOFError) as error:
+            raise SpeechTimeout("the baseline gave no answer") from error
+        if self._transcriber.streams:
+            self.streamed_s += audio_s
         return Recognition(heard.text, LANGUAGE, 1.0, audio_s, decode_s=heard.seconds)
 
 
@@ -67,6 +73,7 @@ class Talker:
             next_segment_id=lambda: f"{seed}-{next(numbers)}",
             early=not isinstance(recogniser, FinalsOnly),  # a baseline cannot give up a decode
         )
+        self._recogniser = recogniser
         self._random = random.Random(seed)  # noqa: S311 not a secret
         self._texts: list[str] = []
         self._final_at = 0.0
@@ -91,11 +98,16 @@ class Talker:
         self._texts.clear()
         self._final_at = 0.0
         pcm = put_in_room(clip.pcm)
-        began = time.time()
+        began, streamed_before_s = time.time(), self._read_streamed_s()
         await self._play(pcm.tobytes(), self._random.uniform(*PAUSE_S))
         await self._voice.wait_until_recognised()
         ended_at = began + len(pcm) / RATE - BESIDE_S
-        return Recognised(clip, " ".join(self._texts).strip(), self._final_at - ended_at)
+        streamed_s = self._read_streamed_s() - streamed_before_s
+        after_s = self._final_at - ended_at - streamed_s
+        return Recognised(clip, " ".join(self._texts).strip(), after_s)
+
+    def _read_streamed_s(self) -> float:
+        return self._recogniser.streamed_s if isinstance(self._recogniser, FinalsOnly) else 0.0
 
     async def _play(self, pcm: bytes, silence_s: float) -> None:
         """Pushes each frame when its last sample has been spoken."""

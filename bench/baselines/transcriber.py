@@ -25,6 +25,10 @@ class Heard:
 
 
 class Transcriber(Protocol):
+    @property
+    def streams(self) -> bool:
+        """Whether `transcribe` sends the sound in real time, so that it takes as long."""
+
     async def transcribe(self, pcm: bytes) -> Heard:
         """Of int16 mono PCM at 16 kHz. May be called again before it returns."""
 
@@ -42,6 +46,7 @@ class ServerProcess:
 
     process: "subprocess.Popen[bytes]"
     ask: Callable[[bytes], Awaitable[Heard]]
+    streams: bool = False
 
     async def transcribe(self, pcm: bytes) -> Heard:
         return await self.ask(pcm)
@@ -52,7 +57,11 @@ class ServerProcess:
 
 @contextlib.asynccontextmanager
 async def running_server(
-    command: Sequence[str], ask: Callable[[bytes], Awaitable[Heard]], environment: dict[str, str]
+    command: Sequence[str],
+    ask: Callable[[bytes], Awaitable[Heard]],
+    environment: dict[str, str],
+    *,
+    streams: bool = False,
 ) -> AsyncIterator[ServerProcess]:
     """Starts it and yields once it has answered a second of silence. Raises CannotRun."""
     LOG.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +71,7 @@ async def running_server(
         )
     try:
         await _wait_until_it_answers(process, ask)
-        yield ServerProcess(process, ask)
+        yield ServerProcess(process, ask, streams)
     finally:
         process.kill()
         await asyncio.to_thread(process.wait)

@@ -90,7 +90,7 @@ async def running_whisper_live_kit(folder: Path) -> AsyncIterator[Transcriber]:
         "--pcm-input", "--warmup-file", "", "--log-level", "WARNING",
     )  # fmt: skip
     ask = partial(ask_whisper_live_kit, port)
-    async with running_server(command, ask, os.environ | OFFLINE) as server:
+    async with running_server(command, ask, os.environ | OFFLINE, streams=True) as server:
         yield server
 
 
