@@ -155,7 +155,7 @@ class OurRooms(Rooms):
     def list_processes(self) -> dict[str, list[int]]:
         return {
             "worker": self.stack.pids("agent start"),
-            "speech engine": self.stack.pids("-m speech"),
+            "speech and voice": self.stack.pids("-m speech"),  # and `-m speech.voice`
         }
 
 
