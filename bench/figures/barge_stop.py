@@ -121,9 +121,12 @@ async def measure_case(learner: Learner, case: Case, samples: Samples, outcomes:
     learner.recording = False
     levels, sound = learner.levels[first:], learner.take_sound()
     silent_at, back_at = find_pause(levels, began)
-    _note_outcome(case, outcomes, Times(began, ended, silent_at, back_at))
-    if case.wanted == "resume" and silent_at and back_at:
-        outcomes.same_word.append(is_said_again(levels, sound, silent_at, back_at))
+    is_same_word = (
+        silent_at is not None
+        and back_at is not None
+        and is_said_again(levels, sound, silent_at, back_at)
+    )
+    _note_outcome(case, outcomes, Times(began, ended, silent_at, back_at, is_same_word))
     await _end_answer(learner)
 
 
@@ -135,6 +138,7 @@ class Times:
     ended: float
     silent_at: float | None
     back_at: float | None
+    is_same_word: bool
 
 
 def _note_outcome(case: Case, outcomes: Outcomes, times: Times) -> None:
@@ -143,12 +147,12 @@ def _note_outcome(case: Case, outcomes: Outcomes, times: Times) -> None:
         stop_ms = 1000 * max(0.0, times.silent_at - times.began)
         outcomes.stops.setdefault(case.name, []).append(stop_ms)
     if case.wanted == "turn":
-        # the old answer is not heard again at once; a new one takes its time
-        outcomes.turns_lost.append(not paused)
+        outcomes.turns_lost.append(not paused or times.is_same_word)
         return
     back_ms = 1000 * (times.back_at - times.ended) if times.back_at is not None else None
     if back_ms is not None:
         outcomes.backs.append(back_ms)
+        outcomes.same_word.append(times.is_same_word)
     outcomes.resumed.append(not paused or (back_ms is not None and back_ms <= BACK_MS))
     outcomes.turns_lost.append(paused and back_ms is None)
 
