@@ -105,6 +105,7 @@ FIGURES = (
             "quality.turns_lost <= 0.05",
         ),
         PLAIN,
+        runs=2,
     ),
     Figure(
         "greet.first",
