@@ -167,7 +167,9 @@ async def test_settings_apply_at_once_and_after_a_reload(
     page = await browser()
     await page.goto("/transcripts")
     await page.get_by_role("button", name="Settings").click()
-    await page.get_by_label("Store what I say").uncheck()
+    store = page.get_by_label("Store what I say")
+    await expect(store).to_be_checked()
+    await store.uncheck()
     await page.get_by_role("combobox", name="Speaking speed").select_option("1.25")
     await page.get_by_role("radio", name="Largest").check()
     async with page.expect_response(lambda one: "dark" in (one.request.post_data or "")):
@@ -191,6 +193,7 @@ async def test_switching_storing_on_agrees_to_the_text_beside_it(
     text = transcript_text()
     await expect(panel.get_by_text(text.text.replace("\n", " "))).to_be_visible()
     switch = panel.get_by_role("switch", name="Store what I say")
+    await expect(switch).to_be_checked()
     for turn in (switch.uncheck, switch.check):
         async with page.expect_response(lambda one: "storeWords" in (one.request.post_data or "")):
             await turn()

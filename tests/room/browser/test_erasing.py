@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from harness.stack import Stack
 from tests.room.browser.conftest import leave, open_transcript, start_typed, type_to_tutor
@@ -69,10 +69,17 @@ async def test_erased_words_leave_no_trace(
     await expect(page.locator(".find [role=status]")).to_have_text("No results")
 
 
+async def continue_late(route: Route) -> None:
+    await asyncio.sleep(1)
+    await route.continue_()
+
+
 async def test_nothing_is_stored_while_storing_is_off(
     fresh_page: Callable[..., Any], stack: Stack, course: Course, rows: asyncpg.Connection
 ) -> None:
     page = await fresh_page("Emil who keeps nothing", course.modules[0])
+    await page.route("**/api/me/settings", continue_late)  # the switch must not show a guess
+    await page.reload()
     await page.get_by_role("switch", name="Store what I say").uncheck()
     await start_typed(page)
     await type_to_tutor(page, PLANTED.replace("nineteen", "twenty"))

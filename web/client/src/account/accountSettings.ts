@@ -34,23 +34,23 @@ function subscribeToSettings(listener: () => void): () => void {
 
 /** Loads them once per sign-in. If that fails, the defaults apply. */
 export function loadAccountSettings(): void {
-  settingsLoad ??= api.settings().then(
-    (found) => {
-      storedSettings = found;
-      applySettingsToPage();
-      if (shownSettings.theme !== 'system') applyAndRememberTheme(shownSettings.theme);
-    },
-    () => {
-      settingsLoad = null;
-    },
-  );
+  requireAccountSettings().catch(() => undefined);
 }
 
-/** Loads what the server has now. Keeps what is shown if that fails. */
+/** Loads them once per sign-in. Throws if that fails; the next call tries again. */
+export async function requireAccountSettings(): Promise<void> {
+  settingsLoad ??= reloadAccountSettings().catch((error: unknown) => {
+    settingsLoad = null;
+    throw error;
+  });
+  await settingsLoad;
+}
+
+/** Loads what the server has now. Throws, and keeps what is shown, if that fails. */
 export async function reloadAccountSettings(): Promise<void> {
-  const found = await api.settings().catch(() => storedSettings);
-  storedSettings = found;
+  storedSettings = await api.settings();
   applySettingsToPage();
+  if (shownSettings.theme !== 'system') applyAndRememberTheme(shownSettings.theme);
 }
 
 export function forgetAccountSettings(): void {

@@ -2,7 +2,7 @@
 import { useEffect, useSyncExternalStore } from 'react';
 import { api, type AskedConsent, type ConsentKind, type OwnConsents, type SavedConsents } from '../api';
 import type { Loaded } from '../useLoaded';
-import { reloadAccountSettings } from './accountSettings';
+import { reloadAccountSettings, requireAccountSettings } from './accountSettings';
 
 let current: Loaded<OwnConsents> = { state: 'loading' };
 let loading: Promise<void> | null = null;
@@ -40,8 +40,8 @@ export async function saveConsents(
     .filter(({ kind }) => kinds.includes(kind))
     .map(({ kind, textHash }) => ({ kind, textHash }));
   const { storeWordsFrom, ...value } = await api.saveConsents(agreed);
+  await reloadAccountSettings(); // storing is one of the consents: no page may show an older choice
   showConsents({ state: 'ready', value });
-  await reloadAccountSettings(); // storing is one of the consents
   return storeWordsFrom;
 }
 
@@ -59,7 +59,8 @@ export function isConsentMissing({ consents }: OwnConsents): boolean {
 
 async function loadConsents(): Promise<void> {
   try {
-    showConsents({ state: 'ready', value: await api.consents() });
+    const [value] = await Promise.all([api.consents(), requireAccountSettings()]);
+    showConsents({ state: 'ready', value });
   } catch (error) {
     loading = null;
     showConsents({ state: 'failed', error });
