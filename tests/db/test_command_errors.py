@@ -33,14 +33,3 @@ async def test_export_into_a_file_names_it(
     code, output = await host.run_command("export-account", str(learner.id), str(file / "export"))
     assert (code, output.endswith(f"Not a directory: '{file}/export'\n")) == (1, True), output
     assert "database" not in output
-
-
-async def test_broken_spool_is_named_when_an_account_is_erased(
-    host: OperatedHost, learner: Account
-) -> None:
-    spool = host.settings.spool_path
-    spool.parent.mkdir(parents=True)
-    spool.write_bytes(b"no database" * 1000)
-    code, output = await host.run_command("erase-account", str(learner.id), "--yes")
-    message = "the spool or the inbox of this host cannot be used (file is not a database)\n"
-    assert (code, output) == (1, message)
