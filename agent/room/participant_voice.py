@@ -220,6 +220,8 @@ class ParticipantVoice:
             ended = await self._ended.get()
             try:
                 await self._recognise_final(ended.sound, ended.early)
+            except Exception:  # else nothing more of this voice would be heard
+                logger.exception("an utterance was lost")
             finally:
                 self._ended.task_done()
 
@@ -227,8 +229,6 @@ class ParticipantVoice:
         self, sound: UtteranceSound, early: "asyncio.Task[Recognition] | None"
     ) -> None:
         if not sound.is_speech:
-            if early is not None:
-                early.cancel()
             self._report_utterance("final", sound, sound.ended_at)
             return
         late = asyncio.get_running_loop().call_later(LATE_S, self._report_late, sound)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ LOOK_BACK_S = 0.5  # most words and pauses between them are shorter
 AT_LEAST_BACK_S = 0.06  # the end of what was sent is hardly heard
 QUIET_WINDOW_S = 0.02
 KEPT_BYTES = 2 * BYTES_PER_S  # of what was played; more than can be queued and said again
+
+logger = logging.getLogger("bodh.voice")
 
 
 class SoundQueue(Protocol):
@@ -171,7 +174,11 @@ class TutorTrack(io.AudioOutput):
             segment.started = True
             self.on_playback_started(created_at=time.time())
         segment.drop_played()
-        await self._source.capture_frame(rtc.AudioFrame(chunk, RATE, 1, len(chunk) // 2))
+        try:
+            await self._source.capture_frame(rtc.AudioFrame(chunk, RATE, 1, len(chunk) // 2))
+        except Exception:  # the SDK's errors have no type; one must not silence the tutor for good
+            logger.exception("the sound of a speech was cut")
+            segment.cut = True
 
     def _end_segment(self, segment: _Segment) -> float:
         self._segments.popleft()

@@ -1,8 +1,9 @@
 """The tutor in a room: its input from the learners' voices, and its own voice."""
 
+import contextlib
 import logging
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, assert_never
 
 from livekit import rtc
@@ -60,14 +61,28 @@ class RoomTutor(Tutor):
             return open_turns.seconds_left() if floor.is_quiet else None
 
         async for heard in with_timeouts(floor.utterances(), seconds_left):
-            if heard and (turn := await self._handle_utterance_safely(heard)):
-                own = open_turns.add(heard, turn)
-                self._prepare_answer(own)
-                self._show_wait(own)
-            if floor.is_quiet and (over := open_turns.take_over()):
-                said = [one for own in over for one in own.said]
-                self._classroom.turns.queue_turns(turn for _, turn in said)
-                yield _merge_finals([heard for heard, _ in said])
+            if heard:
+                with log_errors("utterance"):
+                    await self._handle_and_add(heard, open_turns)
+            final: stt.SpeechEvent | None = None
+            if floor.is_quiet:
+                with log_errors("turn"):
+                    final = self._queue_turns_that_are_over(open_turns)
+            if final:
+                yield final
+
+    async def _handle_and_add(self, heard: HeardUtterance, open_turns: OpenTurns) -> None:
+        """Shows and stores an utterance, and adds it to its turn if it needs an answer."""
+        if turn := await self._handle_utterance(heard):
+            own = open_turns.add(heard, turn)
+            self._prepare_answer(own)
+            self._show_wait(own)
+
+    def _queue_turns_that_are_over(self, open_turns: OpenTurns) -> stt.SpeechEvent | None:
+        """The final of the turns that are over, if there are any."""
+        said = [one for own in open_turns.take_over() for one in own.said]
+        self._classroom.turns.queue_turns(turn for _, turn in said)
+        return _merge_finals([heard for heard, _ in said]) if said else None
 
     async def on_user_turn_completed(
         self, turn_ctx: llm.ChatContext, new_message: llm.ChatMessage
@@ -128,14 +143,6 @@ class RoomTutor(Tutor):
         async for frame in resample_marked(speak_sentences(voice, text, prepare), rate):
             yield frame
 
-    async def _handle_utterance_safely(self, heard: HeardUtterance) -> Turn | None:
-        """Shows and stores an utterance. Returns its turn if it needs an answer."""
-        try:
-            return await self._handle_utterance(heard)
-        except Exception:  # else the agent session would not hear anything again
-            logger.exception("an utterance was lost", extra={"kind": heard.kind})
-            return None
-
     async def _handle_utterance(self, heard: HeardUtterance) -> Turn | None:
         turns, identity = self._classroom.turns, heard.identity
         match heard.kind:
@@ -172,6 +179,15 @@ class RoomTutor(Tutor):
             case _:
                 assert_never(heard.place)
         return None
+
+
+@contextlib.contextmanager
+def log_errors(of: str) -> Iterator[None]:
+    """Logs any error in its body: the agent session would not hear anything after it."""
+    try:
+        yield
+    except Exception:
+        logger.exception("something that was said was lost", extra={"of": of})
 
 
 def _utterance_for_journal(heard: HeardUtterance, text: str) -> Utterance:

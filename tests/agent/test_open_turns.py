@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
@@ -11,6 +12,7 @@ import pytest
 
 from agent.room.learner import Learner
 from agent.room.participant_voice import HeardUtterance
+from agent.talk.classroom import Classroom
 from agent.talk.conversations import Conversation, Conversations
 from agent.talk.open_turns import TOGETHER_S, OpenTurns, with_timeouts
 from agent.talk.turns import Turn
@@ -153,6 +155,26 @@ async def test_learner_who_has_not_finished_is_told_that_the_tutor_waits_and_nob
     ((payload, to),) = waits(school)
     assert to == [amina.identity]
     assert 1.0 <= json.loads(payload)["seconds"] <= 4.1
+
+
+async def test_error_while_an_utterance_is_handled_costs_no_answer(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError
+
+    async with school.agent(offline) as classroom:
+        amina = await school.arrives("Amina")
+        monkeypatch.setattr(classroom.prepared_answers, "prepare", fail)
+        for question in ("What is a label?", "What is a feature?"):
+            school.begins_to_speak(amina)
+            said = school.has_said(amina, question)
+            await until(partial(is_answered, classroom, amina, said))
+
+
+def is_answered(classroom: Classroom, learner: Learner, segment_id: str) -> bool:
+    own = classroom.conversations.conversation_of(learner.identity).own
+    return any(one.by_tutor and one.in_reply_to == segment_id for one in own)
 
 
 def waits(school: School) -> list[tuple[str, list[str]]]:

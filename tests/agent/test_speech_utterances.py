@@ -212,6 +212,26 @@ async def test_speech_that_is_not_understood_is_missed_with_its_language(
     assert (heard.kind, heard.text, heard.language) == ("missed", "", "de")
 
 
+class FailingOnce(Recording):
+    failed = False
+
+    def on_utterance(self, heard: HeardUtterance) -> None:
+        if heard.kind == "final" and not self.failed:
+            self.failed = True
+            raise RuntimeError
+        super().on_utterance(heard)
+
+
+async def test_error_in_one_utterance_does_not_end_the_hearing() -> None:
+    recording = FailingOnce()
+    voice = voice_of("l_amina", Deaf(), recording)
+    for _ in range(2):
+        await speak(voice, trimmed_phrase(SHORT) + silence(0.6))
+    await voice.aclose()
+    assert recording.failed
+    assert len(recording.all("final")) == 1
+
+
 class Slow:
     """A recogniser that answers when it may. `lengths_s` are of the sound it was given.
 

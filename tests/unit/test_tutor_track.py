@@ -23,6 +23,7 @@ class Speaker:
     def __init__(self) -> None:
         self.queued = bytearray()
         self.played = bytearray()
+        self.refuses = False
         self._changed = asyncio.Event()
 
     @property
@@ -30,6 +31,8 @@ class Speaker:
         return len(self.queued) / BYTES_PER_S
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
+        if self.refuses:
+            raise Exception("an error was returned")
         self.queued += frame.data.cast("B")
         self._changed.set()
         while len(self.queued) > QUEUE_BYTES:
@@ -107,6 +110,19 @@ async def test_speech_is_played_as_it_is() -> None:
         end = await asyncio.wait_for(finished.get(), 10)
         assert bytes(speaker.played) == pcm
         assert (end.interrupted, end.playback_position) == (False, len(pcm) / BYTES_PER_S)
+
+
+async def test_speech_whose_sound_is_refused_is_cut_and_the_next_one_is_played() -> None:
+    async with playing() as (track, speaker, finished):
+        speaker.refuses = True
+        await say(track, words(1))
+        assert (await asyncio.wait_for(finished.get(), 10)).interrupted
+        speaker.refuses = False
+        pcm = words(2)
+        await say(track, pcm)
+        await speaker.play(len(pcm) / BYTES_PER_S)
+        assert not (await asyncio.wait_for(finished.get(), 10)).interrupted
+        assert bytes(speaker.played) == pcm
 
 
 async def test_held_speech_is_silent_at_once_and_goes_on_at_the_same_word() -> None:
