@@ -19,7 +19,7 @@ def job_pids(stack: Stack) -> set[int]:
 
 
 async def wait_until_no_job(stack: Stack) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while job_pids(stack):  # noqa: ASYNC110 another process ends them
             await asyncio.sleep(0.1)
 

@@ -37,4 +37,4 @@ async def test_words_survive_a_killed_engine_and_unheard_words_are_reported_and_
     _, ended = await amina.say(PHRASE)
     assert "overfitting" in (await amina.wait_for_answer(ended)).lower()
     said = [one["text"] for one in await amina.account.wait_for_kept_segments(amina.session_id, 3)]
-    assert said == [PHRASE, NOT_HEARD, PHRASE]
+    assert [PHRASE in said[0], said[1], PHRASE in said[2]] == [True, NOT_HEARD, True]

@@ -36,7 +36,12 @@ def test_capacity_is_that_of_one_room_if_none_kept_up() -> None:
 
 
 def test_memory_of_a_process_is_between_its_private_and_its_resident_memory() -> None:
-    with subprocess.Popen([sys.executable], stdin=subprocess.PIPE) as waiting:
+    program = "print(flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as waiting:
+        assert waiting.stdout is not None
+        waiting.stdout.readline()  # it has started
         found = Path(f"/proc/{waiting.pid}/smaps_rollup").read_text().splitlines()
         sizes = {line.split(":")[0]: int(line.split()[1]) / 1024 for line in found[1:]}
         measured = pss_mb([waiting.pid])

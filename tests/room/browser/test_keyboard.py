@@ -86,6 +86,9 @@ async def talk_by_keys(page: Page) -> None:
     await expect(box).to_have_value("Summarise\nthis lesson /")
     await page.keyboard.press("Enter")
     await expect(box).to_have_value("")
+    own = page.locator(".turn.me", has_text="Summarise")
+    answer = own.locator("xpath=following-sibling::*").first
+    await expect(answer).to_contain_text(" ")  # before it, the greeting may be "Speaking"
     await expect(page.locator(".agent .say b")).to_have_text("Speaking")
     await page.keyboard.press("Control+.")
     await expect(page.locator(".agent .say b")).to_have_text("Listening", timeout=3_000)
