@@ -7,8 +7,9 @@ from pathlib import Path
 
 import telemetry
 from settings import Settings, SettingsError, read_settings_from_environment
+from speech.addresses import NotPrivate
 from speech.models import ModelChoice, NoModel, choose_and_download_model, read_chosen_model
-from speech.socket_server import AlreadyServed, NotPrivate
+from speech.socket_server import AlreadyServed
 
 USAGE = "usage: python -m speech [choose]"
 

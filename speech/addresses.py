@@ -12,10 +12,30 @@ Address = Path | TcpAddress
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
+class NotPrivate(Exception):
+    """The address can be reached from outside, and sound is not encrypted."""
+
+
 async def connect(address: Address) -> Streams:
+    """Raises OSError, or NotPrivate, before anything is sent, for a public address."""
     if isinstance(address, Path):
         return await asyncio.open_unix_connection(address)
-    return await asyncio.open_connection(address.host, address.port)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    try:
+        check_is_private(writer.get_extra_info("peername")[0])
+    except NotPrivate:
+        writer.close()
+        raise
+    return reader, writer
+
+
+def check_is_private(host: str) -> None:
+    """Raises NotPrivate."""
+    if not is_private(host):
+        raise NotPrivate(
+            f"SPEECH_ADDRESS names {host}, which is not an address of a private network: set the "
+            "private address of the engine's host there, because sound is sent without encryption"
+        )
 
 
 def is_private(host: str) -> bool:

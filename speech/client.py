@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from settings import Settings
-from speech.addresses import Address, connect
+from speech.addresses import Address, NotPrivate, connect
 from speech.wire import Header, Health, Recognition, WireError, encode_frame, read_frame
 
 logger = logging.getLogger("bodh.speech")
@@ -142,7 +142,7 @@ class SpeechClient:
             raise SpeechError("the engine's answer is not a recognition") from error
 
     async def health(self) -> Health:
-        """The state of the engine. Raises SpeechTimeout if none answers within 2 s."""
+        """The state of the engine. Raises SpeechError: SpeechTimeout if none answers within 2 s."""
         answer = await self._ask_engine(
             {"kind": "health"}, b"", timeout_s=HEALTH_TIMEOUT_S, again=True
         )
@@ -182,6 +182,8 @@ class SpeechClient:
                 if not again:
                     raise SpeechTimeout("no speech engine answers") from error
                 await asyncio.sleep(RETRY_S)
+            except NotPrivate as error:
+                raise SpeechError(str(error)) from error
 
     async def _ensure_connection(self) -> EngineConnection:
         async with self._connecting:

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from settings import TcpAddress
-from speech.addresses import Address, is_private
+from speech.addresses import Address, check_is_private
 from speech.wire import Header, WireError, encode_frame, read_frame
 
 Reply = Callable[[Header, bytes], Awaitable[None]]
@@ -19,15 +19,13 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 # Answers one request (header, PCM) by one or several replies. Cancelled if the client gives it up.
 Answer = Callable[[Header, bytes, Reply], Awaitable[None]]
 
+SECRET_TIMEOUT_S = 5.0  # a client sends it as soon as it is connected
+
 logger = logging.getLogger("bodh.speech")
 
 
 class AlreadyServed(Exception):
     """Another process listens at this address."""
-
-
-class NotPrivate(Exception):
-    """The address can be reached from outside, and sound is not encrypted."""
 
 
 class ClientConnection:
@@ -81,8 +79,12 @@ class ClientConnection:
 
 
 async def check_secret(reader: asyncio.StreamReader, secret: str) -> None:
-    """Raises WireError for a wrong one."""
-    header, _ = await read_frame(reader)
+    """Raises WireError for a wrong one, or if none comes in time."""
+    try:
+        async with asyncio.timeout(SECRET_TIMEOUT_S):
+            header, _ = await read_frame(reader)
+    except TimeoutError as error:
+        raise WireError("no secret in time") from error
     if not hmac.compare_digest(str(header.get("secret", "")).encode(), secret.encode()):
         raise WireError("not the secret")
 
@@ -127,11 +129,8 @@ async def listen(address: Address, serve: Serve) -> asyncio.Server:
 async def listen_on_port(address: TcpAddress, serve: Serve) -> asyncio.Server:
     found = await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM)
     hosts = sorted({str(sockaddr[0]) for *_, sockaddr in found})
-    if outside := [host for host in hosts if not is_private(host)]:
-        raise NotPrivate(
-            f"SPEECH_ADDRESS names {outside[0]}, which is not an address of a private network: "
-            "set this host's address there, because sound is sent without encryption"
-        )
+    for host in hosts:
+        check_is_private(host)
     try:
         return await asyncio.start_server(serve, hosts, address.port)
     except OSError as error:

@@ -153,8 +153,8 @@ class RoomAgentSession:
             if not self._settings.stt_base_url:
                 health = await engine.health()
                 names["stt"] = "test" if health.test_model else health.model
-        except SpeechError:
-            logger.warning("the speech engine does not answer")
+        except SpeechError as error:
+            logger.warning("the speech engine does not answer: %s", error)
         text = protocol.dump(protocol.ModelNames(**names))
         await publish.set_attribute(self._room, protocol.ATTRIBUTE_MODELS, text)
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from settings import TcpAddress
-from speech.addresses import is_on_this_machine
+from speech.addresses import NotPrivate, is_on_this_machine
 from speech.client import SpeechBusy, SpeechClient, SpeechError, SpeechTimeout
 from speech.models import TEST_MODEL_FOLDER, NoModel, choose_and_download_model, read_chosen_model
-from speech.socket_server import NotPrivate, listen
-from speech.wire import encode_frame, read_frame
+from speech.socket_server import ClientConnection, Reply, listen
+from speech.wire import Header, encode_frame, read_frame
 from tests.agent.speech_parts import (
     ROOT,
     WAVS,
@@ -134,6 +134,40 @@ async def test_engine_does_not_listen_where_others_could_reach_it(host: str) -> 
 
     with pytest.raises(NotPrivate):
         await listen(TcpAddress(host, 7000), serve)
+
+
+async def test_client_that_sends_no_secret_is_disconnected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def answer(header: Header, pcm: bytes, reply: Reply) -> None:
+        raise AssertionError
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ClientConnection(answer, writer).serve(reader, "the secret")
+
+    monkeypatch.setattr("speech.socket_server.SECRET_TIMEOUT_S", 0.05)
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        assert await asyncio.wait_for(reader.read(), 20) == b""
+        writer.close()
+
+
+async def test_client_sends_nothing_to_an_engine_outside_the_private_network(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    received: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        received.set_result(await reader.read())
+        writer.close()
+
+    # no test connects to a public address
+    monkeypatch.setattr("speech.addresses.is_private", lambda host: host != "127.0.0.1")
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        address = TcpAddress(*server.sockets[0].getsockname())
+        with pytest.raises(SpeechError, match="set the private address of the engine's host"):
+            await SpeechClient(address, secret="the secret").recognise(recorded(PHRASE))
+        assert await asyncio.wait_for(received, 20) == b""
 
 
 def test_engine_runs_on_the_host_of_its_address() -> None:
