@@ -12,6 +12,20 @@ from speech.wire import Span
 
 CUT_AFTER = (".", ",", "?", "!", ";", ":")  # speakers breathe there
 PAUSE_S = 0.3
+# lowered within a sentence: hardly ever names, unlike will, may and mark
+SMALL_WORDS = frozenset(
+    {
+        "about", "after", "also", "an", "and", "are", "as", "at", "be", "because", "before",
+        "but", "by", "can", "could", "did", "do", "does", "dont", "for", "from", "had", "has",
+        "have", "he", "her", "here", "his", "how", "if", "in", "into", "is", "isnt", "it",
+        "its", "lets", "like", "maybe", "my", "no", "not", "now", "of", "on", "only", "or",
+        "our", "please", "she", "should", "since", "so", "some", "than", "that", "thats", "the",
+        "their", "then", "there", "theres", "these", "they", "this", "those", "though", "to",
+        "under", "until", "was", "we", "well", "were", "what", "whats", "when", "where",
+        "whether", "which", "while", "who", "why", "with", "without", "would", "yes", "you",
+        "your",
+    }
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,10 +69,14 @@ def bare_word(text: str) -> str:
 
 
 def join_texts(settled: str, rest: str) -> str:
-    """The model begins each text with a capital letter, also in the middle of a sentence."""
+    """The model begins each text with a capital letter, also in the middle of a sentence.
+
+    Only small words lose it: any other may be a name.
+    """
     if not settled or not rest:
         return settled or rest
     first = rest.split()[0]
-    if not settled.endswith((".", "?", "!")) and bare_word(first) != "i" and first[1:].islower():
+    is_small = bare_word(first) in SMALL_WORDS and first[1:].islower()  # "US" and "IT" stay
+    if is_small and not settled.endswith((".", "?", "!")):
         rest = rest[0].lower() + rest[1:]
     return f"{settled} {rest}"

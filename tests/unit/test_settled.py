@@ -49,11 +49,15 @@ def test_settled_words_stay_when_later_ones_change() -> None:
         ("Well,", "", "Well,"),
         ("Well,", "The answer is three.", "Well, the answer is three."),
         ("Well,", "I think so.", "Well, I think so."),
+        ("Well,", "Amina was right.", "Well, Amina was right."),
+        ("Well,", "Will was right.", "Well, Will was right."),
+        ("Well,", "It's three.", "Well, it's three."),
+        ("Well,", "IT is hard.", "Well, IT is hard."),
         ("Well,", "DNA is a molecule.", "Well, DNA is a molecule."),
         ("It is three.", "Or is it four?", "It is three. Or is it four?"),
     ],
 )
-def test_text_goes_on_in_small_letters_within_a_sentence(
+def test_small_word_is_lowered_within_a_sentence_and_a_name_is_not(
     settled: str, rest: str, joined: str
 ) -> None:
     assert join_texts(settled, rest) == joined
