@@ -14,6 +14,7 @@ from rapidfuzz.distance import Levenshtein
 
 MAX_HOTWORDS = 100
 MIN_LETTERS = 8  # of a hotword that is no name: shorter ones sound like too much else
+MIN_SOUNDS = 4  # of any hotword: "Anh" sounds like "in", and "Amy" like "am"
 MAX_SPAN = 4  # words that are heard instead of one: "back prop a gation"
 MIN_LIKENESS = 0.65  # of two spellings by sound, 0 to 1
 MIN_LIKENESS_JOINED = 0.84  # of several words to one: "transport the" is not "transpose"
@@ -87,9 +88,9 @@ def put_in_hotwords(text: str, hotwords: Iterable[str], score: Score) -> str:
     if not proposals:
         return text
     words = score(text)
-    places = list(_find_places(text, words))
+    words_in_text = list(_find_words_in_text(text, words))
     likely = sum(word.logprob for word in words) - MAX_LOSS
-    possible = [one for one in proposals if _is_possible(one, places)]
+    possible = [one for one in proposals if _is_possible(one, words_in_text)]
     kept: list[Proposal] = []
     for one in possible[:MAX_PROPOSALS]:
         if any(one.overlaps(other.start, other.end) for other in kept):
@@ -112,56 +113,56 @@ def propose_hotwords(text: str, hotwords: Iterable[str]) -> list[Proposal]:
     ]
     sounds = [(span, spell_by_sound(text[span.start : span.end])) for span in spans]
     found = [
-        Proposal(hotword, start, end, likeness)
+        _find_most_alike(hotword, sounds)
         for hotword in list(dict.fromkeys(hotwords))[:MAX_HOTWORDS]
         if _is_distinct(hotword) and hotword.lower() not in heard
-        for start, end, likeness in _find_likest(spell_by_sound(hotword), sounds)
     ]
-    return sorted(found, key=lambda one: -one.likeness)
+    return sorted((one for one in found if one), key=lambda one: -one.likeness)
 
 
 def _is_distinct(hotword: str) -> bool:
-    return len(hotword) >= MIN_LETTERS or hotword != hotword.lower()
+    is_long_or_name = len(hotword) >= MIN_LETTERS or hotword != hotword.lower()
+    return is_long_or_name and len(spell_by_sound(hotword)) >= MIN_SOUNDS
 
 
-def _find_likest(
-    sound: str, sounds: Iterable[tuple[_Span, str]]
-) -> Iterator[tuple[int, int, float]]:
-    """The part of a text that is most like a sound, if any is like it."""
+def _find_most_alike(hotword: str, sounds: Iterable[tuple[_Span, str]]) -> Proposal | None:
+    """The hotword in place of the part of a text that sounds most like it."""
+    sound = spell_by_sound(hotword)
     likenesses = [(Levenshtein.normalized_similarity(other, sound), span) for span, other in sounds]
     possible = [
         (likeness, span)
         for likeness, span in likenesses
         if likeness >= (MIN_LIKENESS if span.words == 1 else MIN_LIKENESS_JOINED)
     ]
-    if possible:
-        likeness, span = max(possible, key=itemgetter(0))
-        yield span.start, span.end, likeness
+    if not possible:
+        return None
+    likeness, span = max(possible, key=itemgetter(0))
+    return Proposal(hotword, span.start, span.end, likeness)
 
 
 @dataclass(frozen=True)
-class _Place:
+class _WordInText:
     start: int
     end: int
     word: ScoredWord
 
 
-def _find_places(text: str, words: Iterable[ScoredWord]) -> Iterator[_Place]:
+def _find_words_in_text(text: str, words: Iterable[ScoredWord]) -> Iterator[_WordInText]:
     at = 0
     for word in words:
         bare = word.text.strip()
         start = text.find(bare, at)
         if bare and start >= 0:
             at = start + len(bare)
-            yield _Place(start, at, word)
+            yield _WordInText(start, at, word)
 
 
-def _is_possible(proposal: Proposal, places: Iterable[_Place]) -> bool:
+def _is_possible(proposal: Proposal, words_in_text: Iterable[_WordInText]) -> bool:
     """Whether the model doubts a word that would be replaced, and is certain of none of them.
 
     A certain word that is part of the hotword is no loss: "that propagation".
     """
-    replaced = [one for one in places if proposal.overlaps(one.start, one.end)]
+    replaced = [one for one in words_in_text if proposal.overlaps(one.start, one.end)]
     hotword = proposal.hotword.lower()
     lost = [one for one in replaced if _letters(one.word.text) not in hotword]
     return any(one.word.lowest < DOUBT for one in replaced) and all(

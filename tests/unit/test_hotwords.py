@@ -91,6 +91,12 @@ def test_short_word_that_is_no_name_is_not_put_in() -> None:
     assert sound.asked == []
 
 
+@pytest.mark.parametrize("name", ["Anh", "Ann", "Ian", "Lee", "Amy", "Anne"])
+def test_short_name_does_not_replace_a_small_word(name: str) -> None:
+    heard = "I am in a line on any law"
+    assert propose_hotwords(heard, [name]) == []
+
+
 @pytest.mark.parametrize(("loss", "kept"), [(MAX_LOSS - 0.1, True), (MAX_LOSS + 0.1, False)])
 def test_hotword_may_be_a_little_less_likely_than_the_text_without_it(
     loss: float, kept: bool
