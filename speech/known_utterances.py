@@ -1,5 +1,6 @@
 """Recognises utterances that are asked for again and again while they are being said."""
 
+import asyncio
 import math
 import time
 from collections import OrderedDict
@@ -33,12 +34,47 @@ class KnownUtterance:
     answer: Recognition | None = None
 
 
+class KnownUtterances:
+    """By their names. Each is forgotten after a time without use: it has the words of a learner."""
+
+    def __init__(self) -> None:
+        self._by_name: OrderedDict[str, KnownUtterance] = OrderedDict()  # the last used one is last
+        self._next_forgetting: asyncio.TimerHandle | None = None
+
+    def __len__(self) -> int:
+        return len(self._by_name)
+
+    def find_or_add(self, name: str) -> KnownUtterance:
+        now = time.monotonic()
+        known = self._by_name.pop(name, None) or KnownUtterance(now)
+        known.used_at = now
+        self._by_name[name] = known
+        if len(self._by_name) > MAX_KNOWN:
+            self._by_name.popitem(last=False)
+        if self._next_forgetting is None:
+            self._forget_later(FORGET_S)
+        return known
+
+    def _forget_later(self, delay_s: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._next_forgetting = loop.call_later(delay_s, self._forget_unused)
+
+    def _forget_unused(self) -> None:
+        self._next_forgetting = None
+        while self._by_name:
+            left_s = next(iter(self._by_name.values())).used_at + FORGET_S - time.monotonic()
+            if left_s > 0:
+                self._forget_later(left_s)
+                return
+            self._by_name.popitem(last=False)
+
+
 class UtteranceRecogniser:
     """Decodes no sound again that gave the answer before, or that is settled."""
 
     def __init__(self, queue: RecognitionQueue) -> None:
         self._queue = queue
-        self._known: OrderedDict[str, KnownUtterance] = OrderedDict()
+        self._known = KnownUtterances()
 
     async def recognise(
         self, pcm: bytes, options: DecodeOptions, *, final: bool, timeout_s: float, name: str
@@ -50,7 +86,7 @@ class UtteranceRecogniser:
         ask = partial(self._queue.recognise, final=final)
         if not name:
             return await ask(pcm, options, timeout_s=timeout_s)
-        known = self._find_known(name)
+        known = self._known.find_or_add(name)
         sound = find_loud_part(pcm_to_samples(pcm))
         audio_s = len(pcm) / 2 / RATE
         if known.answer is not None and (known.sound, known.options) == (sound, options):
@@ -65,17 +101,6 @@ class UtteranceRecogniser:
         if audio_s - sound.end / RATE >= ENDED_S:
             known.sound, known.options, known.answer = sound, options, found
         return found
-
-    def _find_known(self, name: str) -> KnownUtterance:
-        now = time.monotonic()
-        known = self._known.pop(name, None) or KnownUtterance(now)
-        known.used_at = now
-        self._known[name] = known
-        oldest = next(iter(self._known.values()))
-        while len(self._known) > MAX_KNOWN or oldest.used_at < now - FORGET_S:
-            self._known.popitem(last=False)
-            oldest = next(iter(self._known.values()))
-        return known
 
 
 async def recognise_long_final(

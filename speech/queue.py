@@ -143,6 +143,13 @@ class RecognitionQueue:
     async def _decode(self, batch: Sequence[Request]) -> None:
         began = time.monotonic()
         try:
+            await self._decode_and_answer(batch)
+        finally:
+            self._end_decode(batch, time.monotonic() - began)
+
+    async def _decode_and_answer(self, batch: Sequence[Request]) -> None:
+        """Decodes one by one what cannot be decoded together: one request may spoil a batch."""
+        try:
             found = await asyncio.get_running_loop().run_in_executor(
                 self._pool,
                 self._engine.recognise_batch,
@@ -151,12 +158,14 @@ class RecognitionQueue:
             )
         except Unwanted:
             self._fail_requests(batch, EngineBusy("a final came"))
-        except Exception as error:  # noqa: BLE001 whatever the model raises, only these fail
-            self._fail_requests(batch, error)
+        except Exception as error:  # noqa: BLE001 whatever the model raises
+            if len(batch) == 1:
+                self._fail_requests(batch, error)
+                return
+            for request in batch:
+                await self._decode_and_answer([request])
         else:
             self._answer_requests(batch, found)
-        finally:
-            self._end_decode(batch, time.monotonic() - began)
 
     def _answer_requests(self, batch: Sequence[Request], found: Sequence[Recognition]) -> None:
         for request, recognition in zip(batch, found, strict=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from queue import SimpleQueue
@@ -9,7 +10,7 @@ from queue import SimpleQueue
 import pytest
 
 from speech.engine import DecodeOptions, Engine, Utterance
-from speech.known_utterances import UtteranceRecogniser
+from speech.known_utterances import MAX_KNOWN, KnownUtterances, UtteranceRecogniser
 from speech.models import TEST_MODEL_FOLDER
 from speech.queue import MAX_BATCH, MAX_WAITING, EngineBusy, Overloaded, RecognitionQueue
 from speech.wire import Recognition
@@ -17,10 +18,14 @@ from tests.agent.speech_parts import WAVS, recorded, silence
 
 PHRASE = "my-answer-is-three"
 TEXT = WAVS[PHRASE]
+NO_LANGUAGE = "no language"
 
 
 class HeldEngine(Engine):
-    """Begins no decode before `go` is set, and notes the size of each batch."""
+    """Begins no decode before `go` is set, and notes the size of each batch.
+
+    Raises ValueError for a language that does not exist, as multilingual models do.
+    """
 
     def __init__(self) -> None:
         super().__init__(TEST_MODEL_FOLDER, workers=2, whole_windows=True)
@@ -34,6 +39,8 @@ class HeldEngine(Engine):
         self.batches.append(len(utterances))
         self.received.put(len(utterances))
         assert self.go.wait(30)
+        if any(one.options.language == NO_LANGUAGE for one in utterances):
+            raise ValueError(NO_LANGUAGE)
         return super().recognise_batch(utterances, is_unwanted)
 
 
@@ -59,11 +66,16 @@ async def queue(engine: HeldEngine) -> AsyncIterator[RecognitionQueue]:
 
 
 def ask(
-    queue: RecognitionQueue, pcm: bytes = b"", *, final: bool = True, timeout_s: float = 30.0
+    queue: RecognitionQueue,
+    pcm: bytes = b"",
+    *,
+    language: str = "en",
+    final: bool = True,
+    timeout_s: float = 30.0,
 ) -> asyncio.Task[Recognition]:
     pcm = pcm or recorded(PHRASE)
     return asyncio.create_task(
-        queue.recognise(pcm, DecodeOptions(), final=final, timeout_s=timeout_s)
+        queue.recognise(pcm, DecodeOptions(language), final=final, timeout_s=timeout_s)
     )
 
 
@@ -80,6 +92,22 @@ async def test_finals_that_wait_are_decoded_together_and_each_gets_its_own_text(
     engine.go.set()
     assert [(await one).text for one in asked] == [TEXT, *WAVS.values()]
     assert engine.batches == [1, len(WAVS)]
+
+
+async def test_request_that_cannot_be_decoded_fails_alone(
+    engine: HeldEngine, queue: RecognitionQueue
+) -> None:
+    first = ask(queue)
+    await next_batch(engine)
+    asked = [ask(queue, language=language) for language in ("en", NO_LANGUAGE, "en")]
+    await asyncio.sleep(0)
+    engine.go.set()
+    assert (await first).text == TEXT
+    one, bad, other = await asyncio.gather(*asked, return_exceptions=True)
+    assert isinstance(bad, ValueError)
+    assert [isinstance(found, Recognition) and found.text for found in (one, other)] == [TEXT, TEXT]
+    assert engine.batches == [1, 3, 1, 1, 1]
+    assert (await ask(queue)).text == TEXT
 
 
 async def test_batch_is_never_larger_than_its_limit(
@@ -210,3 +238,25 @@ async def test_sound_of_another_utterance_or_with_other_options_is_decoded(
         found = await recogniser.recognise(pcm, options, final=True, timeout_s=30.0, name=name)
         assert found.text == TEXT
     assert engine.batches == [1, 1, 1, 1]
+
+
+async def test_utterances_are_forgotten_without_another_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("speech.known_utterances.FORGET_S", 0.05)
+    known = KnownUtterances()
+    known.find_or_add("first")
+    last_forgotten = asyncio.Event()
+    weakref.finalize(known.find_or_add("last"), last_forgotten.set)
+    assert len(known) == 2
+    await asyncio.wait_for(last_forgotten.wait(), 20)
+    assert len(known) == 0
+
+
+async def test_utterance_that_is_used_is_kept_and_their_number_is_bounded() -> None:
+    known = KnownUtterances()
+    first = known.find_or_add("first")
+    for number in range(2 * MAX_KNOWN):
+        known.find_or_add(f"u{number}")
+        assert known.find_or_add("first") is first
+    assert len(known) == MAX_KNOWN
