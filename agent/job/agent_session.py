@@ -122,9 +122,10 @@ class RoomAgentSession:
 
     def hold(self) -> None:
         """Pauses the voice and its captions at once."""
-        self._track.hold()
+        rewound_s = self._track.hold()
         if self._in_time is not None:
             self._in_time.audio_output.pause()
+            self._in_time.rewind(rewound_s)
 
     def release(self) -> None:
         """Goes on at the same word."""

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import logging
+import time
+from collections.abc import Callable
 from typing import cast
 
 from livekit import rtc
@@ -24,8 +26,15 @@ class TimedCaptions:
     captions get the same words, those that were heard.
     """
 
-    def __init__(self, sound: io.AudioOutput, captions: io.TextOutput) -> None:
+    def __init__(
+        self,
+        sound: io.AudioOutput,
+        captions: io.TextOutput,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._captions = captions
+        self._clock = clock
         self._speech: _TimedSpeech | None = None
         self._showing: set[asyncio.Task[None]] = set()  # the last words of speeches that are over
         self._paused = False
@@ -34,7 +43,7 @@ class TimedCaptions:
 
     def current_speech(self) -> "_TimedSpeech":
         if self._speech is None:
-            self._speech = _TimedSpeech(self._captions)
+            self._speech = _TimedSpeech(self._captions, self._clock)
             if self._paused:
                 self._speech.pause()
         return self._speech
@@ -60,6 +69,14 @@ class TimedCaptions:
         if self._speech is not None:
             self._speech.pause()
 
+    def rewind(self, seconds: float) -> None:
+        """Call it during a pause after which this much of the sound is played again.
+
+        The words that are shown stay; the others follow the sound.
+        """
+        if self._speech is not None:
+            self._speech.rewind(seconds)
+
     def resume(self) -> None:
         self._paused = False
         if self._speech is not None:
@@ -82,7 +99,7 @@ class TimedCaptions:
 class _TimedSpeech:
     """The text and the sound of one speech, and the task that shows its words."""
 
-    def __init__(self, captions: io.TextOutput) -> None:
+    def __init__(self, captions: io.TextOutput, clock: Callable[[], float]) -> None:
         self.text_ended = False
         self.sound_ended = False  # it was played or interrupted, or there was none
         self._captions = captions
@@ -91,7 +108,7 @@ class _TimedSpeech:
         self._limit: int | None = None  # how many are shown in the end, once that is known
         self._truncated = False
         self._timeline = VoiceTimeline()
-        self._clock = PlaybackClock()
+        self._clock = PlaybackClock(clock)
         self._changed = asyncio.Event()
         self.task = asyncio.create_task(self._show_words(), name="timed captions")
 
@@ -127,6 +144,9 @@ class _TimedSpeech:
     def pause(self) -> None:
         self._clock.pause(self._timeline.captured_s)
         self._changed.set()
+
+    def rewind(self, seconds: float) -> None:
+        self._clock.rewind(seconds)
 
     def resume(self) -> None:
         self._clock.resume()

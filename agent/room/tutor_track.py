@@ -125,16 +125,18 @@ class TutorTrack(io.AudioOutput):
         self._source.clear_queue()
         self._changed.set()
 
-    def hold(self) -> None:
-        """Is silent at once, until `release`."""
+    def hold(self) -> float:
+        """Is silent at once, until `release`. Returns how many seconds will be played again."""
         if self._held:
-            return
-        self._held = True
+            return 0.0
+        self._held, rewound = True, 0
         if self._segments and not self._segments[0].cut:
             segment = self._segments[0]
             heard = segment.note_heard(self._source.queued_duration)
             segment.sent = find_pause_before(segment.pcm, heard)
+            rewound = heard - segment.sent
         self._source.clear_queue()
+        return rewound / BYTES_PER_S
 
     def release(self) -> None:
         """Goes on a little before the place where it was held."""

@@ -132,6 +132,10 @@ class PlaybackClock:
         self.measure(captured_s)
         self._paused = True
 
+    def rewind(self, seconds: float) -> None:
+        """Goes back during a pause: this much of the sound is played again."""
+        self._position_s = max(0.0, self._position_s - seconds)
+
     def resume(self) -> None:
         self._paused, self._at = False, self._clock()
 

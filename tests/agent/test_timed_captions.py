@@ -1,6 +1,8 @@
 """Captions follow the voice word by word, and stop where it is interrupted."""
 
 import asyncio
+import time
+from collections.abc import Callable
 
 from livekit import rtc
 from livekit.agents.voice import io
@@ -69,9 +71,9 @@ class Page(io.TextOutput):
 
 
 class Talk:
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.speaker, self.page = Speaker(), Page()
-        self.timing = TimedCaptions(self.speaker, self.page)
+        self.timing = TimedCaptions(self.speaker, self.page, clock=clock)
         self.heard: list[str | None] = []  # what the agent session is told
         self.timing.audio_output.on(
             "playback_finished", lambda event: self.heard.append(event.synchronized_transcript)
@@ -221,6 +223,26 @@ async def test_nothing_is_shown_while_the_voice_is_paused() -> None:
     talk.speaker.finish(0.1)
     await talk.timing.aclose()
     assert talk.heard == [TEXT]
+
+
+async def test_words_follow_the_sound_that_is_played_again_after_each_pause() -> None:
+    now = 100.0
+    talk = Talk(lambda: now)
+    await talk.speak_text(seconds=35.0)  # a second for each character of FIRST
+    talk.speaker.start()
+    for _ in range(2):
+        now += 11.0
+        talk.timing.audio_output.pause()
+        talk.timing.rewind(10.0)
+        talk.timing.audio_output.resume()
+    now += 5.0  # at 7 s of the sound
+    talk.timing.audio_output.pause()
+    talk.timing.audio_output.resume()
+    await talk.page.wait_for_text("Gradient")  # the middle of "descent" is at 12.5 s
+    talk.speaker.finish(11.0, interrupted=True)
+    await talk.timing.wait_until_shown()
+    assert talk.heard == ["Gradient"]
+    assert talk.page.text == "Gradient"
 
 
 async def test_words_stop_when_the_output_is_taken_away() -> None:

@@ -146,6 +146,25 @@ async def test_held_speech_is_silent_at_once_and_goes_on_at_the_same_word() -> N
         assert (end.interrupted, end.playback_position) == (False, len(pcm) / BYTES_PER_S)
 
 
+async def test_each_hold_tells_how_much_is_played_again() -> None:
+    async with playing() as (track, speaker, _finished):
+        pcm = words(6)
+        await say(track, pcm)
+        begin = 0  # of what is played next
+        for _ in range(2):
+            before = len(speaker.played)
+            await speaker.play(0.9)
+            end = begin + len(speaker.played) - before
+            begin = end - round(track.hold() * BYTES_PER_S)
+            assert 0 < end - begin <= BYTES_PER_S / 2
+            assert track.hold() == 0.0
+            track.release()
+        before = len(speaker.played)
+        await speaker.play(WORD_S)
+        again = bytes(speaker.played[before:])
+        assert again == pcm[begin : begin + len(again)]
+
+
 async def test_speech_that_arrives_while_held_is_not_played() -> None:
     async with playing() as (track, speaker, finished):
         track.hold()

@@ -101,6 +101,23 @@ def test_clock_stands_still_before_the_start_during_a_pause_and_when_the_sound_h
     assert clock.position_s(3.0) == pytest.approx(2.25)
 
 
+def test_clock_goes_back_by_what_is_played_again_after_each_pause() -> None:
+    time = Time()
+    clock = PlaybackClock(time)
+    clock.start()
+    for position_s in (1.0, 1.6):
+        time.now += 1.0
+        clock.pause(5.0)
+        clock.rewind(0.4)
+        clock.resume()
+        assert clock.position_s(5.0) == pytest.approx(position_s - 0.4)
+    time.now += 0.1
+    assert clock.position_s(5.0) == pytest.approx(1.3)
+    clock.pause(5.0)
+    clock.rewind(2.0)
+    assert clock.position_s(5.0) == 0.0
+
+
 def test_word_at_the_end_of_the_text_waits_until_it_is_whole() -> None:
     assert next_word_end("Gradient des", 0, is_whole=lambda _: False) == 8
     assert next_word_end("Gradient des", 8, is_whole=lambda _: False) is None
