@@ -34,23 +34,30 @@ class VoiceOverTutor:
     lasted_s: float
     silent_s: float | None  # since its end; None while it goes on
     text: str | None = None
-    is_final: bool = False  # `text` will not change
+    is_final: bool = False  # `text` will not change, or only grow
     pauses_tutor: bool = True
     after_question: bool = False  # the tutor had just asked something
 
 
 def decide(voice: VoiceOverTutor) -> Decision:
-    if voice.text and (voice.after_question or not is_backchannel(voice.text)):
+    if _asks_for_turn(voice.text, after_question=voice.after_question):
         # text that is not final may be noise after all, and the tutor is silent anyway
         return "yield" if voice.is_final or not voice.pauses_tutor else "wait"
+    if voice.is_final and voice.text is None:
+        # the tutor asks to repeat what it could not understand, but an "mhm" is often unclear
+        limit_s = SHORT_S if voice.after_question else UNCLEAR_S
+        return "yield" if voice.lasted_s >= limit_s else "resume"
     if voice.silent_s is None:
         return "resume" if voice.text == "" and voice.lasted_s >= NOISE_S else "wait"
     if voice.is_final:
-        # the tutor asks to repeat what it could not understand, but an "mhm" is often unclear
-        limit_s = SHORT_S if voice.after_question else UNCLEAR_S
-        return "yield" if voice.text is None and voice.lasted_s >= limit_s else "resume"
+        return "resume"
     wait_s = SHORT_WAIT_S if voice.lasted_s < SHORT_S else LONG_WAIT_S
     return "resume" if voice.silent_s >= wait_s else "wait"
+
+
+def _asks_for_turn(text: str | None, *, after_question: bool) -> bool:
+    """Whether there are words, and not only a backchannel."""
+    return bool(text and (after_question or not is_backchannel(text)))
 
 
 class InterruptibleVoice(Protocol):
@@ -80,7 +87,22 @@ class Interruption:
     lasted_s: float = 0.0
     text: str | None = None
     is_final: bool = False
+    said: str = ""  # the words of earlier pieces that asked for the turn
     pauses_tutor: bool = False
+
+    def note_text(self, heard: HeardUtterance) -> None:
+        """Takes an interim, or the final or gap of one piece of the voice.
+
+        A long voice arrives in pieces. One that asks for the turn is not waited for to end.
+        """
+        is_missed = heard.kind == "missed"
+        words = self.said if is_missed else f"{self.said} {heard.text}".strip()
+        self.text = None if is_missed and not words else words
+        if heard.kind == "interim":
+            return
+        if not is_missed and _asks_for_turn(heard.text, after_question=self.after_question):
+            self.said = words
+        self.is_final = is_missed or bool(self.said) or not heard.continues
 
     def facts(self, now: float) -> VoiceOverTutor:
         ended = self.ended_at is not None
@@ -128,17 +150,9 @@ class Interruptions:
             loop.call_later(wait_s + TIMER_S, self._apply_decision, one)
 
     def hear(self, one: Interruption, heard: HeardUtterance) -> Decision:
-        match heard.kind:
-            case "late":
-                return "wait"
-            case "interim":
-                one.text = heard.text
-            case "final":
-                one.text, one.is_final = heard.text, not heard.continues
-            case "missed":
-                one.text, one.is_final = None, not heard.continues
-            case _:
-                assert_never(heard.kind)
+        if heard.kind == "late":
+            return "wait"
+        one.note_text(heard)
         return self._apply_decision(one)
 
     def _pause_for(self, one: Interruption, voice: InterruptibleVoice) -> None:

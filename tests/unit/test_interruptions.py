@@ -55,6 +55,7 @@ COUGH_S = SHORT_S - 0.1
         # not recognised at all
         (VoiceOverTutor(WORD_S, 0.5, None, is_final=True), "resume"),
         (VoiceOverTutor(UNCLEAR_S, 0.5, None, is_final=True), "yield"),
+        (VoiceOverTutor(29.0, None, None, is_final=True), "yield"),
         (VoiceOverTutor(COUGH_S, 0.5, None, is_final=True, after_question=True), "resume"),
         (VoiceOverTutor(WORD_S, 0.5, None, is_final=True, after_question=True), "yield"),
     ],
@@ -101,8 +102,17 @@ class Room:
         self.now += lasted_s
         self._send(identity, vad.VADEventType.END_OF_SPEECH, lasted_s)
 
-    def recognise(self, text: str, identity: str = "amina", kind: HeardKind = "final") -> None:
-        self.floor.on_utterance(HeardUtterance(kind, identity, "1-1", 0.0, 1.0, text=text))
+    def recognise(
+        self,
+        text: str,
+        identity: str = "amina",
+        kind: HeardKind = "final",
+        *,
+        continues: bool = False,
+    ) -> None:
+        self.floor.on_utterance(
+            HeardUtterance(kind, identity, "1-1", 0.0, 1.0, text=text, continues=continues)
+        )
 
     async def end_speech(self) -> None:
         """The agent session has ended what the tutor said."""
@@ -228,6 +238,40 @@ async def test_words_after_the_tutor_went_on_still_take_the_turn(room: Room) -> 
     room.recognise("what is a", kind="interim")
     assert room.speech
     assert room.speech.interrupted
+
+
+@pytest.mark.parametrize("kind", ["final", "missed"])
+async def test_voice_that_does_not_end_takes_the_turn_with_its_first_piece(
+    room: Room, kind: HeardKind
+) -> None:
+    room.start()
+    room.now += 29.0
+    room.recognise("the slope" if kind == "final" else "", kind=kind, continues=True)
+    assert room.speech
+    assert room.speech.interrupted
+    await room.end_speech()
+    assert not room.is_silent()
+
+
+async def test_okay_at_the_end_of_a_long_turn_does_not_undo_it(room: Room) -> None:
+    room.start()
+    room.now += 29.0
+    room.recognise("the slope is negative", continues=True)
+    room.stop()
+    room.recognise("okay")
+    assert room.is_silent()
+    assert [(await room.heard()).place, (await room.heard()).place] == ["floor", "floor"]
+
+
+async def test_noise_that_goes_on_after_an_okay_lets_the_tutor_go_on(room: Room) -> None:
+    room.start()
+    room.now += 29.0
+    room.recognise("okay", continues=True)
+    assert room.is_silent()
+    room.recognise("", kind="interim")
+    assert not room.is_silent()
+    assert room.speech
+    assert not room.speech.interrupted
 
 
 async def test_unclear_mhm_is_kept_as_a_gap_but_not_asked_for_again(room: Room) -> None:
