@@ -47,9 +47,13 @@ class OpenTurns:
         self._turns: dict[str, OpenTurn] = {}  # by identity, the first to speak first
 
     def add(self, heard: HeardUtterance, turn: Turn) -> OpenTurn:
-        """Adds an utterance to its learner's turn, which ends after the wait that fits it."""
-        learner = turn.learner
+        """Adds an utterance to its learner's turn, which ends after the wait that fits it.
+
+        Drops what the learner has erased of the turn since.
+        """
+        learner, is_erased = turn.learner, self._conversations.is_erased
         own = self._turns.setdefault(learner.identity, OpenTurn(learner, []))
+        own.said = [(one, before) for one, before in own.said if not is_erased([before.segment_id])]
         if own.said:
             pause_s = heard.started_at - own.said[-1][0].ended_at
             learner.pauses.note_pause(pause_s, after=ending_of(own.text))

@@ -231,13 +231,13 @@ class School:
             learner.identity, vad.VADEvent(vad.VADEventType.START_OF_SPEECH, 0, 0.0, 0.0, 0.0)
         )
 
-    def has_said(self, learner: Learner, text: str) -> str:
+    def has_said(self, learner: Learner, text: str, *, lasted_s: float = 1.0) -> str:
         """Ends what the learner has begun to say. Returns the id of its segment."""
         now, segment_id = time.time(), self.journal.next_segment_id()
         end = vad.VADEvent(vad.VADEventType.END_OF_SPEECH, 0, 0.0, 0.0, 0.0)
         self.floor.on_speech(learner.identity, end)
         self.floor.on_utterance(
-            HeardUtterance("final", learner.identity, segment_id, now - 1, now, text=text)
+            HeardUtterance("final", learner.identity, segment_id, now - lasted_s, now, text=text)
         )
         return segment_id
 

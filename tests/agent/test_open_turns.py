@@ -34,7 +34,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 def turns(clock: Clock) -> OpenTurns:
-    nothing_said = SimpleNamespace(conversation_of=lambda _identity: Conversation())
+    nothing_said = SimpleNamespace(
+        conversation_of=lambda _identity: Conversation(), is_erased=lambda _turn: False
+    )
     return OpenTurns(cast("Conversations", nothing_said), clock=clock)
 
 
@@ -140,6 +142,29 @@ async def test_continuation_of_a_turn_answered_too_early_is_answered_with_it_as_
     assert [one.id for one in own if not one.by_tutor] == [first, last]
     assert {one.in_reply_to for one in own if one.by_tutor} == {last}
     assert "<user> what is a label. and a feature." in prompt_of(provider.requests[-1])
+
+
+async def test_words_erased_while_their_turn_goes_on_reach_no_provider(
+    school: School, provider: ModelServer
+) -> None:
+    async with school.agent(Remote(provider, school.settings)) as classroom:
+        amina = await school.arrives("Amina")
+        school.begins_to_speak(amina)
+        school.has_said(amina, "my secret is plums")
+        school.begins_to_speak(amina)
+        await until(lambda: provider.served["llm"])
+        await school.erase(amina)
+        await classroom.erasures.reread()
+        provider.reset()
+        last = school.has_said(amina, "what is a label", lasted_s=0.0)  # begun after the erasure
+        await until(lambda: answered(school, amina, last))
+    assert provider.requests
+    assert not any("plums" in prompt_of(request) for request in provider.requests)
+
+
+def answered(school: School, learner: Learner, segment_id: str) -> bool:
+    own = school.classroom.conversations.conversation_of(learner.identity).own
+    return any(one.in_reply_to == segment_id for one in own)
 
 
 async def test_learner_who_has_not_finished_is_told_that_the_tutor_waits_and_nobody_else_is(
