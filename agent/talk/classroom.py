@@ -165,6 +165,7 @@ class Classroom:
             return
         connection, learner.connection = learner.connection, None
         learner.typing = learner.video_playing = False
+        self.prepared_answers.drop(learner.identity)
         if learner.known:
             await self._journal.record_leave(learner, connection)
         if not self.roster.list_present():

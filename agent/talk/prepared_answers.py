@@ -41,7 +41,7 @@ class PreparedAnswers:
 
         `context` is the whole context of the answer.
         """
-        self._drop(learner.identity)
+        self.drop(learner.identity)
         if len(speech.turn) > MOST_UTTERANCES:
             return
         speech.asker = Asker(
@@ -63,21 +63,27 @@ class PreparedAnswers:
     def take(
         self, learner: Learner, speech: Speech, context: llm.ChatContext
     ) -> AsyncIterator[Any] | None:
-        """The answer that was prepared for exactly this turn, lesson and context."""
-        prepared = self._of.get(learner.identity)
-        if prepared is None or list(prepared.speech.turn) != list(speech.turn):
+        """The answer that was prepared for exactly this turn, lesson and context.
+
+        Drops one that was prepared for another.
+        """
+        prepared = self._of.pop(learner.identity, None)
+        if prepared is None:
             return None
-        del self._of[learner.identity]
-        if prepared.lesson_id != learner.lesson_id or prepared.context != _words(context):
+        if (
+            list(prepared.speech.turn) != list(speech.turn)
+            or prepared.lesson_id != learner.lesson_id
+            or prepared.context != _words(context)
+        ):
             prepared.task.cancel()
             return None
         return _take_over(prepared, learner)
 
     def drop_all(self) -> None:
         for identity in [*self._of]:
-            self._drop(identity)
+            self.drop(identity)
 
-    def _drop(self, identity: str) -> None:
+    def drop(self, identity: str) -> None:
         if prepared := self._of.pop(identity, None):
             prepared.task.cancel()
 

@@ -1,9 +1,16 @@
 """An answer is prepared while a turn may go on, and leaves no trace if it does."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+from uuid import uuid4
 
+from livekit.agents import llm
+
+from agent.room.events import Left
 from agent.room.learner import Learner
+from agent.talk.prepared_answers import PreparedAnswers
+from agent.text.lines import Speech
 from harness.provider import ModelServer
 from tests.agent.room_parts import Remote, School, offline, prompt_of
 
@@ -18,11 +25,19 @@ async def prepared() -> None:
     """Waits until an answer is being prepared, then for its end."""
     async with asyncio.timeout(20):
         while True:
-            tasks = [one for one in asyncio.all_tasks() if one.get_name() == "prepared answer"]
-            if tasks:
+            if tasks := preparing():
                 await asyncio.wait(tasks)
                 return
             await asyncio.sleep(0)
+
+
+def preparing() -> "list[asyncio.Task[Any]]":
+    return [one for one in asyncio.all_tasks() if one.get_name() == "prepared answer"]
+
+
+async def endless_answer(_context: llm.ChatContext) -> AsyncIterator[str]:
+    yield "It is"
+    await asyncio.Event().wait()
 
 
 async def until_told(school: School, learner: Learner, segment_id: str) -> None:
@@ -98,6 +113,35 @@ async def test_offline_tutor_that_prepares_an_answer_does_not_move_the_topic(
         last = school.has_said(amina, "please")
         await until_told(school, amina, last)
         assert amina.place is not place
+
+
+async def test_answer_that_another_turn_finds_prepared_is_thrown_away() -> None:
+    answers = PreparedAnswers()
+    amina = Learner(identity="l_amina", account_id=uuid4(), name="Amina", lesson_id=None)
+    context, turn = llm.ChatContext.empty(), Speech(amina.identity, ["1-1"])
+    answers.prepare(amina, turn, context, endless_answer)
+    (task,) = preparing()
+    assert answers.take(amina, Speech(amina.identity, ["1-2"]), context) is None
+    await asyncio.wait([task], timeout=20)
+    assert task.cancelled()
+    assert answers.take(amina, turn, context) is None
+
+
+async def test_answer_prepared_for_a_learner_who_leaves_is_thrown_away(
+    school: School, provider: ModelServer
+) -> None:
+    provider.break_("llm", "hang")
+    async with school.agent(Remote(provider, school.settings)) as classroom:
+        amina = await school.arrives("Amina")
+        school.begins_to_speak(amina)
+        school.has_said(amina, "what is a label")
+        school.begins_to_speak(amina)
+        await until(preparing)
+        (task,) = preparing()
+        await classroom.learner_left(Left(amina.identity, "PA_Amina"))
+        await asyncio.wait([task], timeout=20)
+        assert task.cancelled()
+        provider.mend()
 
 
 async def test_without_preparing_the_model_is_asked_once_the_turn_is_over(
