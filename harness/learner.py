@@ -163,18 +163,18 @@ class Learner:
             await self._publish_microphone()
         return self
 
-    async def join_and_settle(
+    async def join_past_greeting(
         self, module_id: str, lesson_id: str = "", *, microphone: bool = True
     ) -> "Learner":
         ticket = await self.account.request_join_ticket(module_id, lesson_id)
-        return await self.settle_with_ticket(ticket, microphone=microphone)
+        return await self.join_past_greeting_with_ticket(ticket, microphone=microphone)
 
-    async def settle_with_ticket(
+    async def join_past_greeting_with_ticket(
         self, ticket: dict[str, Any], *, microphone: bool = True
     ) -> "Learner":
         joined = time.monotonic()
         await self.join_with_ticket(ticket, microphone=microphone)
-        await self.wait_until_settled(joined)
+        await self.stop_greeting(joined)
         return self
 
     async def leave(self) -> None:
@@ -290,7 +290,7 @@ class Learner:
         await self.rpc("speech.stop", {})
         return await self.tutor_done(after, quiet_s=0.6)
 
-    async def wait_until_settled(self, after: float) -> None:
+    async def stop_greeting(self, after: float) -> None:
         """Waits for the greeting, stops it, and returns once the room is quiet."""
         await self.until(lambda: self.tutor_captions(after), 25, "a greeting")
         await self.rpc("speech.stop", {})

@@ -17,7 +17,7 @@ from db.sessions import Session
 from protocol import RoomMetadata
 from rooms.admission import Admission, enrol_and_place_learner
 from rooms.consents import require_consents, select_consents
-from rooms.live_room import ensure_live_room
+from rooms.live_room import ensure_room_and_session
 from rooms.media import MEDIA_ERRORS, MediaUnavailable
 from rooms.metadata import read_learner_metadata, read_room_metadata, token_metadata
 from rooms.restrictions import RemovedFromSession
@@ -129,7 +129,7 @@ async def _open_held_room(
         text = await read_room_metadata(db, room, account, own)
         may_restrict = await sees_learners_of(db, tenant_id, account, room.course_id)
     own_metadata = token_metadata(own, account)
-    session = await ensure_live_room(
+    session = await ensure_room_and_session(
         settings,
         lk,
         pool,

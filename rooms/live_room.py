@@ -32,7 +32,7 @@ from settings import Settings
 AGENT_SILENT = timedelta(seconds=60)  # after this, the session does not continue in a new room
 
 
-async def ensure_live_room(
+async def ensure_room_and_session(
     settings: Settings,
     lk: api.LiveKitAPI,
     pool: Pool,

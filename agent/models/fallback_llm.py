@@ -141,7 +141,7 @@ class StreamWithOfflineTutor(llm.LLMStream):
         deadline = loop.time() + self._owner.timeout_s
         for tries_left in (1, 0):
             try:
-                await self._stream_reply(deadline)
+                await self._stream_provider_reply(deadline)
             except (APIError, TimeoutError) as error:
                 wait_s = self._owner.asked_wait_s(error)
                 pause_s = pause_before_retry(error, wait_s)
@@ -163,7 +163,7 @@ class StreamWithOfflineTutor(llm.LLMStream):
             tool_choice=self._tool_choice,
         )
 
-    async def _stream_reply(self, deadline: float) -> None:
+    async def _stream_provider_reply(self, deadline: float) -> None:
         """Streams one answer of the provider. Tools are called only once it is complete."""
         loop = asyncio.get_running_loop()
         held, calls, usage = "", list[llm.FunctionToolCall](), None

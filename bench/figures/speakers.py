@@ -66,7 +66,7 @@ async def speak_in_turns(texts: Sequence[str]) -> list[Pcm]:
 async def join_room(url: str, name: str) -> Learner:
     account = await Account(url, name).sign_in()
     course = await account.get_course()
-    return await Learner(account).join_and_settle(course["modules"][0]["id"])
+    return await Learner(account).join_past_greeting(course["modules"][0]["id"])
 
 
 async def talk_at_once(
@@ -80,7 +80,7 @@ async def talk_at_once(
         await learner.play(resampled(spoken[text], RATE, ROOM_RATE))
 
     await asyncio.gather(*map(speak, learners, texts))
-    await wait_until_settled(learners)
+    await stop_greeting(learners)
     identities = [learner.identity for learner in learners]
     seen = [
         one
@@ -90,7 +90,7 @@ async def talk_at_once(
     return Round(dict(zip(identities, texts, strict=True)), seen)
 
 
-async def wait_until_settled(learners: Sequence[Learner]) -> None:
+async def stop_greeting(learners: Sequence[Learner]) -> None:
     """Until nobody has seen a new caption or heard the tutor for a while."""
     began = time.monotonic()
 

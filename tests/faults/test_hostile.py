@@ -26,11 +26,11 @@ async def test_hostile_participant_takes_no_memory_and_evicts_no_agent(
     await fresh_room(module)
     before = job_pids(stack)
     amina, mallory = await learner(), await learner(name="Mallory")
-    await amina.join_and_settle(module.id)
+    await amina.join_past_greeting(module.id)
     (job,) = job_pids(stack) - before
     joined = time.monotonic()
     await mallory.join(module.id, microphone=False)
-    await amina.wait_until_settled(joined)
+    await amina.stop_greeting(joined)
     agents, mb = amina.agents(), memory_mb(job)
     for topic in TOPICS:
         await flood(mallory, topic)

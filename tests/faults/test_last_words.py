@@ -39,7 +39,7 @@ async def test_last_words_before_a_learner_leaves_or_the_room_closes_are_kept(
     await fresh_room(module)
     amina = await learner()
     for wait_s in [*WAITS_S, None]:
-        await amina.join_and_settle(module.id, module.lessons[1]["id"])
+        await amina.join_past_greeting(module.id, module.lessons[1]["id"])
         began = datetime.now(UTC)
         await amina.say(PHRASE)
         await asyncio.sleep(SENT_S + (wait_s or 0))

@@ -62,7 +62,7 @@ async def calls(stack: Stack, name: str, count: int) -> AsyncIterator[list[Call]
         joined = time.monotonic()
         first = learners[0]  # the only microphone: eight would be all the load of this machine
         await asyncio.gather(*(one.join(module, microphone=one is first) for one in learners))
-        await asyncio.gather(*(one.wait_until_settled(joined) for one in learners))
+        await asyncio.gather(*(one.stop_greeting(joined) for one in learners))
         running = []
         for one in learners:
             rows = await asyncpg.connect(stack.superuser_dsn)

@@ -143,7 +143,7 @@ async def test_learner_is_warned_once_that_nothing_is_stored_and_no_new_room_is_
     module, disk = course.modules[0], stack.home / "spool"
     await fresh_room(module)
     await fresh_room(course.modules[1])
-    amina = await (await learner()).join_and_settle(module.id, module.lessons[0]["id"])
+    amina = await (await learner()).join_past_greeting(module.id, module.lessons[0]["id"])
     full_from = time.monotonic()
     with fill_disk(disk, 0):
         await amina.type("what did I just say")

@@ -136,7 +136,7 @@ async def test_planted_words_leave_no_trace(
 async def enter(name: str, learner: Callable[..., Any], module: Module) -> Speaker:
     one: Learner = await learner(name=name)
     ticket = await one.account.request_join_ticket(module.id, module.lessons[0]["id"])
-    await one.settle_with_ticket(ticket, microphone=False)
+    await one.join_past_greeting_with_ticket(ticket, microphone=False)
     return Speaker(name, one, ticket)
 
 

@@ -146,7 +146,7 @@ async def fresh_room(
 
 @pytest.fixture
 def arrived(fresh_room: Callable[[Module], Any], learner: Callable[..., Any]) -> Callable[..., Any]:
-    """Makes learners who have arrived in a new session; see Learner.join_and_settle."""
+    """Makes learners who have arrived in a new session; see Learner.join_past_greeting."""
 
     async def make(
         module: Module,
@@ -157,6 +157,6 @@ def arrived(fresh_room: Callable[[Module], Any], learner: Callable[..., Any]) ->
     ) -> Learner:
         await fresh_room(module)
         one: Learner = await learner(account)
-        return await one.join_and_settle(module.id, lesson_id, microphone=microphone)
+        return await one.join_past_greeting(module.id, lesson_id, microphone=microphone)
 
     return make

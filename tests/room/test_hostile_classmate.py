@@ -39,7 +39,7 @@ async def pair(
     module = course.modules[0]
     amina = await arrived(module, module.lessons[0]["id"])
     mallory = await learner(name="Mallory")
-    await mallory.join_and_settle(module.id, microphone=False)
+    await mallory.join_past_greeting(module.id, microphone=False)
     return amina, mallory
 
 

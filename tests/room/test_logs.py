@@ -24,7 +24,7 @@ async def test_logs_contain_no_names_words_or_tokens(
     await fresh_room(module)
     account = await person(NAME)
     ticket = await account.request_join_ticket(module.id)
-    rosalind = await (await learner(account)).settle_with_ticket(ticket)
+    rosalind = await (await learner(account)).join_past_greeting_with_ticket(ticket)
     asked = time.monotonic()
     await rosalind.type(QUESTION)
     answer = await rosalind.wait_for_answer(asked)

@@ -176,8 +176,8 @@ async def test_two_learners_are_both_heard_under_their_own_name_and_on_their_own
 ) -> None:
     first, second = module.lessons[0], module.lessons[1]
     amina, tomas = await learner(), await learner(name="Tomas")
-    await amina.join_and_settle(module.id, first["id"])
-    await tomas.join_and_settle(module.id, second["id"])
+    await amina.join_past_greeting(module.id, first["id"])
+    await tomas.join_past_greeting(module.id, second["id"])
     for one, lesson in ((tomas, second), (amina, first), (tomas, second)):
         _, ended = await one.say("what is this lesson about")
         answer = await one.tutor_done(ended)
@@ -197,8 +197,8 @@ async def test_learners_who_speak_at_once_are_each_answered_even_after_replacing
 ) -> None:
     first, second = module.lessons[0], module.lessons[1]
     amina, tomas = await learner(), await learner(name="Tomas")
-    await amina.join_and_settle(module.id, first["id"])
-    await tomas.join_and_settle(module.id, second["id"])
+    await amina.join_past_greeting(module.id, first["id"])
+    await tomas.join_past_greeting(module.id, second["id"])
     question = "what is this lesson about"
     began = time.monotonic()
     words = await synthesise_cached("i do not understand the learning rate")
@@ -240,7 +240,7 @@ async def test_two_learners_who_type_at_once_are_each_answered_on_their_own_less
     joined = time.monotonic()
     await amina.join(module.id, module.lessons[0]["id"], microphone=False)
     await tomas.join(module.id, module.lessons[1]["id"], microphone=False)
-    await amina.wait_until_settled(joined)
+    await amina.stop_greeting(joined)
     asked = time.monotonic()
     await asyncio.gather(*(one.type("What is this lesson about?") for one in (amina, tomas)))
     await amina.until(
@@ -262,8 +262,8 @@ async def test_two_learners_each_hear_their_own_last_answer_again(
     learner: Callable[..., Any], module: Module
 ) -> None:
     amina, tomas = await learner(), await learner(name="Tomas")
-    await amina.join_and_settle(module.id, module.lessons[0]["id"])
-    await tomas.join_and_settle(module.id, module.lessons[1]["id"])
+    await amina.join_past_greeting(module.id, module.lessons[0]["id"])
+    await tomas.join_past_greeting(module.id, module.lessons[1]["id"])
     answers = []
     for one in (amina, tomas):
         asked = time.monotonic()

@@ -4,7 +4,7 @@ import { LoadTrouble } from '../parts/Trouble';
 import { useDocumentTitle } from '../parts/useDocumentTitle';
 import { texts } from '../texts';
 import { useLoaded } from '../useLoaded';
-import { NameForm } from './NameForm';
+import { NameSignInForm } from './NameSignInForm';
 
 interface SignInPageProps {
   /** where to go afterwards, as in the address: the server decides whether that is allowed */
@@ -52,7 +52,7 @@ function SignInWays({ options }: { options: SignInOptions }) {
           </a>
         </p>
       ) : null}
-      {options.byName ? <NameForm returnTo={options.returnTo} /> : null}
+      {options.byName ? <NameSignInForm returnTo={options.returnTo} /> : null}
       {options.provider || options.byName ? null : <p>{texts.signIn.noWay}</p>}
     </>
   );

@@ -11,7 +11,7 @@ const roles: readonly Role[] = ['learner', 'teacher', 'admin'];
 const NAME_LIMIT = 80;
 
 /** Sign-in by name alone, in development. */
-export function NameForm({ returnTo }: { returnTo: string }) {
+export function NameSignInForm({ returnTo }: { returnTo: string }) {
   const [name, setName] = useState('');
   const [role, setRole] = useState<Role>('learner');
   const [trouble, setTrouble] = useState('');
