@@ -54,7 +54,10 @@ async def test_greeting_is_heard_as_it_is_captioned(
 
 
 async def likeness_of_the_greeting(amina: Learner, module_id: str) -> float:
-    """The likeness of the sound to its captions said again, of the worst sentence; at most 1.0."""
+    """The likeness of the sound to its captions said again, of the worst sentence; at most 1.0.
+
+    It is 0.0 if the sound is a fifth longer or shorter.
+    """
     amina.recording = True
     joined = time.monotonic()
     await amina.join(module_id)
@@ -71,7 +74,8 @@ async def likeness_of_the_greeting(amina: Learner, module_id: str) -> float:
     ]
     pauses_s = 0.3 * (len(sentences) - 1)
     again_s = sum(map(len, sentences)) / HEARD_RATE + pauses_s
-    assert 0.8 <= len(heard) / HEARD_RATE / again_s <= 1.2
+    if not 0.8 <= len(heard) / HEARD_RATE / again_s <= 1.2:
+        return 0.0
     return min(best_correlation(envelope(heard), envelope(sentence)) for sentence in sentences)
 
 
