@@ -1,6 +1,5 @@
 """Parts of the provider tests: a session on a provider's model."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from agent.text.lines import SPEECH, Line, Speech
 from harness.provider import MODEL, ModelServer
 from settings import Settings
 from tests.agent.desk_parts import ask, open_desk
+from tests.agent.waiting import until
 from tools.desk import Desk
 
 
@@ -49,9 +49,7 @@ class Lesson:
 
     async def recovered(self) -> None:
         """Returns when a failed provider is up again; its probe is running."""
-        async with asyncio.timeout(5):
-            while not self.model.provider_state.up:  # noqa: ASYNC110 set by a task of the model
-                await asyncio.sleep(0.02)
+        await until(lambda: self.model.provider_state.up)
 
 
 @asynccontextmanager

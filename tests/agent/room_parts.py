@@ -47,6 +47,7 @@ from harness.provider import MODEL, ModelServer, text_of
 from settings import Settings
 from speech.client import SpeechClient
 from tests.agent.desk_parts import SAMPLE
+from tests.agent.waiting import until
 from tests.db.rows import choose_storing, make_learner
 
 LONG_AGO = timedelta(minutes=5)
@@ -247,10 +248,8 @@ class School:
         return " ".join(one.text_content or "" for one in said)
 
     async def wait_until_said(self, learner: Learner, text: str, times: int) -> None:
-        """Returns once this was said to a learner so often. Raises TimeoutError after 20 s."""
-        async with asyncio.timeout(20):
-            while self.count_said(learner, text) < times:  # noqa: ASYNC110 the session's own task
-                await asyncio.sleep(0.01)
+        """Returns once this was said to a learner so often."""
+        await until(lambda: self.count_said(learner, text) >= times, f"{text!r} is said")
 
     def count_said(self, learner: Learner, text: str) -> int:
         said = self.classroom.conversations.conversation_of(learner.identity).own

@@ -11,6 +11,7 @@ import pytest
 from agent.offline.tutor import OfflineTutor
 from agent.room.events import Joined, Left
 from tests.agent.room_parts import School
+from tests.agent.waiting import until
 from tests.conftest import Database
 
 PATIENCE_S = 30.0
@@ -41,11 +42,8 @@ async def test_learner_who_joins_again_after_an_outage_is_greeted_once(
         await classroom.learner_left(Left(amina, "PA_1"))
         await classroom.learner_joined(Joined(amina, "PA_3"))
         running = asyncio.create_task(classroom.run())
-        async with asyncio.timeout(PATIENCE_S):
-            for identity in (amina, badr):
-                own = classroom.conversations.conversation_of(identity).own
-                while not own:  # noqa: ASYNC110 the greeting is said by other tasks
-                    await asyncio.sleep(0.01)
+        talks = [classroom.conversations.conversation_of(one) for one in (amina, badr)]
+        await until(lambda: all(one.own for one in talks), "both are greeted", PATIENCE_S)
         running.cancel()
         await asyncio.wait([running])
     assert school.lease.heartbeats == 2  # one for each greeting

@@ -13,6 +13,7 @@ from agent.durable.journal import Utterance
 from agent.text.lines import Line, Sentence, Speech
 from harness.provider import ModelServer
 from tests.agent.room_parts import Remote, School, offline, prompt_of
+from tests.agent.waiting import until
 
 PLANTED = "my grandmother keeps bees"
 NOTHING = "I have not said anything yet."
@@ -206,9 +207,7 @@ async def test_reply_to_erased_words_is_stopped_and_words_that_arrive_late_are_n
     async with school.agent(Remote(provider, school.settings)) as classroom:
         amina = await school.arrives("Amina")
         before = asyncio.create_task(school.ask(amina, f"{PLANTED}?"))
-        async with asyncio.timeout(5):
-            while not provider.asked["llm"]:  # noqa: ASYNC110 set in the provider's thread
-                await asyncio.sleep(0.01)
+        await until(lambda: provider.asked["llm"])
         await school.erase(amina)
         await classroom.erasures.reread()
         await before

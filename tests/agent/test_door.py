@@ -1,6 +1,5 @@
 """The worker's door: which dispatches it takes, and what it logs about the others."""
 
-import asyncio
 import json
 import logging
 from pathlib import Path
@@ -17,6 +16,7 @@ from db.leases import begin_next_epoch
 from harness.stack import free_port
 from settings import Settings
 from telemetry import alarms
+from tests.agent.waiting import until
 from tests.conftest import Database
 from tests.db.rows import NOW, make_session
 
@@ -35,9 +35,7 @@ async def test_failing_spool_refuses_dispatches_and_its_alarm_clears_by_itself(
     assert answers == ["left to others"]
     assert alarms_in(caplog) == ["alarm"]
     settings.spool_path.rmdir()
-    async with asyncio.timeout(5):
-        while alarms_in(caplog) != ["alarm", "alarm cleared"]:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await until(lambda: alarms_in(caplog) == ["alarm", "alarm cleared"])
     await ours.close()
 
 

@@ -20,6 +20,7 @@ from agent.talk.turn_taking import LEAD
 from agent.talk.turns import Turn
 from harness.provider import ModelServer
 from tests.agent.room_parts import Remote, School, offline
+from tests.agent.waiting import until
 
 
 async def test_reply_that_a_classmates_voice_cut_before_its_first_word_is_said_after_all(
@@ -95,9 +96,7 @@ async def ask_and_cut(
     """Asks, and interrupts the reply as the voice of a classmate would, or the learner's page."""
     asking = asyncio.create_task(school.ask(learner, "what is a vector", uuid4().hex))
     before = learner.newest_speech
-    async with asyncio.timeout(20):
-        while learner.newest_speech is before:  # noqa: ASYNC110 set by the asking task
-            await asyncio.sleep(0.01)
+    await until(lambda: learner.newest_speech is not before)
     cut = learner.newest_speech
     assert cut is not None
     if on_purpose:

@@ -1,6 +1,5 @@
 """The hotwords of a learner: terms of their lesson, and the names of those who are here."""
 
-import asyncio
 from typing import Any
 
 from agent.models.recogniser import ExpectingRecogniser
@@ -10,6 +9,7 @@ from db import tenant_tx
 from db.courses import list_lessons
 from speech.wire import Recognition
 from tests.agent.room_parts import School, offline
+from tests.agent.waiting import until
 
 
 async def test_hotwords_are_those_of_the_lesson_that_the_learner_is_in_now(school: School) -> None:
@@ -35,9 +35,7 @@ async def test_hotwords_are_those_of_the_lesson_that_the_learner_is_in_now(schoo
 
 async def read_terms(terms: LessonTerms, identity: str) -> set[str]:
     """The hotwords once the lesson is read."""
-    async with asyncio.timeout(20):
-        while len(terms.list_terms(identity)) < 10:  # noqa: ASYNC110 its own task reads it
-            await asyncio.sleep(0.01)
+    await until(lambda: len(terms.list_terms(identity)) >= 10)
     return set(terms.list_terms(identity))
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from functools import partial
 from types import SimpleNamespace
 from typing import Any, cast
@@ -18,6 +18,7 @@ from agent.talk.open_turns import TOGETHER_S, OpenTurns, with_timeouts
 from agent.talk.turns import Turn
 from harness.provider import ModelServer
 from tests.agent.room_parts import Remote, School, offline, prompt_of
+from tests.agent.waiting import until
 
 
 class Clock:
@@ -204,9 +205,3 @@ def is_answered(classroom: Classroom, learner: Learner, segment_id: str) -> bool
 
 def waits(school: School) -> list[tuple[str, list[str]]]:
     return [(payload, to) for topic, payload, to in school.room.messages if topic == "turn.waiting"]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 tasks of the session
-            await asyncio.sleep(0.01)

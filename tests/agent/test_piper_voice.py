@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,10 @@ from speech.engine import DecodeOptions, Engine
 from speech.voice.client import VoiceClient, VoiceProcessError
 from speech.voice.sound import Samples, loudness
 from speech.voice.wire import MAX_REQUESTS, SayRequest
+from tests.agent.waiting import until
 
 pytestmark = pytest.mark.timeout(300)  # alone they take half a minute; other tests run beside
+PATIENCE_S = 60.0
 RATE = 22_050
 ANSWERS = [
     "Gradient descent takes small steps downhill, and the learning rate says how far.",
@@ -71,10 +73,16 @@ def request(text: str, *, pace: float = 1.0, lead_s: float = 0.0) -> SayRequest:
     return SayRequest(text, pace, lead_s, 60.0)
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(60):
-        while not await condition():  # noqa: ASYNC110 another process makes it true
-            await asyncio.sleep(0.05)
+async def until_speaking(client: VoiceClient, texts: int) -> None:
+    """Returns once the voice process is speaking so many texts."""
+
+    async def is_speaking() -> bool:
+        try:
+            return (await client.health()).speaking == texts
+        except VoiceProcessError:  # it is too busy to answer
+            return False
+
+    await until(is_speaking, f"{texts} texts are spoken", PATIENCE_S)
 
 
 def samples_of(pcm: bytes) -> Samples:
@@ -134,7 +142,7 @@ async def test_fixed_lines_are_served_from_memory(client: VoiceClient) -> None:
         first, second = [[one async for one in client.say(request(line))] for _ in range(2)]
         return first == second
 
-    await until(is_prepared)
+    await until(is_prepared, "the line is in memory", PATIENCE_S)
 
 
 async def test_half_the_rate_takes_longer_from_the_next_text(piper: PiperTTS) -> None:
@@ -154,10 +162,7 @@ async def test_text_that_the_caller_gives_up_is_not_spoken_on(client: VoiceClien
         await anext(sounds)
         assert (await client.health()).speaking == 1
 
-    async def is_idle() -> bool:
-        return (await client.health()).speaking == 0
-
-    await until(is_idle)
+    await until_speaking(client, 0)
 
 
 async def test_texts_of_a_lost_connection_are_not_spoken_on(
@@ -168,10 +173,7 @@ async def test_texts_of_a_lost_connection_are_not_spoken_on(
     await anext(sounds)
     await other.aclose()
 
-    async def is_idle() -> bool:
-        return (await client.health()).speaking == 0
-
-    await until(is_idle)
+    await until_speaking(client, 0)
     await sounds.aclose()
 
 
@@ -180,11 +182,8 @@ async def test_one_text_too_many_is_refused_at_once(client: VoiceClient) -> None
         async for _ in client.say(request(LONG, lead_s=1000.0)):
             pass
 
-    async def is_full() -> bool:
-        return (await client.health()).speaking == MAX_REQUESTS
-
     saying = [asyncio.create_task(say_long_text()) for _ in range(MAX_REQUESTS)]
-    await until(is_full)
+    await until_speaking(client, MAX_REQUESTS)
     with pytest.raises(VoiceProcessError, match="too many"):
         await anext(client.say(request("Hello.")))
     for task in saying:
@@ -216,6 +215,7 @@ async def test_espeak_continues_at_the_word_where_a_killed_piper_stopped(
     espeak = ListedEspeak()
     async with running_voice(tmp_path) as process:
         voice = PiperWithEspeak(PiperTTS(VoiceClient(process.address), default_voice()), espeak)
+        voice.first_sound_s = voice.stall_s = PATIENCE_S  # only the kill makes it change
         pcm = b""
         speech = voice.synthesize(text)
         async with speech as stream:
@@ -234,7 +234,7 @@ async def test_espeak_continues_at_the_word_where_a_killed_piper_stopped(
         assert 0.7 < len(pcm) / len(await pcm_of(voice, text)) < 1.4
 
         await process.start()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while voice.model == "espeak-ng":
                 await pcm_of(voice, "Yes.")
         texts = len(espeak.texts)

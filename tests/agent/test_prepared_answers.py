@@ -1,7 +1,7 @@
 """An answer is prepared while a turn may go on, and leaves no trace if it does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
@@ -13,12 +13,7 @@ from agent.talk.prepared_answers import PreparedAnswers
 from agent.text.lines import Speech
 from harness.provider import ModelServer
 from tests.agent.room_parts import Remote, School, offline, prompt_of
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 tasks of the session
-            await asyncio.sleep(0.01)
+from tests.agent.waiting import until
 
 
 async def prepared() -> None:

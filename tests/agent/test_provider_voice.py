@@ -17,6 +17,7 @@ from harness.voices import synthesise_cached
 from settings import Settings
 from speech.client import SpeechClient, SpeechError
 from tests.agent.speech_parts import WAVS, recorded
+from tests.agent.waiting import until
 
 SENTENCE = (
     "The loss function is a function that measures how wrong the predictions of a model are, "
@@ -108,10 +109,8 @@ async def test_voice_that_hung_is_skipped_until_it_is_back(
     await voice.provider_state.aclose()  # the probe, which hangs as well
     provider.mend()
     await say(voice)
-    async with asyncio.timeout(5):
-        # the provider counts the probe a moment after its answer
-        while not (voice.provider_state.up and provider.served["tts"]):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    # the provider counts the probe a moment after its answer
+    await until(lambda: voice.provider_state.up and provider.served["tts"])
     await say(voice)
     assert provider.served["tts"] == 2
 
@@ -173,10 +172,8 @@ async def test_provider_that_is_back_is_used_again(
     await recogniser.recognise(recorded(PHRASE))
     provider.mend()
     await recogniser.recognise(recorded(PHRASE))
-    async with asyncio.timeout(5):
-        # the provider counts the probe a moment after its answer
-        while not (recogniser.provider_state.up and provider.served["stt"]):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    # the provider counts the probe a moment after its answer
+    await until(lambda: recogniser.provider_state.up and provider.served["stt"])
     served = provider.served["stt"]
     await recogniser.recognise(recorded(PHRASE))
     assert provider.served["stt"] == served + 1

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID, uuid4
@@ -27,6 +27,7 @@ from agent.talk.floor import Floor
 from harness.livekit import MediaServer, running_livekit
 from settings import Settings, fill_in_and_create_secrets
 from speech.wire import Recognition
+from tests.agent.waiting import until
 
 AGENT, AMINA, MALLORY = "a_1", "l_amina", "l_mallory"
 RATE = 16_000
@@ -175,15 +176,6 @@ async def classroom(
     await asyncio.gather(running, return_exceptions=True)
     await asyncio.gather(early.aclose(), limits.close())
     await asyncio.gather(*(one.disconnect() for one in (mallory, amina, agent)))
-
-
-async def until(condition: Callable[[], Any], what: str, timeout_s: float = 20.0) -> None:
-    try:
-        async with asyncio.timeout(timeout_s):
-            while not condition():  # noqa: ASYNC110 the other side is LiveKit's own thread
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"not in {timeout_s} s: {what}") from None
 
 
 async def test_early_audio_counts_only_from_the_owner_of_the_track(classroom: Classroom) -> None:
