@@ -133,6 +133,10 @@ class RoomAgentSession:
         if self._in_time is not None:
             self._in_time.audio_output.resume()
 
+    def playing_time(self) -> float:
+        """A clock in seconds that stands still while the voice is held."""
+        return self._track.playing_time()
+
     async def wait_for_captions(self) -> None:
         """Returns when all words of the speeches before have reached the captions."""
         if self._in_time is not None:

@@ -68,6 +68,7 @@ class TutorJob(RoomJob):
             classroom,
             self._floor,
             wait_for_captions=self._agent_session.wait_for_captions,
+            playing_time=self._agent_session.playing_time,
             prepares=settings.prepare_answers or not settings.llm_base_url,
         )
         classroom.tutor_speech.attach_session(self._agent_session.inner)

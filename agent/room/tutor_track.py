@@ -5,6 +5,7 @@ import contextlib
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -84,7 +85,7 @@ class TutorTrack(io.AudioOutput):
     played before `start`.
     """
 
-    def __init__(self, source: SoundQueue) -> None:
+    def __init__(self, source: SoundQueue, *, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(
             label="bodh-track",
             capabilities=io.AudioOutputCapabilities(pause=False),
@@ -94,12 +95,18 @@ class TutorTrack(io.AudioOutput):
         self._segments: deque[_Segment] = deque()  # the first one is played
         self._started = False
         self._held = False
+        self._clock = clock
+        self._held_since = self._held_s = 0.0
         self._changed = asyncio.Event()
 
     def start(self) -> None:
         """Call it when somebody can hear the track."""
         self._started = True
         self._changed.set()
+
+    def playing_time(self) -> float:
+        """A clock in seconds that stands still while the track is held."""
+        return (self._held_since if self._held else self._clock()) - self._held_s
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         await super().capture_frame(frame)
@@ -129,7 +136,7 @@ class TutorTrack(io.AudioOutput):
         """Is silent at once, until `release`. Returns how many seconds will be played again."""
         if self._held:
             return 0.0
-        self._held, rewound = True, 0
+        self._held, self._held_since, rewound = True, self._clock(), 0
         if self._segments and not self._segments[0].cut:
             segment = self._segments[0]
             heard = segment.note_heard(self._source.queued_duration)
@@ -140,7 +147,8 @@ class TutorTrack(io.AudioOutput):
 
     def release(self) -> None:
         """Goes on a little before the place where it was held."""
-        self._held = False
+        if self._held:
+            self._held, self._held_s = False, self._held_s + self._clock() - self._held_since
         self._changed.set()
 
     @utils.log_exceptions()

@@ -35,9 +35,12 @@ class RoomTutor(Tutor):
         floor: Floor,
         *,
         wait_for_captions: Callable[[], Awaitable[None]],
+        playing_time: Callable[[], float] = time.monotonic,
         prepares: bool = True,
     ) -> None:
         """`wait_for_captions` returns when all words said before have reached the captions.
+
+        `playing_time` is a clock that stands still while the voice is held.
 
         `prepares`: whether to ask the language model before a turn is over.
         """
@@ -45,6 +48,7 @@ class RoomTutor(Tutor):
         self._classroom = classroom
         self._floor = floor
         self._wait_for_captions = wait_for_captions
+        self._playing_time = playing_time
         self._prepares = prepares
 
     async def stt_node(
@@ -140,7 +144,8 @@ class RoomTutor(Tutor):
             raise RuntimeError("the agent session has no voice")
         prepare = self._classroom.tutor_speech.apply_rate_to_voice
         rate = (output and output.sample_rate) or voice.sample_rate
-        async for frame in resample_marked(speak_sentences(voice, text, prepare), rate):
+        sound = speak_sentences(voice, text, prepare, clock=self._playing_time)
+        async for frame in resample_marked(sound, rate):
             yield frame
 
     async def _handle_utterance(self, heard: HeardUtterance) -> Turn | None:

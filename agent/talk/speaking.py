@@ -13,39 +13,48 @@ from agent.text.lines import LEAD_S
 from agent.text.speakable import speakable
 from courses.sentences import split_sentences, whole_sentences_length
 
+LOOK_S = 0.05  # between two looks at a clock that may stand still
 AHEAD_S = 8.0  # of sound; what is made further ahead is thrown away if the learner interrupts
 
 
 class Playback:
-    """How much sound the listener still has, if it is played as soon as it is there."""
+    """How much sound the listener still has, if it is played as soon as it is there.
 
-    def __init__(self) -> None:
+    The clock stands still while nothing is played.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
         self._ends_at = 0.0
 
     @property
     def lead_s(self) -> float:
-        return max(0.0, self._ends_at - time.monotonic())
+        return max(0.0, self._ends_at - self._clock())
 
     def add(self, sound_s: float) -> None:
-        self._ends_at = max(self._ends_at, time.monotonic()) + sound_s
+        self._ends_at = max(self._ends_at, self._clock()) + sound_s
 
     async def wait_until_needed(self) -> None:
-        if (excess_s := self.lead_s - AHEAD_S) > 0:
-            await asyncio.sleep(excess_s)
+        while (excess_s := self.lead_s - AHEAD_S) > 0:  # noqa: ASYNC110 a clock tells nobody
+            await asyncio.sleep(max(excess_s, LOOK_S))
 
 
 async def speak_sentences(
-    voice: tts.TTS[Any], text: AsyncIterable[str], prepare: Callable[[], None]
+    voice: tts.TTS[Any],
+    text: AsyncIterable[str],
+    prepare: Callable[[], None],
+    *,
+    clock: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[rtc.AudioFrame]:
     """The sound of a text that is still being written, sentence by sentence.
 
     `prepare` is called before each. The first frame of each is marked with the length of the text
-    up to its end, so that captions follow the voice.
+    up to its end, so that captions follow the voice. `clock` stands still while nothing is played.
 
     LiveKit's default waits for the next sentence before it speaks one, and its text filters for
     one more word, so the first sentence of a slow model would be heard when the second is written.
     """
-    playback = Playback()
+    playback = Playback(clock)
     text_end = marked = 0
     async for sentence in _whole_sentences(text):
         text_end += len(sentence)
