@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import re
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from livekit.agents import AgentSession, SpeechCreatedEvent, UserStateChangedEvent
@@ -52,12 +51,10 @@ class Nudges:
         tutor_speech: TutorSpeech,
         *,
         tasks: Tasks,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._roster = roster
         self._tutor_speech = tutor_speech
         self._tasks = tasks
-        self._clock = clock
         self._chain: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()  # somebody began or ended to speak, type or watch
         self._silent_since = 0.0
@@ -81,7 +78,7 @@ class Nudges:
         self._restart_clock()
 
     def _restart_clock(self) -> None:
-        self._silent_since = self._clock()
+        self._silent_since = time.monotonic()
         self._changed.set()
 
     def _on_speech_created(self, event: SpeechCreatedEvent) -> None:
@@ -100,7 +97,7 @@ class Nudges:
         texts = [one.text_content or "" for one in handle.chat_items if one.type == "message"]
         first_s = seconds_to_first_nudge(" ".join(texts))
         if first_s is not None:
-            self._silent_since = self._clock()
+            self._silent_since = time.monotonic()
             self._chain = self._tasks.spawn(self._run_chain(learner, first_s))
 
     async def _run_chain(self, learner: Learner, first_s: float) -> None:
@@ -114,7 +111,7 @@ class Nudges:
             if not self._may_nudge(learner):
                 return
             await self._tutor_speech.say(line, learner, part_of_talk=False)
-            self._silent_since = self._clock()
+            self._silent_since = time.monotonic()
 
     async def _wait_for_silence(self, learner: Learner, seconds: float) -> None:
         """Returns when the learner was silent and at leisure for so long."""
@@ -122,7 +119,7 @@ class Nudges:
             self._changed.clear()
             left_s = None
             if not self._is_occupied(learner):
-                left_s = self._silent_since + seconds - self._clock()
+                left_s = self._silent_since + seconds - time.monotonic()
                 if left_s <= 0:
                     return
             with contextlib.suppress(TimeoutError):

@@ -17,7 +17,7 @@ from agent.room.voice_timeline import resample_marked
 from agent.talk.classroom import Classroom
 from agent.talk.floor import Floor
 from agent.talk.open_turns import OpenTurn, OpenTurns, with_timeouts
-from agent.talk.speaking import speak_sentences
+from agent.talk.speaking import synthesise_sentences
 from agent.talk.turns import Turn
 from agent.talk.tutor import Tutor
 from agent.text.lines import SPEECH, Line, Speech
@@ -144,7 +144,7 @@ class RoomTutor(Tutor):
             raise RuntimeError("the agent session has no voice")
         prepare = self._classroom.tutor_speech.apply_rate_to_voice
         rate = (output and output.sample_rate) or voice.sample_rate
-        sound = speak_sentences(voice, text, prepare, clock=self._playing_time)
+        sound = synthesise_sentences(voice, text, prepare, clock=self._playing_time)
         async for frame in resample_marked(sound, rate):
             yield frame
 

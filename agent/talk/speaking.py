@@ -39,7 +39,7 @@ class Playback:
             await asyncio.sleep(max(excess_s, LOOK_S))
 
 
-async def speak_sentences(
+async def synthesise_sentences(
     voice: tts.TTS[Any],
     text: AsyncIterable[str],
     prepare: Callable[[], None],

@@ -12,7 +12,7 @@ from typing import Any
 from livekit.agents import tts
 
 from agent.models.piper import PiperTTS
-from agent.talk.speaking import speak_sentences
+from agent.talk.speaking import synthesise_sentences
 from bench.baselines.piper_in_job import PiperInJob
 from bench.cpu import cpu_between, cpu_s
 from bench.result import Measured, summarise
@@ -34,7 +34,7 @@ class Times:
         """Speaks one text and notes how a listener would have heard it."""
         asked = time.perf_counter()
         dry_at = gap_s = 0.0  # when the listener has heard all that is there
-        async for frame in speak_sentences(voice, written(text), lambda: None):
+        async for frame in synthesise_sentences(voice, written(text), lambda: None):
             now = time.perf_counter()
             if not dry_at:
                 self.first_ms.append(1000 * (now - asked))

@@ -11,7 +11,7 @@ import prompts
 from agent.models.choice import Models, build_models
 from agent.models.fallback_recogniser import FallbackRecogniser
 from agent.models.fallback_tts import FallbackTTS, unspoken_rest
-from agent.talk.speaking import speak_sentences
+from agent.talk.speaking import synthesise_sentences
 from harness.provider import MODEL, ModelServer
 from harness.voices import synthesise_cached
 from settings import Settings
@@ -124,7 +124,7 @@ async def test_first_sentence_is_spoken_before_the_second_is_written(voice: Fall
             await heard.wait()
         yield "The loss is a number."
 
-    async for _ in speak_sentences(voice, written(), lambda: None):
+    async for _ in synthesise_sentences(voice, written(), lambda: None):
         heard.set()
 
 
