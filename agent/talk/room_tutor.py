@@ -187,12 +187,12 @@ class RoomTutor(Tutor):
 
 
 @contextlib.contextmanager
-def log_errors(of: str) -> Iterator[None]:
+def log_errors(kind: str) -> Iterator[None]:
     """Logs any error in its body: the agent session would not hear anything after it."""
     try:
         yield
     except Exception:
-        logger.exception("something that was said was lost", extra={"of": of})
+        logger.exception("something that was said was lost", extra={"kind": kind})
 
 
 def _utterance_for_journal(heard: HeardUtterance, text: str) -> Utterance:
