@@ -6,12 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import Literal
+from typing import Unpack
 
 from livekit import rtc
 from livekit.agents import vad
 
-from agent.models.recogniser import LANGUAGE, Recogniser
+from agent.models.recogniser import LANGUAGE, Recogniser, RecognitionOptions
 from agent.room.participant_voice import HeardUtterance, ParticipantVoice
 from bench.baselines.transcriber import Transcriber
 from bench.spoken import BESIDE_S, Clip, put_in_room
@@ -39,17 +39,8 @@ class FinalsOnly:
         self._transcriber = transcriber
         self.streamed_s = 0.0  # while the learner spoke, it could have had this much of the sound
 
-    async def recognise(
-        self,
-        pcm: bytes,
-        *,
-        kind: Literal["final", "interim"] = "final",
-        language: str | None = LANGUAGE,
-        hotwords: tuple[str, ...] = (),
-        utterance: str = "",
-        timeout_s: float = 10.0,
-    ) -> Recognition:
-        if kind == "interim":
+    async def recognise(self, pcm: bytes, **options: Unpack[RecognitionOptions]) -> Recognition:
+        if options.get("kind") == "interim":
             raise SpeechBusy("a baseline is asked for finals only")
         audio_s = len(pcm) / 2 / RATE
         try:

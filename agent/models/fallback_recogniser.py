@@ -3,14 +3,14 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Literal
+from typing import Any, Unpack
 
 from livekit import rtc
 from livekit.agents import APIError, stt
 from livekit.agents.types import APIConnectOptions
 
 from agent.models.provider import ProviderState
-from agent.models.recogniser import LANGUAGE
+from agent.models.recogniser import LANGUAGE, RecognitionOptions
 from speech.client import SpeechBusy, SpeechClient
 from speech.wire import RATE, Recognition
 
@@ -34,38 +34,22 @@ class FallbackRecogniser:
         self._close = close
         self.provider_state = ProviderState("stt")
 
-    async def recognise(
-        self,
-        pcm: bytes,
-        *,
-        kind: Literal["final", "interim"] = "final",
-        language: str | None = LANGUAGE,
-        hotwords: tuple[str, ...] = (),
-        utterance: str = "",
-        timeout_s: float = 10.0,
-    ) -> Recognition:
+    async def recognise(self, pcm: bytes, **options: Unpack[RecognitionOptions]) -> Recognition:
         """Raises SpeechBusy for every interim, SpeechError if the engine fails too.
 
         The provider gets no hotwords: nothing checks whether they were said.
         """
         state = self.provider_state
-        if kind == "interim":
+        if options.get("kind") == "interim":
             raise SpeechBusy("providers are only asked for finals")
         if state.up:
             try:
-                return await self._recognise_by_provider(pcm, language)
+                return await self._recognise_by_provider(pcm, options.get("language", LANGUAGE))
             except (APIError, TimeoutError) as error:
                 state.mark_failed(error)
         else:
             state.start_probe(self._probe_with_silence)
-        return await self.local.recognise(
-            pcm,
-            kind=kind,
-            language=language,
-            hotwords=hotwords,
-            utterance=utterance,
-            timeout_s=timeout_s,
-        )
+        return await self.local.recognise(pcm, **options)
 
     async def _probe_with_silence(self) -> None:
         """Not with a learner's voice: a probe may run when they have erased it."""

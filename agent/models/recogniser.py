@@ -1,7 +1,7 @@
 """The Recogniser interface, and its adapter for LiveKit's agent sessions."""
 
 from collections.abc import Callable
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypedDict, Unpack
 
 from livekit import rtc
 from livekit.agents import APIConnectionError, stt, utils
@@ -14,22 +14,23 @@ from speech.wire import RATE, Recognition
 LANGUAGE = "en"
 
 
-class Recogniser(Protocol):
-    async def recognise(
-        self,
-        pcm: bytes,
-        *,
-        kind: Literal["final", "interim"] = "final",
-        language: str | None = LANGUAGE,
-        hotwords: tuple[str, ...] = (),
-        utterance: str = "",
-        timeout_s: float = 10.0,
-    ) -> Recognition:
-        """The text of int16 mono PCM at 16 kHz. Raises SpeechError.
+class RecognitionOptions(TypedDict, total=False):
+    """What a request may name; `SpeechClient.recognise` has the defaults.
 
-        `hotwords` are rare words that may be said, the most important first. Requests with the
-        same `utterance` begin with the same sound.
-        """
+    `hotwords` are rare words that may be said, the most important first. Requests with the same
+    `utterance` begin with the same sound.
+    """
+
+    kind: Literal["final", "interim"]
+    language: str | None
+    hotwords: tuple[str, ...]
+    utterance: str
+    timeout_s: float
+
+
+class Recogniser(Protocol):
+    async def recognise(self, pcm: bytes, **options: Unpack[RecognitionOptions]) -> Recognition:
+        """The text of int16 mono PCM at 16 kHz. Raises SpeechError."""
 
 
 class ExpectingRecogniser:
@@ -41,26 +42,10 @@ class ExpectingRecogniser:
         self._recogniser = recogniser
         self._list_hotwords = list_hotwords
 
-    async def recognise(
-        self,
-        pcm: bytes,
-        *,
-        kind: Literal["final", "interim"] = "final",
-        language: str | None = LANGUAGE,
-        hotwords: tuple[str, ...] = (),
-        utterance: str = "",
-        timeout_s: float = 10.0,
-    ) -> Recognition:
-        if kind == "final":
-            hotwords += self._list_hotwords()
-        return await self._recogniser.recognise(
-            pcm,
-            kind=kind,
-            language=language,
-            hotwords=hotwords,
-            utterance=utterance,
-            timeout_s=timeout_s,
-        )
+    async def recognise(self, pcm: bytes, **options: Unpack[RecognitionOptions]) -> Recognition:
+        if options.get("kind", "final") == "final":
+            options["hotwords"] = options.get("hotwords", ()) + self._list_hotwords()
+        return await self._recogniser.recognise(pcm, **options)
 
 
 class RecogniserSTT(stt.STT[Literal["metrics_collected", "error"]]):
