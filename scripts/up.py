@@ -33,7 +33,7 @@ from scripts.processes import (
     wait_until,
 )
 from settings import Settings, SettingsError, prepare_settings
-from speech.addresses import engine_answers, is_on_this_machine
+from speech.addresses import accepts_connections, is_on_this_machine
 from speech.voice.models import ESPEAK, WHAT_TO_SET, NoVoice, find_voice
 
 NAMES = ("postgres", "livekit", "speech", "voice", "web", "drain", "watch", "jobs", "agent")
@@ -158,10 +158,12 @@ def start_processes(settings: Settings, processes: Processes, stop: StopSignals)
         livekit = f"http://127.0.0.1:{settings.livekit_port}/"
         wait_for_process("livekit", lambda: http_answers(livekit), processes, stop)
     wait_for_process(
-        "speech", lambda: engine_answers(settings.speech_engine_address), processes, stop
+        "speech", lambda: accepts_connections(settings.speech_engine_address), processes, stop
     )
     if has_voice:
-        wait_for_process("voice", lambda: engine_answers(settings.voice_address), processes, stop)
+        wait_for_process(
+            "voice", lambda: accepts_connections(settings.voice_address), processes, stop
+        )
     ready = f"http://127.0.0.1:{settings.port}/readyz"
     wait_for_process("web", lambda: http_answers(ready), processes, stop)
     wait_for_process("agent", lambda: log_says_worker_registered(agent_log, seen), processes, stop)

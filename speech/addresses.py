@@ -56,7 +56,7 @@ def is_on_this_machine(address: Address) -> bool:
     return False
 
 
-def engine_answers(address: Address) -> bool:
+def accepts_connections(address: Address) -> bool:
     """Whether anything accepts connections there."""
     with contextlib.suppress(OSError):
         if isinstance(address, TcpAddress):

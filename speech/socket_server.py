@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from settings import TcpAddress
-from speech.addresses import Address, check_is_private
+from speech.addresses import Address, accepts_connections, check_is_private
 from speech.wire import Header, WireError, encode_frame, read_frame
 
 Reply = Callable[[Header, bytes], Awaitable[None]]
@@ -153,12 +153,6 @@ def prepare_socket_path(address: Path) -> None:
     address.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if address.parent.stat().st_uid not in (os.getuid(), 0):
         raise PermissionError(f"{address.parent} belongs to another user")
-    if not address.exists():
-        return
-    with socket.socket(socket.AF_UNIX) as knock:
-        try:
-            knock.connect(str(address))
-        except OSError:
-            address.unlink(missing_ok=True)
-            return
-    raise AlreadyServed(f"another process already serves {address}")
+    if accepts_connections(address):
+        raise AlreadyServed(f"another process already serves {address}")
+    address.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import AsyncGenerator, Iterator
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,18 +10,11 @@ from speech.voice.pieces import Piece, split_pieces
 from speech.voice.queue import ComputationQueue
 from speech.voice.sound import EndTrimmer, to_pcm
 from speech.voice.synthesiser import Encoded, Synthesiser
+from speech.voice.wire import Spoken
 
 FIRST_CHUNK_S = 0.35
 LONGEST_CHUNK_S = 2.0
 SOON_S = 0.8  # a listener with less sound left than this needs a short first piece
-
-
-@dataclass(frozen=True)
-class Spoken:
-    """Sound, and how many characters of the text are said when it ends."""
-
-    pcm: bytes
-    chars: int
 
 
 class Speaker:

@@ -36,6 +36,14 @@ class SayRequest:
 
 
 @dataclass(frozen=True)
+class Spoken:
+    """PCM (int16 mono), and how many characters of the text are said when it ends."""
+
+    pcm: bytes
+    chars: int
+
+
+@dataclass(frozen=True)
 class VoiceHealth:
     model: str
     pid: int
