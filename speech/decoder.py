@@ -22,10 +22,10 @@ from faster_whisper.transcribe import (
 )
 
 from speech.hotwords import ScoredWord, put_in_hotwords
+from speech.levels import Samples
 from speech.sound_or_noise import (
     MAX_COMPRESSION,
     MAX_NO_SPEECH,
-    Samples,
     has_repeating_words,
     name_language,
     says_again,

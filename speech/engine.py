@@ -10,11 +10,11 @@ import numpy as np
 from faster_whisper import WhisperModel
 
 from speech.decoder import Decoded, Decoder, Sound
+from speech.levels import Samples
 from speech.sound_or_noise import (
     MIN_VOICED_S,
     Evidence,
     LoudPart,
-    Samples,
     Verdict,
     find_loud_part,
     judge_text,

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from speech.levels import PAUSE_BELOW, Samples, frame_levels
 from speech.wire import RATE
-
-Samples = npt.NDArray[np.float32]
 
 FRAME_SAMPLES = RATE // 50  # 20 ms
 FLOOR_RMS = 10 ** (-50 / 20)  # of full scale: anything quieter is a microphone's own noise
-DYNAMIC_RANGE = 10 ** (-30 / 20)  # frames this far below the loudest one are pauses
 MIN_VOICED_S = 0.1  # the shortest word is about twice as long, a click much shorter
 
 # measured with base on synthesised sounds and speech: see docs/decisions/0011-phantom-text.md
@@ -45,12 +42,8 @@ class LoudPart:
 
 
 def find_loud_part(samples: Samples) -> LoudPart:
-    count = len(samples) // FRAME_SAMPLES
-    if count == 0:
-        return LoudPart(0.0, 0, 0)
-    frames = samples[: count * FRAME_SAMPLES].reshape(count, FRAME_SAMPLES)
-    level = np.sqrt(np.mean(np.square(frames), axis=1))
-    loud = np.flatnonzero(level > max(FLOOR_RMS, float(level.max()) * DYNAMIC_RANGE))
+    levels = frame_levels(samples, FRAME_SAMPLES)
+    loud = np.flatnonzero(levels > max(FLOOR_RMS, float(levels.max(initial=0.0)) * PAUSE_BELOW))
     if not len(loud):
         return LoudPart(0.0, 0, 0)
     end = (int(loud[-1]) + 1) * FRAME_SAMPLES

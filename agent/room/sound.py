@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from speech.levels import middle_of_quietest_frame
 from speech.wire import RATE
 
 MAX_UTTERANCE_S = 29.0  # the engine accepts 29.5 s
@@ -66,6 +67,4 @@ class UtteranceSound:
 def _quietest_sample(samples: np.ndarray, search_s: float) -> int:
     """Index of the sample in the middle of the quietest 100 ms of the last seconds."""
     late = samples[-int(search_s * RATE) :].astype(np.float32)
-    frames = late[: len(late) // CUT_FRAME * CUT_FRAME].reshape(-1, CUT_FRAME)
-    quietest = int(np.argmin(np.square(frames).mean(axis=1)))
-    return len(samples) - len(late) + quietest * CUT_FRAME + CUT_FRAME // 2
+    return len(samples) - len(late) + middle_of_quietest_frame(late, CUT_FRAME)

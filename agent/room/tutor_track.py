@@ -14,6 +14,8 @@ from livekit import rtc
 from livekit.agents import utils
 from livekit.agents.voice import io
 
+from speech.levels import middle_of_quietest_frame
+
 RATE = 24_000
 QUEUE_MS = 200  # of sound that the SDK has, so that a busy event loop is not heard
 BYTES_PER_S = 2 * RATE
@@ -201,11 +203,5 @@ def find_pause_before(pcm: bytearray, end: int) -> int:
     """Where the quietest moment before this byte is: between two words, or two syllables."""
     last = end - 2 * round(AT_LEAST_BACK_S * RATE)
     first = max(0, end - 2 * round(LOOK_BACK_S * RATE))
-    window = round(QUIET_WINDOW_S * RATE)
     samples = np.frombuffer(bytes(pcm[first : max(first, last)]), np.int16).astype(np.float32)
-    count = len(samples) // window
-    if count == 0:
-        return first
-    energy = np.square(samples[: count * window].reshape(-1, window)).mean(axis=1)
-    latest = count - 1 - int(np.argmin(energy[::-1]))
-    return first + 2 * (latest * window + window // 2)
+    return first + 2 * middle_of_quietest_frame(samples, round(QUIET_WINDOW_S * RATE), last=True)

@@ -1,14 +1,12 @@
 """The sound of a piece: equal loudness, and no silence at its ends. Pure functions and filters."""
 
 import numpy as np
-import numpy.typing as npt
 
-Samples = npt.NDArray[np.float32]
+from speech.levels import PAUSE_BELOW, Samples, frame_levels
 
 # RMS of speech, of full scale: eSpeak NG's own loudness, so both voices sound equally loud
 TARGET_RMS = 0.096
 MAX_PEAK = 0.98
-PAUSE_BELOW = 10 ** (-30 / 20)  # frames this far below the loudest one are pauses
 QUIET_BELOW = 10 ** (-40 / 20)  # frames this far below the target are silence at an end
 FRAME_S = 0.01
 KEPT_BEFORE_S, KEPT_AFTER_S = 0.02, 0.03
@@ -20,13 +18,6 @@ def loudness(samples: Samples, rate: int) -> float:
     levels = frame_levels(samples, round(FRAME_S * rate))
     loud = levels[levels > levels.max(initial=0.0) * PAUSE_BELOW]
     return float(np.sqrt(np.mean(np.square(loud)))) if len(loud) else 0.0
-
-
-def frame_levels(samples: Samples, size: int) -> Samples:
-    """The RMS of each whole frame."""
-    count = len(samples) // size
-    frames = samples[: count * size].reshape(count, size)
-    return np.sqrt(np.mean(np.square(frames), axis=1, dtype=np.float32))
 
 
 def to_pcm(samples: Samples) -> bytes:

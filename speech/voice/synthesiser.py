@@ -18,7 +18,8 @@ from onnx.utils import Extractor
 from piper import PiperVoice
 from piper.config import PiperConfig
 
-from speech.voice.sound import TARGET_RMS, Samples, loudness
+from speech.levels import Samples
+from speech.voice.sound import TARGET_RMS, loudness
 
 DECODER_WEIGHT = "dec.conv_pre.weight"  # of the decoder's first step, in every export of Piper
 INPUTS = ("input", "input_lengths", "scales")

@@ -20,8 +20,9 @@ from harness.voice_process import VoiceProcess, default_voice, pcm_of, running_v
 from harness.voices import resampled
 from scripts.steps import TOOLS
 from speech.engine import DecodeOptions, Engine
+from speech.levels import Samples
 from speech.voice.client import VoiceClient, VoiceProcessError
-from speech.voice.sound import Samples, loudness
+from speech.voice.sound import loudness
 from speech.voice.wire import MAX_REQUESTS, SayRequest
 from tests.agent.waiting import until
 

@@ -12,8 +12,8 @@ from scripts.steps import TOOLS
 from speech.decoder import LONG_FRAMES
 from speech.engine import DecodeOptions, Engine, Utterance, pcm_to_samples
 from speech.known_utterances import UtteranceRecogniser
+from speech.levels import Samples
 from speech.queue import RecognitionQueue
-from speech.sound_or_noise import Samples
 from speech.wire import RATE
 from tests.agent.speech_parts import noise, said, silence
 
