@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from typing import Any, Literal
 
 from livekit import rtc
@@ -11,6 +10,7 @@ from livekit.agents.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
 from agent.models.provider import ProviderState
 from agent.text.lines import LEAD_S
+from speech.playback import Playback
 
 FIRST_SOUND_S = 2.0
 PROBE = "Hello."
@@ -83,7 +83,7 @@ class FallbackSpeech(tts.ChunkedStream):
     def __init__(self, owner: FallbackTTS, text: str, conn_options: APIConnectOptions) -> None:
         super().__init__(tts=owner, input_text=text, conn_options=conn_options)
         self._owner = owner
-        self._dry_at = time.monotonic() + LEAD_S.get()  # when the listener runs out of sound
+        self._playback = Playback(LEAD_S.get())
         self._heard_s = 0.0
 
     async def _run(self, output_emitter: tts.AudioEmitter) -> None:
@@ -122,19 +122,18 @@ class FallbackSpeech(tts.ChunkedStream):
         """Raises TimeoutError if the listener would have to wait for long."""
         sounds, limit_s = aiter(stream), self._owner.first_sound_s
         while True:
-            lead_s = self._dry_at - time.monotonic()
-            async with asyncio.timeout(max(limit_s, lead_s - SWITCH_S)):
+            async with asyncio.timeout(max(limit_s, self._playback.lead_s - SWITCH_S)):
                 sound = await anext(sounds, None)
             if sound is None:
                 return
             limit_s = self._owner.stall_s
             self._heard_s += sound.frame.duration
-            self._dry_at = max(self._dry_at, time.monotonic()) + sound.frame.duration
+            self._playback.add(sound.frame.duration)
             output_emitter.push(bytes(sound.frame.data.cast("B")))
 
     async def _speak_by_fallback(self, text: str, output_emitter: tts.AudioEmitter) -> None:
         owner = self._owner
-        LEAD_S.set(max(0.0, self._dry_at - time.monotonic()))
+        LEAD_S.set(self._playback.lead_s)
         resampler = rtc.AudioResampler(owner.fallback.sample_rate, owner.sample_rate)
         try:
             async with owner.fallback.synthesize(text) as stream:

@@ -12,31 +12,10 @@ from agent.room.voice_timeline import mark_text_end
 from agent.text.lines import LEAD_S
 from agent.text.speakable import speakable
 from courses.sentences import split_sentences, whole_sentences_length
+from speech.playback import Playback
 
 LOOK_S = 0.05  # between two looks at a clock that may stand still
 AHEAD_S = 8.0  # of sound; what is made further ahead is thrown away if the learner interrupts
-
-
-class Playback:
-    """How much sound the listener still has, if it is played as soon as it is there.
-
-    The clock stands still while nothing is played.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._ends_at = 0.0
-
-    @property
-    def lead_s(self) -> float:
-        return max(0.0, self._ends_at - self._clock())
-
-    def add(self, sound_s: float) -> None:
-        self._ends_at = max(self._ends_at, self._clock()) + sound_s
-
-    async def wait_until_needed(self) -> None:
-        while (excess_s := self.lead_s - AHEAD_S) > 0:  # noqa: ASYNC110 a clock tells nobody
-            await asyncio.sleep(max(excess_s, LOOK_S))
 
 
 async def synthesise_sentences(
@@ -54,12 +33,12 @@ async def synthesise_sentences(
     LiveKit's default waits for the next sentence before it speaks one, and its text filters for
     one more word, so the first sentence of a slow model would be heard when the second is written.
     """
-    playback = Playback(clock)
+    playback = Playback(clock=clock)
     text_end = marked = 0
     async for sentence in _whole_sentences(text):
         text_end += len(sentence)
         if words := (await asyncio.to_thread(speakable, sentence)).strip():
-            await playback.wait_until_needed()
+            await wait_until_needed(playback)
             prepare()
             LEAD_S.set(playback.lead_s)
             async with voice.synthesize(words) as stream:
@@ -69,6 +48,11 @@ async def synthesise_sentences(
                         marked = text_end
                         mark_text_end(sound.frame, text_end)
                     yield sound.frame
+
+
+async def wait_until_needed(playback: Playback) -> None:
+    while (excess_s := playback.lead_s - AHEAD_S) > 0:  # noqa: ASYNC110 a clock tells nobody
+        await asyncio.sleep(max(excess_s, LOOK_S))
 
 
 async def _whole_sentences(text: AsyncIterable[str]) -> AsyncIterator[str]:

@@ -1,11 +1,11 @@
 """Speaks one text: piece by piece, chunk by chunk, each when its listener needs it."""
 
-import time
 from collections.abc import AsyncGenerator, Iterator
 from functools import partial
 
 import numpy as np
 
+from speech.playback import Playback
 from speech.voice.pieces import Piece, split_pieces
 from speech.voice.queue import ComputationQueue
 from speech.voice.sound import EndTrimmer, to_pcm
@@ -25,7 +25,7 @@ class Speaker:
 
     async def prepare(self, text: str) -> None:
         """Keeps the sound of a text at normal speed in memory."""
-        spoken = self._speak(text, 1.0, due=float("inf"), at_once=False)
+        spoken = self._speak(text, 1.0, Playback(float("inf")), at_once=False)
         self._prepared[text] = [one async for one in spoken]
 
     async def speak(self, text: str, *, pace: float, lead_s: float) -> AsyncGenerator[Spoken, None]:
@@ -34,32 +34,30 @@ class Speaker:
             for spoken in self._prepared[text]:
                 yield spoken
             return
-        due = time.monotonic() + lead_s
-        async for spoken in self._speak(text, pace, due=due, at_once=lead_s < SOON_S):
+        async for spoken in self._speak(text, pace, Playback(lead_s), at_once=lead_s < SOON_S):
             yield spoken
 
     async def _speak(
-        self, text: str, pace: float, *, due: float, at_once: bool
+        self, text: str, pace: float, playback: Playback, *, at_once: bool
     ) -> AsyncGenerator[Spoken, None]:
         begin = 0
         for piece in split_pieces(text, at_once=at_once):
-            async for spoken in self._speak_piece(piece, begin, pace, due):
-                due = max(due, time.monotonic()) + len(spoken.pcm) / 2 / self._synthesiser.rate
+            async for spoken in self._speak_piece(piece, begin, pace, playback):
+                playback.add(len(spoken.pcm) / 2 / self._synthesiser.rate)
                 yield spoken
             begin = piece.end
 
     async def _speak_piece(
-        self, piece: Piece, begin: int, pace: float, due: float
+        self, piece: Piece, begin: int, pace: float, playback: Playback
     ) -> AsyncGenerator[Spoken, None]:
         synthesiser, rate = self._synthesiser, self._synthesiser.rate
         encode = partial(synthesiser.encode, piece.text, pace)
-        encoded = await self._queue.compute(due, encode)
+        encoded = await self._queue.compute(playback.ends_at, encode)
         trimmer = EndTrimmer(rate)
         for start, end in chunks(encoded, synthesiser):
             decode = partial(synthesiser.decode, encoded, start, end)
-            heard = trimmer.push(await self._queue.compute(due, decode))
+            heard = trimmer.push(await self._queue.compute(playback.ends_at, decode))
             if len(heard):
-                due = max(due, time.monotonic()) + len(heard) / rate
                 said = (end - synthesiser.frames_of(trimmer.held_s)) / encoded.frames
                 yield Spoken(to_pcm(heard), begin + round((piece.end - begin) * said))
         pause = np.zeros(round(piece.pause_s / pace * rate), np.float32)

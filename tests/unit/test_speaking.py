@@ -6,7 +6,8 @@ import pytest
 from livekit import rtc
 
 from agent.room.tutor_track import TutorTrack
-from agent.talk.speaking import AHEAD_S, Playback
+from agent.talk.speaking import AHEAD_S, wait_until_needed
+from speech.playback import Playback
 from tests.unit.conftest import Clock
 
 
@@ -27,7 +28,7 @@ def track(clock: Clock) -> TutorTrack:
 
 @pytest.fixture
 def playback(track: TutorTrack) -> Playback:
-    return Playback(track.playing_time)
+    return Playback(clock=track.playing_time)
 
 
 def test_sound_is_used_up_while_it_is_played(playback: Playback, clock: Clock) -> None:
@@ -61,7 +62,7 @@ async def test_no_more_sound_is_needed_while_much_is_held(
 ) -> None:
     playback.add(AHEAD_S + 0.001)
     track.hold()
-    waiting = asyncio.create_task(playback.wait_until_needed())
+    waiting = asyncio.create_task(wait_until_needed(playback))
     clock.now += 60.0
     done, _ = await asyncio.wait([waiting], timeout=0.2)
     assert not done
