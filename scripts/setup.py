@@ -37,6 +37,7 @@ LIVEKIT = TOOLS / "bin" / "livekit-server"
 LIVEKIT_VERSION = (1, 13, 5)
 CLIENT = ROOT / "web" / "client"
 OIDC = ROOT / "tests" / "oidc"
+WHISPER, VOICE = "base", "en_US-joe-medium"  # the defaults in settings/environment.py
 
 
 def main(arguments: list[str]) -> int:
@@ -204,9 +205,9 @@ def model_step() -> Step:
         name="model",
         what="the speech model (130 MB)",
         product=home / "models" / "choice.json",
-        inputs=read_setting("WHISPER_MODEL", "base"),
+        inputs=read_setting("WHISPER_MODEL", WHISPER),
         disk_mb=400,
-        run=run_speech_choose,
+        run=install_speech_model,
     )
 
 
@@ -214,15 +215,15 @@ def test_model_step() -> Step:
     return Step(
         name="test-model",
         what="the default speech model, for the tests that need a real one (130 MB)",
-        product=TOOLS / "models" / "base" / "model.bin",
-        inputs="base",
+        product=TOOLS / "models" / WHISPER / "model.bin",
+        inputs=WHISPER,
         disk_mb=400,
-        run=lambda: run_speech_choose(BODH_HOME=str(TOOLS), WHISPER_MODEL="base"),
+        run=lambda: install_speech_model(BODH_HOME=str(TOOLS), WHISPER_MODEL=WHISPER),
     )
 
 
 def voice_step() -> Step:
-    wanted = read_setting("VOICE_MODEL", "en_US-joe-medium")
+    wanted = read_setting("VOICE_MODEL", VOICE)
     home = ROOT / Path(read_setting("BODH_HOME", ".bodh")).expanduser()
     is_downloaded = wanted != "espeak" and "/" not in wanted
     return Step(
@@ -237,8 +238,7 @@ def voice_step() -> Step:
 
 def install_voice_if_possible() -> None:
     """Leaves it to eSpeak NG if there is no voice. The next set-up tries again."""
-    done = subprocess.run([PYTHON, "-m", "speech.voice", "choose"], cwd=ROOT, check=False)
-    if done.returncode:
+    if not choose_model("speech.voice"):
         print_progress("No Piper voice could be installed: eSpeak NG will speak.")
 
 
@@ -246,28 +246,29 @@ def test_voice_step() -> Step:
     return Step(
         name="test-voice",
         what="the default voice, for the tests that need it (60 MB)",
-        product=TOOLS / "models" / "en_US-joe-medium" / "en_US-joe-medium.onnx",
-        inputs="en_US-joe-medium",
+        product=TOOLS / "models" / VOICE / f"{VOICE}.onnx",
+        inputs=VOICE,
         disk_mb=200,
         run=install_test_voice,
     )
 
 
 def install_test_voice() -> None:
-    settings = {"BODH_HOME": str(TOOLS), "VOICE_MODEL": "en_US-joe-medium"}
-    done = subprocess.run(
-        [PYTHON, "-m", "speech.voice", "choose"], cwd=ROOT, env=os.environ | settings, check=False
-    )
-    if done.returncode:
+    if not choose_model("speech.voice", BODH_HOME=str(TOOLS), VOICE_MODEL=VOICE):
         raise SetupError("The voice could not be installed. See the lines above.")
 
 
-def run_speech_choose(**settings: str) -> None:
-    done = subprocess.run(
-        [PYTHON, "-m", "speech", "choose"], cwd=ROOT, env=os.environ | settings, check=False
-    )
-    if done.returncode:
+def install_speech_model(**settings: str) -> None:
+    if not choose_model("speech", **settings):
         raise SetupError("No speech model could be installed. See the lines above.")
+
+
+def choose_model(module: str, **settings: str) -> bool:
+    """Downloads what the settings name, unless it is there. False if that fails."""
+    done = subprocess.run(
+        [PYTHON, "-m", module, "choose"], cwd=ROOT, env=os.environ | settings, check=False
+    )
+    return done.returncode == 0
 
 
 def read_setting(name: str, default: str) -> str:

@@ -39,9 +39,8 @@ class NoticeWriter:
             await asyncio.sleep(EVERY_S)
 
     async def refresh_alarms(self) -> bool:
-        now = await asyncio.to_thread(
-            read_alarms_and_bury_dead, self._base
-        )  # waits for a lock file
+        # in a thread: it waits for a lock file
+        now = await asyncio.to_thread(read_alarms_and_bury_dead, self._base)
         self._cleared += [one for name, one in self._active.items() if name not in now]
         self._active = now
         return bool(self._cleared) or self._written != set(now)

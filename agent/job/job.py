@@ -99,9 +99,8 @@ class RoomJob(ABC):
         """Joins the room while the session starts: one waits for the network, one computes."""
         joining = asyncio.create_task(self._ctx.connect(auto_subscribe=AutoSubscribe.AUDIO_ONLY))
         try:
-            await asyncio.sleep(
-                0
-            )  # begins to join: the session would join too, but hear everything
+            # let it begin to join: the session would join too, but hear everything
+            await asyncio.sleep(0)
             await self.start()
             await joining
         finally:
