@@ -17,7 +17,7 @@ from scripts.steps import TOOLS
 from speech.voice.models import PiperModel, read_model
 
 FOLDER = TOOLS / "models" / "en_US-joe-medium"
-READY_S = 90.0  # alone it takes 3 s; other tests run beside it
+READY_S = 90.0  # takes 3 s on an idle machine
 
 
 def default_voice() -> PiperModel:

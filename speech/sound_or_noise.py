@@ -17,7 +17,7 @@ MIN_VOICED_S = 0.1  # the shortest word is about twice as long, a click much sho
 # measured with base on synthesised sounds and speech: see docs/decisions/0011-phantom-text.md
 MAX_NO_SPEECH = 0.6
 MIN_LOGPROB = -1.0
-MIN_LOGPROB_SHORT = -1.2  # of one or two words, of which the model is never as sure
+MIN_LOGPROB_SHORT = -1.2  # the model is less sure of one or two words
 MAX_COMPRESSION = 2.4
 MAX_WORDS_PER_S = 8.0
 MAX_REPEATS = 3  # people say "no no no"; a fourth time is a model in a loop

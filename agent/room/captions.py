@@ -58,7 +58,7 @@ class Captions:
         )
 
     def show_wait(self, identity: str, seconds: float) -> None:
-        """Tells this learner, and nobody else, that the tutor waits for them to go on."""
+        """Shows this learner that the tutor is waiting for them to continue."""
         message = protocol.TurnWaiting(seconds=round(seconds, 1))
         topic = protocol.TOPIC_TURN_WAITING
         self._planning.spawn(publish.send_message(self._room, topic, message, to=[identity]))

@@ -52,10 +52,8 @@ class Welcome:
         self._apology = asyncio.Lock()
 
     async def welcome_learner(self, learner: Learner) -> None:
-        if (
-            not await self._lease.send_heartbeat_if_serving()
-        ):  # the room was lost and reopened for another agent
-            return
+        if not await self._lease.send_heartbeat_if_serving():
+            return  # the room was lost and reopened for another agent
         first, learner.met = not learner.met, True
         if (
             first

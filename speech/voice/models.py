@@ -15,7 +15,7 @@ class NoVoice(Exception):
 
 @dataclass(frozen=True)
 class PiperModel:
-    """A Piper voice: an ONNX model with its configuration beside it."""
+    """A Piper voice: an ONNX model, with its configuration in the same folder."""
 
     path: Path
     rate: int  # Hz
