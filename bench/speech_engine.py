@@ -19,7 +19,7 @@ from bench.registry import FASTER_WHISPER
 from bench.result import Failed, Measured, Summary
 from bench.spoken import Clip, list_sentences, pick_evenly, speak_with_piper
 from bench.talkers import FinalsOnly, Recognised, talk_in_rooms
-from bench.word_errors import count_errors
+from bench.word_errors import count_errors, error_rate
 from harness.voices import trimmed
 from speech.client import SpeechClient, SpeechTimeout
 from speech.wire import RATE
@@ -49,8 +49,7 @@ class Talked:
     @property
     def word_error_rate(self) -> float:
         """In percent."""
-        counted = [count_errors(one.clip.text, one.text) for one in self.recognised]
-        return 100 * sum(one.errors for one in counted) / sum(one.words for one in counted)
+        return error_rate([count_errors(one.clip.text, one.text) for one in self.recognised])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -52,6 +52,7 @@ def resample_rates(counted: Sequence[Counted]) -> npt.NDArray[np.float64]:
 
 
 def error_rate(counted: Sequence[Counted]) -> float:
+    """In percent of all words said."""
     return 100 * sum(one.errors for one in counted) / sum(one.words for one in counted)
 
 
