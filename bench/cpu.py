@@ -5,17 +5,16 @@ from collections.abc import Iterable
 
 import psutil
 
+from bench.process_trees import list_with_children
+
 
 def cpu_s(pids: Iterable[int]) -> dict[int, float]:
     """CPU seconds used so far by each of these processes and their children, by process id."""
     used: dict[int, float] = {}
-    for pid in pids:
+    for process in list_with_children(pids):
         with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            for one in (process, *process.children(recursive=True)):
-                with contextlib.suppress(psutil.Error):
-                    times = one.cpu_times()
-                    used[one.pid] = times.user + times.system
+            times = process.cpu_times()
+            used[process.pid] = times.user + times.system
     return used
 
 

@@ -6,16 +6,15 @@ from pathlib import Path
 
 import psutil
 
+from bench.process_trees import list_with_children
+
 
 def pss_mb(pids: Iterable[int]) -> float:
     """Memory of these processes and their children; shared pages are divided among their users."""
     total_kb = 0
-    for pid in pids:
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(pid)
-            for one in (process, *process.children(recursive=True)):
-                with contextlib.suppress(psutil.Error, OSError):
-                    total_kb += _pss_kb(one.pid)
+    for process in list_with_children(pids):
+        with contextlib.suppress(psutil.Error, OSError):
+            total_kb += _pss_kb(process.pid)
     return total_kb / 1024
 
 
