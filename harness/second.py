@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.processes import alive
-from harness.stack import ROOT, Stack, free_port
+from harness.stack import ROOT, Stack, free_port, stop_process
 from scripts.processes import build_supervisor_environment
 from scripts.up import http_answers, log_says_worker_registered
 
 # whether the shared Bodh has two workers and two token servers (docs/reliability.md)
 RUNS_TWO_OF_EACH = os.environ.get("BODH_TWO") == "1"
 START_S = 60.0
+STOP_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,7 @@ def _running_process(
     try:
         yield process
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop_process(process, STOP_S)
 
 
 def _wait_until_ready(

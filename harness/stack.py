@@ -138,7 +138,7 @@ def running_stack(**settings: str) -> Iterator[Stack]:
             stack.wait_for_line("ready: http", START_S)
             yield stack
         finally:
-            ended = stop_process(process)
+            ended = stop_process(process, STOP_S)
             reader.join(5)
             if process.stdout is not None:
                 process.stdout.close()
@@ -147,11 +147,11 @@ def running_stack(**settings: str) -> Iterator[Stack]:
         assert list_marked_processes(Settings(_env_file=None, bodh_home=home)) == []
 
 
-def stop_process(process: "subprocess.Popen[str]") -> bool:
-    """Stops the process by SIGTERM. Returns False if it had to be killed after STOP_S."""
+def stop_process(process: "subprocess.Popen[Any]", limit_s: float) -> bool:
+    """Stops the process by SIGTERM. Returns False if it had to be killed after `limit_s`."""
     process.send_signal(signal.SIGTERM)
     try:
-        process.wait(STOP_S)
+        process.wait(limit_s)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

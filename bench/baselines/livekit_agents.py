@@ -13,7 +13,7 @@ from pathlib import Path
 from livekit import api
 
 from bench.baselines.plain_options import PlainOptions
-from harness.stack import ROOT, Stack
+from harness.stack import ROOT, Stack, stop_process
 from settings import Settings
 
 AGENT_NAME = "plain-agent"  # as in livekit_agents_worker.py
@@ -83,7 +83,7 @@ def running_plain_worker(stack: Stack, options: PlainOptions) -> Iterator[PlainW
             _wait_until_registered(process, path)
             yield PlainWorker(process.pid, path, settings)
         finally:
-            _stop_worker(process)
+            stop_process(process, STOP_S)
 
 
 def _wait_until_registered(process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -92,15 +92,6 @@ def _wait_until_registered(process: "subprocess.Popen[bytes]", log: Path) -> Non
         if time.monotonic() > deadline or process.poll() is not None:
             raise RuntimeError(f"the plain worker did not register:\n{log.read_text()[-2000:]}")
         time.sleep(0.2)
-
-
-def _stop_worker(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 async def delete_room(settings: Settings, room: str) -> None:
