@@ -12,11 +12,10 @@ from pathlib import Path
 
 from livekit import api
 
-from bench.baselines.plain_options import PlainOptions
+from bench.baselines.plain_options import AGENT_NAME, PlainOptions
 from harness.stack import ROOT, Stack, stop_process
 from settings import Settings
 
-AGENT_NAME = "plain-agent"  # as in livekit_agents_worker.py
 IDENTITY = "l_bench"
 START_S = 90.0
 STOP_S = 30.0

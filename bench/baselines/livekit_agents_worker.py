@@ -35,11 +35,11 @@ from livekit.plugins import openai
 
 from agent.models.espeak import EspeakTTS
 from bench.baselines.piper_in_job import PiperInJob
-from bench.baselines.plain_options import PlainOptions
+from bench.baselines.plain_options import AGENT_NAME, PlainOptions
+from speech.wire import RATE
 
 logger = logging.getLogger("bench.plain")
 
-RATE = 16_000
 COURSE = Path(__file__).parents[2] / "db" / "sample"
 GREETING = "Hello. Welcome to your lesson about machine learning. What would you like to know?"
 
@@ -109,7 +109,7 @@ server = AgentServer(
 )
 
 
-@server.rtc_session(agent_name="plain-agent")
+@server.rtc_session(agent_name=AGENT_NAME)
 async def teach(ctx: JobContext) -> None:
     models = ctx.proc.userdata
     answerer, greeting = await choose_answerer(PlainOptions.from_environment())

@@ -13,10 +13,11 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench.baselines.install import PIPECAT, ensure_installed
-from bench.baselines.transcriber import LOG, RATE, START_S, CannotRun
+from bench.baselines.transcriber import LOG, START_S, CannotRun
 from bench.cpu import cpu_s
 from harness.learner import LOUD_LEVEL
 from harness.stack import free_port
+from speech.wire import RATE
 
 BOT = Path(__file__).with_name("pipecat_bot.py")
 FRAME_S = 0.02

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Self
 
 VARIABLE = "BENCH_PLAIN_WORKER"
+AGENT_NAME = "plain-agent"
 
 
 @dataclass(frozen=True)

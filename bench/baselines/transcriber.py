@@ -10,10 +10,10 @@ from typing import Protocol
 
 from bench.cpu import cpu_s
 from harness.stack import ROOT
+from speech.wire import RATE
 
 LOG = ROOT / "build" / "bench" / "baselines.log"
 START_S = 120.0
-RATE = 16_000
 
 
 @dataclass(frozen=True)

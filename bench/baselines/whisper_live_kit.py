@@ -9,7 +9,8 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from bench.baselines.transcriber import RATE, Heard
+from bench.baselines.transcriber import Heard
+from speech.wire import RATE
 
 CHUNK_S = 0.1
 CHUNK_BYTES = int(2 * RATE * CHUNK_S)

@@ -5,7 +5,8 @@ import json
 import time
 from typing import Any
 
-from bench.baselines.transcriber import RATE, Heard
+from bench.baselines.transcriber import Heard
+from speech.wire import RATE
 
 FORMAT = {"rate": RATE, "width": 2, "channels": 1}
 CHUNK_BYTES = 2 * RATE // 10
