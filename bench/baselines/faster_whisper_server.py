@@ -9,28 +9,22 @@ import sys
 from collections.abc import Callable
 
 import numpy as np
-from faster_whisper import BatchedInferencePipeline, WhisperModel
+from faster_whisper import BatchedInferencePipeline
 
+from bench.baselines.plain_whisper import load_whisper, transcribe
 from speech.wire import encode_frame, read_frame
 
 
-def load_pipeline(folder: str, kind: str) -> Callable[[bytes], str]:
-    """The weights are quantised as ours are; beam, threads and windows are the library's own."""
-    model = WhisperModel(folder, device="cpu", compute_type="int8")
+def load_recogniser(folder: str, kind: str) -> Callable[[bytes], str]:
+    model = load_whisper(folder)
     pipeline = BatchedInferencePipeline(model) if kind == "batched" else model
-
-    def transcribe(pcm: bytes) -> str:
-        samples = np.frombuffer(pcm, np.int16).astype(np.float32) / 32_768
-        segments, _ = pipeline.transcribe(samples, language="en")
-        return " ".join(segment.text.strip() for segment in segments)
-
-    return transcribe
+    return lambda pcm: transcribe(pipeline, np.frombuffer(pcm, np.int16))
 
 
-async def serve(path: str, transcribe: Callable[[bytes], str]) -> None:
+async def serve(path: str, recognise: Callable[[bytes], str]) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _, pcm = await read_frame(reader)
-        writer.write(encode_frame({"text": await asyncio.to_thread(transcribe, pcm)}))
+        writer.write(encode_frame({"text": await asyncio.to_thread(recognise, pcm)}))
         await writer.drain()
         writer.close()
 
@@ -40,4 +34,4 @@ async def serve(path: str, transcribe: Callable[[bytes], str]) -> None:
 
 if __name__ == "__main__":
     socket_path, model_folder, kind_of_pipeline = sys.argv[1:]
-    asyncio.run(serve(socket_path, load_pipeline(model_folder, kind_of_pipeline)))
+    asyncio.run(serve(socket_path, load_recogniser(model_folder, kind_of_pipeline)))

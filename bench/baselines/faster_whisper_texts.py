@@ -9,9 +9,9 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-import numpy as np
 from faster_whisper import WhisperModel
 
+from bench.baselines.plain_whisper import load_whisper, transcribe
 from bench.spoken import Pcm
 from harness.stack import ROOT
 
@@ -31,8 +31,7 @@ class FasterWhisperTexts:
         path = CACHE / f"{key.hexdigest()[:24]}.json"
         if path.exists():
             return str(json.loads(path.read_text())["text"])
-        segments, _ = self._model.transcribe(pcm.astype(np.float32) / 32_768, language="en")
-        text = " ".join(segment.text.strip() for segment in segments)
+        text = transcribe(self._model, pcm)
         CACHE.mkdir(parents=True, exist_ok=True)
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps({"text": text}))
@@ -41,7 +40,7 @@ class FasterWhisperTexts:
 
     @cached_property
     def _model(self) -> WhisperModel:
-        return WhisperModel(str(self._folder), device="cpu", compute_type="int8")
+        return load_whisper(str(self._folder))
 
     @cached_property
     def _model_key(self) -> str:

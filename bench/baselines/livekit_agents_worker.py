@@ -36,6 +36,7 @@ from livekit.plugins import openai
 from agent.models.espeak import EspeakTTS
 from bench.baselines.piper_in_job import PiperInJob
 from bench.baselines.plain_options import AGENT_NAME, PlainOptions
+from bench.baselines.plain_whisper import load_whisper, transcribe
 from speech.wire import RATE
 
 logger = logging.getLogger("bench.plain")
@@ -64,15 +65,11 @@ class WholeUtterances(stt.STT[str]):
             resampler = rtc.AudioResampler(frame.sample_rate, RATE)
             frames = [*resampler.push(frame), *resampler.flush()]
             pcm = np.concatenate([np.frombuffer(one.data, np.int16) for one in frames])
-        text = await asyncio.to_thread(self._transcribe, pcm.astype(np.float32) / 32_768)
+        text = await asyncio.to_thread(transcribe, self._model, pcm)
         return stt.SpeechEvent(
             stt.SpeechEventType.FINAL_TRANSCRIPT,
             alternatives=[stt.SpeechData(language=LanguageCode("en"), text=text)],
         )
-
-    def _transcribe(self, samples: "np.ndarray") -> str:
-        segments, _ = self._model.transcribe(samples, language="en")
-        return " ".join(segment.text.strip() for segment in segments)
 
 
 def load_models(process: JobProcess) -> None:
@@ -87,8 +84,7 @@ def load_recogniser(options: PlainOptions) -> stt.STT[Any]:
         return openai.STT(
             model="loopback", base_url=options.stt_url, api_key="none", use_realtime=False
         )
-    model = WhisperModel(options.whisper_folder, device="cpu", compute_type="int8")
-    return WholeUtterances(model)
+    return WholeUtterances(load_whisper(options.whisper_folder))
 
 
 def load_voice(options: PlainOptions) -> tts.TTS[Any]:
