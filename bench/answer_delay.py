@@ -1,11 +1,12 @@
 """How long a learner waits for an answer: speaks questions to a tutor, and listens."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from bench.rooms_in_turns import TutorRoom
 from bench.spoken import Pcm
 from harness.learner import RATE, Learner
 from harness.voices import resampled, trimmed
@@ -41,6 +42,14 @@ async def join_and_hear_greeting(learner: Learner, ticket: dict[str, str]) -> No
     await wait_for_silence(learner)
 
 
+async def ask_all(room: TutorRoom, questions: Iterable[Pcm], delays: Delays) -> None:
+    """Joins, asks one question after another, and leaves."""
+    await join_and_hear_greeting(room.learner, room.ticket)
+    for question in questions:
+        await ask_and_listen(room.learner, question, delays)
+    await room.learner.leave()
+
+
 async def ask_and_listen(learner: Learner, question: Pcm, delays: Delays) -> None:
     """Asks, waits for the answer and until it is over."""
     began, ended = await learner.play(question)
@@ -55,5 +64,10 @@ async def ask_and_listen(learner: Learner, question: Pcm, delays: Delays) -> Non
     await wait_for_silence(learner)
 
 
-async def wait_for_silence(learner: Learner) -> None:
-    await learner.until(lambda: time.monotonic() - learner.last_sound() > QUIET_S, 40, "silence")
+async def wait_for_silence(
+    learner: Learner, seconds: float = QUIET_S, *, limit_s: float = 40.0
+) -> None:
+    """Waits until the tutor has been silent for so long. Raises AssertionError after the limit."""
+    await learner.until(
+        lambda: time.monotonic() - learner.last_sound() > seconds, limit_s, "silence"
+    )

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+OURS = "ours"
 FASTER_WHISPER = "faster-whisper"  # its defaults
 PLAIN = "livekit-agents"  # VAD turns, and faster-whisper in the job
 TWO_POINTS_MORE = tuple(

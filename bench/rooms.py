@@ -13,7 +13,7 @@ from livekit.agents.types import ATTRIBUTE_AGENT_STATE
 from agent.models.espeak import RATE as VOICE_RATE
 from bench.baselines.livekit_agents import PlainWorker, delete_room
 from bench.cpu import cpu_between, cpu_s
-from bench.registry import PLAIN
+from bench.registry import OURS, PLAIN
 from harness.learner import RATE, Account
 from harness.stack import Stack
 from harness.talker import LightLearner
@@ -139,7 +139,7 @@ class Rooms(ABC):
 class OurRooms(Rooms):
     """The stack must have the room scope `learner`, which gives each account its own room."""
 
-    name = "ours"
+    name = OURS
 
     async def sign_in(self, number: int) -> Account:
         account = await Account(self.stack.url, f"Load {number}").sign_in()

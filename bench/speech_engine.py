@@ -15,7 +15,7 @@ from bench.baselines.install import WHISPER_LIVE_KIT, WYOMING
 from bench.baselines.transcriber import Heard, ServerProcess, Transcriber, running_server
 from bench.baselines.transcribers import BATCHED, OFFLINE, running_transcribers
 from bench.models import whisper_folder
-from bench.registry import FASTER_WHISPER
+from bench.registry import FASTER_WHISPER, OURS
 from bench.result import Failed, Measured, Summary
 from bench.spoken import Clip, list_sentences, pick_evenly, speak_with_piper
 from bench.talkers import FinalsOnly, Recognised, talk_in_rooms
@@ -24,7 +24,6 @@ from harness.voices import trimmed
 from speech.client import SpeechClient, SpeechTimeout
 from speech.wire import RATE
 
-OURS = "ours"
 BEAM_SIZES: dict[str, float | str] = {
     OURS: 1,
     FASTER_WHISPER: 5,

@@ -6,19 +6,22 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from agent.models.espeak import RATE as VOICE_RATE
-from bench.baselines.livekit_agents import delete_room, running_plain_worker
+from bench.answer_delay import wait_for_silence
+from bench.baselines.livekit_agents import running_plain_worker
 from bench.baselines.plain_options import PlainOptions
 from bench.models import whisper_folder
-from bench.registry import PLAIN
+from bench.registry import OURS, PLAIN
 from bench.result import Measured, summarise
+from bench.rooms_in_turns import TutorRoom, rooms_in_turns
 from bench.sounds import make_sound
-from harness.learner import HEARD_RATE, LOUD_LEVEL, RATE, Account, Learner
+from harness.learner import HEARD_RATE, LOUD_LEVEL, RATE, Learner
 from harness.stack import running_stack
 from harness.voices import QUIET, resampled, synthesise_cached
 from speech.wire import RATE as SOUND_RATE
@@ -30,6 +33,7 @@ QUESTION = "Summarise this lesson"
 PAUSE_S = 0.45  # longer than any pause between two sentences of the tutor
 BACK_MS = 700.0
 AFTER_S = 4.0  # the tutor has either come back by then, or given up its turn
+SILENCE_S = 60.0  # limit for the tutor to have said everything
 ALIKE = 0.6  # correlation above which two sounds are the same one
 
 
@@ -73,21 +77,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def run(arguments: argparse.Namespace) -> Measured:
     folder = str(whisper_folder("base"))
     ours, theirs = Outcomes(), Outcomes()
+    found = {OURS: ours, PLAIN: theirs}
     with (
         running_stack(WHISPER_MODEL=folder) as stack,
         running_plain_worker(stack, PlainOptions(folder)) as plain,
     ):
-        account = await Account(stack.url, "Bench").sign_in()
-        course = await account.get_course()
-        module = course["modules"][0]["id"]
-        for number in range(arguments.runs):
-            await delete_room(stack.settings, f"{course['id']}-{module}")
-            ticket = await account.request_join_ticket(module)
-            await measure_conversation(account, ticket, number, ours)
-            async with plain.room() as plain_ticket:
-                await measure_conversation(account, plain_ticket, number, theirs)
-            print(f"run {number + 1}: {ours.stops}, plain {theirs.stops}", flush=True)
-        await account.close()
+        async with rooms_in_turns(stack, plain) as rooms:
+            for number in range(arguments.runs):
+                await rooms.talk_in_each(partial(measure_conversation, seed=number, found=found))
+                print(f"run {number + 1}: {ours.stops}, plain {theirs.stops}", flush=True)
     return Measured(
         unit="ms",
         ours=summarise(ours.all_stops()),
@@ -96,15 +94,13 @@ async def run(arguments: argparse.Namespace) -> Measured:
     )
 
 
-async def measure_conversation(
-    account: Account, ticket: dict[str, str], seed: int, outcomes: Outcomes
-) -> None:
-    learner = await Learner(account).join_with_ticket(ticket)
+async def measure_conversation(room: TutorRoom, *, seed: int, found: dict[str, Outcomes]) -> None:
+    learner = await room.learner.join_with_ticket(room.ticket)
     try:
         await learner.until(lambda: learner.last_sound() > 0, 30, "a greeting")
-        await wait_for_silence(learner, 1.0)
+        await wait_for_silence(learner, limit_s=SILENCE_S)
         for case in CASES:
-            await measure_case(learner, case, await case.make_samples(seed), outcomes)
+            await measure_case(learner, case, await case.make_samples(seed), found[room.name])
     finally:
         await learner.leave()
 
@@ -185,15 +181,9 @@ def is_said_again(
     return bool(np.max(windows @ after / np.maximum(norms, 1.0)) > ALIKE)
 
 
-async def wait_for_silence(learner: Learner, seconds: float) -> None:
-    await learner.until(
-        lambda: time.monotonic() - learner.last_sound() > seconds, 60, "the tutor's silence"
-    )
-
-
 async def _end_answer(learner: Learner) -> None:
     """Waits until everything is said; an answer to the voice may follow the old one."""
-    await wait_for_silence(learner, 2.0)
+    await wait_for_silence(learner, 2.0, limit_s=SILENCE_S)
 
 
 def _seconds_of_sound(learner: Learner, since: float) -> float:

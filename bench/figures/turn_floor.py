@@ -2,30 +2,25 @@
 
 import argparse
 import asyncio
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.answer_delay import (
-    Delays,
-    ask_and_listen,
-    join_and_hear_greeting,
-    join_with_pauses,
-)
-from bench.baselines.livekit_agents import delete_room, running_plain_worker
+from bench.answer_delay import Delays, ask_all, join_with_pauses
+from bench.baselines.livekit_agents import running_plain_worker
 from bench.baselines.plain_options import PlainOptions
 from bench.figures.turn_v2v import REPLY
 from bench.models import whisper_folder
-from bench.registry import PLAIN
+from bench.registry import OURS, PLAIN
 from bench.result import Measured, summarise
+from bench.rooms_in_turns import TutorRoom, rooms_in_turns
 from bench.spoken import Pcm, speak_with_piper
-from harness.learner import RATE, Account, Learner
+from harness.learner import RATE
 from harness.provider import MODEL, ModelServer, running_model_provider
 from harness.stack import running_stack
 from harness.voices import trimmed
 from speech.wire import RATE as SPOKEN_RATE
 
 PAUSE_S = 0.8
-
-
 QUESTIONS = (
     ("What is gradient descent?",),
     ("What is the difference between the", "training set, the validation set and the test set?"),
@@ -38,7 +33,7 @@ BESIDE_S = 0.7  # of silence around an utterance, as the recogniser gets it
 
 @dataclass(frozen=True)
 class SpokenQuestion:
-    """`texts` are of its utterances by their length in seconds, and of the whole."""
+    """`texts` has the text of each utterance and of the whole, with the length in seconds."""
 
     sound: Pcm
     texts: list[tuple[float, str]]
@@ -50,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace) -> Measured:
     questions = await asyncio.to_thread(speak_questions)
-    ours, theirs = Delays(), Delays()
+    delays = {OURS: Delays(), PLAIN: Delays()}
     with running_model_provider() as model:
         model.fixed_answer = REPLY
         addresses = {"stt_url": model.url, "llm_url": model.url, "tts_url": model.url}
@@ -61,16 +56,14 @@ async def run(arguments: argparse.Namespace) -> Measured:
             running_stack(**remote, **names) as stack,
             running_plain_worker(stack, options) as plain,
         ):
-            account = await Account(stack.url, "Bench").sign_in()
-            course = await account.get_course()
-            module = course["modules"][0]["id"]
-            for _ in range(arguments.runs):
-                await delete_room(stack.settings, f"{course['id']}-{module}")
-                ticket = await account.request_join_ticket(module)
-                await ask_all(Learner(account), ticket, questions, model, ours)
-                async with plain.room() as plain_ticket:
-                    await ask_all(Learner(account), plain_ticket, questions, model, theirs)
-            await account.close()
+
+            async def ask_questions(room: TutorRoom) -> None:
+                await ask_all(room, prepare_recogniser(model, questions), delays[room.name])
+
+            async with rooms_in_turns(stack, plain) as rooms:
+                for _ in range(arguments.runs):
+                    await rooms.talk_in_each(ask_questions)
+    ours, theirs = delays[OURS], delays[PLAIN]
     return Measured(
         unit="ms",
         ours=summarise(ours.answer_ms),
@@ -79,18 +72,11 @@ async def run(arguments: argparse.Namespace) -> Measured:
     )
 
 
-async def ask_all(
-    learner: Learner,
-    ticket: dict[str, str],
-    questions: list[SpokenQuestion],
-    model: ModelServer,
-    delays: Delays,
-) -> None:
-    await join_and_hear_greeting(learner, ticket)
+def prepare_recogniser(model: ModelServer, questions: list[SpokenQuestion]) -> Iterator[Pcm]:
+    """Yields the sound of each question once the recogniser knows what it will hear."""
     for question in questions:
-        model.texts_by_length = question.texts  # the recogniser knows what is said, at once
-        await ask_and_listen(learner, question.sound, delays)
-    await learner.leave()
+        model.texts_by_length = question.texts
+        yield question.sound
 
 
 def speak_questions() -> list[SpokenQuestion]:

@@ -4,22 +4,18 @@ import argparse
 import asyncio
 from pathlib import Path
 
-from bench.answer_delay import (
-    Delays,
-    ask_and_listen,
-    join_and_hear_greeting,
-    join_with_pauses,
-)
+from bench.answer_delay import Delays, ask_all, join_with_pauses
 from bench.baselines.install import PIPECAT, NotInstalled
-from bench.baselines.livekit_agents import delete_room, running_plain_worker
+from bench.baselines.livekit_agents import running_plain_worker
 from bench.baselines.pipecat import running_pipecat
 from bench.baselines.plain_options import PlainOptions
 from bench.baselines.transcriber import CannotRun
 from bench.models import whisper_folder
-from bench.registry import PLAIN
+from bench.registry import OURS, PLAIN
 from bench.result import Failed, Measured, summarise
+from bench.rooms_in_turns import TutorRoom, rooms_in_turns
 from bench.spoken import PIPER_VOICE, Pcm, speak_with_piper
-from harness.learner import RATE, Account, Learner
+from harness.learner import RATE
 from harness.provider import MODEL, running_model_provider
 from harness.stack import running_stack
 from harness.voices import resampled
@@ -45,7 +41,12 @@ async def run(arguments: argparse.Namespace) -> Measured:
     spoken = await asyncio.to_thread(speak_with_piper, QUESTIONS)
     questions = [join_with_pauses([one], 0.0) for one in spoken]
     folder = whisper_folder(arguments.model)
-    ours, theirs, of_pipecat, pipecat_error = Delays(), Delays(), Delays(), ""
+    delays = {name: Delays() for name in (OURS, PLAIN, PIPECAT)}
+    pipecat_error = ""
+
+    async def ask_questions(room: TutorRoom) -> None:
+        await ask_all(room, questions, delays[room.name])
+
     with running_model_provider() as model:
         model.fixed_answer, model.first_token_s = REPLY, FIRST_TOKEN_S
         options = PlainOptions(str(folder), str(PIPER_VOICE), model.url)
@@ -59,17 +60,11 @@ async def run(arguments: argparse.Namespace) -> Measured:
             ) as stack,
             running_plain_worker(stack, options) as plain,
         ):
-            account = await Account(stack.url, "Bench").sign_in()
-            course = await account.get_course()
-            module = course["modules"][0]["id"]
-            for _ in range(arguments.runs):
-                await delete_room(stack.settings, f"{course['id']}-{module}")
-                ticket = await account.request_join_ticket(module)
-                await ask_all(Learner(account), ticket, questions, ours)
-                async with plain.room() as plain_ticket:
-                    await ask_all(Learner(account), plain_ticket, questions, theirs)
-                pipecat_error = await ask_pipecat(folder, model.url, questions, of_pipecat)
-            await account.close()
+            async with rooms_in_turns(stack, plain) as rooms:
+                for _ in range(arguments.runs):
+                    await rooms.talk_in_each(ask_questions)
+                    pipecat_error = await ask_pipecat(folder, model.url, questions, delays[PIPECAT])
+    ours, theirs, of_pipecat = delays[OURS], delays[PLAIN], delays[PIPECAT]
     return Measured(
         unit="ms",
         ours=summarise(ours.answer_ms),
@@ -100,12 +95,3 @@ async def ask_pipecat(folder: Path, llm_url: str, questions: list[Pcm], delays: 
     except (NotInstalled, CannotRun, TimeoutError) as error:
         return str(error) or "no answer in time"
     return ""
-
-
-async def ask_all(
-    learner: Learner, ticket: dict[str, str], questions: list[Pcm], delays: Delays
-) -> None:
-    await join_and_hear_greeting(learner, ticket)
-    for question in questions:
-        await ask_and_listen(learner, question, delays)
-    await learner.leave()
