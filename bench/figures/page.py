@@ -2,11 +2,10 @@
 
 import argparse
 import asyncio
-import contextlib
 
-from livekit import api
 from playwright.async_api import Browser, async_playwright
 
+from bench.baselines.livekit_agents import delete_room
 from bench.result import Measured, summarise
 from harness.browser import agree_if_asked, launch_browser
 from harness.learner import Account
@@ -86,13 +85,5 @@ async def open_and_start(browser: Browser, stack: Stack, module: str) -> dict[st
 
 
 async def close_room(stack: Stack, name: str) -> None:
-    settings = stack.settings
-    livekit = api.LiveKitAPI(
-        settings.livekit_internal_url,
-        settings.livekit_api_key,
-        settings.livekit_api_secret.get_secret_value(),
-    )
-    with contextlib.suppress(api.ServerError):
-        await livekit.room.delete_room(api.DeleteRoomRequest(room=name))
-    await livekit.aclose()
+    await delete_room(stack.settings, name)
     await asyncio.sleep(1)  # the worker ends the closed room's session
