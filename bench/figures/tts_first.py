@@ -16,8 +16,8 @@ from agent.talk.speaking import synthesise_sentences
 from bench.baselines.piper_in_job import PiperInJob
 from bench.cpu import cpu_between, cpu_s
 from bench.result import Measured, summarise
-from bench.spoken import list_lesson_sentences, list_sentences, pick_evenly
-from harness.voice_process import FOLDER, default_voice, running_voice
+from bench.spoken import PIPER_VOICE, list_lesson_sentences, list_sentences, pick_evenly
+from harness.voice_process import default_voice, running_voice
 from speech.voice.client import VoiceClient
 
 IN_JOB = "piper-in-job"
@@ -57,7 +57,7 @@ async def run(arguments: argparse.Namespace) -> Measured:
     with tempfile.TemporaryDirectory(prefix="bodh-voice-") as folder:
         async with running_voice(Path(folder)) as process:
             voice = PiperTTS(VoiceClient(process.address), default_voice())
-            in_job = await asyncio.to_thread(PiperInJob.load, str(FOLDER / f"{FOLDER.name}.onnx"))
+            in_job = await asyncio.to_thread(PiperInJob.load, str(PIPER_VOICE))
             await asyncio.sleep(SETTLE_S)
             before = cpu_s([process.pid])
             for _ in range(arguments.runs):
