@@ -12,8 +12,8 @@ from pathlib import Path
 
 from agent.models.recogniser import Recogniser
 from bench.baselines.install import WHISPER_LIVE_KIT, WYOMING
-from bench.baselines.transcriber import Heard, ServerProcess, Transcriber, running_server
-from bench.baselines.transcribers import BATCHED, OFFLINE, running_transcribers
+from bench.baselines.transcriber import OFFLINE, Heard, ServerProcess, Transcriber, running_server
+from bench.baselines.transcribers import BATCHED, running_transcribers
 from bench.models import whisper_folder
 from bench.registry import FASTER_WHISPER, OURS
 from bench.result import Failed, Measured, Summary

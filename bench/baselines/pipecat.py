@@ -13,8 +13,7 @@ import numpy as np
 from websockets.asyncio.client import ClientConnection, connect
 
 from bench.baselines.install import PIPECAT, ensure_installed
-from bench.baselines.transcriber import LOG, START_S, CannotRun
-from bench.cpu import cpu_s
+from bench.baselines.transcriber import LOG, OFFLINE, START_S, CannotRun, running_baseline
 from harness.learner import LOUD_LEVEL
 from harness.stack import free_port
 from speech.wire import RATE
@@ -31,13 +30,9 @@ class PipecatBot:
     """A connection whose microphone always sends speech or silence."""
 
     socket: ClientConnection
-    process: "subprocess.Popen[bytes]"
     loud_at: list[float] = field(default_factory=list)  # monotonic times of its voice
     _speech: bytes = b""
     _said: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def cpu_s(self) -> float:
-        return sum(cpu_s([self.process.pid]).values())
 
     async def ask(self, pcm: bytes) -> float:
         """Speaks in real time. The seconds from its end to the first sound of the answer.
@@ -88,25 +83,18 @@ async def running_pipecat(
     command = [
         str(python), "-P", str(BOT), str(port), str(whisper_folder), str(piper_voice), llm_url,
     ]  # fmt: skip
-    LOG.parent.mkdir(parents=True, exist_ok=True)
-    with LOG.open("ab") as log:
-        process = subprocess.Popen(  # noqa: ASYNC220 returns at once
-            command, env=os.environ | {"HF_HUB_OFFLINE": "1"}, stdin=subprocess.DEVNULL,
-            stdout=log, stderr=log,
-        )  # fmt: skip
-    try:
-        async with await _connect_when_ready(process, port) as socket:
-            bot = PipecatBot(socket, process)
-            tasks = [asyncio.create_task(work) for work in (bot.send_microphone(), bot.listen())]
-            try:
-                yield bot
-            finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
-    finally:
-        process.kill()
-        await asyncio.to_thread(process.wait)
+    async with (
+        running_baseline(command, os.environ | OFFLINE) as process,
+        await _connect_when_ready(process, port) as socket,
+    ):
+        bot = PipecatBot(socket)
+        tasks = [asyncio.create_task(work) for work in (bot.send_microphone(), bot.listen())]
+        try:
+            yield bot
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _connect_when_ready(process: "subprocess.Popen[bytes]", port: int) -> ClientConnection:

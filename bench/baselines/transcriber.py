@@ -13,6 +13,7 @@ from harness.stack import ROOT
 from speech.wire import RATE
 
 LOG = ROOT / "build" / "bench" / "baselines.log"
+OFFLINE = {"HF_HUB_OFFLINE": "1"}  # environment: the weights are local
 START_S = 120.0
 
 
@@ -56,6 +57,23 @@ class ServerProcess:
 
 
 @contextlib.asynccontextmanager
+async def running_baseline(
+    command: Sequence[str], environment: dict[str, str]
+) -> AsyncIterator["subprocess.Popen[bytes]"]:
+    """A process that writes to LOG. Kills it at the end of the block."""
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    with LOG.open("ab") as log:
+        process = subprocess.Popen(  # noqa: ASYNC220 returns at once
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        await asyncio.to_thread(process.wait)
+
+
+@contextlib.asynccontextmanager
 async def running_server(
     command: Sequence[str],
     ask: Callable[[bytes], Awaitable[Heard]],
@@ -64,17 +82,9 @@ async def running_server(
     streams: bool = False,
 ) -> AsyncIterator[ServerProcess]:
     """Starts it and yields once it has answered a second of silence. Raises CannotRun."""
-    LOG.parent.mkdir(parents=True, exist_ok=True)
-    with LOG.open("ab") as log:
-        process = subprocess.Popen(  # noqa: ASYNC220 returns at once
-            command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-        )
-    try:
+    async with running_baseline(command, environment) as process:
         await _wait_until_it_answers(process, ask)
         yield ServerProcess(process, ask, streams)
-    finally:
-        process.kill()
-        await asyncio.to_thread(process.wait)
 
 
 async def _wait_until_it_answers(

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from bench.baselines.install import WHISPER_LIVE_KIT, WYOMING, NotInstalled, ensure_installed
-from bench.baselines.transcriber import CannotRun, Heard, Transcriber, running_server
+from bench.baselines.transcriber import OFFLINE, CannotRun, Heard, Transcriber, running_server
 from bench.baselines.whisper_live_kit import ask_whisper_live_kit
 from bench.baselines.wyoming import ask_wyoming
 from bench.registry import FASTER_WHISPER
@@ -20,7 +20,6 @@ from harness.stack import free_port
 from speech.wire import encode_frame, read_frame
 
 BATCHED = "faster-whisper-batched"
-OFFLINE = {"HF_HUB_OFFLINE": "1"}  # the weights are local
 Start = Callable[[Path], AbstractAsyncContextManager[Transcriber]]
 
 
