@@ -63,7 +63,7 @@ def measure(figure: Figure, arguments: argparse.Namespace) -> Line:
 
 
 def take_stdout() -> TextIO:
-    """The real stdout. From now on, all that this process and its children print is on stderr."""
+    """Returns the real stdout. From now on, this process and its children print on stderr."""
     stdout = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     return stdout

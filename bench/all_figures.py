@@ -33,7 +33,7 @@ def parse_arguments(words: Sequence[str]) -> argparse.Namespace:
 
 
 def measure_all(words: Sequence[str]) -> None:
-    """Writes the page after each figure, so that an end before the last one loses little."""
+    """Writes the page after each figure, so that little is lost if it is interrupted."""
     arguments = parse_arguments(words)
     folder = begin_run()
     use_own_temporary_folder(folder)
@@ -68,7 +68,7 @@ def measure_in_process(command: Sequence[str], name: str, limit_s: float = LIMIT
 
 
 def end_leftovers(folder: Path) -> None:
-    """Kills everything in this run but this process, so that no figure disturbs the next."""
+    """Kills all other processes of this run, so that no figure disturbs the next."""
     for pid in processes_of_run(folder):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

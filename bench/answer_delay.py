@@ -14,7 +14,7 @@ from speech.wire import RATE as SPOKEN_RATE
 
 ANSWER_S = 20.0
 QUIET_S = 1.0
-EARLY_S = 0.05  # before the end of a question: sound in it is an answer to half of it
+EARLY_S = 0.05  # sound earlier than this before a question's end answers only part of it
 
 
 @dataclass
@@ -51,7 +51,7 @@ async def ask_all(room: TutorRoom, questions: Iterable[Pcm], delays: Delays) -> 
 
 
 async def ask_and_listen(learner: Learner, question: Pcm, delays: Delays) -> None:
-    """Asks, waits for the answer and until it is over."""
+    """Asks, and waits until the answer is over."""
     began, ended = await learner.play(question)
     first = learner.first_sound(began)
     if first is not None and first < ended - EARLY_S:
@@ -67,7 +67,7 @@ async def ask_and_listen(learner: Learner, question: Pcm, delays: Delays) -> Non
 async def wait_for_silence(
     learner: Learner, seconds: float = QUIET_S, *, limit_s: float = 40.0
 ) -> None:
-    """Waits until the tutor has been silent for so long. Raises AssertionError after the limit."""
+    """Waits until the tutor has been silent for this long. Raises AssertionError if it isn't."""
     await learner.until(
         lambda: time.monotonic() - learner.last_sound() > seconds, limit_s, "silence"
     )

@@ -27,7 +27,7 @@ def _chance_of_exactly(count: int, runs: int, share: float) -> float:
 
 
 def _find_zero(rising: Callable[[float], float]) -> float:
-    """Where a rising function of a share is zero, by halving."""
+    """The share at which a rising function is zero, found by halving."""
     low, high = 0.0, 1.0
     for _ in range(50):
         middle = (low + high) / 2

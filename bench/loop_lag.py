@@ -13,7 +13,7 @@ FOLDER = "BODH_BENCH_LOOP_LAG"
 
 @contextlib.contextmanager
 def measured_loops() -> Iterator["LoopLag"]:
-    """Jobs of workers that are started in its body are measured."""
+    """Measures the jobs of the workers that are started inside the block."""
     before = {name: os.environ.get(name) for name in (FOLDER, "PYTHONPATH")}
     with tempfile.TemporaryDirectory(prefix="bodh-lag-") as folder:
         os.environ[FOLDER] = folder

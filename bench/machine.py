@@ -18,7 +18,7 @@ PACKAGES = (
 
 
 def describe_machine() -> Line:
-    """Says how busy it was, too: `load` is the load average before the bench began."""
+    """`load` is the load average before the bench began."""
     return {
         "cores": os.cpu_count(),
         "cpu": read_cpu_model(),
@@ -36,7 +36,7 @@ def read_cpu_model() -> str:
 
 
 def list_versions() -> Line:
-    """Of Bodh (the commit, with `+` if files differ from it), Python and installed packages."""
+    """Versions of Bodh (the commit, with `+` if files have changed), Python and the packages."""
     found = {"bodh": read_commit(), "python": platform.python_version()}
     for name in PACKAGES:
         try:
@@ -48,13 +48,13 @@ def list_versions() -> Line:
 
 def read_commit() -> str:
     commit = _run_git("rev-parse", "--short", "HEAD")
-    # the page that `bench all` writes meanwhile is no change of what is measured
+    # `bench all` rewrites its page as it goes, which does not change what is measured
     changes = _run_git("status", "--porcelain", "--", ".", ":!docs/benchmarks*")
     return f"{commit}+" if changes else commit
 
 
 def _run_git(*arguments: str) -> str:
-    """Empty where the folder is no checkout or git is missing."""
+    """Empty if the folder is not a checkout or git is missing."""
     try:
         done = subprocess.run(
             ["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False

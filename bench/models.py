@@ -1,4 +1,4 @@
-"""The weights that benches use, the same for us and for what we are compared with."""
+"""The weights that benches use, the same for us and for the baselines."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from speech.models import TEST_MODEL_FOLDER, download_model, is_model
 
 
 def whisper_folder(name: str) -> Path:
-    """The folder of `test`, `base` or `tiny.en`, or a folder. Downloads what is missing.
+    """`name` is `test`, `base`, `tiny.en` or a folder. Downloads a model that is missing.
 
     Raises NoModel.
     """

@@ -14,7 +14,7 @@ BACKGROUND = '<rect width="100%" height="100%" fill="#fff"/>'
 
 @dataclass(frozen=True)
 class Bar:
-    """`error` is there where the values are not."""
+    """Either the values or an `error`."""
 
     name: str
     p50: float = 0.0
@@ -23,7 +23,7 @@ class Bar:
 
 
 def draw_plot(line: Line, title: str) -> str:
-    """The line must have our summary."""
+    """The line must hold our summary, not an error."""
     bars = [_make_bar("Bodh", line["ours"])]
     bars += [_make_bar(name, found) for name, found in line["baselines"].items()]
     longest = max((max(bar.p50, bar.p95) for bar in bars), default=0.0) or 1.0

@@ -1,4 +1,4 @@
-"""Processes with their children, for the benches of CPU and memory."""
+"""Finds processes and their children, to measure their CPU and memory."""
 
 import contextlib
 from collections.abc import Iterable, Iterator

@@ -15,8 +15,8 @@ TWO_POINTS_MORE = tuple(
 class Figure:
     """`asked` are targets of the JSON line (see bench/targets.py); they are never lowered.
 
-    `against` is the baseline that `ratio` is of. `options` are always passed to the module, so
-    that several figures can share one. `note` says why a figure is missed, and what was tried.
+    `ratio` compares us with the baseline named by `against`. `options` are always passed to the
+    module, so several figures can share one. `note` says why a target is missed and what was tried.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: every figure, what was asked of it, and a plot of each."""
+"""Writes docs/benchmarks.md: every figure with its targets and a plot."""
 
 import json
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from bench.targets import Verdict, judge
 from harness.stack import ROOT
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-RESULTS_NAME = "results.jsonl"  # in the folder of the plots: the lines that the page is made of
+RESULTS_NAME = "results.jsonl"  # next to the plots: the lines of JSON behind the page
 INTRODUCTION = """\
 # Benchmarks
 
@@ -36,7 +36,7 @@ def read_results(page: Path = PAGE) -> dict[str, Line]:
 
 
 def write_report(results: dict[str, Line], page: Path = PAGE) -> None:
-    """Writes the page, its plots, and the lines they are made of; a line may be an error."""
+    """Writes the page, its plots and the lines of JSON behind them. A line may hold an error."""
     folder = _folder_of(page)
     folder.mkdir(parents=True, exist_ok=True)
     for figure in FIGURES:

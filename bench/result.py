@@ -1,4 +1,4 @@
-"""What a bench returns, and the line of JSON that is made of it."""
+"""What a bench returns, and the line of JSON it is printed as."""
 
 import statistics
 from collections.abc import Iterable, Mapping
@@ -28,10 +28,10 @@ class Failed:
 
 @dataclass(frozen=True)
 class Measured:
-    """One figure: ours, and the same of each baseline, measured in turns in the same run.
+    """One figure for us and for each baseline, measured in turns in the same run.
 
-    `quality` holds what is asked beside the times, such as an error rate. `cpu_s` holds the CPU
-    seconds that each of them used, by name; our own are `ours`.
+    `quality` holds other values that matter, such as an error rate. `cpu_s` holds the CPU seconds
+    that each one used, by name; ours are under `ours`.
     """
 
     unit: str
@@ -73,7 +73,7 @@ def percentile(values: Iterable[float], share: float) -> float:
 def make_line(
     name: str, measured: Measured, *, against: str, machine: Line, versions: Line
 ) -> Line:
-    """The figure as the JSON line shows it. `against` is the baseline that `ratio` is of."""
+    """The figure as a JSON line. `ratio` compares us with the baseline named by `against`."""
     line = {
         "name": name,
         "unit": measured.unit,

@@ -1,4 +1,4 @@
-"""Many rooms at once, ours and those of plain livekit-agents, with learners that cost little."""
+"""Many rooms at once, of Bodh or of plain livekit-agents, with learners that use little CPU."""
 
 import asyncio
 import contextlib
@@ -56,7 +56,7 @@ class TalkingLearner(LightLearner):
             await asyncio.sleep(max(0.0, began + turn_s - time.monotonic()))
 
     async def _hear_answer(self, talked_s: float) -> bool:
-        """Whether the tutor has talked, and stopped, since it had talked for so long."""
+        """Whether the tutor finishes talking, after having talked for `talked_s` in all."""
         with contextlib.suppress(AssertionError):
             await self.until(lambda: self._talked_s > talked_s, TURN_S, "the end of an answer")
             return True
@@ -85,7 +85,7 @@ class Rooms(ABC):
 
     @abstractmethod
     async def sign_in(self, number: int) -> Account:
-        """Accounts of different numbers get different rooms."""
+        """Each number gets a room of its own."""
 
     @abstractmethod
     async def open_room(self, account: Account) -> dict[str, str]:
@@ -109,7 +109,7 @@ class Rooms(ABC):
         await asyncio.gather(*(learner.hear_greeting() for learner in self.learners))
 
     async def talk(self, seconds: float) -> None:
-        """Every learner asks again and again for so long."""
+        """Every learner keeps asking for this many seconds."""
         for learner in self.learners:
             self._asking.add(asyncio.create_task(learner.keep_asking()))
             await asyncio.sleep(STAGGER_S)

@@ -1,4 +1,4 @@
-"""Sounds of a room in which nobody talks to the tutor, synthesised: int16 samples at 16 kHz.
+"""Synthesised sounds of a room in which nobody talks: int16 samples at 16 kHz.
 
 Each function returns float samples of about full scale; `make_sound` sets the level.
 """
@@ -33,7 +33,7 @@ def silence(count: int, random: Random) -> Wave:
 
 
 def hum(count: int, random: Random) -> Wave:
-    """The mains, with harmonics."""
+    """Mains hum with harmonics."""
     at, base = _seconds(count), random.choice([50.0, 60.0])
     return np.asarray(
         sum(
@@ -101,7 +101,7 @@ def music(count: int, random: Random) -> Wave:
 
 
 def melody(count: int, random: Random) -> Wave:
-    """One voice, as somebody whistles or hums a tune."""
+    """One voice, like somebody who whistles or hums a tune."""
     wave, at_s, step = np.zeros(count), 0.0, 0
     base, vibrato = random.uniform(180, 900), random.uniform(4, 7)
     while at_s < count / RATE:
@@ -173,7 +173,7 @@ def shape_spectrum(wave: Wave, gain_at: Callable[[Wave], Wave]) -> Wave:
 
 
 def _throat(wave: Wave, random: Random) -> Wave:
-    """Three resonances, as of an open mouth."""
+    """Three resonances, like those of an open mouth."""
     peaks = [random.uniform(*span) for span in ((500, 900), (1_100, 1_800), (2_300, 3_200))]
 
     def gain(hz: Wave) -> Wave:

@@ -84,7 +84,7 @@ async def compare_recognisers(
 def report(
     unit: str, values: dict[str, Summary], talked: dict[str, Talked], failed: dict[str, Failed]
 ) -> Measured:
-    """`values` are what the figure is about, by recogniser."""
+    """`values` are the figure itself, by recogniser."""
     baselines: dict[str, Summary | Failed] = {**values, **failed}
     return Measured(
         unit,

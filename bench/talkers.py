@@ -25,7 +25,7 @@ PAUSE_S = (1.0, 2.0)  # between two sentences of a learner
 
 @dataclass(frozen=True)
 class Recognised:
-    """What was heard of a clip, and when the last of it was final, after the end of its sound."""
+    """What was heard of a clip, and how long after its end the last text was final."""
 
     clip: Clip
     text: str
@@ -53,7 +53,7 @@ class FinalsOnly:
 
 
 class Talker:
-    """One learner, with a microphone that is never silent for the agent. Close it."""
+    """A learner whose microphone always sends sound or silence. Close it with `aclose`."""
 
     def __init__(self, recogniser: Recogniser, seed: int) -> None:
         numbers = count(1)

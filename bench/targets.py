@@ -1,4 +1,4 @@
-"""What was asked of a figure, such as `ours.p50 <= 350`, and whether a line meets it."""
+"""Targets of a figure, such as `ours.p50 <= 350`, and whether a line meets them."""
 
 import operator
 import re

@@ -1,4 +1,4 @@
-"""Installs what others publish, each into a virtual environment under `.tools/baselines`."""
+"""Installs packages to compare with, each in its own environment under `.tools/baselines`."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ class NotInstalled(Exception):
 
 
 def install_all() -> None:
-    """Installs each before the first figure, so that no figure waits for it."""
+    """Installs all of them before the first figure, so that no figure waits."""
     for name in PACKAGES:
         try:
             ensure_installed(name)

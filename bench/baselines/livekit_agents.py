@@ -94,7 +94,7 @@ def _wait_until_registered(process: "subprocess.Popen[bytes]", log: Path) -> Non
 
 
 async def delete_room(settings: Settings, room: str) -> None:
-    """Does nothing if there is no such room."""
+    """Does nothing if the room does not exist."""
     async with open_livekit_api(settings) as livekit:
         with contextlib.suppress(api.ServerError):
             await livekit.room.delete_room(api.DeleteRoomRequest(room=room))

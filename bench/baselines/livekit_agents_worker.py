@@ -1,7 +1,7 @@
 """A plain livekit-agents worker: VAD turns, and faster-whisper and the voice inside the job.
 
-Everything that is not named here has the default of livekit-agents and of faster-whisper. Run by
-bench/baselines/livekit_agents.py in a process of its own.
+Everything else has the defaults of livekit-agents and faster-whisper. It runs in its own process,
+started by bench/baselines/livekit_agents.py.
 """
 
 import asyncio
@@ -139,7 +139,7 @@ def log_turn(event: ConversationItemAddedEvent) -> None:
 
 
 async def choose_answerer(options: PlainOptions) -> tuple[llm.LLM[Any], str]:
-    """What answers, and the greeting."""
+    """Returns the language model and the greeting."""
     if options.llm_url:
         return openai.LLM(model="loopback", base_url=options.llm_url, api_key="none"), GREETING
     # imported only here: it would count as memory of plain livekit-agents

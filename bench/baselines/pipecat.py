@@ -1,4 +1,4 @@
-"""A conversation with a pipecat bot: what it takes from the last word to its first sound."""
+"""A conversation with a pipecat bot: the time from the last word to the bot's first sound."""
 
 import asyncio
 import os
@@ -79,7 +79,7 @@ async def running_pipecat(
     """Raises NotInstalled or CannotRun."""
     python = await asyncio.to_thread(ensure_installed, PIPECAT)
     port = free_port()
-    # -P: next to the bot is this file, which has the name of its package
+    # -P: or Python would import this file as `pipecat`, because it is next to the bot
     command = [
         str(python), "-P", str(BOT), str(port), str(whisper_folder), str(piper_voice), llm_url,
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What the plain worker runs with, passed to its process. Imports little: it is measured there."""
+"""Options of the plain worker, passed to its process. Imports little: that process is measured."""
 
 import json
 import os
@@ -11,11 +11,10 @@ AGENT_NAME = "plain-agent"
 
 @dataclass(frozen=True)
 class PlainOptions:
-    """Folder of the Whisper model, Piper voice (eSpeak if empty), address of a language model.
+    """The Whisper model's folder, a Piper voice (eSpeak if empty) and model addresses.
 
-    A recogniser or a voice with an address is used instead of the local one.
-
-    Without a language model, the offline tutor answers.
+    A recogniser or voice with an address replaces the local one. Without the address of a language
+    model, the offline tutor answers.
     """
 
     whisper_folder: str

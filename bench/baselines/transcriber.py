@@ -28,10 +28,10 @@ class Heard:
 class Transcriber(Protocol):
     @property
     def streams(self) -> bool:
-        """Whether `transcribe` sends the sound in real time, so that it takes as long."""
+        """Whether `transcribe` sends the sound in real time, and so takes at least that long."""
 
     async def transcribe(self, pcm: bytes) -> Heard:
-        """Of int16 mono PCM at 16 kHz. May be called again before it returns."""
+        """Takes int16 mono PCM at 16 kHz. May be called again before it returns."""
 
     def cpu_s(self) -> float:
         """CPU seconds used so far."""

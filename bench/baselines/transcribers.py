@@ -27,7 +27,7 @@ Start = Callable[[Path], AbstractAsyncContextManager[Transcriber]]
 async def running_transcribers(
     folder: Path, names: Sequence[str] = ()
 ) -> AsyncIterator[dict[str, Transcriber | Failed]]:
-    """Starts those named, or all, with the weights of a folder; a `Failed` says why one cannot."""
+    """Starts the named ones, or all, with a folder's weights. `Failed` says why one cannot run."""
     found: dict[str, Transcriber | Failed] = {}
     async with AsyncExitStack() as running:
         for name in names or STARTS:

@@ -1,4 +1,4 @@
-"""Voices over the tutor's: how soon it is silent, and whether it comes back at the same word."""
+"""Interruptions: how soon the tutor is silent, and whether it resumes at the same word."""
 
 import argparse
 import asyncio
@@ -27,13 +27,13 @@ from harness.voices import QUIET, resampled, synthesise_cached
 from speech.wire import RATE as SOUND_RATE
 
 Samples = npt.NDArray[np.int16]
-Wanted = Literal["turn", "resume"]  # what the tutor has to do
+Wanted = Literal["turn", "resume"]  # what the tutor should do
 
 QUESTION = "Summarise this lesson"
 PAUSE_S = 0.45  # longer than any pause between two sentences of the tutor
 BACK_MS = 700.0
-AFTER_S = 4.0  # the tutor has either come back by then, or given up its turn
-SILENCE_S = 60.0  # limit for the tutor to have said everything
+AFTER_S = 4.0  # by then the tutor has either come back or given up its turn
+SILENCE_S = 60.0  # limit for the tutor to finish
 ALIKE = 0.6  # correlation above which two sounds are the same one
 
 
@@ -49,7 +49,7 @@ class Outcomes:
     """Of one kind of tutor, over all runs. Times are in ms."""
 
     stops: dict[str, list[float]] = field(default_factory=dict)
-    backs: list[float] = field(default_factory=list)  # end of the voice -> the tutor again
+    backs: list[float] = field(default_factory=list)  # end of the voice -> the tutor speaks again
     same_word: list[bool] = field(default_factory=list)
     resumed: list[bool] = field(default_factory=list)
     turns_lost: list[bool] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Outcomes:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None beside `--runs`: a run is each voice once, over us and over a plain worker."""
+    """None besides `--runs`: a run is each voice once, over us and over a plain worker."""
 
 
 async def run(arguments: argparse.Namespace) -> Measured:
@@ -156,7 +156,7 @@ def _note_outcome(case: Case, outcomes: Outcomes, times: Times) -> None:
 def find_pause(
     levels: list[tuple[float, float]], since: float
 ) -> tuple[float | None, float | None]:
-    """When the tutor became silent and when it was heard again, if it did so."""
+    """When the tutor became silent and when it was heard again, if it was."""
     loud = [at for at, level in levels if level > LOUD_LEVEL]
     end = levels[-1][0]
     for one, following in itertools.pairwise([*loud, end + PAUSE_S]):

@@ -40,7 +40,7 @@ class Conversations:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None beside `--runs`: a run is one conversation with us and one with a plain worker."""
+    """None besides `--runs`: a run is one conversation with us and one with a plain worker."""
 
 
 async def run(arguments: argparse.Namespace) -> Measured:

@@ -1,4 +1,4 @@
-"""Greeting: from asking for a room to the first sound of it, while an idle process is there."""
+"""Greeting: from asking for a room to its first sound, with an idle process ready."""
 
 import argparse
 import asyncio
@@ -18,7 +18,7 @@ IDLE_AGAIN_S = 2.5  # until the worker has another idle process
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None beside `--runs`: a run is one greeting of ours and one of a plain worker."""
+    """None besides `--runs`: a run is one greeting of ours and one of a plain worker."""
 
 
 async def run(arguments: argparse.Namespace) -> Measured:

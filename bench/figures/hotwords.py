@@ -40,7 +40,7 @@ class Spoken:
 
 @dataclass
 class Count:
-    """Terms of the lessons, over all that was spoken."""
+    """Counts of lesson terms, over everything that was spoken."""
 
     said: int = 0
     heard: int = 0
@@ -91,7 +91,7 @@ def read_lesson_terms() -> dict[str, tuple[str, ...]]:
 
 
 async def speak_all(sentences: list[LessonSentence]) -> list[Spoken]:
-    """Each with two voices, and with each noise."""
+    """Each sentence in two voices, with every level of noise."""
     texts = [sentence.text for sentence in sentences]
     voices = [
         await asyncio.to_thread(speak_with_piper, texts),

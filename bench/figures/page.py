@@ -37,7 +37,7 @@ MEASURE = """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None beside `--runs`: each uses a new browser profile and a new room."""
+    """None besides `--runs`: each uses a new browser profile and a new room."""
 
 
 async def run(arguments: argparse.Namespace) -> Measured:

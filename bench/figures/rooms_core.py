@@ -1,4 +1,4 @@
-"""Rooms on this machine: how many keep up in real time, and what each of them costs in CPU."""
+"""Rooms on this machine: how many keep up in real time, and how much CPU each one uses."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ class Capacity:
     in_time: int = 0  # the most rooms that kept up
 
     def carried_by(self, cores: int) -> list[float]:
-        """Rooms that the cores carry if they do nothing else, from each window that kept up."""
+        """Rooms that the cores carry if they do nothing else, for each window that kept up."""
         kept_up = [one for one in self.windows if one.rooms <= max(1, self.in_time)]
         most = max(one.rooms for one in kept_up)
         return [1000 * cores / one.total_cpu_ms for one in kept_up if one.rooms == most]

@@ -57,7 +57,7 @@ NOT_UNDERSTOOD = ("not_heard", "other_language")  # lines of prompts/talk.md
 
 @dataclass
 class Ears:
-    """A recogniser in this process, and what the detector and it make of a microphone."""
+    """A recogniser in this process, and what it and the detector hear from a microphone."""
 
     engine: Engine
     heard: list[HeardUtterance] = field(default_factory=list)
@@ -169,7 +169,7 @@ async def measure_room(model: Path, minutes: float, seed: int) -> dict[str, floa
 
 
 async def speak_foreign_in_room(learner: Learner) -> dict[str, float]:
-    """`foreign_answers`: answers that pretend to have understood; `foreign_told`: that do not."""
+    """`foreign_answers` pretend to have understood; `foreign_told` counts those that do not."""
     answers = told = 0
     lines = {prompts.render(name).strip() for name in NOT_UNDERSTOOD}
     for language, sentences in FOREIGN.items():

@@ -19,7 +19,7 @@ from harness.voices import resampled
 from speech.wire import RATE
 
 NAMES = ("Amina", "Tomas", "Badr")
-LATER_S = 0.8  # by which a voice begins after another, at most
+LATER_S = 0.8  # the most by which one voice begins after another
 SETTLED_S = 2.5  # without a new caption: then everything is recognised and answered
 PATIENCE_S = 40.0
 RECALL = "what did I just say"
@@ -27,7 +27,7 @@ RECALL = "what did I just say"
 
 @dataclass(frozen=True)
 class Round:
-    """What each learner said, by identity, and the captions of it that the first one saw."""
+    """What each learner said, by identity, and the captions that the first learner saw."""
 
     said: dict[str, str]
     captions: list[Caption]
@@ -80,7 +80,7 @@ async def talk_at_once(
         await learner.play(resampled(spoken[text], RATE, ROOM_RATE))
 
     await asyncio.gather(*map(speak, learners, texts))
-    await stop_greeting(learners)
+    await wait_until_settled(learners)
     identities = [learner.identity for learner in learners]
     seen = [
         one
@@ -90,8 +90,8 @@ async def talk_at_once(
     return Round(dict(zip(identities, texts, strict=True)), seen)
 
 
-async def stop_greeting(learners: Sequence[Learner]) -> None:
-    """Until nobody has seen a new caption or heard the tutor for a while."""
+async def wait_until_settled(learners: Sequence[Learner]) -> None:
+    """Waits until nobody has seen a new caption or heard the tutor for a while."""
     began = time.monotonic()
 
     def is_settled() -> bool:
@@ -114,12 +114,12 @@ async def count_leaks(learners: Sequence[Learner], spoken: Round) -> int:
 
 
 def find_speaker(heard: str, said: dict[str, str]) -> str:
-    """The identity of the one whose sentence is most like the text."""
+    """The identity of the learner whose sentence is most like the text."""
     return min(said, key=lambda identity: count_errors(said[identity], heard).errors)
 
 
 def report(rounds: Sequence[Round], leaks: int) -> Measured:
-    """Each round's share of words in captions that bear the name of the one who said them."""
+    """The share of words, in each round, whose caption names the right speaker."""
     shares = []
     for one in rounds:
         words = [(len(normalise(c.text).split()), c) for c in one.captions]

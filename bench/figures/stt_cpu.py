@@ -1,4 +1,4 @@
-"""CPU seconds of a recogniser for a second of speech, with all that it threw away."""
+"""CPU seconds of a recogniser per second of speech, including decodes that it threw away."""
 
 import argparse
 

@@ -40,7 +40,7 @@ class SpokenQuestion:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None beside `--runs`: a run asks every question in a room of each."""
+    """None besides `--runs`: a run asks every question once in each room."""
 
 
 async def run(arguments: argparse.Namespace) -> Measured:

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace) -> Measured:
-    """A run asks every question in a room of ours, in one of the plain worker, and of pipecat."""
+    """A run asks us, the plain worker and pipecat every question."""
     spoken = await asyncio.to_thread(speak_with_piper, QUESTIONS)
     questions = [join_with_pauses([one], 0.0) for one in spoken]
     folder = whisper_folder(arguments.model)

@@ -1,4 +1,4 @@
-"""Measures the event loops of agent jobs from inside, in the same way whoever wrote them.
+"""Measures the event loop inside each agent job, the same way for Bodh and for its baselines.
 
 Python imports this file when it starts, if its folder is on PYTHONPATH. Jobs are forked from a
 process that has imported it.
@@ -27,7 +27,7 @@ def measure_loops_of_this_job() -> None:
 
 
 def _measure_lag(loop, samples, due):  # type: ignore[no-untyped-def]
-    """Writes pairs: the monotonic time at which the loop should have run, and how late it was."""
+    """Writes pairs: when the loop was due to run (monotonic time), and how late it ran."""
     now = loop.time()
     if _has_room():
         samples.extend((due, now - due))

@@ -55,7 +55,7 @@ def list_lesson_sentences() -> list[LessonSentence]:
 
 
 def list_near_misses() -> list[LessonSentence]:
-    """With words that only sound like terms of the lesson."""
+    """Sentences with words that only sound like terms of the lesson."""
     return _read_lesson_sentences("near_terms.txt")
 
 
@@ -104,7 +104,7 @@ async def speak_with_espeak(texts: Sequence[str], *, voice: str, rate_wpm: int =
 
 
 def put_in_room(speech: Pcm, *, snr_db: float | None = None, seed: int = 0) -> Pcm:
-    """The speech at one level, with silence before and after it, and white noise over all."""
+    """The speech at a fixed level, with silence before and after it and white noise throughout."""
     beside = np.zeros(int(BESIDE_S * RATE))
     loud = speech / (float(np.abs(speech.astype(np.int32)).max()) or 1.0) * PEAK
     noise_level = 10 ** (-72 / 20)
@@ -139,7 +139,7 @@ def _run_piper(texts: Sequence[str], length_scale: float) -> list[Pcm]:
             "--length-scale", str(length_scale), "--output-dir", folder,
         ]  # fmt: skip
         subprocess.run(command, input="\n".join(texts), text=True, check=True, capture_output=True)
-        paths = sorted(Path(folder).glob("*.wav"), key=lambda path: int(path.stem))  # times
+        paths = sorted(Path(folder).glob("*.wav"), key=lambda path: int(path.stem))  # named by time
         return [read_wav(path) for path in paths]
 
 
