@@ -2,12 +2,8 @@
 
 import asyncio
 import contextlib
-import os
-import signal
-import sys
 import wave
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +12,11 @@ from livekit import rtc
 
 from agent.models.espeak import RATE as VOICE_RATE
 from agent.models.espeak import EspeakTTS
+from harness.python_process import PythonProcess, run_python
 from harness.voices import resampled
 from speech.models import TEST_MODEL_FOLDER
 from speech.wire import RATE
 
-ROOT = Path(__file__).parents[2]
 WAVS = {
     "repeat-last-part": "can you repeat the last part",
     "what-is-gradient-descent": "what is gradient descent",
@@ -61,50 +57,24 @@ def frames(pcm: bytes) -> list[rtc.AudioFrame]:
     ]
 
 
-@dataclass
-class EngineProcess:
-    """`python -m speech` in a home folder of its own."""
+OF_TEST = {"WHISPER_MODEL": "test", "SPEECH_ADDRESS": ""}
 
-    home: Path
-    process: asyncio.subprocess.Process | None = None
+
+class EngineProcess(PythonProcess):
+    """`python -m speech` with the test model, in a home folder of its own."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home, "speech", "speech ready", OF_TEST)
 
     @property
     def address(self) -> Path:
         return self.home / "run" / "speech.sock"
 
-    async def start(self) -> None:
-        """Returns when the engine answers."""
-        self.process = await run_speech(self.home)
-        assert self.process.stdout is not None
-        async with asyncio.timeout(30):
-            while b"speech ready" not in (line := await self.process.stdout.readline()):
-                assert line, "the engine ended before it was ready"
-
-    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Sends a signal and returns the exit status."""
-        assert self.process is not None
-        if self.process.returncode is None:
-            self.process.send_signal(number)
-        async with asyncio.timeout(10):
-            await self.process.communicate()
-        assert self.process.returncode is not None
-        return self.process.returncode
-
 
 async def run_speech(home: Path, *arguments: str, **settings: str) -> asyncio.subprocess.Process:
     """Starts `python -m speech` with the test model; its output is in a pipe."""
-    of_test = {"BODH_HOME": str(home), "WHISPER_MODEL": "test", "SPEECH_ADDRESS": ""}
-    environment = os.environ | of_test | settings
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "speech",
-        *arguments,
-        cwd=ROOT,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
+    environment = {"BODH_HOME": str(home), **OF_TEST, **settings}
+    return await run_python("-m", "speech", *arguments, environment=environment)
 
 
 @contextlib.asynccontextmanager

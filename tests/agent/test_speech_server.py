@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.stack import ROOT
 from settings import TcpAddress
 from speech.addresses import NotPrivate, is_on_this_machine
 from speech.client import SpeechBusy, SpeechClient, SpeechError, SpeechTimeout
@@ -18,7 +19,6 @@ from speech.models import TEST_MODEL_FOLDER, NoModel, choose_and_download_model,
 from speech.socket_server import ClientConnection, Reply, listen
 from speech.wire import Header, encode_frame, read_frame
 from tests.agent.speech_parts import (
-    ROOT,
     WAVS,
     EngineProcess,
     recorded,
